@@ -1,0 +1,199 @@
+/**
+ * HbiError, the one error class, and FAILURES, the one table of what can go wrong: its code, whose fault it is, what it
+ * ends, and the only text about it that a peer may see (docs/errors-and-limits.md).
+ */
+
+/** The canonical codes, as gRPC and others use them. Callers switch on these, never on text. */
+export type Code =
+  | "cancelled"
+  | "unknown"
+  | "invalid_argument"
+  | "deadline_exceeded"
+  | "not_found"
+  | "already_exists"
+  | "permission_denied"
+  | "resource_exhausted"
+  | "failed_precondition"
+  | "aborted"
+  | "out_of_range"
+  | "unimplemented"
+  | "internal"
+  | "unavailable"
+  | "data_loss"
+  | "unauthenticated";
+
+export const CODES: ReadonlySet<string> = new Set<Code>([
+  "cancelled",
+  "unknown",
+  "invalid_argument",
+  "deadline_exceeded",
+  "not_found",
+  "already_exists",
+  "permission_denied",
+  "resource_exhausted",
+  "failed_precondition",
+  "aborted",
+  "out_of_range",
+  "unimplemented",
+  "internal",
+  "unavailable",
+  "data_loss",
+  "unauthenticated",
+]);
+
+/** What a failure ends. `script`: the conversation, or the connection where the position in the bytes is uncertain or the
+ *  peer could not be told otherwise. `nothing`: only the local operation that failed. */
+export type Ends = "nothing" | "script" | "connection";
+
+interface Failure {
+  readonly code: Code;
+  readonly fault: "peer" | "local" | "network";
+  readonly ends: Ends;
+  readonly text: string;
+}
+
+export const FAILURES = {
+  // reading a script
+  syntax: { code: "invalid_argument", fault: "peer", ends: "script", text: "syntax error" },
+  forbidden_syntax: { code: "invalid_argument", fault: "peer", ends: "script", text: "syntax that is not landed" },
+  bad_literal: { code: "invalid_argument", fault: "peer", ends: "script", text: "a literal that is not landed" },
+  too_deep: { code: "resource_exhausted", fault: "peer", ends: "script", text: "nested too deeply" },
+  too_many_nodes: { code: "resource_exhausted", fault: "peer", ends: "script", text: "too many values" },
+  too_many_statements: { code: "resource_exhausted", fault: "peer", ends: "script", text: "too many statements" },
+  too_many_calls: { code: "resource_exhausted", fault: "peer", ends: "script", text: "too many calls" },
+  too_many_arguments: { code: "resource_exhausted", fault: "peer", ends: "script", text: "too many arguments" },
+  too_many_keys: { code: "resource_exhausted", fault: "peer", ends: "script", text: "too many keys in an object" },
+  name_too_long: { code: "resource_exhausted", fault: "peer", ends: "script", text: "name too long" },
+  number_too_long: { code: "resource_exhausted", fault: "peer", ends: "script", text: "number too long" },
+  // checking a script against the hosting environment
+  unknown_name: { code: "unimplemented", fault: "peer", ends: "script", text: "no such name" },
+  bad_argument: { code: "invalid_argument", fault: "peer", ends: "script", text: "argument refused" },
+  not_a_value: { code: "invalid_argument", fault: "peer", ends: "script", text: "a value is needed here" },
+  body_too_big: { code: "resource_exhausted", fault: "peer", ends: "script", text: "raw data too big" },
+  body_mismatch: {
+    code: "invalid_argument",
+    fault: "peer",
+    ends: "script",
+    text: "raw data other than the conversation promised",
+  },
+  // running it
+  handler: { code: "internal", fault: "local", ends: "script", text: "internal error" },
+  bad_result: { code: "internal", fault: "local", ends: "script", text: "internal error" },
+  handler_timeout: { code: "deadline_exceeded", fault: "local", ends: "script", text: "the deadline has passed" },
+  // the bytes
+  bad_frame: { code: "invalid_argument", fault: "peer", ends: "connection", text: "malformed packet header" },
+  packet_too_big: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "packet too big" },
+  bad_utf8: { code: "invalid_argument", fault: "peer", ends: "connection", text: "payload is not UTF-8" },
+  truncated: { code: "data_loss", fault: "network", ends: "connection", text: "the stream ended inside a packet" },
+  bad_state: { code: "failed_precondition", fault: "peer", ends: "connection", text: "packet out of place" },
+  bad_token: { code: "invalid_argument", fault: "peer", ends: "connection", text: "malformed conversation id" },
+  position_lost: {
+    code: "failed_precondition",
+    fault: "peer",
+    ends: "connection",
+    text: "raw data of unknown length follows",
+  },
+  drain_too_big: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "too much raw data to skip" },
+  too_many_answers: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "too many queued answers" },
+  read_timeout: { code: "deadline_exceeded", fault: "peer", ends: "connection", text: "the peer stopped sending" },
+  slow_reader: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "the peer reads too slowly" },
+  init_failed: { code: "internal", fault: "local", ends: "connection", text: "init failed" },
+  // the connection, as the waiting side sees it
+  disconnected: { code: "unavailable", fault: "network", ends: "connection", text: "the connection is closed" },
+  peer_error: { code: "aborted", fault: "peer", ends: "connection", text: "peer error" },
+  draining: { code: "unavailable", fault: "local", ends: "nothing", text: "no new conversations, closing" },
+  connect_failed: { code: "unavailable", fault: "network", ends: "nothing", text: "could not connect" },
+  // local use
+  cancelled: { code: "cancelled", fault: "local", ends: "nothing", text: "cancelled" },
+  timeout: { code: "deadline_exceeded", fault: "local", ends: "nothing", text: "the deadline has passed" },
+  body_unread: {
+    code: "failed_precondition",
+    fault: "local",
+    ends: "nothing",
+    text: "read or discard the body first: what is awaited lies behind it",
+  },
+  turn_held: { code: "deadline_exceeded", fault: "local", ends: "nothing", text: "waited too long for the send turn" },
+  wrong_stage: { code: "failed_precondition", fault: "local", ends: "nothing", text: "not possible in this stage" },
+  too_many_waiting: {
+    code: "resource_exhausted",
+    fault: "local",
+    ends: "nothing",
+    text: "too many conversations wait to be sent",
+  },
+  not_representable: {
+    code: "invalid_argument",
+    fault: "local",
+    ends: "nothing",
+    text: "the value has no textual form",
+  },
+  bad_option: { code: "invalid_argument", fault: "local", ends: "nothing", text: "bad option" },
+  no_answer: {
+    code: "failed_precondition",
+    fault: "peer",
+    ends: "nothing",
+    text: "the peer ended the conversation without this object",
+  },
+} as const satisfies Record<string, Failure>;
+
+export type Reason = keyof typeof FAILURES;
+
+/** Plain data that may travel with an error: what `repr` writes, without constructors. */
+export type ErrorDetails = Readonly<Record<string, unknown>>;
+
+export interface HbiErrorOptions {
+  readonly reason?: Reason;
+  readonly cause?: unknown;
+  readonly mayHaveLanded?: boolean;
+}
+
+/** The one error class of this library; also what a handler throws to refuse a call with a code of its own.
+ *
+ *  `reason` names the exact cause (a key of `FAILURES`) when the library raised it. `mayHaveLanded` is set on waits that
+ *  a lost connection ended: whether the peer may have landed what was sent. */
+export class HbiError extends Error {
+  readonly code: Code;
+  readonly reason: Reason | undefined;
+  readonly details: ErrorDetails | undefined;
+  readonly mayHaveLanded: boolean | undefined;
+
+  constructor(code: Code, message: string, details?: ErrorDetails, options: HbiErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "HbiError";
+    this.code = code;
+    this.reason = options.reason;
+    this.details = details;
+    this.mayHaveLanded = options.mayHaveLanded;
+  }
+}
+
+/** Makes the error of one row of `FAILURES`; `where` is added to the row's text and must hold no values of a peer. */
+export function failure(reason: Reason, where?: string, options: Omit<HbiErrorOptions, "reason"> = {}): HbiError {
+  const { code, text } = FAILURES[reason];
+  return new HbiError(code, where === undefined ? text : `${text}: ${where}`, undefined, { ...options, reason });
+}
+
+/** What `error` ends, by its row of `FAILURES`; a handler's own HbiError ends its script. */
+export function endsOf(error: HbiError): Ends {
+  return error.reason === undefined ? "script" : FAILURES[error.reason].ends;
+}
+
+const MAX_TEXT_BYTES = 512;
+
+/** One line of printable ASCII, at most 512 bytes: everything else is escaped, so that no peer's text can forge a log
+ *  line or drive a terminal. */
+export function oneLine(text: string): string {
+  let line = "";
+  for (const char of text.slice(0, MAX_TEXT_BYTES)) {
+    const point = char.codePointAt(0) ?? 0;
+    line += point >= 0x20 && point < 0x7f ? char : point === 0x0a ? "\\n" : `\\u{${point.toString(16)}}`;
+  }
+  return line.length <= MAX_TEXT_BYTES ? line : `${line.slice(0, MAX_TEXT_BYTES - 3)}...`;
+}
+
+/** Any thrown thing as an HbiError. What is not one already is an unexpected failure of a handler: `internal`, the
+ *  original in `cause`, and nothing of it in the text. */
+export function asHbiError(thrown: unknown): HbiError {
+  if (thrown instanceof HbiError) return thrown;
+  const reference = Math.random().toString(36).slice(2, 10).padEnd(8, "0");
+  return failure("handler", `reference ${reference}`, { cause: thrown });
+}

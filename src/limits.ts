@@ -1,0 +1,139 @@
+/**
+ * Limits: every bound of the library in one object, its two presets, and the only place that resolves options.
+ * docs/errors-and-limits.md says which attack each one stops.
+ */
+import { failure } from "./errors.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** The preset for peers that nobody vouches for, and the default. Times in milliseconds, sizes in bytes. */
+const PUBLIC = {
+  /** payload of a code or object packet */
+  maxPacketBytes: 256 * KIB,
+  /** nesting of values and calls, when landing and in `repr` */
+  maxDepth: 32,
+  /** values and calls of one script */
+  maxNodes: 10_000,
+  maxStatements: 64,
+  maxCallsPerScript: 64,
+  /** arguments of one call */
+  maxArguments: 64,
+  maxObjectKeys: 1_000,
+  /** characters of one part of a dotted name, or of a parameter */
+  maxNameLength: 64,
+  maxNameParts: 8,
+  /** characters of one number */
+  maxNumberLength: 40,
+  /** raw data of one call */
+  maxBodyBytes: 64 * MIB,
+  /** raw data skipped after a refusal, per conversation */
+  maxDrainBytes: MIB,
+  /** hosted conversations whose handler has not ended; reading stops there */
+  maxInFlight: 100,
+  /** posted conversations that the peer has not answered; more wait locally */
+  maxPostedInFlight: 100,
+  maxPostedWaiting: 100_000,
+  /** answers of one hosted conversation that wait for its co_end and the send turn */
+  maxQueuedAnswers: 1_000,
+  maxQueuedAnswerBytes: MIB,
+  /** received bytes that nobody has asked for; reading pauses above */
+  maxBufferedBytes: 256 * KIB,
+  /** a send waits above this */
+  sendHighWaterBytes: MIB,
+  /** the connection is cut above this */
+  maxSendBufferBytes: 16 * MIB,
+  /** the connection is cut when unsent bytes made no progress for so long */
+  sendStallTimeoutMs: 30_000,
+  /** a begun header must be complete after so long */
+  headerTimeoutMs: 5_000,
+  /** a begun payload: this plus a second per 64 KiB */
+  payloadTimeoutMs: 10_000,
+  /** silence of the peer inside a bracket that it opened */
+  gapTimeoutMs: 30_000,
+  /** a handler, unless the peer asks for less */
+  handlerTimeoutMs: 60_000,
+  /** every wait of our side */
+  callTimeoutMs: 30_000,
+  connectTimeoutMs: 10_000,
+  /** from FIN to destroying the socket */
+  closeTimeoutMs: 5_000,
+  /** no traffic and no conversation: drain and close */
+  idleTimeoutMs: Number.POSITIVE_INFINITY,
+  /** work on one connection before the others have their turn */
+  maxTurnPackets: 64,
+  maxTurnBytes: 256 * KIB,
+  maxTurnMs: 5,
+};
+
+export type Limits = { readonly [K in keyof typeof PUBLIC]: number };
+export type LimitName = keyof Limits;
+export type Preset = "public" | "trusted";
+
+const TRUSTED: Limits = {
+  ...PUBLIC,
+  maxPacketBytes: 16 * MIB,
+  maxNodes: 1_000_000,
+  maxStatements: 1_000,
+  maxCallsPerScript: 1_000,
+  maxObjectKeys: 100_000,
+  maxBodyBytes: 1024 * MIB,
+  maxDrainBytes: 64 * MIB,
+  maxBufferedBytes: 4 * MIB,
+  headerTimeoutMs: 30_000,
+  payloadTimeoutMs: 60_000,
+  gapTimeoutMs: 300_000,
+  sendStallTimeoutMs: 120_000,
+  handlerTimeoutMs: 600_000,
+  callTimeoutMs: 300_000,
+};
+
+export const PRESETS: Readonly<Record<Preset, Limits>> = { public: PUBLIC, trusted: TRUSTED };
+
+/** Limits for which `Infinity` is a meaning; every other one is finite. */
+const MAY_BE_INFINITE: ReadonlySet<LimitName> = new Set<LimitName>([
+  "idleTimeoutMs",
+  "handlerTimeoutMs",
+  "callTimeoutMs",
+  "gapTimeoutMs",
+  "maxBodyBytes",
+]);
+
+/** The largest value that a limit may have: some are bound by the wire or by the engine's stack. */
+const CEILINGS: Partial<Limits> = {
+  maxPacketBytes: 256 * MIB, // a JavaScript string holds 2^29 - 24 characters
+  maxDepth: 512, // the parser and repr recurse
+  maxNumberLength: 1_000, // reading a bigint is quadratic in its digits
+};
+
+export type LimitOptions = { readonly preset?: Preset } & { readonly [K in LimitName]?: number };
+
+/** Fills in the preset and checks each override. Nothing is coerced: an unknown name, `NaN`, zero, a negative, fractional
+ *  or too large number throws, since a limit that is silently off is worse than none.
+ *  @throws HbiError invalid_argument */
+export function resolveLimits(options: LimitOptions = {}): Limits {
+  const { preset = "public", ...overrides } = options;
+  const base = PRESETS[preset];
+  if (base === undefined || !Object.hasOwn(PRESETS, preset)) throw failure("bad_option", "limits.preset");
+  const limits: Record<string, number> = { ...base };
+  for (const [name, value] of Object.entries(overrides)) {
+    if (value === undefined) continue;
+    if (!isLimitName(name)) throw failure("bad_option", `limits.${name} is not a limit`);
+    limits[name] = checkedLimit(name, value);
+  }
+  return Object.freeze(limits) as Limits; // every key of the preset is there, and no other
+}
+
+function isLimitName(name: string): name is LimitName {
+  return Object.hasOwn(PUBLIC, name);
+}
+
+function checkedLimit(name: LimitName, value: unknown): number {
+  if (value === Number.POSITIVE_INFINITY && MAY_BE_INFINITE.has(name)) return value;
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 1) {
+    throw failure("bad_option", `limits.${name} must be a positive integer`);
+  }
+  const ceiling = CEILINGS[name];
+  if (ceiling !== undefined && value > ceiling) throw failure("bad_option", `limits.${name} is above ${ceiling}`);
+  return value;
+}
