@@ -1,0 +1,194 @@
+/**
+ * Bracket: what one conversation writes between its opening and its closing packet. Small sends are built up and go out as
+ * one write when the bracket is whole; a longer one takes the send turn and holds it until it is closed.
+ */
+import { failure, type HbiError } from "../errors.ts";
+import type { Wire } from "../wire/wire.ts";
+import type { SendTurn, TurnTaker } from "./send-turn.ts";
+import type { Wait, WaitOptions, Waits } from "./waits.ts";
+
+/** What is built up before the send turn is taken. */
+const MAX_BUILT_BYTES = 64 * 1024;
+
+export interface Outgoing {
+  readonly wire: Wire;
+  readonly turn: SendTurn;
+  readonly waits: Waits;
+}
+
+type BracketState = "building" | "waiting" | "open" | "closed";
+
+export class Bracket implements TurnTaker {
+  readonly label: string;
+  readonly #out: Outgoing;
+  readonly #opening: string;
+  /** asks for the turn: at once, or through the gate of posted conversations */
+  readonly #enter: (bracket: Bracket) => void;
+  readonly #leave: (bracket: Bracket) => void;
+  #pieces: (string | Uint8Array)[] = [];
+  #builtBytes = 0;
+  #state: BracketState = "building";
+  #isWhole = false;
+  #isInRawData = false;
+  #opened: Wait<void>[] = [];
+  onOpen: (() => void) | undefined;
+  onClosed: (() => void) | undefined;
+
+  constructor(
+    out: Outgoing,
+    label: string,
+    opening: string,
+    enter: (bracket: Bracket) => void = (bracket) => out.turn.request(bracket),
+    leave: (bracket: Bracket) => void = (bracket) => out.turn.withdraw(bracket),
+  ) {
+    this.#out = out;
+    this.label = label;
+    this.#opening = opening;
+    this.#enter = enter;
+    this.#leave = leave;
+  }
+
+  /** Whether something of it is on the wire. */
+  get isStarted(): boolean {
+    return this.#state === "open" || (this.#state === "closed" && this.#isWhole);
+  }
+
+  get isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  get builtBytes(): number {
+    return this.#builtBytes;
+  }
+
+  /** Whether raw data has been begun and not finished, so that a packet would be read as part of it. */
+  get isInRawData(): boolean {
+    return this.#isInRawData;
+  }
+
+  /** Appends a packet. Resolves when the caller may go on: undefined means at once. */
+  text(packet: string, options: WaitOptions): Promise<void> | undefined {
+    if (this.#state === "open") {
+      this.#out.wire.text(packet);
+      return this.#out.wire.whenWritable();
+    }
+    this.#pieces.push(packet);
+    this.#builtBytes += packet.length;
+    return this.#builtBytes > MAX_BUILT_BYTES ? this.open(options) : undefined;
+  }
+
+  /** Appends a packet without asking for the turn, whatever has been built: the caller bounds it. */
+  build(packet: string): void {
+    if (this.#state === "open") this.#out.wire.text(packet);
+    else {
+      this.#pieces.push(packet);
+      this.#builtBytes += packet.length;
+    }
+  }
+
+  /** Appends raw data. When it resolves, the caller may change the buffer again. */
+  bytes(chunk: Uint8Array, options: WaitOptions): Promise<void> | undefined {
+    if (chunk.length === 0) return undefined; // nothing goes on the wire for no data
+    if (this.#state === "open") return this.#out.wire.bytes(chunk);
+    if (this.#builtBytes + chunk.length <= MAX_BUILT_BYTES) {
+      this.#pieces.push(chunk.slice());
+      this.#builtBytes += chunk.length;
+      return undefined;
+    }
+    return this.#bytesWhenOpen(chunk, options);
+  }
+
+  async #bytesWhenOpen(chunk: Uint8Array, options: WaitOptions): Promise<void> {
+    await this.open(options);
+    await this.#out.wire.bytes(chunk);
+  }
+
+  beginRawData(): void {
+    this.#isInRawData = true;
+  }
+
+  endRawData(): void {
+    this.#isInRawData = false;
+  }
+
+  /** Asks for the send turn without waiting for it. */
+  ask(): void {
+    if (this.#state !== "building") return;
+    this.#state = "waiting";
+    this.#enter(this);
+  }
+
+  /** Waits for the send turn. @throws HbiError deadline_exceeded, naming the conversation that holds it */
+  open(options: WaitOptions): Promise<void> | undefined {
+    this.ask();
+    if (this.#state === "open") return undefined;
+    if (this.#state === "closed") return Promise.reject(failure("wrong_stage", `${this.label} is closed`));
+    const wait = this.#out.waits.start<void>(options, { onTimeout: () => this.#turnHeld() });
+    this.#opened.push(wait);
+    return wait.promise;
+  }
+
+  /** Resolves when what was appended is on the wire and more may follow. */
+  async sent(options: WaitOptions): Promise<void> {
+    if (this.#state !== "closed") await this.open(options);
+    await this.#out.wire.whenWritable();
+  }
+
+  /** Appends the last packet; the turn passes on as soon as it is written. */
+  close(ending: string): void {
+    if (this.#state === "closed" || this.#isWhole) return;
+    this.#isWhole = true;
+    if (this.#state === "open") {
+      this.#out.wire.text(ending);
+      this.#finish();
+      return;
+    }
+    this.#pieces.push(ending);
+    this.ask();
+  }
+
+  /** Drops what was built and not sent. */
+  dropBuilt(): void {
+    this.#pieces = [];
+    this.#builtBytes = 0;
+  }
+
+  /** Gives up: nothing more is written. Only before it is open does this leave the wire as it was. */
+  withdraw(error: HbiError): void {
+    if (this.#state === "closed") return;
+    const wasOpen = this.#state === "open";
+    if (this.#state === "waiting") this.#leave(this);
+    this.#state = "closed";
+    this.dropBuilt();
+    for (const wait of this.#opened) wait.fail(error);
+    this.#opened = [];
+    this.onClosed?.();
+    if (wasOpen) this.#out.turn.release(this);
+  }
+
+  granted(): void {
+    this.#state = "open";
+    const { wire } = this.#out;
+    wire.text(this.#opening);
+    for (const piece of this.#pieces) {
+      if (typeof piece === "string") wire.text(piece);
+      else void wire.bytes(piece); // a copy of ours: nobody waits to change it
+    }
+    this.dropBuilt();
+    this.onOpen?.();
+    for (const wait of this.#opened) wait.settle();
+    this.#opened = [];
+    if (this.#isWhole) this.#finish();
+  }
+
+  #finish(): void {
+    this.#state = "closed";
+    this.onClosed?.();
+    this.#out.turn.release(this);
+  }
+
+  #turnHeld(): HbiError {
+    const holder = this.#out.turn.holder?.label ?? "too many unanswered conversations";
+    return failure("turn_held", `held by ${holder}; a handler that holds it must not wait for this connection`);
+  }
+}

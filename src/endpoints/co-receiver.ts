@@ -1,0 +1,165 @@
+/**
+ * What both kinds of conversation do to receive: objects, landed as values only, and raw data.
+ */
+import type { z } from "zod";
+import { failure, HbiError } from "../errors.ts";
+import { parseValue } from "../parser/parse.ts";
+import type { HostingEnv } from "../registry/hosting-env.ts";
+import { landValue } from "../registry/invoke.ts";
+import { validate } from "../registry/validate.ts";
+import type { Connection } from "./connection.ts";
+import { asBytes, type Buffers, RawIntake } from "./raw-intake.ts";
+import type { Wait, WaitHints, WaitOptions } from "./waits.ts";
+
+export type Schema = z.ZodType;
+export type SchemaOutput<S extends Schema | undefined> = S extends Schema ? z.output<S> : unknown;
+
+interface ObjectWait {
+  readonly wait: Wait<unknown>;
+  readonly schema: Schema | undefined;
+}
+
+export class CoReceiver {
+  readonly intake: RawIntake;
+  readonly #connection: Connection;
+  readonly #env: () => HostingEnv;
+  /** objects that came before they were asked for */
+  readonly #objects: string[] = [];
+  #objectChars = 0;
+  readonly #waiting: ObjectWait[] = [];
+  #isReceivingData = false;
+
+  constructor(connection: Connection, env: () => HostingEnv) {
+    this.#connection = connection;
+    this.#env = env;
+    this.intake = new RawIntake(connection.limits.maxBufferedBytes);
+  }
+
+  get isWaitingForObject(): boolean {
+    while (this.#waiting[0]?.wait.isSettled === true) this.#waiting.shift();
+    return this.#waiting.length > 0;
+  }
+
+  /** Whether one more object may be held for somebody who may ask for it. */
+  get hasRoom(): boolean {
+    return this.#objectChars < this.#connection.limits.maxBufferedBytes;
+  }
+
+  async object<S extends Schema | undefined>(
+    schema: S,
+    options: WaitOptions,
+    hints: WaitHints = {},
+  ): Promise<SchemaOutput<S>> {
+    const text = this.#objects.shift();
+    let value: unknown;
+    if (text === undefined) {
+      const wait = this.#connection.waits.start<unknown>(options, hints);
+      this.#waiting.push({ wait, schema });
+      this.#connection.pump();
+      value = await wait.promise;
+    } else {
+      this.#objectChars -= text.length;
+      this.#connection.pump();
+      value = this.#land(text, schema);
+    }
+    return value as SchemaOutput<S>; // validated by that schema
+  }
+
+  onObject(text: string): void {
+    if (!this.isWaitingForObject) {
+      this.#objects.push(text);
+      this.#objectChars += text.length;
+      return;
+    }
+    const waiting = this.#waiting.shift();
+    if (waiting === undefined) return;
+    try {
+      waiting.wait.settle(this.#land(text, waiting.schema));
+    } catch (thrown) {
+      waiting.wait.fail(thrown instanceof HbiError ? thrown : failure("handler", undefined, { cause: thrown }));
+    }
+  }
+
+  /** @throws HbiError the peer's, when the object is one; else why it is refused */
+  #land(text: string, schema: Schema | undefined): unknown {
+    const value = landObject(text, this.#env(), this.#connection);
+    if (value instanceof HbiError) throw value;
+    return schema === undefined ? value : validate(schema, value, "bad_argument", "object");
+  }
+
+  failObject(error: HbiError): void {
+    for (const { wait } of this.#waiting.splice(0)) wait.fail(error);
+  }
+
+  fail(error: HbiError): void {
+    this.failObject(error);
+    this.intake.fail(error);
+    this.#objects.length = 0;
+    this.#objectChars = 0;
+  }
+
+  /** Fills the buffers. `isManual`: what is asked for is what comes next on the wire. */
+  async data(into: Buffers, isManual: boolean, options: WaitOptions): Promise<void> {
+    this.#beginData();
+    try {
+      if (ArrayBuffer.isView(into)) return await this.#fill(asBytes(into), isManual, options);
+      for await (const view of into) await this.#fill(asBytes(view), isManual, options);
+    } finally {
+      this.#isReceivingData = false;
+    }
+  }
+
+  async #fill(target: Uint8Array, isManual: boolean, options: WaitOptions): Promise<void> {
+    if (target.length === 0) return;
+    this.#expect(target.length, isManual);
+    const filled = this.intake.fillNow(target);
+    if (filled < target.length) {
+      const wait = this.#connection.waits.start<void>(options);
+      this.intake.fillLater(target, filled, wait);
+      this.#connection.pump();
+      await wait.promise;
+    } else this.#connection.pump(); // there is room again
+  }
+
+  async *chunks(byteLength: number, isManual: boolean, options: WaitOptions): AsyncGenerator<Uint8Array, void, void> {
+    this.#beginData();
+    let left = byteLength;
+    try {
+      if (left > 0) this.#expect(left, isManual);
+      while (left > 0) {
+        const chunk = this.intake.nextNow(left) ?? (await this.#nextChunk(left, options));
+        left -= chunk.length;
+        this.#connection.pump();
+        yield chunk;
+      }
+    } finally {
+      this.#isReceivingData = false;
+      if (left > 0 && isManual) this.intake.discard(); // what was asked for comes all the same
+    }
+  }
+
+  #nextChunk(maxBytes: number, options: WaitOptions): Promise<Uint8Array> {
+    const wait = this.#connection.waits.start<Uint8Array>(options);
+    this.intake.nextLater(maxBytes, wait);
+    this.#connection.pump();
+    return wait.promise;
+  }
+
+  #expect(bytes: number, isManual: boolean): void {
+    const { unreadBytes } = this.intake;
+    if (bytes <= unreadBytes) return;
+    if (!isManual) throw new HbiError("out_of_range", `${bytes} raw bytes asked for, ${unreadBytes} are left`);
+    if (bytes > this.#connection.limits.maxBodyBytes) throw failure("body_too_big");
+    this.intake.announce(bytes - unreadBytes);
+  }
+
+  #beginData(): void {
+    if (this.#isReceivingData) throw failure("wrong_stage", "raw data is being received already");
+    this.#isReceivingData = true;
+  }
+}
+
+/** An object packet as a value. @throws HbiError why it is refused */
+export function landObject(text: string, env: HostingEnv, connection: Connection): unknown {
+  return landValue(parseValue(text, connection.limits), env);
+}

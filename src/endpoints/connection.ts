@@ -1,0 +1,454 @@
+/**
+ * Connection: the keeper of one wire. Hands each packet to the one conversation that may read, stops reading when nobody
+ * asks, holds the deadlines of the bytes, and ends everything when the wire ends. docs/protocol.md, sections 3 to 6.
+ */
+import { type Clock, systemClock, type Timer } from "../clock.ts";
+import { asHbiError, failure, HbiError, oneLine } from "../errors.ts";
+import { type LimitOptions, type Limits, resolveLimits } from "../limits.ts";
+import { encodePacket, type Packet } from "../wire/packet.ts";
+import { PacketReader } from "../wire/packet-reader.ts";
+import type { Transport, TransportSink } from "../wire/transport.ts";
+import { Wire } from "../wire/wire.ts";
+import type { HostingEnv } from "./hosting-env.ts";
+import { HostingEnd } from "./hosting-end.ts";
+import { PostingEnd } from "./posting-end.ts";
+import { ReadWatch } from "./read-watch.ts";
+import { SendTurn, type TurnTaker } from "./send-turn.ts";
+import { Waits } from "./waits.ts";
+
+/** A conversation that holds the read turn: from its opening packet to its closing one nobody else reads. */
+export interface BracketReader {
+  /** Whether the next bytes are raw data that it takes now. */
+  readonly wantsRaw: boolean;
+  /** Whether the next bytes are a packet that it takes now. */
+  readonly wantsPacket: boolean;
+  /** Takes raw data; false when there is none. */
+  takeRaw(reader: PacketReader): boolean;
+  /** Takes the packet; false: not now, the same one again after the next `pump`. */
+  onPacket(packet: Packet): boolean;
+}
+
+/** What the library tells an operator. `error.cause` has what must not cross the wire. */
+export interface LogEntry {
+  readonly error: HbiError;
+  /** the connection: addresses of both sides */
+  readonly netIdent: string;
+  /** "conversation 101" */
+  readonly where: string;
+}
+
+export interface ConnectionOptions {
+  readonly limits?: LimitOptions;
+  /** false: sends plain conversation ids only, as the reference does */
+  readonly extension?: boolean;
+  readonly clock?: Clock;
+  /** Default: what a handler threw unexpectedly goes to `console.error`; nothing else does. */
+  readonly log?: (entry: LogEntry) => void;
+}
+
+const LINGER_BYTES = 256 * 1024;
+const LINGER_MS = 1_000;
+/** How often the time is looked at while packets are handled. */
+const PACKETS_PER_LOOK = 16;
+
+export class Connection implements TransportSink {
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly env: HostingEnv;
+  readonly isExtended: boolean;
+  readonly waits: Waits;
+  readonly turn = new SendTurn();
+  readonly wire: Wire;
+  readonly posting: PostingEnd;
+  readonly hosting: HostingEnd;
+  /** Resolves, and never rejects, when all is over; undefined when both sides parted in peace. */
+  readonly closed: Promise<HbiError | undefined>;
+  readonly #transport: Transport;
+  readonly #reader: PacketReader;
+  readonly #watch: ReadWatch;
+  readonly #log: (entry: LogEntry) => void;
+  #resolveClosed: (reason: HbiError | undefined) => void = () => undefined;
+  #state: "starting" | "open" | "closing" | "closed" = "starting";
+  #owner: BracketReader | undefined;
+  #held: Packet | undefined;
+  #isPumping = false;
+  #isPaused = false;
+  #isPumpScheduled = false;
+  #hasPeerEnded = false;
+  #drained: (() => void)[] | undefined;
+  #reason: HbiError | undefined;
+  #discardedBytes = 0;
+  #closeTimer: Timer | undefined;
+  #idleTimer: Timer | undefined;
+  #lastActiveMs = 0;
+
+  constructor(transport: Transport, env: HostingEnv, options: ConnectionOptions = {}) {
+    this.#transport = transport;
+    this.env = env;
+    this.limits = resolveLimits(options.limits);
+    this.clock = options.clock ?? systemClock;
+    this.isExtended = options.extension !== false;
+    this.#log = options.log ?? logUnexpected;
+    this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
+    this.wire = new Wire(transport, this.limits, this.clock, (error) => this.cut(error));
+    this.#reader = new PacketReader(this.limits);
+    this.#watch = new ReadWatch(this.clock, this.limits, () => this.cut(failure("read_timeout")));
+    this.posting = new PostingEnd(this);
+    this.hosting = new HostingEnd(this);
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+  }
+
+  get localAddress(): string {
+    return this.#transport.localAddress;
+  }
+
+  get remoteAddress(): string {
+    return this.#transport.remoteAddress;
+  }
+
+  /** "local<->remote", as the reference writes it */
+  get netIdent(): string {
+    return `${this.#transport.localAddress}<->${this.#transport.remoteAddress}`;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === "starting" || this.#state === "open";
+  }
+
+  /** Runs the init hooks, then lands what the peer sends. @throws HbiError when init fails */
+  async start(): Promise<void> {
+    this.env.attach(this.posting, this.hosting);
+    this.#transport.start(this);
+    if (this.env.hasInit) await this.#init();
+    if (this.#state !== "starting") throw this.#reason ?? failure("disconnected");
+    this.#state = "open";
+    this.#watchIdle();
+    this.pump();
+  }
+
+  async #init(): Promise<void> {
+    const wait = this.waits.start<void>({ timeoutMs: this.limits.connectTimeoutMs });
+    this.env.runInit().then(
+      () => wait.settle(),
+      (thrown) => wait.fail(failure("init_failed", undefined, { cause: thrown })),
+    );
+    try {
+      await wait.promise;
+    } catch (thrown) {
+      const error = thrown instanceof HbiError ? thrown : failure("init_failed", undefined, { cause: thrown });
+      this.report(error, "init");
+      this.cut(error);
+      throw error;
+    }
+  }
+
+  // --- reading -------------------------------------------------------------------------------------------------------
+
+  onData(chunk: Uint8Array): void {
+    if (this.#state === "closing") {
+      this.#discardedBytes += chunk.length;
+      if (this.#discardedBytes > LINGER_BYTES) this.#transport.destroy();
+      return;
+    }
+    if (this.limits.idleTimeoutMs !== Number.POSITIVE_INFINITY) this.#lastActiveMs = this.clock.now();
+    this.#watch.received(chunk.length);
+    this.#reader.push(chunk);
+    this.pump();
+  }
+
+  /** Handles what has arrived, as far as somebody wants it. Cost: linear in the bytes taken. */
+  pump(): void {
+    if (this.#isPumping || this.#state !== "open") {
+      if (this.#state === "starting") this.#setPaused(this.#reader.bufferedBytes >= this.limits.maxBufferedBytes);
+      return;
+    }
+    this.#isPumping = true;
+    let isBlocked = false;
+    try {
+      isBlocked = this.#pumpPackets();
+    } catch (thrown) {
+      this.cut(asHbiError(thrown));
+    }
+    this.#isPumping = false;
+    if (this.#state !== "open") return;
+    this.#setPaused(isBlocked && this.#reader.bufferedBytes >= this.limits.maxBufferedBytes);
+    this.#watch.update(this.#reader, !isBlocked && this.#owner !== undefined);
+    if (this.#hasPeerEnded && !this.#isPumpScheduled) this.#finishAfterEnd(isBlocked);
+  }
+
+  /** True when it stopped because nobody wants what is there, false when more has to arrive. */
+  #pumpPackets(): boolean {
+    const { limits } = this;
+    const startBytes = this.#reader.consumedBytes;
+    let startMs = 0;
+    for (let packets = 0; this.#state === "open"; packets++) {
+      if (packets % PACKETS_PER_LOOK === PACKETS_PER_LOOK - 1) {
+        const nowMs = this.clock.now();
+        if (startMs === 0) startMs = nowMs;
+        const isLate = nowMs - startMs > limits.maxTurnMs;
+        if (isLate || packets >= limits.maxTurnPackets) return this.#yieldTurn();
+      }
+      if (this.#reader.consumedBytes - startBytes > limits.maxTurnBytes) return this.#yieldTurn();
+      const owner = this.#owner;
+      if (owner?.wantsRaw === true) {
+        if (!owner.takeRaw(this.#reader)) return false;
+        continue;
+      }
+      if (owner !== undefined && !owner.wantsPacket) return true;
+      const packet = this.#held ?? this.#reader.next();
+      if (packet === undefined) return false;
+      this.#held = packet;
+      if (!(owner === undefined ? this.#route(packet) : this.#toOwner(owner, packet))) return true;
+    }
+    return true;
+  }
+
+  /** The other connections first. */
+  #yieldTurn(): boolean {
+    if (!this.#isPumpScheduled) {
+      this.#isPumpScheduled = true;
+      this.clock.soon(() => {
+        this.#isPumpScheduled = false;
+        this.pump();
+      });
+    }
+    return true;
+  }
+
+  #toOwner(owner: BracketReader, packet: Packet): boolean {
+    if (packet.directive === "err") return this.#peerError(packet.text);
+    // Taken before it is handled: what the packet runs may pump again when it is done.
+    this.#held = undefined;
+    if (owner.onPacket(packet)) return true;
+    this.#held = packet;
+    return false;
+  }
+
+  /** Between conversations. */
+  #route({ directive, text }: Packet): boolean {
+    switch (directive) {
+      case "co_begin":
+        if (!this.#mayBegin) return false;
+        this.#held = undefined;
+        this.#owner = this.hosting.begin(text);
+        return true;
+      case "co_ack_begin":
+        this.#held = undefined;
+        this.#owner = this.posting.answerBegins(text);
+        return true;
+      case "co_recv":
+        this.#held = undefined;
+        this.posting.takeLoneObject(text);
+        return true;
+      case "err":
+        return this.#peerError(text);
+      default:
+        throw failure("bad_state", `${directive === "" ? "code" : directive} outside of a conversation`);
+    }
+  }
+
+  /** New conversations wait while handlers are too many, or while the peer does not read its answers; but not while we
+   *  wait for an answer that may lie behind them. */
+  get #mayBegin(): boolean {
+    if (this.#drained !== undefined || this.hosting.isFull) return false;
+    return !this.wire.isAboveHighWater || this.posting.liveCount > 0;
+  }
+
+  #peerError(text: string): boolean {
+    this.#held = undefined;
+    this.#end(failure("peer_error", oneLine(text)));
+    return true;
+  }
+
+  /** The conversation has received all of its bracket; the keeper reads on. */
+  releaseReader(owner: BracketReader): void {
+    if (this.#owner === owner) this.#owner = undefined;
+  }
+
+  #setPaused(isPaused: boolean): void {
+    if (isPaused === this.#isPaused) return;
+    this.#isPaused = isPaused;
+    if (isPaused) this.#transport.pause();
+    else this.#transport.resume();
+  }
+
+  // --- writing -------------------------------------------------------------------------------------------------------
+
+  onDrain(): void {
+    this.wire.onDrain();
+    this.pump();
+  }
+
+  /** A packet outside of any bracket, in its turn. */
+  sendLone(packet: string): void {
+    const { turn, wire } = this;
+    const taker: TurnTaker = {
+      label: "co_send answer",
+      granted() {
+        wire.text(packet);
+        turn.release(taker);
+      },
+    };
+    turn.request(taker);
+  }
+
+  // --- ending --------------------------------------------------------------------------------------------------------
+
+  /** @throws HbiError unavailable */
+  checkOpen(): void {
+    if (!this.isOpen) throw this.#reason ?? failure("disconnected");
+  }
+
+  /** @throws HbiError unavailable, also while draining */
+  checkAccepting(): void {
+    this.checkOpen();
+    if (this.#drained !== undefined) throw failure("draining");
+  }
+
+  onEnd(): void {
+    if (this.#hasPeerEnded) return;
+    this.#hasPeerEnded = true;
+    this.pump();
+  }
+
+  /** The peer sends no more: finish what it began, say what it can no longer answer. */
+  #finishAfterEnd(isBlocked: boolean): void {
+    if (isBlocked) return; // a conversation has not taken all that has arrived
+    if (this.#reader.phase !== "idle") return this.cut(failure("truncated"));
+    if (this.#owner !== undefined) return this.cut(failure("truncated", "the stream ended inside a conversation"));
+    const error = failure("disconnected", "the peer closed without a reason");
+    this.waits.loseAll(error);
+    this.posting.loseAll(error);
+    if (this.hosting.liveCount === 0 && this.turn.isIdle) this.#end(undefined);
+  }
+
+  /** A conversation of either side is over. */
+  conversationEnded(): void {
+    if (this.#drained !== undefined && this.hosting.liveCount === 0 && this.posting.liveCount === 0) {
+      for (const done of this.#drained.splice(0)) done();
+    }
+    if (this.hosting.liveCount === this.limits.maxInFlight - 1 || this.#hasPeerEnded) this.pump();
+  }
+
+  /** No new conversations of either side; resolves when those in flight are over, then closes. */
+  async drain(): Promise<void> {
+    if (this.isOpen && (this.hosting.liveCount > 0 || this.posting.liveCount > 0)) {
+      this.#drained ??= [];
+      const { promise, resolve } = withResolvers();
+      this.#drained.push(resolve);
+      await Promise.race([promise, this.closed]);
+    } else this.#drained ??= [];
+    await this.disconnect();
+  }
+
+  /** Ends the connection: `err` with the reason if there is one, FIN. Resolves when it is closed. */
+  async disconnect(reason?: string): Promise<void> {
+    if (this.isOpen) {
+      if (reason !== undefined) this.#sayWhy(oneLine(reason));
+      this.#end(undefined, failure("disconnected", reason === undefined ? "by this side" : oneLine(reason)));
+    }
+    await this.closed;
+  }
+
+  /** Ends the connection because of `error`, and tells the peer in one line. */
+  cut(error: HbiError): void {
+    if (!this.isOpen) return;
+    this.report(error, "connection");
+    this.#sayWhy(oneLine(error.message));
+    this.#end(error);
+  }
+
+  #sayWhy(line: string): void {
+    // Inside somebody's raw data it would be taken as data.
+    const holder = this.turn.holder;
+    const isInRawData = holder !== undefined && "isInRawData" in holder && holder.isInRawData === true;
+    if (!isInRawData && line !== "") this.wire.text(encodePacket("err", line));
+  }
+
+  #end(reason: HbiError | undefined, told = reason ?? failure("disconnected")): void {
+    if (!this.isOpen) return;
+    this.#state = "closing";
+    this.#reason = reason;
+    this.#watch.stop();
+    this.#idleTimer?.cancel();
+    this.#held = undefined;
+    this.#owner = undefined;
+    this.#setPaused(false);
+    this.wire.end();
+    this.#loseAll(told);
+    const lingerMs = reason === undefined ? this.limits.closeTimeoutMs : LINGER_MS;
+    this.#closeTimer = this.clock.after(lingerMs, () => this.#transport.destroy());
+  }
+
+  #loseAll(error: HbiError): void {
+    this.waits.loseAll(error);
+    this.posting.loseAll(error);
+    this.hosting.loseAll(error);
+    for (const done of this.#drained?.splice(0) ?? []) done();
+  }
+
+  onClose(error?: Error): void {
+    if (this.#state === "closed") return;
+    const wasOpen = this.isOpen;
+    if (wasOpen) {
+      const cause = error === undefined ? {} : { cause: error };
+      this.#reason = failure("disconnected", "the connection was lost", cause);
+    }
+    this.#state = "closed";
+    this.#watch.stop();
+    this.#closeTimer?.cancel();
+    this.#idleTimer?.cancel();
+    if (wasOpen) this.#loseAll(this.#reason ?? failure("disconnected"));
+    this.wire.destroy();
+    void this.#cleanup();
+  }
+
+  async #cleanup(): Promise<void> {
+    try {
+      await this.env.runCleanup(this.#reason);
+    } catch (thrown) {
+      this.report(asHbiError(thrown), "cleanup");
+    }
+    this.env.detach();
+    this.#resolveClosed(this.#reason);
+  }
+
+  #watchIdle(): void {
+    const { idleTimeoutMs } = this.limits;
+    if (idleTimeoutMs === Number.POSITIVE_INFINITY) return;
+    this.#lastActiveMs = this.clock.now();
+    const look = () => {
+      const leftMs = this.#lastActiveMs + idleTimeoutMs - this.clock.now();
+      if (leftMs <= 0 && this.hosting.liveCount + this.posting.liveCount === 0) void this.disconnect("idle");
+      else this.#idleTimer = this.clock.after(Math.max(leftMs, 1_000), look);
+    };
+    this.#idleTimer = this.clock.after(idleTimeoutMs, look);
+  }
+
+  // --- telling -------------------------------------------------------------------------------------------------------
+
+  report(error: HbiError, where: string): void {
+    this.#log({ error, netIdent: this.netIdent, where });
+  }
+
+  /** Why a wait was in vain, when more is known than that time is over. */
+  explainTimeout(waiting: BracketReader): HbiError {
+    const owner = this.#owner;
+    if (owner === undefined || owner === waiting || owner.wantsRaw || owner.wantsPacket) return failure("timeout");
+    return failure("body_unread");
+  }
+}
+
+function logUnexpected({ error, netIdent, where }: LogEntry): void {
+  if (error.code === "internal") console.error(`hbi: ${netIdent} ${where}: ${oneLine(error.message)}`, error.cause);
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

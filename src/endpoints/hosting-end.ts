@@ -1,0 +1,113 @@
+/**
+ * HostingEnd: where conversations of the peer are hosted. docs/protocol.md, "the host".
+ */
+import type { HbiError } from "../errors.ts";
+import type { Bracket } from "./bracket.ts";
+import type { Connection } from "./connection.ts";
+import { HoCo } from "./ho-co.ts";
+import { parseToken } from "./token.ts";
+
+export class HostingEnd {
+  readonly #connection: Connection;
+  /** begun, and the handler or the answer has not ended */
+  readonly #live = new Set<HoCo>();
+  /** answers to seed-era posters, which must come in the order of the questions */
+  #seedAnswers: Bracket[] = [];
+  readonly #seedEndings = new Map<Bracket, string>();
+  readonly #seedOpenings = new Set<Bracket>();
+  #co: HoCo | undefined;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  get netIdent(): string {
+    return this.#connection.netIdent;
+  }
+
+  get localAddress(): string {
+    return this.#connection.localAddress;
+  }
+
+  get remoteAddress(): string {
+    return this.#connection.remoteAddress;
+  }
+
+  get isConnected(): boolean {
+    return this.#connection.isOpen;
+  }
+
+  /** The conversation whose script is being landed. Read it before the handler's first `await`: later it is another's. */
+  get co(): HoCo | undefined {
+    return this.#co;
+  }
+
+  get liveCount(): number {
+    return this.#live.size;
+  }
+
+  /** Says why, if a reason is given, and closes the connection. */
+  disconnect(reason?: string): Promise<void> {
+    return this.#connection.disconnect(reason);
+  }
+
+  get isFull(): boolean {
+    return this.#live.size >= this.#connection.limits.maxInFlight;
+  }
+
+  begin(id: string): HoCo {
+    const co = new HoCo(this.#connection, this.#connection.env, parseToken(id));
+    this.#live.add(co);
+    return co;
+  }
+
+  enter<T>(co: HoCo, handler: () => T): T {
+    const outer = this.#co;
+    this.#co = co;
+    try {
+      return handler();
+    } finally {
+      this.#co = outer;
+    }
+  }
+
+  ended(co: HoCo): void {
+    this.#live.delete(co);
+    this.#connection.conversationEnded();
+  }
+
+  loseAll(error: HbiError): void {
+    this.#seedAnswers = [];
+    for (const co of this.#live) co.lose(error);
+  }
+
+  // --- seed-era posters: docs/protocol.md, "seed-era ids" ------------------------------------------------------------
+
+  queueSeedAnswer(bracket: Bracket): void {
+    this.#seedAnswers.push(bracket);
+  }
+
+  /** Opens the answer although the question goes on, when those before it are closed. */
+  openSeedAnswer(bracket: Bracket): void {
+    this.#seedOpenings.add(bracket);
+    this.#advanceSeedAnswers();
+  }
+
+  closeSeedAnswer(bracket: Bracket, ending: string): void {
+    this.#seedEndings.set(bracket, ending);
+    this.#advanceSeedAnswers();
+  }
+
+  #advanceSeedAnswers(): void {
+    for (;;) {
+      const head = this.#seedAnswers[0];
+      if (head === undefined) return;
+      if (this.#seedOpenings.delete(head)) head.ask();
+      const ending = this.#seedEndings.get(head);
+      if (ending === undefined) return;
+      this.#seedEndings.delete(head);
+      this.#seedAnswers.shift(); // as many as are in flight
+      head.close(ending);
+    }
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * Landing: runs the statements of one packet in order, each awaited, and keeps the position in the raw data that belongs to
+ * them. Synchronous as long as no handler waits. docs/landing.md, "check, then run".
+ */
+import { asHbiError, failure, type HbiError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import type { HostingEnv } from "../registry/hosting-env.ts";
+import { checkResult, isPromise, runStep, stepParams } from "../registry/invoke.ts";
+import type { Plan, Step } from "../registry/plan.ts";
+import type { RawIntake } from "./raw-intake.ts";
+
+/** The conversation whose packet is landed: PoCo for the answer to a posted one, HoCo for a hosted one. */
+export interface LandingHost {
+  readonly intake: RawIntake;
+  readonly limits: Limits;
+  /** Runs `handler` as the conversation being landed. */
+  enter<T>(handler: () => T): T;
+  /** A statement has run; `result` is validated, and declared if `isDeclared`. */
+  stepLanded(result: unknown, isDeclared: boolean): void;
+  /** All have run; `value` is that of the last. */
+  landed(value: unknown): void;
+  /** One failed. `rawBytes` is what is unread of its data and that of the statements behind it; undefined: unknown. */
+  landingFailed(error: HbiError, rawBytes: number | undefined): void;
+}
+
+export class Landing {
+  readonly #host: LandingHost;
+  readonly #env: HostingEnv;
+  readonly #plan: Plan;
+  #index = 0;
+  #isRunning = true;
+  #isAnnounced = false;
+  #isAbandoned = false;
+  #value: unknown;
+  /** told when the handler has really ended, also after it was given up */
+  onEnd: (() => void) | undefined;
+
+  constructor(host: LandingHost, env: HostingEnv, plan: Plan) {
+    this.#host = host;
+    this.#env = env;
+    this.#plan = plan;
+  }
+
+  /** Whether a statement has not ended yet. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  get answersObject(): boolean {
+    return this.#plan.answersObject;
+  }
+
+  /** Whether only the handler knows how much raw data comes next. */
+  get isManual(): boolean {
+    const step = this.#plan.steps[this.#index];
+    return step?.kind === "call" && step.entry.method.spec.body === "manual";
+  }
+
+  /** Whether raw data may come before the next packet that no one has announced yet. */
+  get hidesNextPacket(): boolean {
+    if (!this.#isAnnounced || this.isManual) return this.#mayTakeRawData(this.#index);
+    for (let i = this.#index + 1; i < this.#plan.steps.length; i++) if (this.#mayTakeRawData(i)) return true;
+    return false;
+  }
+
+  /** Where a failure now would leave the raw data: unread bytes of this statement and those behind it. */
+  get remainingRawBytes(): number | undefined {
+    const { steps } = this.#plan;
+    let bytes = 0;
+    for (let i = this.#isAnnounced ? this.#index + 1 : this.#index; i < steps.length; i++) {
+      const step = steps[i];
+      if (step?.kind !== "call") continue;
+      if (step.bodyBytes === undefined) return undefined;
+      bytes += step.bodyBytes;
+    }
+    return this.isManual && this.#isRunning ? undefined : bytes;
+  }
+
+  start(): void {
+    this.#run(0);
+  }
+
+  /** Nobody waits for the result any more; what the handler does until it ends is ignored. */
+  abandon(): void {
+    this.#isAbandoned = true;
+  }
+
+  #run(from: number): void {
+    const { steps } = this.#plan;
+    for (let i = from; i < steps.length; i++) {
+      const step = steps[i] as Step; // i is below the length
+      this.#index = i;
+      this.#isAnnounced = false;
+      let outcome: unknown;
+      try {
+        outcome = this.#begin(step);
+        if (!isPromise(outcome)) this.#end(step, outcome);
+      } catch (thrown) {
+        this.#fail(thrown);
+        return;
+      }
+      if (isPromise(outcome)) {
+        this.#wait(step, outcome, i);
+        return;
+      }
+    }
+    this.#isRunning = false;
+    this.onEnd?.();
+    this.#host.landed(this.#value);
+  }
+
+  #wait(step: Step, outcome: Promise<unknown>, index: number): void {
+    outcome.then(
+      (result) => {
+        if (this.#isAbandoned) return this.#endAbandoned();
+        try {
+          this.#end(step, result);
+        } catch (thrown) {
+          this.#fail(thrown);
+          return;
+        }
+        this.#run(index + 1);
+      },
+      (thrown) => (this.#isAbandoned ? this.#endAbandoned() : this.#fail(thrown)),
+    );
+  }
+
+  #begin(step: Step): unknown {
+    const params = this.#host.enter(() => stepParams(step, this.#env, this.#host));
+    if (isPromise(params)) return params.then((ready) => this.#invoke(step, ready as object)); // see stepParams
+    return this.#invoke(step, params);
+  }
+
+  #invoke(step: Step, params: object | undefined): unknown {
+    if (this.#isAbandoned) throw failure("cancelled");
+    if (step.kind === "call" && step.entry.method.spec.body !== "manual") {
+      const bytes = step.bodyBytes ?? step.entry.method.bodyBytes(params as never); // validated by the same method
+      if (bytes === undefined) throw failure("bad_argument", `${step.entry.name}: no length of raw data`);
+      if (bytes > this.#host.limits.maxBodyBytes && step.bodyBytes === undefined) {
+        throw failure("body_too_big", step.entry.name);
+      }
+      this.#host.intake.announce(bytes);
+    }
+    this.#isAnnounced = true;
+    return this.#host.enter(() => runStep(step, params, this.#env, this.#host));
+  }
+
+  #end(step: Step, result: unknown): void {
+    this.#value = checkResult(step, result);
+    this.#host.intake.discard(); // what the handler left unread
+    this.#host.stepLanded(this.#value, step.kind === "call" && step.entry.method.spec.result !== undefined);
+  }
+
+  #fail(thrown: unknown): void {
+    const rawBytes = this.remainingRawBytes;
+    this.#isRunning = false;
+    this.onEnd?.();
+    this.#host.landingFailed(asHbiError(thrown), rawBytes);
+  }
+
+  #endAbandoned(): void {
+    this.#isRunning = false;
+    this.onEnd?.();
+  }
+
+  #mayTakeRawData(index: number): boolean {
+    const step = this.#plan.steps[index];
+    return step?.kind === "call" && step.bodyBytes !== 0;
+  }
+}

@@ -1,0 +1,425 @@
+/**
+ * PoCo: a conversation that this side starts: sends, then receives the answer. docs/protocol.md, "the poster".
+ */
+import { asHbiError, failure, HbiError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import { parseScript } from "../parser/parse.ts";
+import type { Script } from "../parser/script.ts";
+import type { HostingEnv } from "../registry/hosting-env.ts";
+import { planScript } from "../registry/plan.ts";
+import { encodePacket, type Packet } from "../wire/packet.ts";
+import type { PacketReader } from "../wire/packet-reader.ts";
+import { Bracket } from "./bracket.ts";
+import { CoReceiver, landObject, type Schema, type SchemaOutput } from "./co-receiver.ts";
+import { packetOf, sendBuffers, settled } from "./co-sender.ts";
+import type { BracketReader, Connection } from "./connection.ts";
+import { Landing, type LandingHost } from "./landing.ts";
+import type { Buffers, RawIntake } from "./raw-intake.ts";
+import { nextStage, PO_STAGES, type PoEvent, type PoStage } from "./stages.ts";
+import { formatToken, seqOf, type TokenOptions } from "./token.ts";
+import type { Wait, WaitHints, WaitOptions } from "./waits.ts";
+
+export interface CoOptions extends WaitOptions {
+  /** Lands the answer in another environment than the connection's. */
+  readonly env?: HostingEnv;
+  /** Promises that no raw data is sent in this conversation: then a refusal ends it and nothing else. */
+  readonly hasNoRawData?: boolean;
+  /** Promises one script and then exactly so many raw bytes, with the same effect. */
+  readonly rawBytes?: number;
+  /** Says that the answer has no raw data, so that a conversation given up can be read to its end. */
+  readonly hasNoRawAnswer?: boolean;
+}
+
+export class PoCo implements BracketReader, LandingHost {
+  readonly #connection: Connection;
+  readonly #seq: number;
+  readonly #id: string;
+  readonly #options: CoOptions;
+  readonly #env: HostingEnv;
+  readonly #receiver: CoReceiver;
+  readonly #bracket: Bracket;
+  readonly #hints: WaitHints;
+  #stage: PoStage = "send";
+  #landing: Landing | undefined;
+  #isAnswering = false;
+  #isCompleted = false;
+  #isAbandoned = false;
+  #isFlushing = false;
+  #requests = 0;
+  #failure: HbiError | undefined;
+  #answerWait: Wait<void> | undefined;
+  #completion: Wait<void> | undefined;
+  #onAbort: (() => void) | undefined;
+
+  constructor(connection: Connection, env: HostingEnv, seq: number, options: CoOptions) {
+    this.#connection = connection;
+    this.#seq = seq;
+    this.#options = options;
+    this.#env = options.env ?? env;
+    this.#receiver = new CoReceiver(connection, () => this.#env);
+    const tokenOptions: TokenOptions = {
+      ...(options.hasNoRawData === true ? { hasNoRawData: true } : {}),
+      ...(options.rawBytes === undefined ? {} : { rawBytes: options.rawBytes }),
+      ...(options.timeoutMs === undefined || options.timeoutMs === Number.POSITIVE_INFINITY
+        ? {}
+        : { deadlineMs: options.timeoutMs }),
+    };
+    this.#id = formatToken(seq, connection.isExtended, tokenOptions);
+    const { posting } = connection;
+    this.#bracket = new Bracket(
+      connection,
+      `conversation ${seq}`,
+      encodePacket("co_begin", this.#id),
+      (bracket) => posting.admit(this, bracket),
+      (bracket) => posting.withdraw(this, bracket),
+    );
+    this.#hints = {
+      mayHaveLanded: () => this.#bracket.isStarted,
+      onTimeout: () => connection.explainTimeout(this),
+    };
+    const { signal } = options;
+    if (signal === undefined) return;
+    this.#onAbort = () => this.abandon(failure("cancelled", undefined, { cause: signal.reason }));
+    if (signal.aborted) this.#onAbort();
+    else signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** The conversation's id, as this side counts: from "101". */
+  get coSeq(): string {
+    return String(this.#seq);
+  }
+
+  get stage(): PoStage {
+    return this.#stage;
+  }
+
+  get limits(): Limits {
+    return this.#connection.limits;
+  }
+
+  get intake(): RawIntake {
+    return this.#receiver.intake;
+  }
+
+  /** The unread raw bytes of the script of the answer that is being landed. */
+  get unreadBytes(): number {
+    return this.intake.unreadBytes;
+  }
+
+  // --- sending -------------------------------------------------------------------------------------------------------
+
+  /** Sends code, landed by the host for its effects. `send` stage only. Resolves when more may be sent. */
+  async sendCode(code: string | Script, options: WaitOptions = {}): Promise<void> {
+    await this.#send(packetOf("", code), options);
+  }
+
+  /** Sends an object, for a `recvObj` of the method called before: code that yields a value, `repr(value)`. */
+  async sendObj(code: string | Script, options: WaitOptions = {}): Promise<void> {
+    await this.#send(packetOf("co_recv", code), options);
+  }
+
+  /** Sends raw data: one buffer, or all of a sync or async iterable, whose length the called method must know. A buffer may
+   *  be changed when the promise resolved, or when the next one of the iterable is asked for. */
+  async sendData(buffers: Buffers, options: WaitOptions = {}): Promise<void> {
+    this.#checkSending();
+    this.#flushSoon();
+    await sendBuffers(this.#bracket, this.#connection.waits, buffers, this.#with(options));
+  }
+
+  async #send(packet: string, options: WaitOptions): Promise<void> {
+    this.#checkSending();
+    this.#flushSoon();
+    const sent = settled(this.#bracket.text(packet, this.#with(options)), this.#connection.waits, options);
+    if (sent !== undefined) await sent;
+  }
+
+  #checkSending(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#connection.checkOpen();
+    if (this.#stage !== "send") throw failure("wrong_stage", `sending in stage ${this.#stage}`);
+  }
+
+  /** What is built goes out with this tick, whole or not, so that the host can begin. */
+  #flushSoon(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    this.#connection.clock.soon(() => this.#bracket.ask());
+  }
+
+  // --- receiving -----------------------------------------------------------------------------------------------------
+
+  /** Says that everything is sent, and waits until the answer begins. Not needed before `recvObj` and the others. */
+  async startRecv(options: WaitOptions = {}): Promise<void> {
+    this.#toRecv();
+    if (this.#isAnswering || this.#isCompleted) return;
+    this.#answerWait ??= this.#connection.waits.start(this.#with(options), this.#hints);
+    await this.#answerWait.promise;
+  }
+
+  /** Receives an object of the answer; scripts before it are landed first. Without a schema it is `unknown`.
+   *  @throws HbiError the peer's own; failed_precondition when the answer ends without one; invalid_argument when it is
+   *  refused; unavailable */
+  async recvObj<S extends Schema | undefined = undefined>(
+    schema?: S,
+    options: WaitOptions = {},
+  ): Promise<SchemaOutput<S>> {
+    this.#toRecv();
+    if (this.#isCompleted) throw failure("no_answer");
+    return this.#receiver.object(schema as S, this.#with(options), this.#hints);
+  }
+
+  /** Fills one buffer, or each of an iterable in turn, with raw data of the answer. The length is agreed by other means:
+   *  the wire does not carry it (docs/protocol.md, "raw data"). */
+  async recvData(into: Buffers, options: WaitOptions = {}): Promise<void> {
+    this.#toRecv();
+    await this.#receiver.data(into, this.#isManual, this.#rawOptions(options));
+  }
+
+  /** The next `byteLength` raw bytes of the answer as they arrive, without a copy. */
+  recvChunks(byteLength = this.unreadBytes, options: WaitOptions = {}): AsyncGenerator<Uint8Array, void, void> {
+    this.#toRecv();
+    return this.#receiver.chunks(byteLength, this.#isManual, this.#rawOptions(options));
+  }
+
+  /** Asks for the value of `code`: HBI's `co_send`, then `recvObj`. */
+  async getObj<S extends Schema | undefined = undefined>(
+    code: string | Script,
+    schema?: S,
+    options: WaitOptions = {},
+  ): Promise<SchemaOutput<S>> {
+    await this.#send(packetOf("co_send", code), options);
+    this.#requests += 1;
+    return this.recvObj(schema, options);
+  }
+
+  /** Waits until the host has landed everything and has answered: the only proof of it. Ends the sending first; scripts
+   *  of the answer are landed. @throws HbiError the peer's, when it refused or failed; unavailable, with `mayHaveLanded` */
+  async waitCompleted(options: WaitOptions = {}): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isCompleted) return;
+    this.#endSending();
+    if (this.#completion === undefined || this.#completion.isSettled) {
+      this.#completion = this.#connection.waits.start(this.#with(options), this.#hints);
+    }
+    this.#connection.pump();
+    await this.#completion.promise;
+  }
+
+  /** Ends the conversation on this side: what is not sent yet goes out, scripts of the answer are still landed. Resolves
+   *  when the request is handed to the wire. */
+  async close(options: WaitOptions = {}): Promise<void> {
+    const wasSending = this.#stage === "send";
+    this.#endSending();
+    if (this.#stage === "recv") this.#go("close");
+    this.#connection.pump();
+    if (wasSending && this.#failure === undefined) await this.#bracket.sent(this.#with(options));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Gives up: every wait fails with `error`, the answer is read to its end and dropped. */
+  abandon(error: HbiError): void {
+    if (this.#isCompleted || this.#isAbandoned) return;
+    this.#isAbandoned = true;
+    this.#failure ??= error;
+    this.#receiver.fail(error);
+    this.#answerWait?.fail(error);
+    this.#completion?.fail(error);
+    if (!this.#bracket.isStarted) {
+      this.#bracket.withdraw(error);
+      this.#complete();
+      return;
+    }
+    this.#endSending();
+    if (this.#stage === "recv") this.#go("close");
+    this.intake.discard();
+    if (this.#checkDrain()) this.#connection.pump();
+  }
+
+  #toRecv(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#stage === "closed") throw failure("wrong_stage", "receiving in stage closed");
+    if (this.#stage === "recv") return;
+    this.#go("sent");
+    this.#closeBracket();
+  }
+
+  #endSending(): void {
+    if (this.#stage !== "send") return;
+    this.#go("close");
+    this.#closeBracket();
+  }
+
+  #closeBracket(): void {
+    if (this.#bracket.isInRawData) {
+      // A packet now would be read as raw data by the host, and raw data after it as packets.
+      const error = failure("cancelled", "raw data was not sent to its end");
+      this.#connection.cut(error);
+      throw error;
+    }
+    this.#bracket.close(encodePacket("co_end", this.#connection.posting.knowsExtension ? this.coSeq : this.#id));
+  }
+
+  // --- reading: called by the connection -----------------------------------------------------------------------------
+
+  get wantsRaw(): boolean {
+    return this.intake.wantsBytes;
+  }
+
+  takeRaw(reader: PacketReader): boolean {
+    return this.intake.take(reader);
+  }
+
+  get wantsPacket(): boolean {
+    if (this.intake.pendingBytes > 0 || this.#stage === "send") return false;
+    if (this.#landing?.isRunning === true) return !this.#landing.hidesNextPacket;
+    return this.#stage === "closed" || this.#receiver.isWaitingForObject || this.#completion?.isSettled === false;
+  }
+
+  /** The answer begins. */
+  answerBegins(): void {
+    if (this.#isAnswering) throw failure("bad_state", "answered twice");
+    this.#isAnswering = true;
+    this.#answerWait?.settle();
+  }
+
+  /** An answer to `co_send` outside of any bracket, as the reference sends it. */
+  takeLoneObject(text: string): boolean {
+    if (this.#requests === 0) return false;
+    this.#requests -= 1;
+    this.#receiver.onObject(text);
+    return true;
+  }
+
+  onPacket({ directive, text }: Packet): boolean {
+    if (this.#landing?.isRunning === true) return false;
+    switch (directive) {
+      case "":
+        this.#land(text);
+        return true;
+      case "co_recv":
+        this.#onObject(text);
+        return true;
+      case "co_ack_end":
+        if (seqOf(text) !== this.coSeq) throw failure("bad_state", "co_ack_end of another id");
+        this.#connection.releaseReader(this);
+        this.#receiver.failObject(failure("no_answer"));
+        this.#complete();
+        return true;
+      default:
+        throw failure("bad_state", `${directive} inside an answer`);
+    }
+  }
+
+  #onObject(text: string): void {
+    if (this.#receiver.isWaitingForObject) {
+      this.#receiver.onObject(text);
+      return;
+    }
+    const value = this.#tryLand(text);
+    if (value instanceof HbiError) this.#failure ??= value;
+    else if (!this.#isAbandoned || this.#options.hasNoRawAnswer !== true) {
+      throw failure("bad_state", "an object that nobody receives");
+    }
+  }
+
+  #tryLand(text: string): unknown {
+    try {
+      return landObject(text, this.#env, this.#connection);
+    } catch (thrown) {
+      return asHbiError(thrown);
+    }
+  }
+
+  // --- landing: scripts of the answer --------------------------------------------------------------------------------
+
+  #land(text: string): void {
+    if (text === "") return;
+    try {
+      const plan = planScript(parseScript(text, this.limits), this.#env, this.limits);
+      if (plan.refusal !== undefined) {
+        this.landingFailed(plan.refusal, plan.rawBytes);
+        return;
+      }
+      this.#landing = new Landing(this, this.#env, plan);
+    } catch (thrown) {
+      this.landingFailed(asHbiError(thrown), undefined);
+      return;
+    }
+    this.#landing.start();
+  }
+
+  enter<T>(handler: () => T): T {
+    return handler();
+  }
+
+  stepLanded(): void {
+    this.#checkDrain();
+  }
+
+  landed(): void {
+    this.#connection.pump();
+  }
+
+  /** A script of the answer that fails here concerns this conversation alone, when the bytes behind it are certain. */
+  landingFailed(error: HbiError, rawBytes: number | undefined): void {
+    this.#connection.report(error, `answer ${this.coSeq}`);
+    const rest = this.#env.takesRawData ? rawBytes : 0;
+    if (rest === undefined) {
+      this.#connection.cut(error);
+      return;
+    }
+    this.#failure ??= error;
+    this.#receiver.fail(error);
+    this.intake.discard(rest);
+    if (this.#checkDrain()) this.abandon(error);
+  }
+
+  #checkDrain(): boolean {
+    if (this.intake.pendingBytes <= this.limits.maxDrainBytes) return true;
+    this.#connection.cut(failure("drain_too_big"));
+    return false;
+  }
+
+  // --- ending --------------------------------------------------------------------------------------------------------
+
+  #complete(): void {
+    if (this.#isCompleted) return;
+    this.#isCompleted = true;
+    if (this.#stage !== "closed") this.#go("close");
+    if (this.#onAbort !== undefined) this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#connection.posting.completed(this, this.#seq);
+    this.#answerWait?.settle();
+    if (this.#failure === undefined) this.#completion?.settle();
+    else this.#completion?.fail(this.#failure);
+  }
+
+  /** The connection is gone. Its waits are told by the connection. */
+  lose(error: HbiError): void {
+    if (this.#stage !== "closed") this.#go("lost");
+    this.#failure ??= error;
+    this.#landing?.abandon();
+    this.#bracket.withdraw(error);
+    this.#complete();
+  }
+
+  get #isManual(): boolean {
+    return this.#landing?.isRunning === true ? this.#landing.isManual : true;
+  }
+
+  /** The conversation's own deadline, where a single wait has none. */
+  #with(options: WaitOptions): WaitOptions {
+    const { timeoutMs } = this.#options;
+    return timeoutMs === undefined ? options : { timeoutMs, ...options };
+  }
+
+  #rawOptions(options: WaitOptions): WaitOptions {
+    return { timeoutMs: Number.POSITIVE_INFINITY, ...this.#with(options) };
+  }
+
+  #go(event: PoEvent): void {
+    this.#stage = nextStage(PO_STAGES, this.#stage, event);
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * ReadWatch: the deadlines of received bytes: a begun header, a begun payload, silence inside a bracket. One timer at most,
+ * and none while the peer owes nothing.
+ */
+import type { Clock, Timer } from "../clock.ts";
+import type { Limits } from "../limits.ts";
+import type { PacketReader } from "../wire/packet-reader.ts";
+
+const PAYLOAD_BYTES_PER_S = 64 * 1024;
+
+type Owed = "nothing" | "header" | "payload" | "bracket";
+
+export class ReadWatch {
+  readonly #clock: Clock;
+  readonly #limits: Limits;
+  readonly #onLate: () => void;
+  #timer: Timer | undefined;
+  #owed: Owed = "nothing";
+  /** what must not change for the deadline to go on: of a packet its position, of a silence the bytes received */
+  #mark = 0;
+  #receivedBytes = 0;
+
+  constructor(clock: Clock, limits: Limits, onLate: () => void) {
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#onLate = onLate;
+  }
+
+  received(bytes: number): void {
+    this.#receivedBytes += bytes;
+  }
+
+  /** After each turn of reading. `isAwaited`: a conversation is open and wants what comes next. */
+  update(reader: PacketReader, isAwaited: boolean): void {
+    const owed: Owed = reader.phase !== "idle" ? reader.phase : isAwaited ? "bracket" : "nothing";
+    const mark = owed === "bracket" ? this.#receivedBytes : reader.packetCount;
+    if (owed === this.#owed && mark === this.#mark) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#owed = owed;
+    this.#mark = mark;
+    const ms = this.#deadlineMs(owed, reader);
+    if (ms !== undefined) this.#timer = this.#clock.after(ms, this.#onLate);
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #deadlineMs(owed: Owed, reader: PacketReader): number | undefined {
+    switch (owed) {
+      case "nothing":
+        return undefined;
+      case "header":
+        return this.#limits.headerTimeoutMs;
+      case "payload":
+        return this.#limits.payloadTimeoutMs + 1_000 * Math.ceil(reader.payloadMissingBytes / PAYLOAD_BYTES_PER_S);
+      case "bracket":
+        return this.#limits.gapTimeoutMs;
+    }
+  }
+}

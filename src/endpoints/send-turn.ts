@@ -1,0 +1,53 @@
+/**
+ * SendTurn: one conversation writes at a time, first come, first served. docs/protocol.md, "one sender per direction".
+ */
+
+export interface TurnTaker {
+  /** for error messages: "conversation 101" */
+  readonly label: string;
+  /** The turn is yours until you release it; you may do so at once. */
+  granted(): void;
+}
+
+export class SendTurn {
+  readonly #waiting = new Set<TurnTaker>();
+  #holder: TurnTaker | undefined;
+  #isGranting = false;
+
+  get holder(): TurnTaker | undefined {
+    return this.#holder;
+  }
+
+  get isIdle(): boolean {
+    return this.#holder === undefined && this.#waiting.size === 0;
+  }
+
+  request(taker: TurnTaker): void {
+    this.#waiting.add(taker);
+    this.#grant();
+  }
+
+  /** Leaves the queue. */
+  withdraw(taker: TurnTaker): void {
+    this.#waiting.delete(taker);
+  }
+
+  release(taker: TurnTaker): void {
+    if (this.#holder !== taker) return;
+    this.#holder = undefined;
+    this.#grant();
+  }
+
+  /** A loop, not a recursion: thousands of whole brackets may be waiting, each of which releases at once. */
+  #grant(): void {
+    if (this.#isGranting) return;
+    this.#isGranting = true;
+    for (const next of this.#waiting) {
+      if (this.#holder !== undefined) break;
+      this.#waiting.delete(next);
+      this.#holder = next;
+      next.granted();
+    }
+    this.#isGranting = false;
+  }
+}

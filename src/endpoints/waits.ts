@@ -1,0 +1,133 @@
+/**
+ * Waits: every promise that this library hands out for something that the peer must do. Each one settles: by its event, its
+ * deadline, its signal, or the end of the connection.
+ */
+import type { Clock, Timer } from "../clock.ts";
+import { failure, HbiError } from "../errors.ts";
+
+export interface WaitOptions {
+  /** Gives up when it aborts: the wait rejects with `cancelled`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Gives up after so long: `deadline_exceeded`. `Infinity` waits as long as the connection lives. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What a wait says of itself when it fails. */
+export interface WaitHints {
+  /** the error of a deadline, when more is known than that time is over */
+  readonly onTimeout?: () => HbiError;
+  /** whether the peer may have landed what this wait is the answer to */
+  readonly mayHaveLanded?: () => boolean;
+}
+
+export class Wait<T> {
+  readonly promise: Promise<T>;
+  #resolve: (value: T) => void = ignore;
+  #reject: (error: HbiError) => void = ignore;
+  #isSettled = false;
+  #timer: Timer | undefined;
+  #signal: AbortSignal | undefined;
+  readonly #hints: WaitHints;
+  readonly #group: Set<Wait<never>>;
+
+  constructor(group: Set<Wait<never>>, clock: Clock, timeoutMs: number, options: WaitOptions, hints: WaitHints) {
+    this.#group = group;
+    this.#hints = hints;
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // A caller that never looks at the promise must not bring its process down when the connection is lost.
+    this.promise.catch(ignore);
+    const { signal } = options;
+    if (signal?.aborted === true) {
+      this.#abort(signal);
+      return;
+    }
+    group.add(this as never);
+    if (signal !== undefined) {
+      this.#signal = signal;
+      signal.addEventListener("abort", this.#onAbort, { once: true });
+    }
+    if (timeoutMs !== Number.POSITIVE_INFINITY) {
+      this.#timer = clock.after(timeoutMs, () => this.fail(hints.onTimeout?.() ?? failure("timeout")));
+    }
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  settle(value: T): void {
+    if (this.#finish()) this.#resolve(value);
+  }
+
+  fail(error: HbiError): void {
+    if (this.#finish()) this.#reject(error);
+  }
+
+  /** The connection is gone. */
+  lose(error: HbiError): void {
+    const mayHaveLanded = this.#hints.mayHaveLanded?.() ?? false;
+    this.fail(withLanded(error, mayHaveLanded));
+  }
+
+  #onAbort = (): void => {
+    if (this.#signal !== undefined) this.#abort(this.#signal);
+  };
+
+  #abort(signal: AbortSignal): void {
+    this.fail(failure("cancelled", undefined, { cause: signal.reason }));
+  }
+
+  #finish(): boolean {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    this.#timer?.cancel();
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#group.delete(this as never);
+    return true;
+  }
+}
+
+export class Waits {
+  readonly #pending = new Set<Wait<never>>();
+  readonly #clock: Clock;
+  readonly #defaultTimeoutMs: number;
+  #lost: HbiError | undefined;
+
+  constructor(clock: Clock, defaultTimeoutMs: number) {
+    this.#clock = clock;
+    this.#defaultTimeoutMs = defaultTimeoutMs;
+  }
+
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  start<T>(options: WaitOptions = {}, hints: WaitHints = {}): Wait<T> {
+    const timeoutMs = checkTimeout(options.timeoutMs) ?? this.#defaultTimeoutMs;
+    const wait = new Wait<T>(this.#pending, this.#clock, timeoutMs, options, hints);
+    if (this.#lost !== undefined) wait.lose(this.#lost);
+    return wait;
+  }
+
+  /** Fails what is pending and all that is started from now on. */
+  loseAll(error: HbiError): void {
+    this.#lost ??= error;
+    for (const wait of this.#pending) wait.lose(error);
+  }
+}
+
+/** @throws HbiError invalid_argument for what is not a positive time */
+export function checkTimeout(timeoutMs: number | undefined): number | undefined {
+  if (timeoutMs !== undefined && !(timeoutMs > 0)) throw failure("bad_option", "timeoutMs must be positive");
+  return timeoutMs;
+}
+
+export function withLanded(error: HbiError, mayHaveLanded: boolean): HbiError {
+  const { code, message, details, reason, cause } = error;
+  return new HbiError(code, message, details, { ...(reason ? { reason } : {}), cause, mayHaveLanded });
+}
+
+function ignore(): void {}

@@ -1,0 +1,48 @@
+/**
+ * HbiError as a value: how a refusal or a failure crosses the wire, `HbiError("code", "message", details, "reason")`.
+ */
+import { z } from "zod";
+import { CODES, type Code, FAILURES, HbiError, oneLine, type Reason } from "../errors.ts";
+import { repr } from "../parser/repr.ts";
+import { value } from "./method.ts";
+
+/** Lands the peer's error. Its text is one printable line before anybody sees it; an unknown code becomes `unknown`. */
+export const errorValue = value({
+  params: {
+    code: z.string().max(32),
+    message: z.string().max(1_024),
+    details: z.record(z.string(), z.unknown()).nullable().optional(),
+    reason: z.string().max(32).nullable().optional(),
+  },
+  make: ({ code, message, details, reason }) =>
+    new HbiError(isCode(code) ? code : "unknown", oneLine(message), details ?? undefined, {
+      ...(typeof reason === "string" && isReason(reason) ? { reason } : {}),
+    }),
+});
+
+/** The text that lands as this error at the peer: one line, no cause, no stack. Details that have no textual form stay
+ *  at home. */
+export function errorText(error: HbiError): string {
+  const parts = [repr(error.code), repr(oneLine(error.message))];
+  const details = error.details === undefined ? undefined : detailsText(error.details);
+  if (details !== undefined || error.reason !== undefined) parts.push(details ?? "None");
+  if (error.reason !== undefined) parts.push(repr(error.reason));
+  return `HbiError(${parts.join(",")})`;
+}
+
+function detailsText(details: Readonly<Record<string, unknown>>): string | undefined {
+  try {
+    return repr(details);
+  } catch (thrown) {
+    if (thrown instanceof HbiError) return undefined;
+    throw thrown;
+  }
+}
+
+function isCode(text: string): text is Code {
+  return CODES.has(text);
+}
+
+function isReason(text: string): text is Reason {
+  return Object.hasOwn(FAILURES, text);
+}

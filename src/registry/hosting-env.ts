@@ -1,0 +1,176 @@
+/**
+ * HostingEnv: the closed set of names that one peer may use: methods, value constructors and slots, in a Map. Nothing of a
+ * peer's text ever indexes an object of the application.
+ */
+import type { z } from "zod";
+import { failure, type HbiError } from "../errors.ts";
+import { errorValue } from "./error-value.ts";
+import { isSchema, Method, type Params, type ParamsOf, ValueConstructor } from "./method.ts";
+import { checkName, checkPlainName } from "./names.ts";
+
+type Awaitable<T> = T | PromiseLike<T>;
+
+/** The types of the ends of a connection, which this room does not know. */
+export interface Ends {
+  readonly po: unknown;
+  readonly ho: unknown;
+  /** the conversation whose script is being landed */
+  readonly co: unknown;
+}
+
+/** What a handler must return: the input of the declared result; anything, and ignored, when none is declared. */
+export type ResultOf<R extends z.ZodType | undefined> = R extends z.ZodType ? z.input<R> : unknown;
+
+export type Handler<P extends Params, R extends z.ZodType | undefined, Co> = (
+  params: ParamsOf<P>,
+  co: Co,
+) => Awaitable<ResultOf<R>>;
+
+export type Handlers<M extends Readonly<Record<string, Method>>, Co> = {
+  readonly [K in keyof M]: M[K] extends Method<infer P, infer R> ? Handler<P, R, Co> : never;
+};
+
+export interface ExposedMethod {
+  readonly kind: "method";
+  readonly name: string;
+  readonly method: Method;
+  readonly handler: (params: never, co: never) => unknown;
+}
+export interface ExposedValue {
+  readonly kind: "value";
+  readonly name: string;
+  readonly maker: ValueConstructor;
+}
+export interface Slot {
+  readonly kind: "slot";
+  readonly name: string;
+  readonly schema: z.ZodType;
+  value: unknown;
+}
+export type Entry = ExposedMethod | ExposedValue | Slot;
+
+/** The hosting environment of one connection. Make one for each, as its slots, `po` and `ho` belong to one peer. */
+export class HostingEnv<E extends Ends = Ends> {
+  readonly #entries = new Map<string, Entry>([["HbiError", { kind: "value", name: "HbiError", maker: errorValue as never }]]);
+  readonly #init: ((po: E["po"], ho: E["ho"]) => unknown)[] = [];
+  readonly #cleanup: ((po: E["po"], ho: E["ho"], reason: HbiError | undefined) => unknown)[] = [];
+  #takesRawData = false;
+  #po: E["po"] | undefined;
+  #ho: E["ho"] | undefined;
+
+  /** The posting end of the connection. @throws HbiError failed_precondition before it is connected */
+  get po(): E["po"] {
+    if (this.#po === undefined) throw failure("wrong_stage", "the hosting environment is not connected");
+    return this.#po;
+  }
+
+  /** The hosting end of the connection. @throws HbiError failed_precondition before it is connected */
+  get ho(): E["ho"] {
+    if (this.#ho === undefined) throw failure("wrong_stage", "the hosting environment is not connected");
+    return this.#ho;
+  }
+
+  /** Lets the peer call `name`. The handler gets the validated parameters and the conversation being landed. */
+  expose<P extends Params, R extends z.ZodType | undefined>(
+    name: string,
+    method: Method<P, R>,
+    handler: Handler<P, R, E["co"]>,
+  ): this {
+    checkName(name, "method");
+    if (!(method instanceof Method)) throw failure("bad_option", `${name} is not a method()`);
+    if (typeof handler !== "function") throw failure("bad_option", `${name} has no handler`);
+    // The types were checked against each other above; the table holds methods of every type.
+    const entry = { kind: "method", name, method: method as unknown as Method, handler } as unknown as ExposedMethod;
+    this.#add(entry);
+    this.#takesRawData ||= method.takesRawData;
+    return this;
+  }
+
+  /** Exposes each method with the handler of the same name; none may be missing or left over. */
+  exposeAll<M extends Readonly<Record<string, Method>>>(methods: M, handlers: Handlers<M, E["co"]>): this {
+    const surplus = Object.keys(handlers).find((name) => !Object.hasOwn(methods, name));
+    if (surplus !== undefined) throw failure("bad_option", `${surplus} has a handler and is not declared`);
+    for (const name of Object.keys(methods)) {
+      const method = methods[name];
+      const handler: unknown = Object.hasOwn(handlers, name) ? handlers[name as keyof M] : undefined;
+      if (method === undefined || typeof handler !== "function") throw failure("bad_option", `${name} has no handler`);
+      this.expose(name, method, handler as Handler<Params, z.ZodType | undefined, E["co"]>); // as declared by Handlers
+    }
+    return this;
+  }
+
+  /** Lets the peer assign `name = value`, validated by the schema; read it with `get`. */
+  slot<S extends z.ZodType>(name: string, schema: S, initial?: z.output<S>): this {
+    checkPlainName(name, "slot");
+    if (!isSchema(schema)) throw failure("bad_option", `slot ${name} has no zod schema`);
+    this.#add({ kind: "slot", name, schema, value: initial });
+    return this;
+  }
+
+  /** Lets the peer write `name(...)` where a value is expected. */
+  construct<P extends Params, T>(name: string, maker: ValueConstructor<P, T>): this {
+    checkName(name, "value");
+    if (!(maker instanceof ValueConstructor)) throw failure("bad_option", `${name} is not a value()`);
+    this.#add({ kind: "value", name, maker: maker as unknown as ValueConstructor }); // of every type
+    return this;
+  }
+
+  /** What the peer assigned to a slot, or its initial value; undefined before. */
+  get(name: string): unknown {
+    const entry = this.#entries.get(name);
+    if (entry?.kind !== "slot") throw failure("bad_option", `${name} is not a slot`);
+    return entry.value;
+  }
+
+  /** Runs on connect, before anything of the peer is landed: send notifications here, wait for no answers (HBI's
+   *  `__hbi_init__`, docs/protocol.md, section 6). */
+  onInit(hook: (po: E["po"], ho: E["ho"]) => unknown): this {
+    this.#init.push(hook);
+    return this;
+  }
+
+  /** Runs once after the connection ended; `reason` is undefined when both sides parted in peace. */
+  onCleanup(hook: (po: E["po"], ho: E["ho"], reason: HbiError | undefined) => unknown): this {
+    this.#cleanup.push(hook);
+    return this;
+  }
+
+  /** Whether any method takes raw data: if none does, no byte of a refused script can be misread. */
+  get takesRawData(): boolean {
+    return this.#takesRawData;
+  }
+
+  lookup(name: string): Entry | undefined {
+    return this.#entries.get(name);
+  }
+
+  /** For the connection alone. @throws HbiError failed_precondition when another connection uses this environment */
+  attach(po: E["po"], ho: E["ho"]): void {
+    if (this.#po !== undefined) throw failure("wrong_stage", "the hosting environment serves another connection");
+    this.#po = po;
+    this.#ho = ho;
+  }
+
+  /** For the connection alone. */
+  detach(): void {
+    this.#po = undefined;
+    this.#ho = undefined;
+  }
+
+  async runInit(): Promise<void> {
+    for (const hook of this.#init) await hook(this.po, this.ho);
+  }
+
+  get hasInit(): boolean {
+    return this.#init.length > 0;
+  }
+
+  async runCleanup(reason: HbiError | undefined): Promise<void> {
+    for (const hook of this.#cleanup) await hook(this.po, this.ho, reason);
+  }
+
+  #add(entry: Entry): void {
+    if (this.#entries.has(entry.name)) throw failure("bad_option", `${entry.name} is exposed already`);
+    this.#entries.set(entry.name, entry);
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * Invoke: runs one planned step. Synchronous as long as nothing in it waits: a promise is made only for nested calls that
+ * are asynchronous and for handlers that return one.
+ */
+import { failure } from "../errors.ts";
+import { Call } from "../parser/tree.ts";
+import type { HostingEnv } from "./hosting-env.ts";
+import { hasCall, type Step } from "./plan.ts";
+import { validate } from "./validate.ts";
+
+/** Runs the step and gives the value of the statement, or a promise of it. The result is not validated yet:
+ *  `checkResult` does.
+ *  @param params the step's validated parameters, from `evaluate` when nested calls stood in the arguments
+ *  @throws whatever the handler throws */
+export function runStep(step: Step, params: object | undefined, env: HostingEnv, co: unknown): unknown {
+  switch (step.kind) {
+    case "call":
+      return step.entry.handler(params as never, co as never); // validated by the schema that types the handler
+    case "assign":
+      if (!step.hasNestedCall) {
+        step.slot.value = step.value;
+        return step.value;
+      }
+      return then(resolveCalls(step.value, env, co), (value) => {
+        step.slot.value = validate(step.slot.schema, value, "bad_argument", step.slot.name);
+        return step.slot.value;
+      });
+    case "value":
+      return hasCall(step.value) ? resolveCalls(step.value, env, co) : step.value;
+  }
+}
+
+/** The parameters of a step, once its nested calls have run: validated by the method's own schema like any argument. */
+export function stepParams(step: Step, env: HostingEnv, co: unknown): object | undefined | Promise<object> {
+  if (step.kind !== "call" || step.params !== undefined) return step.kind === "call" ? step.params : undefined;
+  const { name, method } = step.entry;
+  return then(resolveCalls(step.bound, env, co), (bound) =>
+    method.signature.validate(name, bound as Record<string, unknown>),
+  ) as object | Promise<object>; // a record in, a record out
+}
+
+/** What the peer gets as the result: by the schema of a declared result. @throws HbiError internal */
+export function checkResult(step: Step, result: unknown): unknown {
+  if (step.kind !== "call") return result;
+  const schema = step.entry.method.spec.result;
+  return schema === undefined ? result : validate(schema, result, "bad_result", step.entry.name);
+}
+
+/** A received object: values and value constructors only, so that receiving never runs a method.
+ *  @throws HbiError not_a_value, unknown_name, bad_argument */
+export function landValue(tree: unknown, env: HostingEnv): unknown {
+  return mapCalls(tree, (call, args) => {
+    const entry = env.lookup(call.name);
+    if (entry === undefined) throw failure("unknown_name", call.name);
+    if (entry.kind !== "value") throw failure("not_a_value", call.name);
+    const { signature, spec } = entry.maker;
+    return spec.make(signature.validate(call.name, signature.bind(args)));
+  });
+}
+
+/** Runs the nested calls, innermost first, in written order. */
+function resolveCalls(value: unknown, env: HostingEnv, co: unknown): unknown {
+  if (!hasCall(value)) return value;
+  if (value instanceof Call) {
+    return then(resolveAll([...value.args, ...(value.named?.values() ?? [])], env, co), (items) => {
+      const values = items as unknown[]; // as many as went in
+      const named =
+        value.named && new Map([...value.named.keys()].map((key, i) => [key, values[value.args.length + i]]));
+      return runNested(new Call(value.name, values.slice(0, value.args.length), named, false), env, co);
+    });
+  }
+  if (Array.isArray(value)) return resolveAll(value, env, co);
+  const entries = Object.entries(value as object); // a value with a call inside is a container
+  const items = resolveAll(
+    entries.map(([, item]) => item),
+    env,
+    co,
+  );
+  return then(items, (resolved) =>
+    Object.fromEntries(entries.map(([key], i) => [key, (resolved as unknown[])[i]])),
+  );
+}
+
+function runNested(call: Call, env: HostingEnv, co: unknown): unknown {
+  const entry = env.lookup(call.name);
+  if (entry === undefined || entry.kind === "slot") throw failure("unknown_name", call.name);
+  if (entry.kind === "value") {
+    const { signature, spec } = entry.maker;
+    return spec.make(signature.validate(call.name, signature.bind(call)));
+  }
+  const { signature, spec } = entry.method;
+  const params = signature.validate(call.name, signature.bind(call));
+  const result = entry.handler(params as never, co as never); // validated by the schema that types the handler
+  const { result: schema } = spec;
+  return schema === undefined ? result : then(result, (value) => validate(schema, value, "bad_result", call.name));
+}
+
+/** One after the other: a nested call may depend on the effects of the one before it. */
+function resolveAll(values: readonly unknown[], env: HostingEnv, co: unknown): unknown {
+  const done: unknown[] = [];
+  const from = (start: number): unknown => {
+    for (let i = start; i < values.length; i++) {
+      const item = resolveCalls(values[i], env, co);
+      if (isPromise(item)) {
+        return item.then((value) => {
+          done.push(value);
+          return from(i + 1);
+        });
+      }
+      done.push(item);
+    }
+    return done;
+  };
+  return from(0);
+}
+
+function mapCalls(value: unknown, make: (call: Call, args: Call) => unknown): unknown {
+  if (typeof value !== "object" || value === null || !hasCall(value)) return value;
+  if (value instanceof Call) {
+    const args = value.args.map((arg) => mapCalls(arg, make));
+    const named = value.named && new Map([...value.named].map(([key, arg]) => [key, mapCalls(arg, make)]));
+    return make(value, new Call(value.name, args, named, false));
+  }
+  if (Array.isArray(value)) return value.map((item) => mapCalls(item, make));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapCalls(item, make)]));
+}
+
+export function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+function then(value: unknown, next: (value: unknown) => unknown): unknown {
+  return isPromise(value) ? value.then(next) : next(value);
+}

@@ -1,0 +1,164 @@
+/**
+ * Plan: a script checked whole against the hosting environment before any of it runs, and its data plan: how many raw
+ * bytes follow which statement. The plan is what lets a connection outlive a refused call (docs/errors-and-limits.md).
+ */
+import { asHbiError, failure, type HbiError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import { Assignment, Call, type Tree } from "../parser/tree.ts";
+import type { ExposedMethod, HostingEnv, Slot } from "./hosting-env.ts";
+import type { Bound } from "./method.ts";
+import { validate } from "./validate.ts";
+
+export interface CallStep {
+  readonly kind: "call";
+  readonly entry: ExposedMethod;
+  readonly bound: Bound;
+  /** validated; undefined while a nested call stands in the arguments */
+  readonly params: object | undefined;
+  /** raw bytes that follow; undefined until nested results are there, and for a manual body */
+  readonly bodyBytes: number | undefined;
+}
+export interface AssignStep {
+  readonly kind: "assign";
+  readonly slot: Slot;
+  readonly value: unknown;
+  readonly hasNestedCall: boolean;
+}
+export interface ValueStep {
+  readonly kind: "value";
+  readonly value: unknown;
+}
+export type Step = CallStep | AssignStep | ValueStep;
+
+export interface Plan {
+  readonly steps: readonly Step[];
+  /** why nothing of the script runs */
+  readonly refusal: HbiError | undefined;
+  /** raw bytes behind the script; undefined when that is not certain */
+  readonly rawBytes: number | undefined;
+  /** whether the last statement is a call with a declared result, so that the poster waits for an object */
+  readonly answersObject: boolean;
+}
+
+/** Checks every statement; never throws for what a peer sent. Cost: linear in the tree, plus the schemas. */
+export function planScript(tree: Tree, env: HostingEnv, limits: Limits): Plan {
+  const steps: Step[] = [];
+  let refusal: HbiError | undefined;
+  let rawBytes: number | undefined = 0;
+  for (const statement of tree) {
+    const checked = planStatement(statement, env, limits);
+    if (checked.step !== undefined) steps.push(checked.step);
+    refusal ??= checked.refusal;
+    rawBytes = rawBytes === undefined || checked.rawBytes === undefined ? undefined : rawBytes + checked.rawBytes;
+  }
+  const last = tree[tree.length - 1];
+  const entry = last instanceof Call ? env.lookup(last.name) : undefined;
+  const answersObject = entry?.kind === "method" && entry.method.spec.result !== undefined;
+  return { steps, refusal, rawBytes, answersObject };
+}
+
+interface Checked {
+  readonly step: Step | undefined;
+  readonly refusal: HbiError | undefined;
+  readonly rawBytes: number | undefined;
+}
+
+function planStatement(statement: unknown, env: HostingEnv, limits: Limits): Checked {
+  if (statement instanceof Call) {
+    const entry = env.lookup(statement.name);
+    if (entry?.kind === "method") return planCall(statement, entry, env, limits);
+    // An unknown name may be a method with raw data in the peer's mind, so the position is lost with it.
+    if (entry?.kind !== "value") return { step: undefined, refusal: unknownName(statement.name), rawBytes: undefined };
+  }
+  try {
+    return { step: planQuiet(statement, env), refusal: undefined, rawBytes: 0 };
+  } catch (thrown) {
+    return { step: undefined, refusal: asHbiError(thrown), rawBytes: hidesRawData(statement, env) ? undefined : 0 };
+  }
+}
+
+/** Values and assignments: nothing that takes raw data. */
+function planQuiet(statement: unknown, env: HostingEnv): Step {
+  if (!(statement instanceof Assignment)) return { kind: "value", value: checkNested(statement, env) };
+  const slot = env.lookup(statement.name);
+  if (slot?.kind !== "slot") throw failure("unknown_name", `no slot ${statement.name}`);
+  const { hasNestedCall } = statement;
+  const value = hasNestedCall
+    ? checkNested(statement.value, env)
+    : validate(slot.schema, statement.value, "bad_argument", slot.name);
+  return { kind: "assign", slot, value, hasNestedCall };
+}
+
+function planCall(call: Call, entry: ExposedMethod, env: HostingEnv, limits: Limits): Checked {
+  const { method, name } = entry;
+  let bound: Bound = {};
+  let refusal: HbiError | undefined;
+  let params: object | undefined;
+  try {
+    bound = method.signature.bind(call);
+    if (call.hasNestedCall) checkNested(Object.values(bound), env);
+    else params = method.signature.validate(name, bound);
+  } catch (thrown) {
+    refusal = asHbiError(thrown);
+  }
+  const rawBytes = hidesRawData(call.hasNestedCall ? call.args : undefined, env)
+    ? undefined
+    : method.bodyBytes((params ?? method.signature.probe(bound, hasCall)) as never); // valid, or throws when read
+  if (rawBytes !== undefined && rawBytes > limits.maxBodyBytes) refusal ??= failure("body_too_big", name);
+  const step: Step = { kind: "call", entry, bound, params, bodyBytes: rawBytes };
+  if (refusal === undefined && rawBytes === undefined && params !== undefined && method.spec.body !== "manual") {
+    refusal = failure("bad_argument", `${name}: no length of raw data`);
+  }
+  return { step, refusal, rawBytes };
+}
+
+/** Checks the calls inside a value: known, no raw data, arguments that are there already are valid. */
+function checkNested(value: unknown, env: HostingEnv): unknown {
+  forEachCall(value, (call) => {
+    const entry = env.lookup(call.name);
+    if (entry === undefined || entry.kind === "slot") throw unknownName(call.name);
+    if (entry.kind === "method" && entry.method.takesRawData) {
+      throw failure("bad_argument", `${call.name} takes raw data and must stand alone`);
+    }
+    const { signature } = entry.kind === "method" ? entry.method : entry.maker;
+    const bound = signature.bind(call);
+    if (!call.hasNestedCall) signature.validate(call.name, bound);
+  });
+  return value;
+}
+
+/** Whether a call inside is unknown or takes raw data: then nobody knows what follows. */
+function hidesRawData(value: unknown, env: HostingEnv): boolean {
+  let hides = false;
+  forEachCall(value, (call) => {
+    const entry = env.lookup(call.name);
+    hides ||= entry === undefined || (entry.kind === "method" && entry.method.takesRawData);
+  });
+  return hides;
+}
+
+/** Depth is bounded by the parser. */
+function forEachCall(value: unknown, visit: (call: Call) => void): void {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return;
+  if (value instanceof Call) {
+    for (const arg of value.args) forEachCall(arg, visit);
+    for (const arg of value.named?.values() ?? []) forEachCall(arg, visit);
+    visit(value);
+  } else if (value instanceof Assignment) {
+    forEachCall(value.value, visit);
+  } else {
+    for (const item of Object.values(value)) forEachCall(item, visit);
+  }
+}
+
+export function hasCall(value: unknown): boolean {
+  let found = false;
+  forEachCall(value, () => {
+    found = true;
+  });
+  return found;
+}
+
+function unknownName(name: string): HbiError {
+  return failure("unknown_name", name);
+}

@@ -1,0 +1,49 @@
+/**
+ * Validation: the one place that runs a zod schema. Only the first issue is looked at, and zod formats none: its messages
+ * repeat peer input and can be thousands of times larger than it.
+ */
+import type { z } from "zod";
+import { failure, type Reason } from "../errors.ts";
+
+type Issue = z.core.$ZodRawIssue;
+
+/** Runs the schema; throws `reason` with `where`, the path and what was expected, and no value.
+ *  @throws HbiError of the reason; `internal` when the schema is asynchronous */
+export function validate<S extends z.ZodType>(schema: S, value: unknown, reason: Reason, where: string): z.output<S> {
+  const result = schema._zod.run({ value, issues: [] }, { async: false });
+  if (result instanceof Promise) {
+    result.catch(() => undefined); // the failure below says what is wrong
+    throw failure("handler", undefined, { cause: new Error(`${where}: asynchronous schemas are not supported`) });
+  }
+  const issue = result.issues[0];
+  if (issue === undefined) return result.value as z.output<S>; // zod's own contract: no issue, so it is the output
+  throw failure(reason, describe(issue, where));
+}
+
+function describe(issue: Issue, where: string): string {
+  const path = (issue.path ?? []).map((part) => String(part).slice(0, 64)).join(".");
+  return `${where}${path === "" ? "" : `${where === "" ? "" : ": "}${path}`}: ${expectation(issue)}`;
+}
+
+function expectation(issue: Issue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return `expected ${String(issue.expected)}`;
+    case "too_big":
+      return `too big, at most ${String(issue.maximum)}`;
+    case "too_small":
+      return `too small, at least ${String(issue.minimum)}`;
+    case "invalid_format":
+      return `expected the format ${String(issue.format)}`;
+    case "not_multiple_of":
+      return `expected a multiple of ${String(issue.divisor)}`;
+    case "unrecognized_keys":
+      return "unrecognized key";
+    case "invalid_union":
+      return "no alternative matches";
+    case "invalid_value":
+      return "not one of the allowed values";
+    default:
+      return "refused";
+  }
+}
