@@ -17,6 +17,7 @@ export type SchemaOutput<S extends Schema | undefined> = S extends Schema ? z.ou
 interface ObjectWait {
   readonly wait: Wait<unknown>;
   readonly schema: Schema | undefined;
+  readonly env: HostingEnv | undefined;
 }
 
 export class CoReceiver {
@@ -40,6 +41,10 @@ export class CoReceiver {
     return this.#waiting.length > 0;
   }
 
+  get hasObject(): boolean {
+    return this.#objects.length > 0;
+  }
+
   /** Whether one more object may be held for somebody who may ask for it. */
   get hasRoom(): boolean {
     return this.#objectChars < this.#connection.limits.maxBufferedBytes;
@@ -49,18 +54,19 @@ export class CoReceiver {
     schema: S,
     options: WaitOptions,
     hints: WaitHints = {},
+    env?: HostingEnv,
   ): Promise<SchemaOutput<S>> {
     const text = this.#objects.shift();
     let value: unknown;
     if (text === undefined) {
       const wait = this.#connection.waits.start<unknown>(options, hints);
-      this.#waiting.push({ wait, schema });
+      this.#waiting.push({ wait, schema, env });
       this.#connection.pump();
       value = await wait.promise;
     } else {
       this.#objectChars -= text.length;
       this.#connection.pump();
-      value = this.#land(text, schema);
+      value = this.#land(text, schema, env);
     }
     return value as SchemaOutput<S>; // validated by that schema
   }
@@ -74,15 +80,15 @@ export class CoReceiver {
     const waiting = this.#waiting.shift();
     if (waiting === undefined) return;
     try {
-      waiting.wait.settle(this.#land(text, waiting.schema));
+      waiting.wait.settle(this.#land(text, waiting.schema, waiting.env));
     } catch (thrown) {
       waiting.wait.fail(thrown instanceof HbiError ? thrown : failure("handler", undefined, { cause: thrown }));
     }
   }
 
   /** @throws HbiError the peer's, when the object is one; else why it is refused */
-  #land(text: string, schema: Schema | undefined): unknown {
-    const value = landObject(text, this.#env(), this.#connection);
+  #land(text: string, schema: Schema | undefined, env: HostingEnv = this.#env()): unknown {
+    const value = landObject(text, env, this.#connection);
     if (value instanceof HbiError) throw value;
     return schema === undefined ? value : validate(schema, value, "bad_argument", "object");
   }

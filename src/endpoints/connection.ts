@@ -82,9 +82,13 @@ export class Connection implements TransportSink {
   #idleTimer: Timer | undefined;
   #lastActiveMs = 0;
 
-  constructor(transport: Transport, env: HostingEnv, options: ConnectionOptions = {}) {
+  /** @param context makes the hosting environment for the two ends */
+  constructor(
+    transport: Transport,
+    context: (po: PostingEnd, ho: HostingEnd) => HostingEnv,
+    options: ConnectionOptions = {},
+  ) {
     this.#transport = transport;
-    this.env = env;
     this.limits = resolveLimits(options.limits);
     this.clock = options.clock ?? systemClock;
     this.isExtended = options.extension !== false;
@@ -95,6 +99,8 @@ export class Connection implements TransportSink {
     this.#watch = new ReadWatch(this.clock, this.limits, () => this.cut(failure("read_timeout")));
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
+    this.env = context(this.posting, this.hosting);
+    this.env.attach(this.posting, this.hosting);
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -119,7 +125,6 @@ export class Connection implements TransportSink {
 
   /** Runs the init hooks, then lands what the peer sends. @throws HbiError when init fails */
   async start(): Promise<void> {
-    this.env.attach(this.posting, this.hosting);
     this.#transport.start(this);
     if (this.env.hasInit) await this.#init();
     if (this.#state !== "starting") throw this.#reason ?? failure("disconnected");

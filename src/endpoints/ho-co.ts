@@ -99,10 +99,23 @@ export class HoCo implements BracketReader, LandingHost {
 
   /** Receives an object that the peer sent by `sendObj`; without a schema it is `unknown`.
    *  @throws HbiError failed_precondition when the peer sends something else, invalid_argument when it is refused */
-  recvObj<S extends Schema | undefined = undefined>(schema?: S, options: WaitOptions = {}): Promise<SchemaOutput<S>> {
-    if (this.intake.unreadBytes > 0 && !this.#isManual) return Promise.reject(failure("body_unread"));
-    if (this.#stage !== "recv") return Promise.reject(failure("no_answer"));
-    return this.#receiver.object(schema, options);
+  async recvObj<S extends Schema | undefined = undefined>(
+    schema?: S,
+    options: WaitOptions = {},
+  ): Promise<SchemaOutput<S>> {
+    this.#checkReceiving();
+    return this.#receiver.object(schema as S, options);
+  }
+
+  /** `recvObj` with the value constructors of `env`. */
+  async recvObjIn<S extends Schema>(env: HostingEnv, schema: S, options: WaitOptions = {}): Promise<SchemaOutput<S>> {
+    this.#checkReceiving();
+    return this.#receiver.object(schema, options, {}, env);
+  }
+
+  #checkReceiving(): void {
+    if (this.intake.unreadBytes > 0) throw failure("body_unread");
+    if (this.#stage !== "recv" && !this.#receiver.hasObject) throw failure("no_answer");
   }
 
   /** Fills one buffer, or each of an iterable in turn, with the raw bytes that the peer sent by `sendData`.

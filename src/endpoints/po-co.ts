@@ -168,6 +168,13 @@ export class PoCo implements BracketReader, LandingHost {
     return this.#receiver.object(schema as S, this.#with(options), this.#hints);
   }
 
+  /** `recvObj` with the value constructors of `env`. */
+  async recvObjIn<S extends Schema>(env: HostingEnv, schema: S, options: WaitOptions = {}): Promise<SchemaOutput<S>> {
+    this.#toRecv();
+    if (this.#isCompleted) throw failure("no_answer");
+    return this.#receiver.object(schema, this.#with(options), this.#hints, env);
+  }
+
   /** Fills one buffer, or each of an iterable in turn, with raw data of the answer. The length is agreed by other means:
    *  the wire does not carry it (docs/protocol.md, "raw data"). */
   async recvData(into: Buffers, options: WaitOptions = {}): Promise<void> {

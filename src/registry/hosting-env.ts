@@ -49,14 +49,17 @@ export interface Slot {
 }
 export type Entry = ExposedMethod | ExposedValue | Slot;
 
+type InitHook = (po: never, ho: never) => unknown;
+type CleanupHook = (po: never, ho: never, reason: HbiError | undefined) => unknown;
+
 /** The hosting environment of one connection. Make one for each, as its slots, `po` and `ho` belong to one peer. */
 export class HostingEnv<E extends Ends = Ends> {
   readonly #entries = new Map<string, Entry>([["HbiError", { kind: "value", name: "HbiError", maker: errorValue as never }]]);
-  readonly #init: ((po: E["po"], ho: E["ho"]) => unknown)[] = [];
-  readonly #cleanup: ((po: E["po"], ho: E["ho"], reason: HbiError | undefined) => unknown)[] = [];
+  readonly #init: InitHook[] = [];
+  readonly #cleanup: CleanupHook[] = [];
   #takesRawData = false;
-  #po: E["po"] | undefined;
-  #ho: E["ho"] | undefined;
+  #po: unknown;
+  #ho: unknown;
 
   /** The posting end of the connection. @throws HbiError failed_precondition before it is connected */
   get po(): E["po"] {
@@ -158,7 +161,7 @@ export class HostingEnv<E extends Ends = Ends> {
   }
 
   async runInit(): Promise<void> {
-    for (const hook of this.#init) await hook(this.po, this.ho);
+    for (const hook of this.#init) await hook(this.po as never, this.ho as never); // as typed by onInit
   }
 
   get hasInit(): boolean {
@@ -166,7 +169,7 @@ export class HostingEnv<E extends Ends = Ends> {
   }
 
   async runCleanup(reason: HbiError | undefined): Promise<void> {
-    for (const hook of this.#cleanup) await hook(this.po, this.ho, reason);
+    for (const hook of this.#cleanup) await hook(this.#po as never, this.#ho as never, reason); // by onCleanup
   }
 
   #add(entry: Entry): void {

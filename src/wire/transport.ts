@@ -6,7 +6,7 @@
 export interface TransportSink {
   /** Bytes arrived. The chunk belongs to the receiver, which may keep views of it. */
   onData(chunk: Uint8Array): void;
-  /** The transport accepts more: called after a `write` that returned false, when the bytes before have left. */
+  /** Everything written has left: `bufferedBytes` has come down to 0. */
   onDrain(): void;
   /** The peer will send no more. */
   onEnd(): void;
@@ -22,9 +22,8 @@ export interface Transport {
   readonly bufferedBytes: number;
   /** Starts delivery to `sink`; nothing is delivered before, nothing inside this call. */
   start(sink: TransportSink): void;
-  /** Takes the bytes, and keeps the chunk until they are sent. Text is written as UTF-8. Returns false when the caller
-   *  should wait for `onDrain` before it writes more. */
-  write(chunk: Uint8Array | string): boolean;
+  /** Takes the bytes, and keeps the chunk until `onDrain`. Text is written as UTF-8. */
+  write(chunk: Uint8Array | string): void;
   /** Stops and resumes `onData`. A chunk that is already under way may still arrive. */
   pause(): void;
   resume(): void;

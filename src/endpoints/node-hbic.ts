@@ -1,0 +1,90 @@
+/**
+ * HBIC: the connecting side, over Node's sockets.
+ */
+import { failure, type HbiError } from "../errors.ts";
+import { resolveLimits } from "../limits.ts";
+import { dialSocket } from "../wire/node-socket-transport.ts";
+import { type Address, parseAddress } from "./address.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+import type { HostingEnd } from "./hosting-end.ts";
+import type { HostingEnv } from "./hosting-env.ts";
+import type { PostingEnd } from "./posting-end.ts";
+
+export interface ConnectOptions extends ConnectionOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface PeerEnds {
+  readonly po: PostingEnd;
+  readonly ho: HostingEnd;
+}
+
+/** A client of one address. `connect` dials; after a disconnect it may be called again, with the same environment. */
+export class HBIC {
+  readonly #address: Address;
+  readonly #env: () => HostingEnv;
+  readonly #options: ConnectOptions;
+  #connection: Connection | undefined;
+  #dialing: Promise<PeerEnds> | undefined;
+
+  /** @param env what the server may call here, or a function that makes it for each connection */
+  constructor(address: Address, env: HostingEnv | (() => HostingEnv), options: ConnectOptions = {}) {
+    parseAddress(address);
+    resolveLimits(options.limits);
+    this.#address = address;
+    this.#env = typeof env === "function" ? env : () => env;
+    this.#options = options;
+  }
+
+  get isConnected(): boolean {
+    return this.#connection?.isOpen === true;
+  }
+
+  /** Dials unless it is connected, and waits for the init hooks.
+   *  @throws HbiError unavailable, deadline_exceeded, cancelled */
+  async connect(): Promise<PeerEnds> {
+    const connection = this.#connection;
+    if (connection?.isOpen === true && this.#dialing === undefined) return endsOf(connection);
+    this.#dialing ??= this.#dial().finally(() => {
+      this.#dialing = undefined;
+    });
+    return this.#dialing;
+  }
+
+  async #dial(): Promise<PeerEnds> {
+    await this.#connection?.closed; // its cleanup has the environment until then
+    const limits = resolveLimits(this.#options.limits);
+    const { signal } = this.#options;
+    const transport = await dialSocket(parseAddress(this.#address), {
+      timeoutMs: limits.connectTimeoutMs,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const connection = new Connection(transport, () => this.#env(), this.#options);
+    this.#connection = connection;
+    await connection.start();
+    return endsOf(connection);
+  }
+
+  /** Resolves when the present connection is over, with the reason if it did not end in peace. */
+  get closed(): Promise<HbiError | undefined> {
+    return this.#connection?.closed ?? Promise.resolve(failure("disconnected", "not connected"));
+  }
+
+  /** Closes; conversations in flight are lost. A reason is told to the server. */
+  async disconnect(reason?: string): Promise<void> {
+    await this.#connection?.disconnect(reason);
+  }
+
+  /** Lets the conversations in flight finish, then closes. */
+  async drain(): Promise<void> {
+    await this.#connection?.drain();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.disconnect();
+  }
+}
+
+function endsOf(connection: Connection): PeerEnds {
+  return { po: connection.posting, ho: connection.hosting };
+}

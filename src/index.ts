@@ -1,0 +1,31 @@
+/** The portable entry: everything that runs in a browser, a worker, Node, Bun and Deno. */
+export { type Clock, systemClock, type Timer } from "./clock.ts";
+export { type Address, parseAddress } from "./endpoints/address.ts";
+export { type NdArray, recvArray, sendArray, type TypedArray } from "./endpoints/arrays.ts";
+export { Connection, type ConnectionOptions, type LogEntry } from "./endpoints/connection.ts";
+export type { HoCo } from "./endpoints/ho-co.ts";
+export type { HostingEnd } from "./endpoints/hosting-end.ts";
+export { HostingEnv } from "./endpoints/hosting-env.ts";
+export type { CoOptions, PoCo } from "./endpoints/po-co.ts";
+export type { PostingEnd } from "./endpoints/posting-end.ts";
+export type { Buffers } from "./endpoints/raw-intake.ts";
+export { HO_STAGES, type HoStage, PO_STAGES, type PoStage } from "./endpoints/stages.ts";
+export type { WaitOptions } from "./endpoints/waits.ts";
+export { type Code, CODES, FAILURES, HbiError, type Reason } from "./errors.ts";
+export { type LimitOptions, type Limits, PRESETS, resolveLimits } from "./limits.ts";
+export { parseScript, parseValue } from "./parser/parse.ts";
+export { repr } from "./parser/repr.ts";
+export { Script, script } from "./parser/script.ts";
+export { Assignment, Call } from "./parser/tree.ts";
+export type { Handler, Handlers } from "./registry/hosting-env.ts";
+export {
+  type Method,
+  type MethodSpec,
+  method,
+  type Params,
+  type ParamsOf,
+  type ValueConstructor,
+  value,
+} from "./registry/method.ts";
+export { memoryTransportPair } from "./wire/memory-transport.ts";
+export type { Transport, TransportSink } from "./wire/transport.ts";

@@ -1,0 +1,4 @@
+/** What needs Node: sockets. Import the rest from "hbi". */
+export { type ConnectOptions, HBIC, type PeerEnds } from "./endpoints/node-hbic.ts";
+export { type ContextFactory, HBIS } from "./endpoints/node-hbis.ts";
+export { dialSocket, nodeSocketTransport } from "./wire/node-socket-transport.ts";

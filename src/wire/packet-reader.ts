@@ -1,0 +1,273 @@
+/**
+ * PacketReader: bytes in, packets or raw data out. Never waits, never touches a transport.
+ *
+ * Chunks are kept as they came and read in place; what a packet needs is reserved as it arrives, never from an announced
+ * length, and the cost of a byte does not depend on how the peer cuts the stream. docs/protocol.md, section 2.
+ */
+import { failure, type HbiError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import { DIRECTIVES, type Directive, MAX_ERR_BYTES, MAX_HEADER_BYTES, MAX_ID_BYTES, type Packet } from "./packet.ts";
+
+const OPEN = 0x5b;
+const HASH = 0x23;
+const CLOSE = 0x5d;
+const ZERO = 0x30;
+const NINE = 0x39;
+const MAX_LENGTH_DIGITS = 9;
+/** what holding a chunk costs beside its bytes, so that one-byte chunks are bounded as well */
+const CHUNK_COST_BYTES = 64;
+const SMALL_TEXT_BYTES = 48;
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export type ReaderPhase = "idle" | "header" | "payload";
+
+export class PacketReader {
+  readonly #limits: Limits;
+  #chunks: Uint8Array[] = [];
+  /** index of the chunk being read, and the position in it */
+  #head = 0;
+  #at = 0;
+  #heldBytes = 0;
+  #consumedBytes = 0;
+  #packetCount = 0;
+  #error: HbiError | undefined;
+  // the header under way
+  #headerBytes = 0;
+  #length = 0;
+  #digits = 0;
+  #isPastHash = false;
+  #name = "";
+  // the payload under way
+  #directive: Directive | undefined;
+  #missing = 0;
+  #payload: Uint8Array | undefined;
+  #filled = 0;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  /** Adds received bytes, which are kept, not copied. */
+  push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.#chunks.push(chunk);
+    this.#heldBytes += chunk.length;
+  }
+
+  /** What is held and not consumed, in bytes. */
+  get bufferedBytes(): number {
+    return this.#heldBytes + CHUNK_COST_BYTES * (this.#chunks.length - this.#head);
+  }
+
+  get consumedBytes(): number {
+    return this.#consumedBytes;
+  }
+
+  get packetCount(): number {
+    return this.#packetCount;
+  }
+
+  get phase(): ReaderPhase {
+    if (this.#directive !== undefined) return "payload";
+    return this.#headerBytes > 0 ? "header" : "idle";
+  }
+
+  get payloadMissingBytes(): number {
+    return this.#missing;
+  }
+
+  /** The next whole packet; undefined when more bytes are needed.
+   *  @throws HbiError bad_frame, packet_too_big, bad_utf8: then and at every later call */
+  next(): Packet | undefined {
+    if (this.#error !== undefined) throw this.#error;
+    if (this.#directive === undefined && !this.#readHeader()) return undefined;
+    return this.#readPayload();
+  }
+
+  /** At most `maxBytes` of raw data, a view of a received chunk; undefined when none is there. */
+  raw(maxBytes: number): Uint8Array | undefined {
+    const chunk = this.#chunks[this.#head];
+    if (chunk === undefined || maxBytes <= 0) return undefined;
+    const end = Math.min(chunk.length, this.#at + maxBytes);
+    const view = chunk.subarray(this.#at, end);
+    this.#advance(chunk, end);
+    return view;
+  }
+
+  /** Copies raw data that is there into `target`; the number of bytes. */
+  rawInto(target: Uint8Array): number {
+    let filled = 0;
+    while (filled < target.length) {
+      const view = this.raw(target.length - filled);
+      if (view === undefined) break;
+      target.set(view, filled);
+      filled += view.length;
+    }
+    return filled;
+  }
+
+  #advance(chunk: Uint8Array, to: number): void {
+    this.#heldBytes -= to - this.#at;
+    this.#consumedBytes += to - this.#at;
+    this.#at = to;
+    if (to < chunk.length) return;
+    this.#at = 0;
+    this.#head += 1;
+    if (this.#head === this.#chunks.length) {
+      this.#chunks = [];
+      this.#head = 0;
+    } else if (this.#head > 1_024) {
+      this.#chunks = this.#chunks.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  /** True when a header is complete. Refuses at the first byte that no header can have. */
+  #readHeader(): boolean {
+    for (;;) {
+      const chunk = this.#chunks[this.#head];
+      if (chunk === undefined) return false;
+      for (let i = this.#at; i < chunk.length; i++) {
+        if (this.#takeHeaderByte(chunk[i] as number)) {
+          this.#advance(chunk, i + 1);
+          return true;
+        }
+      }
+      this.#advance(chunk, chunk.length);
+    }
+  }
+
+  #takeHeaderByte(byte: number): boolean {
+    this.#headerBytes += 1;
+    if (this.#headerBytes > MAX_HEADER_BYTES) throw this.#fail(failure("bad_frame", "header too long"));
+    if (this.#headerBytes === 1) {
+      if (byte !== OPEN) throw this.#fail(failure("bad_frame"));
+      return false;
+    }
+    if (!this.#isPastHash) {
+      if (byte === HASH && this.#digits > 0) this.#isPastHash = true;
+      else if (byte < ZERO || byte > NINE || this.#digits === MAX_LENGTH_DIGITS || this.#isLeadingZero()) {
+        throw this.#fail(failure("bad_frame", "length"));
+      } else {
+        this.#length = this.#length * 10 + byte - ZERO;
+        this.#digits += 1;
+      }
+      return false;
+    }
+    if (byte !== CLOSE) {
+      this.#name += String.fromCharCode(byte);
+      if (!DIRECTIVES.some((directive) => directive.startsWith(this.#name))) {
+        throw this.#fail(failure("bad_frame", "directive"));
+      }
+      return false;
+    }
+    this.#beginPayload();
+    return true;
+  }
+
+  #isLeadingZero(): boolean {
+    return this.#digits > 0 && this.#length === 0;
+  }
+
+  #beginPayload(): void {
+    const directive = DIRECTIVES.find((candidate) => candidate === this.#name);
+    if (directive === undefined) throw this.#fail(failure("bad_frame", "directive"));
+    if (this.#length > this.#maxLength(directive)) throw this.#fail(failure("packet_too_big"));
+    this.#directive = directive;
+    this.#missing = this.#length;
+    this.#filled = 0;
+    this.#headerBytes = 0;
+    this.#length = 0;
+    this.#digits = 0;
+    this.#isPastHash = false;
+    this.#name = "";
+  }
+
+  #maxLength(directive: Directive): number {
+    switch (directive) {
+      case "":
+      case "co_recv":
+      case "co_send":
+        return this.#limits.maxPacketBytes;
+      case "err":
+        return MAX_ERR_BYTES;
+      case "co_begin":
+      case "co_end":
+      case "co_ack_begin":
+      case "co_ack_end":
+        return MAX_ID_BYTES;
+    }
+  }
+
+  #readPayload(): Packet | undefined {
+    const chunk = this.#chunks[this.#head];
+    if (this.#missing > 0) {
+      if (chunk === undefined) return undefined;
+      if (this.#filled === 0 && chunk.length - this.#at >= this.#missing) {
+        const end = this.#at + this.#missing;
+        const text = this.#decode(chunk, this.#at, end);
+        this.#advance(chunk, end);
+        return this.#finish(text);
+      }
+      this.#collect();
+      if (this.#missing > 0) return undefined;
+    }
+    return this.#finish(this.#filled === 0 ? "" : this.#decode(this.#payload as Uint8Array, 0, this.#filled));
+  }
+
+  /** Gathers a payload that came in pieces: doubled as it arrives. */
+  #collect(): void {
+    while (this.#missing > 0) {
+      const view = this.raw(this.#missing);
+      if (view === undefined) return;
+      const needed = this.#filled + view.length;
+      if (this.#payload === undefined || this.#payload.length < needed) {
+        const grown = new Uint8Array(Math.max(needed, Math.min(this.#filled * 2, needed + this.#missing)));
+        if (this.#payload !== undefined) grown.set(this.#payload.subarray(0, this.#filled));
+        this.#payload = grown;
+      }
+      this.#payload.set(view, this.#filled);
+      this.#filled = needed;
+      this.#missing -= view.length;
+    }
+  }
+
+  #finish(text: string): Packet {
+    const directive = this.#directive ?? "";
+    this.#directive = undefined;
+    this.#payload = undefined;
+    this.#filled = 0;
+    this.#missing = 0;
+    this.#packetCount += 1;
+    return { directive, text };
+  }
+
+  #decode(bytes: Uint8Array, start: number, end: number): string {
+    if (end - start <= SMALL_TEXT_BYTES) {
+      const text = asciiText(bytes, start, end);
+      if (text !== undefined) return text;
+    }
+    try {
+      return decoder.decode(bytes.subarray(start, end));
+    } catch (cause) {
+      throw this.#fail(failure("bad_utf8", undefined, { cause }));
+    }
+  }
+
+  #fail(error: HbiError): HbiError {
+    this.#error = error;
+    return error;
+  }
+}
+
+/** Short ASCII is faster by hand than by a TextDecoder. */
+function asciiText(bytes: Uint8Array, start: number, end: number): string | undefined {
+  let text = "";
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] as number;
+    if (byte >= 0x80) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}

@@ -1,0 +1,36 @@
+/**
+ * Packets: `[` LEN `#` DIRECTIVE `]` PAYLOAD, LEN being the payload's bytes in UTF-8. docs/protocol.md, section 2.
+ */
+export const DIRECTIVES = ["", "co_begin", "co_recv", "co_end", "co_ack_begin", "co_ack_end", "co_send", "err"] as const;
+
+export type Directive = (typeof DIRECTIVES)[number];
+
+export interface Packet {
+  readonly directive: Directive;
+  readonly text: string;
+}
+
+/** `[`, at most 9 digits, `#`, the directive, `]` */
+export const MAX_HEADER_BYTES = 60;
+export const MAX_ID_BYTES = 256;
+export const MAX_ERR_BYTES = 1_024;
+
+/** The packet as text, to be written as UTF-8. The caller sends no empty payload: the Python reference loses what follows. */
+export function encodePacket(directive: Directive, text: string): string {
+  return `[${utf8Length(text)}#${directive}]${text}`;
+}
+
+/** Bytes of the text in UTF-8; a lone surrogate is written as U+FFFD, three bytes. */
+export function utf8Length(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) continue;
+    if (unit < 0x800) bytes += 1;
+    else {
+      bytes += 2;
+      if (unit >= 0xd800 && unit < 0xdc00 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) i += 1; // a pair: 4 bytes
+    }
+  }
+  return bytes;
+}

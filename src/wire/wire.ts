@@ -1,0 +1,168 @@
+/**
+ * Wire: the send side of a connection. Coalesces what is written within one turn of the event loop, and says honestly when
+ * the peer does not keep up.
+ */
+import type { Clock, Timer } from "../clock.ts";
+import { failure, type HbiError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import type { Transport } from "./transport.ts";
+
+const FLUSH_BYTES = 64 * 1024;
+/** Up to here raw data is copied into the pending output, so that the caller has its buffer back at once. */
+const COPY_BYTES = 16 * 1024;
+
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (error: HbiError) => void;
+  readonly isBelow: () => boolean;
+}
+
+export class Wire {
+  readonly #transport: Transport;
+  readonly #limits: Limits;
+  readonly #clock: Clock;
+  readonly #onStuck: (error: HbiError) => void;
+  #pending: (string | Uint8Array)[] = [];
+  #text = "";
+  #pendingBytes = 0;
+  #isScheduled = false;
+  #isEnded = false;
+  #waiters: Waiter[] = [];
+  #stallTimer: Timer | undefined;
+  #stallMark = 0;
+
+  constructor(transport: Transport, limits: Limits, clock: Clock, onStuck: (error: HbiError) => void) {
+    this.#transport = transport;
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#onStuck = onStuck;
+  }
+
+  get bufferedBytes(): number {
+    return this.#pendingBytes + this.#transport.bufferedBytes;
+  }
+
+  get isAboveHighWater(): boolean {
+    return this.bufferedBytes > this.#limits.sendHighWaterBytes;
+  }
+
+  /** Appends text. */
+  text(text: string): void {
+    if (this.#isEnded) return;
+    this.#text += text;
+    this.#pendingBytes += text.length; // at least; exact for ASCII
+    this.#appended();
+  }
+
+  /** Appends raw data. The caller may change the buffer when the promise resolved, or at once when there is none. */
+  bytes(chunk: Uint8Array): Promise<void> | undefined {
+    if (this.#isEnded) return Promise.reject(failure("disconnected"));
+    if (chunk.length <= COPY_BYTES) {
+      this.#push(chunk.slice());
+      this.#appended();
+      return this.whenWritable();
+    }
+    this.#push(chunk);
+    this.flush();
+    return this.#whenTaken();
+  }
+
+  /** Resolves when the peer has kept up: undefined when it has. @throws HbiError unavailable when the wire ends first */
+  whenWritable(): Promise<void> | undefined {
+    if (!this.isAboveHighWater) return undefined;
+    return this.#wait(() => !this.isAboveHighWater);
+  }
+
+  /** Until the transport has nothing left of what was written up to now. */
+  #whenTaken(): Promise<void> | undefined {
+    if (this.bufferedBytes === 0) return undefined;
+    return this.#wait(() => this.bufferedBytes === 0);
+  }
+
+  #wait(isBelow: () => boolean): Promise<void> {
+    if (this.#isEnded) return Promise.reject(failure("disconnected"));
+    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject, isBelow }));
+  }
+
+  flush(): void {
+    this.#seal();
+    const pieces = this.#pending;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    for (const piece of pieces) this.#transport.write(piece);
+    this.#watchStall();
+  }
+
+  onDrain(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      if (waiter.isBelow()) waiter.resolve();
+      else this.#waiters.push(waiter);
+    }
+  }
+
+  /** Writes what is pending, then FIN. */
+  end(): void {
+    if (this.#isEnded) return;
+    this.flush();
+    this.#isEnded = true;
+    this.#transport.end();
+    this.#rejectAll();
+  }
+
+  destroy(): void {
+    this.#isEnded = true;
+    this.#stallTimer?.cancel();
+    this.#pending = [];
+    this.#text = "";
+    this.#pendingBytes = 0;
+    this.#rejectAll();
+    this.#transport.destroy();
+  }
+
+  #push(chunk: Uint8Array): void {
+    this.#seal();
+    this.#pending.push(chunk);
+    this.#pendingBytes += chunk.length;
+  }
+
+  #seal(): void {
+    if (this.#text === "") return;
+    this.#pending.push(this.#text);
+    this.#text = "";
+  }
+
+  #appended(): void {
+    if (this.bufferedBytes > this.#limits.maxSendBufferBytes) {
+      this.#onStuck(failure("slow_reader"));
+      return;
+    }
+    if (this.#pendingBytes >= FLUSH_BYTES) this.flush();
+    else if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      this.#clock.soon(() => {
+        this.#isScheduled = false;
+        if (!this.#isEnded) this.flush();
+      });
+    }
+  }
+
+  #rejectAll(): void {
+    const error = failure("disconnected");
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+  }
+
+  /** No progress for so long while bytes wait: the peer does not read. */
+  #watchStall(): void {
+    if (this.#stallTimer !== undefined || this.#transport.bufferedBytes === 0) return;
+    this.#stallMark = this.#transport.bufferedBytes;
+    this.#stallTimer = this.#clock.after(this.#limits.sendStallTimeoutMs, () => {
+      this.#stallTimer = undefined;
+      if (this.#isEnded) return;
+      const now = this.#transport.bufferedBytes;
+      if (now > 0 && now >= this.#stallMark) this.#onStuck(failure("slow_reader"));
+      else this.#watchStall();
+    });
+  }
+}
