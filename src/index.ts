@@ -14,8 +14,8 @@ export type { WaitOptions } from "./endpoints/waits.ts";
 export { type Code, CODES, FAILURES, HbiError, type Reason } from "./errors.ts";
 export { type LimitOptions, type Limits, PRESETS, resolveLimits } from "./limits.ts";
 export { parseScript, parseValue } from "./parser/parse.ts";
-export { repr } from "./parser/repr.ts";
-export { Script, script } from "./parser/script.ts";
+export { type Dialect, repr } from "./parser/repr.ts";
+export { pythonScript, Script, script } from "./parser/script.ts";
 export { Assignment, Call } from "./parser/tree.ts";
 export type { Handler, Handlers } from "./registry/hosting-env.ts";
 export {

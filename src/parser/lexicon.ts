@@ -1,0 +1,50 @@
+/**
+ * The words and characters of the landing grammar, shared by every way of reading it. docs/landing.md.
+ */
+
+/** The constants of three languages, by name. */
+export const CONSTANTS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
+  ["null", null],
+  ["None", null],
+  ["nil", null],
+  ["true", true],
+  ["True", true],
+  ["false", false],
+  ["False", false],
+  ["nan", Number.NaN],
+  ["NaN", Number.NaN],
+  ["inf", Number.POSITIVE_INFINITY],
+  ["Inf", Number.POSITIVE_INFINITY],
+  ["Infinity", Number.POSITIVE_INFINITY],
+]);
+
+export function isNumericConstant(name: string): boolean {
+  return typeof CONSTANTS.get(name) === "number";
+}
+
+/** Refused as syntax rather than as unknown names: JavaScript's reserved words, and what would be code in Python or Go. */
+export const KEYWORDS: ReadonlySet<string> = new Set(
+  (
+    "arguments as assert async await break case catch class const continue debugger def default defer del delete do elif " +
+    "else enum eval except export extends finally for from func function go goto if implements import in instanceof " +
+    "interface is lambda let new nonlocal not or and package pass private protected public raise return select static " +
+    "struct super switch this throw try typeof undefined var void while with yield"
+  ).split(" "),
+);
+
+const START = new Uint8Array(128);
+const PART = new Uint8Array(128);
+for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$") {
+  START[char.charCodeAt(0)] = 1;
+  PART[char.charCodeAt(0)] = 1;
+}
+for (const char of "0123456789") PART[char.charCodeAt(0)] = 1;
+
+/** ASCII letters, `_` and `$`; false for NaN, the code behind the end of a text. */
+export function isIdentifierStart(code: number): boolean {
+  return code < 128 && START[code] === 1;
+}
+
+export function isIdentifierPart(code: number): boolean {
+  return code < 128 && PART[code] === 1;
+}

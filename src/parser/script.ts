@@ -1,0 +1,40 @@
+/**
+ * script`...`: code with values in it. Values go through `repr`, so no text of a user can become code of a peer.
+ */
+import { failure } from "../errors.ts";
+import { type Dialect, repr } from "./repr.ts";
+
+/** Code made by `script`. Only this and plain strings that the caller wrote are sent as code. */
+export class Script {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** Code with values: script`do_job(${action}, ${size})`. A Script among the values is inserted as code. The text around
+ *  the values is taken raw, as a template's text is: `\n` in it is two characters of code.
+ *  @throws HbiError invalid_argument for a value that has no textual form */
+export function script(code: TemplateStringsArray, ...values: readonly unknown[]): Script {
+  return interpolate(code, values, "json");
+}
+
+/** `script` for peers of the Python reference that did not expose the interop names: None, True, False. */
+export function pythonScript(code: TemplateStringsArray, ...values: readonly unknown[]): Script {
+  return interpolate(code, values, "python");
+}
+
+function interpolate(code: TemplateStringsArray, values: readonly unknown[], dialect: Dialect): Script {
+  let text = code.raw[0] ?? "";
+  for (const [i, value] of values.entries()) {
+    text += (value instanceof Script ? value.text : repr(value, dialect)) + (code.raw[i + 1] ?? "");
+  }
+  return new Script(text);
+}
+
+export function scriptText(code: string | Script): string {
+  if (typeof code === "string") return code;
+  if (code instanceof Script) return code.text;
+  throw failure("bad_option", "code is a string or a Script");
+}
