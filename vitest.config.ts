@@ -2,13 +2,22 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
+const report = process.env["VITEST_JSON"];
 
 export default defineConfig({
-  resolve: { alias: [{ find: /^hbi$/, replacement: source("index.ts") }, { find: /^hbi\/node$/, replacement: source("node.ts") }] },
+  resolve: {
+    alias: [
+      { find: /^hbi$/, replacement: source("index.ts") },
+      { find: /^hbi\/node$/, replacement: source("node.ts") },
+    ],
+  },
   test: {
     include: ["test/**/*.test.ts"],
-    testTimeout: 20_000,
+    testTimeout: 30_000,
     hookTimeout: 60_000,
-    reporters: ["default"],
+    // No script text reaches the engine: shown for every test, not only said.
+    execArgv: ["--disallow-code-generation-from-strings"],
+    reporters: report === undefined ? ["default"] : ["default", "json"],
+    ...(report === undefined ? {} : { outputFile: { json: report } }),
   },
 });

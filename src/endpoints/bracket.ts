@@ -172,7 +172,7 @@ export class Bracket implements TurnTaker {
     wire.text(this.#opening);
     for (const piece of this.#pieces) {
       if (typeof piece === "string") wire.text(piece);
-      else void wire.bytes(piece); // a copy of ours: nobody waits to change it
+      else wire.own(piece);
     }
     this.dropBuilt();
     this.onOpen?.();

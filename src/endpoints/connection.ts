@@ -388,6 +388,7 @@ export class Connection implements TransportSink {
   }
 
   #loseAll(error: HbiError): void {
+    this.turn.close();
     this.waits.loseAll(error);
     this.posting.loseAll(error);
     this.hosting.loseAll(error);

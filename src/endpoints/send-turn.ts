@@ -13,6 +13,7 @@ export class SendTurn {
   readonly #waiting = new Set<TurnTaker>();
   #holder: TurnTaker | undefined;
   #isGranting = false;
+  #isClosed = false;
 
   get holder(): TurnTaker | undefined {
     return this.#holder;
@@ -38,9 +39,15 @@ export class SendTurn {
     this.#grant();
   }
 
+  /** The connection is over: nobody gets it any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#waiting.clear();
+  }
+
   /** A loop, not a recursion: thousands of whole brackets may be waiting, each of which releases at once. */
   #grant(): void {
-    if (this.#isGranting) return;
+    if (this.#isGranting || this.#isClosed) return;
     this.#isGranting = true;
     for (const next of this.#waiting) {
       if (this.#holder !== undefined) break;

@@ -13,8 +13,7 @@ export class Script {
   }
 }
 
-/** Code with values: script`do_job(${action}, ${size})`. A Script among the values is inserted as code. The text around
- *  the values is taken raw, as a template's text is: `\n` in it is two characters of code.
+/** Code with values: script`do_job(${action}, ${size})`. A Script among the values is inserted as code.
  *  @throws HbiError invalid_argument for a value that has no textual form */
 export function script(code: TemplateStringsArray, ...values: readonly unknown[]): Script {
   return interpolate(code, values, "json");
@@ -26,9 +25,9 @@ export function pythonScript(code: TemplateStringsArray, ...values: readonly unk
 }
 
 function interpolate(code: TemplateStringsArray, values: readonly unknown[], dialect: Dialect): Script {
-  let text = code.raw[0] ?? "";
+  let text = code[0] ?? "";
   for (const [i, value] of values.entries()) {
-    text += (value instanceof Script ? value.text : repr(value, dialect)) + (code.raw[i + 1] ?? "");
+    text += (value instanceof Script ? value.text : repr(value, dialect)) + (code[i + 1] ?? "");
   }
   return new Script(text);
 }

@@ -13,10 +13,13 @@ export type Params = Readonly<Record<string, z.ZodType>>;
 /** What a handler is given. */
 export type ParamsOf<P extends Params> = z.output<z.ZodObject<P, z.core.$strict>>;
 
+/** Written as a method, so that a method of any parameters is a `Method`. */
+type BodyLength<P extends Params> = { bytes(params: ParamsOf<P>): number }["bytes"];
+
 export interface MethodSpec<P extends Params, R extends z.ZodType | undefined> {
   readonly params: P;
   /** How many raw bytes follow the call; `"manual"` when only the handler can tell. A method without it takes none. */
-  readonly body?: "manual" | ((params: ParamsOf<P>) => number);
+  readonly body?: "manual" | BodyLength<P>;
   /** What the handler returns, sent back as the object of the call. Without it nothing is sent by itself. */
   readonly result?: R;
   readonly title?: string;
@@ -29,7 +32,7 @@ export type Bound = Record<string, unknown>;
 class Signature<P extends Params> {
   readonly names: readonly string[];
   readonly #schemas: ReadonlyMap<string, z.ZodType>;
-  readonly #object: z.ZodObject<P, z.core.$strict>;
+  readonly #object: z.ZodType;
 
   constructor(params: P) {
     this.names = Object.keys(params);
@@ -59,7 +62,7 @@ class Signature<P extends Params> {
 
   /** @throws HbiError bad_argument */
   validate(name: string, bound: Bound): ParamsOf<P> {
-    return validate(this.#object, bound, "bad_argument", name);
+    return validate(this.#object, bound, "bad_argument", name) as ParamsOf<P>; // made of these params above
   }
 
   /** The parameters one by one: reading one that is not valid throws. For the length of a body, which must stay known

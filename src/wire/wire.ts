@@ -56,15 +56,21 @@ export class Wire {
 
   /** Appends raw data. The caller may change the buffer when the promise resolved, or at once when there is none. */
   bytes(chunk: Uint8Array): Promise<void> | undefined {
-    if (this.#isEnded) return Promise.reject(failure("disconnected"));
+    if (this.#isEnded) return this.#wait(() => false);
     if (chunk.length <= COPY_BYTES) {
-      this.#push(chunk.slice());
-      this.#appended();
+      this.own(chunk.slice());
       return this.whenWritable();
     }
     this.#push(chunk);
     this.flush();
     return this.#whenTaken();
+  }
+
+  /** Appends raw data that nobody changes any more. */
+  own(chunk: Uint8Array): void {
+    if (this.#isEnded) return;
+    this.#push(chunk);
+    this.#appended();
   }
 
   /** Resolves when the peer has kept up: undefined when it has. @throws HbiError unavailable when the wire ends first */
@@ -80,8 +86,12 @@ export class Wire {
   }
 
   #wait(isBelow: () => boolean): Promise<void> {
-    if (this.#isEnded) return Promise.reject(failure("disconnected"));
-    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject, isBelow }));
+    const promise = new Promise<void>((resolve, reject) => {
+      if (this.#isEnded) reject(failure("disconnected"));
+      else this.#waiters.push({ resolve, reject, isBelow });
+    });
+    promise.catch(() => undefined); // who sends without looking back must not end the process
+    return promise;
   }
 
   flush(): void {

@@ -1,0 +1,46 @@
+/**
+ * The other process of the stream benchmark: takes and gives raw data, and a bare socket that swallows everything.
+ */
+import { createServer } from "node:net";
+import { HostingEnv, method, repr } from "hbi";
+import { HBIS } from "hbi/node";
+import { z } from "zod";
+import { chunks, pause, watchMemory } from "./stream.ts";
+
+const QUARTER_MIB = 256 * 1024;
+const bytes = z.int().min(0);
+const report = z.object({ bytes, growth: z.number() });
+
+function context(): HostingEnv {
+  const env = new HostingEnv();
+  const upload = method({
+    params: { bytes, pauseMs: z.int().min(0) },
+    body: ({ bytes }) => bytes,
+    result: report,
+  });
+  env.expose("upload", upload, async ({ pauseMs }, co) => {
+    const growth = watchMemory();
+    let received = 0;
+    for await (const chunk of co.recvChunks()) {
+      received += chunk.length;
+      if (pauseMs > 0 && received % QUARTER_MIB < chunk.length) await pause(pauseMs);
+    }
+    return { bytes: received, growth: growth() };
+  });
+  env.expose("download", method({ params: { bytes } }), async ({ bytes }, co) => {
+    const growth = watchMemory();
+    await co.sendData(chunks(bytes));
+    await co.sendObj(repr({ bytes, growth: growth() }));
+  });
+  return env;
+}
+
+const limits = { maxBodyBytes: 2 * 1024 ** 3, handlerTimeoutMs: 600_000 };
+const server = new HBIS("127.0.0.1:0", context, { limits });
+await server.listen();
+const raw = createServer((socket) => socket.resume().on("end", () => socket.end()));
+raw.listen(0, "127.0.0.1", () => {
+  const address = raw.address();
+  console.log(`${server.address} ${typeof address === "object" ? address?.port : ""}`);
+});
+process.stdin.resume().once("end", () => process.exit());

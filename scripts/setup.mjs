@@ -1,0 +1,46 @@
+// What the project's commands share: installs what is missing, builds what has changed, runs programs written in TypeScript.
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** Runs a command in the project's folder; ends this process with its code if it fails. */
+export function run(command, args, options = {}) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: "inherit", ...options });
+  if (error !== undefined) console.error(`${command}: ${error.message}`);
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+
+export function install() {
+  const wanted = readFileSync(`${root}package-lock.json`, "utf8");
+  const isInstalled =
+    existsSync(`${root}node_modules/.package-lock.json`) &&
+    Object.entries(JSON.parse(wanted).packages).every(
+      ([path, { optional }]) => path === "" || optional === true || existsSync(`${root}${path}/package.json`),
+    );
+  if (isInstalled) return;
+  console.log("Installing the development tools (once)...");
+  run(npm, ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { shell: process.platform === "win32" });
+}
+
+const tsc = `${root}node_modules/typescript/bin/tsc`;
+
+/** The library into dist/. */
+export function build() {
+  rmSync(`${root}dist`, { recursive: true, force: true });
+  run(process.execPath, [tsc, "-p", "tsconfig.build.json"]);
+}
+
+/** Examples, benchmarks and test programs into .cache/programs/, where they import the built library by its name. */
+export function buildPrograms() {
+  build();
+  run(process.execPath, [tsc, "-p", "tsconfig.programs.json"]);
+}
+
+/** The built form of a program: "examples/jobs/main.ts". */
+export function program(path) {
+  return `${root}.cache/programs/${path.replace(/\.ts$/, ".js")}`;
+}
