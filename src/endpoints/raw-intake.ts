@@ -17,6 +17,8 @@ interface Next {
   readonly wait: Wait<Uint8Array>;
 }
 
+const SPENT = new Uint8Array(0);
+
 /** What a queued chunk costs beside its bytes, so that a body in drips is bounded as well. */
 const CHUNK_COST_BYTES = 64;
 
@@ -152,10 +154,12 @@ export class RawIntake {
     this.#next = undefined;
   }
 
+  /** What was read is let go at once; the array itself is cut when half of it is spent. */
   #dropHead(): void {
+    this.#queue[this.#head] = SPENT;
     this.#head += 1;
-    if (this.#head < this.#queue.length) return;
-    this.#queue = [];
+    if (this.#head * 2 < this.#queue.length) return;
+    this.#queue.splice(0, this.#head);
     this.#head = 0;
   }
 

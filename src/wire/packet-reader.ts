@@ -18,6 +18,7 @@ const MAX_LENGTH_DIGITS = 9;
 const CHUNK_COST_BYTES = 64;
 const SMALL_TEXT_BYTES = 48;
 
+const SPENT = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export type ReaderPhase = "idle" | "header" | "payload";
@@ -112,15 +113,13 @@ export class PacketReader {
     this.#consumedBytes += to - this.#at;
     this.#at = to;
     if (to < chunk.length) return;
+    // What was read is let go at once; the array itself is cut when half of it is spent.
+    this.#chunks[this.#head] = SPENT;
     this.#at = 0;
     this.#head += 1;
-    if (this.#head === this.#chunks.length) {
-      this.#chunks = [];
-      this.#head = 0;
-    } else if (this.#head > 1_024) {
-      this.#chunks = this.#chunks.slice(this.#head);
-      this.#head = 0;
-    }
+    if (this.#head * 2 < this.#chunks.length) return;
+    this.#chunks.splice(0, this.#head);
+    this.#head = 0;
   }
 
   /** True when a header is complete. Refuses at the first byte that no header can have. */
