@@ -1,0 +1,146 @@
+/**
+ * Replays one side of a transcript against a living peer, and takes apart what the peer says, by means of its own: nothing
+ * here shares code with what it checks.
+ */
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import {
+  BracketKeeper,
+  type Brackets,
+  bracketsOf,
+  type Item,
+  type PacketItem,
+  type RawItem,
+  type Side,
+  type Transcript,
+} from "./transcript.ts";
+
+const WAIT_MS = 5_000;
+
+export interface Replayed {
+  readonly seen: Brackets;
+  /** whether the peer ended the connection before this side was done */
+  readonly peerEnded: boolean;
+  /** what the peer should have said and did not, while something depended on it */
+  readonly missing: string | undefined;
+}
+
+export async function replay(transcript: Transcript, side: Side, socket: Socket): Promise<Replayed> {
+  const listener = new Listener(bracketsOf(transcript, side === "client" ? "server" : "client"));
+  socket.on("data", (chunk: Buffer) => listener.push(chunk));
+  socket.on("end", () => listener.end());
+  socket.on("close", () => listener.end());
+  socket.on("error", () => listener.end());
+
+  const needed = new Map<string, number>();
+  const keeper = new BracketKeeper();
+  let missing: string | undefined;
+  for (const item of transcript.items) {
+    if (item.from === side) {
+      if (item.kind === "end") {
+        missing ??= await listener.until(needed);
+        socket.end();
+        continue;
+      }
+      missing ??= await listener.until(needed);
+      if (missing !== undefined || listener.hasEnded) break;
+      socket.write(encode(item));
+    } else if (item.kind !== "end") {
+      const key = keeper.add(item);
+      if (key !== "err") needed.set(key, (needed.get(key) ?? 0) + 1);
+    }
+  }
+  missing ??= await listener.until(needed);
+  const peerEnded = listener.hasEnded;
+  socket.end();
+  await listener.ended();
+  if (!socket.destroyed) socket.destroy();
+  return { seen: listener.keeper.brackets, peerEnded, missing };
+}
+
+function encode(item: Exclude<Item, { kind: "end" }>): Uint8Array {
+  if (item.kind === "raw") return item.bytes;
+  const payload = Buffer.from(item.payload, "utf8");
+  return Buffer.concat([Buffer.from(`[${payload.length}#${item.directive}]`), payload]);
+}
+
+/** Splits what the peer sends. Where raw data stands and how long it is, the transcript's same bracket says. */
+class Listener {
+  readonly keeper = new BracketKeeper();
+  readonly #recorded: Brackets;
+  #buffer = Buffer.alloc(0);
+  #wake: (() => void)[] = [];
+  hasEnded = false;
+
+  constructor(recorded: Brackets) {
+    this.#recorded = recorded;
+  }
+
+  push(chunk: Buffer): void {
+    this.#buffer = Buffer.concat([this.#buffer, chunk]);
+    while (this.#takeOne());
+    this.#notify();
+  }
+
+  end(): void {
+    this.hasEnded = true;
+    this.#notify();
+  }
+
+  #takeOne(): boolean {
+    const expected = this.#recorded.get(this.keeper.key)?.[this.keeper.openLength];
+    if (expected?.kind === "raw") {
+      if (this.#buffer.length < expected.bytes.length) return false;
+      const bytes = Uint8Array.from(this.#buffer.subarray(0, expected.bytes.length));
+      this.#buffer = this.#buffer.subarray(bytes.length);
+      this.keeper.add({ ...expected, bytes } satisfies RawItem);
+      return true;
+    }
+    const close = this.#buffer.indexOf("]");
+    if (close < 0) return false;
+    const header = /^\[(\d+)#([a-z_]*)\]$/.exec(this.#buffer.toString("latin1", 0, close + 1));
+    if (header === null) throw new Error(`not a packet: ${this.#buffer.toString("latin1", 0, 80)}`);
+    const end = close + 1 + Number(header[1]);
+    if (this.#buffer.length < end) return false;
+    const payload = this.#buffer.toString("utf8", close + 1, end);
+    this.#buffer = this.#buffer.subarray(end);
+    this.keeper.add({ kind: "packet", from: "server", directive: header[2] ?? "", payload } satisfies PacketItem);
+    return true;
+  }
+
+  /** Waits until every bracket has as many items as `needed`; tells what is missing after a while. */
+  async until(needed: ReadonlyMap<string, number>): Promise<string | undefined> {
+    const deadline = Date.now() + WAIT_MS;
+    for (;;) {
+      const lacking = [...needed].find(([key, count]) => (this.keeper.brackets.get(key)?.length ?? 0) < count);
+      if (lacking === undefined) return undefined;
+      const said = this.keeper.brackets.get(lacking[0])?.length ?? 0;
+      if (this.hasEnded || Date.now() > deadline) return `${lacking[0]}: ${said} of ${lacking[1]} items`;
+      await this.#changed(deadline - Date.now());
+    }
+  }
+
+  async ended(): Promise<void> {
+    const deadline = Date.now() + WAIT_MS;
+    while (!this.hasEnded && Date.now() < deadline) await this.#changed(deadline - Date.now());
+  }
+
+  #changed(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  #notify(): void {
+    for (const wake of this.#wake.splice(0)) wake();
+  }
+}
+
+export async function connected(socket: Socket): Promise<Socket> {
+  if (socket.connecting) await once(socket, "connect");
+  return socket;
+}
