@@ -144,7 +144,9 @@ function report(rows: readonly Row[]): boolean {
     const growths = own[0]?.growths.map((_, i) => Math.max(...own.map((row) => row.growths[i] ?? 0))) ?? [];
     if (name !== "bare socket" && growths.some((growth) => growth >= MAX_GROWTH_BYTES)) isBounded = false;
     const memory = growths.map((growth) => (growth / MIB).toFixed(1)).join(" / ");
-    console.log(`${name.padEnd(25)}${speed.toFixed(0).padStart(8)}${(speed / raw).toFixed(2).padStart(18)}       ${memory}`);
+    console.log(
+      `${name.padEnd(25)}${speed.toFixed(0).padStart(8)}${(speed / raw).toFixed(2).padStart(18)}       ${memory}`,
+    );
   }
   console.log(isBounded ? "memory growth below 64 MiB on both sides" : "FAILED: memory grew by 64 MiB or more");
   return isBounded;

@@ -11,7 +11,7 @@ export type { PostingEnd } from "./endpoints/posting-end.ts";
 export type { Buffers } from "./endpoints/raw-intake.ts";
 export { HO_STAGES, type HoStage, PO_STAGES, type PoStage } from "./endpoints/stages.ts";
 export type { WaitOptions } from "./endpoints/waits.ts";
-export { type Code, CODES, FAILURES, HbiError, type Reason } from "./errors.ts";
+export { CODES, type Code, FAILURES, HbiError, type Reason } from "./errors.ts";
 export { type LimitOptions, type Limits, PRESETS, resolveLimits } from "./limits.ts";
 export { parseScript, parseValue } from "./parser/parse.ts";
 export { type Dialect, repr } from "./parser/repr.ts";

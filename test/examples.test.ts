@@ -41,4 +41,3 @@ it("jobs: a consumer that is given a wrong result exits with 1", async () => {
   expect(output).toContain("a.txt: result is nonsense, should be ");
   expect(code).toBe(1);
 });
-

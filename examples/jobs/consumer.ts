@@ -104,7 +104,8 @@ async function untilDone(progress: Progress, attempt: (ends: PeerEnds) => Promis
     } catch (error) {
       const isLost = error instanceof HbiError && (error.code === "unavailable" || error.reason === "peer_error");
       if (!isLost || redials >= REDIALS * IN_FLIGHT) throw error;
-      if (redials === 0) progress.note(`lost the connection (${error.message}); dialing again, resuming the jobs at hand`);
+      if (redials === 0)
+        progress.note(`lost the connection (${error.message}); dialing again, resuming the jobs at hand`);
       redials += 1;
     }
   }
@@ -141,10 +142,7 @@ const jobs = await queueJobs();
 if (jobs.length === 0) throw new Error(`no files in ${folder}`);
 console.log(`${jobs.length} jobs (${jobs.length / ACTIONS.length} files, ${ACTIONS.join(", ")}) for ${address}`);
 
-const rows = [
-  await runAll("pipelined", jobs, IN_FLIGHT, postJob),
-  await runAll("one at a time", jobs, 1, askJob),
-];
+const rows = [await runAll("pipelined", jobs, IN_FLIGHT, postJob), await runAll("one at a time", jobs, 1, askJob)];
 await client.drain();
 
 const [pipelined, single] = rows;
@@ -152,5 +150,7 @@ console.log(`\n${chart(rows)}`);
 if (pipelined !== undefined && single !== undefined) {
   console.log(`\n  pipelined is ${(single.seconds / pipelined.seconds).toFixed(1)} times as fast`);
 }
-console.log(`  ${verified} of ${jobs.length * rows.length} results verified, ${redials} jobs resumed on a new connection`);
+console.log(
+  `  ${verified} of ${jobs.length * rows.length} results verified, ${redials} jobs resumed on a new connection`,
+);
 process.exit(verified === jobs.length * rows.length ? 0 : 1);

@@ -10,7 +10,13 @@ export type Action = (typeof ACTIONS)[number];
 export const JobResult = z.strictObject({ action: z.enum(ACTIONS), bytes: z.int(), result: z.string() });
 export type JobResult = z.infer<typeof JobResult>;
 
-const params = { action: z.enum(ACTIONS), data_len: z.int().min(0).max(64 * 1024 * 1024) };
+const params = {
+  action: z.enum(ACTIONS),
+  data_len: z
+    .int()
+    .min(0)
+    .max(64 * 1024 * 1024),
+};
 const body = ({ data_len }: { data_len: number }) => data_len;
 
 /** Offered by the service: both take `data_len` raw bytes. */

@@ -107,11 +107,7 @@ export async function recvArray(co: PoCo | HoCo, options: WaitOptions = {}): Pro
 }
 
 /** Grows with what arrives: nothing is reserved from a shape that a peer announced. */
-async function recvBytes(
-  co: PoCo | HoCo,
-  byteLength: number,
-  options: WaitOptions,
-): Promise<Uint8Array<ArrayBuffer>> {
+async function recvBytes(co: PoCo | HoCo, byteLength: number, options: WaitOptions): Promise<Uint8Array<ArrayBuffer>> {
   let bytes = new Uint8Array(Math.min(byteLength, 64 * 1024));
   let filled = 0;
   if (byteLength === 0) return bytes;
@@ -143,7 +139,8 @@ function parseDtype(text: string): { name: string; make: Constructor; isSwapped:
   const name = Object.hasOwn(SHORT_NAMES, rest) ? SHORT_NAMES[rest] : rest;
   const make = name === undefined ? undefined : DTYPES.get(name);
   if (name === undefined || make === undefined) throw failure("bad_argument", "a dtype that is not supported");
-  const isSwapped = make.BYTES_PER_ELEMENT > 1 && (order === ">" ? IS_LITTLE_ENDIAN : order === "<" && !IS_LITTLE_ENDIAN);
+  const isSwapped =
+    make.BYTES_PER_ELEMENT > 1 && (order === ">" ? IS_LITTLE_ENDIAN : order === "<" && !IS_LITTLE_ENDIAN);
   return { name, make, isSwapped };
 }
 

@@ -14,9 +14,9 @@ import { type Plan, planScript } from "../registry/plan.ts";
 import { encodePacket, type Packet } from "../wire/packet.ts";
 import type { PacketReader } from "../wire/packet-reader.ts";
 import { Bracket } from "./bracket.ts";
-import type { BracketReader, Connection } from "./connection.ts";
 import { CoReceiver, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import { packetOf, sendBuffers, settled } from "./co-sender.ts";
+import type { BracketReader, Connection } from "./connection.ts";
 import { Landing, type LandingHost } from "./landing.ts";
 import type { Buffers, RawIntake } from "./raw-intake.ts";
 import { HO_STAGES, type HoEvent, type HoStage, nextStage } from "./stages.ts";
@@ -136,11 +136,10 @@ export class HoCo implements BracketReader, LandingHost {
    *  happens by itself when the script has its data. */
   async finishRecv(options: WaitOptions = {}): Promise<void> {
     if (this.#stage !== "recv") return;
-    if (this.#endWait === undefined) {
-      this.#endWait = this.#connection.waits.start(options);
-      this.#connection.pump();
-    }
-    await this.#endWait.promise;
+    if (this.#endWait === undefined) this.#endWait = this.#connection.waits.start(options);
+    const { promise } = this.#endWait; // the pump may settle and forget it at once
+    this.#connection.pump();
+    await promise;
   }
 
   // --- sending -------------------------------------------------------------------------------------------------------
@@ -387,7 +386,8 @@ export class HoCo implements BracketReader, LandingHost {
 
   /** A script behind a failed one is not landed, but its raw data has to be found. */
   #skipScript(text: string): void {
-    if (this.#token.hasNoRawData || this.#token.rawBytes !== undefined || !this.#env.takesRawData || text === "") return;
+    if (this.#token.hasNoRawData || this.#token.rawBytes !== undefined || !this.#env.takesRawData || text === "")
+      return;
     let rawBytes: number | undefined;
     try {
       rawBytes = planScript(parseScript(text, this.limits), this.#env, this.limits).rawBytes;

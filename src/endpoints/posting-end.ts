@@ -8,7 +8,7 @@ import type { Bracket } from "./bracket.ts";
 import type { Connection } from "./connection.ts";
 import { type CoOptions, PoCo } from "./po-co.ts";
 import type { Buffers } from "./raw-intake.ts";
-import { seqOf, SeqCounter } from "./token.ts";
+import { SeqCounter, seqOf } from "./token.ts";
 
 export class PostingEnd {
   readonly #connection: Connection;

@@ -26,7 +26,9 @@ export function parseFast(text: string, limits: Limits): Tree | undefined {
   const close = scan(text, open, limits, 1);
   if (close < 0) return undefined;
   const args = parseJson(`[${text.slice(open + 1, close)}]`);
-  return Array.isArray(args) && args.length <= limits.maxArguments ? [new Call(name, args, undefined, false)] : undefined;
+  return Array.isArray(args) && args.length <= limits.maxArguments
+    ? [new Call(name, args, undefined, false)]
+    : undefined;
 }
 
 /** The value of an object packet, or `undefined` when it is not sure. */

@@ -552,4 +552,3 @@ function isDigit(code: number): boolean {
 function isNumberPart(code: number): boolean {
   return isIdentifierPart(code) || code === 0x2e;
 }
-

@@ -87,7 +87,8 @@ function quote(text: string): string {
   if (!CONTROLS.test(text)) return JSON.stringify(text); // short escapes, the rest raw, lone surrogates as \ud800
   let quoted = "";
   for (const char of text) {
-    if (char === "\0") quoted += "\\x00"; // raw it breaks a Python script
+    if (char === "\0")
+      quoted += "\\x00"; // raw it breaks a Python script
     else quoted += CONTROLS.test(char) ? char : JSON.stringify(char).slice(1, -1);
   }
   return `"${quoted}"`;

@@ -54,7 +54,9 @@ type CleanupHook = (po: never, ho: never, reason: HbiError | undefined) => unkno
 
 /** The hosting environment of one connection. Make one for each, as its slots, `po` and `ho` belong to one peer. */
 export class HostingEnv<E extends Ends = Ends> {
-  readonly #entries = new Map<string, Entry>([["HbiError", { kind: "value", name: "HbiError", maker: errorValue as never }]]);
+  readonly #entries = new Map<string, Entry>([
+    ["HbiError", { kind: "value", name: "HbiError", maker: errorValue as never }],
+  ]);
   readonly #init: InitHook[] = [];
   readonly #cleanup: CleanupHook[] = [];
   #takesRawData = false;

@@ -76,9 +76,7 @@ function resolveCalls(value: unknown, env: HostingEnv, co: unknown): unknown {
     env,
     co,
   );
-  return then(items, (resolved) =>
-    Object.fromEntries(entries.map(([key], i) => [key, (resolved as unknown[])[i]])),
-  );
+  return then(items, (resolved) => Object.fromEntries(entries.map(([key], i) => [key, (resolved as unknown[])[i]])));
 }
 
 function runNested(call: Call, env: HostingEnv, co: unknown): unknown {

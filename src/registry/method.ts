@@ -49,7 +49,8 @@ class Signature<P extends Params> {
   bind(call: Call): Bound {
     const bound: Bound = {};
     const { args, named, name } = call;
-    if (args.length > this.names.length) throw failure("bad_argument", `${name}: at most ${this.names.length} expected`);
+    if (args.length > this.names.length)
+      throw failure("bad_argument", `${name}: at most ${this.names.length} expected`);
     for (let i = 0; i < args.length; i++) bound[this.names[i] as string] = args[i]; // i is below names.length
     if (named === undefined) return bound;
     for (const [parameter, value] of named) {

@@ -1,7 +1,16 @@
 /**
  * Packets: `[` LEN `#` DIRECTIVE `]` PAYLOAD, LEN being the payload's bytes in UTF-8. docs/protocol.md, section 2.
  */
-export const DIRECTIVES = ["", "co_begin", "co_recv", "co_end", "co_ack_begin", "co_ack_end", "co_send", "err"] as const;
+export const DIRECTIVES = [
+  "",
+  "co_begin",
+  "co_recv",
+  "co_end",
+  "co_ack_begin",
+  "co_ack_end",
+  "co_send",
+  "err",
+] as const;
 
 export type Directive = (typeof DIRECTIVES)[number];
 

@@ -16,7 +16,7 @@ import {
 } from "./transcript.ts";
 
 const MAX_COUNTER = 9_999_999;
-const CONSTRUCTORS = new Set(["Msg", "MsgsInRoom"]);
+const CONSTRUCTORS = new Set(["Msg", "MsgsInRoom", "dtype"]);
 const anything = z.unknown().optional();
 const params = { p0: anything, p1: anything, p2: anything, p3: anything, p4: anything, p5: anything };
 
@@ -100,6 +100,7 @@ export class Actor {
     const isLast = !items.slice(state.at).some((item) => isCode(item) && calledNames(item.payload).length > 0);
     state.at -= 1;
     if (!isLast) return;
+    await co.finishRecv();
     this.#hear(id).resolve();
     await this.#answer(co, id);
   }

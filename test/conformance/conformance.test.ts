@@ -3,6 +3,7 @@
  */
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
+import { crc32 } from "node:zlib";
 import { HBIC, HBIS } from "hbi/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PRESETS } from "../../src/limits.ts";
@@ -54,6 +55,11 @@ function takeApart(transcript: Transcript, side: Side, cut: (left: number) => nu
   return items;
 }
 
+/** Megabytes by their checksum. */
+function shown(item: Item): unknown {
+  return item.kind === "raw" ? { ...item, bytes: `${item.bytes.length} bytes, crc32 ${crc32(item.bytes)}` } : item;
+}
+
 describe("the reader takes recorded bytes apart as recorded", () => {
   // Go's err packet is longer than ours may be, and bogus is no directive.
   const tooLong = (t: Transcript) =>
@@ -77,7 +83,8 @@ describe("the reader takes recorded bytes apart as recorded", () => {
         if (transcript.streams[side].length > 1e6 && how !== "whole") continue;
         it(`${transcript.name}, ${side}, ${how}`, () => {
           const items = takeApart(transcript, side, cut);
-          expect(items).toEqual(transcript.items.filter(({ from }) => from === side));
+          const recorded = transcript.items.filter(({ from }) => from === side);
+          expect(items.map(shown)).toEqual(recorded.map(shown));
         });
       }
     }
@@ -88,7 +95,6 @@ describe("the reader takes recorded bytes apart as recorded", () => {
       "failing-script-py-client-go-server",
       "unknown-directive",
       "unknown-directive-go",
-      "unknown-function-go-server",
     ]);
   });
 });
@@ -182,6 +188,7 @@ const NOT_PLAYED: Readonly<Record<Side, Readonly<Record<string, string>>>> = {
     "literals-python": "a list of literals: test/parser",
     "nested-co-begin": "played by the contract server above",
     "object-not-asked-for": "played by the contract server above",
+    "seed-era-jobs": "a seed-era server acknowledges before the question; its client waits for that",
     "seed-era-server-master-client": "the ids of a seed-era server are memory addresses",
     "unknown-directive": "played by the contract server above",
     "unknown-directive-go": "played by the contract server above",
