@@ -20,9 +20,10 @@ const CONSTRUCTORS = new Set(["Msg", "MsgsInRoom", "dtype"]);
 const anything = z.unknown().optional();
 const params = { p0: anything, p1: anything, p2: anything, p3: anything, p4: anything, p5: anything };
 
-/** Names that a script calls, one for each statement that is a call. */
-function calledNames(code: string): string[] {
-  return [...code.matchAll(/(?:^|\n|;)\s*([A-Za-z_]\w*)\(/g)].map((match) => match[1] ?? "");
+/** Names of methods that a script calls, one for each statement that is a call. */
+export function calledNames(code: string): string[] {
+  const names = [...code.matchAll(/(?:^|\n|;)\s*([A-Za-z_]\w*)\(/g)].map((match) => match[1] ?? "");
+  return names.filter((name) => !CONSTRUCTORS.has(name)); // an argument on a line of its own
 }
 
 /** Without what a seed-era peer posted: this side counts from 101, and the other side would acknowledge other ids. */
@@ -71,7 +72,6 @@ export class Actor {
         if (item.kind === "packet") for (const name of calledNames(item.payload)) names.add(name);
     }
     for (const name of names) {
-      if (CONSTRUCTORS.has(name)) continue;
       env.expose(name, method({ params, body: "manual" }), (given, co) => this.#called(name, given, co));
     }
     env.slot("my_name", z.string());

@@ -8,7 +8,7 @@ import { HBIC, HBIS } from "hbi/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PRESETS } from "../../src/limits.ts";
 import { PacketReader } from "../../src/wire/packet-reader.ts";
-import { Actor, withoutSeedPosts } from "./actor.ts";
+import { Actor, calledNames, withoutSeedPosts } from "./actor.ts";
 import { differences } from "./compare.ts";
 import { contractEnv } from "./contract.ts";
 import { isOfContract, OWN_WAY } from "./differing.ts";
@@ -212,7 +212,7 @@ function expectedCalls(transcript: Transcript, from: Side): number {
   let calls = 0;
   for (const item of transcript.items) {
     if (item.from !== from || item.kind !== "packet" || item.directive !== "") continue;
-    calls += [...item.payload.matchAll(/(?:^|\n|;)\s*[A-Za-z_]\w*\(/g)].length;
+    calls += calledNames(item.payload).length;
   }
   return calls;
 }
