@@ -7,7 +7,7 @@ import { parseValue } from "../parser/parse.ts";
 import type { HostingEnv } from "../registry/hosting-env.ts";
 import { landValue } from "../registry/invoke.ts";
 import { validate } from "../registry/validate.ts";
-import type { Connection } from "./connection.ts";
+import type { Keeper } from "./keeper.ts";
 import { asBytes, type Buffers, RawIntake } from "./raw-intake.ts";
 import type { Wait, WaitHints, WaitOptions } from "./waits.ts";
 
@@ -22,7 +22,7 @@ interface ObjectWait {
 
 export class CoReceiver {
   readonly intake: RawIntake;
-  readonly #connection: Connection;
+  readonly #connection: Keeper;
   readonly #env: () => HostingEnv;
   /** objects that came before they were asked for */
   readonly #objects: string[] = [];
@@ -30,7 +30,7 @@ export class CoReceiver {
   readonly #waiting: ObjectWait[] = [];
   #isReceivingData = false;
 
-  constructor(connection: Connection, env: () => HostingEnv) {
+  constructor(connection: Keeper, env: () => HostingEnv) {
     this.#connection = connection;
     this.#env = env;
     this.intake = new RawIntake(connection.limits.maxBufferedBytes);
@@ -166,6 +166,6 @@ export class CoReceiver {
 }
 
 /** An object packet as a value. @throws HbiError why it is refused */
-export function landObject(text: string, env: HostingEnv, connection: Connection): unknown {
+export function landObject(text: string, env: HostingEnv, connection: Keeper): unknown {
   return landValue(parseValue(text, connection.limits), env);
 }

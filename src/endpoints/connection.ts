@@ -5,28 +5,17 @@
 import { type Clock, systemClock, type Timer } from "../clock.ts";
 import { asHbiError, failure, HbiError, oneLine } from "../errors.ts";
 import { type LimitOptions, type Limits, resolveLimits } from "../limits.ts";
+import type { HostingEnv } from "../registry/hosting-env.ts";
 import { encodePacket, type Packet } from "../wire/packet.ts";
 import { PacketReader } from "../wire/packet-reader.ts";
 import type { Transport, TransportSink } from "../wire/transport.ts";
 import { Wire } from "../wire/wire.ts";
 import { HostingEnd } from "./hosting-end.ts";
-import type { HostingEnv } from "./hosting-env.ts";
+import type { BracketReader, Keeper } from "./keeper.ts";
 import { PostingEnd } from "./posting-end.ts";
 import { ReadWatch } from "./read-watch.ts";
 import { SendTurn, type TurnTaker } from "./send-turn.ts";
 import { Waits } from "./waits.ts";
-
-/** A conversation that holds the read turn: from its opening packet to its closing one nobody else reads. */
-export interface BracketReader {
-  /** Whether the next bytes are raw data that it takes now. */
-  readonly wantsRaw: boolean;
-  /** Whether the next bytes are a packet that it takes now. */
-  readonly wantsPacket: boolean;
-  /** Takes raw data; false when there is none. */
-  takeRaw(reader: PacketReader): boolean;
-  /** Takes the packet; false: not now, the same one again after the next `pump`. */
-  onPacket(packet: Packet): boolean;
-}
 
 /** What the library tells an operator. `error.cause` has what must not cross the wire. */
 export interface LogEntry {
@@ -51,7 +40,7 @@ const LINGER_MS = 1_000;
 /** How often the time is looked at while packets are handled. */
 const PACKETS_PER_LOOK = 16;
 
-export class Connection implements TransportSink {
+export class Connection implements TransportSink, Keeper {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly env: HostingEnv;
@@ -321,8 +310,10 @@ export class Connection implements TransportSink {
   /** The peer sends no more: finish what it began, say what it can no longer answer. */
   #finishAfterEnd(isBlocked: boolean): void {
     if (isBlocked) return; // a conversation has not taken all that has arrived
-    if (this.#reader.phase !== "idle") return this.cut(failure("truncated"));
-    if (this.#owner !== undefined) return this.cut(failure("truncated", "the stream ended inside a conversation"));
+    if (this.#reader.phase !== "idle" || this.#owner !== undefined) {
+      this.cut(failure("truncated"));
+      return;
+    }
     const error = failure("disconnected", "the peer closed without a reason");
     this.waits.loseAll(error);
     this.posting.loseAll(error);

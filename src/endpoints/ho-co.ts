@@ -16,7 +16,7 @@ import type { PacketReader } from "../wire/packet-reader.ts";
 import { Bracket } from "./bracket.ts";
 import { CoReceiver, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import { packetOf, sendBuffers, settled } from "./co-sender.ts";
-import type { BracketReader, Connection } from "./connection.ts";
+import type { BracketReader, Keeper } from "./keeper.ts";
 import { Landing, type LandingHost } from "./landing.ts";
 import type { Buffers, RawIntake } from "./raw-intake.ts";
 import { HO_STAGES, type HoEvent, type HoStage, nextStage } from "./stages.ts";
@@ -24,7 +24,7 @@ import { isSeedStyle, type Token } from "./token.ts";
 import type { Wait, WaitOptions } from "./waits.ts";
 
 export class HoCo implements BracketReader, LandingHost {
-  readonly #connection: Connection;
+  readonly #connection: Keeper;
   readonly #token: Token;
   readonly #receiver: CoReceiver;
   readonly #bracket: Bracket;
@@ -44,7 +44,7 @@ export class HoCo implements BracketReader, LandingHost {
   #timer: Timer | undefined;
   #isReleased = false;
 
-  constructor(connection: Connection, env: HostingEnv, token: Token) {
+  constructor(connection: Keeper, env: HostingEnv, token: Token) {
     this.#connection = connection;
     this.#env = env;
     this.#token = token;

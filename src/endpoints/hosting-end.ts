@@ -3,12 +3,12 @@
  */
 import type { HbiError } from "../errors.ts";
 import type { Bracket } from "./bracket.ts";
-import type { Connection } from "./connection.ts";
 import { HoCo } from "./ho-co.ts";
+import type { HostingDesk, Keeper } from "./keeper.ts";
 import { parseToken } from "./token.ts";
 
-export class HostingEnd {
-  readonly #connection: Connection;
+export class HostingEnd implements HostingDesk {
+  readonly #connection: Keeper;
   /** begun, and the handler or the answer has not ended */
   readonly #live = new Set<HoCo>();
   /** answers to seed-era posters, which must come in the order of the questions */
@@ -17,7 +17,7 @@ export class HostingEnd {
   readonly #seedOpenings = new Set<Bracket>();
   #co: HoCo | undefined;
 
-  constructor(connection: Connection) {
+  constructor(connection: Keeper) {
     this.#connection = connection;
   }
 

@@ -12,7 +12,7 @@ import type { PacketReader } from "../wire/packet-reader.ts";
 import { Bracket } from "./bracket.ts";
 import { CoReceiver, landObject, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import { packetOf, sendBuffers, settled } from "./co-sender.ts";
-import type { BracketReader, Connection } from "./connection.ts";
+import type { BracketReader, Keeper } from "./keeper.ts";
 import { Landing, type LandingHost } from "./landing.ts";
 import type { Buffers, RawIntake } from "./raw-intake.ts";
 import { nextStage, PO_STAGES, type PoEvent, type PoStage } from "./stages.ts";
@@ -31,7 +31,7 @@ export interface CoOptions extends WaitOptions {
 }
 
 export class PoCo implements BracketReader, LandingHost {
-  readonly #connection: Connection;
+  readonly #connection: Keeper;
   readonly #seq: number;
   readonly #id: string;
   readonly #options: CoOptions;
@@ -51,7 +51,7 @@ export class PoCo implements BracketReader, LandingHost {
   #completion: Wait<void> | undefined;
   #onAbort: (() => void) | undefined;
 
-  constructor(connection: Connection, env: HostingEnv, seq: number, options: CoOptions) {
+  constructor(connection: Keeper, env: HostingEnv, seq: number, options: CoOptions) {
     this.#connection = connection;
     this.#seq = seq;
     this.#options = options;
@@ -70,8 +70,8 @@ export class PoCo implements BracketReader, LandingHost {
       connection,
       `conversation ${seq}`,
       encodePacket("co_begin", this.#id),
-      (bracket) => posting.admit(this, bracket),
-      (bracket) => posting.withdraw(this, bracket),
+      (bracket) => posting.admit(seq, bracket),
+      (bracket) => posting.withdraw(bracket),
     );
     this.#hints = {
       mayHaveLanded: () => this.#bracket.isStarted,
@@ -87,6 +87,10 @@ export class PoCo implements BracketReader, LandingHost {
   /** The conversation's id, as this side counts: from "101". */
   get coSeq(): string {
     return String(this.#seq);
+  }
+
+  get seq(): number {
+    return this.#seq;
   }
 
   get stage(): PoStage {
@@ -397,7 +401,7 @@ export class PoCo implements BracketReader, LandingHost {
     this.#isCompleted = true;
     if (this.#stage !== "closed") this.#go("close");
     if (this.#onAbort !== undefined) this.#options.signal?.removeEventListener("abort", this.#onAbort);
-    this.#connection.posting.completed(this, this.#seq);
+    this.#connection.posting.completed(this.#seq);
     this.#answerWait?.settle();
     if (this.#failure === undefined) this.#completion?.settle();
     else this.#completion?.fail(this.#failure);

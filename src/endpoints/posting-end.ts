@@ -5,22 +5,22 @@
 import { failure, type HbiError } from "../errors.ts";
 import type { Script } from "../parser/script.ts";
 import type { Bracket } from "./bracket.ts";
-import type { Connection } from "./connection.ts";
+import type { Keeper, PostingDesk } from "./keeper.ts";
 import { type CoOptions, PoCo } from "./po-co.ts";
 import type { Buffers } from "./raw-intake.ts";
 import { SeqCounter, seqOf } from "./token.ts";
 
-export class PostingEnd {
-  readonly #connection: Connection;
+export class PostingEnd implements PostingDesk {
+  readonly #connection: Keeper;
   readonly #counter = new SeqCounter();
   /** begun and not completed */
   readonly #live = new Map<number, PoCo>();
   /** those of them that hold a place on the wire */
-  readonly #admitted = new Set<PoCo>();
-  readonly #gate = new Map<Bracket, PoCo>();
+  readonly #admitted = new Set<number>();
+  readonly #gate = new Map<Bracket, number>();
   #knowsExtension = false;
 
-  constructor(connection: Connection) {
+  constructor(connection: Keeper) {
     this.#connection = connection;
   }
 
@@ -100,27 +100,28 @@ export class PostingEnd {
     return co;
   }
 
-  admit(co: PoCo, bracket: Bracket): void {
+  admit(seq: number, bracket: Bracket): void {
     if (this.#admitted.size >= this.#connection.limits.maxPostedInFlight) {
-      this.#gate.set(bracket, co);
+      this.#gate.set(bracket, seq);
       return;
     }
-    this.#admitted.add(co);
+    this.#admitted.add(seq);
     this.#connection.turn.request(bracket);
   }
 
-  withdraw(_co: PoCo, bracket: Bracket): void {
+  withdraw(bracket: Bracket): void {
     this.#gate.delete(bracket);
     this.#connection.turn.withdraw(bracket);
   }
 
-  completed(co: PoCo, seq: number): void {
+  completed(seq: number): void {
     this.#live.delete(seq);
-    if (!this.#admitted.delete(co)) return;
-    for (const [bracket, waiting] of this.#gate) {
-      this.#gate.delete(bracket);
-      this.admit(waiting, bracket);
-      break;
+    if (this.#admitted.delete(seq)) {
+      for (const [bracket, waiting] of this.#gate) {
+        this.#gate.delete(bracket);
+        this.admit(waiting, bracket);
+        break;
+      }
     }
     this.#connection.conversationEnded();
   }
@@ -129,7 +130,7 @@ export class PostingEnd {
   answerBegins(id: string): PoCo {
     const seq = seqOf(id);
     const co = this.#live.get(Number(seq));
-    if (co === undefined || co.coSeq !== seq || !this.#admitted.has(co)) {
+    if (co === undefined || co.coSeq !== seq || !this.#admitted.has(co.seq)) {
       throw failure("bad_state", "co_ack_begin of an unknown id");
     }
     if (id === seq && this.#connection.isExtended) this.#knowsExtension = true;
@@ -139,7 +140,7 @@ export class PostingEnd {
 
   /** A co_recv outside of any bracket: the reference's answer to co_send, in the order asked. */
   takeLoneObject(text: string): void {
-    for (const co of this.#admitted) if (co.takeLoneObject(text)) return;
+    for (const seq of this.#admitted) if (this.#live.get(seq)?.takeLoneObject(text) === true) return;
     throw failure("bad_state", "an object outside of a conversation");
   }
 

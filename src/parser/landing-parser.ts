@@ -1,58 +1,13 @@
 /**
- * LandingParser: acorn's parser with the grammar of landing in place of JavaScript's. Every token passes `readToken`, which
- * knows only what may be landed, and every budget is counted before the parser recurses: hostile text is refused at its
- * first bad token, in time linear in what was read. docs/landing.md.
+ * LandingParser: the grammar of landing on acorn's tokens. Every budget is counted before the parser recurses: hostile text
+ * is refused at its first bad token, in time linear in what was read. docs/landing.md.
  */
-import { Parser, tokTypes as tt } from "acorn";
-import { failure, HbiError, type Reason } from "../errors.ts";
+import { tokTypes as tt } from "acorn";
+import { failure, HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
-import { CONSTANTS, isIdentifierPart, isIdentifierStart, isNumericConstant, KEYWORDS } from "./lexicon.ts";
+import { LandingTokenizer, positionIn } from "./landing-tokenizer.ts";
+import { CONSTANTS, isNumericConstant, KEYWORDS } from "./lexicon.ts";
 import { Assignment, Call, type Statement, type Tree } from "./tree.ts";
-
-/** What acorn has and its types leave out. */
-interface Tokenizer {
-  input: string;
-  pos: number;
-  start: number;
-  end: number;
-  lastTokEnd: number;
-  type: unknown;
-  value: unknown;
-  nextToken(): void;
-  finishToken(type: unknown, value?: unknown): void;
-  readNumber(startsWithDot: boolean): void;
-  readRadixNumber(radix: number): void;
-  readString(quote: number): void;
-}
-const AcornParser = Parser as unknown as new (options: object, input: string) => Tokenizer;
-
-const PUNCTUATION: ReadonlyMap<number, unknown> = new Map<number, unknown>([
-  [0x28, tt.parenL],
-  [0x29, tt.parenR],
-  [0x5b, tt.bracketL],
-  [0x5d, tt.bracketR],
-  [0x7b, tt.braceL],
-  [0x7d, tt.braceR],
-  [0x2c, tt.comma],
-  [0x3a, tt.colon],
-  [0x3b, tt.semi],
-  [0x2b, tt.plusMin],
-  [0x2d, tt.plusMin],
-]);
-
-const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
-  "\\": "\\",
-  "'": "'",
-  '"': '"',
-  "/": "/",
-  n: "\n",
-  r: "\r",
-  t: "\t",
-  b: "\b",
-  f: "\f",
-  v: "\v",
-  a: "\u0007",
-};
 
 /** Reads a script. @throws HbiError with the reason and the position */
 export function parseWithAcorn(text: string, limits: Limits): Tree {
@@ -75,32 +30,24 @@ function read<T>(text: string, limits: Limits, run: (parser: LandingParser) => T
   }
 }
 
-class LandingParser extends AcornParser {
-  readonly #limits: Limits;
+class LandingParser extends LandingTokenizer {
   #depth = 0;
   #nodes = 0;
   #calls = 0;
-  #isAfterNewline = false;
   #hasCall = false;
-
-  constructor(text: string, limits: Limits) {
-    // Module code: strict, so that 010 is refused, and without HTML-like comments.
-    super({ ecmaVersion: 2022, sourceType: "module" }, text);
-    this.#limits = limits;
-  }
 
   readScript(): Tree {
     const statements: Statement[] = [];
     this.nextToken();
     for (let count = 1; this.type !== tt.eof; count++) {
-      if (count > this.#limits.maxStatements) this.#refuse("too_many_statements");
+      if (count > this.limits.maxStatements) this.refuse("too_many_statements");
       if (this.type === tt.semi) {
         this.nextToken(); // an empty statement counts: a megabyte of them is refused as well
         continue;
       }
       statements.push(this.#statement());
       if (this.type === tt.semi) this.nextToken();
-      else if (this.type !== tt.eof && !this.#isAfterNewline) this.#unexpected();
+      else if (this.type !== tt.eof && !this.isAfterNewline) this.#unexpected();
     }
     return statements;
   }
@@ -122,10 +69,10 @@ class LandingParser extends AcornParser {
     const name = this.value as string; // of a name token
     const at = this.start;
     this.nextToken();
-    if (this.type !== tt.eq || this.#isAfterNewline) return this.#named(name, at);
+    if (this.type !== tt.eq || this.isAfterNewline) return this.#named(name, at);
     this.#checkPlainName(name, at);
     this.nextToken();
-    if (this.#isAfterNewline) this.#unexpected();
+    if (this.isAfterNewline) this.#unexpected();
     const outer = this.#enterValue();
     const value = this.#value();
     return new Assignment(name, value, this.#leaveValue(outer));
@@ -157,31 +104,31 @@ class LandingParser extends AcornParser {
 
   /** A constant or a call; the parser stands behind the name. */
   #named(name: string, at: number): unknown {
-    const isCall = this.type === tt.parenL && !(this.#depth === 0 && this.#isAfterNewline);
+    const isCall = this.type === tt.parenL && !(this.#depth === 0 && this.isAfterNewline);
     if (CONSTANTS.has(name)) {
-      if (isCall) this.#refuse("forbidden_syntax", at);
+      if (isCall) this.refuse("forbidden_syntax", at);
       this.#count(at);
       return CONSTANTS.get(name);
     }
-    if (KEYWORDS.has(name)) this.#refuse("forbidden_syntax", at);
-    if (!isCall) this.#refuse("unknown_name", at);
+    if (KEYWORDS.has(name)) this.refuse("forbidden_syntax", at);
+    if (!isCall) this.refuse("unknown_name", at);
     return this.#call(name, at);
   }
 
   #call(name: string, at: number): Call {
     this.#count(at);
     this.#calls += 1;
-    if (this.#calls > this.#limits.maxCallsPerScript) this.#refuse("too_many_calls", at);
+    if (this.#calls > this.limits.maxCallsPerScript) this.refuse("too_many_calls", at);
     const outer = this.#enterValue();
     const args: unknown[] = [];
     let named: Map<string, unknown> | undefined;
     this.#open();
     for (let count = 1; this.type !== tt.parenR; count++) {
-      if (count > this.#limits.maxArguments) this.#refuse("too_many_arguments");
+      if (count > this.limits.maxArguments) this.refuse("too_many_arguments");
       const parameter = this.#keyword();
       if (parameter !== undefined) {
         named ??= new Map();
-        if (named.has(parameter)) this.#refuse("syntax");
+        if (named.has(parameter)) this.refuse("syntax");
         named.set(parameter, this.#value());
       } else {
         if (named !== undefined) this.#unexpected();
@@ -245,7 +192,7 @@ class LandingParser extends AcornParser {
     const object: Record<string, unknown> = {};
     this.#open();
     for (let count = 1; this.type !== tt.braceR; count++) {
-      if (count > this.#limits.maxObjectKeys) this.#refuse("too_many_keys");
+      if (count > this.limits.maxObjectKeys) this.refuse("too_many_keys");
       const key = this.#key();
       if (this.type !== tt.colon) this.#unexpected();
       this.nextToken();
@@ -265,21 +212,21 @@ class LandingParser extends AcornParser {
         break;
       case tt.plusMin: {
         value = this.#signed(value === "-");
-        if (typeof value === "number" && !Number.isFinite(value)) this.#refuse("bad_literal", start);
+        if (typeof value === "number" && !Number.isFinite(value)) this.refuse("bad_literal", start);
         this.#nodes -= 1; // as every other key, it is none
-        if (value === "__proto__") this.#refuse("forbidden_syntax", start);
+        if (value === "__proto__") this.refuse("forbidden_syntax", start);
         return String(value);
       }
       case tt.num:
         break;
       case tt.string:
-        if (typeof value !== "string") this.#refuse("bad_literal", start);
+        if (typeof value !== "string") this.refuse("bad_literal", start);
         break;
       default:
         this.#unexpected();
     }
     const key = String(value);
-    if (key === "__proto__") this.#refuse("forbidden_syntax", start);
+    if (key === "__proto__") this.refuse("forbidden_syntax", start);
     this.nextToken();
     return key;
   }
@@ -288,11 +235,11 @@ class LandingParser extends AcornParser {
     const at = this.start;
     const isBare = this.#depth === 0;
     this.nextToken();
-    if (isBare && this.#isAfterNewline) this.#unexpected();
+    if (isBare && this.isAfterNewline) this.#unexpected();
     const { type } = this;
     let { value } = this;
     if (type === tt.name && isNumericConstant(value as string)) value = CONSTANTS.get(value as string);
-    else if (type !== tt.num) this.#refuse("forbidden_syntax");
+    else if (type !== tt.num) this.refuse("forbidden_syntax");
     this.#count(at);
     this.nextToken();
     return isNegative ? -(value as number) : (value as number); // or a bigint, with the same operator
@@ -308,7 +255,7 @@ class LandingParser extends AcornParser {
   /** Past an opening bracket. */
   #open(): void {
     this.#depth += 1;
-    if (this.#depth > this.#limits.maxDepth) this.#refuse("too_deep");
+    if (this.#depth > this.limits.maxDepth) this.refuse("too_deep");
     this.nextToken();
   }
 
@@ -319,7 +266,7 @@ class LandingParser extends AcornParser {
 
   #count(at: number): void {
     this.#nodes += 1;
-    if (this.#nodes > this.#limits.maxNodes) this.#refuse("too_many_nodes", at);
+    if (this.#nodes > this.limits.maxNodes) this.refuse("too_many_nodes", at);
   }
 
   #enterValue(): boolean {
@@ -336,219 +283,11 @@ class LandingParser extends AcornParser {
 
   /** Of an assignment, a parameter or a key. */
   #checkPlainName(name: string, at: number): void {
-    if (name.includes(".") || CONSTANTS.has(name)) this.#refuse("syntax", at);
+    if (name.includes(".") || CONSTANTS.has(name)) this.refuse("syntax", at);
   }
-
-  // --- tokens --------------------------------------------------------------------------------------------------------
-
-  /** acorn's tokens, and no others. */
-  readToken(code: number): void {
-    if (isIdentifierStart(code)) return this.#word();
-    if (code >= 0x30 && code <= 0x39) return this.#number(code);
-    if (code === 0x22 || code === 0x27) return this.readString(code);
-    if (code === 0x2e && isDigit(this.input.charCodeAt(this.pos + 1))) return this.#number(code);
-    if (code === 0x3d) return this.#equals();
-    const type = PUNCTUATION.get(code);
-    if (type === undefined) this.#refuse("forbidden_syntax", this.pos);
-    const next = this.input.charCodeAt(this.pos + 1);
-    if (type === tt.plusMin && (next === code || next === 0x3d)) this.#refuse("forbidden_syntax", this.pos);
-    this.pos += 1;
-    this.finishToken(type, String.fromCharCode(code));
-  }
-
-  #equals(): void {
-    const next = this.input.charCodeAt(this.pos + 1);
-    if (next === 0x3d || next === 0x3e) this.#refuse("forbidden_syntax", this.pos); // == and =>
-    this.pos += 1;
-    this.finishToken(tt.eq, "=");
-  }
-
-  /** A dotted name, a constant, or `b'..'`. */
-  #word(): void {
-    const { input } = this;
-    const { maxNameLength, maxNameParts } = this.#limits;
-    const start = this.pos;
-    let parts = 0;
-    for (;;) {
-      const partStart = this.pos;
-      while (isIdentifierPart(input.charCodeAt(this.pos))) this.pos += 1;
-      parts += 1;
-      if (this.pos - partStart > maxNameLength || parts > maxNameParts) this.#refuse("name_too_long", start);
-      if (input.charCodeAt(this.pos) !== 0x2e) break;
-      this.pos += 1;
-      if (!isIdentifierStart(input.charCodeAt(this.pos))) this.#refuse("forbidden_syntax", this.pos - 1);
-    }
-    const word = input.slice(start, this.pos);
-    const next = input.charCodeAt(this.pos);
-    if (next === 0x22 || next === 0x27) {
-      if (word !== "b") this.#refuse("bad_literal", start); // r'..', f"..", np.str_'..'
-      return this.#bytes(next);
-    }
-    if (next === 0x5c || next >= 0x80) this.#refuse("forbidden_syntax", this.pos); // \u0065val, évaluer
-    // The Go reference writes nothing as nil<nil>.
-    if (word === "nil" && input.startsWith("<nil>", this.pos)) this.pos += 5;
-    this.finishToken(tt.name, word);
-  }
-
-  #number(code: number): void {
-    const start = this.pos;
-    const radix = code === 0x30 ? radixOf(this.input.charCodeAt(start + 1)) : 10;
-    // Bounded before it is read: the value of a long number costs more than its length.
-    const { maxNumberLength } = this.#limits;
-    let end = start;
-    while (end - start <= maxNumberLength && isNumberPart(this.input.charCodeAt(end))) end += 1;
-    if (end - start > maxNumberLength) this.#refuse("number_too_long", start);
-    if (radix === 10) this.readNumber(code === 0x2e);
-    else this.readRadixNumber(radix);
-    if (this.pos - start > maxNumberLength) this.#refuse("number_too_long", start); // by its exponent
-    const raw = this.input.slice(start, this.pos);
-    if (typeof this.value !== "number" || Number.isSafeInteger(this.value)) return;
-    if (radix !== 10 || /^[\d_]+$/.test(raw)) this.value = BigInt(raw.replaceAll("_", ""));
-    else if (!Number.isFinite(this.value)) this.#refuse("bad_literal", start);
-  }
-
-  /** Called by acorn at a backslash. Only the escapes whose meaning every peer agrees on: none is guessed. */
-  readEscapedChar(): string {
-    const at = this.pos;
-    const char = this.input.charAt(at + 1);
-    this.pos = at + 2;
-    const simple = Object.hasOwn(SIMPLE_ESCAPES, char) ? SIMPLE_ESCAPES[char] : undefined;
-    if (simple !== undefined) return simple;
-    switch (char) {
-      case "x":
-        return String.fromCharCode(this.#hex(at, 2));
-      case "u":
-        return this.input.charAt(this.pos) === "{" ? this.#codePoint(at) : String.fromCharCode(this.#hex(at, 4));
-      case "U":
-        return this.#fromCodePoint(at, this.#hex(at, 8));
-      case "0":
-        if (!isDigit(this.input.charCodeAt(this.pos))) return "\0";
-        break; // a legacy octal escape
-    }
-    return this.#refuse("bad_literal", at);
-  }
-
-  #hex(at: number, digits: number): number {
-    const text = this.input.slice(this.pos, this.pos + digits);
-    if (text.length !== digits || !/^[0-9A-Fa-f]+$/.test(text)) this.#refuse("bad_literal", at);
-    this.pos += digits;
-    return Number.parseInt(text, 16);
-  }
-
-  /** `\u{h}`, one to six digits. */
-  #codePoint(at: number): string {
-    const match = /^\{([0-9A-Fa-f]{1,6})\}/.exec(this.input.slice(this.pos, this.pos + 8));
-    if (match === null) return this.#refuse("bad_literal", at);
-    this.pos += match[0].length;
-    return this.#fromCodePoint(at, Number.parseInt(match[1] ?? "", 16));
-  }
-
-  #fromCodePoint(at: number, point: number): string {
-    return point > 0x10ffff ? this.#refuse("bad_literal", at) : String.fromCodePoint(point);
-  }
-
-  /** Python's `b'..'`: printable ASCII, and the escapes that stand for one byte. */
-  #bytes(quote: number): void {
-    const start = this.pos;
-    this.readString(quote);
-    const text = this.value as string; // of a string token
-    const bytes = new Uint8Array(text.length);
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i);
-      if (code > 0xff) this.#refuse("bad_literal", start);
-      bytes[i] = code;
-    }
-    // é in the source is one code unit as well, and two bytes in the mind of its writer.
-    if (/[^\x20-\x7e]|\\[uU]/.test(this.input.slice(start, this.pos))) this.#refuse("bad_literal", start);
-    this.value = bytes;
-  }
-
-  /** Called by acorn before each token: ASCII white space, and comments of all three languages. */
-  skipSpace(): void {
-    const { input } = this;
-    this.#isAfterNewline = false;
-    for (;;) {
-      const code = input.charCodeAt(this.pos);
-      if (code === 0x0a || code === 0x0d) {
-        this.#isAfterNewline = true;
-        this.pos += 1;
-      } else if (code === 0x20 || code === 0x09 || code === 0x0b || code === 0x0c) this.pos += 1;
-      else if (code === 0x23) this.#lineComment();
-      else if (code !== 0x2f) return;
-      else if (input.charCodeAt(this.pos + 1) === 0x2f) this.#lineComment();
-      else if (input.charCodeAt(this.pos + 1) === 0x2a) this.#blockComment();
-      else return;
-    }
-  }
-
-  #lineComment(): void {
-    const { input } = this;
-    while (this.pos < input.length) {
-      const code = input.charCodeAt(this.pos);
-      if (code === 0x0a || code === 0x0d) return;
-      this.pos += 1;
-    }
-  }
-
-  #blockComment(): void {
-    const end = this.input.indexOf("*/", this.pos + 2);
-    if (end < 0) this.#refuse("syntax", this.pos);
-    for (; this.pos < end; this.pos++) {
-      const code = this.input.charCodeAt(this.pos);
-      if (code === 0x0a || code === 0x0d) this.#isAfterNewline = true;
-    }
-    this.pos = end + 2;
-  }
-
-  /** acorn keeps a stack of contexts to tell a regular expression from a division; there is neither. */
-  updateContext(): void {}
-
-  /** acorn's own runs regular expressions at the stack limit, where V8 aborts the process. Depth is counted instead. */
-  catchStackOverflow<T>(run: () => T): T {
-    return run();
-  }
-
-  // --- refusing ------------------------------------------------------------------------------------------------------
 
   #unexpected(): never {
     const isForbidden = this.type === tt.eq || (this.type === tt.name && KEYWORDS.has(this.value as string));
-    return this.#refuse(isForbidden ? "forbidden_syntax" : "syntax");
+    return this.refuse(isForbidden ? "forbidden_syntax" : "syntax");
   }
-
-  #refuse(reason: Reason, at = this.start): never {
-    throw failure(reason, positionIn(this.input, at));
-  }
-}
-
-/** Lines and columns from 1, columns in UTF-16 units. */
-function positionIn(text: string, at: number): string {
-  let line = 1;
-  let lineStart = 0;
-  for (let i = text.indexOf("\n"); i >= 0 && i < at; i = text.indexOf("\n", i + 1)) {
-    line += 1;
-    lineStart = i + 1;
-  }
-  return `line ${line}, column ${at - lineStart + 1}`;
-}
-
-function radixOf(code: number): 2 | 8 | 10 | 16 {
-  switch (code | 0x20) {
-    case 0x78:
-      return 16;
-    case 0x6f:
-      return 8;
-    case 0x62:
-      return 2;
-    default:
-      return 10;
-  }
-}
-
-function isDigit(code: number): boolean {
-  return code >= 0x30 && code <= 0x39;
-}
-
-/** Generously: digits, letters, `_` and `.`; what is wrong with them acorn says. */
-function isNumberPart(code: number): boolean {
-  return isIdentifierPart(code) || code === 0x2e;
 }

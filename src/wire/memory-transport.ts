@@ -118,7 +118,10 @@ class MemoryTransport implements Transport {
     if (this.#outgoingBytes > 0) {
       const chunk = this.#nextChunk();
       this.#shared.deliveredBytes += chunk.length;
-      if (this.#shared.deliveredBytes >= this.#shared.breakAfterBytes) return this.#break();
+      if (this.#shared.deliveredBytes >= this.#shared.breakAfterBytes) {
+        this.#break();
+        return;
+      }
       other.#sink.onData(chunk);
       if (this.#outgoingBytes === 0) this.#sink?.onDrain();
       if (this.#outgoingBytes > 0 || this.#hasEnded) this.schedule();
