@@ -78,7 +78,11 @@ function container(value: object, words: Words, dialect: Dialect, depthLeft: num
 }
 
 function number(value: number): string {
-  if (Number.isFinite(value)) return Object.is(value, -0) ? "-0.0" : String(value);
+  if (Number.isSafeInteger(value)) return Object.is(value, -0) ? "-0.0" : String(value);
+  if (Number.isFinite(value)) {
+    const text = String(value);
+    return Number.isInteger(value) && !text.includes("e") ? `${text}.0` : text; // bare digits would land as a bigint
+  }
   if (Number.isNaN(value)) return "nan";
   return value > 0 ? "inf" : "-inf";
 }

@@ -2,9 +2,8 @@
  * Plays one side of any transcript with this library, as an application would: posts what that side posted, answers what it
  * answered, in the order of cause and effect that was recorded.
  */
-import { HostingEnv, method, type PoCo, type PostingEnd, value } from "hbi";
+import { type HoCo, HostingEnv, method, type PoCo, type PostingEnd, value } from "hbi";
 import { z } from "zod";
-import type { HoCo } from "../../src/endpoints/ho-co.ts";
 import {
   type Brackets,
   bracketsOf,

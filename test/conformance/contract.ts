@@ -28,10 +28,20 @@ export function describeValue(value: unknown): unknown {
   if (typeof value === "boolean") return ["bool", value];
   if (typeof value === "bigint") return ["big", String(value)];
   if (typeof value === "number") return ["num", Number.isNaN(value) ? "nan" : bitsOf(value)];
-  if (typeof value === "string") return ["str", Buffer.from(value, "utf8").toString("hex")];
+  if (typeof value === "string") return ["str", hexOf(value)];
   if (value instanceof Uint8Array) return ["bytes", Buffer.from(value).toString("hex")];
   if (Array.isArray(value)) return ["list", value.map(describeValue)];
   return ["map", Object.entries(value as object).map(([key, item]) => [describeValue(key), describeValue(item)])];
+}
+
+/** UTF-8 in hex; a lone surrogate as any other code point of three bytes, as the recordings have it. */
+function hexOf(text: string): string {
+  return Array.from(text, (char) => {
+    const code = char.charCodeAt(0);
+    const isLone = char.length === 1 && code >= 0xd800 && code < 0xe000;
+    const bytes = isLone ? [0xed, 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f)] : Buffer.from(char, "utf8");
+    return Buffer.from(bytes).toString("hex");
+  }).join("");
 }
 
 function bitsOf(value: number): string {

@@ -1,0 +1,78 @@
+/**
+ * The fast path and acorn alone: the same value or the same refusal for every text.
+ */
+import fc from "fast-check";
+import { type LimitOptions, parseScript, parseValue, resolveLimits } from "../../src/index.ts";
+import { parseValueWithAcorn, parseWithAcorn } from "../../src/parser/landing-parser.ts";
+import { loadTranscripts } from "../conformance/transcript.ts";
+import { type Verdict, verdict } from "../parser/verdict.ts";
+import { scripts } from "./scripts.ts";
+
+/** Scripts that real peers sent. */
+export function recordedScripts(): string[] {
+  return loadTranscripts().flatMap(({ items }) =>
+    items.flatMap((item) =>
+      item.kind === "packet" && /^(co_recv|co_send)?$/.test(item.directive) ? [item.payload] : [],
+    ),
+  );
+}
+
+/** Limits so small that generated scripts reach them, beside the usual ones. */
+const SETTINGS: readonly LimitOptions[] = [
+  {},
+  {
+    maxDepth: 3,
+    maxNodes: 8,
+    maxStatements: 2,
+    maxCallsPerScript: 2,
+    maxArguments: 2,
+    maxObjectKeys: 2,
+    maxNumberLength: 9,
+    maxNameLength: 4,
+  },
+];
+const LIMITS = SETTINGS.map((options) => resolveLimits(options));
+
+/** The text if the two differ. */
+export function difference(text: string): string | undefined {
+  for (const limits of LIMITS) {
+    const pairs: [Verdict, Verdict][] = [
+      [verdict(() => parseScript(text, limits)), verdict(() => parseWithAcorn(text, limits))],
+      [verdict(() => parseValue(text, limits)), verdict(() => parseValueWithAcorn(text, limits))],
+    ];
+    for (const [fast, slow] of pairs) if (JSON.stringify(fast) !== JSON.stringify(slow)) return text;
+  }
+  return undefined;
+}
+
+export function isAccepted(text: string): boolean {
+  return "tree" in verdict(() => parseScript(text, LIMITS[0] ?? resolveLimits()));
+}
+
+export interface Found {
+  readonly runs: number;
+  readonly accepted: number;
+  readonly found: string | undefined;
+}
+
+/** Runs the property, telling how far it is. */
+export function fuzzParser(runs: number, onProgress: (done: number) => void): Found {
+  const recorded = recordedScripts();
+  let accepted = 0;
+  let done = 0;
+  const check = (text: string): string | undefined => {
+    done += 1;
+    if (isAccepted(text)) accepted += 1;
+    if (done % 10_000 === 0) onProgress(done);
+    return difference(text);
+  };
+  for (const text of recorded) {
+    const found = check(text);
+    if (found !== undefined) return { runs: done, accepted, found };
+  }
+  const details = fc.check(
+    fc.property(scripts, (text) => check(text) === undefined),
+    { numRuns: Math.max(runs - done, 1) },
+  );
+  return { runs: done, accepted, found: details.failed ? details.counterexample?.[0] : undefined };
+}
