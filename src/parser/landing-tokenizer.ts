@@ -5,7 +5,7 @@
 import { Parser, tokTypes as tt } from "acorn";
 import { failure, type Reason } from "../errors.ts";
 import type { Limits } from "../limits.ts";
-import { isIdentifierPart, isIdentifierStart } from "./lexicon.ts";
+import { CONSTANTS, isIdentifierPart, isIdentifierStart } from "./lexicon.ts";
 
 /** What acorn has and its types leave out. */
 interface Tokenizer {
@@ -98,7 +98,8 @@ export class LandingTokenizer extends AcornParser {
       const partStart = this.pos;
       while (isIdentifierPart(input.charCodeAt(this.pos))) this.pos += 1;
       parts += 1;
-      if (this.pos - partStart > maxNameLength || parts > maxNameParts) this.refuse("name_too_long", start);
+      const isTooLong = this.pos - partStart > maxNameLength || parts > maxNameParts;
+      if (isTooLong && !CONSTANTS.has(input.slice(start, this.pos))) this.refuse("name_too_long", start);
       if (input.charCodeAt(this.pos) !== 0x2e) break;
       this.pos += 1;
       if (!isIdentifierStart(input.charCodeAt(this.pos))) this.refuse("forbidden_syntax", this.pos - 1);
