@@ -267,7 +267,8 @@ export class PoCo implements BracketReader, LandingHost {
     if (this.#bracket.isInRawData) {
       // A packet now would be read as raw data by the host, and raw data after it as packets.
       const error = failure("cancelled", "raw data was not sent to its end");
-      this.#connection.cut(error);
+      if (this.#bracket.isStarted) this.#connection.cut(error);
+      else this.abandon(error);
       throw error;
     }
     this.#bracket.close(encodePacket("co_end", this.#connection.posting.knowsExtension ? this.coSeq : this.#id));

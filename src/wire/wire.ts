@@ -104,6 +104,8 @@ export class Wire {
   }
 
   onDrain(): void {
+    this.#stallTimer?.cancel();
+    this.#stallTimer = undefined;
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) {

@@ -1,0 +1,544 @@
+/**
+ * What a failure ends, and what it leaves alone: by the peer's kind, by what is known of the raw data, by the handler's conduct.
+ */
+import { HbiError, HostingEnv, method, type PostingEnd, repr } from "hbi";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { ManualClock, quiet } from "../support/manual-clock.ts";
+import { answer, type BarePeer, barePeer, conversation, packet, pair } from "../support/pair.ts";
+
+const n = z.int().min(0).max(1e7);
+const body = ({ n }: { n: number }) => n;
+
+function exposed(): { env: HostingEnv; landed: string[] } {
+  const env = new HostingEnv();
+  const landed: string[] = [];
+  env.expose("note", method({ params: { x: z.string() } }), ({ x }) => void landed.push(x));
+  env.expose("ask", method({ params: { x: z.string() }, result: z.string() }), ({ x }) => x);
+  env.expose("fail", method({ params: {} }), () => {
+    throw new Error("secret /etc/passwd");
+  });
+  env.expose("refuse", method({ params: {}, result: z.string() }), () => {
+    throw new HbiError("not_found", "no such part\n", { name: "a" });
+  });
+  env.expose("lie", method({ params: {}, result: z.string() }), () => 5 as never);
+  env.expose("ignore", method({ params: { n, x: z.string().optional() }, body }), () => void landed.push("ignored"));
+  env.expose("half", method({ params: { n }, body, result: z.number() }), async ({ n }, co) => {
+    await co.recvData(new Uint8Array(Math.floor(n / 2)));
+    return n;
+  });
+  env.expose("greedy", method({ params: { n }, body, result: z.string() }), async ({ n }, co) => {
+    try {
+      await co.recvData(new Uint8Array(n + 1));
+      return "got more than there is";
+    } catch (error) {
+      return (error as HbiError).code;
+    }
+  });
+  env.expose("burst", method({ params: { n }, body }), async ({ n }, co) => {
+    await co.recvData(new Uint8Array(Math.floor(n / 2)));
+    throw new HbiError("aborted", "half-way");
+  });
+  env.expose("manual", method({ params: {}, body: "manual" }), () => {
+    throw new HbiError("aborted", "position unknown");
+  });
+  return { env, landed };
+}
+
+const ERR = (payload: string) => packet("err", payload);
+const REFUSAL = (code: string, message: string, reason?: string) =>
+  packet("co_recv", `HbiError("${code}","${message}"${reason === undefined ? "" : `,None,"${reason}"`})`);
+const RAW = "x".repeat(10);
+
+describe("a failed script, by what is known of the bytes behind it and of who sent it", () => {
+  const unknown = REFUSAL("unimplemented", "no such name: nothing", "unknown_name");
+  const cases: readonly (readonly [string, string, string | RegExp])[] = [
+    // with the extension: the conversation, if the position is certain
+    ["unknown name, no raw data promised", conversation("101;x;n", "nothing()"), answer("101", unknown)],
+    [
+      "unknown name, raw data promised",
+      packet("co_begin", "101;x;b=10") + packet("", "nothing(10)") + RAW + packet("co_end", "101"),
+      answer("101", unknown),
+    ],
+    ["unknown name, nothing promised", conversation("101;x", "nothing()"), ERR("no such name: nothing")],
+    [
+      "syntax error, no raw data promised",
+      conversation("101;x;n", "f(("),
+      answer("101", REFUSAL("invalid_argument", "syntax error: line 1, column 4", "syntax")),
+    ],
+    ["syntax error, nothing promised", conversation("101;x", "f(("), ERR("syntax error: line 1, column 4")],
+    [
+      "bad argument",
+      conversation("101;x", "note(5)"),
+      answer("101", REFUSAL("invalid_argument", "argument refused: note: x: expected string", "bad_argument")),
+    ],
+    [
+      "surplus argument",
+      conversation("101;x", "note('a', 'b')"),
+      answer("101", REFUSAL("invalid_argument", "argument refused: note: at most 1 expected", "bad_argument")),
+    ],
+    [
+      "bad argument beside a good length",
+      packet("co_begin", "101;x") + packet("", "ignore(10, 5)") + RAW + packet("co_end", "101"),
+      answer("101", REFUSAL("invalid_argument", "argument refused: ignore: x: expected string", "bad_argument")),
+    ],
+    ["bad length", conversation("101;x", "ignore('10')"), ERR("argument refused: ignore: n: expected number")],
+    [
+      "a handler's own error",
+      conversation("101;x", "refuse()"),
+      answer("101", packet("co_recv", 'HbiError("not_found","no such part\\\\n",{"name":"a"})')),
+    ],
+    [
+      "an unexpected error",
+      conversation("101;x", "fail()"),
+      /^\[3#co_ack_begin\]101\[\d+#co_recv\]HbiError\("internal","internal error: reference [0-9a-z]{8}",None,"handler"\)\[3#co_ack_end\]101$/,
+    ],
+    [
+      "a result that its schema refuses",
+      conversation("101;x", "lie()"),
+      answer("101", REFUSAL("internal", "internal error: lie: expected string", "bad_result")),
+    ],
+    [
+      "half-way through its raw data",
+      packet("co_begin", "101;x") + packet("", "burst(10)") + RAW + packet("co_end", "101"),
+      answer("101", REFUSAL("aborted", "half-way")),
+    ],
+    ["a manual body", conversation("101;x", "manual()"), ERR("position unknown")],
+    [
+      "a manual body, raw data promised",
+      packet("co_begin", "101;x;b=10") + packet("", "manual()") + RAW + packet("co_end", "101"),
+      answer("101", REFUSAL("aborted", "position unknown")),
+    ],
+    [
+      "the third statement: none runs",
+      conversation("101;x", "note('a')\nnote('b')\nnote(3)"),
+      answer("101", REFUSAL("invalid_argument", "argument refused: note: x: expected string", "bad_argument")),
+    ],
+    [
+      "more raw data than promised",
+      packet("co_begin", "101;x;n") + packet("", "ignore(10)") + packet("co_end", "101"),
+      answer("101", REFUSAL("invalid_argument", "raw data other than the conversation promised", "body_mismatch")),
+    ],
+    [
+      "a magic name",
+      conversation("101;x;n", "__hbi_init__(1, 2)"),
+      answer("101", REFUSAL("unimplemented", "no such name: __hbi_init__", "unknown_name")),
+    ],
+    // without it: an object that fails to land where a result is awaited, else the connection
+    [
+      "plain: bad argument, result declared",
+      conversation("101", "ask(5)"),
+      answer("101", REFUSAL("invalid_argument", "argument refused: ask: x: expected string", "bad_argument")),
+    ],
+    [
+      "plain: failing, result declared",
+      conversation("101", "refuse()"),
+      answer("101", packet("co_recv", 'HbiError("not_found","no such part\\\\n",{"name":"a"})')),
+    ],
+    [
+      "plain: bad argument, no result",
+      conversation("101", "note(5)"),
+      ERR("argument refused: note: x: expected string"),
+    ],
+    ["plain: failing, no result", conversation("101", "fail()"), /^\[\d+#err\]internal error: reference [0-9a-z]{8}$/],
+  ];
+  for (const [name, said, heard] of cases) {
+    it(name, async () => {
+      const { env, landed } = exposed();
+      const peer = await barePeer(env);
+      const told = await peer.say(said);
+      if (typeof heard === "string") expect(told).toBe(heard);
+      else expect(told).toMatch(heard);
+      expect(landed).toEqual([]);
+      const isCut = told.includes("#err]");
+      expect(peer.hasEnded).toBe(isCut);
+      if (!isCut) await stillServes(peer, landed);
+      peer.destroy();
+    });
+  }
+});
+
+async function stillServes(peer: BarePeer, landed: string[]): Promise<void> {
+  expect(await peer.say(conversation("102;x", "note('after')"))).toBe(answer("102"));
+  expect(landed.at(-1)).toBe("after");
+}
+
+describe("packets out of place end the connection with one line", () => {
+  const cases: readonly (readonly [string, string, string])[] = [
+    ["code outside of a conversation", packet("", "note('x')"), "packet out of place: code outside of a conversation"],
+    [
+      "an object outside of a conversation",
+      packet("co_recv", "1"),
+      "packet out of place: an object outside of a conversation",
+    ],
+    [
+      "an object that no script receives",
+      packet("co_begin", "101") + packet("co_recv", "1"),
+      "packet out of place: an object that no script receives",
+    ],
+    [
+      "co_begin inside a conversation",
+      packet("co_begin", "101") + packet("co_begin", "102"),
+      "packet out of place: co_begin inside a conversation",
+    ],
+    [
+      "co_end of another id",
+      packet("co_begin", "101") + packet("co_end", "102"),
+      "packet out of place: co_end of another id",
+    ],
+    ["an answer to nothing", packet("co_ack_begin", "101"), "packet out of place: co_ack_begin of an unknown id"],
+    ["co_ack_end alone", packet("co_ack_end", "101"), "packet out of place: co_ack_end outside of a conversation"],
+    ["an unknown directive", "[1#bogus]x", "malformed packet header: directive"],
+    ["something between packets", `${conversation("101", "note('x')")}\n`, "malformed packet header"],
+    ["a malformed token", packet("co_begin", "101;x;b=-1"), "malformed conversation id"],
+    ["bad UTF-8", `[1#]${String.fromCharCode(0xff)}`, "payload is not UTF-8"],
+    ["a packet too big", "[262145#]", "packet too big"],
+  ];
+  for (const [name, said, message] of cases) {
+    it(name, async () => {
+      const { env } = exposed();
+      const peer = await barePeer(env);
+      const told = await peer.say(Uint8Array.from(Buffer.from(said, "latin1")));
+      expect(told).toContain(ERR(message));
+      expect(peer.hasEnded).toBe(true);
+      peer.destroy();
+    });
+  }
+});
+
+describe("a handler", () => {
+  it("that ignores its raw data, reads half of it, or asks for more than there is harms nobody", async () => {
+    const { env, landed } = exposed();
+    const { po } = await pair(env);
+    const ask = (code: string) =>
+      po.converse(async (co) => {
+        await co.sendCode(code);
+        await co.sendData(new Uint8Array(100_000));
+        return co.recvObj();
+      });
+    await (await po.notifData("ignore(100000)", new Uint8Array(100_000))).waitCompleted();
+    expect(landed).toEqual(["ignored"]);
+    expect(await ask("half(100000)")).toBe(100_000);
+    expect(await ask("greedy(100000)")).toBe("out_of_range");
+    expect(await ask("half(100000)")).toBe(100_000);
+  });
+
+  it("that is slow holds up nobody, also with its raw data unread", async () => {
+    const { env } = exposed();
+    let finish: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    env.expose("slow", method({ params: { n }, body, result: z.number() }), async ({ n }, co) => {
+      await held;
+      await co.recvData(new Uint8Array(n));
+      return n;
+    });
+    const { po } = await pair(env);
+    const slow = po.converse(async (co) => {
+      await co.sendCode("slow(200000)");
+      await co.sendData(new Uint8Array(200_000));
+      return co.recvObj();
+    });
+    const fast = po.converse(async (co) => {
+      await co.sendCode("ask('quick')");
+      return co.recvObj();
+    });
+    expect(await fast).toBe("quick");
+    finish();
+    expect(await slow).toBe(200_000);
+  });
+
+  it("may ask the peer while its own raw data is unread, as far as that fits in the buffer", async () => {
+    const clientEnv = exposed().env;
+    const env = new HostingEnv();
+    env.expose("upload", method({ params: { n }, body, result: z.string() }), async ({ n }, co) => {
+      const name = await env.po.converse(async (asked) => {
+        await asked.sendCode("ask('name')");
+        return asked.recvObj(z.string());
+      });
+      await co.recvData(new Uint8Array(n));
+      return name;
+    });
+    const { po } = await pair(env, { clientEnv });
+    const upload = (size: number) =>
+      po.converse(async (co) => {
+        await co.sendCode(`upload(${size})`);
+        await co.sendData(new Uint8Array(size));
+        return co.recvObj();
+      });
+    expect(await upload(100_000)).toBe("name");
+  });
+
+  it("that waits for an answer behind more raw data than fits is told what to do", async () => {
+    const clock = new ManualClock();
+    const clientEnv = exposed().env;
+    const env = new HostingEnv();
+    env.expose("upload", method({ params: { n }, body, result: z.string() }), async () => {
+      try {
+        return await env.po.converse(async (asked) => {
+          await asked.sendCode("ask('name')");
+          return asked.recvObj(z.string());
+        });
+      } catch (error) {
+        return (error as HbiError).message;
+      }
+    });
+    const { po } = await pair(env, { clientEnv, server: { clock }, client: { clock }, cut: (left) => Math.min(left, 65_536) });
+    const upload = po.converse(
+      async (co) => {
+        await co.sendCode("upload(900000)");
+        await co.sendData(new Uint8Array(900_000));
+        return co.recvObj();
+      },
+      { timeoutMs: 200_000 },
+    );
+    await clock.advance(30_000);
+    expect(await upload).toBe("read or discard the body first: what is awaited lies behind it");
+  });
+
+  it("that passes its deadline is given up: its signal aborts, its conversation fails, its end is waited for", async () => {
+    const clock = new ManualClock();
+    const env = new HostingEnv();
+    let aborted: unknown;
+    let end: () => void = () => undefined;
+    env.expose("hang", method({ params: {}, result: z.number() }), (_, co) => {
+      if ("signal" in co) co.signal.addEventListener("abort", () => (aborted = co.signal.reason));
+      return new Promise<number>((resolve) => {
+        end = () => resolve(1);
+      });
+    });
+    const { po, server } = await pair(env, { server: { clock } });
+    const asked = po.converse(async (co) => {
+      await co.sendCode("hang()");
+      return co.recvObj();
+    });
+    const failed = expect(asked).rejects.toMatchObject({ code: "deadline_exceeded", reason: "handler_timeout" });
+    await quiet();
+    await clock.advance(59_990);
+    expect(aborted).toBeUndefined();
+    await clock.advance(20);
+    await failed;
+    expect(aborted).toMatchObject({ code: "deadline_exceeded" });
+    expect(server.hosting.liveCount).toBe(1);
+    end();
+    await quiet();
+    expect(server.hosting.liveCount).toBe(0);
+    expect(clock.timerCount).toBe(0);
+  });
+
+  it("is given the poster's deadline when that is shorter", async () => {
+    const clock = new ManualClock();
+    const env = new HostingEnv().expose(
+      "hang",
+      method({ params: {}, result: z.number() }),
+      () => new Promise(() => undefined),
+    );
+    const peer = await barePeer(env, { clock });
+    expect(await peer.say(conversation("101;x;d=250", "hang()"))).toBe("");
+    await clock.advance(249);
+    expect(peer.heard()).toBe("");
+    await clock.advance(1);
+    expect(peer.heard()).toContain('HbiError("deadline_exceeded","the deadline has passed",None,"handler_timeout")');
+    peer.destroy();
+  });
+
+  it("that answers after the peer has gone is ignored", async () => {
+    const { env } = exposed();
+    let answerNow: () => void = () => undefined;
+    let sent: unknown;
+    env.expose("late", method({ params: {} }), async (_, co) => {
+      await new Promise<void>((resolve) => {
+        answerNow = resolve;
+      });
+      sent = await co.sendObj(repr(1)).then(
+        () => "sent",
+        (error) => error.code,
+      );
+    });
+    const peer = await barePeer(env);
+    await peer.say(conversation("101;x", "late()"));
+    peer.destroy();
+    await peer.connection.closed;
+    answerNow();
+    await quiet();
+    expect(sent).toBe("unavailable");
+    expect(peer.connection.hosting.liveCount).toBe(0);
+  });
+
+  it("that holds the send turn and waits for the same connection is told who holds it", async () => {
+    const clock = new ManualClock();
+    const env = new HostingEnv();
+    env.expose("selfish", method({ params: {}, result: z.string() }), async (_, co) => {
+      if ("startSend" in co) await co.startSend();
+      const mine = await env.po.co();
+      await mine.sendCode("anything()");
+      return mine.close().then(
+        () => "sent",
+        (error) => error.message,
+      );
+    });
+    const { po } = await pair(env, { server: { clock } });
+    const asked = po.converse(async (co) => {
+      await co.sendCode("selfish()");
+      return co.recvObj();
+    });
+    await clock.advance(30_000);
+    expect(await asked).toBe(
+      "waited too long for the send turn: held by answer 101; a handler that holds it must not wait for this connection",
+    );
+  });
+});
+
+describe("a poster", () => {
+  it("that gives up is told at once, and the other conversations go on", async () => {
+    const { env } = exposed();
+    let finish: (text: string) => void = () => undefined;
+    env.expose("held", method({ params: {}, result: z.string() }), () => new Promise((resolve) => (finish = resolve)));
+    const { po, client } = await pair(env);
+    const abort = new AbortController();
+    const asked = po.converse(
+      async (co) => {
+        await co.sendCode("held()");
+        return co.recvObj();
+      },
+      { signal: abort.signal, hasNoRawAnswer: true },
+    );
+    await quiet();
+    abort.abort(new Error("changed my mind"));
+    await expect(asked).rejects.toMatchObject({
+      code: "cancelled",
+      cause: expect.objectContaining({ message: "changed my mind" }),
+    });
+    const other = po.converse(async (co) => {
+      await co.sendCode("ask('still here')");
+      return co.recvObj();
+    });
+    expect(await other).toBe("still here");
+    finish("too late");
+    await quiet();
+    expect(client.posting.liveCount).toBe(0);
+    expect(po.isConnected).toBe(true);
+  });
+
+  it("that gives up before anything was sent leaves nothing on the wire", async () => {
+    const { env, landed } = exposed();
+    const { po } = await pair(env);
+    const abort = new AbortController();
+    const co = await po.co({ signal: abort.signal });
+    const sent = co.sendCode("note('never')");
+    abort.abort();
+    await sent;
+    await expect(co.waitCompleted()).rejects.toMatchObject({ code: "cancelled" });
+    await (await po.notif("note('sent')")).waitCompleted();
+    expect(landed).toEqual(["sent"]);
+  });
+
+  it("whose wait passes its deadline", async () => {
+    const clock = new ManualClock();
+    const { env } = exposed();
+    env.expose("held", method({ params: {}, result: z.string() }), () => new Promise(() => undefined));
+    const { po } = await pair(env, { client: { clock } });
+    const co = await po.co();
+    await co.sendCode("held()");
+    const late = { code: "deadline_exceeded", reason: "timeout" };
+    const short = expect(co.recvObj(z.string(), { timeoutMs: 100 })).rejects.toMatchObject(late);
+    await clock.advance(100);
+    await short;
+    const standard = expect(co.recvObj(z.string())).rejects.toMatchObject(late);
+    await clock.advance(30_000);
+    await standard;
+  });
+
+  const breakingOff = (po: PostingEnd, size: number) =>
+    po.converse(async (co) => {
+      await co.sendCode("ignore(1000000)");
+      await co.sendData(
+        (function* () {
+          yield new Uint8Array(size);
+          throw new Error("disk gone");
+        })(),
+      );
+    });
+
+  it("whose raw data breaks off half-way ends the connection: nothing else would be read right", async () => {
+    const { env } = exposed();
+    const { po, server } = await pair(env);
+    await expect(breakingOff(po, 100_000)).rejects.toMatchObject({ reason: "cancelled" });
+    expect(await server.closed).toMatchObject({ reason: "truncated" });
+  });
+
+  it("whose raw data breaks off before any of it was sent only gives up the conversation", async () => {
+    const { env, landed } = exposed();
+    const { po } = await pair(env);
+    await expect(breakingOff(po, 100)).rejects.toMatchObject({ reason: "cancelled" });
+    await (await po.notif("note('x')")).waitCompleted();
+    expect(landed).toEqual(["x"]);
+  });
+
+  it("ends the connection over an object that nobody receives", async () => {
+    const { env } = exposed();
+    const { po, client } = await pair(env, { client: { extension: false } });
+    await po.notif("ask('who wants it?')");
+    expect(await client.closed).toMatchObject({ reason: "bad_state" });
+  });
+
+  it("misses an object that the answer does not have", async () => {
+    const { env } = exposed();
+    const { po } = await pair(env);
+    const asked = po.converse(async (co) => {
+      await co.sendCode("note('x')");
+      return co.recvObj();
+    });
+    await expect(asked).rejects.toMatchObject({ code: "failed_precondition", reason: "no_answer" });
+    expect(po.isConnected).toBe(true);
+  });
+
+  it("refuses an object that would call a method, and goes on", async () => {
+    const clientEnv = exposed();
+    const peer = await barePeer(clientEnv.env, { extension: false });
+    const co = await peer.connection.posting.co();
+    await co.sendCode("give()");
+    const refused = expect(co.recvObj()).rejects.toMatchObject({ code: "invalid_argument", reason: "not_a_value" });
+    await quiet();
+    await peer.say(answer("101", packet("co_recv", "note('run me')")));
+    await refused;
+    expect(clientEnv.landed).toEqual([]);
+    expect(peer.connection.isOpen).toBe(true);
+    peer.destroy();
+  });
+
+  it("gives up its own conversation, and no other, over a script of an answer that fails", async () => {
+    const { env } = exposed();
+    env.expose("react", method({ params: {} }), (_, co) => co.sendCode("unheard_of()"));
+    const { po, log } = await pair(env);
+    const co = await po.notif("react()");
+    await expect(co.waitCompleted()).rejects.toMatchObject({ reason: "unknown_name" });
+    expect(log.map(({ where }) => where)).toEqual(["answer 101"]);
+    await (await po.notif("note('x')")).waitCompleted();
+  });
+});
+
+describe("seed-era posters, who wait before they end", () => {
+  it("are answered at once, in the order asked", async () => {
+    const env = new HostingEnv();
+    const waiting = new Map<string, () => void>();
+    env.expose("job", method({ params: { name: z.string() }, result: z.string() }), ({ name }) =>
+      name === "b" ? name : new Promise((resolve) => waiting.set(name, () => resolve(name))),
+    );
+    const peer = await barePeer(env);
+    const [first, second] = ["140234567890101", "140234567890202"];
+    expect(await peer.say(packet("co_begin", first), packet("", "job('a')"))).toBe("");
+    waiting.get("a")?.();
+    await quiet();
+    expect(peer.heard()).toBe(packet("co_ack_begin", first) + packet("co_recv", '"a"'));
+    expect(await peer.say(packet("co_end", first))).toBe(packet("co_ack_end", first));
+    // out of order inside, in order on the wire
+    await peer.say(conversation(first, "job('c')"), conversation(second, "job('b')"));
+    expect(peer.heard()).toBe("");
+    waiting.get("c")?.();
+    await quiet();
+    expect(peer.heard()).toBe(answer(first, packet("co_recv", '"c"')) + answer(second, packet("co_recv", '"b"')));
+    peer.destroy();
+  });
+});

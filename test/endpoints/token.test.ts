@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import { formatToken, isSeedStyle, parseToken, SeqCounter, seqOf } from "../../src/endpoints/token.ts";
+
+describe("a conversation token", () => {
+  it.each([
+    ["101", { seq: "101", isExtended: false }],
+    ["007", { seq: "007", isExtended: false }],
+    ["abc-é", { seq: "abc-é", isExtended: false }],
+    ["101;tp=00-4bf9", { seq: "101;tp=00-4bf9", isExtended: false }],
+    ["abc;x;b=?", { seq: "abc;x;b=?", isExtended: false }],
+    ["101;x", { seq: "101", isExtended: true, hasNoRawData: false, rawBytes: undefined, deadlineMs: undefined }],
+    ["101;x;n", { seq: "101", hasNoRawData: true }],
+    ["101;x;b=65536;d=5000", { seq: "101", rawBytes: 65536, deadlineMs: 5000 }],
+    ["101;x;d=999999999", { deadlineMs: 300_000 }],
+    ["101;x;tp=00-4bf9;unknown=1", { seq: "101", isExtended: true }],
+  ])("%s is read", (text, token) => expect(parseToken(text)).toMatchObject(token));
+
+  it.each(["101;x;b=-1", "101;x;b=1.5", "101;x;b=", "101;x;d=0", "101;x;d=soon", "101;x;;", "101;x;n;b=5"])(
+    "%s is refused",
+    (text) => expect(() => parseToken(text)).toThrow(expect.objectContaining({ reason: "bad_token" })),
+  );
+
+  it("is written as it is read", () => {
+    const text = formatToken(101, true, { rawBytes: 7, deadlineMs: 1500.2 });
+    expect(text).toBe("101;x;b=7;d=1501");
+    expect(parseToken(text)).toMatchObject({ seq: "101", rawBytes: 7, deadlineMs: 1501 });
+    expect(formatToken(101, false, { rawBytes: 7 })).toBe("101");
+  });
+
+  it("is acknowledged whole or by its id", () => {
+    expect(["101", "101;x;n"].map(seqOf)).toEqual(["101", "101"]);
+  });
+
+  it.each([
+    ["9999999", false],
+    ["10000000", true],
+    ["140234567890123", true],
+    ["140234567890123;x", false],
+    ["abc", false],
+  ])("%s is of the seed era: %s", (text, isSeed) => expect(isSeedStyle(parseToken(text))).toBe(isSeed));
+
+  it("counts from 101 to 9999999 and again from 101, without what is in use", () => {
+    const counter = new SeqCounter();
+    expect(counter.take(() => false)).toBe(101);
+    expect(counter.take((seq) => seq < 9_999_999)).toBe(9_999_999);
+    expect(counter.take((seq) => seq === 101)).toBe(102);
+  });
+});
