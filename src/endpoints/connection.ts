@@ -328,14 +328,16 @@ export class Connection implements TransportSink, Keeper {
     if (this.hosting.liveCount === this.limits.maxInFlight - 1 || this.#hasPeerEnded) this.pump();
   }
 
-  /** No new conversations of either side; resolves when those in flight are over, then closes. */
+  /** No new conversations of either side; closes when those in flight are over, or after `handlerTimeoutMs` at the most. */
   async drain(): Promise<void> {
+    this.#drained ??= [];
     if (this.isOpen && (this.hosting.liveCount > 0 || this.posting.liveCount > 0)) {
-      this.#drained ??= [];
       const { promise, resolve } = withResolvers();
       this.#drained.push(resolve);
-      await Promise.race([promise, this.closed]);
-    } else this.#drained ??= [];
+      const timer = this.clock.after(this.limits.handlerTimeoutMs, resolve);
+      await promise;
+      timer.cancel();
+    }
     await this.disconnect();
   }
 

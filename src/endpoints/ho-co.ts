@@ -21,7 +21,7 @@ import { Landing, type LandingHost } from "./landing.ts";
 import type { Buffers, RawIntake } from "./raw-intake.ts";
 import { HO_STAGES, type HoEvent, type HoStage, nextStage } from "./stages.ts";
 import { isSeedStyle, type Token } from "./token.ts";
-import type { Wait, WaitOptions } from "./waits.ts";
+import { unguarded, type Wait, type WaitOptions } from "./waits.ts";
 
 export class HoCo implements BracketReader, LandingHost {
   readonly #connection: Keeper;
@@ -146,18 +146,22 @@ export class HoCo implements BracketReader, LandingHost {
 
   /** Sends code, landed by the poster for its effects. Small sends are kept together until the handler has returned;
    *  `startSend` first sends them as they come. */
-  async sendCode(code: string | Script, options: WaitOptions = {}): Promise<void> {
-    await this.#send(packetOf("", code), options);
+  sendCode(code: string | Script, options: WaitOptions = {}): Promise<void> {
+    return unguarded(this.#send("", code, options));
   }
 
   /** Sends an object, for the poster's `recvObj`. It is code that yields a value: `repr(value)`. */
-  async sendObj(code: string | Script, options: WaitOptions = {}): Promise<void> {
-    await this.#send(packetOf("co_recv", code), options);
+  sendObj(code: string | Script, options: WaitOptions = {}): Promise<void> {
+    return unguarded(this.#send("co_recv", code, options));
   }
 
   /** Sends raw data: one buffer, or all of a sync or async iterable. A buffer may be changed when the promise resolved,
    *  or when the next one of the iterable is asked for. */
-  async sendData(buffers: Buffers, options: WaitOptions = {}): Promise<void> {
+  sendData(buffers: Buffers, options: WaitOptions = {}): Promise<void> {
+    return unguarded(this.#sendData(buffers, options));
+  }
+
+  async #sendData(buffers: Buffers, options: WaitOptions): Promise<void> {
     this.#checkSending();
     this.#sentRawData = true;
     if (this.#stage === "recv") await this.finishRecv(options);
@@ -174,12 +178,17 @@ export class HoCo implements BracketReader, LandingHost {
   }
 
   /** Ends the answer now, while the handler goes on without the conversation. */
-  async close(options: WaitOptions = {}): Promise<void> {
+  close(options: WaitOptions = {}): Promise<void> {
+    return unguarded(this.#close(options));
+  }
+
+  async #close(options: WaitOptions): Promise<void> {
     if (this.#stage === "recv") await this.finishRecv(options);
     this.#finish();
   }
 
-  async #send(packet: string, options: WaitOptions): Promise<void> {
+  async #send(directive: "" | "co_recv" | "co_send", code: string | Script, options: WaitOptions): Promise<void> {
+    const packet = packetOf(directive, code);
     this.#checkSending();
     this.#answers += 1;
     const { maxQueuedAnswers, maxQueuedAnswerBytes } = this.limits;

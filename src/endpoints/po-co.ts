@@ -17,7 +17,7 @@ import { Landing, type LandingHost } from "./landing.ts";
 import type { Buffers, RawIntake } from "./raw-intake.ts";
 import { nextStage, PO_STAGES, type PoEvent, type PoStage } from "./stages.ts";
 import { formatToken, seqOf, type TokenOptions } from "./token.ts";
-import type { Wait, WaitHints, WaitOptions } from "./waits.ts";
+import { unguarded, type Wait, type WaitHints, type WaitOptions } from "./waits.ts";
 
 export interface CoOptions extends WaitOptions {
   /** Lands the answer in another environment than the connection's. */
@@ -113,24 +113,29 @@ export class PoCo implements BracketReader, LandingHost {
   // --- sending -------------------------------------------------------------------------------------------------------
 
   /** Sends code, landed by the host for its effects. `send` stage only. Resolves when more may be sent. */
-  async sendCode(code: string | Script, options: WaitOptions = {}): Promise<void> {
-    await this.#send(packetOf("", code), options);
+  sendCode(code: string | Script, options: WaitOptions = {}): Promise<void> {
+    return unguarded(this.#send("", code, options));
   }
 
   /** Sends an object, for a `recvObj` of the method called before: code that yields a value, `repr(value)`. */
-  async sendObj(code: string | Script, options: WaitOptions = {}): Promise<void> {
-    await this.#send(packetOf("co_recv", code), options);
+  sendObj(code: string | Script, options: WaitOptions = {}): Promise<void> {
+    return unguarded(this.#send("co_recv", code, options));
   }
 
   /** Sends raw data: one buffer, or all of a sync or async iterable, whose length the called method must know. A buffer may
    *  be changed when the promise resolved, or when the next one of the iterable is asked for. */
-  async sendData(buffers: Buffers, options: WaitOptions = {}): Promise<void> {
+  sendData(buffers: Buffers, options: WaitOptions = {}): Promise<void> {
+    return unguarded(this.#sendData(buffers, options));
+  }
+
+  async #sendData(buffers: Buffers, options: WaitOptions): Promise<void> {
     this.#checkSending();
     this.#flushSoon();
     await sendBuffers(this.#bracket, this.#connection.waits, buffers, this.#with(options));
   }
 
-  async #send(packet: string, options: WaitOptions): Promise<void> {
+  async #send(directive: "" | "co_recv" | "co_send", code: string | Script, options: WaitOptions): Promise<void> {
+    const packet = packetOf(directive, code);
     this.#checkSending();
     this.#flushSoon();
     const sent = settled(this.#bracket.text(packet, this.#with(options)), this.#connection.waits, options);
@@ -198,7 +203,7 @@ export class PoCo implements BracketReader, LandingHost {
     schema?: S,
     options: WaitOptions = {},
   ): Promise<SchemaOutput<S>> {
-    await this.#send(packetOf("co_send", code), options);
+    await this.#send("co_send", code, options);
     this.#requests += 1;
     return this.recvObj(schema, options);
   }
@@ -218,7 +223,11 @@ export class PoCo implements BracketReader, LandingHost {
 
   /** Ends the conversation on this side: what is not sent yet goes out, scripts of the answer are still landed. Resolves
    *  when the request is handed to the wire. */
-  async close(options: WaitOptions = {}): Promise<void> {
+  close(options: WaitOptions = {}): Promise<void> {
+    return unguarded(this.#close(options));
+  }
+
+  async #close(options: WaitOptions): Promise<void> {
     const wasSending = this.#stage === "send";
     this.#endSending();
     if (this.#stage === "recv") this.#go("close");

@@ -9,6 +9,7 @@ import type { Keeper, PostingDesk } from "./keeper.ts";
 import { type CoOptions, PoCo } from "./po-co.ts";
 import type { Buffers } from "./raw-intake.ts";
 import { SeqCounter, seqOf } from "./token.ts";
+import { unguarded } from "./waits.ts";
 
 export class PostingEnd implements PostingDesk {
   readonly #connection: Keeper;
@@ -68,7 +69,11 @@ export class PostingEnd implements PostingDesk {
 
   /** Sends code that needs no answer. Resolves when it is handed to the wire; `waitCompleted` of the conversation that it
    *  gives says that it was landed. */
-  async notif(code: string | Script, options: CoOptions = {}): Promise<PoCo> {
+  notif(code: string | Script, options: CoOptions = {}): Promise<PoCo> {
+    return unguarded(this.#notif(code, options));
+  }
+
+  async #notif(code: string | Script, options: CoOptions): Promise<PoCo> {
     const co = this.begin({ ...options, hasNoRawData: true, hasNoRawAnswer: true });
     void co.sendCode(code);
     await co.close();
@@ -76,7 +81,11 @@ export class PostingEnd implements PostingDesk {
   }
 
   /** Sends code and raw data that need no answer. */
-  async notifData(code: string | Script, buffers: Buffers, options: CoOptions = {}): Promise<PoCo> {
+  notifData(code: string | Script, buffers: Buffers, options: CoOptions = {}): Promise<PoCo> {
+    return unguarded(this.#notifData(code, buffers, options));
+  }
+
+  async #notifData(code: string | Script, buffers: Buffers, options: CoOptions): Promise<PoCo> {
     const rawBytes = ArrayBuffer.isView(buffers) ? { rawBytes: buffers.byteLength } : {};
     const co = this.begin({ ...options, ...rawBytes, hasNoRawAnswer: true });
     await co.sendCode(code);

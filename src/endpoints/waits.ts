@@ -130,4 +130,11 @@ export function withLanded(error: HbiError, mayHaveLanded: boolean): HbiError {
   return new HbiError(code, message, details, { ...(reason ? { reason } : {}), cause, mayHaveLanded });
 }
 
+/** For what is often done without looking back, such as a notification: that it failed must not end the process as an
+ *  unhandled rejection. Whoever awaits the promise is told all the same. */
+export function unguarded<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(ignore);
+  return promise;
+}
+
 function ignore(): void {}

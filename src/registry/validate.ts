@@ -10,14 +10,23 @@ type Issue = z.core.$ZodRawIssue;
 /** Runs the schema; throws `reason` with `where`, the path and what was expected, and no value.
  *  @throws HbiError of the reason; `internal` when the schema is asynchronous */
 export function validate<S extends z.ZodType>(schema: S, value: unknown, reason: Reason, where: string): z.output<S> {
-  const result = schema._zod.run({ value, issues: [] }, { async: false });
-  if (result instanceof Promise) {
-    result.catch(() => undefined); // the failure below says what is wrong
-    throw failure("handler", undefined, { cause: new Error(`${where}: asynchronous schemas are not supported`) });
-  }
+  const result = run(schema, value, where);
   const issue = result.issues[0];
   if (issue === undefined) return result.value as z.output<S>; // zod's own contract: no issue, so it is the output
   throw failure(reason, describe(issue, where));
+}
+
+function run(schema: z.ZodType, value: unknown, where: string): z.core.ParsePayload {
+  let cause: unknown;
+  try {
+    const result = schema._zod.run({ value, issues: [] }, { async: false });
+    if (!(result instanceof Promise)) return result;
+    result.catch(() => undefined); // the failure below says what is wrong
+    cause = new Error(`${where}: asynchronous schemas are not supported`);
+  } catch (thrown) {
+    cause = thrown; // a refinement that throws, or is asynchronous
+  }
+  throw failure("handler", undefined, { cause });
 }
 
 function describe(issue: Issue, where: string): string {

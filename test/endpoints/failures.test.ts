@@ -284,7 +284,12 @@ describe("a handler", () => {
         return (error as HbiError).message;
       }
     });
-    const { po } = await pair(env, { clientEnv, server: { clock }, client: { clock }, cut: (left) => Math.min(left, 65_536) });
+    const { po } = await pair(env, {
+      clientEnv,
+      server: { clock },
+      client: { clock },
+      cut: (left) => Math.min(left, 65_536),
+    });
     const upload = po.converse(
       async (co) => {
         await co.sendCode("upload(900000)");

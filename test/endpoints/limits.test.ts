@@ -1,0 +1,290 @@
+/**
+ * Every limit of connections and conversations: N is accepted, N + 1 is not, and an override is honoured.
+ */
+import { HostingEnv, type LimitOptions, method, PRESETS, repr, resolveLimits } from "hbi";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { ManualClock, quiet } from "../support/manual-clock.ts";
+import { answer, barePeer, conversation, packet, pair } from "../support/pair.ts";
+
+const n = z.int().min(0);
+
+function exposed(): HostingEnv {
+  const env = new HostingEnv();
+  env.expose("nothing", method({ params: {} }), () => undefined);
+  env.expose("take", method({ params: { n }, body: ({ n }) => n }), async ({ n }, co) => {
+    const bytes = new Uint8Array(n);
+    await co.recvData(bytes);
+  });
+  env.expose("ignore", method({ params: { n }, body: ({ n }) => n }), () => undefined);
+  env.expose("hang", method({ params: {} }), () => new Promise(() => undefined));
+  env.expose("answers", method({ params: { n, size: n } }), async ({ n, size }, co) => {
+    for (let i = 0; i < n; i++) await co.sendObj(repr("x".repeat(size)));
+  });
+  return env;
+}
+
+/** What a peer hears after it has said something, under limits. */
+async function told(limits: LimitOptions, ...said: readonly (string | Uint8Array)[]): Promise<string> {
+  const peer = await barePeer(exposed(), { limits });
+  const heard = await peer.say(...said);
+  peer.destroy();
+  return heard;
+}
+
+const data = (bytes: number) => new Uint8Array(bytes).fill(0x78);
+
+describe("what is received", () => {
+  const cases: readonly (readonly [string, LimitOptions, number, (n: number) => (string | Uint8Array)[], string])[] = [
+    [
+      "maxPacketBytes",
+      {},
+      PRESETS.public.maxPacketBytes,
+      (n) => [conversation("101;x", `nothing()${" ".repeat(n - 9)}`)],
+      "packet too big",
+    ],
+    [
+      "maxPacketBytes",
+      { maxPacketBytes: 100 },
+      100,
+      (n) => [conversation("101;x", `nothing()${" ".repeat(n - 9)}`)],
+      "packet too big",
+    ],
+    ["an id", {}, 256, (n) => [packet("co_begin", "1".repeat(n)) + packet("co_end", "1".repeat(n))], "packet too big"],
+    ["err", {}, 1_024, (n) => [packet("err", "x".repeat(n))], "packet too big"],
+    [
+      "maxBodyBytes",
+      { maxBodyBytes: 1_000 },
+      1_000,
+      (n) => [packet("co_begin", "101;x"), packet("", `take(${n})`), data(n), packet("co_end", "101")],
+      "raw data too big: take",
+    ],
+    [
+      "maxDrainBytes",
+      { maxDrainBytes: 1_000 },
+      1_000,
+      (n) => [packet("co_begin", "101;x"), packet("", `ignore(${n})`), data(n), packet("co_end", "101")],
+      "too much raw data to skip",
+    ],
+    [
+      "maxDrainBytes",
+      {},
+      PRESETS.public.maxDrainBytes,
+      (n) => [packet("co_begin", "101;x"), packet("", `ignore(${n})`), data(n), packet("co_end", "101")],
+      "too much raw data to skip",
+    ],
+    [
+      "maxStatements",
+      { maxStatements: 3 },
+      3,
+      (n) => [conversation("101;x;n", "nothing()\n".repeat(n))],
+      "too many statements: line 4, column 1",
+    ],
+    [
+      "maxDepth",
+      { maxDepth: 4 },
+      4,
+      (n) => [conversation("101;x;n", "[".repeat(n) + "]".repeat(n))],
+      "nested too deeply: line 1, column 5",
+    ],
+  ];
+  for (const [name, limits, limit, said, message] of cases) {
+    it(`${name}: ${limit}`, async () => {
+      expect(await told(limits, ...said(limit))).not.toContain(message);
+      expect(await told(limits, ...said(limit + 1))).toContain(message);
+      expect(
+        await told({ ...limits, preset: "trusted" }, ...said(limit + 1)).then((text) => text.includes(message)),
+      ).toBe(name in limits || !(name in PRESETS.public));
+    });
+  }
+});
+
+describe("conversations in flight", () => {
+  it.each([
+    [{}, 100],
+    [{ maxInFlight: 3 }, 3],
+  ])("hosts as many handlers as %j allows, and reads on when one ends", async (limits, count) => {
+    const env = exposed();
+    const ends: (() => void)[] = [];
+    env.expose("held", method({ params: {} }), () => new Promise<void>((resolve) => ends.push(resolve)));
+    const peer = await barePeer(env, { limits });
+    for (let i = 0; i <= count; i++) await peer.say(conversation(String(101 + i), "held()"));
+    expect(ends.length).toBe(count);
+    expect(peer.connection.isOpen).toBe(true);
+    ends[0]?.();
+    await quiet();
+    expect(ends.length).toBe(count + 1);
+    expect(peer.heard()).toBe(answer("101"));
+    peer.destroy();
+  });
+
+  it.each([
+    [{}, 100],
+    [{ maxPostedInFlight: 2 }, 2],
+  ])("posts as many unanswered conversations as %j allows; more wait", async (limits, count) => {
+    const peer = await barePeer(exposed(), { limits, extension: false });
+    const { posting } = peer.connection;
+    for (let i = 0; i <= count; i++) void posting.notif("nothing()");
+    await quiet();
+    expect(peer.heard().match(/#co_begin\]/g)).toHaveLength(count);
+    expect((await peer.say(answer("101"))).match(/#co_begin\]/g)).toHaveLength(1);
+    peer.destroy();
+  });
+
+  it("holds so many back and refuses the next", async () => {
+    const limits = { maxPostedInFlight: 2, maxPostedWaiting: 3 };
+    const peer = await barePeer(exposed(), { limits });
+    const { posting } = peer.connection;
+    for (let i = 0; i < 5; i++) void posting.notif("nothing()");
+    await expect(posting.notif("nothing()")).rejects.toMatchObject({
+      code: "resource_exhausted",
+      reason: "too_many_waiting",
+    });
+    peer.destroy();
+  });
+
+  it.each([
+    [{ maxQueuedAnswers: 5 }, 5, 1],
+    [{}, 1_000, 1],
+    [{ maxQueuedAnswerBytes: 10_000 }, 10, 1_000],
+  ])("queues answers of a conversation that still sends: %j", async (limits, count, size) => {
+    const ask = (n: number) => told(limits, packet("co_begin", "101;x"), packet("", `answers(${n}, ${size})`));
+    expect(await ask(count)).not.toContain("too many queued answers");
+    expect(await ask(count + (size > 1 ? 2 : 1))).toContain("too many queued answers");
+  });
+});
+
+describe("time", () => {
+  const cases: readonly (readonly [string, LimitOptions, string, number])[] = [
+    ["headerTimeoutMs", {}, "[1", 5_000],
+    ["headerTimeoutMs", { headerTimeoutMs: 50 }, "[12#co_be", 50],
+    ["payloadTimeoutMs", {}, `${packet("co_begin", "101")}[100#]not`, 10_000 + 1_000],
+    ["payloadTimeoutMs", { payloadTimeoutMs: 70 }, `${packet("co_begin", "101")}[200000#]not`, 70 + 4_000],
+    ["gapTimeoutMs", {}, packet("co_begin", "101"), 30_000],
+    ["gapTimeoutMs, raw data", { gapTimeoutMs: 90 }, packet("co_begin", "101") + packet("", "take(10)") + "12345", 90],
+  ];
+  for (const [name, limits, said, ms] of cases) {
+    it(`${name}: ${ms}`, async () => {
+      const clock = new ManualClock();
+      const peer = await barePeer(exposed(), { clock, limits });
+      await peer.say(said);
+      await clock.advance(ms - 1);
+      expect(peer.connection.isOpen).toBe(true);
+      await clock.advance(1);
+      expect(peer.connection.isOpen).toBe(false);
+      expect(peer.heard()).toContain("the peer stopped sending");
+      peer.destroy();
+      await quiet();
+      expect(clock.timerCount).toBe(0);
+    });
+  }
+
+  it("a header is not prolonged by more of it", async () => {
+    const clock = new ManualClock();
+    const peer = await barePeer(exposed(), { clock });
+    for (const byte of "[12#co_begin") {
+      await peer.say(byte);
+      await clock.advance(450);
+    }
+    expect(peer.connection.isOpen).toBe(false);
+  });
+
+  it("a silence ends with any byte, and does not count while the handler is slow", async () => {
+    const clock = new ManualClock();
+    const peer = await barePeer(exposed(), { clock, limits: { gapTimeoutMs: 100, handlerTimeoutMs: 10_000 } });
+    await peer.say(packet("co_begin", "101") + packet("", "take(3)"));
+    for (const byte of "123") {
+      await clock.advance(99);
+      await peer.say(byte);
+    }
+    await peer.say(packet("co_end", "101") + conversation("102", "hang()"));
+    await clock.advance(5_000);
+    expect(peer.connection.isOpen).toBe(true);
+    peer.destroy();
+  });
+
+  it("an idle connection is closed when that is asked for", async () => {
+    const clock = new ManualClock();
+    const peer = await barePeer(exposed(), { clock, limits: { idleTimeoutMs: 5_000 } });
+    await clock.advance(4_000);
+    await peer.say(conversation("101", "nothing()"));
+    await clock.advance(4_999);
+    expect(peer.connection.isOpen).toBe(true);
+    await clock.advance(2);
+    expect(peer.heard()).toContain(packet("err", "idle"));
+  });
+
+  it("a peer that closes its half and no more is dropped", async () => {
+    const clock = new ManualClock();
+    const peer = await barePeer(exposed(), { clock });
+    void peer.connection.disconnect();
+    await clock.advance(4_999);
+    expect(peer.isClosed).toBe(false);
+    await clock.advance(1);
+    expect(peer.isClosed).toBe(true);
+  });
+});
+
+describe("what a peer does not read", () => {
+  it("is held up to the high-water mark: sendData waits, and goes on when it is read", async () => {
+    const env = new HostingEnv();
+    let sent = 0;
+    env.expose("flood", method({ params: {} }), async (_, co) => {
+      for (let i = 0; i < 100; i++) {
+        await co.sendData(new Uint8Array(65_536));
+        sent += 65_536;
+      }
+    });
+    const limits = { sendHighWaterBytes: 200_000 };
+    const { client, po, server } = await pair(env, {
+      server: { limits },
+      client: { limits: { maxBufferedBytes: 1_000 } },
+    });
+    const co = await po.co();
+    await co.sendCode("flood()");
+    await co.startRecv();
+    await quiet(200);
+    expect(sent).toBeLessThan(700_000);
+    expect(server.wire.bufferedBytes).toBeLessThan(400_000);
+    let received = 0;
+    for await (const chunk of co.recvChunks(6_553_600)) received += chunk.length;
+    expect(received).toBe(6_553_600);
+    await co.waitCompleted();
+    await client.drain();
+  });
+
+  it("ends the connection when it does not move for sendStallTimeoutMs", async () => {
+    const clock = new ManualClock();
+    const env = new HostingEnv();
+    env.expose("flood", method({ params: {} }), (_, co) => co.sendData(new Uint8Array(2_000_000)));
+    const { po, server } = await pair(env, {
+      server: { clock },
+      client: { limits: { maxBufferedBytes: 1_000 } },
+      cut: () => 65_536,
+    });
+    const co = await po.co();
+    await co.sendCode("flood()");
+    await co.startRecv();
+    await clock.advance(70_000);
+    expect(await server.closed).toMatchObject({ reason: expect.stringMatching(/slow_reader|handler_timeout/) });
+  });
+});
+
+describe("resolveLimits", () => {
+  it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, "5", null])("refuses %s", (given) => {
+    expect(() => resolveLimits({ maxDepth: given as number })).toThrow(
+      expect.objectContaining({ reason: "bad_option" }),
+    );
+  });
+  it("refuses what is no limit, and a preset that is none", () => {
+    expect(() => resolveLimits({ maxDeep: 3 } as LimitOptions)).toThrow("maxDeep is not a limit");
+    expect(() => resolveLimits({ preset: "constructor" as "public" })).toThrow("limits.preset");
+  });
+  it("refuses more than a limit can be", () => {
+    expect(resolveLimits({ maxDepth: 512 }).maxDepth).toBe(512);
+    expect(() => resolveLimits({ maxDepth: 513 })).toThrow("limits.maxDepth is above 512");
+  });
+  it("takes Infinity where it has a meaning", () => {
+    expect(resolveLimits({ idleTimeoutMs: Number.POSITIVE_INFINITY }).idleTimeoutMs).toBe(Number.POSITIVE_INFINITY);
+  });
+});

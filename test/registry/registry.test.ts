@@ -1,0 +1,117 @@
+import { HostingEnv, method, value } from "hbi";
+import { describe, expect, expectTypeOf, it } from "vitest";
+import { z } from "zod";
+import { validate } from "../../src/registry/validate.ts";
+
+const bad = expect.objectContaining({ code: "invalid_argument", reason: "bad_option" });
+const nothing = method({ params: {} });
+
+describe("definitions fail closed", () => {
+  it.each([
+    ["no params", () => method({} as never)],
+    ["a parameter without a schema", () => method({ params: { a: 5 as never } })],
+    ["a parameter of no name", () => method({ params: { "a-b": z.string() } })],
+    ["a parameter that would be sorted first", () => method({ params: { "1": z.string() } })],
+    ["a parameter __proto__", () => method({ params: JSON.parse('{"__proto__": 1}') })],
+    ["a body that is no function", () => method({ params: {}, body: 5 as never })],
+    ["a result that is no schema", () => method({ params: {}, result: "string" as never })],
+    ["a value without make", () => value({ params: {} } as never)],
+  ])("%s", (_, define) => expect(define).toThrow(bad));
+
+  it.each([
+    "",
+    "a b",
+    "a.",
+    ".a",
+    "1a",
+    "é",
+    "$hbi.ping",
+    "__hbi_init__",
+    "__hbi_cleanup__",
+    "HbiError",
+    "None",
+    "true",
+    "nan",
+  ])("%j cannot be exposed", (name) =>
+    expect(() => new HostingEnv().expose(name, nothing, () => undefined)).toThrow(bad),
+  );
+
+  it("a name is exposed once", () => {
+    const env = new HostingEnv().expose("a.b", nothing, () => undefined);
+    expect(() => env.expose("a.b", nothing, () => undefined)).toThrow(bad);
+    expect(() => env.slot("a.b", z.string())).toThrow(bad);
+  });
+
+  it("exposeAll wants a handler for each method, and no other", () => {
+    const methods = { one: nothing, two: nothing };
+    const handler = () => undefined;
+    expect(() => new HostingEnv().exposeAll(methods, { one: handler } as never)).toThrow("two has no handler");
+    expect(() => new HostingEnv().exposeAll(methods, { one: handler, two: handler, three: handler } as never)).toThrow(
+      "three",
+    );
+    expect(() => new HostingEnv().exposeAll({ toString: nothing }, {} as never)).toThrow("toString has no handler");
+  });
+
+  it("po and ho are there when it is connected", () => {
+    expect(() => new HostingEnv().po).toThrow(expect.objectContaining({ reason: "wrong_stage" }));
+  });
+});
+
+describe("types", () => {
+  it("a handler gets what its schemas give, and returns what the result takes", () => {
+    const env = new HostingEnv();
+    const typed = method({ params: { a: z.number(), b: z.string().optional() }, result: z.array(z.string()) });
+    env.expose("typed", typed, ({ a, b }, co) => {
+      expectTypeOf(a).toEqualTypeOf<number>();
+      expectTypeOf(b).toEqualTypeOf<string | undefined>();
+      expectTypeOf(co.coSeq).toEqualTypeOf<string>();
+      return [b ?? ""];
+    });
+    // @ts-expect-error a number is no array of text
+    env.expose("wrong", typed, () => 5);
+    // @ts-expect-error there is no parameter c
+    env.expose("other", typed, ({ c }) => [c]);
+  });
+});
+
+describe("validation messages", () => {
+  const message = (schema: z.ZodType, given: unknown): string => {
+    try {
+      validate(schema, given, "bad_argument", "f");
+      return "";
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  it.each([
+    [z.object({ a: z.number() }), { a: "secret" }, "argument refused: f: a: expected number"],
+    [z.string().max(3), "secret", "argument refused: f: too big, at most 3"],
+    [z.string().min(9), "secret", "argument refused: f: too small, at least 9"],
+    [z.email(), "secret", "argument refused: f: expected the format email"],
+    [z.enum(["a", "b"]), "secret", "argument refused: f: not one of the allowed values"],
+    [z.union([z.number(), z.boolean()]), "secret", "argument refused: f: no alternative matches"],
+    [z.strictObject({}), { secret: 1 }, "argument refused: f: unrecognized key"],
+    [z.string().refine(() => false, "secret"), "secret", "argument refused: f: refused"],
+    [z.number().multipleOf(5), 7, "argument refused: f: expected a multiple of 5"],
+    [z.array(z.object({ a: z.int() })), [{ a: 1 }, { a: 1.5 }], "argument refused: f: 1.a: expected int"],
+  ])("name the place and what was expected, and no value: %#", (schema, given, text) => {
+    expect(message(schema, given)).toBe(text);
+  });
+
+  it("do not grow with the input: a large array into a union of twenty", () => {
+    const union = z.array(z.union(Array.from({ length: 20 }, (_, i) => z.object({ [`k${i}`]: z.number() }))));
+    const given = Array.from({ length: 2_000 }, () => ({}));
+    expect(message(union, given)).toBe("argument refused: f: 0: no alternative matches");
+  });
+
+  it("an asynchronous schema is a mistake of the definition", () => {
+    expect(() =>
+      validate(
+        z.string().refine(async () => true),
+        "x",
+        "bad_argument",
+        "f",
+      ),
+    ).toThrow(expect.objectContaining({ code: "internal" }));
+  });
+});
