@@ -1,0 +1,80 @@
+/**
+ * Many at once, over real sockets.
+ */
+import { HostingEnv, method, script } from "hbi";
+import { HBIC, HBIS } from "hbi/node";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { z } from "zod";
+
+const n = z.int();
+const waiting = new Map<number, () => void>();
+
+function context(): HostingEnv {
+  const env = new HostingEnv();
+  env.expose(
+    "held",
+    method({ params: { n }, result: n }),
+    ({ n }) => new Promise((resolve) => waiting.set(n, () => resolve(n * 2))),
+  );
+  env.expose("twice", method({ params: { n }, result: n }), ({ n }) => n * 2);
+  return env;
+}
+
+const limits = { maxInFlight: 2_000, maxPostedInFlight: 2_000 };
+const server = new HBIS("127.0.0.1:0", context, { limits });
+beforeAll(() => server.listen());
+afterAll(() => server.close());
+
+it("1,000 conversations in flight on one connection, answered in random order", async () => {
+  await using client = new HBIC(server.address, new HostingEnv(), { limits });
+  const { po } = await client.connect();
+  const order: number[] = [];
+  const asked = Array.from({ length: 1_000 }, (_, i) =>
+    po.converse(async (co) => {
+      await co.sendCode(script`held(${i})`);
+      const answer = await co.recvObj(n);
+      order.push(i);
+      return answer;
+    }),
+  );
+  while (waiting.size < 1_000) await new Promise(setImmediate);
+  const shuffled = [...waiting.keys()].sort((a, b) => ((a * 7919) % 1009) - ((b * 7919) % 1009));
+  for (const i of shuffled) {
+    waiting.get(i)?.();
+    if (i % 50 === 0) await new Promise(setImmediate);
+  }
+  expect(await Promise.all(asked)).toEqual(Array.from({ length: 1_000 }, (_, i) => i * 2));
+  expect(order).toEqual(shuffled);
+});
+
+it("200 connections at once", async () => {
+  const clients = Array.from({ length: 200 }, () => new HBIC(server.address, new HostingEnv()));
+  const answers = await Promise.all(
+    clients.map(async (client, i) => {
+      const { po } = await client.connect();
+      return Promise.all(
+        [1, 2, 3].map((k) =>
+          po.converse(async (co) => {
+            await co.sendCode(script`twice(${i * k})`);
+            return co.recvObj();
+          }),
+        ),
+      );
+    }),
+  );
+  expect(server.connectionCount).toBe(200);
+  expect(answers).toEqual(clients.map((_, i) => [i * 2, i * 4, i * 6]));
+  await Promise.all(clients.map((client) => client.disconnect()));
+  while (server.connectionCount > 0) await new Promise(setImmediate);
+});
+
+it("a client dials once for many that ask at once, and again after a loss", async () => {
+  await using client = new HBIC(server.address, new HostingEnv());
+  const ends = await Promise.all([client.connect(), client.connect(), client.connect()]);
+  expect(new Set(ends.map(({ po }) => po)).size).toBe(1);
+  await client.disconnect();
+  expect(client.isConnected).toBe(false);
+  const { po } = await client.connect();
+  expect(po).not.toBe(ends[0]?.po);
+  expect(await po.converse((co) => co.getObj("twice(4)"))).toBe(8);
+});
