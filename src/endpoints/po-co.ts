@@ -214,6 +214,7 @@ export class PoCo implements BracketReader, LandingHost {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#isCompleted) return;
     this.#endSending();
+    this.#checkWhole();
     if (this.#completion === undefined || this.#completion.isSettled) {
       this.#completion = this.#connection.waits.start(this.#with(options), this.#hints);
     }
@@ -264,6 +265,11 @@ export class PoCo implements BracketReader, LandingHost {
     if (this.#stage === "recv") return;
     this.#go("sent");
     this.#closeBracket();
+    this.#checkWhole();
+  }
+
+  #checkWhole(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   #endSending(): void {
@@ -276,9 +282,10 @@ export class PoCo implements BracketReader, LandingHost {
     if (this.#bracket.isInRawData) {
       // A packet now would be read as raw data by the host, and raw data after it as packets.
       const error = failure("cancelled", "raw data was not sent to its end");
+      this.#failure ??= error;
       if (this.#bracket.isStarted) this.#connection.cut(error);
       else this.abandon(error);
-      throw error;
+      return;
     }
     this.#bracket.close(encodePacket("co_end", this.#connection.posting.knowsExtension ? this.coSeq : this.#id));
   }

@@ -205,7 +205,7 @@ const chunkBytes = fc.constantFrom(0, 300, 5_000, 100_000);
 it("in peace: every answer belongs to its question", { timeout: 120_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.commands([ask, ask, ask, release, wait], { maxCommands: 40 }), chunkBytes, runWorld),
-    { numRuns: 120 },
+    { numRuns: 400 },
   );
 });
 
@@ -216,6 +216,6 @@ it("with cancellations and losses: everything settles and nothing is left", { ti
       chunkBytes,
       runWorld,
     ),
-    { numRuns: 120 },
+    { numRuns: 400 },
   );
 });
