@@ -1,11 +1,15 @@
 /**
  * The examples, run as a newcomer runs them: as processes, built, against the built library.
  */
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { runProgram, startProgram, stopProgram } from "./support/programs.ts";
+import { program, runProgram, startProgram, stopProgram } from "./support/programs.ts";
 
 const folders: string[] = [];
 afterAll(async () => {
@@ -19,6 +23,33 @@ it("hello: a greeting is pushed on connect, a name is assigned, the answer uses 
   expect(output).toMatch(/^Welcome to HBI world!\nHello, Ada from 127\.0\.0\.1:\d+!\n$/);
   expect(code).toBe(0);
 });
+
+it("the README's server and client: answers, and a push for each", async () => {
+  // They name port 3232, as a newcomer would; if that is taken here, the test says so by failing to listen.
+  const server = spawn(process.execPath, [program("examples/readme/server.ts")], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  await listening(3232);
+  const { code, output } = await runProgram("examples/readme/client.ts", []);
+  server.kill();
+  await once(server, "exit");
+  for (const name of ["a", "bb", "ccc"]) expect(output).toContain(`${name} is hashed`);
+  for (const name of ["a", "bb", "ccc"]) expect(output).toContain(createHash("sha256").update(name).digest("hex"));
+  expect(code).toBe(0);
+});
+
+async function listening(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, "127.0.0.1");
+    const outcome = await Promise.race([
+      once(socket, "connect").then(() => true),
+      once(socket, "close").then(() => false),
+    ]).catch(() => false);
+    socket.destroy();
+    if (outcome) return;
+    await new Promise(setImmediate);
+  }
+}
 
 it("jobs: verifies every result in both styles, also across a lost connection", async () => {
   const folder = await mkdtemp(join(tmpdir(), "hbi-jobs-"));

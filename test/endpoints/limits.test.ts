@@ -161,7 +161,7 @@ describe("time", () => {
     ["payloadTimeoutMs", {}, `${packet("co_begin", "101")}[100#]not`, 10_000 + 1_000],
     ["payloadTimeoutMs", { payloadTimeoutMs: 70 }, `${packet("co_begin", "101")}[200000#]not`, 70 + 4_000],
     ["gapTimeoutMs", {}, packet("co_begin", "101"), 30_000],
-    ["gapTimeoutMs, raw data", { gapTimeoutMs: 90 }, packet("co_begin", "101") + packet("", "take(10)") + "12345", 90],
+    ["gapTimeoutMs, raw data", { gapTimeoutMs: 90 }, `${packet("co_begin", "101") + packet("", "take(10)")}12345`, 90],
   ];
   for (const [name, limits, said, ms] of cases) {
     it(`${name}: ${ms}`, async () => {

@@ -230,8 +230,8 @@ describe("limits hold at N and not at N + 1", () => {
   const cases: readonly (readonly [LimitOptions, (n: number) => string, string])[] = [
     [{ maxDepth: 32 }, nested, "too_deep"],
     [{ maxDepth: 5 }, nested, "too_deep"],
-    [{ maxDepth: 5 }, (n) => "(".repeat(n) + "1" + ")".repeat(n), "too_deep"],
-    [{ maxDepth: 5 }, (n) => '{"a":'.repeat(n) + "1" + "}".repeat(n), "too_deep"],
+    [{ maxDepth: 5 }, (n) => `${"(".repeat(n)}1${")".repeat(n)}`, "too_deep"],
+    [{ maxDepth: 5 }, (n) => `${'{"a":'.repeat(n)}1${"}".repeat(n)}`, "too_deep"],
     [{ maxDepth: 5 }, (n) => "f(".repeat(n) + ")".repeat(n), "too_deep"],
     [{ maxNodes: 10_000 }, (n) => list(n - 1), "too_many_nodes"],
     [{ maxNodes: 10 }, (n) => `f(${list(n - 2)})`, "too_many_nodes"],

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const built = (path: string) =>
+export const program = (path: string) =>
   fileURLToPath(new URL(`../../.cache/programs/${path.replace(/\.ts$/, ".js")}`, import.meta.url));
 const FLAGS = ["--disallow-code-generation-from-strings", "--enable-source-maps"];
 
@@ -19,7 +19,7 @@ export interface Running {
 
 /** Starts a program that says `listening on HOST:PORT`. End it by its handle: closing its standard input ends it. */
 export async function startProgram(path: string, args: readonly string[], flags = FLAGS): Promise<Running> {
-  const child = spawn(process.execPath, [...flags, built(path), ...args], { stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...flags, program(path), ...args], { stdio: ["pipe", "pipe", "pipe"] });
   let errors = "";
   child.stderr.on("data", (chunk) => {
     errors += chunk;
@@ -45,7 +45,7 @@ export interface Ended {
 
 /** Runs a program to its end. */
 export async function runProgram(path: string, args: readonly string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [...FLAGS, built(path), ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...FLAGS, program(path), ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   const collect = (chunk: Buffer) => {
     output += chunk.toString();

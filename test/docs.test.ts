@@ -1,0 +1,81 @@
+/**
+ * The documents say what the code does: tables, code and links.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { FAILURES, PRESETS } from "hbi";
+import { describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+
+/** The rows of the table whose first column has this title. */
+function table(text: string, title: string): string[][] {
+  const lines = text.split("\n");
+  const start = lines.findIndex((line) => line.startsWith(`| ${title} |`));
+  const rows: string[][] = [];
+  for (const line of lines.slice(start + 2)) {
+    if (!line.startsWith("|")) break;
+    rows.push(
+      line
+        .slice(1, -1)
+        .split("|")
+        .map((cell) => cell.trim().replaceAll("`", "")),
+    );
+  }
+  return rows;
+}
+
+describe("docs/errors-and-limits.md", () => {
+  const text = read("docs/errors-and-limits.md");
+  it("has every failure, and no other", () => {
+    const rows = Object.entries(FAILURES).map(([reason, { code, fault, ends, text }]) => [
+      reason,
+      code,
+      fault,
+      ends,
+      text,
+    ]);
+    expect(table(text, "reason")).toEqual(rows);
+  });
+  it("has every limit with both presets, and no other", () => {
+    const rows = table(text, "limit").map(([name, , inPublic, inTrusted]) => [
+      name,
+      Number(inPublic),
+      Number(inTrusted),
+    ]);
+    const { public: open, trusted } = PRESETS;
+    expect(rows).toEqual(
+      Object.keys(open).map((name) => [name, open[name as keyof typeof open], trusted[name as keyof typeof open]]),
+    );
+  });
+});
+
+describe("README.md", () => {
+  const text = read("README.md");
+  it.each(["examples/readme/server.ts", "examples/readme/client.ts"])("shows %s as it is", (path) => {
+    expect(text).toContain(`<!-- ${path} -->\n\`\`\`ts\n${read(path)}\`\`\``);
+  });
+  it("names scripts that exist", () => {
+    const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+    for (const [, name = ""] of text.matchAll(/npm run ([a-z:]+)/g)) expect(scripts).toHaveProperty([name]);
+  });
+});
+
+it("links in documents lead to files", () => {
+  const documents = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "*.md"], {
+    cwd: root,
+    encoding: "utf8",
+  })
+    .trim()
+    .split("\n");
+  expect(documents.length).toBeGreaterThan(5);
+  for (const path of documents) {
+    for (const [, target = ""] of read(path).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+      if (!target.includes("://"))
+        expect(existsSync(join(root, dirname(path), target)), `${path}: ${target}`).toBe(true);
+    }
+  }
+});
