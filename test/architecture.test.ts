@@ -32,7 +32,7 @@ it("imports go in one direction, and only node-* files touch Node", () => {
   const wrong: string[] = [];
   for (const path of files) {
     const room = roomOf(path);
-    for (const [, target = ""] of readFileSync(join(src, path), "utf8").matchAll(/from "([^"]+)"/g)) {
+    for (const [, target = ""] of readFileSync(join(src, path), "utf8").matchAll(/ from "([^"]+)";$/gm)) {
       imports += 1;
       const isNode = target.startsWith("node:");
       const to = target.startsWith(".") ? roomOf(join(path, "..", target)) : target;

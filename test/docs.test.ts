@@ -14,7 +14,7 @@ const read = (path: string) => readFileSync(join(root, path), "utf8");
 /** The rows of the table whose first column has this title. */
 function table(text: string, title: string): string[][] {
   const lines = text.split("\n");
-  const start = lines.findIndex((line) => line.startsWith(`| ${title} |`));
+  const start = lines.findIndex((line) => line.split("|")[1]?.trim() === title);
   const rows: string[][] = [];
   for (const line of lines.slice(start + 2)) {
     if (!line.startsWith("|")) break;
