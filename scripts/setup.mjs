@@ -23,7 +23,8 @@ export function install() {
     );
   if (isInstalled) return;
   console.log("Installing the development tools (once)...");
-  run(npm, ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { shell: process.platform === "win32" });
+  // Not `npm ci`: it refuses a lock file that lacks the optional packages of other platforms.
+  run(npm, ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], { shell: process.platform === "win32" });
 }
 
 const tsc = `${root}node_modules/typescript/bin/tsc`;
