@@ -24,7 +24,9 @@ export function install() {
   if (isInstalled) return;
   console.log("Installing the development tools (once)...");
   // Not `npm ci`: it refuses a lock file that lacks the optional packages of other platforms.
-  run(npm, ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], { shell: process.platform === "win32" });
+  run(npm, ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], {
+    shell: process.platform === "win32",
+  });
 }
 
 const tsc = `${root}node_modules/typescript/bin/tsc`;
