@@ -2,7 +2,7 @@
  * What both kinds of conversation do to receive: objects, landed as values only, and raw data.
  */
 import type { z } from "zod";
-import { failure, HbiError } from "../errors.ts";
+import { failure, HbiError, type Reason } from "../errors.ts";
 import { parseValue } from "../parser/parse.ts";
 import type { HostingEnv } from "../registry/hosting-env.ts";
 import { landValue } from "../registry/invoke.ts";
@@ -93,12 +93,17 @@ export class CoReceiver {
     return schema === undefined ? value : validate(schema, value, "bad_argument", "object");
   }
 
-  failObject(error: HbiError): void {
+  /** The objects that are waited for do not come. */
+  failObjects(reason: Reason, where?: string): void {
+    if (this.#waiting.length > 0) this.#failWaiting(failure(reason, where)); // an error costs more than a packet
+  }
+
+  #failWaiting(error: HbiError): void {
     for (const { wait } of this.#waiting.splice(0)) wait.fail(error);
   }
 
   fail(error: HbiError): void {
-    this.failObject(error);
+    this.#failWaiting(error);
     this.intake.fail(error);
     this.#objects.length = 0;
     this.#objectChars = 0;

@@ -354,8 +354,9 @@ export class Connection implements TransportSink, Keeper {
   cut(error: HbiError): void {
     if (!this.isOpen) return;
     this.report(error, "connection");
-    this.#sayWhy(oneLine(error.message));
-    this.#end(error);
+    const why = oneLine(error.message);
+    this.#sayWhy(why);
+    this.#end(error, failure("disconnected", why, { cause: error }));
   }
 
   #sayWhy(line: string): void {

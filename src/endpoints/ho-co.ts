@@ -282,9 +282,9 @@ export class HoCo implements BracketReader, LandingHost {
 
   #holdScript(): boolean {
     // Whoever waits for something else in this conversation would wait for ever: the script runs after the handler.
-    const error = failure("bad_state", "the peer sent a script instead");
-    this.#receiver.failObject(error);
-    this.#endWait?.fail(error);
+    const where = "the peer sent a script instead";
+    this.#receiver.failObjects("bad_state", where);
+    this.#endWait?.fail(failure("bad_state", where));
     this.#endWait = undefined;
     return false;
   }
@@ -292,7 +292,7 @@ export class HoCo implements BracketReader, LandingHost {
   #received(): void {
     this.#go("received");
     this.#connection.releaseReader(this);
-    this.#receiver.failObject(failure("no_answer"));
+    this.#receiver.failObjects("no_answer");
     this.#endWait?.settle();
     this.#endWait = undefined;
     if (this.#landing?.isRunning !== true || this.#failure !== undefined) this.#finish();

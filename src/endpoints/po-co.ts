@@ -333,7 +333,7 @@ export class PoCo implements BracketReader, LandingHost {
       case "co_ack_end":
         if (seqOf(text) !== this.coSeq) throw failure("bad_state", "co_ack_end of another id");
         this.#connection.releaseReader(this);
-        this.#receiver.failObject(failure("no_answer"));
+        this.#receiver.failObjects("no_answer");
         this.#complete();
         return true;
       default:

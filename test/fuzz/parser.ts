@@ -7,6 +7,7 @@ import { parseValueWithAcorn, parseWithAcorn } from "../../src/parser/landing-pa
 import { loadTranscripts } from "../conformance/transcript.ts";
 import { type Verdict, verdict } from "../parser/verdict.ts";
 import { scripts } from "./scripts.ts";
+import type { Found } from "./target.ts";
 
 /** Scripts that real peers sent. */
 export function recordedScripts(): string[] {
@@ -49,12 +50,6 @@ export function isAccepted(text: string): boolean {
   return "tree" in verdict(() => parseScript(text, LIMITS[0] ?? resolveLimits()));
 }
 
-export interface Found {
-  readonly runs: number;
-  readonly accepted: number;
-  readonly found: string | undefined;
-}
-
 /** Runs the property, telling how far it is. */
 export function fuzzParser(runs: number, onProgress: (done: number) => void): Found {
   const recorded = recordedScripts();
@@ -71,7 +66,7 @@ export function fuzzParser(runs: number, onProgress: (done: number) => void): Fo
     if (found !== undefined) return { runs: done, accepted, found };
   }
   const details = fc.check(
-    fc.property(scripts, (text) => check(text) === undefined),
+    fc.property(scripts(recorded), (text) => check(text) === undefined),
     { numRuns: Math.max(runs - done, 1) },
   );
   return { runs: done, accepted, found: details.failed ? details.counterexample?.[0] : undefined };

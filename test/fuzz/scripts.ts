@@ -105,14 +105,20 @@ const damage = fc.tuple(
   fc.constantFrom(..."()[]{},:;=.'\"\\#/*+-_n0ex\n \u0000", "__proto__", "=>", "${", "`", "\ud800"),
 );
 
-export const scripts: fc.Arbitrary<string> = fc
-  .tuple(whole, fc.oneof(fc.constant([]), fc.array(damage, { minLength: 1, maxLength: 2 })))
-  .map(([text, damages]) =>
-    damages.reduce(
-      (damaged, [at, length, kind, piece]) => applied(damaged, at % (damaged.length + 1), length, kind, piece),
-      text,
-    ),
-  );
+/** Generated scripts, and those of `recorded`, whole and damaged. */
+export function scripts(recorded: readonly string[]): fc.Arbitrary<string> {
+  return fc
+    .tuple(
+      fc.oneof({ arbitrary: whole, weight: 4 }, { arbitrary: fc.constantFrom(...recorded), weight: 1 }),
+      fc.oneof(fc.constant([]), fc.array(damage, { minLength: 1, maxLength: 2 })),
+    )
+    .map(([text, damages]) =>
+      damages.reduce(
+        (damaged, [at, length, kind, piece]) => applied(damaged, at % (damaged.length + 1), length, kind, piece),
+        text,
+      ),
+    );
+}
 
 function applied(text: string, at: number, length: number, kind: string, piece: string): string {
   const head = text.slice(0, at);

@@ -20,6 +20,7 @@ export function plain(value: unknown): unknown {
     return Object.is(value, -0) ? "number -0" : Number.isFinite(value) ? value : `number ${value}`;
   if (typeof value === "bigint") return `bigint ${value}`;
   if (typeof value === "string") return `"${value}`;
+  if (value === undefined) return "undefined"; // in JSON it would look like null
   if (value instanceof Uint8Array) return { bytes: [...value] };
   if (value instanceof Call) {
     const named = value.named === undefined ? undefined : [...value.named].map(([key, item]) => [key, plain(item)]);
