@@ -348,6 +348,23 @@ describe("a handler", () => {
     peer.destroy();
   });
 
+  it("that waits for an object is told when the peer sends a script or ends instead", async () => {
+    const { env, landed } = exposed();
+    const told: string[] = [];
+    env.expose("collect", method({ params: {} }), async (_, co) => {
+      await co.recvObj().catch((error) => told.push(error.reason));
+    });
+    const peer = await barePeer(env);
+    const script = packet("", "collect()");
+    expect(
+      await peer.say(packet("co_begin", "101;x") + script + packet("", "note('next')") + packet("co_end", "101")),
+    ).toBe(answer("101"));
+    expect(await peer.say(packet("co_begin", "102;x") + script + packet("co_end", "102"))).toBe(answer("102"));
+    expect(told).toEqual(["bad_state", "no_answer"]);
+    expect(landed).toEqual(["next"]);
+    peer.destroy();
+  });
+
   it("that answers after the peer has gone is ignored", async () => {
     const { env } = exposed();
     let answerNow: () => void = () => undefined;

@@ -1,11 +1,11 @@
 /**
  * Every limit of connections and conversations: N is accepted, N + 1 is not, and an override is honoured.
  */
-import { HostingEnv, type LimitOptions, method, PRESETS, repr, resolveLimits } from "hbi";
+import { HostingEnv, type LimitOptions, method, PRESETS, repr, resolveLimits, systemClock } from "hbi";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { ManualClock, quiet } from "../support/manual-clock.ts";
-import { answer, barePeer, conversation, packet, pair } from "../support/pair.ts";
+import { answer, BarePeer, barePeer, conversation, packet, pair } from "../support/pair.ts";
 
 const n = z.int().min(0);
 
@@ -267,6 +267,90 @@ describe("what a peer does not read", () => {
     await co.startRecv();
     await clock.advance(70_000);
     expect(await server.closed).toMatchObject({ reason: expect.stringMatching(/slow_reader|handler_timeout/) });
+  });
+});
+
+describe("what nobody asks for", () => {
+  it("maxBufferedBytes: reading goes on to about N bytes, then pauses until somebody asks", async () => {
+    const env = exposed();
+    let read: () => void = () => undefined;
+    env.expose("later", method({ params: { n }, body: ({ n }) => n, result: z.number() }), async ({ n }, co) => {
+      await new Promise<void>((resolve) => {
+        read = resolve;
+      });
+      let bytes = 0;
+      for await (const chunk of co.recvChunks(n)) bytes += chunk.length;
+      return bytes;
+    });
+    const limits = { maxBufferedBytes: 10_000 };
+    const { client, po } = await pair(env, { server: { limits }, cut: (left) => Math.min(left, 1_000) });
+    const asked = po.converse(async (co) => {
+      await co.sendCode("later(900000)");
+      await co.sendData(new Uint8Array(900_000));
+      return co.recvObj();
+    });
+    await quiet(200);
+    // 10,000 wait for the handler and as many in the reader; the rest is still the sender's.
+    expect(client.wire.bufferedBytes).toBeGreaterThan(900_000 - 2 * 10_000 - 5_000);
+    read();
+    expect(await asked).toBe(900_000);
+  });
+
+  it("maxBufferedBytes: nothing is taken before the init hooks have run, beyond N bytes", async () => {
+    const env = exposed();
+    let ready: () => void = () => undefined;
+    env.onInit(() => new Promise<void>((resolve) => (ready = resolve)));
+    const peer = new BarePeer(env, { limits: { maxBufferedBytes: 1_000 } });
+    const started = peer.connection.start();
+    expect(await peer.say(...Array.from({ length: 50 }, (_, i) => conversation(String(101 + i), "nothing()")))).toBe(
+      "",
+    );
+    ready();
+    await started;
+    await quiet(200);
+    expect(peer.heard().match(/#co_ack_end\]/g)).toHaveLength(50);
+    peer.destroy();
+  });
+
+  it("connectTimeoutMs: init hooks have so long", async () => {
+    const clock = new ManualClock();
+    const env = exposed().onInit(() => new Promise(() => undefined));
+    const peer = new BarePeer(env, { clock, limits: { connectTimeoutMs: 500 } });
+    const failed = expect(peer.connection.start()).rejects.toMatchObject({ code: "deadline_exceeded" });
+    await clock.advance(499);
+    expect(peer.connection.isOpen).toBe(true);
+    await clock.advance(1);
+    await failed;
+    expect(peer.connection.isOpen).toBe(false);
+  });
+});
+
+describe("fairness", () => {
+  const busy = (count: number) =>
+    Array.from({ length: count }, (_, i) => conversation(String(101 + i), "nothing()")).join("");
+
+  it.each([
+    [{ maxTurnPackets: 16 }, 30],
+    [{ maxTurnBytes: 200 }, 30],
+    [{ maxTurnMs: 5, maxTurnPackets: 1_000 }, 100],
+  ])("one connection does not keep the others waiting: %j", async (limits, count) => {
+    const order: string[] = [];
+    const env = (name: string) =>
+      new HostingEnv().expose("nothing", method({ params: {} }), () => void order.push(name));
+    // Each look at this clock finds 10 ms gone.
+    let nowMs = 0;
+    const clock = {
+      ...systemClock,
+      now: () => (nowMs += 10),
+      after: systemClock.after.bind(systemClock),
+      soon: setImmediate,
+    };
+    const [flooding, modest] = [await barePeer(env("flood"), { limits, clock }), await barePeer(env("modest"))];
+    const said = Promise.all([flooding.say(busy(count)), modest.say(conversation("101", "nothing()"))]);
+    await said;
+    expect(order.length).toBe(count + 1);
+    expect(order.indexOf("modest")).toBeLessThan(count);
+    for (const peer of [flooding, modest]) peer.destroy();
   });
 });
 
