@@ -172,11 +172,6 @@ export function failure(reason: Reason, where?: string, options: Omit<HbiErrorOp
   return new HbiError(code, where === undefined ? text : `${text}: ${where}`, undefined, { ...options, reason });
 }
 
-/** What `error` ends, by its row of `FAILURES`; a handler's own HbiError ends its script. */
-export function endsOf(error: HbiError): Ends {
-  return error.reason === undefined ? "script" : FAILURES[error.reason].ends;
-}
-
 const MAX_TEXT_BYTES = 512;
 
 /** One line of printable ASCII, at most 512 bytes: everything else is escaped, so that no peer's text can forge a log

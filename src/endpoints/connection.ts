@@ -37,6 +37,7 @@ export interface ConnectionOptions {
 
 const LINGER_BYTES = 256 * 1024;
 const LINGER_MS = 1_000;
+const PEER_CLOSED = "the peer closed without a reason";
 /** How often the time is looked at while packets are handled. */
 const PACKETS_PER_LOOK = 16;
 
@@ -299,6 +300,7 @@ export class Connection implements TransportSink, Keeper {
   checkAccepting(): void {
     this.checkOpen();
     if (this.#drained !== undefined) throw failure("draining");
+    if (this.#hasPeerEnded) throw failure("disconnected", PEER_CLOSED);
   }
 
   onEnd(): void {
@@ -314,9 +316,7 @@ export class Connection implements TransportSink, Keeper {
       this.cut(failure("truncated"));
       return;
     }
-    const error = failure("disconnected", "the peer closed without a reason");
-    this.waits.loseAll(error);
-    this.posting.loseAll(error);
+    this.posting.loseAll(failure("disconnected", PEER_CLOSED));
     if (this.hosting.liveCount === 0 && this.turn.isIdle) this.#end(undefined);
   }
 
@@ -383,8 +383,8 @@ export class Connection implements TransportSink, Keeper {
 
   #loseAll(error: HbiError): void {
     this.turn.close();
-    this.waits.loseAll(error);
     this.posting.loseAll(error);
+    this.waits.loseAll(error);
     this.hosting.loseAll(error);
     for (const done of this.#drained?.splice(0) ?? []) done();
   }

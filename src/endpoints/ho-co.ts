@@ -3,7 +3,7 @@
  * docs/protocol.md, "the host".
  */
 import type { Timer } from "../clock.ts";
-import { asHbiError, endsOf, failure, type HbiError } from "../errors.ts";
+import { asHbiError, failure, type HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { parseScript } from "../parser/parse.ts";
 import { repr } from "../parser/repr.ts";
@@ -323,7 +323,14 @@ export class HoCo implements BracketReader, LandingHost {
 
   #answer(value: unknown): void {
     if (this.#stage === "closed") return; // closed early by the handler
-    const packet = encodePacket("co_recv", repr(value ?? null, this.#dialect));
+    let text: string;
+    try {
+      text = repr(value ?? null, this.#dialect, this.limits.maxDepth);
+    } catch (cause) {
+      this.#fail(failure("bad_result", undefined, { cause }), this.#landing?.remainingRawBytes, true);
+      return;
+    }
+    const packet = encodePacket("co_recv", text);
     if (this.#wantsValue && !this.#token.isExtended) this.#connection.sendLone(packet);
     else if (this.#stage === "recv" && !this.#isSeedStyle) this.#bracket.build(packet);
     else void this.#bracket.text(packet, {});
@@ -358,7 +365,7 @@ export class HoCo implements BracketReader, LandingHost {
     const rest = this.#restOfRawData(planned);
     const isTold = this.#token.isExtended || answersObject;
     const isMidAnswer = this.#bracket.isStarted && this.#sentRawData;
-    if (rest === undefined || !isTold || isMidAnswer || endsOf(error) === "connection") {
+    if (rest === undefined || !isTold || isMidAnswer) {
       this.#connection.cut(error);
       return;
     }

@@ -17,7 +17,7 @@ import { Landing, type LandingHost } from "./landing.ts";
 import type { Buffers, RawIntake } from "./raw-intake.ts";
 import { nextStage, PO_STAGES, type PoEvent, type PoStage } from "./stages.ts";
 import { formatToken, seqOf, type TokenOptions } from "./token.ts";
-import { unguarded, type Wait, type WaitHints, type WaitOptions } from "./waits.ts";
+import { unguarded, type Wait, type WaitHints, type WaitOptions, withLanded } from "./waits.ts";
 
 export interface CoOptions extends WaitOptions {
   /** Lands the answer in another environment than the connection's. */
@@ -424,11 +424,14 @@ export class PoCo implements BracketReader, LandingHost {
     else this.#completion?.fail(this.#failure);
   }
 
-  /** The connection is gone. Its waits are told by the connection. */
+  /** No answer can come any more: everything that waits here is told, and whether it may have landed. */
   lose(error: HbiError): void {
     if (this.#stage !== "closed") this.#go("lost");
-    this.#failure ??= error;
+    const told = withLanded(error, this.#bracket.isStarted);
+    this.#failure ??= told;
     this.#landing?.abandon();
+    this.#receiver.fail(told);
+    this.#answerWait?.fail(told);
     this.#bracket.withdraw(error);
     this.#complete();
   }

@@ -365,6 +365,50 @@ describe("a handler", () => {
     peer.destroy();
   });
 
+  it("whose result has no textual form fails alone, also for co_send and asynchronously", async () => {
+    const { env, landed } = exposed();
+    env.expose("map", method({ params: {}, result: z.unknown() }), () => new Map());
+    env.expose("later", method({ params: {} }), async () => new Map());
+    const { po } = await pair(env);
+    const refusal = { code: "internal", reason: "bad_result" };
+    await expect(po.converse((co) => co.getObj("map()"))).rejects.toMatchObject(refusal);
+    await expect(po.converse((co) => co.getObj("later()"))).rejects.toMatchObject(refusal);
+    const asked = po.converse(async (co) => {
+      await co.sendCode("map()");
+      return co.recvObj();
+    });
+    await expect(asked).rejects.toMatchObject(refusal);
+    await (await po.notif("note('after')")).waitCompleted();
+    expect(landed).toEqual(["after"]);
+  });
+
+  it("that passes on an error of another connection ends its own conversation only", async () => {
+    const { env, landed } = exposed();
+    env.expose("relay", method({ params: {} }), () => {
+      throw new HbiError("resource_exhausted", "there", undefined, { reason: "packet_too_big" });
+    });
+    const { po } = await pair(env);
+    await expect((await po.notif("relay()")).waitCompleted()).rejects.toMatchObject({ code: "resource_exhausted" });
+    await (await po.notif("note('after')")).waitCompleted();
+    expect(landed).toEqual(["after"]);
+  });
+
+  it("still answers a peer that has closed its own half, whatever the size of the answer", async () => {
+    const { env } = exposed();
+    env.expose("big", method({ params: {} }), async (_, co) => {
+      await quiet();
+      await co.sendData(new Uint8Array(300_000).fill(0x78));
+    });
+    const peer = await barePeer(env);
+    const said = peer.say(conversation("101;x", "big()"));
+    peer.end();
+    await said;
+    await quiet(100);
+    expect(peer.heard().length + (await said).length).toBe(answer("101").length + 300_000);
+    expect(peer.hasEnded).toBe(true);
+    expect(await peer.connection.closed).toBeUndefined();
+  });
+
   it("that answers after the peer has gone is ignored", async () => {
     const { env } = exposed();
     let answerNow: () => void = () => undefined;
