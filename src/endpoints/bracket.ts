@@ -30,8 +30,10 @@ export class Bracket implements TurnTaker {
   #state: BracketState = "building";
   #isWhole = false;
   #isInRawData = false;
+  #rawBytes = 0;
+  /** buffers that wait for the send turn */
+  #unwritten = 0;
   #opened: Wait<void>[] = [];
-  onOpen: (() => void) | undefined;
   onClosed: (() => void) | undefined;
 
   constructor(
@@ -63,7 +65,7 @@ export class Bracket implements TurnTaker {
 
   /** Whether raw data has been begun and not finished, so that a packet would be read as part of it. */
   get isInRawData(): boolean {
-    return this.#isInRawData;
+    return this.#isInRawData || this.#unwritten > 0;
   }
 
   /** Appends a packet. Resolves when the caller may go on: undefined means at once. */
@@ -89,6 +91,7 @@ export class Bracket implements TurnTaker {
   /** Appends raw data. When it resolves, the caller may change the buffer again. */
   bytes(chunk: Uint8Array, options: WaitOptions): Promise<void> | undefined {
     if (chunk.length === 0) return undefined; // nothing goes on the wire for no data
+    this.#rawBytes += chunk.length;
     if (this.#state === "open") return this.#out.wire.bytes(chunk);
     if (this.#builtBytes + chunk.length <= MAX_BUILT_BYTES) {
       this.#pieces.push(chunk.slice());
@@ -99,8 +102,15 @@ export class Bracket implements TurnTaker {
   }
 
   async #bytesWhenOpen(chunk: Uint8Array, options: WaitOptions): Promise<void> {
-    await this.open(options);
+    this.#unwritten += 1;
+    await this.open(options); // if it fails, the mark stays: the data was not sent
+    this.#unwritten -= 1;
     await this.#out.wire.bytes(chunk);
+  }
+
+  /** Raw bytes appended so far. */
+  get rawBytes(): number {
+    return this.#rawBytes;
   }
 
   beginRawData(): void {
@@ -175,7 +185,6 @@ export class Bracket implements TurnTaker {
       else wire.own(piece);
     }
     this.dropBuilt();
-    this.onOpen?.();
     for (const wait of this.#opened) wait.settle();
     this.#opened = [];
     if (this.#isWhole) this.#finish();

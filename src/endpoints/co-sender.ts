@@ -24,23 +24,20 @@ export async function sendBuffers(
   waits: Waits,
   buffers: Buffers,
   options: WaitOptions,
-): Promise<number> {
-  let sentBytes = 0;
+): Promise<void> {
   const send = (view: ArrayBufferView): Promise<void> | undefined => {
     const bytes = asBytes(view);
-    sentBytes += bytes.length;
-    bracket.beginRawData();
     return settled(bracket.bytes(bytes, options), waits, options);
   };
   if (ArrayBuffer.isView(buffers)) await send(buffers);
   else {
+    bracket.beginRawData();
     for await (const view of buffers) {
       const sent = send(view);
       if (sent !== undefined) await sent;
     }
+    bracket.endRawData();
   }
-  bracket.endRawData();
-  return sentBytes;
 }
 
 /** A wait for the wire, which ends with the connection anyway, given the caller's own deadline and signal. */

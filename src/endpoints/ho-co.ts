@@ -370,18 +370,23 @@ export class HoCo implements BracketReader, LandingHost {
       return;
     }
     this.#failure = error;
-    this.#landing?.abandon();
-    this.#timer?.cancel();
-    this.#receiver.fail(error);
-    this.#endWait?.fail(error);
-    this.#endWait = undefined;
-    this.#abort?.abort(error);
+    this.#giveUp(error);
     this.intake.discard(rest);
     if (!this.#checkDrain()) return;
     this.#bracket.dropBuilt();
     this.#bracket.build(encodePacket("co_recv", errorText(error)));
     if (this.#stage === "recv") this.#connection.pump();
     else this.#finish();
+  }
+
+  /** Whoever waits in this conversation is told; what the handler still does is ignored. */
+  #giveUp(error: HbiError): void {
+    this.#landing?.abandon();
+    this.#timer?.cancel();
+    this.#receiver.fail(error);
+    this.#endWait?.fail(error);
+    this.#endWait = undefined;
+    this.#abort?.abort(error);
   }
 
   /** The raw bytes to skip, beside what is unread of the present call. */
@@ -432,12 +437,7 @@ export class HoCo implements BracketReader, LandingHost {
   lose(error: HbiError): void {
     if (this.#stage !== "closed") this.#go("lost");
     this.#failure ??= error;
-    this.#landing?.abandon();
-    this.#timer?.cancel();
-    this.#receiver.fail(error);
-    this.#endWait?.fail(error);
-    this.#endWait = undefined;
-    this.#abort?.abort(error);
+    this.#giveUp(error);
     this.#bracket.withdraw(error);
     this.#release();
   }

@@ -279,9 +279,12 @@ export class PoCo implements BracketReader, LandingHost {
   }
 
   #closeBracket(): void {
-    if (this.#bracket.isInRawData) {
-      // A packet now would be read as raw data by the host, and raw data after it as packets.
-      const error = failure("cancelled", "raw data was not sent to its end");
+    const { hasNoRawData, rawBytes } = this.#options;
+    const promised = hasNoRawData === true ? 0 : rawBytes;
+    const isAsPromised = promised === undefined || promised === this.#bracket.rawBytes;
+    if (this.#bracket.isInRawData || !isAsPromised) {
+      // A packet now would be read as raw data by the host, or raw data as packets.
+      const error = failure("cancelled", "raw data was not sent to its end, or not as much as promised");
       this.#failure ??= error;
       if (this.#bracket.isStarted) this.#connection.cut(error);
       else this.abandon(error);

@@ -188,6 +188,16 @@ for (const [how, cut] of Object.entries(CUTS)) {
       expect([...head, ...new Float64Array(tail.buffer)]).toEqual([...numbers].map((x) => x * 2));
     });
 
+    it("needs no await between sending and receiving", async () => {
+      const { po } = await pair(exposed(), { cut });
+      for (const size of [3, 50_000]) {
+        await using co = await po.co();
+        void co.sendCode(`sum(${size})`);
+        void co.sendData(new Uint8Array(size).fill(1));
+        expect(await co.recvObj()).toBe(size);
+      }
+    });
+
     it("hands a body on in chunks", async () => {
       const env = new HostingEnv();
       env.expose("crc", method({ params: { n }, body: ({ n }) => n, result: z.array(z.number()) }), async (_, co) => {

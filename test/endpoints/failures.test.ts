@@ -542,6 +542,22 @@ describe("a poster", () => {
     expect(landed).toEqual(["x"]);
   });
 
+  it.each([
+    [{ rawBytes: 10 }, 9],
+    [{ rawBytes: 10 }, 11],
+    [{ hasNoRawData: true }, 1],
+  ])("that sends other raw data than it promised is stopped: %j, %i bytes", async (options, size) => {
+    const { env, landed } = exposed();
+    const { po } = await pair(env);
+    const sent = po.converse(async (co) => {
+      await co.sendCode("ignore(10)");
+      await co.sendData(new Uint8Array(size));
+      await co.waitCompleted();
+    }, options);
+    await expect(sent).rejects.toMatchObject({ reason: "cancelled" });
+    expect(landed).toEqual([]);
+  });
+
   it("ends the connection over an object that nobody receives", async () => {
     const { env } = exposed();
     const { po, client } = await pair(env, { client: { extension: false } });
