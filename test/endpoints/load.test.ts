@@ -1,10 +1,11 @@
 /**
  * Many at once, over real sockets.
  */
-import { HostingEnv, method, script } from "hbi";
+import { type HbiError, HostingEnv, method, script } from "hbi";
 import { HBIC, HBIS } from "hbi/node";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { z } from "zod";
+import { startProgram } from "../support/programs.ts";
 
 const n = z.int();
 const waiting = new Map<number, () => void>();
@@ -77,4 +78,27 @@ it("a client dials once for many that ask at once, and again after a loss", asyn
   const { po } = await client.connect();
   expect(po).not.toBe(ends[0]?.po);
   expect(await po.converse((co) => co.getObj("twice(4)"))).toBe(8);
+});
+
+it("a server process that is killed in the middle: every call settles and says whether it may have landed", async () => {
+  const running = await startProgram("test/programs/contract-server.ts", []);
+  const env = new HostingEnv().expose("welcome", method({ params: { text: z.string() } }), () => undefined);
+  const client = new HBIC(running.address, env);
+  const { po } = await client.connect();
+  const asked = Array.from({ length: 50 }, (_, i) =>
+    po.converse(async (co) => {
+      await co.sendCode(i % 2 === 0 ? "slow(60000, 'never')" : script`upload_crc(${4_000_000})`);
+      if (i % 2 === 1) await co.sendData(new Uint8Array(4_000_000));
+      return co.recvObj();
+    }),
+  );
+  const outcomes = Promise.allSettled(asked);
+  await Promise.race(asked); // the first upload is done; others are under way
+  running.child.kill("SIGKILL");
+  const settled = await outcomes;
+  const failed = settled.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as HbiError] : []));
+  expect(failed.length).toBeGreaterThanOrEqual(25);
+  for (const error of failed) expect(error.code).toBe("unavailable");
+  expect(failed.some(({ mayHaveLanded }) => mayHaveLanded === true)).toBe(true);
+  expect(await client.closed).toMatchObject({ code: "unavailable" });
 });
