@@ -2,7 +2,8 @@
 export { type Clock, systemClock, type Timer } from "./clock.ts";
 export { type Address, parseAddress } from "./endpoints/address.ts";
 export { type NdArray, recvArray, sendArray, type TypedArray } from "./endpoints/arrays.ts";
-export { Connection, type ConnectionOptions, type LogEntry } from "./endpoints/connection.ts";
+export { Connection } from "./endpoints/connection.ts";
+export type { ConnectionOptions, LogEntry } from "./endpoints/connection-options.ts";
 export type { HoCo } from "./endpoints/ho-co.ts";
 export type { HostingEnd } from "./endpoints/hosting-end.ts";
 export { HostingEnv } from "./endpoints/hosting-env.ts";

@@ -4,44 +4,26 @@
  */
 import { type Clock, systemClock, type Timer } from "../clock.ts";
 import { asHbiError, failure, HbiError, oneLine } from "../errors.ts";
-import { type LimitOptions, type Limits, resolveLimits } from "../limits.ts";
+import { type Limits, resolveLimits } from "../limits.ts";
 import type { HostingEnv } from "../registry/hosting-env.ts";
 import { encodePacket, type Packet } from "../wire/packet.ts";
 import { PacketReader } from "../wire/packet-reader.ts";
 import type { Transport, TransportSink } from "../wire/transport.ts";
 import { Wire } from "../wire/wire.ts";
+import { type ConnectionOptions, type LogEntry, logUnexpected } from "./connection-options.ts";
 import { HostingEnd } from "./hosting-end.ts";
 import type { BracketReader, Keeper } from "./keeper.ts";
 import { PostingEnd } from "./posting-end.ts";
+import { type ReadHost, ReadTurn } from "./read-turn.ts";
 import { ReadWatch } from "./read-watch.ts";
 import { SendTurn, type TurnTaker } from "./send-turn.ts";
 import { Waits } from "./waits.ts";
 
-/** What the library tells an operator. `error.cause` has what must not cross the wire. */
-export interface LogEntry {
-  readonly error: HbiError;
-  /** the connection: addresses of both sides */
-  readonly netIdent: string;
-  /** "conversation 101" */
-  readonly where: string;
-}
-
-export interface ConnectionOptions {
-  readonly limits?: LimitOptions;
-  /** false: sends plain conversation ids only, as the reference does */
-  readonly extension?: boolean;
-  readonly clock?: Clock;
-  /** Default: what a handler threw unexpectedly goes to `console.error`; nothing else does. */
-  readonly log?: (entry: LogEntry) => void;
-}
-
 const LINGER_BYTES = 256 * 1024;
 const LINGER_MS = 1_000;
 const PEER_CLOSED = "the peer closed without a reason";
-/** How often the time is looked at while packets are handled. */
-const PACKETS_PER_LOOK = 16;
 
-export class Connection implements TransportSink, Keeper {
+export class Connection implements TransportSink, Keeper, ReadHost {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly env: HostingEnv;
@@ -54,16 +36,10 @@ export class Connection implements TransportSink, Keeper {
   /** Resolves, and never rejects, when all is over; undefined when both sides parted in peace. */
   readonly closed: Promise<HbiError | undefined>;
   readonly #transport: Transport;
-  readonly #reader: PacketReader;
-  readonly #watch: ReadWatch;
+  readonly #reading: ReadTurn;
   readonly #log: (entry: LogEntry) => void;
   #resolveClosed: (reason: HbiError | undefined) => void = () => undefined;
   #state: "starting" | "open" | "closing" | "closed" = "starting";
-  #owner: BracketReader | undefined;
-  #held: Packet | undefined;
-  #isPumping = false;
-  #isPaused = false;
-  #isPumpScheduled = false;
   #hasPeerEnded = false;
   #drained: (() => void)[] | undefined;
   #reason: HbiError | undefined;
@@ -85,8 +61,9 @@ export class Connection implements TransportSink, Keeper {
     this.#log = options.log ?? logUnexpected;
     this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
     this.wire = new Wire(transport, this.limits, this.clock, (error) => this.cut(error));
-    this.#reader = new PacketReader(this.limits);
-    this.#watch = new ReadWatch(this.clock, this.limits, () => this.cut(failure("read_timeout")));
+    const reader = new PacketReader(this.limits);
+    const watch = new ReadWatch(this.clock, this.limits, () => this.cut(failure("read_timeout")));
+    this.#reading = new ReadTurn(transport, reader, watch, this.clock, this.limits, this);
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
     this.env = context(this.posting, this.hosting);
@@ -148,97 +125,34 @@ export class Connection implements TransportSink, Keeper {
       return;
     }
     if (this.limits.idleTimeoutMs !== Number.POSITIVE_INFINITY) this.#lastActiveMs = this.clock.now();
-    this.#watch.received(chunk.length);
-    this.#reader.push(chunk);
+    this.#reading.received(chunk);
     this.pump();
   }
 
-  /** Handles what has arrived, as far as somebody wants it. Cost: linear in the bytes taken. */
   pump(): void {
-    if (this.#isPumping || this.#state !== "open") {
-      if (this.#state === "starting") this.#setPaused(this.#reader.bufferedBytes >= this.limits.maxBufferedBytes);
-      return;
-    }
-    this.#isPumping = true;
-    let isBlocked = false;
-    try {
-      isBlocked = this.#pumpPackets();
-    } catch (thrown) {
-      this.cut(asHbiError(thrown));
-    }
-    this.#isPumping = false;
+    if (this.#state === "starting") this.#reading.holdBack();
     if (this.#state !== "open") return;
-    this.#setPaused(isBlocked && this.#reader.bufferedBytes >= this.limits.maxBufferedBytes);
-    this.#watch.update(this.#reader, !isBlocked && this.#owner !== undefined);
-    if (this.#hasPeerEnded && !this.#isPumpScheduled) this.#finishAfterEnd(isBlocked);
+    this.#reading.pump();
+    if (this.#hasPeerEnded && this.#reading.isExhausted) this.#finishAfterEnd();
   }
 
-  /** True when it stopped because nobody wants what is there, false when more has to arrive. */
-  #pumpPackets(): boolean {
-    const { limits } = this;
-    const startBytes = this.#reader.consumedBytes;
-    let startMs = 0;
-    for (let packets = 0; this.#state === "open"; packets++) {
-      if (packets % PACKETS_PER_LOOK === PACKETS_PER_LOOK - 1) {
-        const nowMs = this.clock.now();
-        if (startMs === 0) startMs = nowMs;
-        const isLate = nowMs - startMs > limits.maxTurnMs;
-        if (isLate || packets >= limits.maxTurnPackets) return this.#yieldTurn();
-      }
-      if (this.#reader.consumedBytes - startBytes > limits.maxTurnBytes) return this.#yieldTurn();
-      const owner = this.#owner;
-      if (owner?.wantsRaw === true) {
-        if (!owner.takeRaw(this.#reader)) return false;
-        continue;
-      }
-      if (owner !== undefined && !owner.wantsPacket) return true;
-      const packet = this.#held ?? this.#reader.next();
-      if (packet === undefined) return false;
-      this.#held = packet;
-      if (!(owner === undefined ? this.#route(packet) : this.#toOwner(owner, packet))) return true;
-    }
-    return true;
-  }
-
-  /** The other connections first. */
-  #yieldTurn(): boolean {
-    if (!this.#isPumpScheduled) {
-      this.#isPumpScheduled = true;
-      this.clock.soon(() => {
-        this.#isPumpScheduled = false;
-        this.pump();
-      });
-    }
-    return true;
-  }
-
-  #toOwner(owner: BracketReader, packet: Packet): boolean {
-    if (packet.directive === "err") return this.#peerError(packet.text);
-    // Taken before it is handled: what the packet runs may pump again when it is done.
-    this.#held = undefined;
-    if (owner.onPacket(packet)) return true;
-    this.#held = packet;
-    return false;
+  readFailed(thrown: unknown): void {
+    this.cut(asHbiError(thrown));
   }
 
   /** Between conversations. */
-  #route({ directive, text }: Packet): boolean {
+  route({ directive, text }: Packet): boolean {
     switch (directive) {
       case "co_begin":
         if (!this.#mayBegin) return false;
-        this.#held = undefined;
-        this.#owner = this.hosting.begin(text);
+        this.#reading.give(this.hosting.begin(text));
         return true;
       case "co_ack_begin":
-        this.#held = undefined;
-        this.#owner = this.posting.answerBegins(text);
+        this.#reading.give(this.posting.answerBegins(text));
         return true;
       case "co_recv":
-        this.#held = undefined;
         this.posting.takeLoneObject(text);
         return true;
-      case "err":
-        return this.#peerError(text);
       default:
         throw failure("bad_state", `${directive === "" ? "code" : directive} outside of a conversation`);
     }
@@ -251,22 +165,12 @@ export class Connection implements TransportSink, Keeper {
     return !this.wire.isAboveHighWater || this.posting.liveCount > 0;
   }
 
-  #peerError(text: string): boolean {
-    this.#held = undefined;
+  peerError(text: string): void {
     this.#end(failure("peer_error", oneLine(text)));
-    return true;
   }
 
-  /** The conversation has received all of its bracket; the keeper reads on. */
   releaseReader(owner: BracketReader): void {
-    if (this.#owner === owner) this.#owner = undefined;
-  }
-
-  #setPaused(isPaused: boolean): void {
-    if (isPaused === this.#isPaused) return;
-    this.#isPaused = isPaused;
-    if (isPaused) this.#transport.pause();
-    else this.#transport.resume();
+    this.#reading.release(owner);
   }
 
   // --- writing -------------------------------------------------------------------------------------------------------
@@ -310,9 +214,9 @@ export class Connection implements TransportSink, Keeper {
   }
 
   /** The peer sends no more: finish what it began, say what it can no longer answer. */
-  #finishAfterEnd(isBlocked: boolean): void {
-    if (isBlocked) return; // a conversation has not taken all that has arrived
-    if (this.#reader.phase !== "idle" || this.#owner !== undefined) {
+  #finishAfterEnd(): void {
+    if (!this.isOpen) return;
+    if (this.#reading.phase !== "idle" || this.#reading.owner !== undefined) {
       this.cut(failure("truncated"));
       return;
     }
@@ -370,11 +274,8 @@ export class Connection implements TransportSink, Keeper {
     if (!this.isOpen) return;
     this.#state = "closing";
     this.#reason = reason;
-    this.#watch.stop();
+    this.#reading.stop();
     this.#idleTimer?.cancel();
-    this.#held = undefined;
-    this.#owner = undefined;
-    this.#setPaused(false);
     this.wire.end();
     this.#loseAll(told);
     const lingerMs = reason === undefined ? this.limits.closeTimeoutMs : LINGER_MS;
@@ -397,7 +298,7 @@ export class Connection implements TransportSink, Keeper {
       this.#reason = failure("disconnected", "the connection was lost", cause);
     }
     this.#state = "closed";
-    this.#watch.stop();
+    this.#reading.stop();
     this.#closeTimer?.cancel();
     this.#idleTimer?.cancel();
     if (wasOpen) this.#loseAll(this.#reason ?? failure("disconnected"));
@@ -435,14 +336,10 @@ export class Connection implements TransportSink, Keeper {
 
   /** Why a wait was in vain, when more is known than that time is over. */
   explainTimeout(waiting: BracketReader): HbiError {
-    const owner = this.#owner;
+    const { owner } = this.#reading;
     if (owner === undefined || owner === waiting || owner.wantsRaw || owner.wantsPacket) return failure("timeout");
     return failure("body_unread");
   }
-}
-
-function logUnexpected({ error, netIdent, where }: LogEntry): void {
-  if (error.code === "internal") console.error(`hbi: ${netIdent} ${where}: ${oneLine(error.message)}`, error.cause);
 }
 
 function withResolvers(): { promise: Promise<void>; resolve: () => void } {

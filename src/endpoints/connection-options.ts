@@ -1,0 +1,28 @@
+/**
+ * What a connection can be told, and what it tells its operator.
+ */
+import type { Clock } from "../clock.ts";
+import { type HbiError, oneLine } from "../errors.ts";
+import type { LimitOptions } from "../limits.ts";
+
+/** What the library tells an operator. `error.cause` has what must not cross the wire. */
+export interface LogEntry {
+  readonly error: HbiError;
+  /** the connection: addresses of both sides */
+  readonly netIdent: string;
+  /** "conversation 101" */
+  readonly where: string;
+}
+
+export interface ConnectionOptions {
+  readonly limits?: LimitOptions;
+  /** false: sends plain conversation ids only, as the reference does */
+  readonly extension?: boolean;
+  readonly clock?: Clock;
+  /** Default: what a handler threw unexpectedly goes to `console.error`; nothing else does. */
+  readonly log?: (entry: LogEntry) => void;
+}
+
+export function logUnexpected({ error, netIdent, where }: LogEntry): void {
+  if (error.code === "internal") console.error(`hbi: ${netIdent} ${where}: ${oneLine(error.message)}`, error.cause);
+}

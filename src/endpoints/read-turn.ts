@@ -1,0 +1,169 @@
+/**
+ * ReadTurn: exactly one of the keeper and a conversation reads the wire. Hands what has arrived to whoever has the turn, as
+ * far as it wants it, and stops the transport when nobody does. docs/protocol.md, sections 4 and 5.
+ */
+import type { Clock } from "../clock.ts";
+import type { Limits } from "../limits.ts";
+import type { Packet } from "../wire/packet.ts";
+import type { PacketReader, ReaderPhase } from "../wire/packet-reader.ts";
+import type { Transport } from "../wire/transport.ts";
+import type { BracketReader } from "./keeper.ts";
+import type { ReadWatch } from "./read-watch.ts";
+
+/** The keeper: reads what stands between conversations. */
+export interface ReadHost {
+  /** Takes a packet; false: not now, the same one again after the next `pump`. */
+  route(packet: Packet): boolean;
+  /** Takes `err`, wherever it stands. */
+  peerError(text: string): void;
+  readFailed(thrown: unknown): void;
+  /** Pumps again after others had their turn. */
+  pump(): void;
+}
+
+/** How often the time is looked at while packets are handled. */
+const PACKETS_PER_LOOK = 16;
+
+export class ReadTurn {
+  readonly #transport: Transport;
+  readonly #reader: PacketReader;
+  readonly #watch: ReadWatch;
+  readonly #clock: Clock;
+  readonly #limits: Limits;
+  readonly #host: ReadHost;
+  #owner: BracketReader | undefined;
+  #held: Packet | undefined;
+  #isPumping = false;
+  #isPumpScheduled = false;
+  #isPaused = false;
+  #isStopped = false;
+  #isBlocked = false;
+
+  constructor(
+    transport: Transport,
+    reader: PacketReader,
+    watch: ReadWatch,
+    clock: Clock,
+    limits: Limits,
+    host: ReadHost,
+  ) {
+    this.#transport = transport;
+    this.#reader = reader;
+    this.#watch = watch;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#host = host;
+  }
+
+  /** The conversation that reads; undefined: the keeper. */
+  get owner(): BracketReader | undefined {
+    return this.#owner;
+  }
+
+  /** Where in the stream of packets the reader stands. */
+  get phase(): ReaderPhase {
+    return this.#reader.phase;
+  }
+
+  /** Whether all that has arrived was taken, and it is not only that others have their turn. */
+  get isExhausted(): boolean {
+    return !this.#isBlocked && !this.#isPumpScheduled;
+  }
+
+  give(owner: BracketReader): void {
+    this.#owner = owner;
+  }
+
+  release(owner: BracketReader): void {
+    if (this.#owner === owner) this.#owner = undefined;
+  }
+
+  received(chunk: Uint8Array): void {
+    this.#watch.received(chunk.length);
+    this.#reader.push(chunk);
+  }
+
+  /** Before the init hooks have run nothing is taken, and no more than the bound is held. */
+  holdBack(): void {
+    this.#setPaused(this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes);
+  }
+
+  /** Handles what has arrived, as far as somebody wants it. Cost: linear in the bytes taken. */
+  pump(): void {
+    if (this.#isPumping || this.#isStopped) return;
+    this.#isPumping = true;
+    try {
+      this.#isBlocked = this.#pumpPackets();
+    } catch (thrown) {
+      this.#host.readFailed(thrown);
+    }
+    this.#isPumping = false;
+    if (this.#isStopped) return;
+    this.#setPaused(this.#isBlocked && this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes);
+    this.#watch.update(this.#reader, !this.#isBlocked && this.#owner !== undefined);
+  }
+
+  /** Nothing is handled any more; what still comes is read and thrown away by the keeper. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#watch.stop();
+    this.#held = undefined;
+    this.#owner = undefined;
+    this.#setPaused(false);
+  }
+
+  /** True when it stopped because nobody wants what is there, false when more has to arrive. */
+  #pumpPackets(): boolean {
+    const { maxTurnPackets, maxTurnBytes, maxTurnMs } = this.#limits;
+    const startBytes = this.#reader.consumedBytes;
+    let startMs: number | undefined;
+    for (let packets = 0; !this.#isStopped; packets++) {
+      if (packets % PACKETS_PER_LOOK === PACKETS_PER_LOOK - 1) {
+        const nowMs = this.#clock.now();
+        startMs ??= nowMs;
+        if (nowMs - startMs > maxTurnMs || packets >= maxTurnPackets) return this.#yield();
+      }
+      if (this.#reader.consumedBytes - startBytes > maxTurnBytes) return this.#yield();
+      const owner = this.#owner;
+      if (owner?.wantsRaw === true) {
+        if (!owner.takeRaw(this.#reader)) return false;
+        continue;
+      }
+      if (owner !== undefined && !owner.wantsPacket) return true;
+      const packet = this.#held ?? this.#reader.next();
+      if (packet === undefined) return false;
+      // Taken before it is handled: what the packet runs may pump again when it is done.
+      this.#held = undefined;
+      if (!this.#take(packet, owner)) {
+        this.#held = packet;
+        return true;
+      }
+    }
+    return true;
+  }
+
+  #take(packet: Packet, owner: BracketReader | undefined): boolean {
+    if (packet.directive !== "err") return owner === undefined ? this.#host.route(packet) : owner.onPacket(packet);
+    this.#host.peerError(packet.text);
+    return true;
+  }
+
+  /** The other connections first. */
+  #yield(): boolean {
+    if (!this.#isPumpScheduled) {
+      this.#isPumpScheduled = true;
+      this.#clock.soon(() => {
+        this.#isPumpScheduled = false;
+        this.#host.pump();
+      });
+    }
+    return true;
+  }
+
+  #setPaused(isPaused: boolean): void {
+    if (isPaused === this.#isPaused) return;
+    this.#isPaused = isPaused;
+    if (isPaused) this.#transport.pause();
+    else this.#transport.resume();
+  }
+}
