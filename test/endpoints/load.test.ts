@@ -1,6 +1,9 @@
 /**
  * Many at once, over real sockets.
  */
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type HbiError, HostingEnv, method, script } from "hbi";
 import { HBIC, HBIS } from "hbi/node";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -67,6 +70,40 @@ it("200 connections at once", async () => {
   expect(answers).toEqual(clients.map((_, i) => [i * 2, i * 4, i * 6]));
   await Promise.all(clients.map((client) => client.disconnect()));
   while (server.connectionCount > 0) await new Promise(setImmediate);
+});
+
+it("both ends know where they are", async () => {
+  const seen: string[] = [];
+  await using listening = new HBIS("tcp://127.0.0.1:0", (po, ho) => {
+    seen.push(po.localAddress, ho.remoteAddress, ho.netIdent);
+    return new HostingEnv();
+  });
+  await listening.listen();
+  await using client = new HBIC(`tcp://${listening.address}`, new HostingEnv());
+  const { po, ho } = await client.connect();
+  while (seen.length === 0) await new Promise(setImmediate);
+  expect(po.remoteAddress).toBe(listening.address);
+  expect(ho.netIdent).toBe(`${po.localAddress}<->${po.remoteAddress}`);
+  expect(seen).toEqual([po.remoteAddress, po.localAddress, `${po.remoteAddress}<->${po.localAddress}`]);
+});
+
+it.each(["nowhere", "127.0.0.1:99999", "http://x:1", ""])(
+  "an address that is none is refused at once: %j",
+  (address) => {
+    const make = () => new HBIC(address, new HostingEnv());
+    if (address === "nowhere")
+      expect(make().isConnected).toBe(false); // a host, at the usual port
+    else expect(make).toThrow(expect.objectContaining({ reason: "bad_option" }));
+  },
+);
+
+it("serves a Unix socket as well", async () => {
+  const path = join(await mkdtemp(join(tmpdir(), "hbi-")), "socket");
+  await using listening = new HBIS({ path }, context);
+  await listening.listen();
+  await using client = new HBIC(`unix:${path}`, new HostingEnv());
+  const { po } = await client.connect();
+  expect(await po.converse((co) => co.getObj("twice(21)"))).toBe(42);
 });
 
 it("a client dials once for many that ask at once, and again after a loss", async () => {
