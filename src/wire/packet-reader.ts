@@ -6,7 +6,7 @@
  */
 import { failure, type HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
-import { DIRECTIVES, type Directive, MAX_ERR_BYTES, MAX_HEADER_BYTES, MAX_ID_BYTES, type Packet } from "./packet.ts";
+import { DIRECTIVES, type Directive, MAX_ERR_BYTES, MAX_ID_BYTES, type Packet } from "./packet.ts";
 
 const OPEN = 0x5b;
 const HASH = 0x23;
@@ -122,7 +122,7 @@ export class PacketReader {
     this.#head = 0;
   }
 
-  /** True when a header is complete. Refuses at the first byte that no header can have. */
+  /** True when a header is complete. Refuses at the first byte that no header can have, so none is longer than 24. */
   #readHeader(): boolean {
     for (;;) {
       const chunk = this.#chunks[this.#head];
@@ -139,7 +139,6 @@ export class PacketReader {
 
   #takeHeaderByte(byte: number): boolean {
     this.#headerBytes += 1;
-    if (this.#headerBytes > MAX_HEADER_BYTES) throw this.#fail(failure("bad_frame", "header too long"));
     if (this.#headerBytes === 1) {
       if (byte !== OPEN) throw this.#fail(failure("bad_frame"));
       return false;

@@ -19,8 +19,6 @@ export interface Packet {
   readonly text: string;
 }
 
-/** `[`, at most 9 digits, `#`, the directive, `]` */
-export const MAX_HEADER_BYTES = 60;
 export const MAX_ID_BYTES = 256;
 export const MAX_ERR_BYTES = 1_024;
 
