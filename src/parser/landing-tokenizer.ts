@@ -56,6 +56,8 @@ export class LandingTokenizer extends AcornParser {
   readonly limits: Limits;
   /** whether a line ended before the present token */
   isAfterNewline = false;
+  /** whether the string that is read is one of bytes, in which fewer escapes mean something */
+  #isBytes = false;
 
   constructor(text: string, limits: Limits) {
     // Module code: strict, so that 010 is refused, and without HTML-like comments.
@@ -139,6 +141,7 @@ export class LandingTokenizer extends AcornParser {
     const at = this.pos;
     const char = this.input.charAt(at + 1);
     this.pos = at + 2;
+    if (this.#isBytes && "uU/".includes(char)) this.refuse("bad_literal", at); // two or more bytes each to Python
     const simple = Object.hasOwn(SIMPLE_ESCAPES, char) ? SIMPLE_ESCAPES[char] : undefined;
     if (simple !== undefined) return simple;
     switch (char) {
@@ -177,16 +180,14 @@ export class LandingTokenizer extends AcornParser {
   /** Python's `b'..'`: printable ASCII, and the escapes that stand for one byte. */
   #bytes(quote: number): void {
     const start = this.pos;
+    this.#isBytes = true;
     this.readString(quote);
-    const text = this.value as string; // of a string token
-    const bytes = new Uint8Array(text.length);
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i);
-      if (code > 0xff) this.refuse("bad_literal", start);
-      bytes[i] = code;
-    }
+    this.#isBytes = false; // after a refusal nothing is read any more
     // é in the source is one code unit as well, and two bytes in the mind of its writer.
-    if (/[^\x20-\x7e]|\\[uU]/.test(this.input.slice(start, this.pos))) this.refuse("bad_literal", start);
+    if (/[^\x20-\x7e]/.test(this.input.slice(start, this.pos))) this.refuse("bad_literal", start);
+    const text = this.value as string; // of a string token; \xff is the highest that an escape gave
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
     this.value = bytes;
   }
 

@@ -19,6 +19,9 @@ const { value } = fc.letrec<{ value: unknown }>((tie) => ({
       fc.string({ unit: "binary" }),
       fc.string({ unit: fc.nat(0xffff).map((code) => String.fromCharCode(code)) }),
       fc.uint8Array({ maxLength: 20 }),
+      fc
+        .array(fc.constantFrom(..."\\'\"uUx0/n"), { maxLength: 6 })
+        .map((chars) => new TextEncoder().encode(chars.join(""))),
     ),
     fc.array(tie("value"), { maxLength: 5 }),
     fc.dictionary(
