@@ -3,7 +3,7 @@
  * first whether JSON.parse reads it exactly as the grammar does; on any doubt it is acorn's. It never refuses by itself.
  */
 import type { Limits } from "../limits.ts";
-import { CONSTANTS, isIdentifierPart, isIdentifierStart, KEYWORDS } from "./lexicon.ts";
+import { CONSTANTS, isIdentifierPart, isIdentifierStart, isReserved } from "./lexicon.ts";
 import { Call, type Tree } from "./tree.ts";
 
 /** The values of what is not a JSON value for the grammar. */
@@ -22,7 +22,7 @@ export function parseFast(text: string, limits: Limits): Tree | undefined {
   const open = endOfName(text, start, limits);
   if (text.charCodeAt(open) !== 0x28) return undefined;
   const name = text.slice(start, open);
-  if (CONSTANTS.has(name) || KEYWORDS.has(name)) return undefined;
+  if (CONSTANTS.has(name) || isReserved(name)) return undefined;
   const close = scan(text, open, limits, 1);
   if (close < 0) return undefined;
   const args = parseJson(`[${text.slice(open + 1, close)}]`);

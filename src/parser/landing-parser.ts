@@ -3,10 +3,10 @@
  * is refused at its first bad token, in time linear in what was read. docs/landing.md.
  */
 import { tokTypes as tt } from "acorn";
-import { failure, HbiError } from "../errors.ts";
+import { failure } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { LandingTokenizer, positionIn } from "./landing-tokenizer.ts";
-import { CONSTANTS, isNumericConstant, KEYWORDS } from "./lexicon.ts";
+import { CONSTANTS, isNumericConstant, isReserved, KEYWORDS, setMember } from "./lexicon.ts";
 import { Assignment, Call, type Statement, type Tree } from "./tree.ts";
 
 /** Reads a script. @throws HbiError with the reason and the position */
@@ -24,9 +24,9 @@ function read<T>(text: string, limits: Limits, run: (parser: LandingParser) => T
   try {
     return run(parser);
   } catch (thrown) {
-    if (thrown instanceof HbiError) throw thrown;
-    const at = thrown instanceof SyntaxError && "pos" in thrown && typeof thrown.pos === "number" ? thrown.pos : 0;
-    throw failure("syntax", positionIn(text, at), { cause: thrown });
+    // Of acorn's own, only what it says about the text; anything else is a defect of ours and must not look like a refusal.
+    if (!(thrown instanceof SyntaxError && "pos" in thrown && typeof thrown.pos === "number")) throw thrown;
+    throw failure("syntax", positionIn(text, thrown.pos), { cause: thrown });
   }
 }
 
@@ -55,7 +55,6 @@ class LandingParser extends LandingTokenizer {
   readObject(): unknown {
     this.nextToken();
     if (this.type === tt.eof) return null;
-    this.#depth = 0;
     const value = this.#value();
     while (this.type === tt.semi) this.nextToken();
     if (this.type !== tt.eof) this.#unexpected();
@@ -70,6 +69,7 @@ class LandingParser extends LandingTokenizer {
     const at = this.start;
     this.nextToken();
     if (this.type !== tt.eq || this.isAfterNewline) return this.#named(name, at);
+    if (isReserved(name)) this.refuse("forbidden_syntax", at);
     this.#checkPlainName(name, at);
     this.nextToken();
     if (this.isAfterNewline) this.#unexpected();
@@ -110,7 +110,7 @@ class LandingParser extends LandingTokenizer {
       this.#count(at);
       return CONSTANTS.get(name);
     }
-    if (KEYWORDS.has(name)) this.refuse("forbidden_syntax", at);
+    if (isReserved(name)) this.refuse("forbidden_syntax", at);
     if (!isCall) this.refuse("unknown_name", at);
     return this.#call(name, at);
   }
@@ -125,15 +125,7 @@ class LandingParser extends LandingTokenizer {
     this.#open();
     for (let count = 1; this.type !== tt.parenR; count++) {
       if (count > this.limits.maxArguments) this.refuse("too_many_arguments");
-      const parameter = this.#keyword();
-      if (parameter !== undefined) {
-        named ??= new Map();
-        if (named.has(parameter)) this.refuse("syntax");
-        named.set(parameter, this.#value());
-      } else {
-        if (named !== undefined) this.#unexpected();
-        args.push(this.#value());
-      }
+      named = this.#argument(args, named);
       this.#separator(tt.parenR);
     }
     this.#close();
@@ -143,19 +135,22 @@ class LandingParser extends LandingTokenizer {
     return call;
   }
 
-  /** `name =` of an argument; looks one character ahead instead of reading the argument twice. */
-  #keyword(): string | undefined {
-    if (this.type !== tt.name) return undefined;
-    const { input } = this;
-    let ahead = this.pos;
-    while (input.charCodeAt(ahead) === 0x20) ahead += 1;
-    if (input.charCodeAt(ahead) !== 0x3d) return undefined;
-    const name = this.value as string; // of a name token
-    this.#checkPlainName(name, this.start);
-    this.nextToken();
-    if (this.type !== tt.eq) this.#unexpected();
-    this.nextToken();
-    return name;
+  /** One more of `args`, or of `named`, which exists from the first `name=` on: no positional one may follow. */
+  #argument(args: unknown[], named: Map<string, unknown> | undefined): Map<string, unknown> | undefined {
+    const { start, type } = this;
+    const name = this.value as string; // if it is a name token
+    if (type === tt.name) {
+      this.nextToken();
+      if (this.type === tt.eq) {
+        this.#checkPlainName(name, start);
+        if (named?.has(name) === true) this.refuse("syntax", start);
+        this.nextToken();
+        return (named ?? new Map<string, unknown>()).set(name, this.#value());
+      }
+    }
+    if (named !== undefined) this.refuse("syntax", start);
+    args.push(type === tt.name ? this.#named(name, start) : this.#value());
+    return named;
   }
 
   #array(): unknown[] {
@@ -196,7 +191,7 @@ class LandingParser extends LandingTokenizer {
       const key = this.#key();
       if (this.type !== tt.colon) this.#unexpected();
       this.nextToken();
-      object[key] = this.#value(); // an own property: `__proto__`, the one setter, is refused as a key
+      setMember(object, key, this.#value());
       this.#separator(tt.braceR);
     }
     this.#close();

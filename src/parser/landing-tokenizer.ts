@@ -241,15 +241,26 @@ export class LandingTokenizer extends AcornParser {
   }
 }
 
-/** Lines and columns from 1, columns in UTF-16 units. */
+/** Lines and columns from 1, columns in characters, as an editor shows them. */
 export function positionIn(text: string, at: number): string {
   let line = 1;
-  let lineStart = 0;
-  for (let i = text.indexOf("\n"); i >= 0 && i < at; i = text.indexOf("\n", i + 1)) {
-    line += 1;
-    lineStart = i + 1;
+  let column = 1;
+  for (let i = 0; i < at; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0x0a || (code === 0x0d && text.charCodeAt(i + 1) !== 0x0a)) {
+      line += 1;
+      column = 1;
+    } else if (!(isLow(code) && isHigh(text.charCodeAt(i - 1)))) column += 1;
   }
-  return `line ${line}, column ${at - lineStart + 1}`;
+  return `line ${line}, column ${column}`;
+}
+
+function isHigh(code: number): boolean {
+  return code >= 0xd800 && code < 0xdc00;
+}
+
+function isLow(code: number): boolean {
+  return code >= 0xdc00 && code < 0xe000;
 }
 
 function radixOf(code: number): 2 | 8 | 10 | 16 {

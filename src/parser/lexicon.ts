@@ -32,6 +32,21 @@ export const KEYWORDS: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
+/** With a dot behind it each of these is syntax of JavaScript, not the first part of a name: this.x, new.target. */
+const HEADS: ReadonlySet<string> = new Set(["this", "super", "new", "import"]);
+
+/** Whether no call and no slot can have this name. */
+export function isReserved(name: string): boolean {
+  return KEYWORDS.has(name) || (name.includes(".") && HEADS.has(name.slice(0, name.indexOf("."))));
+}
+
+/** Makes a member as JSON.parse does: its own, whatever the prototype has under that name (a setter, a frozen method). */
+export function setMember(object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key in Object.prototype) {
+    Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+  } else object[key] = value;
+}
+
 const START = new Uint8Array(128);
 const PART = new Uint8Array(128);
 for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$") {

@@ -122,6 +122,23 @@ describe("statements", () => {
         },
       ],
     ],
+    [
+      "f(a\t=\n1, b/* c */=2, class=3)",
+      [
+        {
+          call: "f",
+          args: [],
+          named: [
+            ["a", 1],
+            ["b", 2],
+            ["class", 3],
+          ],
+          hasNestedCall: false,
+        },
+      ],
+    ],
+    ["f(nil, g(1))", [{ call: "f", args: [null, call("g", 1)], named: undefined, hasNestedCall: true }]],
+    ["svc.this(1)", [call("svc.this", 1)]],
     ["f([g(1)])", [{ call: "f", args: [[call("g", 1)]], named: undefined, hasNestedCall: true }]],
     ["f(g(1))\nh(2)", [{ call: "f", args: [call("g", 1)], named: undefined, hasNestedCall: true }, call("h", 2)]],
   ];
@@ -170,7 +187,20 @@ describe("refused, at the token where it begins", () => {
     ['{"__proto__": 1}', "forbidden_syntax", "line 1, column 2"],
     [String.raw`{"\u005f_proto__": 1}`, "forbidden_syntax", "line 1, column 2"],
     ["{__proto__: 1}", "forbidden_syntax", "line 1, column 2"],
-    ["f(1, a=1, a=2)", "syntax", "line 1, column 13"],
+    ["f(1, a=1, a=2)", "syntax", "line 1, column 11"],
+    ["f(a=1, b)", "syntax", "line 1, column 8"],
+    ["f(None=1)", "syntax", "line 1, column 3"],
+    ["f(a==1)", "forbidden_syntax", "line 1, column 4"],
+    ["f(a=>1)", "forbidden_syntax", "line 1, column 4"],
+    ["f(a=)", "syntax", "line 1, column 5"],
+    ["f(class)", "forbidden_syntax", "line 1, column 3"],
+    ["this = 1", "forbidden_syntax", "line 1, column 1"],
+    ["this.x(1)", "forbidden_syntax", "line 1, column 1"],
+    ["f(super.g())", "forbidden_syntax", "line 1, column 3"],
+    ["new.target(1)", "forbidden_syntax", "line 1, column 1"],
+    ["import.meta", "forbidden_syntax", "line 1, column 1"],
+    ['"😀é" x', "syntax", "line 1, column 6"],
+    ["f(1)\r\ng(2)\rh(", "syntax", "line 3, column 3"],
     ["f(a=1, 2)", "syntax", "line 1, column 8"],
     ["f(a.b=1)", "syntax", "line 1, column 3"],
     ["a.b = 1", "syntax", "line 1, column 1"],
@@ -267,6 +297,21 @@ describe("limits hold at N and not at N + 1", () => {
       expect(land(make(limit + 1), resolveLimits({ ...options, [name]: limit + 1 }))).toHaveProperty("tree");
     });
   }
+});
+
+it("a member is an object's own, whatever the prototype has under its name", () => {
+  let calls = 0;
+  const setter = { set: () => calls++, configurable: true };
+  Object.defineProperty(Object.prototype, "trapped", setter);
+  try {
+    for (const text of ['{"trapped": 1}', "{'trapped': 1}", "{trapped: 1}"]) {
+      const [object] = parseScript(text, LIMITS);
+      expect(Object.getOwnPropertyDescriptor(object, "trapped")).toMatchObject({ value: 1, writable: true });
+    }
+  } finally {
+    Reflect.deleteProperty(Object.prototype, "trapped");
+  }
+  expect(calls).toBe(0);
 });
 
 describe("an object packet", () => {
