@@ -3,6 +3,7 @@
  */
 import { failure } from "../errors.ts";
 import { type Dialect, repr } from "./repr.ts";
+import { checkTemplate } from "./template.ts";
 
 /** Code made by `script`. Only this and plain strings that the caller wrote are sent as code. */
 export class Script {
@@ -14,7 +15,8 @@ export class Script {
 }
 
 /** Code with values: script`do_job(${action}, ${size})`. A Script among the values is inserted as code.
- *  @throws HbiError invalid_argument for a value that has no textual form */
+ *  A value stands by itself and brings its own quotes.
+ *  @throws HbiError invalid_argument for a value that has no textual form, and for one inside quotes or a comment */
 export function script(code: TemplateStringsArray, ...values: readonly unknown[]): Script {
   return interpolate(code, values, "json");
 }
@@ -25,6 +27,7 @@ export function pythonScript(code: TemplateStringsArray, ...values: readonly unk
 }
 
 function interpolate(code: TemplateStringsArray, values: readonly unknown[], dialect: Dialect): Script {
+  checkTemplate(code);
   let text = code[0] ?? "";
   for (const [i, value] of values.entries()) {
     text += (value instanceof Script ? value.text : repr(value, dialect)) + (code[i + 1] ?? "");

@@ -1,5 +1,16 @@
 import fc from "fast-check";
-import { Call, type Dialect, HbiError, parseScript, parseValue, repr, resolveLimits, Script, script } from "hbi";
+import {
+  Call,
+  type Dialect,
+  HbiError,
+  parseScript,
+  parseValue,
+  pythonScript,
+  repr,
+  resolveLimits,
+  Script,
+  script,
+} from "hbi";
 import { describe, expect, it } from "vitest";
 import { parseValueWithAcorn } from "../../src/parser/landing-parser.ts";
 import { plain } from "./verdict.ts";
@@ -52,6 +63,39 @@ it("no text that is put into a script becomes code", () => {
     }),
     { numRuns: 1_000 },
   );
+});
+
+describe("a value that would not stand by itself is refused, whatever it is", () => {
+  const user = "');evil('";
+  const cases: readonly (readonly [string, () => unknown])[] = [
+    ["inside single quotes", () => script`say('${user}')`],
+    ["inside double quotes", () => script`say("${user}")`],
+    ["inside Go's raw string", () => script`say(\`${user}\`)`],
+    ["inside triple quotes", () => script`say('''${user}''')`],
+    ["behind what looks like the end of triple quotes", () => script`say('''a' ${user} ''')`],
+    ["inside quotes, behind an escaped one", () => script`say('it\\'s ${user}')`],
+    ["inside a # comment", () => script`say() # ${user}`],
+    ["inside a // comment", () => script`say() // ${user}`],
+    ["inside a block comment", () => script`/* ${user} */ say()`],
+    ["right behind a prefix of a string", () => script`say(f${user})`],
+    ["right behind a string", () => script`say('a'${user})`],
+    ["right before a string", () => script`say(${user}'a')`],
+    ["right before a word", () => script`say(${1}n)`],
+    ["in quotes a second time", () => script`say(${user}, '${user}')`],
+    ["a script inside quotes", () => script`say('${script`1`}')`],
+    ["in code that ends inside a string", () => script`say(${1}, 'open)`],
+    ["in code that breaks a line inside a string", () => script`say('a\n', ${user})`],
+    ["inside quotes, for Python", () => pythonScript`say('${user}')`],
+  ];
+  it.each(cases)("%s", (_, make) => {
+    for (let again = 0; again < 2; again++) expect(make).toThrow(expect.objectContaining({ reason: "bad_option" }));
+  });
+
+  it("everything else is taken as it is", () => {
+    expect(script`f(${1}, -${2}, x=${"it's"})`.text).toBe(`f(1, -2, x="it's")`);
+    expect(script`\nf('it\\'s', "#", ${1}) // done`.text).toBe(`\nf('it\\'s', "#", 1) // done`);
+    expect(script`f(${[1]},${{ a: 1 }});g(${null}) /* it's */`.text).toBe(`f([1],{"a":1});g(null) /* it's */`);
+  });
 });
 
 it("a script in a script is code", () => {
