@@ -84,7 +84,7 @@ class TimerWheel implements Clock {
 
   #advance(): void {
     const until = Math.floor(this.now() / TICK_MS);
-    for (; this.#tick < until; ) {
+    while (this.#tick < until) {
       this.#tick += 1;
       const bucket = this.#buckets.get(this.#tick);
       if (bucket === undefined) continue;

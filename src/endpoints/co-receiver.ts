@@ -145,7 +145,10 @@ export class CoReceiver {
       }
     } finally {
       this.#isReceivingData = false;
-      if (left > 0 && isManual) this.intake.discard(); // what was asked for comes all the same
+      if (left > 0 && isManual) {
+        this.intake.discard(); // what was asked for comes all the same
+        this.#connection.pump();
+      }
     }
   }
 

@@ -2,6 +2,7 @@
  * What both kinds of conversation do to send: code and objects as packets, buffers as raw data.
  */
 import { failure } from "../errors.ts";
+import type { Limits } from "../limits.ts";
 import { type Script, scriptText } from "../parser/script.ts";
 import { encodePacket } from "../wire/packet.ts";
 import type { Bracket } from "./bracket.ts";
@@ -9,10 +10,10 @@ import { asBytes, type Buffers } from "./raw-intake.ts";
 import type { WaitOptions, Waits } from "./waits.ts";
 
 /** A packet of text that someone wrote or `script` made. Nothing is sent as `None`: the Python reference loses what
- *  follows an empty packet. @throws HbiError invalid_argument for an empty script */
-export function packetOf(directive: "" | "co_recv" | "co_send", code: string | Script): string {
+ *  follows an empty packet. @throws HbiError invalid_argument for an empty script, resource_exhausted for one beyond `maxPacketBytes` */
+export function packetOf(directive: "" | "co_recv" | "co_send", code: string | Script, limits: Limits): string {
   const text = scriptText(code);
-  if (text !== "") return encodePacket(directive, text);
+  if (text !== "") return encodePacket(directive, text, limits.maxPacketBytes);
   if (directive === "co_recv") return encodePacket(directive, "None");
   throw failure("bad_option", "an empty script");
 }

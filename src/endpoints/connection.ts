@@ -220,7 +220,12 @@ export class Connection implements TransportSink, Keeper, ReadHost {
       this.cut(failure("truncated"));
       return;
     }
-    this.posting.loseAll(failure("disconnected", PEER_CLOSED));
+    const error = failure("disconnected", PEER_CLOSED);
+    if (this.posting.isSending) {
+      this.#end(error); // half a conversation is on the wire: an answer behind it would not be read as one
+      return;
+    }
+    this.posting.loseAll(error);
     if (this.hosting.liveCount === 0 && this.turn.isIdle) this.#end(undefined);
   }
 

@@ -52,9 +52,14 @@ export class HoCo implements BracketReader, LandingHost {
     this.#isSeedStyle = isSeedStyle(token);
     this.#beganAt = token.deadlineMs === undefined ? 0 : connection.clock.now();
     const id = token.isExtended ? token.seq : token.text;
-    this.#bracket = new Bracket(connection, `answer ${token.seq}`, encodePacket("co_ack_begin", id));
-    if (this.#isSeedStyle) connection.hosting.queueSeedAnswer(this.#bracket);
-    this.#bracket.onClosed = () => this.#release();
+    const { hosting } = connection;
+    const enter = this.#isSeedStyle ? (bracket: Bracket) => hosting.enterSeedAnswer(bracket) : undefined;
+    this.#bracket = new Bracket(connection, `answer ${token.seq}`, encodePacket("co_ack_begin", id), enter);
+    if (this.#isSeedStyle) hosting.queueSeedAnswer(this.#bracket);
+    this.#bracket.onClosed = () => {
+      if (this.#isSeedStyle) hosting.seedAnswerClosed(this.#bracket);
+      this.#release();
+    };
   }
 
   /** The conversation's id as the peer counts. */
@@ -164,14 +169,14 @@ export class HoCo implements BracketReader, LandingHost {
   async #sendData(buffers: Buffers, options: WaitOptions): Promise<void> {
     this.#checkSending();
     this.#sentRawData = true;
-    if (this.#stage === "recv") await this.finishRecv(options);
+    await this.#untilAnswerable(options);
     await sendBuffers(this.#bracket, this.#connection.waits, buffers, options);
   }
 
   /** Takes the send turn: what is sent goes out at once, and nobody else sends on this connection until the handler has
    *  returned. A handler that waits for an answer on the same connection meanwhile blocks itself. */
   async startSend(options: WaitOptions = {}): Promise<void> {
-    if (this.#stage === "recv") await this.finishRecv(options);
+    await this.#untilAnswerable(options);
     if (this.#stage === "work") this.#go("startSend");
     this.#checkSending();
     await this.#bracket.open(options);
@@ -187,20 +192,34 @@ export class HoCo implements BracketReader, LandingHost {
     this.#finish();
   }
 
-  async #send(directive: "" | "co_recv" | "co_send", code: string | Script, options: WaitOptions): Promise<void> {
-    const packet = packetOf(directive, code);
+  async #send(directive: "" | "co_recv", code: string | Script, options: WaitOptions): Promise<void> {
+    const packet = packetOf(directive, code, this.limits);
     this.#checkSending();
+    const sent = this.#append(packet, options);
+    if (this.#failure !== undefined) throw this.#failure;
+    await settled(sent, this.#connection.waits, options);
+  }
+
+  /** Keeps a packet of the answer until co_end has come, within bounds; after it, and towards seed-era posters, hands it on.
+   *  Undefined: one may go on at once. */
+  #append(packet: string, options: WaitOptions): Promise<void> | undefined {
+    if (this.#stage !== "recv" || this.#isSeedStyle) {
+      const sent = this.#bracket.text(packet, options);
+      if (this.#isSeedStyle) this.#bracket.ask();
+      return sent;
+    }
     this.#answers += 1;
     const { maxQueuedAnswers, maxQueuedAnswerBytes } = this.limits;
-    const isQueued = this.#stage === "recv" && !this.#isSeedStyle;
-    if (isQueued && (this.#answers > maxQueuedAnswers || this.#bracket.builtBytes > maxQueuedAnswerBytes)) {
-      const error = failure("too_many_answers");
-      this.#connection.cut(error);
-      throw error;
-    }
-    if (isQueued) this.#bracket.build(packet);
-    else await settled(this.#bracket.text(packet, options), this.#connection.waits, options);
-    if (this.#isSeedStyle) this.#connection.hosting.openSeedAnswer(this.#bracket);
+    if (this.#answers > maxQueuedAnswers || this.#bracket.builtBytes > maxQueuedAnswerBytes) {
+      this.#connection.cut(failure("too_many_answers"));
+    } else this.#bracket.build(packet);
+    return undefined;
+  }
+
+  /** The poster waits for the answer from co_end on; one of the seed era from the start. */
+  async #untilAnswerable(options: WaitOptions): Promise<void> {
+    if (this.#isSeedStyle) this.#bracket.ask();
+    else if (this.#stage === "recv") await this.finishRecv(options);
   }
 
   #checkSending(): void {
@@ -323,18 +342,16 @@ export class HoCo implements BracketReader, LandingHost {
 
   #answer(value: unknown): void {
     if (this.#stage === "closed") return; // closed early by the handler
-    let text: string;
+    let packet: string;
     try {
-      text = repr(value ?? null, this.#dialect, this.limits.maxDepth);
+      const { maxDepth, maxPacketBytes } = this.limits;
+      packet = encodePacket("co_recv", repr(value ?? null, this.#dialect, maxDepth), maxPacketBytes);
     } catch (cause) {
       this.#fail(failure("bad_result", undefined, { cause }), this.#landing?.remainingRawBytes, true);
       return;
     }
-    const packet = encodePacket("co_recv", text);
     if (this.#wantsValue && !this.#token.isExtended) this.#connection.sendLone(packet);
-    else if (this.#stage === "recv" && !this.#isSeedStyle) this.#bracket.build(packet);
-    else void this.#bracket.text(packet, {});
-    if (this.#isSeedStyle) this.#connection.hosting.openSeedAnswer(this.#bracket);
+    else void this.#append(packet, {});
   }
 
   get #dialect(): "json" | "python" {
@@ -360,8 +377,9 @@ export class HoCo implements BracketReader, LandingHost {
   /** Ends the conversation if its position in the bytes is certain and the peer can be told, else the connection.
    *  @param planned the raw bytes behind what is unread of the present call; undefined when no plan tells */
   #fail(error: HbiError, planned: number | undefined, answersObject: boolean): void {
-    if (this.#failure !== undefined || this.#stage === "closed") return;
+    if (this.#failure !== undefined) return;
     this.#connection.report(error, `conversation ${this.coSeq}`);
+    if (this.#stage === "closed") return; // by the handler: nobody but the operator can be told
     const rest = this.#restOfRawData(planned);
     const isTold = this.#token.isExtended || answersObject;
     const isMidAnswer = this.#bracket.isStarted && this.#sentRawData;
@@ -427,9 +445,7 @@ export class HoCo implements BracketReader, LandingHost {
     if (this.#stage === "closed" || this.#stage === "recv") return;
     this.#go("close");
     this.#timer?.cancel();
-    const ending = encodePacket("co_ack_end", this.#token.isExtended ? this.#token.seq : this.#token.text);
-    if (this.#isSeedStyle) this.#connection.hosting.closeSeedAnswer(this.#bracket, ending);
-    else this.#bracket.close(ending);
+    this.#bracket.close(encodePacket("co_ack_end", this.#token.isExtended ? this.#token.seq : this.#token.text));
     this.#release();
   }
 

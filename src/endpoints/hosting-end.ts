@@ -13,8 +13,8 @@ export class HostingEnd implements HostingDesk {
   readonly #live = new Set<HoCo>();
   /** answers to seed-era posters, which must come in the order of the questions */
   #seedAnswers: Bracket[] = [];
-  readonly #seedEndings = new Map<Bracket, string>();
-  readonly #seedOpenings = new Set<Bracket>();
+  /** those of them that have something to say */
+  readonly #seedEntering = new Set<Bracket>();
   #co: HoCo | undefined;
 
   constructor(connection: Keeper) {
@@ -77,7 +77,6 @@ export class HostingEnd implements HostingDesk {
   }
 
   loseAll(error: HbiError): void {
-    this.#seedAnswers = [];
     for (const co of this.#live) co.lose(error);
   }
 
@@ -87,27 +86,20 @@ export class HostingEnd implements HostingDesk {
     this.#seedAnswers.push(bracket);
   }
 
-  /** Opens the answer although the question goes on, when those before it are closed. */
-  openSeedAnswer(bracket: Bracket): void {
-    this.#seedOpenings.add(bracket);
-    this.#advanceSeedAnswers();
+  /** Asks for the send turn, when the answers to the questions before are closed. */
+  enterSeedAnswer(bracket: Bracket): void {
+    this.#seedEntering.add(bracket);
+    this.#admitSeedAnswer();
   }
 
-  closeSeedAnswer(bracket: Bracket, ending: string): void {
-    this.#seedEndings.set(bracket, ending);
-    this.#advanceSeedAnswers();
+  seedAnswerClosed(bracket: Bracket): void {
+    this.#seedEntering.delete(bracket);
+    this.#seedAnswers = this.#seedAnswers.filter((other) => other !== bracket); // as many as are in flight
+    this.#admitSeedAnswer();
   }
 
-  #advanceSeedAnswers(): void {
-    for (;;) {
-      const head = this.#seedAnswers[0];
-      if (head === undefined) return;
-      if (this.#seedOpenings.delete(head)) head.ask();
-      const ending = this.#seedEndings.get(head);
-      if (ending === undefined) return;
-      this.#seedEndings.delete(head);
-      this.#seedAnswers.shift(); // as many as are in flight
-      head.close(ending);
-    }
+  #admitSeedAnswer(): void {
+    const [head] = this.#seedAnswers;
+    if (head !== undefined && this.#seedEntering.delete(head)) this.#connection.turn.request(head);
   }
 }

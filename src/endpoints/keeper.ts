@@ -39,8 +39,8 @@ export interface HostingDesk {
   enter<T>(co: BracketReader, handler: () => T): T;
   ended(co: BracketReader): void;
   queueSeedAnswer(bracket: Bracket): void;
-  openSeedAnswer(bracket: Bracket): void;
-  closeSeedAnswer(bracket: Bracket, ending: string): void;
+  enterSeedAnswer(bracket: Bracket): void;
+  seedAnswerClosed(bracket: Bracket): void;
 }
 
 export interface Keeper extends Outgoing {

@@ -27,6 +27,7 @@ export class HBIC {
   readonly #options: ConnectOptions;
   #connection: Connection | undefined;
   #dialing: Promise<PeerEnds> | undefined;
+  #abortDial: AbortController | undefined;
 
   /** @param env what the server may call here, or a function that makes it for each connection */
   constructor(address: Address, env: HostingEnv | (() => HostingEnv), options: ConnectOptions = {}) {
@@ -55,10 +56,11 @@ export class HBIC {
   async #dial(): Promise<PeerEnds> {
     await this.#connection?.closed; // its cleanup has the environment until then
     const limits = resolveLimits(this.#options.limits);
-    const { signal } = this.#options;
+    this.#abortDial = new AbortController();
+    const signals = [this.#abortDial.signal, ...(this.#options.signal === undefined ? [] : [this.#options.signal])];
     const transport = await dialSocket(parseAddress(this.#address), {
       timeoutMs: limits.connectTimeoutMs,
-      ...(signal === undefined ? {} : { signal }),
+      signal: AbortSignal.any(signals),
     });
     const connection = new Connection(transport, () => this.#env(), this.#options);
     this.#connection = connection;
@@ -71,8 +73,11 @@ export class HBIC {
     return this.#connection?.closed ?? Promise.resolve(failure("disconnected", "not connected"));
   }
 
-  /** Closes; conversations in flight are lost. A reason is told to the server. */
+  /** Closes, or gives up dialing; conversations in flight are lost. A reason is told to the server. */
   async disconnect(reason?: string): Promise<void> {
+    this.#abortDial?.abort();
+    await this.#connection?.disconnect(reason);
+    await this.#dialing?.catch(() => undefined); // its caller is told
     await this.#connection?.disconnect(reason);
   }
 

@@ -73,11 +73,12 @@ export class PoCo implements BracketReader, LandingHost {
       (bracket) => posting.admit(seq, bracket),
       (bracket) => posting.withdraw(bracket),
     );
-    this.#hints = {
-      mayHaveLanded: () => this.#bracket.isStarted,
-      onTimeout: () => connection.explainTimeout(this),
-    };
-    const { signal } = options;
+    this.#hints = { onTimeout: () => connection.explainTimeout(this) };
+  }
+
+  /** Begins to heed the signal: not before the posting end knows the conversation, as it may abort at once. */
+  heedSignal(): void {
+    const { signal } = this.#options;
     if (signal === undefined) return;
     this.#onAbort = () => this.abandon(failure("cancelled", undefined, { cause: signal.reason }));
     if (signal.aborted) this.#onAbort();
@@ -91,6 +92,11 @@ export class PoCo implements BracketReader, LandingHost {
 
   get seq(): number {
     return this.#seq;
+  }
+
+  /** Whether a part of it is on the wire and the end is not. */
+  get isSending(): boolean {
+    return this.#bracket.isStarted && !this.#bracket.isClosed;
   }
 
   get stage(): PoStage {
@@ -135,7 +141,7 @@ export class PoCo implements BracketReader, LandingHost {
   }
 
   async #send(directive: "" | "co_recv" | "co_send", code: string | Script, options: WaitOptions): Promise<void> {
-    const packet = packetOf(directive, code);
+    const packet = packetOf(directive, code, this.limits);
     this.#checkSending();
     this.#flushSoon();
     const sent = settled(this.#bracket.text(packet, this.#with(options)), this.#connection.waits, options);
@@ -232,7 +238,8 @@ export class PoCo implements BracketReader, LandingHost {
     const wasSending = this.#stage === "send";
     this.#endSending();
     if (this.#stage === "recv") this.#go("close");
-    this.#connection.pump();
+    if (this.#landing?.isRunning !== true) this.intake.discard(); // raw data that was asked for and not read
+    if (this.#checkDrain()) this.#connection.pump();
     if (wasSending && this.#failure === undefined) await this.#bracket.sent(this.#with(options));
   }
 
@@ -421,10 +428,10 @@ export class PoCo implements BracketReader, LandingHost {
     this.#isCompleted = true;
     if (this.#stage !== "closed") this.#go("close");
     if (this.#onAbort !== undefined) this.#options.signal?.removeEventListener("abort", this.#onAbort);
-    this.#connection.posting.completed(this.#seq);
     this.#answerWait?.settle();
     if (this.#failure === undefined) this.#completion?.settle();
     else this.#completion?.fail(this.#failure);
+    this.#connection.posting.completed(this.#seq); // last: it may end the connection, which tells everybody else less
   }
 
   /** No answer can come any more: everything that waits here is told, and whether it may have landed. */
@@ -435,7 +442,7 @@ export class PoCo implements BracketReader, LandingHost {
     this.#landing?.abandon();
     this.#receiver.fail(told);
     this.#answerWait?.fail(told);
-    this.#bracket.withdraw(error);
+    this.#bracket.withdraw(told);
     this.#complete();
   }
 

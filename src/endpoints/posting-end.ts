@@ -46,6 +46,12 @@ export class PostingEnd implements PostingDesk {
     return this.#knowsExtension;
   }
 
+  /** Whether a conversation is half on the wire, so that nothing else may be written. */
+  get isSending(): boolean {
+    for (const co of this.#live.values()) if (co.isSending) return true;
+    return false;
+  }
+
   /** Conversations that are not completed. */
   get liveCount(): number {
     return this.#live.size;
@@ -60,11 +66,15 @@ export class PostingEnd implements PostingDesk {
   /** Runs `talk` in a conversation of its own, and closes it whatever happens. */
   async converse<T>(talk: (co: PoCo) => Promise<T>, options: CoOptions = {}): Promise<T> {
     const co = this.begin(options);
+    let result: T;
     try {
-      return await talk(co);
-    } finally {
-      await co.close();
+      result = await talk(co);
+    } catch (thrown) {
+      void co.close(); // who failed does not wait for the send turn as well
+      throw thrown;
     }
+    await co.close();
+    return result;
   }
 
   /** Sends code that needs no answer. Resolves when it is handed to the wire; `waitCompleted` of the conversation that it
@@ -75,8 +85,7 @@ export class PostingEnd implements PostingDesk {
 
   async #notif(code: string | Script, options: CoOptions): Promise<PoCo> {
     const co = this.begin({ ...options, hasNoRawData: true, hasNoRawAnswer: true });
-    void co.sendCode(code);
-    await co.close();
+    await Promise.all([co.sendCode(code), co.close()]);
     return co;
   }
 
@@ -106,6 +115,7 @@ export class PostingEnd implements PostingDesk {
     const seq = this.#counter.take((candidate) => this.#live.has(candidate));
     const co = new PoCo(this.#connection, this.#connection.env, seq, options);
     this.#live.set(seq, co);
+    co.heedSignal();
     return co;
   }
 

@@ -107,7 +107,7 @@ export class RawIntake {
     return true;
   }
 
-  /** Fills `target` from what is queued; true when that was enough. */
+  /** Fills `target` from what is queued; the number of bytes. */
   fillNow(target: Uint8Array): number {
     let filled = 0;
     while (filled < target.length) {

@@ -16,8 +16,6 @@ export interface WaitOptions {
 export interface WaitHints {
   /** the error of a deadline, when more is known than that time is over */
   readonly onTimeout?: () => HbiError;
-  /** whether the peer may have landed what this wait is the answer to */
-  readonly mayHaveLanded?: () => boolean;
 }
 
 export class Wait<T> {
@@ -27,12 +25,10 @@ export class Wait<T> {
   #isSettled = false;
   #timer: Timer | undefined;
   #signal: AbortSignal | undefined;
-  readonly #hints: WaitHints;
   readonly #group: Set<Wait<never>>;
 
   constructor(group: Set<Wait<never>>, clock: Clock, timeoutMs: number, options: WaitOptions, hints: WaitHints) {
     this.#group = group;
-    this.#hints = hints;
     this.promise = new Promise<T>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -64,12 +60,6 @@ export class Wait<T> {
 
   fail(error: HbiError): void {
     if (this.#finish()) this.#reject(error);
-  }
-
-  /** The connection is gone. */
-  lose(error: HbiError): void {
-    const mayHaveLanded = this.#hints.mayHaveLanded?.() ?? false;
-    this.fail(withLanded(error, mayHaveLanded));
   }
 
   #onAbort = (): void => {
@@ -108,14 +98,14 @@ export class Waits {
   start<T>(options: WaitOptions = {}, hints: WaitHints = {}): Wait<T> {
     const timeoutMs = checkTimeout(options.timeoutMs) ?? this.#defaultTimeoutMs;
     const wait = new Wait<T>(this.#pending, this.#clock, timeoutMs, options, hints);
-    if (this.#lost !== undefined) wait.lose(this.#lost);
+    if (this.#lost !== undefined) wait.fail(this.#lost);
     return wait;
   }
 
   /** Fails what is pending and all that is started from now on. */
   loseAll(error: HbiError): void {
     this.#lost ??= error;
-    for (const wait of this.#pending) wait.lose(error);
+    for (const wait of this.#pending) wait.fail(error);
   }
 }
 

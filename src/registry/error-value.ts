@@ -3,6 +3,7 @@
  */
 import { z } from "zod";
 import { CODES, type Code, FAILURES, HbiError, oneLine, type Reason } from "../errors.ts";
+import { PRESETS } from "../limits.ts";
 import { repr } from "../parser/repr.ts";
 import { value } from "./method.ts";
 
@@ -20,8 +21,12 @@ export const errorValue = value({
     }),
 });
 
-/** The text that lands as this error at the peer: one line, no cause, no stack. Details that have no textual form stay
- *  at home. */
+/** What a peer can take of details within its limits, the error's own nesting included. */
+const MAX_DETAILS_CHARS = 16 * 1024;
+const MAX_DETAILS_DEPTH = PRESETS.public.maxDepth - 1;
+
+/** The text that lands as this error at the peer: one line, no cause, no stack. Details that have no textual form, or a
+ *  larger one than a peer takes, stay at home. */
 export function errorText(error: HbiError): string {
   const parts = [repr(error.code), repr(oneLine(error.message))];
   const details = error.details === undefined ? undefined : detailsText(error.details);
@@ -32,7 +37,8 @@ export function errorText(error: HbiError): string {
 
 function detailsText(details: Readonly<Record<string, unknown>>): string | undefined {
   try {
-    return repr(details);
+    const text = repr(details, "json", MAX_DETAILS_DEPTH);
+    return text.length <= MAX_DETAILS_CHARS ? text : undefined;
   } catch (thrown) {
     if (thrown instanceof HbiError) return undefined;
     throw thrown;

@@ -10,7 +10,7 @@ import { validate } from "./validate.ts";
 
 /** Runs the step and gives the value of the statement, or a promise of it. The result is not validated yet:
  *  `checkResult` does.
- *  @param params the step's validated parameters, from `evaluate` when nested calls stood in the arguments
+ *  @param params the step's validated parameters, from `stepParams` when nested calls stood in the arguments
  *  @throws whatever the handler throws */
 export function runStep(step: Step, params: object | undefined, env: HostingEnv, co: unknown): unknown {
   switch (step.kind) {

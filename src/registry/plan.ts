@@ -94,16 +94,18 @@ function planCall(call: Call, entry: ExposedMethod, env: HostingEnv, limits: Lim
   let bound: Bound = {};
   let refusal: HbiError | undefined;
   let params: object | undefined;
+  let isBound = false;
   try {
     bound = method.signature.bind(call);
+    isBound = true;
     if (call.hasNestedCall) checkNested(Object.values(bound), env);
     else params = method.signature.validate(name, bound);
   } catch (thrown) {
     refusal = asHbiError(thrown);
   }
-  const rawBytes = hidesRawData(call.hasNestedCall ? call.args : undefined, env)
-    ? undefined
-    : method.bodyBytes((params ?? method.signature.probe(bound, hasCall)) as never); // valid, or throws when read
+  // Arguments that found no parameter tell no length, not even by the default of an optional one.
+  const isLost = (!isBound && method.takesRawData) || argumentsHideRawData(call, env);
+  const rawBytes = isLost ? undefined : method.bodyBytes((params ?? method.signature.probe(bound, hasCall)) as never); // valid, or throws when read
   if (rawBytes !== undefined && rawBytes > limits.maxBodyBytes) refusal ??= failure("body_too_big", name);
   const step: Step = { kind: "call", entry, bound, params, bodyBytes: rawBytes };
   if (refusal === undefined && rawBytes === undefined && params !== undefined && method.spec.body !== "manual") {
@@ -125,6 +127,10 @@ function checkNested(value: unknown, env: HostingEnv): unknown {
     if (!call.hasNestedCall) signature.validate(call.name, bound);
   });
   return value;
+}
+
+function argumentsHideRawData(call: Call, env: HostingEnv): boolean {
+  return call.hasNestedCall && hidesRawData([...call.args, ...(call.named?.values() ?? [])], env);
 }
 
 /** Whether a call inside is unknown or takes raw data: then nobody knows what follows. */

@@ -1,6 +1,8 @@
 /**
  * Packets: `[` LEN `#` DIRECTIVE `]` PAYLOAD, LEN being the payload's bytes in UTF-8. docs/protocol.md, section 2.
  */
+import { failure } from "../errors.ts";
+
 export const DIRECTIVES = [
   "",
   "co_begin",
@@ -22,9 +24,12 @@ export interface Packet {
 export const MAX_ID_BYTES = 256;
 export const MAX_ERR_BYTES = 1_024;
 
-/** The packet as text, to be written as UTF-8. The caller sends no empty payload: the Python reference loses what follows. */
-export function encodePacket(directive: Directive, text: string): string {
-  return `[${utf8Length(text)}#${directive}]${text}`;
+/** The packet as text, to be written as UTF-8. The caller sends no empty payload: the Python reference loses what follows.
+ *  @throws HbiError resource_exhausted beyond `maxBytes`: here it concerns one packet, at the peer the connection */
+export function encodePacket(directive: Directive, text: string, maxBytes = Number.POSITIVE_INFINITY): string {
+  const bytes = utf8Length(text);
+  if (bytes > maxBytes) throw failure("packet_too_big", `${bytes} bytes, maxPacketBytes is ${maxBytes}`);
+  return `[${bytes}#${directive}]${text}`;
 }
 
 /** Bytes of the text in UTF-8; a lone surrogate is written as U+FFFD, three bytes. */

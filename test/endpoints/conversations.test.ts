@@ -416,3 +416,11 @@ describe("connecting and parting", () => {
     expect(HbiError).toBeDefined();
   });
 });
+
+it("a signal that is aborted already leaves nothing, and a notification says so", async () => {
+  const { po, client } = await pair(new HostingEnv());
+  const signal = AbortSignal.abort();
+  await expect(po.notif("note()", { signal })).rejects.toMatchObject({ code: "cancelled" });
+  await expect((await po.co({ signal })).sendCode("x()")).rejects.toMatchObject({ code: "cancelled" });
+  expect(client.posting.liveCount).toBe(0);
+});

@@ -624,3 +624,104 @@ describe("seed-era posters, who wait before they end", () => {
     peer.destroy();
   });
 });
+
+describe("the position in the bytes", () => {
+  const env = () => {
+    const landed: string[] = [];
+    const made = new HostingEnv()
+      .expose("note", method({ params: { x: z.unknown() } }), ({ x }) => void landed.push(String(x)))
+      .expose("up", method({ params: { n }, body: ({ n }) => n, result: n }), ({ n }) => n)
+      .expose("maybe", method({ params: { n: n.optional() }, body: ({ n = 0 }) => n }), () => undefined);
+    return { made, landed };
+  };
+  const smuggled = conversation("102;x", "note('smuggled')");
+  it.each([
+    `note(up(${smuggled.length}))`,
+    `note(x=up(${smuggled.length}))`,
+    `note(x=[up(${smuggled.length})])`,
+    "note(x=unheard_of(1))",
+    `maybe(${smuggled.length}, 'surplus')`,
+    `maybe(m=${smuggled.length})`,
+  ])("is lost: %s", async (code) => {
+    const { made, landed } = env();
+    const peer = await barePeer(made);
+    const heard = await peer.say(packet("co_begin", "101;x") + packet("", code) + packet("co_end", "101") + smuggled);
+    expect(landed).toEqual([]);
+    expect(heard).toContain("#err]");
+    peer.destroy();
+  });
+});
+
+it("a conversation that fails here is not held up by whoever has the send turn", async () => {
+  const env = new HostingEnv().expose(
+    "take",
+    method({ params: { n }, body: ({ n }) => n }),
+    () => new Promise(() => undefined),
+  );
+  const { po } = await pair(env, {
+    client: { limits: { sendHighWaterBytes: 10 } },
+    server: { limits: { maxBufferedBytes: 10 } },
+  });
+  const holder = await po.co();
+  await holder.sendCode("take(1000000)");
+  void holder.sendData(new Uint8Array(1_000_000));
+  await quiet();
+  const start = performance.now();
+  await expect(
+    po.converse(async (co) => {
+      await co.sendCode("take(1)");
+      throw new Error("mine");
+    }),
+  ).rejects.toThrow("mine");
+  expect(performance.now() - start).toBeLessThan(1_000);
+});
+
+it("what a handler throws after it has closed its conversation is in the log", async () => {
+  const env = new HostingEnv().expose("early", method({ params: {} }), async (_, co) => {
+    await co.close();
+    throw new Error("late trouble");
+  });
+  const { po, log } = await pair(env);
+  await (await po.notif("early()")).waitCompleted();
+  await quiet();
+  expect(log.map(({ error }) => (error.cause as Error).message)).toEqual(["late trouble"]);
+});
+
+it("details that the peer could not take stay at home", async () => {
+  const deep = JSON.parse(`${'{"a":'.repeat(31)}1${"}".repeat(31)}`);
+  for (const details of [{ deep }, { long: "x".repeat(300_000) }]) {
+    const env = new HostingEnv().expose("refuse", method({ params: {} }), () => {
+      throw new HbiError("not_found", "nope", details);
+    });
+    const { po } = await pair(env);
+    await expect((await po.notif("refuse()")).waitCompleted()).rejects.toMatchObject({
+      code: "not_found",
+      details: undefined,
+    });
+    expect(po.isConnected).toBe(true);
+  }
+});
+
+it("a conversation half sent when the peer has closed ends the connection", async () => {
+  const peer = await barePeer(new HostingEnv());
+  const { connection } = peer;
+  const co = await connection.posting.co();
+  void co.sendCode("take(1000000)");
+  await peer.say();
+  peer.end();
+  expect(await connection.closed).toMatchObject({ reason: "disconnected" });
+  await expect(co.waitCompleted()).rejects.toMatchObject({ code: "unavailable", mayHaveLanded: true });
+});
+
+it("seed-era posters are answered with raw data before they end, in order", async () => {
+  const env = new HostingEnv().expose("down", method({ params: { n } }), async ({ n }, co) => {
+    await co.sendObj(String(n));
+    await co.sendData(new Uint8Array(n).fill(0x78));
+  });
+  const peer = await barePeer(env);
+  const id = "140234567890101";
+  const heard = await peer.say(packet("co_begin", id) + packet("", "down(100000)"));
+  expect(heard).toBe(packet("co_ack_begin", id) + packet("co_recv", "100000") + "x".repeat(100_000));
+  expect(await peer.say(packet("co_end", id))).toBe(packet("co_ack_end", id));
+  peer.destroy();
+});

@@ -372,3 +372,52 @@ describe("resolveLimits", () => {
     expect(resolveLimits({ idleTimeoutMs: Number.POSITIVE_INFINITY }).idleTimeoutMs).toBe(Number.POSITIVE_INFINITY);
   });
 });
+
+it("results queued before co_end are bounded as sent answers are", async () => {
+  const env = () => new HostingEnv().expose("add", method({ params: { a: n }, result: n }), ({ a }) => a);
+  const ask = async (count: number) => {
+    const peer = await barePeer(env());
+    const heard = await peer.say(packet("co_begin", "101;x") + packet("", "add(1)").repeat(count));
+    peer.destroy();
+    return heard;
+  };
+  expect(await ask(1_000)).toBe("");
+  expect(await ask(1_001)).toContain("too many queued answers");
+});
+
+it("a packet beyond the limit is refused here, not by the peer", async () => {
+  const big = "x".repeat(300_000);
+  const env = new HostingEnv()
+    .expose("big", method({ params: {}, result: z.string() }), () => big)
+    .expose("ask", method({ params: {}, result: z.string() }), () => "well");
+  const { po } = await pair(env);
+  await expect(po.notif(`note(${repr(big)})`)).rejects.toMatchObject({ reason: "packet_too_big" });
+  await expect(po.converse((co) => co.getObj("big()"))).rejects.toMatchObject({ code: "internal" });
+  expect(await po.converse((co) => co.getObj("ask()"))).toBe("well");
+});
+
+it("a closed conversation is drained of raw data that nobody read", async () => {
+  const env = new HostingEnv()
+    .expose("down", method({ params: { n } }), async ({ n }, co) => co.sendData(new Uint8Array(n)))
+    .expose("ask", method({ params: {}, result: z.string() }), () => "well");
+  const { po } = await pair(env, { cut: (left) => Math.min(left, 65_536) });
+  const co = await po.co();
+  await co.sendCode("down(900000)");
+  for await (const chunk of co.recvChunks(900_000)) {
+    expect(chunk.length).toBeGreaterThan(0);
+    break;
+  }
+  await co.close();
+  const other = await po.co();
+  await other.sendCode("down(900000)");
+  await other.startRecv();
+  await expect(other.recvData(new Uint8Array(900_000), { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    code: "cancelled",
+  });
+  await other.close();
+  const asked = po.converse(async (talk) => {
+    await talk.sendCode("ask()");
+    return talk.recvObj();
+  });
+  expect(await asked).toBe("well");
+});

@@ -139,3 +139,13 @@ it("a server process that is killed in the middle: every call settles and says w
   expect(failed.some(({ mayHaveLanded }) => mayHaveLanded === true)).toBe(true);
   expect(await client.closed).toMatchObject({ code: "unavailable" });
 });
+
+it("disconnect during a dial leaves no connection behind", async () => {
+  await using server = new HBIS("127.0.0.1:0", () => new HostingEnv());
+  await server.listen();
+  const client = new HBIC(server.address, new HostingEnv());
+  const dialed = client.connect().catch(() => undefined);
+  await client.disconnect();
+  await dialed;
+  expect(client.isConnected).toBe(false);
+});
