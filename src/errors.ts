@@ -70,6 +70,7 @@ export const FAILURES = {
   bad_argument: { code: "invalid_argument", fault: "peer", ends: "script", text: "argument refused" },
   not_a_value: { code: "invalid_argument", fault: "peer", ends: "script", text: "a value is needed here" },
   body_too_big: { code: "resource_exhausted", fault: "peer", ends: "script", text: "raw data too big" },
+  unauthenticated: { code: "unauthenticated", fault: "peer", ends: "script", text: "authenticate first" },
   body_mismatch: {
     code: "invalid_argument",
     fault: "peer",
@@ -127,6 +128,12 @@ export const FAILURES = {
     text: "the value has no textual form",
   },
   bad_option: { code: "invalid_argument", fault: "local", ends: "nothing", text: "bad option" },
+  bad_answer: {
+    code: "internal",
+    fault: "peer",
+    ends: "nothing",
+    text: "the answer does not fit the declared result",
+  },
   no_answer: {
     code: "failed_precondition",
     fault: "peer",

@@ -20,13 +20,16 @@ export { pythonScript, Script, script } from "./parser/script.ts";
 export { Assignment, Call } from "./parser/tree.ts";
 export type { Handler, Handlers } from "./registry/hosting-env.ts";
 export {
+  type ArgumentsOf,
   type Method,
   type MethodSpec,
   method,
   type Params,
   type ParamsOf,
   type ValueConstructor,
+  type ValueSpec,
   value,
 } from "./registry/method.ts";
+export { defineService, type Service, type ServiceSpec } from "./registry/service.ts";
 export { memoryTransportPair } from "./wire/memory-transport.ts";
 export type { Transport, TransportSink } from "./wire/transport.ts";

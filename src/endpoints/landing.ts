@@ -148,7 +148,7 @@ export class Landing {
   #end(step: Step, result: unknown): void {
     this.#value = checkResult(step, result);
     this.#host.intake.discard(); // what the handler left unread
-    this.#host.stepLanded(this.#value, step.kind === "call" && step.entry.method.spec.result !== undefined);
+    this.#host.stepLanded(this.#value, step.kind === "call" && step.entry.method.answers);
   }
 
   #fail(thrown: unknown): void {

@@ -7,16 +7,18 @@ import { PRESETS } from "../limits.ts";
 /** `json`: null true false. `python`: None True False, which every Python peer knows. `go`: nil true false. */
 export type Dialect = "json" | "python" | "go";
 
-interface Words {
+interface Writing {
+  readonly dialect: Dialect;
   readonly none: string;
   readonly true: string;
   readonly false: string;
+  readonly writer: InstanceWriter | undefined;
 }
 
-const WORDS: Readonly<Record<Dialect, Words>> = {
-  json: { none: "null", true: "true", false: "false" },
-  python: { none: "None", true: "True", false: "False" },
-  go: { none: "nil", true: "true", false: "false" },
+const WORDS: Readonly<Record<Dialect, Writing>> = {
+  json: { dialect: "json", none: "null", true: "true", false: "false", writer: undefined },
+  python: { dialect: "python", none: "None", true: "True", false: "False", writer: undefined },
+  go: { dialect: "go", none: "nil", true: "true", false: "false", writer: undefined },
 };
 
 /** An object with this method writes its own constructor call. */
@@ -26,14 +28,23 @@ export const REPR = Symbol.for("hbi.repr");
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for
 const CONTROLS = /[\x00-\x07\x0b\x0e-\x1f]/;
 
+/** Name and arguments of the constructor call that makes an equal instance; undefined for a class that is not known. */
+export type InstanceWriter = (instance: object) => readonly [name: string, args: readonly unknown[]] | undefined;
+
 /** The text of a value: null, booleans, numbers, bigints, strings, `Uint8Array`, arrays, plain objects, and objects with a
  *  `[Symbol.for("hbi.repr")](dialect)` method. Members that are `undefined` are left out.
  *  @throws HbiError invalid_argument for anything else, cycles and nesting beyond `maxDepth` */
-export function repr(value: unknown, dialect: Dialect = "json", maxDepth: number = PRESETS.public.maxDepth): string {
-  return write(value, WORDS[dialect], dialect, maxDepth, "value");
+export function repr(
+  value: unknown,
+  dialect: Dialect = "json",
+  maxDepth: number = PRESETS.public.maxDepth,
+  writer?: InstanceWriter,
+): string {
+  const words = WORDS[dialect];
+  return write(value, writer === undefined ? words : { ...words, writer }, maxDepth, "value");
 }
 
-function write(value: unknown, words: Words, dialect: Dialect, depthLeft: number, path: string): string {
+function write(value: unknown, words: Writing, depthLeft: number, path: string): string {
   switch (typeof value) {
     case "string":
       return quote(value);
@@ -45,34 +56,38 @@ function write(value: unknown, words: Words, dialect: Dialect, depthLeft: number
       return String(value);
     case "object":
       if (value === null) return words.none;
-      return container(value, words, dialect, depthLeft, path);
+      return container(value, words, depthLeft, path);
     default:
       throw failure("not_representable", `${path} is ${typeof value}`);
   }
 }
 
-function container(value: object, words: Words, dialect: Dialect, depthLeft: number, path: string): string {
+function container(value: object, words: Writing, depthLeft: number, path: string): string {
   if (value instanceof Uint8Array) return bytes(value);
   if (depthLeft === 0) throw failure("not_representable", "nested too deeply, or in a cycle");
   if (Array.isArray(value)) {
     let text = "[";
     for (let i = 0; i < value.length; i++) {
       if (i > 0) text += ",";
-      text += write(value[i], words, dialect, depthLeft - 1, path);
+      text += write(value[i], words, depthLeft - 1, path);
     }
     return `${text}]`;
   }
   const own: unknown = REPR in value ? value[REPR] : undefined;
-  if (typeof own === "function") return String(own.call(value, dialect));
+  if (typeof own === "function") return String(own.call(value, words.dialect));
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
+    const made = words.writer?.(value);
+    if (made !== undefined) {
+      return `${made[0]}(${made[1].map((arg) => write(arg, words, depthLeft - 1, path)).join(",")})`;
+    }
     throw failure("not_representable", `${path} is an instance of a class without [Symbol.for("hbi.repr")]`);
   }
   let text = "";
   for (const [key, member] of Object.entries(value)) {
     if (member === undefined) continue;
     if (key === "__proto__") throw failure("not_representable", `${path} has a member __proto__`);
-    text += `${text === "" ? "" : ","}${quote(key)}:${write(member, words, dialect, depthLeft - 1, key.slice(0, 64))}`;
+    text += `${text === "" ? "" : ","}${quote(key)}:${write(member, words, depthLeft - 1, key.slice(0, 64))}`;
   }
   return `{${text}}`;
 }

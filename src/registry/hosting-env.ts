@@ -4,9 +4,11 @@
  */
 import type { z } from "zod";
 import { failure, type HbiError } from "../errors.ts";
+import type { InstanceWriter } from "../parser/repr.ts";
 import { errorValue } from "./error-value.ts";
-import { isSchema, Method, type Params, type ParamsOf, ValueConstructor } from "./method.ts";
+import { Method, type Params, type ParamsOf, ValueConstructor } from "./method.ts";
 import { checkName, checkPlainName } from "./names.ts";
+import { isSchema } from "./schema-walk.ts";
 
 type Awaitable<T> = T | PromiseLike<T>;
 
@@ -49,6 +51,9 @@ export interface Slot {
 }
 export type Entry = ExposedMethod | ExposedValue | Slot;
 
+/** What the library itself offers to peers that speak the extension: names that begin with `$hbi.`. */
+export type Builtins = ReadonlyMap<string, ExposedMethod>;
+
 type InitHook = (po: never, ho: never) => unknown;
 type CleanupHook = (po: never, ho: never, reason: HbiError | undefined) => unknown;
 
@@ -60,6 +65,9 @@ export class HostingEnv<E extends Ends = Ends> {
   readonly #init: InitHook[] = [];
   readonly #cleanup: CleanupHook[] = [];
   #takesRawData = false;
+  #writer: InstanceWriter | undefined;
+  #builtins: Builtins | undefined;
+  #isLobby = false;
   #po: unknown;
   #ho: unknown;
 
@@ -117,6 +125,7 @@ export class HostingEnv<E extends Ends = Ends> {
     checkName(name, "value");
     if (!(maker instanceof ValueConstructor)) throw failure("bad_option", `${name} is not a value()`);
     this.#add({ kind: "value", name, maker: maker as unknown as ValueConstructor }); // of every type
+    if (maker.spec.is !== undefined) this.#writer ??= (instance) => this.#written(instance);
     return this;
   }
 
@@ -146,20 +155,54 @@ export class HostingEnv<E extends Ends = Ends> {
   }
 
   lookup(name: string): Entry | undefined {
-    return this.#entries.get(name);
+    return this.#entries.get(name) ?? this.#builtins?.get(name);
+  }
+
+  /** Whether this is what a peer meets before it has authenticated: whatever else it names is refused as `unauthenticated`,
+   *  whether it exists or not, and may have had raw data behind it. */
+  get isLobby(): boolean {
+    return this.#isLobby;
+  }
+
+  /** Makes this the environment of peers who have not authenticated. */
+  asLobby(): this {
+    this.#isLobby = true;
+    this.#takesRawData = true;
+    return this;
+  }
+
+  /** Everything that was exposed, in that order. */
+  get entries(): Iterable<Entry> {
+    return this.#entries.values();
+  }
+
+  /** Writes values of a class as their constructor calls; undefined when none is exposed that recognises its own. */
+  get writer(): InstanceWriter | undefined {
+    return this.#writer;
+  }
+
+  #written(instance: object): readonly [name: string, args: readonly unknown[]] | undefined {
+    for (const entry of this.#entries.values()) {
+      if (entry.kind !== "value" || entry.maker.spec.is?.(instance) !== true) continue;
+      const members = instance as Readonly<Record<string, unknown>>; // recognised by the value's own `is`
+      return [entry.name, entry.maker.signature.names.map((name) => members[name])];
+    }
+    return undefined;
   }
 
   /** For the connection alone. @throws HbiError failed_precondition when another connection uses this environment */
-  attach(po: E["po"], ho: E["ho"]): void {
+  attach(po: E["po"], ho: E["ho"], builtins?: Builtins): void {
     if (this.#po !== undefined) throw failure("wrong_stage", "the hosting environment serves another connection");
     this.#po = po;
     this.#ho = ho;
+    this.#builtins = builtins;
   }
 
   /** For the connection alone. */
   detach(): void {
     this.#po = undefined;
     this.#ho = undefined;
+    this.#builtins = undefined;
   }
 
   async runInit(): Promise<void> {

@@ -42,8 +42,9 @@ export function stepParams(step: Step, env: HostingEnv, co: unknown): object | u
 /** What the peer gets as the result: by the schema of a declared result. @throws HbiError internal */
 export function checkResult(step: Step, result: unknown): unknown {
   if (step.kind !== "call") return result;
-  const schema = step.entry.method.spec.result;
-  return schema === undefined ? result : validate(schema, result, "bad_result", step.entry.name);
+  const { result: schema, resultBody } = step.entry.method.spec;
+  if (schema === undefined || resultBody !== undefined) return result; // the handler has sent the latter itself
+  return validate(schema, result, "bad_result", step.entry.name);
 }
 
 /** A received object: values and value constructors only, so that receiving never runs a method.

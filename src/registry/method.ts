@@ -6,6 +6,7 @@ import { z } from "zod";
 import { failure } from "../errors.ts";
 import type { Call } from "../parser/tree.ts";
 import { checkPlainName } from "./names.ts";
+import { findTransform, isSchema } from "./schema-walk.ts";
 import { validate } from "./validate.ts";
 
 /** An ordered record: its order is the order of positional arguments, its names serve keyword arguments and errors. */
@@ -13,8 +14,15 @@ export type Params = Readonly<Record<string, z.ZodType>>;
 /** What a handler is given. */
 export type ParamsOf<P extends Params> = z.output<z.ZodObject<P, z.core.$strict>>;
 
-/** Written as a method, so that a method of any parameters is a `Method`. */
+/** What a caller gives: parameters that are optional or have a default may be left out. */
+export type ArgumentsOf<P extends Params> = z.input<z.ZodObject<P, z.core.$strict>>;
+
+/** Written as methods, so that a method of any parameters is a `Method`, and a value of any a `ValueConstructor`. */
 type BodyLength<P extends Params> = { bytes(params: ParamsOf<P>): number }["bytes"];
+type ResultLength<R> = R extends z.ZodType ? { bytes(result: z.output<R>): number }["bytes"] : never;
+
+/** Whether raw data comes along: its length declared, or known to the handler alone. */
+export type BodyKind = "none" | "declared" | "manual";
 
 export interface MethodSpec<P extends Params, R extends z.ZodType | undefined> {
   readonly params: P;
@@ -22,9 +30,37 @@ export interface MethodSpec<P extends Params, R extends z.ZodType | undefined> {
   readonly body?: "manual" | BodyLength<P>;
   /** What the handler returns, sent back as the object of the call. Without it nothing is sent by itself. */
   readonly result?: R;
+  /** How many raw bytes follow the result. The handler sends both itself (HBI layer), or returns `{ result, body }` (typed layer). */
+  readonly resultBody?: ResultLength<R>;
   readonly title?: string;
   readonly description?: string;
+  /** Landing it twice is as good as once, so that a call may be retried after a lost connection. */
+  readonly idempotent?: boolean;
+  /** Why it should not be called any more, and what should be instead. */
+  readonly deprecated?: string;
+  /** Parameters of a good call, for documents. */
+  readonly examples?: readonly ArgumentsOf<P>[];
 }
+
+type KindOf<Spec, Key extends string> = Spec extends { readonly [K in Key]: infer Length }
+  ? Length extends "manual"
+    ? "manual"
+    : "declared"
+  : "none";
+/** Keys that are none of a method's. */
+type Surplus<Spec> = { readonly [K in Exclude<keyof Spec, keyof MethodSpec<Params, z.ZodType>>]: never };
+
+const SPEC_KEYS: Readonly<Record<keyof MethodSpec<Params, z.ZodType>, true>> = {
+  params: true,
+  body: true,
+  result: true,
+  resultBody: true,
+  title: true,
+  description: true,
+  idempotent: true,
+  deprecated: true,
+  examples: true,
+};
 
 /** The arguments of one call by parameter name, before validation. */
 export type Bound = Record<string, unknown>;
@@ -83,15 +119,27 @@ class Signature<P extends Params> {
 }
 
 /** A method that peers may call: `method({ params: { a: z.int() }, body: ({ a }) => a })`. */
-export class Method<P extends Params = Params, R extends z.ZodType | undefined = z.ZodType | undefined> {
+export class Method<
+  P extends Params = Params,
+  R extends z.ZodType | undefined = z.ZodType | undefined,
+  B extends BodyKind = BodyKind,
+  S extends BodyKind = BodyKind,
+> {
   readonly spec: MethodSpec<P, R>;
   readonly signature: Signature<P>;
+  /** for types alone: there is nothing at run time */
+  declare readonly bodies: { readonly call: B; readonly result: S };
 
   constructor(spec: MethodSpec<P, R>) {
     if (typeof spec?.params !== "object" || spec.params === null) throw failure("bad_option", "method without params");
-    if (spec.result !== undefined && !isSchema(spec.result)) throw failure("bad_option", "result is not a zod schema");
+    const unknown = Object.keys(spec).find((key) => !Object.hasOwn(SPEC_KEYS, key));
+    if (unknown !== undefined) throw failure("bad_option", `${unknown} is nothing that a method declares`);
+    if (spec.result !== undefined) checkResultSchema(spec.result);
     if (spec.body !== undefined && spec.body !== "manual" && typeof spec.body !== "function") {
       throw failure("bad_option", 'body must be a function of the parameters or "manual"');
+    }
+    if (spec.resultBody !== undefined && (typeof spec.resultBody !== "function" || spec.result === undefined)) {
+      throw failure("bad_option", "resultBody must be a function of the declared result");
     }
     this.spec = spec;
     this.signature = new Signature(spec.params);
@@ -101,24 +149,48 @@ export class Method<P extends Params = Params, R extends z.ZodType | undefined =
     return this.spec.body !== undefined;
   }
 
+  /** Whether what the handler returns goes back as an object by itself. */
+  get answers(): boolean {
+    return this.spec.result !== undefined && this.spec.resultBody === undefined;
+  }
+
   /** How many raw bytes follow; undefined when the declared function can't tell from these parameters. */
   bodyBytes(params: ParamsOf<P>): number | undefined {
     const { body } = this.spec;
     if (body === undefined) return 0;
     if (body === "manual") return undefined;
-    try {
-      const bytes = body(params);
-      return Number.isSafeInteger(bytes) && bytes >= 0 ? bytes : undefined;
-    } catch {
-      return undefined; // a parameter that it needs is not valid: the caller treats the position as lost
-    }
+    return count(() => body(params)); // where a parameter that it needs is not valid, reading it throws
   }
+
+  /** How many raw bytes follow the result; undefined when the declared function can't tell from this one. */
+  resultBytes(result: unknown): number | undefined {
+    const bytes: ((result: never) => number) | undefined = this.spec.resultBody;
+    return bytes === undefined ? 0 : count(() => bytes(result as never)); // validated by the schema that types it
+  }
+}
+
+function count(bytes: () => number): number | undefined {
+  try {
+    const length = bytes();
+    return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
+  } catch {
+    return undefined; // who asks treats the length as unknown
+  }
+}
+
+/** A result is validated where it is made and again where it arrives, so the schema must accept what it gives. */
+function checkResultSchema(schema: z.ZodType): void {
+  if (!isSchema(schema)) throw failure("bad_option", "result is not a zod schema");
+  const path = findTransform(schema);
+  if (path !== undefined) throw failure("bad_option", `the result has a transform at "${path}", which would run twice`);
 }
 
 export interface ValueSpec<P extends Params, T> {
   readonly params: P;
   /** Pure and synchronous: runs when an object is received, before anybody asked for it. */
-  readonly make: (params: ParamsOf<P>) => T;
+  readonly make: { of(params: ParamsOf<P>): T }["of"];
+  /** Recognises such a value, so that it can be written as its own constructor call: its members are named as the parameters. */
+  readonly is?: (value: unknown) => boolean;
 }
 
 /** A value constructor: what a peer may write where only values are landed, such as `Point(1, 2)`. */
@@ -126,23 +198,41 @@ export class ValueConstructor<P extends Params = Params, T = unknown> {
   readonly spec: ValueSpec<P, T>;
   readonly signature: Signature<P>;
 
+  #schema: z.ZodType<T, T> | undefined;
+
   constructor(spec: ValueSpec<P, T>) {
     if (typeof spec?.make !== "function") throw failure("bad_option", "value without make");
     this.spec = spec;
     this.signature = new Signature(spec.params);
   }
+
+  /** Such a value as a parameter or a part of a result. @throws HbiError invalid_argument without `is` */
+  get schema(): z.ZodType<T, T> {
+    if (this.#schema === undefined) {
+      const { is } = this.spec;
+      if (is === undefined) throw failure("bad_option", "a value without `is` has no schema");
+      this.#schema = z.custom<T>((value) => is(value));
+      VALUE_OF_SCHEMA.set(this.#schema, this as never); // of every type
+    }
+    return this.#schema;
+  }
 }
 
-export function method<P extends Params, R extends z.ZodType | undefined = undefined>(
-  spec: MethodSpec<P, R>,
-): Method<P, R> {
+/** Which value constructor a schema stands for: zod itself knows only that it is custom. */
+const VALUE_OF_SCHEMA = new WeakMap<object, ValueConstructor>();
+
+export function valueOfSchema(schema: object): ValueConstructor | undefined {
+  return VALUE_OF_SCHEMA.get(schema);
+}
+
+/** Declares a method. Without `body` it takes no raw data, without `result` it is a notification.
+ *  @throws HbiError invalid_argument for what is not a schema, a name that can't be called, an unknown key */
+export function method<P extends Params, R extends z.ZodType | undefined = undefined, const Spec = unknown>(
+  spec: MethodSpec<P, R> & Spec & Surplus<Spec>,
+): Method<P, R, KindOf<Spec, "body">, KindOf<Spec, "resultBody">> {
   return new Method(spec);
 }
 
 export function value<P extends Params, T>(spec: ValueSpec<P, T>): ValueConstructor<P, T> {
   return new ValueConstructor(spec);
-}
-
-export function isSchema(candidate: unknown): candidate is z.ZodType {
-  return typeof candidate === "object" && candidate !== null && "_zod" in candidate;
 }

@@ -68,7 +68,8 @@ function planStatement(statement: unknown, env: HostingEnv, limits: Limits): Che
     const entry = env.lookup(statement.name);
     if (entry?.kind === "method") return planCall(statement, entry, env, limits);
     // An unknown name may be a method with raw data in the peer's mind, so the position is lost with it.
-    if (entry?.kind !== "value") return { step: undefined, refusal: unknownName(statement.name), rawBytes: undefined };
+    if (entry?.kind !== "value")
+      return { step: undefined, refusal: unknownName(statement.name, env), rawBytes: undefined };
   }
   try {
     return { step: planQuiet(statement, env), refusal: undefined, rawBytes: 0 };
@@ -118,9 +119,9 @@ function planCall(call: Call, entry: ExposedMethod, env: HostingEnv, limits: Lim
 function checkNested(value: unknown, env: HostingEnv): unknown {
   forEachCall(value, (call) => {
     const entry = env.lookup(call.name);
-    if (entry === undefined || entry.kind === "slot") throw unknownName(call.name);
-    if (entry.kind === "method" && entry.method.takesRawData) {
-      throw failure("bad_argument", `${call.name} takes raw data and must stand alone`);
+    if (entry === undefined || entry.kind === "slot") throw unknownName(call.name, env);
+    if (entry.kind === "method" && (entry.method.takesRawData || entry.method.spec.resultBody !== undefined)) {
+      throw failure("bad_argument", `${call.name} has raw data and must stand alone`);
     }
     const { signature } = entry.kind === "method" ? entry.method : entry.maker;
     const bound = signature.bind(call);
@@ -165,6 +166,6 @@ export function hasCall(value: unknown): boolean {
   return found;
 }
 
-function unknownName(name: string): HbiError {
-  return failure("unknown_name", name);
+function unknownName(name: string, env: HostingEnv): HbiError {
+  return env.isLobby ? failure("unauthenticated") : failure("unknown_name", name);
 }

@@ -1,0 +1,82 @@
+/**
+ * The parts of a zod schema, as zod's own definitions name them.
+ */
+import type { z } from "zod";
+
+export type Definition = z.core.$ZodTypes["_zod"]["def"];
+
+export function isSchema(candidate: unknown): candidate is z.ZodType {
+  return typeof candidate === "object" && candidate !== null && "_zod" in candidate;
+}
+
+/** zod's definition, as the closed union that a `switch` can walk. */
+export function definition(schema: z.core.$ZodType): Definition {
+  return (schema as z.core.$ZodTypes)._zod.def; // every schema of zod is one of these
+}
+
+export interface Part {
+  /** "items.0.name"; "" for the schema itself */
+  readonly path: string;
+  readonly schema: z.core.$ZodType;
+}
+
+/** The schemas directly inside, by the path of the values that they describe. */
+export function partsOf(schema: z.core.$ZodType): Part[] {
+  const def = definition(schema);
+  const at = (path: string, part: z.core.$ZodType): Part => ({ path, schema: part });
+  switch (def.type) {
+    case "object":
+      return Object.entries(def.shape).map(([key, part]) => at(key, part));
+    case "array":
+      return [at("[]", def.element)];
+    case "tuple":
+      return [...def.items.map((part, i) => at(String(i), part)), ...(def.rest === null ? [] : [at("[]", def.rest)])];
+    case "record":
+    case "map":
+      return [at("(key)", def.keyType), at("{}", def.valueType)];
+    case "set":
+      return [at("[]", def.valueType)];
+    case "union":
+      return def.options.map((part) => at("", part));
+    case "intersection":
+      return [at("", def.left), at("", def.right)];
+    case "optional":
+    case "nullable":
+    case "nonoptional":
+    case "default":
+    case "prefault":
+    case "catch":
+    case "readonly":
+    case "success":
+    case "promise":
+      return [at("", def.innerType)];
+    case "pipe":
+      return [at("", def.in), at("", def.out)];
+    case "lazy":
+      return [at("", def.getter())];
+    default:
+      return [];
+  }
+}
+
+/** The path of the first part whose output is not its input again; undefined when there is none. */
+export function findTransform(schema: z.core.$ZodType): string | undefined {
+  return find(schema, "", new Set());
+}
+
+function find(schema: z.core.$ZodType, path: string, seen: Set<z.core.$ZodType>): string | undefined {
+  if (seen.has(schema)) return undefined;
+  seen.add(schema);
+  const def = definition(schema);
+  if (def.type === "transform" || (def.type === "pipe" && def.transform !== undefined)) return path;
+  for (const part of partsOf(schema)) {
+    const found = find(part.schema, join(path, part.path), seen);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+export function join(path: string, part: string): string {
+  if (part === "" || path === "") return path + part;
+  return `${path}.${part}`;
+}

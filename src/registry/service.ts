@@ -1,0 +1,108 @@
+/**
+ * defineService: what a service offers and what it may call back on its consumers, as data that both sides import. It holds
+ * no handler and touches no network. docs/services.md.
+ */
+import { failure } from "../errors.ts";
+import { Method, type Params, ValueConstructor } from "./method.ts";
+import { checkName, checkPlainName } from "./names.ts";
+import { isSchema } from "./schema-walk.ts";
+
+export type Methods = Readonly<Record<string, Method>>;
+export type Values = Readonly<Record<string, ValueConstructor>>;
+
+// biome-ignore lint/complexity/noBannedTypes: a record without keys, whose `keyof` is never
+export type None = {};
+
+export interface ServiceSpec<M extends Methods, R extends Methods, V extends Values, C extends Params | undefined> {
+  /** a dotted name: "jobs" */
+  readonly name: string;
+  /** of the definition, as semver has it: "1.0.0" */
+  readonly version: string;
+  readonly title?: string;
+  readonly description?: string;
+  /** what a consumer may call on the service */
+  readonly methods: M;
+  /** what the service may call back on a consumer */
+  readonly reactions?: R;
+  /** what either side may write as a value of its own kind, such as `Point(1, 2)` */
+  readonly values?: V;
+  /** what a consumer shows before it may call anything: the parameters of the server's `authenticate` */
+  readonly credentials?: C;
+}
+
+const SPEC_KEYS: Readonly<Record<keyof ServiceSpec<Methods, Methods, Values, Params>, true>> = {
+  name: true,
+  version: true,
+  title: true,
+  description: true,
+  methods: true,
+  reactions: true,
+  values: true,
+  credentials: true,
+};
+/** https://semver.org, without its rule against leading zeros. */
+const VERSION = /^\d{1,9}\.\d{1,9}\.\d{1,9}(?:[-+][0-9A-Za-z.+-]{1,64})?$/;
+
+/** A checked definition. Its records are as given: their order is the order of documents. */
+export class Service<
+  M extends Methods = Methods,
+  R extends Methods = Methods,
+  V extends Values = Values,
+  C extends Params | undefined = Params | undefined,
+> {
+  readonly name: string;
+  readonly version: string;
+  readonly title: string | undefined;
+  readonly description: string | undefined;
+  readonly methods: M;
+  readonly reactions: R;
+  readonly values: V;
+  readonly credentials: C;
+
+  constructor(spec: ServiceSpec<M, R, V, C>) {
+    const unknown = Object.keys(spec).find((key) => !Object.hasOwn(SPEC_KEYS, key));
+    if (unknown !== undefined) throw failure("bad_option", `${unknown} is nothing that a service declares`);
+    checkName(spec.name, "service");
+    if (!VERSION.test(spec.version)) throw failure("bad_option", `the version of ${spec.name} is not like 1.0.0`);
+    const values = spec.values ?? ({} as V); // V is None when there is none
+    const reactions = spec.reactions ?? ({} as R);
+    checkMethods(spec.methods, "method", values);
+    checkMethods(reactions, "reaction", values);
+    for (const [name, value] of Object.entries<unknown>(values)) {
+      checkName(name, "value");
+      if (!(value instanceof ValueConstructor)) throw failure("bad_option", `${name} is not a value()`);
+    }
+    for (const [name, schema] of Object.entries(spec.credentials ?? {})) {
+      checkPlainName(name, "credential");
+      if (!isSchema(schema)) throw failure("bad_option", `credential ${name} has no zod schema`);
+    }
+    this.name = spec.name;
+    this.version = spec.version;
+    this.title = spec.title;
+    this.description = spec.description;
+    this.methods = spec.methods;
+    this.reactions = reactions;
+    this.values = values;
+    this.credentials = spec.credentials as C; // undefined is C then
+  }
+}
+
+function checkMethods(methods: Methods, what: string, values: Values): void {
+  if (typeof methods !== "object" || methods === null) throw failure("bad_option", `no ${what}s`);
+  for (const [name, method] of Object.entries<unknown>(methods)) {
+    checkName(name, what);
+    if (!(method instanceof Method)) throw failure("bad_option", `${what} ${name} is not a method()`);
+    if (Object.hasOwn(values, name)) throw failure("bad_option", `${name} is a ${what} and a value`);
+  }
+}
+
+/** Declares a service: methods for its consumers to call, reactions for it to call back, values of both.
+ *  @throws HbiError invalid_argument for names that can't be called, a missing schema, a malformed version, unknown keys */
+export function defineService<
+  M extends Methods,
+  R extends Methods = None,
+  V extends Values = None,
+  C extends Params | undefined = undefined,
+>(spec: ServiceSpec<M, R, V, C>): Service<M, R, V, C> {
+  return new Service(spec);
+}
