@@ -157,6 +157,12 @@ export class Bracket implements TurnTaker {
     this.ask();
   }
 
+  /** It is on the wire already, written by somebody else. */
+  markWritten(): void {
+    this.#isWhole = true;
+    this.#state = "closed";
+  }
+
   /** Drops what was built and not sent. */
   dropBuilt(): void {
     this.#pieces = [];

@@ -66,31 +66,29 @@ export class CoReceiver {
     } else {
       this.#objectChars -= text.length;
       this.#connection.pump();
-      value = this.#land(text, schema, env);
+      value = checked(landObject(text, env ?? this.#env(), this.#connection), schema);
     }
     return value as SchemaOutput<S>; // validated by that schema
   }
 
-  onObject(text: string): void {
+  /** Gives the object to whoever waits first, or keeps it. What landed, an error of the peer as well; undefined when it
+   *  is kept or could not be landed. */
+  onObject(text: string): unknown {
     if (!this.isWaitingForObject) {
       this.#objects.push(text);
       this.#objectChars += text.length;
-      return;
+      return undefined;
     }
     const waiting = this.#waiting.shift();
-    if (waiting === undefined) return;
+    if (waiting === undefined) return undefined;
+    let value: unknown;
     try {
-      waiting.wait.settle(this.#land(text, waiting.schema, waiting.env));
+      value = landObject(text, waiting.env ?? this.#env(), this.#connection);
+      waiting.wait.settle(checked(value, waiting.schema));
     } catch (thrown) {
       waiting.wait.fail(thrown instanceof HbiError ? thrown : failure("handler", undefined, { cause: thrown }));
     }
-  }
-
-  /** @throws HbiError the peer's, when the object is one; else why it is refused */
-  #land(text: string, schema: Schema | undefined, env: HostingEnv = this.#env()): unknown {
-    const value = landObject(text, env, this.#connection);
-    if (value instanceof HbiError) throw value;
-    return schema === undefined ? value : validate(schema, value, "bad_argument", "object");
+    return value;
   }
 
   /** The objects that are waited for do not come. */
@@ -171,6 +169,12 @@ export class CoReceiver {
     if (this.#isReceivingData) throw failure("wrong_stage", "raw data is being received already");
     this.#isReceivingData = true;
   }
+}
+
+/** @throws HbiError the peer's, when the object is one; else why it is refused */
+function checked(value: unknown, schema: Schema | undefined): unknown {
+  if (value instanceof HbiError) throw value;
+  return schema === undefined ? value : validate(schema, value, "bad_argument", "object");
 }
 
 /** An object packet as a value. @throws HbiError why it is refused */

@@ -19,6 +19,10 @@ export interface ConnectionOptions {
   /** false: sends plain conversation ids only, as the reference does */
   readonly extension?: boolean;
   readonly clock?: Clock;
+  /** What `$hbi.describe` answers, as JSON; without it nothing is told. */
+  readonly describe?: (() => string) | undefined;
+  /** The peer is about to close and takes no new conversations. */
+  readonly onGoAway?: ((reason: string | undefined) => void) | undefined;
   /** Default: what a handler threw unexpectedly goes to `console.error`; nothing else does. */
   readonly log?: (entry: LogEntry) => void;
 }

@@ -5,11 +5,12 @@
 import { type Clock, systemClock, type Timer } from "../clock.ts";
 import { asHbiError, failure, HbiError, oneLine } from "../errors.ts";
 import { type Limits, resolveLimits } from "../limits.ts";
-import type { HostingEnv } from "../registry/hosting-env.ts";
+import type { Builtins, HostingEnv } from "../registry/hosting-env.ts";
 import { encodePacket, type Packet } from "../wire/packet.ts";
 import { PacketReader } from "../wire/packet-reader.ts";
 import type { Transport, TransportSink } from "../wire/transport.ts";
 import { Wire } from "../wire/wire.ts";
+import { builtinsOf } from "./builtins.ts";
 import { type ConnectionOptions, type LogEntry, logUnexpected } from "./connection-options.ts";
 import { HostingEnd } from "./hosting-end.ts";
 import type { BracketReader, Keeper } from "./keeper.ts";
@@ -26,7 +27,6 @@ const PEER_CLOSED = "the peer closed without a reason";
 export class Connection implements TransportSink, Keeper, ReadHost {
   readonly limits: Limits;
   readonly clock: Clock;
-  readonly env: HostingEnv;
   readonly isExtended: boolean;
   readonly waits: Waits;
   readonly turn = new SendTurn();
@@ -38,9 +38,17 @@ export class Connection implements TransportSink, Keeper, ReadHost {
   readonly #transport: Transport;
   readonly #reading: ReadTurn;
   readonly #log: (entry: LogEntry) => void;
+  readonly #builtins: Builtins | undefined;
+  readonly #onGoAway: ConnectionOptions["onGoAway"];
+  #env: HostingEnv;
   #resolveClosed: (reason: HbiError | undefined) => void = () => undefined;
   #state: "starting" | "open" | "closing" | "closed" = "starting";
   #hasPeerEnded = false;
+  /** this side begins nothing more, but for its handlers that are still at work */
+  #isDraining = false;
+  /** the peer has said that it takes no more */
+  #isPeerGoing = false;
+  /** nothing of the peer begins any more; told when what is in flight is over */
   #drained: (() => void)[] | undefined;
   #reason: HbiError | undefined;
   #discardedBytes = 0;
@@ -51,7 +59,7 @@ export class Connection implements TransportSink, Keeper, ReadHost {
   /** @param context makes the hosting environment for the two ends */
   constructor(
     transport: Transport,
-    context: (po: PostingEnd, ho: HostingEnd) => HostingEnv,
+    context: (po: PostingEnd, ho: HostingEnd, connection: Connection) => HostingEnv,
     options: ConnectionOptions = {},
   ) {
     this.#transport = transport;
@@ -66,11 +74,25 @@ export class Connection implements TransportSink, Keeper, ReadHost {
     this.#reading = new ReadTurn(transport, reader, watch, this.clock, this.limits, this);
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
-    this.env = context(this.posting, this.hosting);
-    this.env.attach(this.posting, this.hosting);
+    this.#builtins = this.isExtended ? builtinsOf(options) : undefined;
+    this.#onGoAway = options.onGoAway;
+    this.#env = context(this.posting, this.hosting, this);
+    this.#env.attach(this.posting, this.hosting, this.#builtins);
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
+  }
+
+  /** What lands the conversations that begin from now on. */
+  get env(): HostingEnv {
+    return this.#env;
+  }
+
+  /** Lands what begins from now on in another environment: who has shown credentials meets more than who has not. */
+  enter(env: HostingEnv): void {
+    env.attach(this.posting, this.hosting, this.#builtins);
+    this.#env.detach();
+    this.#env = env;
   }
 
   get localAddress(): string {
@@ -161,12 +183,16 @@ export class Connection implements TransportSink, Keeper, ReadHost {
   /** New conversations wait while handlers are too many, or while the peer does not read its answers; but not while we
    *  wait for an answer that may lie behind them. */
   get #mayBegin(): boolean {
-    if (this.#drained !== undefined || this.hosting.isFull) return false;
+    if (this.#drained !== undefined || this.hosting.isOverfull) return false;
     return !this.wire.isAboveHighWater || this.posting.liveCount > 0;
   }
 
   peerError(text: string): void {
     this.#end(failure("peer_error", oneLine(text)));
+  }
+
+  handOverReader(owner: BracketReader, successor: BracketReader): void {
+    this.#reading.handOver(owner, successor);
   }
 
   releaseReader(owner: BracketReader): void {
@@ -203,7 +229,8 @@ export class Connection implements TransportSink, Keeper, ReadHost {
   /** @throws HbiError unavailable, also while draining */
   checkAccepting(): void {
     this.checkOpen();
-    if (this.#drained !== undefined) throw failure("draining");
+    if (this.#isPeerGoing) throw failure("draining", "the peer is closing");
+    if (this.#isDraining && this.hosting.liveCount === 0) throw failure("draining");
     if (this.#hasPeerEnded) throw failure("disconnected", PEER_CLOSED);
   }
 
@@ -234,11 +261,21 @@ export class Connection implements TransportSink, Keeper, ReadHost {
     if (this.#drained !== undefined && this.hosting.liveCount === 0 && this.posting.liveCount === 0) {
       for (const done of this.#drained.splice(0)) done();
     }
-    if (this.hosting.liveCount === this.limits.maxInFlight - 1 || this.#hasPeerEnded) this.pump();
+    if (this.hosting.liveCount === this.limits.maxInFlight || this.#hasPeerEnded) this.pump();
   }
 
-  /** No new conversations of either side; closes when those in flight are over, or after `handlerTimeoutMs` at the most. */
-  async drain(): Promise<void> {
+  /** The peer is about to close: it answers what it has, and takes no more. */
+  peerGoesAway(reason: string | undefined): void {
+    this.#isPeerGoing = true;
+    this.#onGoAway?.(reason);
+  }
+
+  /** No new conversations of either side, but those that a handler at work begins; closes when those in flight are over, or
+   *  after `handlerTimeoutMs` at the most. A peer that speaks the extension is told first, and what it had begun until then is
+   *  still landed: nothing is lost on the way. */
+  async drain(reason?: string): Promise<void> {
+    this.#isDraining = true;
+    if (this.#state === "open") await this.posting.sayGoAway(reason);
     this.#drained ??= [];
     if (this.isOpen && (this.hosting.liveCount > 0 || this.posting.liveCount > 0)) {
       const { promise, resolve } = withResolvers();
@@ -313,11 +350,11 @@ export class Connection implements TransportSink, Keeper, ReadHost {
 
   async #cleanup(): Promise<void> {
     try {
-      await this.env.runCleanup(this.#reason);
+      await this.#env.runCleanup(this.#reason);
     } catch (thrown) {
       this.report(asHbiError(thrown), "cleanup");
     }
-    this.env.detach();
+    this.#env.detach();
     this.#resolveClosed(this.#reason);
   }
 

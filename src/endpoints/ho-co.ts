@@ -14,6 +14,7 @@ import { type Plan, planScript } from "../registry/plan.ts";
 import { encodePacket, type Packet } from "../wire/packet.ts";
 import type { PacketReader } from "../wire/packet-reader.ts";
 import { Bracket } from "./bracket.ts";
+import { isUrgent } from "./builtin-names.ts";
 import { CoReceiver, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import { packetOf, sendBuffers, settled } from "./co-sender.ts";
 import type { BracketReader, Keeper } from "./keeper.ts";
@@ -29,6 +30,7 @@ export class HoCo implements BracketReader, LandingHost {
   readonly #receiver: CoReceiver;
   readonly #bracket: Bracket;
   readonly #beganAt: number;
+  #landedAt: number;
   readonly #isSeedStyle: boolean;
   #env: HostingEnv;
   #stage: HoStage = "recv";
@@ -50,7 +52,8 @@ export class HoCo implements BracketReader, LandingHost {
     this.#token = token;
     this.#receiver = new CoReceiver(connection, () => this.#env);
     this.#isSeedStyle = isSeedStyle(token);
-    this.#beganAt = token.deadlineMs === undefined ? 0 : connection.clock.now();
+    this.#beganAt = connection.clock.now();
+    this.#landedAt = this.#beganAt;
     const id = token.isExtended ? token.seq : token.text;
     const { hosting } = connection;
     const enter = this.#isSeedStyle ? (bracket: Bracket) => hosting.enterSeedAnswer(bracket) : undefined;
@@ -77,6 +80,19 @@ export class HoCo implements BracketReader, LandingHost {
 
   get intake(): RawIntake {
     return this.#receiver.intake;
+  }
+
+  /** Whether the poster speaks the extension, so that a failure can be told without ending the connection. */
+  get isExtended(): boolean {
+    return this.#token.isExtended;
+  }
+
+  /** Milliseconds until the poster, or the limit on handlers, gives up. */
+  get remainingMs(): number {
+    const { deadlineMs = Number.POSITIVE_INFINITY } = this.#token;
+    const now = this.#connection.clock.now();
+    const ms = Math.min(deadlineMs + this.#beganAt, this.limits.handlerTimeoutMs + this.#landedAt) - now;
+    return Math.max(ms, 0);
   }
 
   /** Aborts when the conversation is given up: its deadline has passed, a later statement failed, or the peer is gone. */
@@ -249,6 +265,7 @@ export class HoCo implements BracketReader, LandingHost {
     switch (directive) {
       case "":
       case "co_send":
+        if (this.#isHeldBack(text)) return false;
         if (this.#failure !== undefined) this.#skipScript(text);
         else if (this.#landing?.isRunning === true) return this.#holdScript();
         else this.#land(text, directive === "co_send");
@@ -265,6 +282,11 @@ export class HoCo implements BracketReader, LandingHost {
       default:
         throw failure("bad_state", `${directive} inside a conversation`);
     }
+  }
+
+  /** Begun beyond `maxInFlight`, so that a cancellation gets through: anything else waits for a place. */
+  #isHeldBack(code: string): boolean {
+    return this.#scripts === 0 && this.#connection.hosting.isOverfull && !isUrgent(code);
   }
 
   #land(text: string, wantsValue: boolean): void {
@@ -358,17 +380,18 @@ export class HoCo implements BracketReader, LandingHost {
     return this.#token.isExtended ? "json" : "python";
   }
 
+  /** The poster waits no more: the handler's signal aborts, and the conversation ends with `cancelled`. */
+  cancel(): void {
+    if (!this.#token.isExtended || this.#stage === "closed") return;
+    this.#fail(failure("cancelled"), this.#landing?.remainingRawBytes, this.#landing?.answersObject ?? false);
+  }
+
   // --- failing -------------------------------------------------------------------------------------------------------
 
   #startTimer(): void {
     if (this.#timer !== undefined) return;
-    const { clock } = this.#connection;
-    const left =
-      this.#token.deadlineMs === undefined
-        ? Number.POSITIVE_INFINITY
-        : this.#token.deadlineMs - (clock.now() - this.#beganAt);
-    const ms = Math.min(this.limits.handlerTimeoutMs, Math.max(left, 0));
-    this.#timer = clock.after(ms, () => {
+    this.#landedAt = this.#connection.clock.now();
+    this.#timer = this.#connection.clock.after(this.remainingMs, () => {
       const rawBytes = this.#landing?.remainingRawBytes;
       this.#fail(failure("handler_timeout"), rawBytes, this.#landing?.answersObject ?? false);
     });

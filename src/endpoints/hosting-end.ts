@@ -51,12 +51,15 @@ export class HostingEnd implements HostingDesk {
     return this.#connection.disconnect(reason);
   }
 
-  get isFull(): boolean {
-    return this.#live.size >= this.#connection.limits.maxInFlight;
+  /** One more than `maxInFlight` has begun, as the library's own messages must get through: its script is looked at. */
+  get isOverfull(): boolean {
+    return this.#live.size > this.#connection.limits.maxInFlight;
   }
 
   begin(id: string): HoCo {
-    const co = new HoCo(this.#connection, this.#connection.env, parseToken(id));
+    const token = parseToken(id);
+    if (token.isExtended) this.#connection.posting.extensionSeen();
+    const co = new HoCo(this.#connection, this.#connection.env, token);
     this.#live.add(co);
     return co;
   }
@@ -69,6 +72,15 @@ export class HostingEnd implements HostingDesk {
     } finally {
       this.#co = outer;
     }
+  }
+
+  /** The peer waits no more for the answer to one of its conversations. */
+  cancel(seq: string): void {
+    for (const co of this.#live) if (co.coSeq === seq) co.cancel(); // at most `maxInFlight`
+  }
+
+  peerGoesAway(reason: string | undefined): void {
+    this.#connection.peerGoesAway(reason);
   }
 
   ended(co: HoCo): void {

@@ -9,6 +9,7 @@ import type { HostingEnv } from "../registry/hosting-env.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { PacketReader } from "../wire/packet-reader.ts";
 import type { Bracket, Outgoing } from "./bracket.ts";
+import type { TurnTaker } from "./send-turn.ts";
 
 /** A conversation that holds the read turn: from its opening packet to its closing one nobody else reads. */
 export interface BracketReader {
@@ -22,13 +23,33 @@ export interface BracketReader {
   onPacket(packet: Packet): boolean;
 }
 
+/** A conversation that this side started. */
+export interface PostedConversation extends BracketReader {
+  readonly seq: number;
+  /** the id as the peer acknowledges it */
+  readonly coSeq: string;
+  /** Whether a part of it is on the wire and the end is not. */
+  readonly isSending: boolean;
+  answerBegins(): void;
+  /** Takes an answer to `co_send` outside of any bracket; false when it asked for none. */
+  takeLoneObject(text: string): boolean;
+  /** No answer can come any more. */
+  lose(error: HbiError): void;
+}
+
 /** The posting end, to its conversations. */
 export interface PostingDesk {
   readonly liveCount: number;
   readonly knowsExtension: boolean;
   /** Asks for a place on the wire, then for the send turn. */
-  admit(seq: number, bracket: Bracket): void;
-  withdraw(bracket: Bracket): void;
+  admit(seq: number, taker: TurnTaker, isUrgent?: boolean): void;
+  withdraw(taker: TurnTaker): void;
+  /** The peer has shown that it speaks the extension. */
+  extensionSeen(): void;
+  /** `successor` reads the rest of the answer. */
+  replace(conversation: PostedConversation, successor: PostedConversation): void;
+  /** Tells a peer that knows how to be told that nobody waits for the answer any more. */
+  cancelAtPeer(seq: number): void;
   completed(seq: number): void;
 }
 
@@ -37,6 +58,8 @@ export interface HostingDesk {
   readonly liveCount: number;
   /** Runs `handler` with `co` as the current conversation. */
   enter<T>(co: BracketReader, handler: () => T): T;
+  /** Whether one more than `maxInFlight` has begun: it may only be one of the library's own messages. */
+  readonly isOverfull: boolean;
   ended(co: BracketReader): void;
   queueSeedAnswer(bracket: Bracket): void;
   enterSeedAnswer(bracket: Bracket): void;
@@ -56,6 +79,8 @@ export interface Keeper extends Outgoing {
   readonly hosting: HostingDesk;
   /** Handles what has arrived, as far as somebody wants it. */
   pump(): void;
+  /** Another conversation goes on reading this bracket. */
+  handOverReader(owner: BracketReader, successor: BracketReader): void;
   /** The conversation has received all of its bracket. */
   releaseReader(owner: BracketReader): void;
   /** A packet outside of any bracket, in its turn. */
@@ -65,6 +90,7 @@ export interface Keeper extends Outgoing {
   /** Ends the connection because of `error`, and tells the peer. */
   cut(error: HbiError): void;
   disconnect(reason?: string): Promise<void>;
+  peerGoesAway(reason: string | undefined): void;
   /** @throws HbiError unavailable */
   checkOpen(): void;
   /** @throws HbiError unavailable, also while draining */

@@ -12,7 +12,7 @@ import type { PacketReader } from "../wire/packet-reader.ts";
 import { Bracket } from "./bracket.ts";
 import { CoReceiver, landObject, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import { packetOf, sendBuffers, settled } from "./co-sender.ts";
-import type { BracketReader, Keeper } from "./keeper.ts";
+import type { Keeper, PostedConversation } from "./keeper.ts";
 import { Landing, type LandingHost } from "./landing.ts";
 import type { Buffers, RawIntake } from "./raw-intake.ts";
 import { nextStage, PO_STAGES, type PoEvent, type PoStage } from "./stages.ts";
@@ -28,9 +28,13 @@ export interface CoOptions extends WaitOptions {
   readonly rawBytes?: number;
   /** Says that the answer has no raw data, so that a conversation given up can be read to its end. */
   readonly hasNoRawAnswer?: boolean;
+  /** How many raw bytes follow an object of the answer, with the same effect; undefined when the object can't tell. */
+  readonly answerBytes?: (object: unknown) => number | undefined;
+  /** Objects of the answer are dropped, rather than an error, when nobody receives them. */
+  readonly dropsObjects?: boolean;
 }
 
-export class PoCo implements BracketReader, LandingHost {
+export class PoCo implements PostedConversation, LandingHost {
   readonly #connection: Keeper;
   readonly #seq: number;
   readonly #id: string;
@@ -45,6 +49,8 @@ export class PoCo implements BracketReader, LandingHost {
   #isCompleted = false;
   #isAbandoned = false;
   #isFlushing = false;
+  /** buffers on their way to the wire: given up meanwhile, they still go there, as the host waits for every byte */
+  #sendingData = 0;
   #requests = 0;
   #failure: HbiError | undefined;
   #answerWait: Wait<void> | undefined;
@@ -74,6 +80,15 @@ export class PoCo implements BracketReader, LandingHost {
       (bracket) => posting.withdraw(bracket),
     );
     this.#hints = { onTimeout: () => connection.explainTimeout(this) };
+  }
+
+  /** One that was sent by other means, and whose answer has begun. */
+  static inAnswer(connection: Keeper, env: HostingEnv, seq: number): PoCo {
+    const co = new PoCo(connection, env, seq, { hasNoRawAnswer: true });
+    co.#bracket.markWritten();
+    co.#go("sent");
+    co.#isAnswering = true;
+    return co;
   }
 
   /** Begins to heed the signal: not before the posting end knows the conversation, as it may abort at once. */
@@ -137,7 +152,13 @@ export class PoCo implements BracketReader, LandingHost {
   async #sendData(buffers: Buffers, options: WaitOptions): Promise<void> {
     this.#checkSending();
     this.#flushSoon();
-    await sendBuffers(this.#bracket, this.#connection.waits, buffers, this.#with(options));
+    this.#sendingData += 1;
+    try {
+      await sendBuffers(this.#bracket, this.#connection.waits, buffers, this.#with(options));
+    } finally {
+      this.#sendingData -= 1;
+      if (this.#isAbandoned && !this.#isCompleted) this.#endAbandoned();
+    }
   }
 
   async #send(directive: "" | "co_recv" | "co_send", code: string | Script, options: WaitOptions): Promise<void> {
@@ -260,8 +281,17 @@ export class PoCo implements BracketReader, LandingHost {
       this.#complete();
       return;
     }
+    this.#endAbandoned();
+  }
+
+  #endAbandoned(): void {
+    if (this.#sendingData > 0) return;
+    const wasSending = this.#stage === "send";
     this.#endSending();
     if (this.#stage === "recv") this.#go("close");
+    if (!this.#isAnswering && (!wasSending || this.#bracket.isClosed)) {
+      this.#connection.posting.cancelAtPeer(this.#seq);
+    }
     this.intake.discard();
     if (this.#checkDrain()) this.#connection.pump();
   }
@@ -353,22 +383,26 @@ export class PoCo implements BracketReader, LandingHost {
 
   #onObject(text: string): void {
     if (this.#receiver.isWaitingForObject) {
-      this.#receiver.onObject(text);
+      const value = this.#receiver.onObject(text);
+      if (this.#options.answerBytes !== undefined) this.intake.announce(this.#bytesBehind(value));
       return;
     }
-    const value = this.#tryLand(text);
+    const value = landObject(text, this.#env, this.#connection);
     if (value instanceof HbiError) this.#failure ??= value;
-    else if (!this.#isAbandoned || this.#options.hasNoRawAnswer !== true) {
+    else if (!this.#isAbandoned && this.#options.dropsObjects !== true) {
       throw failure("bad_state", "an object that nobody receives");
     }
+    this.intake.discard(this.#bytesBehind(value));
   }
 
-  #tryLand(text: string): unknown {
-    try {
-      return landObject(text, this.#env, this.#connection);
-    } catch (thrown) {
-      return asHbiError(thrown);
-    }
+  /** Raw bytes behind an object of the answer. @throws HbiError when that is not certain: nobody can read on then */
+  #bytesBehind(value: unknown): number {
+    const { hasNoRawAnswer, answerBytes } = this.#options;
+    if (hasNoRawAnswer === true || value instanceof HbiError) return 0;
+    const bytes = answerBytes?.(value);
+    if (bytes === undefined) throw failure("bad_state", "an object that nobody receives");
+    if (bytes > this.limits.maxBodyBytes) throw failure("body_too_big", "of an answer");
+    return bytes;
   }
 
   // --- landing: scripts of the answer --------------------------------------------------------------------------------
@@ -416,7 +450,9 @@ export class PoCo implements BracketReader, LandingHost {
   }
 
   #checkDrain(): boolean {
-    if (this.intake.pendingBytes <= this.limits.maxDrainBytes) return true;
+    const { maxDrainBytes, maxBodyBytes } = this.limits;
+    const isDeclared = this.#options.answerBytes !== undefined;
+    if (this.intake.pendingBytes <= (isDeclared ? maxBodyBytes : maxDrainBytes)) return true;
     this.#connection.cut(failure("drain_too_big"));
     return false;
   }

@@ -2,23 +2,26 @@
  * PostingEnd: where this side starts conversations. Keeps at most as many of them unanswered on the wire as a host takes;
  * more wait here, in the order asked. docs/protocol.md, "conversations".
  */
-import { failure, type HbiError } from "../errors.ts";
+import { failure, type HbiError, oneLine } from "../errors.ts";
+import { repr } from "../parser/repr.ts";
 import type { Script } from "../parser/script.ts";
-import type { Bracket } from "./bracket.ts";
-import type { Keeper, PostingDesk } from "./keeper.ts";
+import { CANCEL, GO_AWAY } from "./builtin-names.ts";
+import type { Keeper, PostedConversation, PostingDesk } from "./keeper.ts";
+import { type CallRequest, PoCall } from "./po-call.ts";
 import { type CoOptions, PoCo } from "./po-co.ts";
 import type { Buffers } from "./raw-intake.ts";
+import type { TurnTaker } from "./send-turn.ts";
 import { SeqCounter, seqOf } from "./token.ts";
-import { unguarded } from "./waits.ts";
+import { unguarded, type WaitOptions } from "./waits.ts";
 
 export class PostingEnd implements PostingDesk {
   readonly #connection: Keeper;
   readonly #counter = new SeqCounter();
   /** begun and not completed */
-  readonly #live = new Map<number, PoCo>();
+  readonly #live = new Map<number, PostedConversation>();
   /** those of them that hold a place on the wire */
   readonly #admitted = new Set<number>();
-  readonly #gate = new Map<Bracket, number>();
+  readonly #gate = new Map<TurnTaker, number>();
   #knowsExtension = false;
 
   constructor(connection: Keeper) {
@@ -109,36 +112,88 @@ export class PostingEnd implements PostingDesk {
   }
 
   begin(options: CoOptions): PoCo {
-    const { limits } = this.#connection;
     this.#connection.checkAccepting();
-    if (this.#live.size >= limits.maxPostedInFlight + limits.maxPostedWaiting) throw failure("too_many_waiting");
-    const seq = this.#counter.take((candidate) => this.#live.has(candidate));
-    const co = new PoCo(this.#connection, this.#connection.env, seq, options);
-    this.#live.set(seq, co);
+    const co = new PoCo(this.#connection, this.#connection.env, this.#takeSeq(), options);
+    this.#live.set(co.seq, co);
     co.heedSignal();
     return co;
   }
 
-  admit(seq: number, bracket: Bracket): void {
-    if (this.#admitted.size >= this.#connection.limits.maxPostedInFlight) {
-      this.#gate.set(bracket, seq);
+  /** A call that is one script, answered by objects alone: the short way. For the typed layer.
+   *  @throws HbiError unavailable, resource_exhausted, cancelled when the signal has aborted already */
+  call(request: CallRequest): PoCall {
+    if (request.isUrgent === true) this.#connection.checkOpen();
+    else this.#connection.checkAccepting();
+    const { signal } = request;
+    if (signal?.aborted === true) throw failure("cancelled", undefined, { cause: signal.reason });
+    const call = new PoCall(this.#connection, this.#connection.env, this.#takeSeq(), request);
+    this.#live.set(call.seq, call);
+    this.admit(call.seq, call, request.isUrgent);
+    return call;
+  }
+
+  #takeSeq(): number {
+    const { maxPostedInFlight, maxPostedWaiting } = this.#connection.limits;
+    if (this.#live.size >= maxPostedInFlight + maxPostedWaiting) throw failure("too_many_waiting");
+    return this.#counter.take((candidate) => this.#live.has(candidate));
+  }
+
+  admit(seq: number, taker: TurnTaker, isUrgent = false): void {
+    if (!isUrgent && this.#admitted.size >= this.#connection.limits.maxPostedInFlight) {
+      this.#gate.set(taker, seq);
       return;
     }
     this.#admitted.add(seq);
-    this.#connection.turn.request(bracket);
+    this.#connection.turn.request(taker);
   }
 
-  withdraw(bracket: Bracket): void {
-    this.#gate.delete(bracket);
-    this.#connection.turn.withdraw(bracket);
+  withdraw(taker: TurnTaker): void {
+    this.#gate.delete(taker);
+    this.#connection.turn.withdraw(taker);
+  }
+
+  replace(conversation: PostedConversation, successor: PostedConversation): void {
+    this.#live.set(conversation.seq, successor);
+    this.#connection.handOverReader(conversation, successor);
+  }
+
+  /** Makes sure whether the peer speaks the extension: an empty conversation costs one round trip, and any peer takes it. */
+  async learnExtension(options: WaitOptions = {}): Promise<boolean> {
+    if (!this.#knowsExtension && this.#connection.isExtended) {
+      await this.begin({ ...options, hasNoRawData: true, hasNoRawAnswer: true }).waitCompleted(options);
+    }
+    return this.#knowsExtension;
+  }
+
+  /** The peer speaks the extension: it has acknowledged as only such a peer does, or says so in its own token. */
+  extensionSeen(): void {
+    if (this.#connection.isExtended) this.#knowsExtension = true;
+  }
+
+  cancelAtPeer(seq: number): void {
+    if (!this.#knowsExtension || !this.#connection.isOpen) return;
+    this.#say("cancel", `${CANCEL}("${seq}")`).catch(ignore); // it is a courtesy: the call has been given up either way
+  }
+
+  /** Asks the peer to begin nothing more. Resolves when everything that it had begun by then has been read here. */
+  async sayGoAway(reason: string | undefined): Promise<void> {
+    if (!this.#knowsExtension || !this.#connection.isOpen) return;
+    await this.#say("goaway", `${GO_AWAY}(${reason === undefined ? "" : repr(oneLine(reason))})`).catch(ignore); // closing anyway
+  }
+
+  async #say(name: string, code: string): Promise<void> {
+    const { closeTimeoutMs } = this.#connection.limits;
+    await this.call({ name, code, results: [], wantsResults: false, timeoutMs: closeTimeoutMs, isUrgent: true })
+      .promise;
   }
 
   completed(seq: number): void {
     this.#live.delete(seq);
     if (this.#admitted.delete(seq)) {
-      for (const [bracket, waiting] of this.#gate) {
-        this.#gate.delete(bracket);
-        this.admit(waiting, bracket);
+      for (const [taker, waiting] of this.#gate) {
+        if (this.#admitted.size >= this.#connection.limits.maxPostedInFlight) break;
+        this.#gate.delete(taker);
+        this.admit(waiting, taker);
         break;
       }
     }
@@ -146,13 +201,13 @@ export class PostingEnd implements PostingDesk {
   }
 
   /** co_ack_begin: who reads on. @throws HbiError failed_precondition for an id that is not in flight */
-  answerBegins(id: string): PoCo {
+  answerBegins(id: string): PostedConversation {
     const seq = seqOf(id);
     const co = this.#live.get(Number(seq));
     if (co === undefined || co.coSeq !== seq || !this.#admitted.has(co.seq)) {
       throw failure("bad_state", "co_ack_begin of an unknown id");
     }
-    if (id === seq && this.#connection.isExtended) this.#knowsExtension = true;
+    if (id === seq) this.extensionSeen();
     co.answerBegins();
     return co;
   }
@@ -168,3 +223,5 @@ export class PostingEnd implements PostingDesk {
     for (const co of this.#live.values()) co.lose(error);
   }
 }
+
+function ignore(): void {}

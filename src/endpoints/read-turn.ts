@@ -74,6 +74,10 @@ export class ReadTurn {
     this.#owner = owner;
   }
 
+  handOver(owner: BracketReader, successor: BracketReader): void {
+    if (this.#owner === owner) this.#owner = successor;
+  }
+
   release(owner: BracketReader): void {
     if (this.#owner === owner) this.#owner = undefined;
   }

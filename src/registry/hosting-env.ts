@@ -36,7 +36,7 @@ export interface ExposedMethod {
   readonly kind: "method";
   readonly name: string;
   readonly method: Method;
-  readonly handler: (params: never, co: never) => unknown;
+  readonly handler: (params: never, co: never, env: never) => unknown;
 }
 export interface ExposedValue {
   readonly kind: "value";
@@ -51,25 +51,44 @@ export interface Slot {
 }
 export type Entry = ExposedMethod | ExposedValue | Slot;
 
+/** Names that every connection of a service has in common: made once, shared by all of its environments. */
+export interface EntryTable {
+  readonly entries: ReadonlyMap<string, Entry>;
+  /** whether any of its methods takes raw data */
+  readonly takesRawData: boolean;
+  readonly writer: InstanceWriter | undefined;
+}
+
 /** What the library itself offers to peers that speak the extension: names that begin with `$hbi.`. */
 export type Builtins = ReadonlyMap<string, ExposedMethod>;
+
+const NOTHING: EntryTable = { entries: new Map(), takesRawData: false, writer: undefined };
+const HBI_ERROR: Entry = { kind: "value", name: "HbiError", maker: errorValue as never }; // a value of any type
 
 type InitHook = (po: never, ho: never) => unknown;
 type CleanupHook = (po: never, ho: never, reason: HbiError | undefined) => unknown;
 
 /** The hosting environment of one connection. Make one for each, as its slots, `po` and `ho` belong to one peer. */
 export class HostingEnv<E extends Ends = Ends> {
-  readonly #entries = new Map<string, Entry>([
-    ["HbiError", { kind: "value", name: "HbiError", maker: errorValue as never }],
-  ]);
+  readonly #shared: EntryTable;
+  readonly #own = new Map<string, Entry>();
   readonly #init: InitHook[] = [];
   readonly #cleanup: CleanupHook[] = [];
-  #takesRawData = false;
+  #takesRawData: boolean;
   #writer: InstanceWriter | undefined;
   #builtins: Builtins | undefined;
   #isLobby = false;
   #po: unknown;
   #ho: unknown;
+  /** what the handlers of a shared table find their connection by */
+  readonly bound: unknown;
+
+  constructor(shared: EntryTable = NOTHING, bound?: unknown) {
+    this.#shared = shared;
+    this.#takesRawData = shared.takesRawData;
+    this.#writer = shared.writer;
+    this.bound = bound;
+  }
 
   /** The posting end of the connection. @throws HbiError failed_precondition before it is connected */
   get po(): E["po"] {
@@ -101,13 +120,9 @@ export class HostingEnv<E extends Ends = Ends> {
 
   /** Exposes each method with the handler of the same name; none may be missing or left over. */
   exposeAll<M extends Readonly<Record<string, Method>>>(methods: M, handlers: Handlers<M, E["co"]>): this {
-    const surplus = Object.keys(handlers).find((name) => !Object.hasOwn(methods, name));
-    if (surplus !== undefined) throw failure("bad_option", `${surplus} has a handler and is not declared`);
-    for (const name of Object.keys(methods)) {
-      const method = methods[name];
-      const handler: unknown = Object.hasOwn(handlers, name) ? handlers[name as keyof M] : undefined;
-      if (method === undefined || typeof handler !== "function") throw failure("bad_option", `${name} has no handler`);
-      this.expose(name, method, handler as Handler<Params, z.ZodType | undefined, E["co"]>); // as declared by Handlers
+    checkHandlers(methods, handlers);
+    for (const [name, method] of Object.entries(methods)) {
+      this.expose(name, method, handlers[name as keyof M] as Handler<Params, z.ZodType | undefined, E["co"]>); // as declared by Handlers
     }
     return this;
   }
@@ -125,13 +140,13 @@ export class HostingEnv<E extends Ends = Ends> {
     checkName(name, "value");
     if (!(maker instanceof ValueConstructor)) throw failure("bad_option", `${name} is not a value()`);
     this.#add({ kind: "value", name, maker: maker as unknown as ValueConstructor }); // of every type
-    if (maker.spec.is !== undefined) this.#writer ??= (instance) => this.#written(instance);
+    if (maker.spec.is !== undefined) this.#writer ??= (instance) => writtenBy(this.#all(), instance);
     return this;
   }
 
   /** What the peer assigned to a slot, or its initial value; undefined before. */
   get(name: string): unknown {
-    const entry = this.#entries.get(name);
+    const entry = this.#own.get(name);
     if (entry?.kind !== "slot") throw failure("bad_option", `${name} is not a slot`);
     return entry.value;
   }
@@ -155,7 +170,8 @@ export class HostingEnv<E extends Ends = Ends> {
   }
 
   lookup(name: string): Entry | undefined {
-    return this.#entries.get(name) ?? this.#builtins?.get(name);
+    const entry = this.#shared.entries.get(name) ?? this.#own.get(name) ?? this.#builtins?.get(name);
+    return entry === undefined && name === HBI_ERROR.name ? HBI_ERROR : entry;
   }
 
   /** Whether this is what a peer meets before it has authenticated: whatever else it names is refused as `unauthenticated`,
@@ -171,23 +187,14 @@ export class HostingEnv<E extends Ends = Ends> {
     return this;
   }
 
-  /** Everything that was exposed, in that order. */
-  get entries(): Iterable<Entry> {
-    return this.#entries.values();
-  }
-
   /** Writes values of a class as their constructor calls; undefined when none is exposed that recognises its own. */
   get writer(): InstanceWriter | undefined {
     return this.#writer;
   }
 
-  #written(instance: object): readonly [name: string, args: readonly unknown[]] | undefined {
-    for (const entry of this.#entries.values()) {
-      if (entry.kind !== "value" || entry.maker.spec.is?.(instance) !== true) continue;
-      const members = instance as Readonly<Record<string, unknown>>; // recognised by the value's own `is`
-      return [entry.name, entry.maker.signature.names.map((name) => members[name])];
-    }
-    return undefined;
+  *#all(): Iterable<Entry> {
+    yield* this.#own.values();
+    yield* this.#shared.entries.values();
   }
 
   /** For the connection alone. @throws HbiError failed_precondition when another connection uses this environment */
@@ -218,7 +225,50 @@ export class HostingEnv<E extends Ends = Ends> {
   }
 
   #add(entry: Entry): void {
-    if (this.#entries.has(entry.name)) throw failure("bad_option", `${entry.name} is exposed already`);
-    this.#entries.set(entry.name, entry);
+    if (this.#own.has(entry.name) || this.#shared.entries.has(entry.name))
+      throw failure("bad_option", `${entry.name} is exposed already`);
+    this.#own.set(entry.name, entry);
+  }
+}
+
+/** The constructor call of an instance that one of the values recognises; its members are named as their parameters. */
+function writtenBy(
+  entries: Iterable<Entry>,
+  instance: object,
+): readonly [name: string, args: readonly unknown[]] | undefined {
+  for (const entry of entries) {
+    if (entry.kind !== "value" || entry.maker.spec.is?.(instance) !== true) continue;
+    const members = instance as Readonly<Record<string, unknown>>; // recognised by the value's own `is`
+    return [entry.name, entry.maker.signature.names.map((name) => members[name])];
+  }
+  return undefined;
+}
+
+/** The table of a definition: `handlerOf` gives what runs a method, for every connection. */
+export function entryTable(
+  methods: Readonly<Record<string, Method>>,
+  values: Readonly<Record<string, ValueConstructor>>,
+  handlerOf: (name: string, method: Method) => ExposedMethod["handler"],
+): EntryTable {
+  const entries = new Map<string, Entry>();
+  let takesRawData = false;
+  for (const [name, method] of Object.entries(methods)) {
+    entries.set(name, { kind: "method", name, method, handler: handlerOf(name, method) });
+    takesRawData ||= method.takesRawData;
+  }
+  const makers = Object.entries(values).map(([name, maker]): ExposedValue => ({ kind: "value", name, maker }));
+  for (const maker of makers) entries.set(maker.name, maker);
+  const isWriting = makers.some(({ maker }) => maker.spec.is !== undefined);
+  return { entries, takesRawData, writer: isWriting ? (instance) => writtenBy(makers, instance) : undefined };
+}
+
+/** A handler for each method, and no other. @throws HbiError invalid_argument, naming the one */
+export function checkHandlers(methods: Readonly<Record<string, unknown>>, handlers: unknown): void {
+  if (typeof handlers !== "object" || handlers === null) throw failure("bad_option", "no handlers");
+  const surplus = Object.keys(handlers).find((name) => !Object.hasOwn(methods, name));
+  if (surplus !== undefined) throw failure("bad_option", `${surplus} has a handler and is not declared`);
+  for (const name of Object.keys(methods)) {
+    const handler: unknown = Object.hasOwn(handlers, name) ? handlers[name as never] : undefined; // own and known
+    if (typeof handler !== "function") throw failure("bad_option", `${name} has no handler`);
   }
 }

@@ -15,7 +15,7 @@ import { validate } from "./validate.ts";
 export function runStep(step: Step, params: object | undefined, env: HostingEnv, co: unknown): unknown {
   switch (step.kind) {
     case "call":
-      return step.entry.handler(params as never, co as never); // validated by the schema that types the handler
+      return step.entry.handler(params as never, co as never, env as never); // validated by the schema that types the handler
     case "assign":
       if (!step.hasNestedCall) {
         step.slot.value = step.value;
@@ -89,7 +89,7 @@ function runNested(call: Call, env: HostingEnv, co: unknown): unknown {
   }
   const { signature, spec } = entry.method;
   const params = signature.validate(call.name, signature.bind(call));
-  const result = entry.handler(params as never, co as never); // validated by the schema that types the handler
+  const result = entry.handler(params as never, co as never, env as never); // validated by the schema that types the handler
   const { result: schema } = spec;
   return schema === undefined ? result : then(result, (value) => validate(schema, value, "bad_result", call.name));
 }

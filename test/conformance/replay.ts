@@ -44,7 +44,7 @@ export async function replay(transcript: Transcript, side: Side, socket: Socket)
       }
       missing ??= await listener.until(needed);
       if (missing !== undefined || listener.hasEnded) break;
-      socket.write(encode(item));
+      socket.write(encode(listener.echoing(item)));
     } else if (item.kind !== "end") {
       const key = keeper.add(item);
       if (key !== "err") needed.set(key, (needed.get(key) ?? 0) + 1);
@@ -70,6 +70,8 @@ class Listener {
   readonly #recorded: Brackets;
   #buffer = Buffer.alloc(0);
   #wake: (() => void)[] = [];
+  /** ids as the peer said them: a token is echoed whole, as the recorded programs would do */
+  readonly #ids = new Map<string, string>();
   hasEnded = false;
 
   constructor(recorded: Brackets) {
@@ -85,6 +87,11 @@ class Listener {
   end(): void {
     this.hasEnded = true;
     this.#notify();
+  }
+
+  echoing(item: Exclude<Item, { kind: "end" }>): Exclude<Item, { kind: "end" }> {
+    if (item.kind === "raw" || !item.directive.startsWith("co_ack")) return item;
+    return { ...item, payload: this.#ids.get(item.payload) ?? item.payload };
   }
 
   #takeOne(): boolean {
@@ -104,6 +111,7 @@ class Listener {
     if (this.#buffer.length < end) return false;
     const payload = this.#buffer.toString("utf8", close + 1, end);
     this.#buffer = this.#buffer.subarray(end);
+    if (header[2] === "co_begin") this.#ids.set(payload.split(";")[0] ?? "", payload);
     this.keeper.add({ kind: "packet", from: "server", directive: header[2] ?? "", payload } satisfies PacketItem);
     return true;
   }

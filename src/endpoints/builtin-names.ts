@@ -1,0 +1,15 @@
+/**
+ * Names of the library's own methods, which peers of this implementation offer each other. docs/protocol.md, section 7.
+ */
+export const CANCEL = "$hbi.cancel";
+export const PING = "$hbi.ping";
+export const DESCRIBE = "$hbi.describe";
+export const GO_AWAY = "$hbi.goaway";
+export const AUTHENTICATE = "$hbi.authenticate";
+
+/** Whether a script is one of those that must get through when everything else waits: one short call, no more. */
+export function isUrgent(code: string): boolean {
+  return URGENT.test(code);
+}
+
+const URGENT = /^\$hbi\.(?:cancel|ping|goaway)\((?:"(?:[^"\\]|\\.)*")?\)$/;

@@ -1,0 +1,249 @@
+/**
+ * PoCall: a conversation of one script without raw data, whose answer is as many objects as were declared: one write, one
+ * read, one promise. Whatever else an answer may hold (scripts of the host) is left to a PoCo that takes over.
+ */
+import type { z } from "zod";
+import type { Timer } from "../clock.ts";
+import { asHbiError, failure, HbiError } from "../errors.ts";
+import type { HostingEnv } from "../registry/hosting-env.ts";
+import { validate } from "../registry/validate.ts";
+import { encodePacket, type Packet } from "../wire/packet.ts";
+import { landObject } from "./co-receiver.ts";
+import type { BracketReader, Keeper, PostedConversation } from "./keeper.ts";
+import { PoCo } from "./po-co.ts";
+import type { TurnTaker } from "./send-turn.ts";
+import { formatToken, seqOf } from "./token.ts";
+import { withLanded } from "./waits.ts";
+
+export interface CallRequest {
+  readonly code: string;
+  /** for error messages: "do_job" */
+  readonly name: string;
+  /** schemas of the objects of the answer, in order; undefined: of a kind that nobody wants to know */
+  readonly results: readonly (z.ZodType | undefined)[];
+  /** false: the objects are dropped, and only the acknowledgement counts */
+  readonly wantsResults: boolean;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** goes before what waits, and beside what is in flight: for the library's own messages */
+  readonly isUrgent?: boolean;
+  /** resolves when it is on the wire */
+  readonly onSent?: () => void;
+}
+
+export class PoCall implements BracketReader, TurnTaker, PostedConversation {
+  readonly seq: number;
+  readonly promise: Promise<readonly unknown[]>;
+  readonly #connection: Keeper;
+  readonly #env: HostingEnv;
+  readonly #request: CallRequest;
+  readonly #deadlineAt: number;
+  readonly #values: unknown[] = [];
+  #resolve: (values: readonly unknown[]) => void = ignore;
+  #reject: (error: HbiError) => void = ignore;
+  #timer: Timer | undefined;
+  #onAbort: (() => void) | undefined;
+  #state: "waiting" | "sent" | "answering" | "completed" = "waiting";
+  #isSettled = false;
+  #failure: HbiError | undefined;
+  /** reads the rest of an answer that has scripts in it */
+  #successor: PoCo | undefined;
+
+  constructor(connection: Keeper, env: HostingEnv, seq: number, request: CallRequest) {
+    this.seq = seq;
+    this.#connection = connection;
+    this.#env = env;
+    this.#request = request;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const { timeoutMs, signal } = request;
+    const { clock } = connection;
+    this.#deadlineAt = timeoutMs === Number.POSITIVE_INFINITY ? timeoutMs : clock.now() + timeoutMs;
+    if (timeoutMs !== Number.POSITIVE_INFINITY) {
+      this.#timer = clock.after(timeoutMs, () => this.abandon(connection.explainTimeout(this)));
+    }
+    if (signal !== undefined) {
+      this.#onAbort = () => this.abandon(failure("cancelled", undefined, { cause: signal.reason }));
+      signal.addEventListener("abort", this.#onAbort, { once: true });
+    }
+  }
+
+  get label(): string {
+    return `call ${this.seq} of ${this.#request.name}`;
+  }
+
+  get coSeq(): string {
+    return String(this.seq);
+  }
+
+  get isUrgent(): boolean {
+    return this.#request.isUrgent === true;
+  }
+
+  /** It is written whole, so nothing is ever half on the wire. */
+  get isSending(): boolean {
+    return false;
+  }
+
+  // --- sending -------------------------------------------------------------------------------------------------------
+
+  granted(): void {
+    const { wire, posting, turn, isExtended, clock } = this.#connection;
+    const { code, timeoutMs, onSent } = this.#request;
+    const id = formatToken(this.seq, isExtended, {
+      hasNoRawData: true,
+      ...(timeoutMs === Number.POSITIVE_INFINITY ? {} : { deadlineMs: this.#deadlineAt - clock.now() }),
+    });
+    this.#state = "sent";
+    wire.text(
+      encodePacket("co_begin", id) +
+        encodePacket("", code) +
+        encodePacket("co_end", posting.knowsExtension ? this.coSeq : id),
+    );
+    turn.release(this);
+    onSent?.();
+  }
+
+  // --- reading: called by the connection -----------------------------------------------------------------------------
+
+  readonly wantsRaw = false;
+  readonly wantsPacket = true;
+
+  takeRaw(): boolean {
+    return false;
+  }
+
+  takeLoneObject(): boolean {
+    return false; // it never asks by co_send
+  }
+
+  answerBegins(): void {
+    if (this.#state !== "sent") throw failure("bad_state", "answered twice");
+    this.#state = "answering";
+  }
+
+  onPacket(packet: Packet): boolean {
+    switch (packet.directive) {
+      case "co_recv":
+        this.#onObject(packet.text);
+        return true;
+      case "co_ack_end":
+        if (seqOf(packet.text) !== this.coSeq) throw failure("bad_state", "co_ack_end of another id");
+        this.#connection.releaseReader(this);
+        this.#acknowledged();
+        return true;
+      case "":
+        return this.#succeed().onPacket(packet);
+      default:
+        throw failure("bad_state", `${packet.directive} inside an answer`);
+    }
+  }
+
+  #onObject(text: string): void {
+    const { results, wantsResults } = this.#request;
+    if (this.#failure !== undefined) return; // given up, or failed before: the rest is read and dropped
+    const index = this.#values.length;
+    if (index >= results.length) throw failure("bad_state", "an object that nobody receives");
+    try {
+      const value = landObject(text, this.#env, this.#connection);
+      if (value instanceof HbiError) throw value;
+      this.#take(results[index], value);
+    } catch (thrown) {
+      this.#fail(asHbiError(thrown));
+      return;
+    }
+    if (wantsResults && this.#values.length === results.length) this.#settle();
+  }
+
+  #take(schema: z.ZodType | undefined, value: unknown): void {
+    const { wantsResults, name } = this.#request;
+    this.#values.push(wantsResults && schema !== undefined ? validate(schema, value, "bad_answer", name) : undefined);
+  }
+
+  #acknowledged(): void {
+    if (this.#failure === undefined && !this.#isSettled) {
+      if (this.#request.wantsResults && this.#values.length < this.#request.results.length) {
+        this.#fail(failure("no_answer"));
+      } else this.#settle();
+    }
+    this.#complete();
+  }
+
+  /** The answer has scripts: a PoCo lands them, and waits for what this call waits for. */
+  #succeed(): PoCo {
+    const { results } = this.#request;
+    const co = PoCo.inAnswer(this.#connection, this.#env, this.seq);
+    this.#successor = co;
+    this.#connection.posting.replace(this, co);
+    if (this.#failure !== undefined) {
+      co.abandon(this.#failure);
+      return co;
+    }
+    const objects = results.slice(this.#values.length).map((schema) => {
+      const object = co.recvObj(undefined, FOREVER).then((value) => this.#take(schema, value));
+      object.catch(ignore); // the first one that fails is told
+      return object;
+    });
+    const completed = co.waitCompleted(FOREVER);
+    completed.catch(ignore);
+    Promise.all(this.#request.wantsResults && objects.length > 0 ? objects : [...objects, completed]).then(
+      () => this.#settle(),
+      (thrown) => this.#fail(asHbiError(thrown)),
+    );
+    return co;
+  }
+
+  // --- ending --------------------------------------------------------------------------------------------------------
+
+  /** Gives up: the promise rejects, the peer is told if it can be, the answer is read to its end and dropped. */
+  abandon(error: HbiError): void {
+    if (this.#isSettled) return;
+    const { posting } = this.#connection;
+    this.#fail(this.#state === "waiting" ? withLanded(error, false) : error);
+    if (this.#state === "waiting") {
+      posting.withdraw(this);
+      this.#complete();
+      return;
+    }
+    if (this.#successor !== undefined) this.#successor.abandon(error);
+    else if (this.#state === "sent") posting.cancelAtPeer(this.seq);
+  }
+
+  /** No answer can come any more. */
+  lose(error: HbiError): void {
+    this.#fail(withLanded(error, this.#state !== "waiting"));
+    this.#complete();
+  }
+
+  #complete(): void {
+    if (this.#state === "completed") return;
+    this.#state = "completed";
+    this.#connection.posting.completed(this.seq);
+  }
+
+  #fail(error: HbiError): void {
+    this.#failure ??= error;
+    if (this.#isSettled) return;
+    this.#end();
+    this.#reject(error);
+  }
+
+  #settle(): void {
+    if (this.#isSettled) return;
+    this.#end();
+    this.#resolve(this.#values);
+  }
+
+  #end(): void {
+    this.#isSettled = true;
+    this.#timer?.cancel();
+    if (this.#onAbort !== undefined) this.#request.signal?.removeEventListener("abort", this.#onAbort);
+  }
+}
+
+/** The call's own timer bounds it. */
+const FOREVER = { timeoutMs: Number.POSITIVE_INFINITY };
+
+function ignore(): void {}
