@@ -104,6 +104,7 @@ export class Bracket implements TurnTaker {
   async #bytesWhenOpen(chunk: Uint8Array, options: WaitOptions): Promise<void> {
     this.#unwritten += 1;
     await this.open(options); // if it fails, the mark stays: the data was not sent
+    if (this.#state !== "open") throw failure("wrong_stage", `${this.label} is closed`); // given up while it waited
     this.#unwritten -= 1;
     await this.#out.wire.bytes(chunk);
   }

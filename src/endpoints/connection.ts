@@ -74,13 +74,13 @@ export class Connection implements TransportSink, Keeper, ReadHost {
     this.#reading = new ReadTurn(transport, reader, watch, this.clock, this.limits, this);
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
     this.#builtins = this.isExtended ? builtinsOf(options) : undefined;
     this.#onGoAway = options.onGoAway;
     this.#env = context(this.posting, this.hosting, this);
     this.#env.attach(this.posting, this.hosting, this.#builtins);
-    this.closed = new Promise((resolve) => {
-      this.#resolveClosed = resolve;
-    });
   }
 
   /** What lands the conversations that begin from now on. */

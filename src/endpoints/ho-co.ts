@@ -153,6 +153,12 @@ export class HoCo implements BracketReader, LandingHost {
     return this.#receiver.chunks(byteLength, this.#isManual, this.#rawOptions(options));
   }
 
+  /** Skips what is unread of the present raw data, so that what stands behind it can be read. */
+  discardData(): void {
+    this.intake.discard();
+    if (this.#checkDrain()) this.#connection.pump();
+  }
+
   /** Waits until the peer has sent everything of the conversation; from then on the wire serves others. Not needed: it
    *  happens by itself when the script has its data. */
   async finishRecv(options: WaitOptions = {}): Promise<void> {
@@ -367,7 +373,7 @@ export class HoCo implements BracketReader, LandingHost {
     let packet: string;
     try {
       const { maxDepth, maxPacketBytes } = this.limits;
-      packet = encodePacket("co_recv", repr(value ?? null, this.#dialect, maxDepth), maxPacketBytes);
+      packet = encodePacket("co_recv", repr(value ?? null, this.#dialect, maxDepth, this.#env.writer), maxPacketBytes);
     } catch (cause) {
       this.#fail(failure("bad_result", undefined, { cause }), this.#landing?.remainingRawBytes, true);
       return;
@@ -382,7 +388,7 @@ export class HoCo implements BracketReader, LandingHost {
 
   /** The poster waits no more: the handler's signal aborts, and the conversation ends with `cancelled`. */
   cancel(): void {
-    if (!this.#token.isExtended || this.#stage === "closed") return;
+    if (!this.#token.isExtended || this.#stage === "closed" || this.#isMidAnswer) return;
     this.#fail(failure("cancelled"), this.#landing?.remainingRawBytes, this.#landing?.answersObject ?? false);
   }
 
@@ -392,6 +398,7 @@ export class HoCo implements BracketReader, LandingHost {
     if (this.#timer !== undefined) return;
     this.#landedAt = this.#connection.clock.now();
     this.#timer = this.#connection.clock.after(this.remainingMs, () => {
+      if (this.#isMidAnswer) return; // how fast it goes on is the peer's doing, and watched by the wire
       const rawBytes = this.#landing?.remainingRawBytes;
       this.#fail(failure("handler_timeout"), rawBytes, this.#landing?.answersObject ?? false);
     });
@@ -405,8 +412,7 @@ export class HoCo implements BracketReader, LandingHost {
     if (this.#stage === "closed") return; // by the handler: nobody but the operator can be told
     const rest = this.#restOfRawData(planned);
     const isTold = this.#token.isExtended || answersObject;
-    const isMidAnswer = this.#bracket.isStarted && this.#sentRawData;
-    if (rest === undefined || !isTold || isMidAnswer) {
+    if (rest === undefined || !isTold || this.#isMidAnswer) {
       this.#connection.cut(error);
       return;
     }
@@ -418,6 +424,11 @@ export class HoCo implements BracketReader, LandingHost {
     this.#bracket.build(encodePacket("co_recv", errorText(error)));
     if (this.#stage === "recv") this.#connection.pump();
     else this.#finish();
+  }
+
+  /** Whether raw data of the answer is on the wire: it must go on to its end, or the connection end with it. */
+  get #isMidAnswer(): boolean {
+    return this.#bracket.isStarted && this.#sentRawData;
   }
 
   /** Whoever waits in this conversation is told; what the handler still does is ignored. */

@@ -13,7 +13,7 @@ import type { HostingEnv } from "./hosting-env.ts";
 import type { PostingEnd } from "./posting-end.ts";
 
 /** Makes the environment of a new connection: what its peer may use. The ends are connected when init hooks run. */
-export type ContextFactory = (po: PostingEnd, ho: HostingEnd) => HostingEnv;
+export type ContextFactory = (po: PostingEnd, ho: HostingEnd, connection: Connection) => HostingEnv;
 
 export class HBIS {
   readonly #address: Address;
@@ -74,6 +74,11 @@ export class HBIS {
     await this.#closed;
   }
 
+  /** Resolves when it has stopped listening and every connection is over. */
+  get closed(): Promise<void> {
+    return this.#closed ?? Promise.resolve();
+  }
+
   async #accept(socket: Socket): Promise<void> {
     const transport = nodeSocketTransport(socket);
     let connection: Connection;
@@ -93,10 +98,10 @@ export class HBIS {
     }
   }
 
-  /** Accepts no one any more, lets the conversations in flight finish, then closes. */
-  async drain(): Promise<void> {
+  /** Accepts no one any more, tells peers that speak the extension, lets the conversations in flight finish, then closes. */
+  async drain(reason?: string): Promise<void> {
     this.#stopListening();
-    await Promise.all([...this.#connections].map((connection) => connection.drain()));
+    await Promise.all([...this.#connections].map((connection) => connection.drain(reason)));
     await this.#closed;
   }
 

@@ -5,7 +5,6 @@
 import type { z } from "zod";
 import type { Timer } from "../clock.ts";
 import { asHbiError, failure, HbiError } from "../errors.ts";
-import type { HostingEnv } from "../registry/hosting-env.ts";
 import { validate } from "../registry/validate.ts";
 import { encodePacket, type Packet } from "../wire/packet.ts";
 import { landObject } from "./co-receiver.ts";
@@ -19,27 +18,29 @@ export interface CallRequest {
   readonly code: string;
   /** for error messages: "do_job" */
   readonly name: string;
-  /** schemas of the objects of the answer, in order; undefined: of a kind that nobody wants to know */
+  /** schemas of the objects of the answer, in order; undefined: any */
   readonly results: readonly (z.ZodType | undefined)[];
   /** false: the objects are dropped, and only the acknowledgement counts */
   readonly wantsResults: boolean;
+  /** the promise is of all objects as an array, rather than of the only one */
+  readonly isList?: boolean;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   /** goes before what waits, and beside what is in flight: for the library's own messages */
   readonly isUrgent?: boolean;
-  /** resolves when it is on the wire */
-  readonly onSent?: () => void;
+  /** told when it is on the wire, perhaps before `call` has returned it */
+  readonly onSent?: (call: PoCall) => void;
 }
 
 export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   readonly seq: number;
-  readonly promise: Promise<readonly unknown[]>;
+  /** the object of the answer, all of them, or undefined */
+  readonly promise: Promise<unknown>;
   readonly #connection: Keeper;
-  readonly #env: HostingEnv;
   readonly #request: CallRequest;
   readonly #deadlineAt: number;
   readonly #values: unknown[] = [];
-  #resolve: (values: readonly unknown[]) => void = ignore;
+  #resolve: (value: unknown) => void = ignore;
   #reject: (error: HbiError) => void = ignore;
   #timer: Timer | undefined;
   #onAbort: (() => void) | undefined;
@@ -49,10 +50,9 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   /** reads the rest of an answer that has scripts in it */
   #successor: PoCo | undefined;
 
-  constructor(connection: Keeper, env: HostingEnv, seq: number, request: CallRequest) {
+  constructor(connection: Keeper, seq: number, request: CallRequest) {
     this.seq = seq;
     this.#connection = connection;
-    this.#env = env;
     this.#request = request;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -103,7 +103,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
         encodePacket("co_end", posting.knowsExtension ? this.coSeq : id),
     );
     turn.release(this);
-    onSent?.();
+    onSent?.(this);
   }
 
   // --- reading: called by the connection -----------------------------------------------------------------------------
@@ -147,7 +147,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
     const index = this.#values.length;
     if (index >= results.length) throw failure("bad_state", "an object that nobody receives");
     try {
-      const value = landObject(text, this.#env, this.#connection);
+      const value = landObject(text, this.#connection.env, this.#connection);
       if (value instanceof HbiError) throw value;
       this.#take(results[index], value);
     } catch (thrown) {
@@ -159,7 +159,8 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
 
   #take(schema: z.ZodType | undefined, value: unknown): void {
     const { wantsResults, name } = this.#request;
-    this.#values.push(wantsResults && schema !== undefined ? validate(schema, value, "bad_answer", name) : undefined);
+    const isChecked = wantsResults && schema !== undefined;
+    this.#values.push(isChecked ? validate(schema, value, "bad_answer", name) : value);
   }
 
   #acknowledged(): void {
@@ -174,7 +175,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   /** The answer has scripts: a PoCo lands them, and waits for what this call waits for. */
   #succeed(): PoCo {
     const { results } = this.#request;
-    const co = PoCo.inAnswer(this.#connection, this.#env, this.seq);
+    const co = PoCo.inAnswer(this.#connection, this.seq);
     this.#successor = co;
     this.#connection.posting.replace(this, co);
     if (this.#failure !== undefined) {
@@ -233,7 +234,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   #settle(): void {
     if (this.#isSettled) return;
     this.#end();
-    this.#resolve(this.#values);
+    this.#resolve(this.#request.isList === true ? this.#values : this.#values[0]);
   }
 
   #end(): void {

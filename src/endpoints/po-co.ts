@@ -39,7 +39,6 @@ export class PoCo implements PostedConversation, LandingHost {
   readonly #seq: number;
   readonly #id: string;
   readonly #options: CoOptions;
-  readonly #env: HostingEnv;
   readonly #receiver: CoReceiver;
   readonly #bracket: Bracket;
   readonly #hints: WaitHints;
@@ -56,12 +55,12 @@ export class PoCo implements PostedConversation, LandingHost {
   #answerWait: Wait<void> | undefined;
   #completion: Wait<void> | undefined;
   #onAbort: (() => void) | undefined;
+  #abort: AbortController | undefined;
 
-  constructor(connection: Keeper, env: HostingEnv, seq: number, options: CoOptions) {
+  constructor(connection: Keeper, seq: number, options: CoOptions) {
     this.#connection = connection;
     this.#seq = seq;
     this.#options = options;
-    this.#env = options.env ?? env;
     this.#receiver = new CoReceiver(connection, () => this.#env);
     const tokenOptions: TokenOptions = {
       ...(options.hasNoRawData === true ? { hasNoRawData: true } : {}),
@@ -83,8 +82,8 @@ export class PoCo implements PostedConversation, LandingHost {
   }
 
   /** One that was sent by other means, and whose answer has begun. */
-  static inAnswer(connection: Keeper, env: HostingEnv, seq: number): PoCo {
-    const co = new PoCo(connection, env, seq, { hasNoRawAnswer: true });
+  static inAnswer(connection: Keeper, seq: number): PoCo {
+    const co = new PoCo(connection, seq, { hasNoRawAnswer: true });
     co.#bracket.markWritten();
     co.#go("sent");
     co.#isAnswering = true;
@@ -124,6 +123,22 @@ export class PoCo implements PostedConversation, LandingHost {
 
   get intake(): RawIntake {
     return this.#receiver.intake;
+  }
+
+  get #env(): HostingEnv {
+    return this.#options.env ?? this.#connection.env;
+  }
+
+  /** Aborts when the conversation is given up or lost: for handlers of scripts in the answer. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#failure !== undefined) this.#abort.abort(this.#failure);
+    return this.#abort.signal;
+  }
+
+  /** Milliseconds that a handler of a script in the answer may take. */
+  get remainingMs(): number {
+    return this.limits.handlerTimeoutMs;
   }
 
   /** The unread raw bytes of the script of the answer that is being landed. */
@@ -182,6 +197,16 @@ export class PoCo implements PostedConversation, LandingHost {
     this.#connection.clock.soon(() => this.#bracket.ask());
   }
 
+  /** Says that everything is sent. Resolves when it is handed to the wire. Not needed: receiving and closing do it. */
+  finishSend(options: WaitOptions = {}): Promise<void> {
+    return unguarded(this.#finishSend(options));
+  }
+
+  async #finishSend(options: WaitOptions): Promise<void> {
+    this.#toRecv();
+    await this.#bracket.sent(this.#with(options));
+  }
+
   // --- receiving -----------------------------------------------------------------------------------------------------
 
   /** Says that everything is sent, and waits until the answer begins. Not needed before `recvObj` and the others. */
@@ -222,6 +247,12 @@ export class PoCo implements PostedConversation, LandingHost {
   recvChunks(byteLength = this.unreadBytes, options: WaitOptions = {}): AsyncGenerator<Uint8Array, void, void> {
     this.#toRecv();
     return this.#receiver.chunks(byteLength, this.#isManual, this.#rawOptions(options));
+  }
+
+  /** Skips what is unread of the present raw data, so that what stands behind it can be read. */
+  discardData(): void {
+    this.intake.discard();
+    if (this.#checkDrain()) this.#connection.pump();
   }
 
   /** Asks for the value of `code`: HBI's `co_send`, then `recvObj`. */
@@ -273,6 +304,7 @@ export class PoCo implements PostedConversation, LandingHost {
     if (this.#isCompleted || this.#isAbandoned) return;
     this.#isAbandoned = true;
     this.#failure ??= error;
+    this.#abort?.abort(error);
     this.#receiver.fail(error);
     this.#answerWait?.fail(error);
     this.#completion?.fail(error);
@@ -475,6 +507,7 @@ export class PoCo implements PostedConversation, LandingHost {
     if (this.#stage !== "closed") this.#go("lost");
     const told = withLanded(error, this.#bracket.isStarted);
     this.#failure ??= told;
+    this.#abort?.abort(told);
     this.#landing?.abandon();
     this.#receiver.fail(told);
     this.#answerWait?.fail(told);

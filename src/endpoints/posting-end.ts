@@ -12,7 +12,7 @@ import { type CoOptions, PoCo } from "./po-co.ts";
 import type { Buffers } from "./raw-intake.ts";
 import type { TurnTaker } from "./send-turn.ts";
 import { SeqCounter, seqOf } from "./token.ts";
-import { unguarded, type WaitOptions } from "./waits.ts";
+import { checkTimeout, unguarded, type WaitOptions } from "./waits.ts";
 
 export class PostingEnd implements PostingDesk {
   readonly #connection: Keeper;
@@ -113,7 +113,7 @@ export class PostingEnd implements PostingDesk {
 
   begin(options: CoOptions): PoCo {
     this.#connection.checkAccepting();
-    const co = new PoCo(this.#connection, this.#connection.env, this.#takeSeq(), options);
+    const co = new PoCo(this.#connection, this.#takeSeq(), options);
     this.#live.set(co.seq, co);
     co.heedSignal();
     return co;
@@ -126,7 +126,7 @@ export class PostingEnd implements PostingDesk {
     else this.#connection.checkAccepting();
     const { signal } = request;
     if (signal?.aborted === true) throw failure("cancelled", undefined, { cause: signal.reason });
-    const call = new PoCall(this.#connection, this.#connection.env, this.#takeSeq(), request);
+    const call = new PoCall(this.#connection, this.#takeSeq(), request);
     this.#live.set(call.seq, call);
     this.admit(call.seq, call, request.isUrgent);
     return call;
@@ -168,6 +168,14 @@ export class PostingEnd implements PostingDesk {
   /** The peer speaks the extension: it has acknowledged as only such a peer does, or says so in its own token. */
   extensionSeen(): void {
     if (this.#connection.isExtended) this.#knowsExtension = true;
+  }
+
+  /** Calls one of the library's own methods that answers. @throws HbiError */
+  callBuiltin(name: string, options: WaitOptions = {}, args = ""): Promise<unknown> {
+    const timeoutMs = checkTimeout(options.timeoutMs) ?? this.#connection.limits.callTimeoutMs;
+    const { signal } = options;
+    const request = { name, code: `${name}(${args})`, results: [undefined], wantsResults: true, timeoutMs, signal };
+    return this.call({ ...request, isUrgent: true }).promise;
   }
 
   cancelAtPeer(seq: number): void {

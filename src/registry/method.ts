@@ -102,6 +102,16 @@ class Signature<P extends Params> {
     return validate(this.#object, bound, "bad_argument", name) as ParamsOf<P>; // made of these params above
   }
 
+  /** Checks what can be checked before the calls among the arguments have run. @throws HbiError bad_argument */
+  checkEach(name: string, given: Bound, isPending: (value: unknown) => boolean): void {
+    const unknown = Object.keys(given).find((key) => !this.#schemas.has(key));
+    if (unknown !== undefined) throw failure("bad_argument", `${name}: no parameter ${unknown.slice(0, 64)}`);
+    for (const [parameter, schema] of this.#schemas) {
+      const value = Object.hasOwn(given, parameter) ? given[parameter] : undefined;
+      if (!isPending(value)) validate(schema, value, "bad_argument", `${name}: ${parameter}`);
+    }
+  }
+
   /** The parameters one by one: reading one that is not valid throws. For the length of a body, which must stay known
    *  when other arguments of the call are refused. */
   probe(bound: Bound, isPending: (value: unknown) => boolean): ParamsOf<P> {

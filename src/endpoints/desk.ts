@@ -1,0 +1,159 @@
+/**
+ * Desk: sends the typed calls of one side, through its interceptors, on whatever connection it has at the time.
+ */
+import { asHbiError, HbiError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import type { Dialect } from "../parser/repr.ts";
+import type { Writing } from "../registry/call-text.ts";
+import type { HostingEnv } from "../registry/hosting-env.ts";
+import { isPromise } from "../registry/invoke.ts";
+import type { Method } from "../registry/method.ts";
+import type { Methods } from "../registry/service.ts";
+import type { AnyCallOptions, CallDesk, CallOptions, Posted } from "./caller.ts";
+import type { Connection } from "./connection.ts";
+import { requestOf, type Sending, sendCall, sendPost } from "./outgoing.ts";
+import { buildScript, type ScriptMethods, type ScriptPlan, type ScriptResults } from "./script-builder.ts";
+
+/** A call of this side, to interceptors. */
+export interface OutgoingCall {
+  readonly kind: "call" | "post" | "script";
+  /** the method's, as declared; of a script those of its statements */
+  readonly name: string;
+  /** as the caller gave them; of a script its text */
+  readonly params: unknown;
+  readonly options: CallOptions;
+}
+
+/** Around every call of this side: `next()` sends it and gives its result; it may be called again to send it again. */
+export type OutgoingInterceptor = (call: OutgoingCall, next: () => Promise<unknown>) => Promise<unknown>;
+
+export interface DeskOptions {
+  readonly limits: Limits;
+  /** which words are written: `python` for a peer that knows no `null` */
+  readonly dialect?: Dialect | undefined;
+  readonly interceptors?: readonly OutgoingInterceptor[] | undefined;
+  /** how often a call that is marked idempotent is sent again after its connection was lost */
+  readonly retries?: number | undefined;
+}
+
+type Connecting = Connection | Promise<Connection>;
+type Send<T> = (connection: Connection, sending: Sending, writing: Writing) => Promise<T>;
+
+export class Desk implements CallDesk {
+  readonly #connectionFor: (options: CallOptions) => Connecting;
+  readonly #options: DeskOptions;
+  readonly #interceptors: readonly OutgoingInterceptor[];
+  #env: HostingEnv | undefined;
+  #writing: Writing;
+
+  /** @param connectionFor the present connection, or the next one as soon as it is open */
+  constructor(connectionFor: (options: CallOptions) => Connecting, options: DeskOptions) {
+    this.#connectionFor = connectionFor;
+    this.#options = options;
+    this.#interceptors = options.interceptors ?? [];
+    this.#writing = this.#writingFor(undefined);
+  }
+
+  call(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<unknown> {
+    return this.#run("call", { name, method, params, options }, sendCall);
+  }
+
+  post(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<Posted> {
+    return this.#run("post", { name, method, params, options }, sendPost);
+  }
+
+  async script<M extends Methods, const T extends ScriptPlan>(
+    methods: M,
+    build: (script: ScriptMethods<M>) => T,
+    options: CallOptions,
+  ): Promise<ScriptResults<T>> {
+    let isSingle = false;
+    const plan = (script: ScriptMethods<M>): T => {
+      const built = build(script);
+      isSingle = !Array.isArray(built);
+      return built;
+    };
+    const { code, name, results } = buildScript(methods, plan, this.#writing, this.#options.limits);
+    const declared = results.filter((schema) => schema !== undefined);
+    const send = async (connection: Connection): Promise<unknown> => {
+      const request = requestOf(connection, name, code, options);
+      const call = connection.posting.call({ ...request, results: declared, wantsResults: true, isList: true });
+      const values = ((await call.promise) as readonly unknown[]).values(); // a list, as asked for
+      const all = results.map((schema) => (schema === undefined ? undefined : values.next().value));
+      return isSingle ? all[0] : all;
+    };
+    const run = () => this.#withConnection(options, send);
+    const outgoing: OutgoingCall = { kind: "script", name, params: code, options };
+    return (await this.#intercepted(outgoing, run)) as ScriptResults<T>; // validated by the schemas that type them
+  }
+
+  #run<T>(kind: "call" | "post", sending: Sending, send: Send<T>): Promise<T> {
+    const attempt = () => this.#attempt(sending, send);
+    const retries = kind === "call" && sending.method.spec.idempotent === true ? (this.#options.retries ?? 0) : 0;
+    const run = retries === 0 ? attempt : () => this.#retrying(sending, send, retries);
+    if (this.#interceptors.length === 0) return run();
+    const { name, params, options } = sending;
+    return this.#intercepted({ kind, name, params, options }, run) as Promise<T>; // what an interceptor gives back is its own doing
+  }
+
+  #intercepted(call: OutgoingCall, run: () => Promise<unknown>, at = 0): Promise<unknown> {
+    const interceptor = this.#interceptors[at];
+    if (interceptor === undefined) return run();
+    return interceptor(call, () => this.#intercepted(call, run, at + 1));
+  }
+
+  #attempt<T>(sending: Sending, send: Send<T>): Promise<T> {
+    return this.#withConnection(sending.options, (connection, options) => {
+      const { env } = connection;
+      if (env !== this.#env) {
+        this.#env = env;
+        this.#writing = this.#writingFor(env);
+      }
+      return send(connection, options === sending.options ? sending : { ...sending, options }, this.#writing);
+    });
+  }
+
+  #withConnection<T>(
+    options: AnyCallOptions,
+    send: (connection: Connection, options: AnyCallOptions) => Promise<T>,
+  ): Promise<T> {
+    try {
+      const connection = this.#connectionFor(options);
+      if (!isPromise(connection)) return send(connection, options);
+      const { callTimeoutMs } = this.#options.limits;
+      const start = performance.now();
+      return (connection as Promise<Connection>).then((open) => {
+        const leftMs = Math.max((options.timeoutMs ?? callTimeoutMs) - (performance.now() - start), 1);
+        return send(open, { ...options, timeoutMs: leftMs });
+      });
+    } catch (thrown) {
+      return Promise.reject(asHbiError(thrown));
+    }
+  }
+
+  async #retrying<T>(sending: Sending, send: Send<T>, retries: number): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.#attempt(sending, send);
+      } catch (thrown) {
+        if (attempt === retries || !isLost(thrown) || !isReplayable(sending.options)) throw thrown;
+      }
+    }
+  }
+
+  #writingFor(env: HostingEnv | undefined): Writing {
+    const { dialect = "json", limits } = this.#options;
+    return { dialect, maxDepth: limits.maxDepth, writer: env?.writer };
+  }
+}
+
+/** Whether the connection went while the call waited, in whatever way. */
+export function isLost(thrown: unknown): boolean {
+  return thrown instanceof HbiError && (thrown.code === "unavailable" || thrown.reason === "peer_error");
+}
+
+/** A body that can be sent twice: not one that is consumed by sending it. */
+function isReplayable({ body, send }: AnyCallOptions): boolean {
+  if (send !== undefined) return false;
+  return body === undefined || ArrayBuffer.isView(body) || Array.isArray(body) || "size" in body;
+}

@@ -1,0 +1,27 @@
+/**
+ * connect: a consumer's link to a service, over Node's sockets. docs/services.md.
+ */
+import type { Params } from "../registry/method.ts";
+import type { Service } from "../registry/service.ts";
+import { dialSocket } from "../wire/node-socket-transport.ts";
+import { type Address, parseAddress } from "./address.ts";
+import { Link, type LinkOptions, type ReactionsOf } from "./link.ts";
+
+/** Reactions may be left out where none are declared, options where no credentials are. */
+export type ConnectArguments<S extends Service> = S["credentials"] extends Params
+  ? [reactions: ReactionsOf<S>, options: LinkOptions<S>]
+  : [keyof S["reactions"]] extends [never]
+    ? [reactions?: ReactionsOf<S>, options?: LinkOptions<S>]
+    : [reactions: ReactionsOf<S>, options?: LinkOptions<S>];
+
+/** Connects to a service. The first attempt is the caller's: if it fails, this fails.
+ *  @throws HbiError unavailable, unauthenticated, deadline_exceeded, cancelled; invalid_argument for a missing reaction */
+export async function connect<S extends Service>(
+  service: S,
+  address: Address,
+  ...[reactions = {} as ReactionsOf<S>, options = {} as LinkOptions<S>]: ConnectArguments<S> // left out where they may be
+): Promise<Link<S>> {
+  const target = parseAddress(address);
+  const link = new Link<S>(service, (dialing) => dialSocket(target, dialing), reactions, options);
+  return link.open();
+}

@@ -1,0 +1,70 @@
+/**
+ * serve: a service on Node's sockets. docs/services.md.
+ */
+import type { Methods, Service } from "../registry/service.ts";
+import type { Address } from "./address.ts";
+import { HBIS } from "./node-hbis.ts";
+import type { Peer } from "./peer.ts";
+import { type HandlersOf, type HostOptions, ServiceHost } from "./service-host.ts";
+
+/** Handlers that no method is declared for. */
+export type Surplus<H, M extends Methods> = { readonly [K in Exclude<keyof H, keyof M>]: never };
+
+export class Server<S extends Service = Service, Context = unknown> {
+  readonly #host: ServiceHost<S, Context>;
+  readonly #hbis: HBIS;
+
+  constructor(host: ServiceHost<S, Context>, hbis: HBIS) {
+    this.#host = host;
+    this.#hbis = hbis;
+  }
+
+  /** "127.0.0.1:3232" as bound; of port 0 the one that the system chose. */
+  get address(): string {
+    return this.#hbis.address;
+  }
+
+  /** Consumers that are connected and, where that is asked for, authenticated: push to all of them. */
+  get peers(): ReadonlySet<Peer<S, Context>> {
+    return this.#host.peers;
+  }
+
+  /** Connections that are open, authenticated or not. */
+  get connectionCount(): number {
+    return this.#hbis.connectionCount;
+  }
+
+  /** Resolves when it has stopped listening and every connection is over. */
+  get closed(): Promise<void> {
+    return this.#hbis.closed;
+  }
+
+  /** Accepts no one any more and tells every consumer so; answers what they had begun by then, and closes. */
+  drain(reason?: string): Promise<void> {
+    return this.#hbis.drain(reason);
+  }
+
+  /** Closes at once; calls in flight are lost. A reason is told to the consumers. */
+  close(reason?: string): Promise<void> {
+    return this.#hbis.close(reason);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Serves a definition at an address. `handlers` is called for each consumer, once it is connected and authenticated, and once
+ *  at the start for one that is gone already, so that a missing handler is found before anybody connects.
+ *  @throws HbiError invalid_argument for a missing or surplus handler; unavailable when the address can't be had */
+export async function serve<S extends Service, H extends HandlersOf<S, Context>, Context = undefined>(
+  service: S,
+  address: Address,
+  handlers: (peer: Peer<S, Context>) => H & Surplus<H, S["methods"]>,
+  options: HostOptions<S, Context> = {},
+): Promise<Server<S, Context>> {
+  const host = new ServiceHost<S, Context>(service, handlers, options);
+  const hbis = new HBIS(address, (_po, _ho, connection) => host.admit(connection), host.connectionOptions);
+  await hbis.listen();
+  return new Server(host, hbis);
+}

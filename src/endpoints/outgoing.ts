@@ -1,0 +1,186 @@
+/**
+ * Outgoing: one typed call on its way: the short way without raw data, a conversation with it. docs/services.md.
+ */
+import { asHbiError, failure, type HbiError } from "../errors.ts";
+import { type Writing, writeCall } from "../registry/call-text.ts";
+import type { Method } from "../registry/method.ts";
+import { validate } from "../registry/validate.ts";
+import { Body, exactly } from "./body.ts";
+import type { AnyCallOptions, Posted } from "./caller.ts";
+import type { Connection } from "./connection.ts";
+import type { CallRequest } from "./po-call.ts";
+import type { CoOptions, PoCo } from "./po-co.ts";
+import { checkTimeout, unguarded } from "./waits.ts";
+
+/** A call as it is about to be sent. */
+export interface Sending {
+  readonly name: string;
+  readonly method: Method;
+  readonly params: unknown;
+  readonly options: AnyCallOptions;
+}
+
+/** Sends, and waits for the answer. @throws HbiError at once for what can't be sent */
+export function sendCall(connection: Connection, sending: Sending, writing: Writing): Promise<unknown> {
+  const { name, method, params, options } = sending;
+  const { code, bodyBytes } = writeCall(name, method, params, writing);
+  const { result, resultBody } = method.spec;
+  if (bodyBytes === undefined || method.takesRawData || resultBody !== undefined) {
+    return new Streaming(connection, sending, code, bodyBytes, true).promise;
+  }
+  const request = requestOf(connection, name, code, options);
+  return connection.posting.call({ ...request, results: result === undefined ? [] : [result], wantsResults: true })
+    .promise;
+}
+
+/** Sends; resolves when it is handed to the wire. @throws HbiError at once for what can't be sent */
+export function sendPost(connection: Connection, sending: Sending, writing: Writing): Promise<Posted> {
+  const { name, method, params, options } = sending;
+  const { code, bodyBytes } = writeCall(name, method, params, writing);
+  const { result, resultBody } = method.spec;
+  if (bodyBytes === undefined || method.takesRawData || resultBody !== undefined) {
+    return new Streaming(connection, sending, code, bodyBytes, false).sent;
+  }
+  return new Promise((resolve, reject) => {
+    const call = connection.posting.call({
+      ...requestOf(connection, name, code, options),
+      results: result === undefined ? [] : [result],
+      wantsResults: false,
+      onSent: (sent) => resolve(postedAs(sent.promise)),
+    });
+    call.promise.catch(reject); // which nobody hears once it has been sent
+  });
+}
+
+function postedAs(completed: Promise<unknown>): Posted {
+  return { waitCompleted: () => completed.then(nothing) };
+}
+
+export function requestOf(
+  connection: Connection,
+  name: string,
+  code: string,
+  options: AnyCallOptions,
+): Pick<CallRequest, "name" | "code" | "timeoutMs" | "signal"> {
+  const timeoutMs = checkTimeout(options.timeoutMs) ?? connection.limits.callTimeoutMs;
+  return { name, code, timeoutMs, signal: options.signal };
+}
+
+const FOREVER = { timeoutMs: Number.POSITIVE_INFINITY };
+
+/** A call with raw data before or behind the answer: a conversation under one deadline. Given up, it is read and, as far as
+ *  it has begun, also sent to its end, so that the others on the connection go on. */
+class Streaming {
+  /** the answer, or nothing when it is only posted */
+  readonly promise: Promise<unknown>;
+  readonly sent: Promise<Posted>;
+  readonly #connection: Connection;
+  readonly #sending: Sending;
+  readonly #co: PoCo;
+  #answer: unknown;
+  #body: Body | undefined;
+
+  constructor(
+    connection: Connection,
+    sending: Sending,
+    code: string,
+    bodyBytes: number | undefined,
+    wantsAnswer: boolean,
+  ) {
+    const { method, options } = sending;
+    const timeoutMs = checkTimeout(options.timeoutMs) ?? connection.limits.callTimeoutMs;
+    const { signal } = options;
+    if (signal?.aborted === true) throw failure("cancelled", undefined, { cause: signal.reason });
+    if (method.spec.body === "manual" && typeof options.send !== "function") {
+      throw failure("bad_option", `${sending.name}: nothing sends its raw data`);
+    }
+    const body =
+      method.spec.body === "manual" || bodyBytes === 0 ? undefined : exactly(bodyOf(sending), bodyBytes ?? 0);
+    this.#connection = connection;
+    this.#sending = sending;
+    this.#co = connection.posting.begin({ ...this.#coOptions(bodyBytes, wantsAnswer), timeoutMs });
+    const send = this.#send(code, body);
+    const answer = send.then(() => (wantsAnswer ? this.#receive() : this.#co.waitCompleted(FOREVER)));
+    this.promise = unguarded(this.#bounded(answer, timeoutMs));
+    this.sent = unguarded(Promise.race([send, this.promise]).then(() => postedAs(this.promise)));
+  }
+
+  #coOptions(bodyBytes: number | undefined, wantsAnswer: boolean): CoOptions {
+    const { spec } = this.#sending.method;
+    const isManual = spec.body === "manual";
+    const promised = bodyBytes === 0 ? { hasNoRawData: true } : { rawBytes: bodyBytes ?? 0 };
+    const answered =
+      spec.resultBody === undefined
+        ? { hasNoRawAnswer: true }
+        : { answerBytes: (object: unknown) => this.#take(object) };
+    return { ...(isManual ? {} : promised), ...answered, dropsObjects: !wantsAnswer };
+  }
+
+  /** The result as it lands, before any raw data behind it is read: how much of it there is. */
+  #take(object: unknown): number | undefined {
+    const { name, method } = this.#sending;
+    const { result } = method.spec;
+    if (result === undefined) return undefined;
+    this.#answer = validate(result, object, "bad_answer", name);
+    return method.resultBytes(this.#answer);
+  }
+
+  async #send(code: string, body: ReturnType<typeof exactly> | undefined): Promise<void> {
+    const co = this.#co;
+    await co.sendCode(code, FOREVER);
+    if (body !== undefined) await co.sendData(body, FOREVER);
+    else await this.#sending.options.send?.(co);
+    if (co.stage === "send") await co.finishSend(FOREVER); // a manual one may be receiving already
+  }
+
+  async #receive(): Promise<unknown> {
+    const { name, method } = this.#sending;
+    const { result, resultBody } = method.spec;
+    if (result === undefined) return this.#co.waitCompleted(FOREVER);
+    const object = await this.#co.recvObj(undefined, FOREVER);
+    if (resultBody === undefined) {
+      void this.#co.close();
+      return validate(result, object, "bad_answer", name);
+    }
+    const { clock, limits } = this.#connection;
+    this.#body = new Body(this.#co, this.#co.unreadBytes, {
+      clock,
+      idleTimeoutMs: limits.callTimeoutMs,
+      onEnd: () => void this.#co.close(),
+    });
+    return { result: this.#answer, body: this.#body };
+  }
+
+  /** The whole under its deadline and signal. What it gives up is told at once, whatever the conversation still waits for. */
+  #bounded(answer: Promise<unknown>, timeoutMs: number): Promise<unknown> {
+    const { signal } = this.#sending.options;
+    return new Promise((resolve, reject) => {
+      const giveUp = (error: HbiError): void => {
+        end();
+        reject(error);
+        this.#co.abandon(error);
+      };
+      const timer = this.#connection.clock.after(timeoutMs, () => giveUp(this.#connection.explainTimeout(this.#co)));
+      const onAbort = (): void => giveUp(failure("cancelled", undefined, { cause: signal?.reason }));
+      signal?.addEventListener("abort", onAbort, { once: true });
+      const end = (): void => {
+        timer.cancel();
+        signal?.removeEventListener("abort", onAbort);
+      };
+      answer.then(
+        (value) => {
+          end();
+          resolve(value);
+        },
+        (thrown) => giveUp(asHbiError(thrown)),
+      );
+    });
+  }
+}
+
+function bodyOf({ name, options }: Sending): NonNullable<AnyCallOptions["body"]> {
+  if (options.body === undefined) throw failure("bad_option", `${name} has raw data behind it, and no body was given`);
+  return options.body;
+}
+
+function nothing(): void {}

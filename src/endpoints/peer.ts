@@ -1,0 +1,84 @@
+/**
+ * Peer: a consumer, as the service sees it: its reactions, who it is, its end. docs/services.md.
+ */
+import type { HbiError } from "../errors.ts";
+import type { Service } from "../registry/service.ts";
+import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./caller.ts";
+import type { Connection } from "./connection.ts";
+import { Desk, type DeskOptions } from "./desk.ts";
+import type { HostingEnd } from "./hosting-end.ts";
+import type { PostingEnd } from "./posting-end.ts";
+import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
+
+export class Peer<S extends Service = Service, Context = unknown> {
+  /** Calls the reactions of this consumer, and waits for their results. */
+  readonly call: Calls<S["reactions"]>;
+  /** Calls them without waiting: server push. */
+  readonly post: Posts<S["reactions"]>;
+  readonly #service: S;
+  readonly #connection: Connection;
+  readonly #desk: Desk;
+  #context: Context | undefined;
+
+  constructor(service: S, connection: Connection, options: DeskOptions) {
+    this.#service = service;
+    this.#connection = connection;
+    this.#desk = new Desk(() => connection, options);
+    this.call = callsOf<S["reactions"]>(service.reactions, this.#desk);
+    this.post = postsOf<S["reactions"]>(service.reactions, this.#desk);
+  }
+
+  /** Several calls of its reactions in one round trip. */
+  script<const T extends ScriptPlan>(
+    build: (script: ScriptMethods<S["reactions"]>) => T,
+    options: CallOptions = {},
+  ): Promise<ScriptResults<T>> {
+    return this.#desk.script<S["reactions"], T>(this.#service.reactions, build, options);
+  }
+
+  /** What `authenticate` made of it; undefined where a server has none, and before. */
+  get context(): Context {
+    return this.#context as Context; // handlers and their factory are not called before it is set
+  }
+
+  set context(context: Context) {
+    this.#context = context;
+  }
+
+  /** "127.0.0.1:51034" */
+  get remoteAddress(): string {
+    return this.#connection.remoteAddress;
+  }
+
+  get localAddress(): string {
+    return this.#connection.localAddress;
+  }
+
+  get isConnected(): boolean {
+    return this.#connection.isOpen;
+  }
+
+  /** Resolves, and never rejects, when the connection is over; with the reason if it did not end in peace. */
+  get closed(): Promise<HbiError | undefined> {
+    return this.#connection.closed;
+  }
+
+  /** The posting end: HBI's own way to start conversations. */
+  get po(): PostingEnd {
+    return this.#connection.posting;
+  }
+
+  get ho(): HostingEnd {
+    return this.#connection.hosting;
+  }
+
+  /** Tells it to begin nothing more, lets what is in flight finish, closes. */
+  drain(reason?: string): Promise<void> {
+    return this.#connection.drain(reason);
+  }
+
+  /** Closes at once, and tells it why if a reason is given. */
+  disconnect(reason?: string): Promise<void> {
+    return this.#connection.disconnect(reason);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What lands the typed calls of a peer: a table of the declared methods, made once for all connections, whose entries find
+ * the handlers of their connection. docs/services.md.
+ */
+import type { z } from "zod";
+import { failure } from "../errors.ts";
+import { repr } from "../parser/repr.ts";
+import { type EntryTable, entryTable } from "../registry/hosting-env.ts";
+import { isPromise } from "../registry/invoke.ts";
+import type { BodyKind, Method, ParamsOf } from "../registry/method.ts";
+import type { Methods, Values } from "../registry/service.ts";
+import { validate } from "../registry/validate.ts";
+import { type BodySource, exactly } from "./body.ts";
+import { HoCo } from "./ho-co.ts";
+import type { HostingEnv } from "./hosting-env.ts";
+import type { PoCo } from "./po-co.ts";
+import { type Interceptor, ServiceCall } from "./service-call.ts";
+
+type Awaitable<T> = T | PromiseLike<T>;
+
+/** What a handler returns: the declared result; with a declared body behind it, both. */
+type Returned<R extends z.ZodType | undefined, S extends BodyKind> = R extends z.ZodType
+  ? S extends "none"
+    ? z.input<R>
+    : { readonly result: z.input<R>; readonly body: BodySource }
+  : unknown;
+
+/** A handler for each method; none is missing and none left over. */
+export type ServiceHandlers<M extends Methods, Call> = {
+  readonly [K in keyof M]: M[K] extends Method<infer P, infer R, infer _B, infer S>
+    ? (params: ParamsOf<P>, call: Call) => Awaitable<Returned<R, S>>
+    : never;
+};
+
+type AnyHandler = (params: unknown, call: ServiceCall) => unknown;
+
+/** What the table finds in the environment of a connection. */
+export interface Bound {
+  readonly side: unknown;
+  readonly context: unknown;
+  readonly handlers: Readonly<Record<string, AnyHandler>>;
+  readonly interceptors: readonly Interceptor[];
+}
+
+/** `Call` is filled in by whoever hands the table's environments their `Bound`. */
+export function serviceTable(methods: Methods, values: Values): EntryTable {
+  return entryTable(methods, values, (name, method) => {
+    const sendsBody = method.spec.resultBody !== undefined;
+    return (params: unknown, co: HoCo | PoCo, env: HostingEnv): unknown => {
+      const { side, context, handlers, interceptors } = env.bound as Bound; // made by the same room
+      const call = new ServiceCall(name, method, params, co, side, context);
+      const handler = handlers[name] as AnyHandler; // checked to be there for every method of the table
+      const returned =
+        interceptors.length === 0
+          ? handler(params, call)
+          : intercepted(interceptors, 0, call, () => handler(params, call));
+      return sendsBody ? answerWithBody(method, name, co, returned, env) : returned;
+    };
+  });
+}
+
+function intercepted(chain: readonly Interceptor[], at: number, call: ServiceCall, handler: () => unknown): unknown {
+  const interceptor = chain[at];
+  return interceptor === undefined ? handler() : interceptor(call, () => intercepted(chain, at + 1, call, handler));
+}
+
+/** The result as an object and its raw data behind it, exactly as much as the result declares. */
+async function answerWithBody(
+  method: Method,
+  name: string,
+  co: HoCo | PoCo,
+  returned: unknown,
+  env: HostingEnv,
+): Promise<void> {
+  const answer: unknown = isPromise(returned) ? await returned : returned;
+  if (!(co instanceof HoCo)) throw failure("wrong_stage", `${name} answers with raw data, inside an answer`);
+  const { result: schema } = method.spec;
+  if (schema === undefined || typeof answer !== "object" || answer === null || !("result" in answer)) {
+    throw failure("bad_result", name);
+  }
+  const result = validate(schema, answer.result, "bad_result", name);
+  const bytes = method.resultBytes(result);
+  if (bytes === undefined || bytes > co.limits.maxBodyBytes) throw failure("bad_result", name);
+  const body = bytes === 0 ? undefined : exactly("body" in answer ? (answer.body as BodySource) : EMPTY, bytes); // as typed
+  const { maxDepth } = co.limits;
+  await co.sendObj(repr(result, co.isExtended ? "json" : "python", maxDepth, env.writer));
+  if (body !== undefined) await co.sendData(body);
+}
+
+const EMPTY = new Uint8Array(0);

@@ -1,0 +1,186 @@
+/**
+ * ServiceHost: one definition offered to many peers: the shared table, the handlers of each connection, and the lobby where
+ * a peer waits until it has authenticated. docs/services.md.
+ */
+import { z } from "zod";
+import { asHbiError, failure } from "../errors.ts";
+import { resolveLimits } from "../limits.ts";
+import { briefDescription } from "../registry/brief-description.ts";
+import { describeService } from "../registry/describe.ts";
+import { checkHandlers, type EntryTable } from "../registry/hosting-env.ts";
+import { type Method, method, type Params, type ParamsOf } from "../registry/method.ts";
+import type { Service } from "../registry/service.ts";
+import { memoryTransportPair } from "../wire/memory-transport.ts";
+import type { Transport } from "../wire/transport.ts";
+import { AUTHENTICATE } from "./builtin-names.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
+import type { OutgoingInterceptor } from "./desk.ts";
+import { HostingEnv } from "./hosting-env.ts";
+import { Peer } from "./peer.ts";
+import type { Interceptor, ServiceCall } from "./service-call.ts";
+import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
+
+type Awaitable<T> = T | PromiseLike<T>;
+
+/** What a consumer of the service shows: the declared `credentials`, or nothing. */
+export type CredentialsOf<S extends Service> = S["credentials"] extends Params ? ParamsOf<S["credentials"]> : undefined;
+
+/** What handlers and interceptors of a service are told about a call. */
+export type CallOn<S extends Service, Context> = ServiceCall<Peer<S, Context>, Context>;
+export type HandlersOf<S extends Service, Context> = ServiceHandlers<S["methods"], CallOn<S, Context>>;
+
+export interface HostOptions<S extends Service, Context> extends Omit<ConnectionOptions, "describe" | "onGoAway"> {
+  /** Runs before any method may be called: with what the peer shows, where the definition declares `credentials`, else as soon
+   *  as it has connected. What it gives is the context of the peer's calls; nothing (undefined, null, false) refuses it.
+   *  @throws HbiError, which the peer is told */
+  readonly authenticate?: (
+    credentials: CredentialsOf<S>,
+    peer: Peer<S, Context>,
+  ) => Awaitable<Context | undefined | null | false>;
+  /** Around every call of a peer, the first one outermost: authorization, logging, metrics, rates. */
+  readonly interceptors?: readonly Interceptor<Peer<S, Context>, Context>[];
+  /** Around every call of this side to a peer. */
+  readonly outgoing?: readonly OutgoingInterceptor[];
+  /** What `$hbi.describe` tells a peer: names and schemas of what it may call (the default), all of the definition, nothing. */
+  readonly describe?: boolean | "full";
+}
+
+type AnyFactory = (peer: never) => object;
+
+export class ServiceHost<S extends Service, Context> {
+  readonly service: S;
+  /** Connected and, where that is asked for, authenticated. */
+  readonly peers = new Set<Peer<S, Context>>();
+  readonly connectionOptions: ConnectionOptions;
+  readonly #factory: AnyFactory;
+  readonly #options: HostOptions<S, Context>;
+  readonly #table: EntryTable;
+  readonly #lobby: EntryTable | undefined;
+
+  constructor(service: S, factory: AnyFactory, options: HostOptions<S, Context>) {
+    const { authenticate, interceptors, outgoing, describe, ...connectionOptions } = options;
+    this.service = service;
+    this.#factory = factory;
+    this.#options = options;
+    this.#table = serviceTable(service.methods, service.values);
+    this.#lobby = authenticate === undefined ? undefined : this.#lobbyTable(service.credentials);
+    if (service.credentials !== undefined && authenticate === undefined) {
+      throw failure("bad_option", `${service.name} declares credentials, and nothing authenticates`);
+    }
+    this.connectionOptions = {
+      ...connectionOptions,
+      describe: describe === false ? undefined : this.#description(describe),
+    };
+    this.#checkFactory();
+  }
+
+  /** Serves one connection, over any transport. */
+  async accept(transport: Transport): Promise<Peer<S, Context>> {
+    let peer: Peer<S, Context> | undefined;
+    const connection = new Connection(
+      transport,
+      (_po, _ho, made) => {
+        peer = this.#peerOf(made);
+        return this.#envOf(peer, made);
+      },
+      this.connectionOptions,
+    );
+    await connection.start();
+    return peer as Peer<S, Context>; // made above, within the constructor
+  }
+
+  /** The environment of a new connection. */
+  admit(connection: Connection): HostingEnv {
+    return this.#envOf(this.#peerOf(connection), connection);
+  }
+
+  #peerOf(connection: Connection): Peer<S, Context> {
+    const { limits } = connection;
+    return new Peer<S, Context>(this.service, connection, { limits, interceptors: this.#options.outgoing });
+  }
+
+  #envOf(peer: Peer<S, Context>, connection: Connection): HostingEnv {
+    if (this.#lobby === undefined) return this.#admitted(peer, undefined as Context); // Context is undefined then
+    const lobby = new HostingEnv(this.#lobby, { peer, connection }).asLobby();
+    if (this.service.credentials === undefined) {
+      lobby.onInit(() => this.#enter(peer, connection, undefined));
+    } else {
+      const { connectTimeoutMs } = connection.limits;
+      const timer = connection.clock.after(connectTimeoutMs, () => {
+        if (connection.env === lobby) connection.cut(failure("unauthenticated"));
+      });
+      void connection.closed.then(() => timer.cancel());
+    }
+    return lobby;
+  }
+
+  #admitted(peer: Peer<S, Context>, context: Context): HostingEnv {
+    peer.context = context;
+    const handlers = this.#factory(peer as never); // typed by whoever made the host
+    checkHandlers(this.service.methods, handlers);
+    const { interceptors = [] } = this.#options;
+    const bound: Bound = {
+      side: peer,
+      context,
+      handlers: handlers as Bound["handlers"],
+      interceptors: interceptors as never,
+    };
+    this.peers.add(peer);
+    void peer.closed.then(() => this.peers.delete(peer));
+    return new HostingEnv(this.#table, bound);
+  }
+
+  async #enter(peer: Peer<S, Context>, connection: Connection, credentials: unknown): Promise<null> {
+    const { authenticate } = this.#options;
+    const lobby = connection.env;
+    const context = await authenticate?.(credentials as CredentialsOf<S>, peer); // validated by the declared schemas
+    if (context === undefined || context === null || context === false) {
+      const refusal = failure("unauthenticated", "refused");
+      if (this.service.credentials === undefined) connection.cut(refusal);
+      throw refusal;
+    }
+    if (connection.env !== lobby) throw failure("wrong_stage", "authenticated already");
+    connection.enter(this.#admitted(peer, context));
+    return null;
+  }
+
+  #lobbyTable(credentials: Params | undefined): EntryTable {
+    if (credentials === undefined) return { entries: new Map(), takesRawData: true, writer: undefined };
+    const declared: Method = method({ params: credentials, result: z.null() }) as never; // a method of any parameters
+    const handler = (shown: unknown, _co: unknown, env: HostingEnv): unknown => {
+      const { peer, connection } = env.bound as { peer: Peer<S, Context>; connection: Connection }; // see #envOf
+      return this.#enter(peer, connection, shown);
+    };
+    const entry = { kind: "method", name: AUTHENTICATE, method: declared, handler: handler as never } as const;
+    return { entries: new Map([[AUTHENTICATE, entry]]), takesRawData: true, writer: undefined };
+  }
+
+  #description(extent: true | "full" | undefined): () => string {
+    let text: string | undefined;
+    return () => {
+      if (text === undefined) {
+        const description = describeService(this.service);
+        text = JSON.stringify(extent === "full" ? description : briefDescription(description));
+      }
+      return text;
+    };
+  }
+
+  /** Calls the factory once, for a peer that is gone already: what it lacks is found before anybody connects. Where peers
+   *  authenticate, a factory that needs their context can only be checked when there is one. */
+  #checkFactory(): void {
+    resolveLimits(this.#options.limits);
+    const [transport] = memoryTransportPair();
+    const gone = new Connection(transport, () => new HostingEnv(), { ...this.connectionOptions, log: () => undefined });
+    void gone.disconnect();
+    let handlers: object;
+    try {
+      handlers = this.#factory(this.#peerOf(gone) as never);
+    } catch (thrown) {
+      if (this.#lobby !== undefined) return;
+      throw asHbiError(thrown);
+    }
+    checkHandlers(this.service.methods, handlers);
+  }
+}

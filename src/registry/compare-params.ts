@@ -1,0 +1,73 @@
+/**
+ * Two lists of parameters. Arguments go by position, so a name that moved is as bad as one that is gone.
+ */
+import type { ParamDescription } from "./description.ts";
+import type { Differences, Direction } from "./differences.ts";
+
+/** Adds what changed to the differences.
+ *  @param direction which way the arguments go: to the newer list, or from it to the older */
+export function compareParams(
+  differences: Differences,
+  path: string,
+  older: readonly ParamDescription[],
+  newer: readonly ParamDescription[],
+  direction: Direction,
+): void {
+  const [before, after] = [older, newer].map((list) => new Map(list.map((param) => [param.name, param])));
+  const isShared = ({ name }: ParamDescription) => before?.has(name) === true && after?.has(name) === true;
+  const moved = after === undefined ? [] : newer.filter(isShared);
+  older.filter(isShared).forEach((param, i) => {
+    const counterpart = after?.get(param.name);
+    if (moved[i]?.name !== param.name) {
+      differences.add(`${path}.${param.name}`, "reordered", true, "arguments go by position");
+    }
+    if (counterpart !== undefined) compareParam(differences, `${path}.${param.name}`, param, counterpart, direction);
+  });
+  older.forEach((param, i) => {
+    if (isShared(param)) return;
+    const instead = newer[i];
+    if (instead !== undefined && !isShared(instead)) {
+      const why = `callers by name write ${param.name}, and by position what was meant for it`;
+      differences.add(`${path}.${param.name}`, "renamed", true, `${why} arrives as ${instead.name}`);
+      return;
+    }
+    const reason = direction === "to-consumer" ? whyMissed(param, i, older, isShared) : "callers may still give it";
+    differences.add(`${path}.${param.name}`, "removed", reason !== undefined, reason ?? "it could be left out before");
+  });
+  newer.forEach((param, i) => {
+    const renamed = older[i];
+    if (isShared(param) || (renamed !== undefined && !isShared(renamed))) return;
+    const reason =
+      direction === "to-service" ? whyMissed(param, i, newer, isShared) : "consumers refuse what they don't know";
+    differences.add(`${path}.${param.name}`, "added", reason !== undefined, reason ?? "callers may leave it out");
+  });
+}
+
+/** Why those break who do not give this parameter to a list that has it. */
+function whyMissed(
+  param: ParamDescription,
+  index: number,
+  list: readonly ParamDescription[],
+  isShared: (param: ParamDescription) => boolean,
+): string | undefined {
+  if (param.isRequired) return "it is required, and not given";
+  return list.slice(index).some(isShared) ? "it moves the parameters behind it, which go by position" : undefined;
+}
+
+function compareParam(
+  differences: Differences,
+  path: string,
+  older: ParamDescription,
+  newer: ParamDescription,
+  direction: Direction,
+): void {
+  if (newer.isRequired && !older.isRequired) {
+    const isBreaking = direction !== "to-consumer";
+    differences.add(path, "required", isBreaking, isBreaking ? "callers may leave it out" : "it is given more often");
+  }
+  if (older.isRequired && !newer.isRequired) {
+    const isBreaking = direction !== "to-service";
+    differences.add(path, "optional", isBreaking, isBreaking ? "it may be left out, and is waited for" : "all give it");
+  }
+  differences.compareSchemas(path, older.schema, newer.schema, direction);
+}

@@ -1,0 +1,98 @@
+/**
+ * A JSON Schema taken apart for comparison: references followed, unions into alternatives, conjunctions into parts.
+ */
+import { failure } from "../errors.ts";
+import { ANNOTATIONS, type Definitions, isObject, type JsonSchema, resolveReference } from "./json-schema.ts";
+
+/** A schema without a reference at its top, and what those inside refer to. */
+export interface Node {
+  readonly schema: JsonSchema;
+  readonly definitions: Definitions;
+}
+
+const ANYTHING: JsonSchema = {};
+const NOTHING: JsonSchema = { not: {} };
+/** Deeper schemas are written by nobody; references that lead in a circle are as deep as one likes. */
+export const MAX_DEPTH = 200;
+
+/** Follows references; keywords beside one are constraints besides.
+ *  @throws HbiError bad_option for references that lead nowhere, or in a circle */
+export function toNode(part: unknown, definitions: Definitions): Node {
+  let schema = part === false ? NOTHING : isObject(part) ? part : ANYTHING;
+  for (let hops = 0; typeof schema["$ref"] === "string"; hops++) {
+    if (hops > MAX_DEPTH) throw circle();
+    const { $ref, ...rest } = schema;
+    const target = resolveReference(String($ref), definitions);
+    if (hasConstraints(rest)) return { schema: { ...rest, allOf: [...listOf(rest, "allOf"), target] }, definitions };
+    schema = target;
+  }
+  return { schema, definitions };
+}
+
+export interface Union {
+  readonly keyword: "anyOf" | "oneOf";
+  readonly branches: readonly Node[];
+}
+
+export interface Parts {
+  /** the keywords of the schema itself; undefined when there are none */
+  readonly plain: Node | undefined;
+  readonly unions: readonly Union[];
+  /** of `allOf` */
+  readonly members: readonly Node[];
+}
+
+/** A value of the schema is a value of each of its parts. */
+export function split({ schema, definitions }: Node): Parts {
+  const { anyOf, oneOf, allOf, ...rest } = schema;
+  const nodes = (list: readonly unknown[]) => list.map((part) => toNode(part, definitions));
+  const unions: Union[] = [];
+  if (Array.isArray(anyOf)) unions.push({ keyword: "anyOf", branches: nodes(anyOf) });
+  if (Array.isArray(oneOf)) unions.push({ keyword: "oneOf", branches: nodes(oneOf) });
+  const members = nodes(listOf(schema, "allOf"));
+  const isWhole = unions.length === 0 && members.length === 0;
+  const plain = isWhole ? { schema, definitions } : hasConstraints(rest) ? { schema: rest, definitions } : undefined;
+  return { plain, unions, members };
+}
+
+/** A value of the schema is a value of at least one of these. The node itself when there is nothing to choose. */
+export function alternatives(node: Node, depth = 0): readonly Node[] {
+  if (depth > MAX_DEPTH) throw circle();
+  const { plain, unions, members } = split(node);
+  const [union, second] = unions;
+  if (plain === undefined && members.length === 0 && union !== undefined && second === undefined) {
+    return union.branches.flatMap((branch) => alternatives(branch, depth + 1));
+  }
+  const { schema, definitions } = node;
+  const { type } = schema;
+  if (!Array.isArray(type) || type.length < 2) return [node];
+  return type.map((one: unknown) => ({ schema: { ...schema, type: one }, definitions }));
+}
+
+/** One schema for each value of an enumeration. */
+export function literals(node: Node): readonly Node[] {
+  const values = listOf(node.schema, "enum");
+  return values.length < 2 ? [node] : values.map((one) => ({ ...node, schema: { ...node.schema, enum: [one] } }));
+}
+
+export function isNothing({ schema }: Node): boolean {
+  return isObject(schema["not"]) && !hasConstraints(schema["not"]);
+}
+
+/** Keywords that leave a schema accepting what it accepted. */
+export function isSilent(keyword: string): boolean {
+  return keyword === "default" || keyword === "$defs" || ANNOTATIONS.has(keyword);
+}
+
+export function hasConstraints(schema: JsonSchema): boolean {
+  return Object.keys(schema).some((keyword) => !isSilent(keyword));
+}
+
+export function listOf(schema: JsonSchema, keyword: string): readonly unknown[] {
+  const list = schema[keyword];
+  return Array.isArray(list) ? list : [];
+}
+
+export function circle() {
+  return failure("bad_option", "a schema that is nested too deeply, or refers to itself in a circle");
+}
