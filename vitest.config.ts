@@ -9,6 +9,7 @@ export default defineConfig({
     alias: [
       { find: /^hbi$/, replacement: source("index.ts") },
       { find: /^hbi\/node$/, replacement: source("node.ts") },
+      { find: /^hbi\/testing$/, replacement: source("testing.ts") },
     ],
   },
   test: {

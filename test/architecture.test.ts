@@ -19,6 +19,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   endpoints: [...FOUNDATION, "parser", "registry", "wire", "endpoints", "zod"],
   index: [...FOUNDATION, "parser", "registry", "wire", "endpoints"],
   node: ["wire", "endpoints"],
+  testing: [...FOUNDATION, "parser", "registry", "wire", "endpoints", "testing", "zod", "fast-check"],
 };
 
 /** "src/wire/packet.ts" belongs to the room "wire". */
@@ -44,9 +45,10 @@ it("imports go in one direction, and only node-* files touch Node", () => {
   expect(imports).toBeGreaterThan(100);
 });
 
-it("the package depends on acorn alone, with zod beside it", () => {
+it("the package depends on acorn alone, with zod beside it, and fast-check beside its testing kit", () => {
   const manifest = JSON.parse(readFileSync(join(src, "../package.json"), "utf8"));
   expect(Object.keys(manifest.dependencies)).toEqual(["acorn"]);
-  expect(Object.keys(manifest.peerDependencies)).toEqual(["zod"]);
+  expect(Object.keys(manifest.peerDependencies)).toEqual(["fast-check", "zod"]);
+  expect(manifest.peerDependenciesMeta).toEqual({ "fast-check": { optional: true } }); // of hbi/testing alone
   expect(manifest.scripts).not.toHaveProperty("postinstall");
 });

@@ -3,7 +3,7 @@
  * docs/streaming.md.
  */
 import type { Clock, Timer } from "../clock.ts";
-import { failure, type HbiError } from "../errors.ts";
+import { failure, HbiError } from "../errors.ts";
 import { asBytes } from "./raw-intake.ts";
 import type { WaitOptions } from "./waits.ts";
 
@@ -66,6 +66,7 @@ export class Body implements AsyncIterable<Uint8Array> {
 
   /** What is unread, in the wire's own chunks and without a copy. Leaving the loop drops the rest. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+    if (this.length === 0) return;
     this.#begin();
     try {
       yield* this.#source.recvChunks(this.unreadBytes);
@@ -99,7 +100,12 @@ export class Body implements AsyncIterable<Uint8Array> {
 
   /** Fills the buffer with the next bytes. @throws HbiError out_of_range when it is longer than what is unread */
   async readInto(buffer: ArrayBufferView): Promise<void> {
-    this.#begin();
+    if (this.length > 0) this.#begin();
+    if (buffer.byteLength > this.unreadBytes) {
+      this.#isReading = false;
+      throw new HbiError("out_of_range", `${buffer.byteLength} raw bytes asked for, ${this.unreadBytes} are left`);
+    }
+    if (this.length === 0) return;
     try {
       await this.#source.recvData(buffer);
     } finally {
@@ -117,7 +123,7 @@ export class Body implements AsyncIterable<Uint8Array> {
 
   #begin(): void {
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#isEnded && this.length > 0) throw failure("wrong_stage", "the body has been read or discarded");
+    if (this.#isEnded) throw failure("wrong_stage", "the body has been read or discarded");
     if (this.#isReading) throw failure("wrong_stage", "the body is being read already");
     this.#isReading = true;
     this.#isTouched = true;

@@ -23,6 +23,7 @@ export interface Sending {
 /** Sends, and waits for the answer. @throws HbiError at once for what can't be sent */
 export function sendCall(connection: Connection, sending: Sending, writing: Writing): Promise<unknown> {
   const { name, method, params, options } = sending;
+  checkBody(sending);
   const { code, bodyBytes } = writeCall(name, method, params, writing);
   const { result, resultBody } = method.spec;
   if (bodyBytes === undefined || method.takesRawData || resultBody !== undefined) {
@@ -36,6 +37,7 @@ export function sendCall(connection: Connection, sending: Sending, writing: Writ
 /** Sends; resolves when it is handed to the wire. @throws HbiError at once for what can't be sent */
 export function sendPost(connection: Connection, sending: Sending, writing: Writing): Promise<Posted> {
   const { name, method, params, options } = sending;
+  checkBody(sending);
   const { code, bodyBytes } = writeCall(name, method, params, writing);
   const { result, resultBody } = method.spec;
   if (bodyBytes === undefined || method.takesRawData || resultBody !== undefined) {
@@ -176,6 +178,12 @@ class Streaming {
       );
     });
   }
+}
+
+function checkBody({ name, method, options }: Sending): void {
+  const { body } = method.spec;
+  if (typeof body !== "function" && options.body !== undefined) throw failure("bad_option", `${name} takes no body`);
+  if (body !== "manual" && options.send !== undefined) throw failure("bad_option", `${name} sends nothing by hand`);
 }
 
 function bodyOf({ name, options }: Sending): NonNullable<AnyCallOptions["body"]> {

@@ -1,0 +1,139 @@
+/**
+ * A hostile transport: the other end of a connection, which says exactly the bytes that a test writes, when it likes, and shows
+ * what it is told. docs/testing.md.
+ */
+import { systemClock } from "../clock.ts";
+import { memoryTransportPair } from "../wire/memory-transport.ts";
+import type { Transport } from "../wire/transport.ts";
+
+/** What a hostile peer does, one after the other. */
+export type HostileStep =
+  /** says the bytes in one chunk */
+  | { readonly say: string | Uint8Array }
+  /** says them one by one, each in a turn of its own */
+  | { readonly drip: string | Uint8Array }
+  /** waits until it has been told this */
+  | { readonly hear: string | RegExp }
+  /** says so many bytes of nothing in particular */
+  | { readonly flood: number }
+  /** reads no more */
+  | "deaf"
+  /** reads again */
+  | "listen"
+  /** says that it will say no more */
+  | "end"
+  /** breaks the connection */
+  | "reset";
+
+const FLOOD_CHUNK = new Uint8Array(64 * 1024).fill(0x61);
+
+export class HostilePeer {
+  readonly #transport: Transport;
+  #heard = "";
+  #wake: (() => void)[] = [];
+  /** Whether it was told that no more will come. */
+  hasEnded = false;
+  isClosed = false;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+    transport.start({
+      onData: (chunk) => {
+        for (const byte of chunk) this.#heard += String.fromCharCode(byte);
+        this.#notify();
+      },
+      onDrain: () => undefined,
+      onEnd: () => {
+        this.hasEnded = true;
+        this.#notify();
+      },
+      onClose: () => {
+        this.isClosed = true;
+        this.#notify();
+      },
+    });
+  }
+
+  /** What it was told since the last call, a character for each byte. */
+  heard(): string {
+    const heard = this.#heard;
+    this.#heard = "";
+    return heard;
+  }
+
+  /** Runs the steps in order. Ends early when the connection does. */
+  async play(...steps: readonly HostileStep[]): Promise<string> {
+    for (const step of steps) {
+      if (this.isClosed) break;
+      await this.#do(step);
+    }
+    return this.heard();
+  }
+
+  /** Resolves when the connection is over. */
+  async closed(): Promise<void> {
+    while (!this.isClosed) await this.#changed();
+  }
+
+  async #do(step: HostileStep): Promise<void> {
+    if (step === "deaf") this.#transport.pause();
+    else if (step === "listen") this.#transport.resume();
+    else if (step === "end") this.#transport.end();
+    else if (step === "reset") this.#transport.destroy();
+    else if ("say" in step) this.#transport.write(step.say);
+    else if ("drip" in step) await this.#drip(step.drip);
+    else if ("flood" in step) this.#flood(step.flood);
+    else await this.#hear(step.hear);
+  }
+
+  async #drip(bytes: string | Uint8Array): Promise<void> {
+    const all = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
+    for (let i = 0; i < all.length && !this.isClosed; i++) {
+      this.#transport.write(all.subarray(i, i + 1));
+      await new Promise<void>((resolve) => systemClock.soon(resolve));
+    }
+  }
+
+  #flood(bytes: number): void {
+    for (let left = bytes; left > 0; left -= FLOOD_CHUNK.length) {
+      this.#transport.write(left < FLOOD_CHUNK.length ? FLOOD_CHUNK.subarray(0, left) : FLOOD_CHUNK);
+    }
+  }
+
+  async #hear(what: string | RegExp): Promise<void> {
+    while (!this.isClosed && !this.#hasHeard(what)) await this.#changed();
+  }
+
+  #hasHeard(what: string | RegExp): boolean {
+    return typeof what === "string" ? this.#heard.includes(what) : what.test(this.#heard);
+  }
+
+  #changed(): Promise<void> {
+    return new Promise((resolve) => this.#wake.push(resolve));
+  }
+
+  #notify(): void {
+    for (const wake of this.#wake.splice(0)) wake();
+  }
+}
+
+/** A transport for the code under test (`host.accept(transport)`, a link's dial) and the hostile peer at its other end. */
+export function hostileTransport(): { readonly transport: Transport; readonly peer: HostilePeer } {
+  const [transport, far] = memoryTransportPair();
+  return { transport, peer: new HostilePeer(far) };
+}
+
+/** A packet as any peer writes it: its length in bytes, its directive, its payload. */
+export function packet(directive: string, payload: string): string {
+  return `[${new TextEncoder().encode(payload).length}#${directive}]${payload}`;
+}
+
+/** A whole conversation of scripts. */
+export function conversation(id: string, ...codes: readonly string[]): string {
+  return packet("co_begin", id) + codes.map((code) => packet("", code)).join("") + packet("co_end", id);
+}
+
+/** A whole answer, of packets. */
+export function answer(id: string, ...packets: readonly string[]): string {
+  return packet("co_ack_begin", id) + packets.join("") + packet("co_ack_end", id);
+}

@@ -1,0 +1,72 @@
+/**
+ * testLink: a service and a consumer of it, connected in memory: everything is real but the bytes' way. docs/testing.md.
+ */
+import { Link, type LinkOptions, type ReactionsOf } from "../endpoints/link.ts";
+import type { Peer } from "../endpoints/peer.ts";
+import { type HandlersOf, type HostOptions, ServiceHost } from "../endpoints/service-host.ts";
+import type { Service } from "../registry/service.ts";
+import { type MemoryOptions, memoryTransportPair } from "../wire/memory-transport.ts";
+import type { Transport } from "../wire/transport.ts";
+
+export interface TestLinkOptions<S extends Service, Context> {
+  /** the consumer's reactions; may be left out where the definition has none */
+  readonly reactions?: ReactionsOf<S>;
+  readonly host?: HostOptions<S, Context>;
+  readonly link?: LinkOptions<S>;
+  /** how the bytes are cut, and when the connection breaks */
+  readonly memory?: MemoryOptions;
+}
+
+export interface TestLink<S extends Service, Context> {
+  readonly link: Link<S>;
+  readonly host: ServiceHost<S, Context>;
+  /** The consumer of the present connection, as the service sees it. */
+  readonly peer: Peer<S, Context>;
+  /** How often the link has connected. */
+  readonly connectionCount: number;
+  /** Breaks the present connection, as a network does: nothing is said. */
+  cut(): void;
+  /** Lets what is in flight finish. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Connects a link to handlers of its service. @throws HbiError as `serve` and `connect` do */
+export async function testLink<S extends Service, H extends HandlersOf<S, Context>, Context = undefined>(
+  service: S,
+  handlers: (peer: Peer<S, Context>) => H,
+  options: TestLinkOptions<S, Context> = {},
+): Promise<TestLink<S, Context>> {
+  const host = new ServiceHost<S, Context>(service, handlers, options.host ?? {});
+  const { memory = {}, reactions = {}, link: linkOptions = {} } = options;
+  let connectionCount = 0;
+  let present: Transport | undefined;
+  let peer: Peer<S, Context> | undefined;
+  const dial = async (): Promise<Transport> => {
+    const [near, far] = memoryTransportPair(memory);
+    connectionCount += 1;
+    present = near;
+    host.accept(far).then(
+      (accepted) => {
+        peer = accepted;
+      },
+      () => undefined, // told to the link by the end of its connection
+    );
+    return near;
+  };
+  const link = await new Link<S>(service, dial, reactions, linkOptions as LinkOptions<S>).open(); // empty where it may be
+  const close = () => link.close();
+  return {
+    link,
+    host,
+    get peer() {
+      return peer as Peer<S, Context>; // there as soon as the link is open
+    },
+    get connectionCount() {
+      return connectionCount;
+    },
+    cut: () => present?.destroy(),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

@@ -1,0 +1,288 @@
+/**
+ * Typed calls, posts, bodies and pushes, as a service and its consumers use them.
+ */
+import type { TestLink } from "hbi/testing";
+import { testLink } from "hbi/testing";
+import { afterEach, describe, expect, it } from "vitest";
+import { quiet } from "../support/manual-clock.ts";
+import { chunksOf, handlersOf, type Kinds, kinds, Point, Reactions, Work } from "./fixture.ts";
+
+let open: TestLink<Kinds, undefined>[] = [];
+afterEach(async () => {
+  for (const { link } of open) await link.disconnect();
+  open = [];
+});
+
+async function start(memory: { cut?: (available: number) => number } = {}) {
+  const work = new Work();
+  const reactions = new Reactions();
+  const test = await testLink(kinds, handlersOf(work), { reactions: reactions.all, memory });
+  open.push(test);
+  return { ...test, link: test.link, peer: test.peer, work, reactions };
+}
+
+describe("calls", () => {
+  it("give the result, of synchronous and of asynchronous handlers", async () => {
+    const { link, work } = await start();
+    expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+    const held = link.call.hold({ name: "a" });
+    await work.holding(1);
+    work.release("a");
+    expect(await held).toBe("a");
+  });
+
+  it("give undefined for a method without a result, when it has been landed", async () => {
+    const { link, work } = await start();
+    expect(await link.call.nothing()).toBeUndefined();
+    expect(await link.call.note({ text: "x" })).toBeUndefined();
+    expect(work.noted).toEqual(["x"]);
+  });
+
+  it.each([
+    [{ first: "a" }, ["a", null, 3]],
+    [{ first: "a", second: "b" }, ["a", "b", 3]],
+    [{ first: "a", third: 9 }, ["a", null, 9]],
+    [{ first: "a", second: undefined, third: 9 }, ["a", null, 9]],
+    [{ first: "a", second: "b", third: 9 }, ["a", "b", 9]],
+  ])("leave out what is optional: %j", async (params, expected) => {
+    const { link } = await start();
+    expect(await link.call.options(params as { first: string })).toEqual(expected);
+  });
+
+  it.each([
+    [null],
+    [true],
+    [-0],
+    [Number.NaN],
+    [Number.POSITIVE_INFINITY],
+    [2 ** 53],
+    [10n ** 20n],
+    ["quotes \" and ' and \\ and \n and \0 and \u{1f600}"],
+    [[1, [2, { a: [] }]]],
+    [{ "": 1, "a b": { constructor: 2, toString: 3 } }],
+    [new Uint8Array([0, 39, 92, 255])],
+  ])("carry %s there and back", async (value) => {
+    const { link } = await start();
+    expect(await link.call.echo({ value })).toEqual(value);
+  });
+
+  it("carry values of the definition as instances", async () => {
+    const { link } = await start();
+    const mirrored = await link.call.mirror({ at: new Point(1, 2) });
+    expect(mirrored).toBeInstanceOf(Point);
+    expect(mirrored).toEqual(new Point(2, 1));
+  });
+
+  it("have dotted names", async () => {
+    const { link } = await start();
+    expect(await link.call["svc.ping"]({ n: 5 })).toBe(5);
+  });
+
+  it("can be taken out of their link", async () => {
+    const { link } = await start();
+    const { add } = link.call;
+    expect(await add({ a: 1, b: 1 })).toBe(2);
+    expect(link.call.add).toBe(add);
+  });
+
+  it("are pipelined, and answered out of order", async () => {
+    const { link, work } = await start();
+    const order: string[] = [];
+    const calls = ["a", "b", "c"].map((name) => link.call.hold({ name }).then(() => order.push(name)));
+    await work.holding(3);
+    for (const name of ["c", "a", "b"]) {
+      work.release(name);
+      await quiet();
+    }
+    await Promise.all(calls);
+    expect(order).toEqual(["c", "a", "b"]);
+  });
+
+  it("are the same byte by byte", async () => {
+    const { link, reactions } = await start({ cut: () => 1 });
+    expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+    expect(await link.call.ask_back({ question: "why" })).toBe("why?!");
+    expect(reactions.heard).toEqual(["why"]);
+    const { result, body } = await link.call.both_ways({ size: 3 }, { body: new Uint8Array([1, 2, 3]) });
+    expect([result, [...(await body.bytes())]]).toEqual([{ size: 3 }, [1, 2, 3]]);
+  });
+});
+
+describe("posts", () => {
+  it("resolve when they are on the wire, and can be awaited to the end", async () => {
+    const { link, work } = await start();
+    const posted = await link.post.hold_and_note({ name: "a" });
+    await work.holding(1);
+    let isCompleted = false;
+    const completed = posted.waitCompleted().then(() => {
+      isCompleted = true;
+    });
+    await quiet();
+    expect(isCompleted).toBe(false);
+    work.release("a");
+    await completed;
+    expect(work.noted).toEqual(["a"]);
+  });
+
+  it("drop a result, with its raw data", async () => {
+    const { link } = await start();
+    for (const posted of [
+      await link.post.add({ a: 1, b: 2 }),
+      await link.post.download({ size: 100_000, fill: 1 }),
+      await link.post.upload({ size: 3 }, { body: new Uint8Array(3) }),
+      await link.post.both_ways({ size: 70_000 }, { body: new Uint8Array(70_000) }),
+    ]) {
+      expect(await posted.waitCompleted()).toBeUndefined();
+    }
+    expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+  });
+
+  it("tell a refusal to whoever waits", async () => {
+    const { link } = await start();
+    const posted = await link.post.fail({ how: "hbi" });
+    await expect(posted.waitCompleted()).rejects.toMatchObject({ code: "not_found", details: { how: "hbi" } });
+    expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+  });
+
+  it("that fail unheard end nothing", async () => {
+    const { link } = await start();
+    await link.post.fail({ how: "hbi" });
+    await link.post.store({ size: 70_000 }, { body: chunksOf(60_000, 0) }).catch(() => undefined);
+    await quiet();
+  });
+});
+
+const BYTES = new Uint8Array(200_000).fill(1);
+
+describe("bodies", () => {
+  it.each([
+    ["a buffer", () => BYTES],
+    ["another view", () => new Float64Array(BYTES.buffer)],
+    ["chunks", () => [...chunksOf(200_000, 1)]],
+    ["a generator", () => chunksOf(200_000, 1)],
+    [
+      "an asynchronous generator",
+      () =>
+        (async function* () {
+          for (const chunk of chunksOf(200_000, 1)) {
+            await quiet(1);
+            yield chunk;
+          }
+        })(),
+    ],
+    ["a blob", () => new Blob([BYTES])],
+    ["a web stream", () => new Blob([BYTES]).stream()],
+  ])("are sent from %s", async (_, make) => {
+    const { link } = await start();
+    const { sum } = await link.call.upload({ size: 200_000 }, { body: make() });
+    expect(sum).toBe(make() instanceof Float64Array ? 200_000 : 200_000);
+  });
+
+  it.each([0, 1, 65_536, 65_537, 1_000_000])("of %i bytes go both ways", async (bytes) => {
+    const { link } = await start();
+    const sent = new Uint8Array(bytes).map((_, i) => i % 251);
+    const { result, body } = await link.call.both_ways({ size: bytes }, { body: sent });
+    expect(result).toEqual({ size: bytes });
+    expect(body.length).toBe(bytes);
+    expect(Buffer.compare(await body.bytes(), sent)).toBe(0);
+    expect(body.unreadBytes).toBe(0);
+  });
+
+  it("are read in chunks, into buffers, or dropped, and the link goes on", async () => {
+    const { link } = await start();
+    const streamed = await link.call.download({ size: 100_000, fill: 7 });
+    let length = 0;
+    for await (const chunk of streamed.body) length += chunk.length;
+    expect(length).toBe(100_000);
+
+    const filled = await link.call.download({ size: 100_000, fill: 7 });
+    const buffer = new Uint8Array(60_000);
+    await filled.body.readInto(buffer);
+    expect(filled.body.unreadBytes).toBe(40_000);
+    expect(buffer.every((byte) => byte === 7)).toBe(true);
+    expect((await filled.body.bytes()).length).toBe(40_000);
+
+    (await link.call.download({ size: 100_000, fill: 7 })).body.discard();
+    for await (const _ of (await link.call.download({ size: 100_000, fill: 7 })).body) break;
+    expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+  });
+
+  it("cannot be read twice, nor beyond their end", async () => {
+    const { link } = await start();
+    const { body } = await link.call.download({ size: 10, fill: 7 });
+    await expect(body.readInto(new Uint8Array(11))).rejects.toMatchObject({ code: "out_of_range" });
+    expect((await body.bytes()).length).toBe(10);
+    await expect(body.bytes()).rejects.toMatchObject({ reason: "wrong_stage" });
+    const { body: dropped } = await link.call.download({ size: 10, fill: 7 });
+    dropped.discard();
+    await expect(dropped.bytes()).rejects.toMatchObject({ reason: "wrong_stage" });
+  });
+
+  it.each([
+    ["a shorter buffer", new Uint8Array(9)],
+    ["a longer buffer", new Uint8Array(11)],
+    ["a shorter blob", new Blob([new Uint8Array(9)])],
+    ["fewer chunks", [new Uint8Array(9)]],
+    ["more chunks", [new Uint8Array(9), new Uint8Array(2)]],
+  ])("of another length than declared are refused here: %s", async (_, body) => {
+    const { link } = await start();
+    await expect(link.call.upload({ size: 10 }, { body })).rejects.toMatchObject({ reason: "body_mismatch" });
+    expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+  });
+
+  it("are refused where none is declared, and asked for where one is", async () => {
+    const { link } = await start();
+    await expect(link.call.upload({ size: 10 }, {} as never)).rejects.toMatchObject({ reason: "bad_option" });
+    await expect(link.call.upload({ size: 10 }, { body: "text" as never })).rejects.toMatchObject({
+      reason: "bad_option",
+    });
+    await expect(link.call.add({ a: 1, b: 2 }, { body: BYTES } as never)).rejects.toMatchObject({
+      reason: "bad_option",
+    });
+  });
+
+  it("that no function describes are sent and read by hand", async () => {
+    const { link } = await start();
+    const sums = await link.call.several(
+      { count: 3 },
+      {
+        async send(co) {
+          for (const length of [1, 70_000, 0]) {
+            await co.sendObj(String(length));
+            await co.sendData(new Uint8Array(length).fill(1));
+          }
+        },
+      },
+    );
+    expect(sums).toEqual([1, 70_000, 0]);
+    await expect(link.call.several({ count: 1 }, {} as never)).rejects.toMatchObject({ reason: "bad_option" });
+    expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+  });
+
+  it("of several calls cross on one connection", async () => {
+    const { link } = await start();
+    const bytes = 300_000;
+    const calls = Array.from({ length: 10 }, async (_, i) => {
+      const sent = new Uint8Array(bytes).fill(i);
+      const { body } = await link.call.both_ways({ size: bytes }, { body: sent });
+      return Buffer.compare(await body.bytes(), sent);
+    });
+    expect(await Promise.all(calls)).toEqual(Array(10).fill(0));
+  });
+});
+
+describe("the service calls back", () => {
+  it("within a call, and is answered before it ends", async () => {
+    const { link, reactions } = await start();
+    expect(await link.call.ask_back({ question: "why" })).toBe("why?!");
+    expect(reactions.heard).toEqual(["why"]);
+  });
+
+  it("on its own, with and without waiting, with bodies", async () => {
+    const { peer, reactions } = await start();
+    expect(await peer.call.asked({ question: "who" })).toBe("who?");
+    await (await peer.post.told({ text: "news" })).waitCompleted();
+    expect(reactions.heard).toEqual(["news"]);
+    expect(await peer.call.given({ size: 100_000 }, { body: new Uint8Array(100_000) })).toBe(100_000);
+  });
+});
