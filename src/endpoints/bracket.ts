@@ -134,7 +134,7 @@ export class Bracket implements TurnTaker {
     this.ask();
     if (this.#state === "open") return undefined;
     if (this.#state === "closed") return Promise.reject(failure("wrong_stage", `${this.label} is closed`));
-    const wait = this.#out.waits.start<void>(options, { onTimeout: () => this.#turnHeld() });
+    const wait = this.#out.waits.start<void>(options, { onTimeout: () => turnHeld(this.#out.turn) });
     this.#opened.push(wait);
     return wait.promise;
   }
@@ -202,9 +202,10 @@ export class Bracket implements TurnTaker {
     this.onClosed?.();
     this.#out.turn.release(this);
   }
+}
 
-  #turnHeld(): HbiError {
-    const holder = this.#out.turn.holder?.label ?? "too many unanswered conversations";
-    return failure("turn_held", `held by ${holder}; a handler that holds it must not wait for this connection`);
-  }
+/** Why somebody waited for the send turn in vain. */
+export function turnHeld(turn: SendTurn): HbiError {
+  const holder = turn.holder?.label ?? "too many unanswered conversations";
+  return failure("turn_held", `held by ${holder}; a handler that holds it must not wait for this connection`);
 }

@@ -18,7 +18,7 @@ import { PostingEnd } from "./posting-end.ts";
 import { type ReadHost, ReadTurn } from "./read-turn.ts";
 import { ReadWatch } from "./read-watch.ts";
 import { SendTurn, type TurnTaker } from "./send-turn.ts";
-import { Waits } from "./waits.ts";
+import { Waits, withLanded } from "./waits.ts";
 
 const LINGER_BYTES = 256 * 1024;
 const LINGER_MS = 1_000;
@@ -226,12 +226,13 @@ export class Connection implements TransportSink, Keeper, ReadHost {
     if (!this.isOpen) throw this.#reason ?? failure("disconnected");
   }
 
-  /** @throws HbiError unavailable, also while draining */
+  /** @throws HbiError unavailable, also while draining: what is not begun has not landed */
   checkAccepting(): void {
-    this.checkOpen();
-    if (this.#isPeerGoing) throw failure("draining", "the peer is closing");
-    if (this.#isDraining && this.hosting.liveCount === 0) throw failure("draining");
-    if (this.#hasPeerEnded) throw failure("disconnected", PEER_CLOSED);
+    const options = { mayHaveLanded: false };
+    if (!this.isOpen) throw withLanded(this.#reason ?? failure("disconnected"), false);
+    if (this.#isPeerGoing) throw failure("draining", "the peer is closing", options);
+    if (this.#isDraining && this.hosting.liveCount === 0) throw failure("draining", undefined, options);
+    if (this.#hasPeerEnded) throw failure("disconnected", PEER_CLOSED, options);
   }
 
   onEnd(): void {

@@ -6,20 +6,21 @@ import type { Service } from "../registry/service.ts";
 import { dialSocket } from "../wire/node-socket-transport.ts";
 import { type Address, parseAddress } from "./address.ts";
 import { Link, type LinkOptions, type ReactionsOf } from "./link.ts";
+import type { Surplus } from "./service-env.ts";
 
 /** Reactions may be left out where none are declared, options where no credentials are. */
-export type ConnectArguments<S extends Service> = S["credentials"] extends Params
-  ? [reactions: ReactionsOf<S>, options: LinkOptions<S>]
+export type ConnectArguments<S extends Service, H = ReactionsOf<S>> = S["credentials"] extends Params
+  ? [reactions: H & Surplus<H, S["reactions"]>, options: LinkOptions<S>]
   : [keyof S["reactions"]] extends [never]
-    ? [reactions?: ReactionsOf<S>, options?: LinkOptions<S>]
-    : [reactions: ReactionsOf<S>, options?: LinkOptions<S>];
+    ? [reactions?: H & Surplus<H, S["reactions"]>, options?: LinkOptions<S>]
+    : [reactions: H & Surplus<H, S["reactions"]>, options?: LinkOptions<S>];
 
 /** Connects to a service. The first attempt is the caller's: if it fails, this fails.
  *  @throws HbiError unavailable, unauthenticated, deadline_exceeded, cancelled; invalid_argument for a missing reaction */
-export async function connect<S extends Service>(
+export async function connect<S extends Service, H extends ReactionsOf<S> = ReactionsOf<S>>(
   service: S,
   address: Address,
-  ...[reactions = {} as ReactionsOf<S>, options = {} as LinkOptions<S>]: ConnectArguments<S> // left out where they may be
+  ...[reactions = {} as never, options = {} as LinkOptions<S>]: ConnectArguments<S, H> // left out where they may be
 ): Promise<Link<S>> {
   const target = parseAddress(address);
   const link = new Link<S>(service, (dialing) => dialSocket(target, dialing), reactions, options);

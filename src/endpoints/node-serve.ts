@@ -1,14 +1,12 @@
 /**
  * serve: a service on Node's sockets. docs/services.md.
  */
-import type { Methods, Service } from "../registry/service.ts";
+import type { Service } from "../registry/service.ts";
 import type { Address } from "./address.ts";
 import { HBIS } from "./node-hbis.ts";
 import type { Peer } from "./peer.ts";
+import type { Surplus } from "./service-env.ts";
 import { type HandlersOf, type HostOptions, ServiceHost } from "./service-host.ts";
-
-/** Handlers that no method is declared for. */
-export type Surplus<H, M extends Methods> = { readonly [K in Exclude<keyof H, keyof M>]: never };
 
 export class Server<S extends Service = Service, Context = unknown> {
   readonly #host: ServiceHost<S, Context>;

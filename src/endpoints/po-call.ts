@@ -7,7 +7,9 @@ import type { Timer } from "../clock.ts";
 import { asHbiError, failure, HbiError } from "../errors.ts";
 import { validate } from "../registry/validate.ts";
 import { encodePacket, type Packet } from "../wire/packet.ts";
+import { turnHeld } from "./bracket.ts";
 import { landObject } from "./co-receiver.ts";
+import { packetOf } from "./co-sender.ts";
 import type { BracketReader, Keeper, PostedConversation } from "./keeper.ts";
 import { PoCo } from "./po-co.ts";
 import type { TurnTaker } from "./send-turn.ts";
@@ -38,6 +40,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   readonly promise: Promise<unknown>;
   readonly #connection: Keeper;
   readonly #request: CallRequest;
+  readonly #packet: string;
   readonly #deadlineAt: number;
   readonly #values: unknown[] = [];
   #resolve: (value: unknown) => void = ignore;
@@ -54,6 +57,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
     this.seq = seq;
     this.#connection = connection;
     this.#request = request;
+    this.#packet = packetOf("", request.code, connection.limits);
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -62,12 +66,17 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
     const { clock } = connection;
     this.#deadlineAt = timeoutMs === Number.POSITIVE_INFINITY ? timeoutMs : clock.now() + timeoutMs;
     if (timeoutMs !== Number.POSITIVE_INFINITY) {
-      this.#timer = clock.after(timeoutMs, () => this.abandon(connection.explainTimeout(this)));
+      this.#timer = clock.after(timeoutMs, () => this.abandon(this.#whyLate()));
     }
     if (signal !== undefined) {
       this.#onAbort = () => this.abandon(failure("cancelled", undefined, { cause: signal.reason }));
       signal.addEventListener("abort", this.#onAbort, { once: true });
     }
+  }
+
+  #whyLate(): HbiError {
+    const { turn } = this.#connection;
+    return this.#state === "waiting" ? turnHeld(turn) : this.#connection.explainTimeout(this);
   }
 
   get label(): string {
@@ -91,16 +100,14 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
 
   granted(): void {
     const { wire, posting, turn, isExtended, clock } = this.#connection;
-    const { code, timeoutMs, onSent } = this.#request;
+    const { timeoutMs, onSent } = this.#request;
     const id = formatToken(this.seq, isExtended, {
       hasNoRawData: true,
       ...(timeoutMs === Number.POSITIVE_INFINITY ? {} : { deadlineMs: this.#deadlineAt - clock.now() }),
     });
     this.#state = "sent";
     wire.text(
-      encodePacket("co_begin", id) +
-        encodePacket("", code) +
-        encodePacket("co_end", posting.knowsExtension ? this.coSeq : id),
+      encodePacket("co_begin", id) + this.#packet + encodePacket("co_end", posting.knowsExtension ? this.coSeq : id),
     );
     turn.release(this);
     onSent?.(this);

@@ -170,6 +170,8 @@ export class PoCo implements PostedConversation, LandingHost {
     this.#sendingData += 1;
     try {
       await sendBuffers(this.#bracket, this.#connection.waits, buffers, this.#with(options));
+    } catch (thrown) {
+      throw this.#failure ?? thrown; // a lost connection says there whether anything may have landed
     } finally {
       this.#sendingData -= 1;
       if (this.#isAbandoned && !this.#isCompleted) this.#endAbandoned();

@@ -32,6 +32,9 @@ export type ServiceHandlers<M extends Methods, Call> = {
     : never;
 };
 
+/** Handlers that no method is declared for. */
+export type Surplus<H, M extends Methods> = { readonly [K in Exclude<keyof H, keyof M>]: never };
+
 type AnyHandler = (params: unknown, call: ServiceCall) => unknown;
 
 /** What the table finds in the environment of a connection. */

@@ -36,7 +36,7 @@ export interface HostOptions<S extends Service, Context> extends Omit<Connection
    *  @throws HbiError, which the peer is told */
   readonly authenticate?: (
     credentials: CredentialsOf<S>,
-    peer: Peer<S, Context>,
+    peer: Peer<S, unknown>,
   ) => Awaitable<Context | undefined | null | false>;
   /** Around every call of a peer, the first one outermost: authorization, logging, metrics, rates. */
   readonly interceptors?: readonly Interceptor<Peer<S, Context>, Context>[];
@@ -48,7 +48,7 @@ export interface HostOptions<S extends Service, Context> extends Omit<Connection
 
 type AnyFactory = (peer: never) => object;
 
-export class ServiceHost<S extends Service, Context> {
+export class ServiceHost<S extends Service, Context = undefined> {
   readonly service: S;
   /** Connected and, where that is asked for, authenticated. */
   readonly peers = new Set<Peer<S, Context>>();
@@ -58,7 +58,11 @@ export class ServiceHost<S extends Service, Context> {
   readonly #table: EntryTable;
   readonly #lobby: EntryTable | undefined;
 
-  constructor(service: S, factory: AnyFactory, options: HostOptions<S, Context>) {
+  constructor(
+    service: S,
+    factory: (peer: Peer<S, Context>) => HandlersOf<S, Context>,
+    options: HostOptions<S, Context>,
+  ) {
     const { authenticate, interceptors, outgoing, describe, ...connectionOptions } = options;
     this.service = service;
     this.#factory = factory;

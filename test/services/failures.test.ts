@@ -1,0 +1,430 @@
+/**
+ * Every failure of docs/errors-and-limits.md, as the consumer of a typed service sees it: code, reason, text, and whether the
+ * link works afterwards.
+ */
+import {
+  defineService,
+  FAILURES,
+  HbiError,
+  type HostOptions,
+  Link,
+  type LinkOptions,
+  method,
+  type Reason,
+  type Transport,
+} from "hbi";
+import { connect } from "hbi/node";
+import { answer, type HostilePeer, hostileTransport, packet, testLink } from "hbi/testing";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { ManualClock, quiet } from "../support/manual-clock.ts";
+import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
+
+interface Seen {
+  readonly error: unknown;
+  /** whether a call still works on the same link */
+  readonly lives: boolean;
+}
+type Scenario = () => Promise<Seen>;
+
+interface Setting {
+  readonly host?: HostOptions<Kinds, undefined>;
+  readonly link?: LinkOptions<Kinds>;
+}
+
+const quietly = { log: () => undefined };
+
+/** What it came to: the value or the error. */
+function caught(promise: Promise<unknown>): Promise<unknown> {
+  return promise.catch((error: unknown) => error);
+}
+
+/** On a real host: does what should fail, then calls again. */
+function hosted(
+  fail: (link: Link<Kinds>, work: Work, peer: import("hbi").Peer<Kinds, undefined>) => Promise<unknown>,
+  { host = {}, link = {} }: Setting = {},
+): Scenario {
+  return async () => {
+    const work = new Work();
+    const test = await testLink(kinds, handlersOf(work), {
+      reactions: new Reactions().all,
+      host: { ...quietly, ...host },
+      link: { ...quietly, ...link },
+    });
+    const error = await caught(fail(test.link, work, test.peer));
+    const lives = (await caught(test.link.call.add({ a: 1, b: 2 }, { timeoutMs: 5_000 }))) === 3;
+    await test.link.disconnect();
+    return { error, lives };
+  };
+}
+
+/** A script that no definition writes, in a conversation that promises no raw data. */
+const raw = (code: string) =>
+  hosted((link) =>
+    link.po.converse(
+      async (co) => {
+        await co.sendCode(code);
+        return co.recvObj();
+      },
+      { hasNoRawData: true, hasNoRawAnswer: true },
+    ),
+  );
+
+/** The same without the promise, so that nobody knows what follows. */
+const rawAndOpen = (code: string, setting: Setting = {}) =>
+  hosted(
+    (link) =>
+      link.po.converse(async (co) => {
+        await co.sendCode(code);
+        return co.recvObj();
+      }),
+    setting,
+  );
+
+/** A host that answers a call with exactly these bytes. `link.closed` tells why a connection ended on this side. */
+function answered(
+  reply: string | Uint8Array | ((peer: HostilePeer, clock: ManualClock) => Promise<void>),
+  { isClosedReason = false, call = (link: Link<Kinds>): Promise<unknown> => link.call.add({ a: 1, b: 2 }) } = {},
+): Scenario {
+  return async () => {
+    const { transport, peer } = hostileTransport();
+    const clock = new ManualClock();
+    const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, { ...quietly, clock }).open();
+    const waiting = caught(call(link));
+    await peer.play({ hear: "co_end" });
+    if (typeof reply === "function") await reply(peer, clock);
+    else await peer.play({ say: reply });
+    await quiet();
+    if (isClosedReason) await peer.play("reset");
+    const error = isClosedReason ? await link.closed : await waiting;
+    const again = caught(link.call.add({ a: 1, b: 2 }));
+    await peer.play({ say: answer("102", packet("co_recv", "3")) });
+    await quiet();
+    const lives = link.state === "open" && (await again) === 3;
+    peer.play("reset");
+    await link.closed;
+    return { error, lives };
+  };
+}
+
+const newer = defineService({
+  name: "kinds",
+  version: "2.0.0",
+  methods: {
+    ...kinds.methods,
+    fresh: method({ params: {}, result: z.int() }),
+    note: method({ params: { text: z.union([z.string(), z.int()]) } }),
+  },
+  reactions: kinds.reactions,
+  values: kinds.values,
+});
+
+/** A consumer whose definition is newer than the service's. */
+function outdated(fail: (link: Link<typeof newer>) => Promise<unknown>): Scenario {
+  return hosted((link) => fail(link as unknown as Link<typeof newer>), {});
+}
+
+const deep = (levels: number) => `echo(${"[".repeat(levels)}${"]".repeat(levels)})`;
+const guarded = defineService({
+  name: "guarded",
+  version: "1.0.0",
+  methods: { add: kinds.methods.add },
+  credentials: { token: z.string() },
+});
+const unaware = defineService({ name: "guarded", version: "1.0.0", methods: { add: kinds.methods.add } });
+
+/** A consumer that does not know of the credentials that the service asks for. */
+const unauthenticated: Scenario = async () => {
+  const test = await testLink(guarded, () => ({ add: ({ a, b }) => a + b }), {
+    host: { ...quietly, authenticate: ({ token }: { token: string }) => (token === "open" ? { token } : undefined) },
+    link: { credentials: { token: "open" } },
+  });
+  let transport: Transport | undefined;
+  const { host } = test;
+  const link = await new Link<typeof unaware>(
+    unaware,
+    async () => {
+      const pair = (await import("hbi")).memoryTransportPair();
+      transport = pair[0];
+      void host.accept(pair[1]);
+      return transport;
+    },
+    {},
+    quietly,
+  ).open();
+  const error = await caught(link.call.add({ a: 1, b: 2 }));
+  const lives = link.state === "open";
+  await link.disconnect();
+  await test.close();
+  return { error, lives };
+};
+
+const SCENARIOS: Readonly<Record<Reason, { readonly run: Scenario; readonly lives: boolean; readonly as?: Reason }>> = {
+  syntax: { run: raw("add(1,"), lives: true },
+  forbidden_syntax: { run: raw("a => 1"), lives: true },
+  bad_literal: { run: raw('echo("\\q")'), lives: true },
+  too_deep: { run: raw(deep(40)), lives: true },
+  too_many_nodes: { run: raw(`echo([${"0,".repeat(10_001)}])`), lives: true },
+  too_many_statements: { run: raw("nothing()\n".repeat(65)), lives: true },
+  too_many_calls: { run: raw(`echo([${"add(1,2),".repeat(64)}])`), lives: true },
+  too_many_arguments: { run: raw(`add(${"1,".repeat(65)})`), lives: true },
+  too_many_keys: {
+    run: hosted((link) =>
+      link.call.echo({ value: Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`k${i}`, i])) }),
+    ),
+    lives: true,
+  },
+  name_too_long: { run: raw(`${"a".repeat(65)}()`), lives: true },
+  number_too_long: { run: raw(`echo(${"1".repeat(41)})`), lives: true },
+  unknown_name: { run: outdated(freshCall), lives: true },
+  bad_argument: { run: raw("note(5)"), lives: true },
+  not_a_value: { run: answered(answer("101", packet("co_recv", "told('x')"))), lives: true },
+  body_too_big: {
+    run: hosted((link) => link.call.upload({ size: 2_000 }, { body: new Uint8Array(2_000) }), {
+      host: { limits: { maxBodyBytes: 1_000 } },
+    }),
+    lives: true,
+  },
+  unauthenticated: { run: unauthenticated, lives: true },
+  body_mismatch: { run: hosted((link) => link.call.upload({ size: 5 }, { body: new Uint8Array(4) })), lives: true },
+  handler: { run: hosted((link) => link.call.fail({ how: "anything" })), lives: true },
+  bad_result: { run: hosted((link) => link.call.fail({ how: "result" })), lives: true },
+  handler_timeout: { run: handlerTimeout, lives: true },
+  bad_frame: { run: answered("no packet", { isClosedReason: true }), lives: false },
+  packet_too_big: { run: answered("[262145#co_recv]", { isClosedReason: true }), lives: false },
+  bad_utf8: {
+    run: answered(new Uint8Array([...Buffer.from("[1#err]"), 0xff]), { isClosedReason: true }),
+    lives: false,
+  },
+  truncated: {
+    run: answered((peer) => peer.play({ say: "[3#co_ack_begin]10" }, "end").then(noAnswer), { isClosedReason: true }),
+    lives: false,
+  },
+  bad_state: { run: answered(packet("co_ack_begin", "999"), { isClosedReason: true }), lives: false },
+  bad_token: { run: answered(packet("co_begin", "101;x;b=1;n"), { isClosedReason: true }), lives: false },
+  position_lost: { run: positionLost, lives: false },
+  drain_too_big: {
+    run: hosted(
+      async (link) => {
+        await link.call.upload({ size: 200_000 }, { body: new Uint8Array(200_000) });
+      },
+      { host: { limits: { maxBodyBytes: 1_000, maxDrainBytes: 1_000 } } },
+    ),
+    as: "peer_error",
+    lives: false,
+  },
+  too_many_answers: {
+    run: rawAndOpen(`${"add(1,2)\n".repeat(10)}`, { host: { limits: { maxQueuedAnswers: 5 } } }),
+    as: "peer_error",
+    lives: false,
+  },
+  read_timeout: {
+    run: answered(
+      async (peer, clock) => {
+        await peer.play({ say: packet("co_ack_begin", "101") });
+        await quiet();
+        await clock.advance(29_999); // the call itself is over at 30 s
+        await peer.play({ say: "[" });
+        await clock.advance(5_000);
+      },
+      { isClosedReason: true },
+    ),
+    lives: false,
+  },
+  slow_reader: { run: slowReader, lives: false },
+  init_failed: { run: initFailed, as: "peer_error", lives: false },
+  disconnected: { run: answered((peer) => peer.play("reset").then(noAnswer)), lives: false },
+  peer_error: { run: answered(packet("err", "I am\nbroken")), lives: false },
+  draining: {
+    run: hosted(async (link, work, peer) => {
+      const held = link.call.hold({ name: "a" });
+      await work.holding(1);
+      void peer.drain("maintenance");
+      await quiet();
+      const refused = await caught(link.call.add({ a: 1, b: 2 }));
+      work.release("a");
+      expect(await held).toBe("a");
+      throw refused;
+    }),
+    lives: false,
+  },
+  connect_failed: { run: connectFailed, lives: false },
+  cancelled: {
+    run: hosted((link) => link.call.hold({ name: "a" }, { signal: AbortSignal.abort("no need") })),
+    lives: true,
+  },
+  timeout: { run: hosted((link) => link.call.hold({ name: "a" }, { timeoutMs: 20 })), lives: true },
+  body_unread: {
+    run: hosted(async (link) => {
+      const { body } = await link.call.download({ size: 1_000_000, fill: 1 });
+      const late = caught(link.call.add({ a: 1, b: 2 }, { timeoutMs: 50 }));
+      const error = await late;
+      body.discard();
+      throw error;
+    }),
+    lives: true,
+  },
+  turn_held: {
+    run: hosted(async (link) => {
+      const co = await link.po.co();
+      await co.sendCode("store(100000)");
+      await co.sendData(new Uint8Array(70_000));
+      const late = await caught(link.call.add({ a: 1, b: 2 }, { timeoutMs: 50 }));
+      await co.sendData(new Uint8Array(30_000));
+      await co.close();
+      throw late;
+    }),
+    lives: true,
+  },
+  wrong_stage: {
+    run: hosted(async (link) => {
+      const { body } = await link.call.download({ size: 10, fill: 1 });
+      await body.bytes();
+      return body.bytes();
+    }),
+    lives: true,
+  },
+  too_many_waiting: {
+    run: hosted(
+      async (link, work) => {
+        const held = [link.call.hold({ name: "a" }), link.call.hold({ name: "b" })];
+        const error = await caught(link.call.hold({ name: "c" }));
+        await work.holding(1);
+        work.release("a");
+        await work.holding(2);
+        work.release("b");
+        await Promise.all(held);
+        throw error;
+      },
+      { link: { limits: { maxPostedInFlight: 1, maxPostedWaiting: 1 } } },
+    ),
+    lives: true,
+  },
+  not_representable: { run: hosted((link) => link.call.echo({ value: new Map() })), lives: true },
+  bad_option: { run: hosted((link) => link.call.add({ a: 1, b: 2 }, { timeoutMs: -1 })), lives: true },
+  bad_answer: { run: answered(answer("101", packet("co_recv", "'three'"))), lives: true },
+  no_answer: { run: answered(answer("101")), lives: true },
+};
+
+function noAnswer(): void {}
+
+function freshCall(link: Link<typeof newer>): Promise<unknown> {
+  return link.po.converse(
+    async (co) => {
+      await co.sendCode("fresh()");
+      return co.recvObj();
+    },
+    { hasNoRawData: true, hasNoRawAnswer: true },
+  );
+}
+
+async function handlerTimeout(): Promise<Seen> {
+  const clock = new ManualClock();
+  const run = hosted(
+    async (link, work) => {
+      const held = caught(link.call.hold({ name: "a" }, { timeoutMs: Number.POSITIVE_INFINITY }));
+      await work.holding(1);
+      await clock.advance(60_000);
+      expect(work.aborted).toEqual(["a"]);
+      throw await held;
+    },
+    { host: { clock } },
+  );
+  return run();
+}
+
+/** A script is refused, and the next one of the conversation says no more of its raw data than the first. */
+function positionLost(): Promise<Seen> {
+  return hosted(async (link) => {
+    const co = await link.po.co();
+    await co.sendCode("fail('hbi')");
+    await co.sendCode("what_is_this()");
+    return co.recvObj();
+  })().then(({ lives, error }) => ({ lives, error: asPeerError(error, "raw data of unknown length follows") }));
+}
+
+/** The side that cut says why in its last words. */
+function asPeerError(error: unknown, text: string): unknown {
+  expect(error).toMatchObject({ reason: "peer_error", message: `peer error: ${text}` });
+  return new HbiError("failed_precondition", text, undefined, { reason: "position_lost" });
+}
+
+async function slowReader(): Promise<Seen> {
+  const { transport, peer } = hostileTransport();
+  const clock = new ManualClock();
+  const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, { ...quietly, clock }).open();
+  await peer.play("deaf");
+  const waiting = caught(link.call.upload({ size: 1_000_000 }, { body: new Uint8Array(1_000_000), timeoutMs: 1e9 }));
+  await quiet();
+  await clock.advance(30_000);
+  await peer.play("reset");
+  const error = await link.closed;
+  expect(await waiting).toMatchObject({ code: "unavailable", mayHaveLanded: true });
+  return { error, lives: link.state === "open" };
+}
+
+/** Who authenticates by what the transport knows is refused before anything is landed. */
+async function initFailed(): Promise<Seen> {
+  const work = new Work();
+  const test = await testLink(kinds, handlersOf(work) as never, {
+    reactions: new Reactions().all,
+    host: {
+      ...quietly,
+      authenticate: () => {
+        throw new Error("the database is down");
+      },
+    },
+    link: quietly,
+  });
+  const error = await test.link.closed;
+  return { error, lives: test.link.state === "open" };
+}
+
+async function connectFailed(): Promise<Seen> {
+  return { error: await caught(connect(unaware, "127.0.0.1:1")), lives: false };
+}
+
+describe("a typed client sees", () => {
+  for (const reason of Object.keys(FAILURES) as Reason[]) {
+    const { run, lives, as = reason } = SCENARIOS[reason];
+    it(`${reason}${lives ? ", and goes on" : ""}`, async () => {
+      const seen = await run();
+      expect(seen.error).toBeInstanceOf(HbiError);
+      const error = seen.error as HbiError;
+      expect({ reason: error.reason, code: error.code }).toEqual({ reason: as, code: FAILURES[as].code });
+      expect(error.message).toContain(FAILURES[as].text);
+      if (as !== reason) expect(error.message).toContain(FAILURES[reason].text);
+      expect(error.message).toMatch(/^[\x20-\x7e]{1,600}$/);
+      expect(seen.lives).toBe(lives);
+    });
+  }
+
+  it("an error of a handler with its code, message and details", async () => {
+    const { error, lives } = await hosted((link) => link.call.fail({ how: "hbi" }))();
+    expect(error).toMatchObject({ code: "not_found", message: "no such thing", details: { how: "hbi" } });
+    expect(lives).toBe(true);
+  });
+
+  it("nothing of an unexpected error but a reference number", async () => {
+    const { error } = await hosted((link) => link.call.fail({ how: "anything" }))();
+    expect(String((error as HbiError).message)).toMatch(/^internal error: reference [a-z0-9]{8}$/);
+    expect(JSON.stringify(error)).not.toContain("secret");
+  });
+
+  it.each([
+    ["sent", true],
+    ["waiting", false],
+  ])("whether a lost call may have been landed: %s", async (_, mayHaveLanded) => {
+    const { transport, peer } = hostileTransport();
+    const limits = { maxPostedInFlight: 1 };
+    const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, {
+      ...quietly,
+      limits,
+    }).open();
+    const sent = caught(link.call.add({ a: 1, b: 2 }));
+    const waiting = caught(link.call.add({ a: 3, b: 4 }));
+    await peer.play({ hear: "co_end" }, "reset");
+    expect(await (mayHaveLanded ? sent : waiting)).toMatchObject({ code: "unavailable", mayHaveLanded });
+    expect(await caught(link.call.add({ a: 1, b: 2 }))).toMatchObject({ code: "unavailable", mayHaveLanded: false });
+  });
+});
