@@ -9,7 +9,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { program, runProgram, startProgram, stopProgram } from "./support/programs.ts";
+import { type Ended, program, runProgram, startProgram, stopProgram } from "./support/programs.ts";
 
 const folders: string[] = [];
 afterAll(async () => {
@@ -24,19 +24,34 @@ it("hello: a greeting is pushed on connect, a name is assigned, the answer uses 
   expect(code).toBe(0);
 });
 
-it("the README's server and client: answers, and a push for each", async () => {
-  // They name port 3232, as a newcomer would; if that is taken here, the test says so by failing to listen.
-  const server = spawn(process.execPath, [program("examples/readme/server.ts")], {
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  await listening(3232);
-  const { code, output } = await runProgram("examples/readme/client.ts", []);
-  server.kill();
-  await once(server, "exit");
+it("the README's server and client: results, a push for each, a refusal told by its code", async () => {
+  const { code, output } = await runAgainst("examples/readme/server.ts", "examples/readme/client.ts");
+  for (const name of ["md5", "sha1", "sha256"]) {
+    expect(output).toMatch(new RegExp(`^${name} took [\\d.]+ ms$`, "m"));
+    expect(output).toContain(`'${createHash(name).update("Hello, HBI!").digest("hex")}'`);
+  }
+  expect(output).toMatch(/^no such algorithm \{ algorithm: 'md17' \}$/m);
+  expect(code).toBe(0);
+});
+
+it("the same on the HBI layer: answers, and a push for each", async () => {
+  const { code, output } = await runAgainst("examples/hbi-layer/server.ts", "examples/hbi-layer/client.ts");
   for (const name of ["a", "bb", "ccc"]) expect(output).toContain(`${name} is hashed`);
   for (const name of ["a", "bb", "ccc"]) expect(output).toContain(createHash("sha256").update(name).digest("hex"));
   expect(code).toBe(0);
 });
+
+/** They name port 3232, as a newcomer would; if that is taken here, the test says so by failing to listen. */
+async function runAgainst(server: string, client: string): Promise<Ended> {
+  const child = spawn(process.execPath, [program(server)], { stdio: ["ignore", "inherit", "inherit"] });
+  const exited = once(child, "exit");
+  await listening(3232);
+  const ended = await runProgram(client, []);
+  expect(child.exitCode, `${server} listens`).toBe(null);
+  child.kill();
+  await exited;
+  return ended;
+}
 
 async function listening(port: number): Promise<void> {
   for (;;) {
@@ -51,24 +66,67 @@ async function listening(port: number): Promise<void> {
   }
 }
 
-it("jobs: verifies every result in both styles, also across a lost connection", async () => {
+async function folderOf(files: Readonly<Record<string, string>>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "hbi-jobs-"));
   folders.push(folder);
-  for (let i = 0; i < 45; i++) await writeFile(join(folder, `${i}.txt`), `line ${i}\n`.repeat(i * i * 7));
-  const { code, output } = await runProgram("examples/jobs/main.ts", [folder]);
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+  return folder;
+}
+
+/** Many enough for the service to drop its connections in the middle, with an empty one among them. */
+const MANY = Object.fromEntries(
+  Array.from({ length: 45 }, (_, i) => [`${i}.txt`, `line ${i}\n`.repeat(i * i * 7)] as const),
+);
+const ONE = { "a.txt": "one\ntwo\n" };
+
+it("jobs: verifies results, pushes, downloads and a composition, also across a lost connection", async () => {
+  const { code, output } = await runProgram("examples/jobs/main.ts", [await folderOf(MANY)]);
+  expect(output).toContain("45 files, 4 jobs with each");
+  expect(output).toContain("connection lost (peer error: maintenance, back at once)");
+  expect(output).toContain("connected again");
+  expect(output).toMatch(/360 jobs: .* \((?:3[6-9]\d) pushes\)/); // of a job that was repeated perhaps two
+  expect(output).toContain("45 downloads: ");
+  expect(output).toContain("The largest file, 44.txt, was found and hashed by one script");
+  expect(output).toMatch(/dropped the connection once: the link dialed again, [1-9]\d* lost calls were repeated/);
+  expect(output).toContain("Everything is verified.");
+  expect(code).toBe(0);
+});
+
+it.each([
+  ["result", "a.txt: result of the answer is nonsense, should be "],
+  ["push", "a.txt: result of the push is nonsense, should be "],
+  ["silence", "a.txt: action of the push is undefined, should be crc32"],
+  ["download", "a.txt: checksum of the download is "],
+  ["composition", "a.txt: checksum by script is nonsense, should be "],
+])("jobs: a consumer of a server that lies exits with 1: %s", async (lie, complaint) => {
+  const lying = await startProgram("test/programs/lying-jobs-server.ts", [lie]);
+  const { code, output } = await runProgram("examples/jobs/consumer.ts", [lying.address, await folderOf(ONE)]);
+  await stopProgram(lying);
+  expect(output).toContain(complaint);
+  expect(output).not.toContain("Everything is verified.");
+  expect(code).toBe(1);
+});
+
+it("jobs: what the lying server says is verified when it does not lie", async () => {
+  const honest = await startProgram("test/programs/lying-jobs-server.ts", ["nothing"]);
+  const { code, output } = await runProgram("examples/jobs/consumer.ts", [honest.address, await folderOf(ONE)]);
+  await stopProgram(honest);
+  expect(output).toContain("Everything is verified.");
+  expect(code).toBe(0);
+});
+
+it("jobs-hbi: verifies every result in both styles, also across a lost connection", async () => {
+  const { code, output } = await runProgram("examples/jobs-hbi/main.ts", [await folderOf(MANY)]);
   expect(output).toContain("180 jobs (45 files");
   expect(output).toContain("lost the connection (peer error: maintenance, back at once)");
   expect(output).toContain("360 of 360 results verified");
   expect(code).toBe(0);
 });
 
-it("jobs: a consumer that is given a wrong result exits with 1", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "hbi-jobs-"));
-  folders.push(folder);
-  await writeFile(join(folder, "a.txt"), "one\ntwo\n");
+it("jobs-hbi: a consumer that is given a wrong result exits with 1", async () => {
   const lying = await startProgram("test/programs/lying-service.ts", []);
-  const { code, output } = await runProgram("examples/jobs/consumer.ts", [lying.address, folder]);
+  const { code, output } = await runProgram("examples/jobs-hbi/consumer.ts", [lying.address, await folderOf(ONE)]);
   await stopProgram(lying);
-  expect(output).toContain("a.txt: result is nonsense, should be ");
+  expect(output).toContain("a.txt: result of the answer is nonsense, should be ");
   expect(code).toBe(1);
 });

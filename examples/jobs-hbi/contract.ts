@@ -1,14 +1,11 @@
 /**
- * What the two programs agree on: the methods of the service, the reaction of its consumers, and the kinds of jobs.
+ * What the two programs agree on: the methods of the service and the reaction of its consumers.
  */
 import { method } from "hbi";
 import { z } from "zod";
-
-export const ACTIONS = ["crc32", "sha256", "gzip", "lines"] as const;
-export type Action = (typeof ACTIONS)[number];
+import { ACTIONS } from "../jobs/actions.ts";
 
 export const JobResult = z.strictObject({ action: z.enum(ACTIONS), bytes: z.int(), result: z.string() });
-export type JobResult = z.infer<typeof JobResult>;
 
 const params = {
   action: z.enum(ACTIONS),

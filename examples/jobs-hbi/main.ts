@@ -1,27 +1,8 @@
 /**
- * Runs the service and a consumer as two processes on the files of a folder, and ends with the consumer's exit code.
+ * The jobs example in the paradigm of HBI's own documents: hosting environments, posting and hosting ends, conversations, and
+ * both of their styles, answering by script and by object. examples/jobs is the typed form.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { runBoth } from "../jobs/processes.ts";
 
 const folder = process.argv[2] ?? ".";
-const path = (name: string) => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
-// Landed code is never evaluated: these two run where the engine refuses to.
-const flags = ["--disallow-code-generation-from-strings", "--enable-source-maps"];
-
-const service = spawn(process.execPath, [...flags, path("service"), "127.0.0.1:0", "--interrupt-at", "150"], {
-  stdio: ["pipe", "pipe", "inherit"],
-});
-const [line] = (await once(createInterface(service.stdout), "line")) as [string];
-console.log(`service (process ${service.pid}): ${line}`);
-
-const address = line.replace("listening on ", "");
-const consumer = spawn(process.execPath, [...flags, path("consumer"), address, folder], { stdio: "inherit" });
-console.log(`consumer (process ${consumer.pid})`);
-const [code] = (await once(consumer, "exit")) as [number | null];
-
-service.stdin.end();
-await once(service, "exit");
-process.exit(code ?? 1);
+process.exit(await runBoth(import.meta.url, ["--interrupt-at", "150"], [folder]));

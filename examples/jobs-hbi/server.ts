@@ -1,10 +1,11 @@
 /**
- * The service: does jobs for anyone who connects. Usage: service HOST:PORT [--interrupt-at N], which drops the connection
- * once, in the middle of the N-th job, to show what its consumers do then.
+ * The service, in the paradigm of HBI's own documents: does jobs for anyone who connects. examples/jobs is the typed form.
+ * Usage: server HOST:PORT [--interrupt-at N], which drops the connection once, in the middle of the N-th job, to show what its
+ * consumers do then.
  */
 import { HostingEnv, script } from "hbi";
 import { HBIS } from "hbi/node";
-import { perform } from "./actions.ts";
+import { perform } from "../jobs/actions.ts";
 import { service } from "./contract.ts";
 
 const [address = "127.0.0.1:3232", flag, count] = process.argv.slice(2);

@@ -4,7 +4,15 @@
  */
 import { createHash } from "node:crypto";
 import { crc32, createGzip } from "node:zlib";
-import type { Action, JobResult } from "./contract.ts";
+
+export const ACTIONS = ["crc32", "sha256", "gzip", "lines"] as const;
+export type Action = (typeof ACTIONS)[number];
+
+export interface JobResult {
+  readonly action: Action;
+  readonly bytes: number;
+  readonly result: string;
+}
 
 export async function perform(
   action: Action,

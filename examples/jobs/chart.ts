@@ -29,10 +29,11 @@ export class Progress {
     this.#shownQuarter = quarter;
     console.log(line);
   }
+}
 
-  note(text: string): void {
-    console.log(`${process.stdout.isTTY ? "\r\x1b[K" : ""}  ${text}`);
-  }
+/** A line between those of the progress. */
+export function note(text: string): void {
+  console.log(`${process.stdout.isTTY ? "\r\x1b[K" : ""}  ${text}`);
 }
 
 export function bar(share: number): string {

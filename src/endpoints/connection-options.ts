@@ -21,6 +21,8 @@ export interface ConnectionOptions {
   readonly clock?: Clock;
   /** What `$hbi.describe` answers, as JSON; without it nothing is told. */
   readonly describe?: (() => string) | undefined;
+  /** Nothing can be posted any more, though the socket may live on for a moment; the reason if it did not end in peace. */
+  readonly onLost?: ((reason: HbiError | undefined) => void) | undefined;
   /** The peer is about to close and takes no new conversations. */
   readonly onGoAway?: ((reason: string | undefined) => void) | undefined;
   /** Default: what a handler threw unexpectedly goes to `console.error`; nothing else does. */

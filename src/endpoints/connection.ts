@@ -40,6 +40,7 @@ export class Connection implements TransportSink, Keeper, ReadHost {
   readonly #log: (entry: LogEntry) => void;
   readonly #builtins: Builtins | undefined;
   readonly #onGoAway: ConnectionOptions["onGoAway"];
+  #onLost: ConnectionOptions["onLost"];
   #env: HostingEnv;
   #resolveClosed: (reason: HbiError | undefined) => void = () => undefined;
   #state: "starting" | "open" | "closing" | "closed" = "starting";
@@ -79,6 +80,7 @@ export class Connection implements TransportSink, Keeper, ReadHost {
     });
     this.#builtins = this.isExtended ? builtinsOf(options) : undefined;
     this.#onGoAway = options.onGoAway;
+    this.#onLost = options.onLost;
     this.#env = context(this.posting, this.hosting, this);
     this.#env.attach(this.posting, this.hosting, this.#builtins);
   }
@@ -253,6 +255,7 @@ export class Connection implements TransportSink, Keeper, ReadHost {
       this.#end(error); // half a conversation is on the wire: an answer behind it would not be read as one
       return;
     }
+    this.#tellLost(undefined);
     this.posting.loseAll(error);
     if (this.hosting.liveCount === 0 && this.turn.isIdle) this.#end(undefined);
   }
@@ -325,7 +328,15 @@ export class Connection implements TransportSink, Keeper, ReadHost {
     this.#closeTimer = this.clock.after(lingerMs, () => this.#transport.destroy());
   }
 
+  /** Once, and before the waits are told: who sends again at once must not come here. */
+  #tellLost(reason: HbiError | undefined): void {
+    const onLost = this.#onLost;
+    this.#onLost = undefined;
+    onLost?.(reason);
+  }
+
   #loseAll(error: HbiError): void {
+    this.#tellLost(this.#reason);
     this.turn.close();
     this.posting.loseAll(error);
     this.waits.loseAll(error);

@@ -36,7 +36,7 @@ export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], Ser
 /** What is shown to the service before anything is called: as its definition declares. */
 export type Shown<S extends Service> = S["credentials"] extends Params ? ArgumentsOf<S["credentials"]> : undefined;
 
-interface CommonLinkOptions<S extends Service> extends Omit<ConnectionOptions, "describe" | "onGoAway"> {
+interface CommonLinkOptions<S extends Service> extends Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost"> {
   /** Dials again after a loss; without it a link is one connection. */
   readonly reconnect?: ReconnectOptions;
   /** How often a call of a method that is marked `idempotent` is sent again after its connection was lost. Default 0 */
@@ -203,6 +203,7 @@ export class Link<S extends Service = Service> {
       ...(extension === undefined ? {} : { extension }),
       ...(log === undefined ? {} : { log }),
       onGoAway: () => this.#goingAway(connection),
+      onLost: (reason) => this.#lost(connection, reason),
     });
     try {
       await connection.start();
@@ -215,8 +216,8 @@ export class Link<S extends Service = Service> {
       await connection.disconnect();
       throw failure("cancelled", "connect");
     }
+    connection.checkAccepting(); // lost in the same moment
     this.#connection = connection;
-    void connection.closed.then((reason) => this.#lost(connection, reason));
     this.#enter("open");
     for (const wait of this.#waiting) wait.settle(connection);
     this.#waiting.clear();

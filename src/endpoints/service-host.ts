@@ -30,7 +30,8 @@ export type CredentialsOf<S extends Service> = S["credentials"] extends Params ?
 export type CallOn<S extends Service, Context> = ServiceCall<Peer<S, Context>, Context>;
 export type HandlersOf<S extends Service, Context> = ServiceHandlers<S["methods"], CallOn<S, Context>>;
 
-export interface HostOptions<S extends Service, Context> extends Omit<ConnectionOptions, "describe" | "onGoAway"> {
+export interface HostOptions<S extends Service, Context>
+  extends Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost"> {
   /** Runs before any method may be called: with what the peer shows, where the definition declares `credentials`, else as soon
    *  as it has connected. What it gives is the context of the peer's calls; nothing (undefined, null, false) refuses it.
    *  @throws HbiError, which the peer is told */

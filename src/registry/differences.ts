@@ -64,21 +64,21 @@ export class Differences {
     if (lost !== undefined || gained !== undefined) {
       this.add(path, kind, why !== undefined, why ?? "whoever reads it still accepts all that is sent");
     }
-    this.#compareDefaults(path, older, newer, direction);
-    if (lost === undefined && gained === undefined && this.#isReworded(older, newer)) {
+    if (this.#meansOther(older, newer, direction)) {
+      this.add(path, "default", true, "what is left out now means something else");
+    } else if (lost === undefined && gained === undefined && this.#isReworded(older, newer)) {
       this.add(path, "text", false, "the same values are accepted");
     }
   }
 
   /** Who reads fills in its own default, where who wrote had another in mind. */
-  #compareDefaults(path: string, older: JsonSchema, newer: JsonSchema, direction: Direction): void {
+  #meansOther(older: JsonSchema, newer: JsonSchema, direction: Direction): boolean {
     const before = defaultsOf(canonical(older, this.#older), "");
     const after = defaultsOf(canonical(newer, this.#newer), "");
     const [meant, filled] = direction === "to-consumer" ? [after, before] : [before, after];
     const differs = (a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>) =>
       [...a].some(([place, text]) => b.get(place) !== text);
-    if (!differs(meant, filled) && !(direction === "both-ways" && differs(filled, meant))) return;
-    this.add(path, "default", true, "what is left out now means something else");
+    return differs(meant, filled) || (direction === "both-ways" && differs(filled, meant));
   }
 
   #isReworded(older: JsonSchema, newer: JsonSchema): boolean {

@@ -170,8 +170,13 @@ export class HostingEnv<E extends Ends = Ends> {
   }
 
   lookup(name: string): Entry | undefined {
-    const entry = this.#shared.entries.get(name) ?? this.#own.get(name) ?? this.#builtins?.get(name);
+    const entry = this.#shared.entries.get(name) ?? this.#own.get(name) ?? this.#builtin(name);
     return entry === undefined && name === HBI_ERROR.name ? HBI_ERROR : entry;
+  }
+
+  /** Who has not authenticated is not told either what there is, or that there is anybody. */
+  #builtin(name: string): Entry | undefined {
+    return this.#isLobby ? undefined : this.#builtins?.get(name);
   }
 
   /** Whether this is what a peer meets before it has authenticated: whatever else it names is refused as `unauthenticated`,

@@ -82,7 +82,7 @@ function planStatement(statement: unknown, env: HostingEnv, limits: Limits): Che
 function planQuiet(statement: unknown, env: HostingEnv): Step {
   if (!(statement instanceof Assignment)) return { kind: "value", value: checkNested(statement, env) };
   const slot = env.lookup(statement.name);
-  if (slot?.kind !== "slot") throw failure("unknown_name", `no slot ${statement.name}`);
+  if (slot?.kind !== "slot") throw unknownName(statement.name, env);
   const { hasNestedCall } = statement;
   const value = hasNestedCall
     ? checkNested(statement.value, env)

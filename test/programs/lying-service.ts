@@ -1,9 +1,9 @@
 /**
- * A jobs service whose answers are wrong, to see that its consumer notices.
+ * The jobs service of examples/jobs-hbi with wrong answers, to see that its consumer notices.
  */
 import { HostingEnv } from "hbi";
 import { HBIS } from "hbi/node";
-import { service } from "../../examples/jobs/contract.ts";
+import { service } from "../../examples/jobs-hbi/contract.ts";
 
 const server = new HBIS("127.0.0.1:0", () =>
   new HostingEnv().exposeAll(service, {

@@ -1,0 +1,103 @@
+/**
+ * The consumer: has every file of a folder worked on by the service, downloads it again, and checks everything against what
+ * it makes of the file itself. Usage: consumer HOST:PORT FOLDER. Exits 0 only if everything was verified.
+ */
+import { createReadStream } from "node:fs";
+import { setTimeout } from "node:timers/promises";
+import { HbiError } from "hbi";
+import { connect } from "hbi/node";
+import { ACTIONS, type JobResult, perform } from "./actions.ts";
+import { chart, note } from "./chart.ts";
+import { check, type FolderFile, type Job, listFiles, queueJobs, verify, workOff } from "./queue.ts";
+import { jobs as service } from "./service.ts";
+
+const IN_FLIGHT = 32;
+const MAX_ATTEMPTS = 10;
+
+const [address = "127.0.0.1:3232", folder = "."] = process.argv.slice(2);
+
+const files = await listFiles(folder);
+if (files.length === 0) throw new Error(`no files in ${folder}`);
+console.log(`${files.length} files, ${ACTIONS.length} jobs with each: ${ACTIONS.join(", ")}`);
+const jobs = await queueJobs(files);
+
+const pushed = new Map<number, JobResult>();
+let pushes = 0;
+let losses = 0;
+let repeated = 0;
+
+const link = await connect(
+  service,
+  address,
+  {
+    job_done({ id, result }) {
+      pushed.set(id, result);
+      pushes += 1;
+    },
+  },
+  { reconnect: { initialDelayMs: 20, maxAttempts: 50 }, retries: MAX_ATTEMPTS },
+);
+link.onState((state, reason) => {
+  if (state === "connecting") losses += 1;
+  if (state !== "closed") note(state === "open" ? "connected again" : `connection lost (${reason?.message})`);
+});
+
+async function doJob({ id, action, file, expected }: Job): Promise<number> {
+  const result = await untilAnswered(() =>
+    link.call.do_job({ id, action, dataLen: expected.bytes }, { body: createReadStream(file.path) }),
+  );
+  verify(file, "answer", result, expected);
+  verify(file, "push", pushed.get(id), expected); // sent before the result, so it is here before
+  pushed.delete(id);
+  return expected.bytes;
+}
+
+/** The link repeats what can be sent again by itself. A stream is used up by sending it: each attempt opens its own. */
+async function untilAnswered<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let attempts = 1; ; attempts++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const isLost = error instanceof HbiError && (error.code === "unavailable" || error.reason === "peer_error");
+      if (!isLost || attempts === MAX_ATTEMPTS) throw error;
+      repeated += 1;
+      await setTimeout(50 * attempts);
+    }
+  }
+}
+
+async function download(file: FolderFile): Promise<number> {
+  const { result, body } = await link.call.fetch_part({ name: file.name });
+  const copy = await perform("sha256", body); // streamed from the wire into the hash
+  check(file, "size", copy.bytes, result.size);
+  check(file, "checksum of the download", copy.result, sha256Of(file));
+  return copy.bytes;
+}
+
+function sha256Of(file: FolderFile): string | undefined {
+  return jobs.find((job) => job.file === file && job.action === "sha256")?.expected.result;
+}
+
+const pipelined = await workOff("pipelined", jobs, IN_FLIGHT, doJob);
+const single = await workOff("one at a time", jobs, 1, doJob);
+const downloads = await workOff("downloads", files, IN_FLIGHT, download);
+
+// Composed: the name is found and used on the service, in one round trip.
+const largest = await link.script((s) => s.check_part(s.largest_part()));
+const file = files.find(({ name }) => name === largest.name);
+if (file === undefined) throw new Error(`${largest.name} is not in ${folder}`);
+check(file, "size as the largest", largest.size, Math.max(...files.map(({ size }) => size)));
+check(file, "checksum by script", largest.sha256, sha256Of(file));
+
+await link.close();
+
+const megabytes = (downloads.bytes / 1e6).toFixed(1);
+console.log(`
+${chart([pipelined, single])}
+
+  Pipelined, ${IN_FLIGHT} in flight on one connection, is ${(single.seconds / pipelined.seconds).toFixed(1)} times as fast.
+  ${jobs.length * 2} jobs: each result is what this side computed, and was pushed as well (${pushes} pushes).
+  ${files.length} downloads: ${megabytes} MB streamed back, each checksum is right.
+  The largest file, ${largest.name}, was found and hashed by one script in one round trip.
+  The service dropped the connection ${losses === 1 ? "once" : `${losses} times`}: the link dialed again, ${repeated} lost calls were repeated.
+  Everything is verified.`);

@@ -1,0 +1,153 @@
+/**
+ * Calls of a service, valid and nearly valid, as data: what a peer may send, before anything is written or landed.
+ */
+import fc from "fast-check";
+import { z } from "zod";
+import { failure } from "../errors.ts";
+import type { Method, Params } from "../registry/method.ts";
+import { type Methods, Service } from "../registry/service.ts";
+import { validate } from "../registry/validate.ts";
+import { sampleOf } from "./acceptance.ts";
+import { bytesOf } from "./bytes.ts";
+import { nearlyOf } from "./nearly-arbitrary.ts";
+import type { ArbitraryOptions } from "./overrides.ts";
+import { scopedArbitrary } from "./schema-arbitrary.ts";
+
+export interface GeneratedCall {
+  readonly name: string;
+  /** by name, as a caller gives them: before defaults and transforms */
+  readonly params: Readonly<Record<string, unknown>>;
+  /** exactly as long as declared; undefined for a method that takes none */
+  readonly body: Uint8Array | undefined;
+}
+
+export interface NearlyValidCall extends GeneratedCall {
+  /** where and what: "dataLen: too big", "body: a byte short" */
+  readonly wrong: string;
+}
+
+/** Paths of overrides begin at a parameter: "result.bytes". */
+export interface CallOptions extends ArbitraryOptions {
+  /** the longest body that is made; 4096 by default */
+  readonly maxBodyBytes?: number;
+}
+
+const MAX_BODY_BYTES = 4_096;
+
+/** Valid calls of each method; those of a service are what its consumers may call (`service.reactions` for the others).
+ *  Methods whose body is "manual" are left out: see `manualMethods`.
+ *  @throws HbiError invalid_argument where a parameter or a length of a body needs an override */
+export function validCalls(service: Service | Methods, options: CallOptions = {}): fc.Arbitrary<GeneratedCall> {
+  return fc.oneof(...callable(service).map(([name, method]) => callsOf(name, method, options)));
+}
+
+/** Calls that differ from a valid one in one thing: a parameter that is nearly valid, missing or unknown, or a body that is
+ *  a byte too short or too long. The body of a refused call is as long as its parameters declare; undefined where they
+ *  can't, as the length depends on the very one that is wrong.
+ *  @throws HbiError invalid_argument as `validCalls` */
+export function nearlyValidCalls(service: Service | Methods, options: CallOptions = {}): fc.Arbitrary<NearlyValidCall> {
+  return fc.oneof(
+    ...callable(service).flatMap(([name, method]) => {
+      const refused = refusedCalls(name, method, options);
+      const miscounted = method.takesRawData ? [miscountedCalls(name, method, options)] : [];
+      return refused === undefined ? miscounted : [refused, ...miscounted];
+    }),
+  );
+}
+
+/** The methods that no call is made of: only their handlers know what raw data they read. */
+export function manualMethods(service: Service | Methods): string[] {
+  return Object.entries(methodsOf(service)).flatMap(([name, { spec }]) => (spec.body === "manual" ? [name] : []));
+}
+
+function methodsOf(service: Service | Methods): Methods {
+  return service instanceof Service ? service.methods : service;
+}
+
+function callable(service: Service | Methods): [name: string, method: Method][] {
+  const methods = Object.entries(methodsOf(service)).filter(([, { spec }]) => spec.body !== "manual");
+  if (methods.length === 0) throw failure("bad_option", "no method whose calls could be generated");
+  return methods;
+}
+
+function paramsSchema(params: Params): z.ZodType {
+  return z.strictObject(params);
+}
+
+function callsOf(name: string, method: Method, options: CallOptions): fc.Arbitrary<GeneratedCall> {
+  return validParams(name, method, options).chain((params) => {
+    const length = method.takesRawData ? lengthOf(name, method, params) : undefined;
+    const body = length === undefined ? fc.constant(undefined) : bytesOf(length);
+    return body.map((bytes) => ({ name, params, body: bytes }));
+  });
+}
+
+function lengthOf(name: string, method: Method, params: GeneratedCall["params"]): number | undefined {
+  return method.bodyBytes(validate(paramsSchema(method.spec.params), params, "bad_argument", name) as never); // of these params
+}
+
+/** Up to which part of the longest body the numbers are drawn that a length is made of: one of them may be the length, and
+ *  so may the product of several. */
+const PARTS = [1, 1 / 8, 1 / 64, 1 / 512] as const;
+
+/** Parameters whose body is not too long. Of `z.int().max(2 ** 26)` hardly any would be, so the numbers among those that
+ *  the length is made of are drawn small, as small as it takes. */
+function validParams(name: string, method: Method, options: CallOptions): fc.Arbitrary<GeneratedCall["params"]> {
+  const schema = paramsSchema(method.spec.params);
+  const make = (capOf: (path: string) => number | undefined) =>
+    scopedArbitrary(schema, options, { where: name, capOf }) as fc.Arbitrary<GeneratedCall["params"]>; // an object of params
+  const any = make(() => undefined);
+  if (!method.takesRawData) return any;
+  const maxBytes = options.maxBodyBytes ?? MAX_BODY_BYTES;
+  const fits = (params: GeneratedCall["params"]) => {
+    const length = lengthOf(name, method, params);
+    return length !== undefined && length <= maxBytes;
+  };
+  const read = readByLength(name, method, sampleOf(any));
+  const caps = new Set([...PARTS.map((part) => Math.floor(maxBytes * part)), 1]);
+  const fitting = [...caps].flatMap((cap) => {
+    const some = make((path) => (read.has(path.split(".")[0] ?? "") ? cap : undefined));
+    const sample = sampleOf(some);
+    return sample.filter(fits).length >= sample.length / 4 ? [some.filter(fits)] : [];
+  });
+  if (fitting.length > 0) return fc.oneof(...fitting);
+  throw failure(
+    "bad_option",
+    `${name}: no body of at most ${maxBytes} bytes; give ${[...read].join(", ")} in options.overrides`,
+  );
+}
+
+/** Which parameters the length of the body is made of. */
+function readByLength(name: string, method: Method, sample: readonly GeneratedCall["params"][]): ReadonlySet<string> {
+  const read = new Set<string>();
+  for (const params of sample) {
+    const valid = validate(paramsSchema(method.spec.params), params, "bad_argument", name) as object; // of these params
+    const watched = new Proxy(valid, {
+      get(target, key, receiver) {
+        if (typeof key === "string") read.add(key);
+        return Reflect.get(target, key, receiver);
+      },
+    });
+    method.bodyBytes(watched as never); // as above
+  }
+  return read;
+}
+
+function refusedCalls(name: string, method: Method, options: CallOptions): fc.Arbitrary<NearlyValidCall> | undefined {
+  const valid = validParams(name, method, options);
+  const nearly = nearlyOf(paramsSchema(method.spec.params), valid, ({ path, isType }) => path !== "" || !isType);
+  return nearly?.chain(({ value, wrong }) => {
+    const params = value as GeneratedCall["params"]; // still an object: no other type was wanted
+    const length = method.takesRawData ? method.bodyBytes(method.signature.probe(params, () => false)) : undefined;
+    const body = length === undefined ? fc.constant(undefined) : bytesOf(length);
+    return body.map((bytes) => ({ name, params, body: bytes, wrong }));
+  });
+}
+
+function miscountedCalls(name: string, method: Method, options: CallOptions): fc.Arbitrary<NearlyValidCall> {
+  return fc.tuple(callsOf(name, method, options), fc.boolean()).map(([call, isShort]) => {
+    const body = call.body ?? new Uint8Array();
+    if (isShort && body.length > 0) return { ...call, body: body.subarray(1), wrong: "body: a byte short" };
+    return { ...call, body: Uint8Array.of(...body, 0), wrong: "body: a byte too long" };
+  });
+}

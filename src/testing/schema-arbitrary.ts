@@ -1,0 +1,39 @@
+/**
+ * arbitraryOf: values that a schema accepts as they cross the wire, so its input, and of that what has a textual form.
+ */
+import type fc from "fast-check";
+import type { z } from "zod";
+import { failure } from "../errors.ts";
+import { accepts, bestOf } from "./acceptance.ts";
+import { ArbitraryWalk } from "./arbitrary-walk.ts";
+import type { Lack } from "./container-arbitrary.ts";
+import { type ArbitraryOptions, complaint, type WalkScope } from "./overrides.ts";
+
+/** About how many objects and lazy schemas that contain themselves lie within each other; the next where nothing ends so soon. */
+const DEPTHS = [6, 12, 24] as const;
+
+/** Values that the schema accepts as input and that `repr` can write. Optional members are given or left out, never
+ *  undefined; bigints are those that land as bigints.
+ *  @throws HbiError invalid_argument for a schema that says too little, or takes nothing that has a textual form */
+export function arbitraryOf<S extends z.ZodType>(schema: S, options: ArbitraryOptions = {}): fc.Arbitrary<z.input<S>> {
+  return scopedArbitrary(schema, options, {}) as fc.Arbitrary<z.input<S>>; // accepted by the schema that types it
+}
+
+/** `arbitraryOf` for a part of something larger. */
+export function scopedArbitrary(
+  schema: z.core.$ZodType,
+  options: ArbitraryOptions,
+  scope: WalkScope,
+): fc.Arbitrary<unknown> {
+  const { where = "" } = scope;
+  let lack: Lack | undefined;
+  for (const depth of DEPTHS) {
+    const made = new ArbitraryWalk(options.overrides, scope).start(schema, depth);
+    if (!("lack" in made)) {
+      return bestOf([() => made], (value) => accepts(schema, value), complaint(where, "", "its refinements"));
+    }
+    lack = made;
+    if (made.lack !== "end") break;
+  }
+  throw failure("bad_option", complaint(where, lack?.path ?? "", lack?.what ?? "it"));
+}

@@ -1,0 +1,117 @@
+/**
+ * Strings within the checks of a schema: lengths, patterns, formats, fixed parts. Where the checks leave it open, text that
+ * breaks careless code: quotes, line breaks, NUL, what looks like code or a packet, characters outside the BMP.
+ */
+import fc from "fast-check";
+import type { z } from "zod";
+import { accepts, bestOf } from "./acceptance.ts";
+import { checksOf, type LengthBounds, lengthBounds, type StringCheck } from "./schema-checks.ts";
+import { formatArbitrary } from "./text-formats.ts";
+
+type Candidate = () => fc.Arbitrary<string>;
+
+const USUAL_MAX = 64;
+/** A string of exactly the declared maximum is made up to here: longer ones make reports unreadable. */
+const MAX_EDGE = 4_096;
+
+const HARSH = [
+  ..."\"'\\\n\r\t\0\x1b/#`{}[](),;:$%&<>=\u00a0\u2028\ufeff",
+  "é",
+  "漢",
+  "e\u0301",
+  "😀",
+  "👩‍💻",
+  "\u{10ffff}",
+];
+
+const char: fc.Arbitrary<string> = fc.oneof(
+  { weight: 5, arbitrary: fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 1 }) },
+  { weight: 2, arbitrary: fc.constantFrom(...HARSH) },
+  { weight: 1, arbitrary: fc.string({ unit: "binary", minLength: 1, maxLength: 1 }) },
+);
+
+/** Any text of so many characters; those of one symbol may be several. */
+export function plainText(min: number, max: number, unit: fc.Arbitrary<string> = char): fc.Arbitrary<string> {
+  const usual = Math.min(max, Math.max(USUAL_MAX, min + 16));
+  const text = fc
+    .string({ unit, minLength: min, maxLength: usual, size: "max" })
+    .map((value) => [...value].slice(0, usual).join(""));
+  if (max > MAX_EDGE || max === min) return text;
+  return fc.oneof({ weight: 9, arbitrary: text }, { weight: 1, arbitrary: fc.constant("x".repeat(max)) });
+}
+
+/** @throws HbiError invalid_argument where too few of what can be made are accepted */
+export function stringArbitrary(schema: z.core.$ZodType, complaint: string): fc.Arbitrary<string> {
+  const checks = checksOf(schema);
+  const { min, max } = lengthBounds(checks);
+  const formats = checks.filter((check): check is StringCheck => check.check === "string_format");
+  const patterned = formats.filter(({ format }) => !PARTS.has(format) && !CASES.has(format));
+  const candidates =
+    patterned.length === 0
+      ? composed(formats, min, max)
+      : patterned.flatMap((check) => [...formatCandidates(check), ...patternCandidates(check, { min, max })]);
+  return bestOf(candidates, (value) => accepts(schema, value), complaint);
+}
+
+const PARTS: ReadonlySet<string> = new Set(["starts_with", "ends_with", "includes"]);
+const CASES: ReadonlySet<string> = new Set(["lowercase", "uppercase"]);
+
+function formatCandidates(check: StringCheck): Candidate[] {
+  const format = formatArbitrary(check);
+  return format === undefined ? [] : [() => format];
+}
+
+/** fast-check knows no flag `i`; what matches without it matches with it, but for a negated class. */
+function patternCandidates({ pattern }: StringCheck, { min, max }: LengthBounds): Candidate[] {
+  if (pattern === undefined) return [];
+  const readable = new RegExp(bounded(pattern.source, min, max), pattern.flags.replace(/[^msu]/g, ""));
+  const limit = Number.isFinite(max) ? { maxLength: max } : {};
+  const sizes = ["xsmall", "small", "medium", "large"] as const; // the lengths of `*` and `+`
+  const wanted = min <= 1 ? sizes.slice(0, 2) : sizes;
+  return wanted.map((size) => () => fc.stringMatching(readable, { ...limit, size }));
+}
+
+/** `/^[a-z]+$/` with a length is by far the most usual pattern: there the bounds become the quantifier, as few strings
+ *  would have the length by chance. */
+function bounded(source: string, min: number, max: number): string {
+  const [, one, quantifier] = /^\^((?:\[(?:[^\]\\]|\\.)+\]|\\[wds]))([+*])\$$/.exec(source) ?? [];
+  if (one === undefined) return source;
+  const least = Math.max(min, quantifier === "+" ? 1 : 0);
+  return `^${one}{${least},${Number.isFinite(max) ? max : Math.max(USUAL_MAX, least + 16)}}$`;
+}
+
+/** Text around its fixed parts. */
+function composed(checks: readonly StringCheck[], min: number, max: number): Candidate[] {
+  const prefix = checks.map((check) => ("prefix" in check ? String(check.prefix) : "")).join("");
+  const suffix = checks.map((check) => ("suffix" in check ? String(check.suffix) : "")).join("");
+  const parts = checks.flatMap((check) => ("includes" in check ? [String(check.includes)] : []));
+  const positions = checks.map((check) => ("position" in check ? Number(check.position ?? 0) : 0));
+  const unit = char.map((text) => cased(text, checks));
+  const fixed = [...prefix, ...parts.join(""), ...suffix].length;
+  const lead = Math.max(0, ...positions.map((position) => position - prefix.length));
+  const whole = () => {
+    const room = Math.max(0, max - fixed);
+    const before = plainText(
+      Math.min(lead, room),
+      Math.max(lead, parts.length === 0 ? 0 : Math.min(room, lead + 8)),
+      unit,
+    );
+    return before.chain((start) => {
+      const used = fixed + [...start].length;
+      const rest = plainText(Math.max(0, min - used), Math.max(0, max - used), unit);
+      return rest.map((end) => `${prefix}${start}${parts.join("")}${end}${suffix}`);
+    });
+  };
+  if (fixed === 0) return [() => plainText(min, max, unit)];
+  const only = [prefix + suffix, prefix, suffix, ...parts]; // where there is room for overlapping parts alone
+  return [whole, ...(fixed > max ? only.map((text) => () => fc.constant(text)) : [])];
+}
+
+function cased(text: string, checks: readonly StringCheck[]): string {
+  let result = text;
+  for (const { format } of checks) {
+    if (format === "lowercase") result = result.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+    if (format === "uppercase") result = result.replace(/[a-z]/g, (letter) => letter.toUpperCase());
+  }
+  return result;
+}

@@ -1,0 +1,331 @@
+/**
+ * Links that dial again: states, backoff, what happens to calls, credentials, and leaving a server that goes away.
+ */
+import { HbiError, Link, type LinkOptions, type LinkState, memoryTransportPair, type Transport } from "hbi";
+import { connect, serve } from "hbi/node";
+import { type TestLink, testLink } from "hbi/testing";
+import { afterEach, describe, expect, it } from "vitest";
+import { ManualClock, quiet } from "../support/manual-clock.ts";
+import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
+
+let open: TestLink<Kinds, undefined>[] = [];
+afterEach(async () => {
+  for (const { link } of open) await link.disconnect();
+  open = [];
+});
+
+const QUICK = { initialDelayMs: 100, maxDelayMs: 1_000, jitter: 0 };
+
+async function start(options: LinkOptions<Kinds> = {}) {
+  const clock = new ManualClock();
+  const work = new Work();
+  const reactions = new Reactions();
+  const test = await testLink(kinds, handlersOf(work), {
+    reactions: reactions.all,
+    host: { log: () => undefined },
+    link: { clock, reconnect: QUICK, log: () => undefined, ...options },
+  });
+  open.push(test);
+  const states: [LinkState, string | undefined][] = [];
+  test.link.onState((state, reason) => states.push([state, reason?.reason]));
+  return { test, link: test.link, clock, work, reactions, states };
+}
+
+/** A link whose dials a test answers one by one. */
+function dialed(options: LinkOptions<Kinds> = {}) {
+  const clock = new ManualClock();
+  const dials: { succeed: () => Transport; fail: (error: Error) => void }[] = [];
+  const dial = () =>
+    new Promise<Transport>((resolve, reject) => {
+      dials.push({
+        succeed() {
+          const [near, far] = memoryTransportPair();
+          resolve(near);
+          return far;
+        },
+        fail: reject,
+      });
+    });
+  const link = new Link<Kinds>(kinds, dial, new Reactions().all, { clock, log: () => undefined, ...options });
+  return { link, dials, clock };
+}
+
+const unreachable = new HbiError("unavailable", "nobody there", undefined, { reason: "connect_failed" });
+
+describe("a link", () => {
+  it("is closed when its connection is lost, if it was not told to reconnect", async () => {
+    const work = new Work();
+    const test = await testLink(kinds, handlersOf(work), { reactions: new Reactions().all });
+    const states: LinkState[] = [];
+    test.link.onState((state) => states.push(state));
+    test.cut();
+    expect(await test.link.closed).toMatchObject({ code: "unavailable" });
+    expect(states).toEqual(["closed"]);
+    await expect(test.link.call.nothing()).rejects.toMatchObject({ code: "unavailable", mayHaveLanded: false });
+  });
+
+  it("fails to open when the first dial fails, reconnecting or not", async () => {
+    const { link, dials } = dialed({ reconnect: QUICK });
+    const opening = link.open();
+    dials[0]?.fail(unreachable);
+    await expect(opening).rejects.toMatchObject({ reason: "connect_failed" });
+    expect(link.state).toBe("closed");
+    expect(dials.length).toBe(1);
+  });
+
+  it("dials again, and makes its calls on the new connection", async () => {
+    const { test, link, clock, states } = await start();
+    test.cut();
+    await quiet();
+    expect(link.state).toBe("connecting");
+    const waiting = link.call.add({ a: 1, b: 2 });
+    await clock.advance(100);
+    expect(await waiting).toBe(3);
+    expect(states).toEqual([
+      ["connecting", "disconnected"],
+      ["open", undefined],
+    ]);
+    expect(test.connectionCount).toBe(2);
+    expect(await test.peer.call.asked({ question: "still there" })).toBe("still there?");
+  });
+
+  it("rejects what was in flight, and says whether it may have landed", async () => {
+    const { test, link, clock, work } = await start({ limits: { maxPostedInFlight: 2 } });
+    const calls = ["a", "b", "c"].map((name) => link.call.hold({ name }).catch((error: HbiError) => error));
+    await work.holding(2);
+    test.cut();
+    const [a, b, c] = await Promise.all(calls);
+    expect(a).toMatchObject({ code: "unavailable", mayHaveLanded: true });
+    expect(b).toMatchObject({ code: "unavailable", mayHaveLanded: true });
+    expect(c).toMatchObject({ code: "unavailable", mayHaveLanded: false });
+    await clock.advance(100);
+    expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+  });
+
+  it("has one dial at a time, with delays that double up to the largest", async () => {
+    const { link, dials, clock } = dialed({ reconnect: QUICK });
+    const opening = link.open();
+    dials[0]?.succeed().destroy();
+    await opening;
+    await quiet();
+    const delays: number[] = [];
+    for (let attempt = 1; attempt <= 6; attempt++) {
+      let waitedMs = 0;
+      while (dials.length === attempt) {
+        await clock.advance(50);
+        waitedMs += 50;
+      }
+      delays.push(waitedMs);
+      await clock.advance(5_000);
+      expect(dials.length).toBe(attempt + 1); // none beside it
+      dials[attempt]?.fail(unreachable);
+      await quiet();
+    }
+    expect(delays).toEqual([100, 200, 400, 800, 1_000, 1_000]);
+    await link.disconnect();
+  });
+
+  it("leaves a part of each delay to chance", async () => {
+    const { test, clock } = await start({ reconnect: { ...QUICK, initialDelayMs: 1_000, jitter: 1 } });
+    test.cut();
+    await quiet();
+    let waitedMs = 0;
+    while (test.connectionCount === 1 && waitedMs < 1_000) {
+      await clock.advance(10);
+      waitedMs += 10;
+    }
+    expect(test.connectionCount).toBe(2);
+    expect(waitedMs).toBeLessThanOrEqual(1_000);
+  });
+
+  it("gives up after maxAttempts, and tells those who wait", async () => {
+    const { link, dials, clock } = dialed({ reconnect: { ...QUICK, maxAttempts: 2 } });
+    const opening = link.open();
+    dials[0]?.succeed().destroy();
+    await opening;
+    await quiet();
+    const waiting = link.call.nothing().catch((error) => error);
+    await clock.advance(100);
+    dials[1]?.fail(unreachable);
+    await clock.advance(200);
+    dials[2]?.fail(unreachable);
+    expect(await link.closed).toMatchObject({ reason: "connect_failed" });
+    expect(await waiting).toMatchObject({ code: "unavailable", mayHaveLanded: false, cause: unreachable });
+    await clock.advance(10_000);
+    expect(dials.length).toBe(3);
+  });
+
+  it.each([
+    ["its own deadline", (link: Link<Kinds>) => link.call.nothing({}, { timeoutMs: 500 }), "deadline_exceeded"],
+    ["its signal", (link: Link<Kinds>) => link.call.nothing({}, { signal: AbortSignal.timeout(1) }), "cancelled"],
+  ])("that waits for a connection heeds %s", async (_, call, code) => {
+    const { link, dials, clock } = dialed({ reconnect: QUICK });
+    const opening = link.open();
+    dials[0]?.succeed().destroy();
+    await opening;
+    await quiet();
+    const waiting = call(link).catch((error) => error);
+    await clock.advance(500);
+    expect(await waiting).toMatchObject({ code });
+    await link.disconnect();
+  });
+
+  it("waits with no more calls than maxPostedWaiting", async () => {
+    const { link, dials } = dialed({ reconnect: QUICK, limits: { maxPostedWaiting: 2 } });
+    const opening = link.open();
+    dials[0]?.succeed().destroy();
+    await opening;
+    await quiet();
+    const waiting = [link.call.nothing(), link.call.nothing()].map((call) => call.catch((error) => error.code));
+    await expect(link.call.nothing()).rejects.toMatchObject({ reason: "too_many_waiting" });
+    await link.disconnect();
+    expect(await Promise.all(waiting)).toEqual(["unavailable", "unavailable"]);
+  });
+
+  it("stops dialing when it is closed", async () => {
+    const { link, dials, clock } = dialed({ reconnect: QUICK });
+    const opening = link.open();
+    dials[0]?.succeed().destroy();
+    await opening;
+    await quiet();
+    await link.close();
+    await clock.advance(100_000);
+    expect(dials.length).toBe(1);
+    expect(await link.closed).toBeUndefined();
+    expect(clock.timerCount).toBe(0);
+  });
+
+  it.each([
+    [{ initialDelayMs: 0 }],
+    [{ maxDelayMs: Number.NaN }],
+    [{ maxDelayMs: Number.POSITIVE_INFINITY }],
+    [{ jitter: 1.5 }],
+    [{ jitter: -0.1 }],
+    [{ maxAttempts: 0 }],
+  ])("refuses %j", (reconnect) => {
+    expect(() => dialed({ reconnect })).toThrow("reconnect.");
+  });
+});
+
+describe("idempotent calls", () => {
+  it("are sent again when their connection was lost, as often as was said", async () => {
+    const seen: number[] = [];
+    const clock = new ManualClock();
+    const work = new Work();
+    const test = await testLink(
+      kinds,
+      (peer) => ({
+        ...handlersOf(work)(peer),
+        async add({ a, b }, call) {
+          seen.push(a);
+          if (seen.length < 3) await work.hold("add", call.signal);
+          return a + b;
+        },
+      }),
+      {
+        reactions: new Reactions().all,
+        host: { log: () => undefined },
+        link: { clock, reconnect: QUICK, retries: 2, log: () => undefined },
+      },
+    );
+    open.push(test);
+    const sum = test.link.call.add({ a: 1, b: 2 });
+    await work.holding(1);
+    test.cut();
+    await clock.advance(100);
+    await work.holding(2);
+    test.cut();
+    await clock.advance(100);
+    expect(await sum).toBe(3);
+    expect(seen).toEqual([1, 1, 1]);
+  });
+
+  it.each([
+    ["not without retries", { retries: 0 }, (link: Link<Kinds>) => link.call.add({ a: 1, b: 2 })],
+    ["not when they are not marked", { retries: 5 }, (link: Link<Kinds>) => link.call.hold({ name: "x" })],
+  ])("%s", async (_, options, call) => {
+    const clock = new ManualClock();
+    const work = new Work();
+    const test = await testLink(
+      kinds,
+      (peer) => ({
+        ...handlersOf(work)(peer),
+        async add({ a, b }, call) {
+          await work.hold("add", call.signal);
+          return a + b;
+        },
+      }),
+      {
+        reactions: new Reactions().all,
+        host: { log: () => undefined },
+        link: { clock, reconnect: QUICK, log: () => undefined, ...options },
+      },
+    );
+    open.push(test);
+    const failed = call(test.link).catch((error) => error);
+    await work.holding(1);
+    test.cut();
+    expect(await failed).toMatchObject({ code: "unavailable", mayHaveLanded: true });
+    await clock.advance(100);
+    expect(work.started.length).toBe(1);
+  });
+});
+
+describe("a server that drains", () => {
+  it("answers what it has, refuses nothing that was sent before, and is left for another", async () => {
+    const first = new Work();
+    const second = new Work();
+    const servers = [await serve(kinds, "127.0.0.1:0", handlersOf(first))];
+    const address = servers[0]?.address ?? "";
+    const link = await connect(kinds, address, new Reactions().all, {
+      reconnect: { initialDelayMs: 1, maxDelayMs: 20 },
+    });
+    await link.call.nothing();
+    const held = link.call.hold({ name: "a" });
+    await first.holding(1);
+    const drained = servers[0]?.drain("maintenance");
+    const burst = Array.from({ length: 50 }, (_, i) => link.call.add({ a: i, b: 1 }));
+    while (link.state === "open") await quiet(1);
+    servers.push(await serve(kinds, address, handlersOf(second)));
+    expect(await Promise.all(burst)).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
+    const next = link.call.hold({ name: "b" });
+    await second.holding(1);
+    first.releaseAll();
+    second.releaseAll();
+    expect([await held, await next]).toEqual(["a", "b"]);
+    await drained;
+    await link.close();
+    await servers[1]?.drain();
+  });
+
+  it("lets its handlers push while they finish", async () => {
+    const { test, link, work, reactions } = await start({ reconnect: QUICK });
+    await link.call.nothing();
+    const held = link.call.hold({ name: "a" });
+    await work.holding(1);
+    const { peer } = test; // of the connection that is drained: the link gets another
+    const drained = peer.drain();
+    await quiet();
+    await (await peer.post.told({ text: "one more" })).waitCompleted();
+    work.releaseAll();
+    expect(await held).toBe("a");
+    await drained;
+    expect(reactions.heard).toEqual(["one more"]);
+    await expect(peer.post.told({ text: "too late" })).rejects.toMatchObject({ code: "unavailable" });
+  });
+
+  it("is not left in the lurch by a link that does not reconnect", async () => {
+    const work = new Work();
+    const test = await testLink(kinds, handlersOf(work), { reactions: new Reactions().all });
+    await test.link.call.nothing();
+    const held = test.link.call.hold({ name: "a" });
+    await work.holding(1);
+    const drained = test.peer.drain("maintenance");
+    await quiet();
+    await expect(test.link.call.nothing()).rejects.toMatchObject({ reason: "draining", mayHaveLanded: false });
+    work.releaseAll();
+    expect(await held).toBe("a");
+    await drained;
+    expect(await test.link.closed).toBeUndefined();
+  });
+});
