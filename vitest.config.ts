@@ -14,6 +14,7 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
+    typecheck: { enabled: true, include: ["test/types/**/*.test-d.ts"], tsconfig: "test/types/tsconfig.json" },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // No script text reaches the engine: shown for every test, not only said.

@@ -114,6 +114,12 @@ export const FAILURES = {
     text: "read or discard the body first: what is awaited lies behind it",
   },
   turn_held: { code: "deadline_exceeded", fault: "local", ends: "nothing", text: "waited too long for the send turn" },
+  body_failed: {
+    code: "aborted",
+    fault: "local",
+    ends: "nothing",
+    text: "the body could not be read to its end",
+  },
   wrong_stage: { code: "failed_precondition", fault: "local", ends: "nothing", text: "not possible in this stage" },
   too_many_waiting: {
     code: "resource_exhausted",

@@ -15,6 +15,9 @@ export type BodySource =
   | ReadableStream<Uint8Array>
   | Blob;
 
+/** A function makes it anew each time that it is sent, so that a call with a stream can be repeated. */
+export type BodyGiven = BodySource | (() => BodySource);
+
 /** The conversation that the raw data belongs to. */
 export interface RawSource {
   readonly unreadBytes: number;
@@ -202,3 +205,20 @@ async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uin
     if (!isDone) await reader.cancel();
   }
 }
+
+/** A stream that has to wait before anybody reads it may fail meanwhile: that is told when it is read, and ends no process. */
+export function keepFromFailingUnheard(source: BodyGiven | undefined): void {
+  if (typeof source === "object" && "on" in source && typeof source.on === "function")
+    source.on("error", () => undefined);
+}
+
+/** Lets go of what will not be sent: an open file, a generator, a web stream. */
+export function release(source: BodyGiven | undefined): void {
+  if (typeof source !== "object" || source === null || ArrayBuffer.isView(source)) return;
+  keepFromFailingUnheard(source);
+  const end = END.map((name): unknown => Reflect.get(source, name)).find((method) => typeof method === "function");
+  if (typeof end === "function") void Promise.resolve(end.call(source)).catch(() => undefined); // nobody uses it any more
+}
+
+/** How a stream of Node, a web stream and a generator are ended. */
+const END = ["destroy", "cancel", "return"] as const;

@@ -4,7 +4,7 @@
 import type { z } from "zod";
 import type { ArgumentsOf, BodyKind, Method } from "../registry/method.ts";
 import type { Methods, None } from "../registry/service.ts";
-import type { Body, BodySource } from "./body.ts";
+import type { Body, BodyGiven } from "./body.ts";
 import type { PoCo } from "./po-co.ts";
 import type { WaitOptions } from "./waits.ts";
 
@@ -13,7 +13,7 @@ export interface CallOptions extends WaitOptions {}
 
 /** What a method with raw data needs beside its parameters. */
 type WithBody<B extends BodyKind> = B extends "declared"
-  ? { readonly body: BodySource }
+  ? { readonly body: BodyGiven }
   : B extends "manual"
     ? {
         /** Sends what the method expects behind the call: objects and raw data, in the order that both sides know. */
@@ -59,7 +59,7 @@ export interface Posted {
 
 /** The options of every kind of method. */
 export interface AnyCallOptions extends CallOptions {
-  readonly body?: BodySource;
+  readonly body?: BodyGiven;
   readonly send?: (co: PoCo) => Promise<void>;
 }
 

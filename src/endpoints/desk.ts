@@ -1,6 +1,7 @@
 /**
  * Desk: sends the typed calls of one side, through its interceptors, on whatever connection it has at the time.
  */
+import type { Clock } from "../clock.ts";
 import { asHbiError, HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import type { Dialect } from "../parser/repr.ts";
@@ -9,6 +10,7 @@ import type { HostingEnv } from "../registry/hosting-env.ts";
 import { isPromise } from "../registry/invoke.ts";
 import type { Method } from "../registry/method.ts";
 import type { Methods } from "../registry/service.ts";
+import { keepFromFailingUnheard, release } from "./body.ts";
 import type { AnyCallOptions, CallDesk, CallOptions, Posted } from "./caller.ts";
 import type { Connection } from "./connection.ts";
 import { requestOf, type Sending, sendCall, sendPost } from "./outgoing.ts";
@@ -28,6 +30,7 @@ export interface OutgoingCall {
 export type OutgoingInterceptor = (call: OutgoingCall, next: () => Promise<unknown>) => Promise<unknown>;
 
 export interface DeskOptions {
+  readonly clock: Clock;
   readonly limits: Limits;
   /** which words are written: `python` for a peer that knows no `null` */
   readonly dialect?: Dialect | undefined;
@@ -88,12 +91,20 @@ export class Desk implements CallDesk {
   }
 
   #run<T>(kind: "call" | "post", sending: Sending, send: Send<T>): Promise<T> {
-    const attempt = () => this.#attempt(sending, send);
-    const retries = kind === "call" && sending.method.spec.idempotent === true ? (this.#options.retries ?? 0) : 0;
-    const run = retries === 0 ? attempt : () => this.#retrying(sending, send, retries);
-    if (this.#interceptors.length === 0) return run();
     const { name, params, options } = sending;
-    return this.#intercepted({ kind, name, params, options }, run) as Promise<T>; // what an interceptor gives back is its own doing
+    const retries = kind === "call" && sending.method.spec.idempotent === true ? (this.#options.retries ?? 0) : 0;
+    const run = () => (retries === 0 ? this.#attempt(sending, send) : this.#retrying(sending, send, retries));
+    if (this.#interceptors.length === 0) return run();
+    let isBegun = false;
+    const begin = (): Promise<T> => {
+      isBegun = true;
+      return run();
+    };
+    const answer = this.#intercepted({ kind, name, params, options }, begin) as Promise<T>; // or what an interceptor makes of it
+    answer.catch(() => {
+      if (!isBegun) release(options.body);
+    });
+    return answer;
   }
 
   #intercepted(call: OutgoingCall, run: () => Promise<unknown>, at = 0): Promise<unknown> {
@@ -120,14 +131,29 @@ export class Desk implements CallDesk {
     try {
       const connection = this.#connectionFor(options);
       if (!isPromise(connection)) return send(connection, options);
-      const { callTimeoutMs } = this.#options.limits;
-      const start = performance.now();
-      return (connection as Promise<Connection>).then((open) => {
-        const leftMs = Math.max((options.timeoutMs ?? callTimeoutMs) - (performance.now() - start), 1);
-        return send(open, { ...options, timeoutMs: leftMs });
-      });
+      keepFromFailingUnheard(options.body);
+      return this.#whenConnected(connection as Promise<Connection>, options, send);
     } catch (thrown) {
+      release(options.body);
       return Promise.reject(asHbiError(thrown));
+    }
+  }
+
+  /** The time that it waits is a part of the call's. */
+  async #whenConnected<T>(
+    connecting: Promise<Connection>,
+    options: AnyCallOptions,
+    send: (connection: Connection, options: AnyCallOptions) => Promise<T>,
+  ): Promise<T> {
+    const { clock, limits } = this.#options;
+    const start = clock.now();
+    try {
+      const connection = await connecting;
+      const leftMs = Math.max((options.timeoutMs ?? limits.callTimeoutMs) - (clock.now() - start), 1);
+      return send(connection, { ...options, timeoutMs: leftMs });
+    } catch (thrown) {
+      release(options.body);
+      throw thrown;
     }
   }
 
@@ -136,7 +162,7 @@ export class Desk implements CallDesk {
       try {
         return await this.#attempt(sending, send);
       } catch (thrown) {
-        if (attempt === retries || !isLost(thrown) || !isReplayable(sending.options)) throw thrown;
+        if (attempt === retries || !isConnectionLost(thrown) || !isReplayable(sending.options)) throw thrown;
       }
     }
   }
@@ -147,13 +173,20 @@ export class Desk implements CallDesk {
   }
 }
 
-/** Whether the connection went while the call waited, in whatever way. */
-export function isLost(thrown: unknown): boolean {
+/** Whether a call failed because its connection went, in whatever way: a new one may serve it. `mayHaveLanded` says whether
+ *  it would be the second time. */
+export function isConnectionLost(thrown: unknown): boolean {
   return thrown instanceof HbiError && (thrown.code === "unavailable" || thrown.reason === "peer_error");
 }
 
 /** A body that can be sent twice: not one that is consumed by sending it. */
 function isReplayable({ body, send }: AnyCallOptions): boolean {
   if (send !== undefined) return false;
-  return body === undefined || ArrayBuffer.isView(body) || Array.isArray(body) || "size" in body;
+  return (
+    body === undefined ||
+    typeof body === "function" ||
+    ArrayBuffer.isView(body) ||
+    Array.isArray(body) ||
+    "size" in body
+  );
 }

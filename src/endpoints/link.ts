@@ -104,12 +104,8 @@ export class Link<S extends Service = Service> {
       interceptors: incoming as never,
     };
     this.#waits = new Waits(this.#clock, this.#limits.callTimeoutMs);
-    this.#desk = new Desk((wait) => this.#connectionFor(wait), {
-      limits: this.#limits,
-      dialect,
-      interceptors,
-      retries,
-    });
+    const deskOptions = { clock: this.#clock, limits: this.#limits, dialect, interceptors, retries };
+    this.#desk = new Desk((wait) => this.#connectionFor(wait), deskOptions);
     this.call = callsOf<S["methods"]>(service.methods, this.#desk);
     this.post = postsOf<S["methods"]>(service.methods, this.#desk);
     this.closed = new Promise((resolve) => {

@@ -1,11 +1,11 @@
 /**
  * Outgoing: one typed call on its way: the short way without raw data, a conversation with it. docs/services.md.
  */
-import { asHbiError, failure, type HbiError } from "../errors.ts";
+import { asHbiError, failure, HbiError } from "../errors.ts";
 import { type Writing, writeCall } from "../registry/call-text.ts";
 import type { Method } from "../registry/method.ts";
 import { validate } from "../registry/validate.ts";
-import { Body, exactly } from "./body.ts";
+import { Body, type BodySource, exactly, release } from "./body.ts";
 import type { AnyCallOptions, Posted } from "./caller.ts";
 import type { Connection } from "./connection.ts";
 import type { CallRequest } from "./po-call.ts";
@@ -96,12 +96,14 @@ class Streaming {
     if (method.spec.body === "manual" && typeof options.send !== "function") {
       throw failure("bad_option", `${sending.name}: nothing sends its raw data`);
     }
-    const body =
-      method.spec.body === "manual" || bodyBytes === 0 ? undefined : exactly(bodyOf(sending), bodyBytes ?? 0);
+    const source = typeof method.spec.body === "function" ? bodyOf(sending) : undefined;
+    const body = source === undefined || bodyBytes === 0 ? undefined : exactly(source, bodyBytes ?? 0);
+    if (body === undefined) release(source);
     this.#connection = connection;
     this.#sending = sending;
     this.#co = connection.posting.begin({ ...this.#coOptions(bodyBytes, wantsAnswer), timeoutMs });
     const send = this.#send(code, body);
+    send.catch(() => release(source));
     const answer = send.then(() => (wantsAnswer ? this.#receive() : this.#co.waitCompleted(FOREVER)));
     this.promise = unguarded(this.#bounded(answer, timeoutMs));
     this.sent = unguarded(Promise.race([send, this.promise]).then(() => postedAs(this.promise)));
@@ -130,8 +132,12 @@ class Streaming {
   async #send(code: string, body: ReturnType<typeof exactly> | undefined): Promise<void> {
     const co = this.#co;
     await co.sendCode(code, FOREVER);
-    if (body !== undefined) await co.sendData(body, FOREVER);
-    else await this.#sending.options.send?.(co);
+    try {
+      if (body !== undefined) await co.sendData(body, FOREVER);
+      else await this.#sending.options.send?.(co);
+    } catch (cause) {
+      throw cause instanceof HbiError ? cause : failure("body_failed", this.#sending.name, { cause }); // a file that is not there
+    }
     if (co.stage === "send") await co.finishSend(FOREVER); // a manual one may be receiving already
   }
 
@@ -186,9 +192,9 @@ function checkBody({ name, method, options }: Sending): void {
   if (body !== "manual" && options.send !== undefined) throw failure("bad_option", `${name} sends nothing by hand`);
 }
 
-function bodyOf({ name, options }: Sending): NonNullable<AnyCallOptions["body"]> {
-  if (options.body === undefined) throw failure("bad_option", `${name} has raw data behind it, and no body was given`);
-  return options.body;
+function bodyOf({ name, options: { body } }: Sending): BodySource {
+  if (body === undefined) throw failure("bad_option", `${name} has raw data behind it, and no body was given`);
+  return typeof body === "function" ? body() : body;
 }
 
 function nothing(): void {}

@@ -10,7 +10,7 @@ import { isPromise } from "../registry/invoke.ts";
 import type { BodyKind, Method, ParamsOf } from "../registry/method.ts";
 import type { Methods, Values } from "../registry/service.ts";
 import { validate } from "../registry/validate.ts";
-import { type BodySource, exactly } from "./body.ts";
+import { type BodySource, exactly, release } from "./body.ts";
 import { HoCo } from "./ho-co.ts";
 import type { HostingEnv } from "./hosting-env.ts";
 import type { PoCo } from "./po-co.ts";
@@ -81,13 +81,18 @@ async function answerWithBody(
   if (schema === undefined || typeof answer !== "object" || answer === null || !("result" in answer)) {
     throw failure("bad_result", name);
   }
-  const result = validate(schema, answer.result, "bad_result", name);
-  const bytes = method.resultBytes(result);
-  if (bytes === undefined || bytes > co.limits.maxBodyBytes) throw failure("bad_result", name);
-  const body = bytes === 0 ? undefined : exactly("body" in answer ? (answer.body as BodySource) : EMPTY, bytes); // as typed
-  const { maxDepth } = co.limits;
-  await co.sendObj(repr(result, co.isExtended ? "json" : "python", maxDepth, env.writer));
-  if (body !== undefined) await co.sendData(body);
+  const source = "body" in answer ? (answer.body as BodySource) : EMPTY; // as typed
+  try {
+    const result = validate(schema, answer.result, "bad_result", name);
+    const bytes = method.resultBytes(result);
+    if (bytes === undefined || bytes > co.limits.maxBodyBytes) throw failure("bad_result", name);
+    const body = exactly(source, bytes);
+    await co.sendObj(repr(result, co.isExtended ? "json" : "python", co.limits.maxDepth, env.writer));
+    await co.sendData(body);
+  } catch (thrown) {
+    release(source);
+    throw thrown;
+  }
 }
 
 const EMPTY = new Uint8Array(0);

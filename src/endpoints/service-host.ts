@@ -101,8 +101,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   #peerOf(connection: Connection): Peer<S, Context> {
-    const { limits } = connection;
-    return new Peer<S, Context>(this.service, connection, { limits, interceptors: this.#options.outgoing });
+    const { clock, limits } = connection;
+    return new Peer<S, Context>(this.service, connection, { clock, limits, interceptors: this.#options.outgoing });
   }
 
   #envOf(peer: Peer<S, Context>, connection: Connection): HostingEnv {

@@ -1,6 +1,8 @@
 /**
  * Typed calls, posts, bodies and pushes, as a service and its consumers use them.
  */
+import { Readable } from "node:stream";
+import type { Link } from "hbi";
 import type { TestLink } from "hbi/testing";
 import { testLink } from "hbi/testing";
 import { afterEach, describe, expect, it } from "vitest";
@@ -257,6 +259,58 @@ describe("bodies", () => {
     expect(sums).toEqual([1, 70_000, 0]);
     await expect(link.call.several({ count: 1 }, {} as never)).rejects.toMatchObject({ reason: "bad_option" });
     expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+  });
+
+  it("are made anew by a function", async () => {
+    const { link } = await start();
+    const { sum } = await link.call.upload({ size: 100_000 }, { body: () => chunksOf(100_000, 1) });
+    expect(sum).toBe(100_000);
+  });
+
+  it.each<[string, (link: Link<Kinds>, body: Readable) => Promise<unknown>]>([
+    ["parameters are refused", (link, body) => link.call.upload({ size: -1 }, { body })],
+    ["nothing is wanted of it", (link, body) => link.call.upload({ size: 0 }, { body })],
+    ["the method takes none", (link, body) => link.call.add({ a: 1, b: 2 }, { body } as never)],
+    ["the signal has aborted", (link, body) => link.call.upload({ size: 9 }, { body, signal: AbortSignal.abort() })],
+    ["it is longer than declared", (link, body) => link.call.upload({ size: 9 }, { body })],
+    ["the link is closed", (link, body) => link.close().then(() => link.call.upload({ size: 9 }, { body }))],
+    ["a post is refused", (link, body) => link.post.store({ size: -1 }, { body })],
+  ])("that are not sent are let go of: %s", async (_, call) => {
+    const { link } = await start();
+    const body = Readable.from(chunksOf(30_000, 1));
+    await call(link, body).catch(() => undefined);
+    await quiet();
+    expect(body.destroyed).toBe(true);
+  });
+
+  it.each([
+    ["its result is refused", "result"],
+    ["its consumer has gone", "gone"],
+  ])("of an answer that is not sent are let go of: %s", async (_, how) => {
+    const body = Readable.from(chunksOf(30_000, 1));
+    const work = new Work();
+    const test = await testLink(
+      kinds,
+      (peer) => ({
+        ...handlersOf(work)(peer),
+        async download() {
+          if (how === "gone") await work.hold("download", new AbortController().signal);
+          return { result: { size: 30_000, fill: how === "result" ? ("x" as never) : 1 }, body };
+        },
+      }),
+      { reactions: new Reactions().all, host: { log: () => undefined } },
+    );
+    const abort = new AbortController();
+    const call = test.link.call.download({ size: 1, fill: 1 }, { signal: abort.signal }).catch(() => undefined);
+    if (how === "gone") {
+      await work.holding(1);
+      await test.link.disconnect();
+      work.releaseAll();
+    }
+    await call;
+    await quiet();
+    expect(body.destroyed).toBe(true);
+    await test.link.disconnect();
   });
 
   it("of several calls cross on one connection", async () => {

@@ -2,6 +2,7 @@
  * Every failure of docs/errors-and-limits.md, as the consumer of a typed service sees it: code, reason, text, and whether the
  * link works afterwards.
  */
+import { createReadStream } from "node:fs";
 import {
   defineService,
   FAILURES,
@@ -274,6 +275,10 @@ const SCENARIOS: Readonly<Record<Reason, { readonly run: Scenario; readonly live
       await co.close();
       throw late;
     }),
+    lives: true,
+  },
+  body_failed: {
+    run: hosted((link) => link.call.upload({ size: 5 }, { body: createReadStream("/no/such/file") })),
     lives: true,
   },
   wrong_stage: {
