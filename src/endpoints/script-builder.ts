@@ -122,7 +122,9 @@ export function buildScript<M extends Methods>(
 function argumentsOf(name: string, method: Method, given: unknown, writing: Writing): string {
   const { signature } = method;
   const [only] = signature.names;
-  const params = isRecord(given) || only === undefined ? (given ?? {}) : { [only]: given };
+  const isAlone = !isRecord(given) && only !== undefined && signature.names.length === 1;
+  const params = isAlone ? { [only]: given } : (given ?? {});
+  if (!isRecord(params)) throw failure("bad_argument", `${name}: parameters are given by name`);
   signature.checkEach(name, params as Record<string, unknown>, (value) => value instanceof ScriptCall); // refuses what is none
   return argumentsText(signature.names, params, writing);
 }

@@ -304,7 +304,7 @@ describe("bodies", () => {
     const call = test.link.call.download({ size: 1, fill: 1 }, { signal: abort.signal }).catch(() => undefined);
     if (how === "gone") {
       await work.holding(1);
-      await test.link.disconnect();
+      test.cut();
       work.releaseAll();
     }
     await call;
