@@ -1,0 +1,203 @@
+/**
+ * Credentials, what `authenticate` makes of them, and interceptors, which see both.
+ */
+import { type CredentialsOf, HbiError, type Link, type Peer, type ServiceCall, ServiceHost } from "hbi";
+import { connect, type Server, serve } from "hbi/node";
+import { expectTypeOf, test } from "vitest";
+import { depot, guarded, plain } from "./depot.ts";
+
+const ADDRESS = "127.0.0.1:0";
+type Guarded = typeof guarded;
+
+test("a consumer shows what is declared", () => {
+  connect(guarded, ADDRESS, { bye: () => undefined }, { credentials: { token: "t" } });
+  connect(guarded, ADDRESS, { bye: () => undefined }, { credentials: { token: "t", asked: 2 }, retries: 1 });
+  connect(guarded, ADDRESS, { bye: () => undefined }, { credentials: () => ({ token: "t" }) });
+  connect(guarded, ADDRESS, { bye: () => undefined }, { credentials: async () => ({ token: "t" }) });
+  // @ts-expect-error no options
+  connect(guarded, ADDRESS, { bye: () => undefined });
+  // @ts-expect-error no credentials
+  connect(guarded, ADDRESS, { bye: () => undefined }, {});
+  // @ts-expect-error other options alone
+  connect(guarded, ADDRESS, { bye: () => undefined }, { retries: 1 });
+  // @ts-expect-error the token is text
+  connect(guarded, ADDRESS, { bye: () => undefined }, { credentials: { token: 5 } });
+  // @ts-expect-error the token is missing
+  connect(guarded, ADDRESS, { bye: () => undefined }, { credentials: {} });
+  // @ts-expect-error there is no credential password
+  connect(guarded, ADDRESS, { bye: () => undefined }, { credentials: { token: "t", password: "p" } });
+  // @ts-expect-error the token is text, of a function
+  connect(guarded, ADDRESS, { bye: () => undefined }, { credentials: () => ({ token: 5 }) });
+  // @ts-expect-error the token is text, of an async function
+  connect(guarded, ADDRESS, { bye: () => undefined }, { credentials: async () => ({ token: 5 }) });
+  // @ts-expect-error bare text
+  connect(guarded, ADDRESS, { bye: () => undefined }, { credentials: "t" });
+});
+
+test("a consumer shows nothing where nothing is declared", () => {
+  connect(plain, ADDRESS);
+  connect(plain, ADDRESS, {}, { credentials: undefined });
+  // @ts-expect-error plain declares no credentials
+  connect(plain, ADDRESS, {}, { credentials: { token: "t" } });
+  // @ts-expect-error nor does depot
+  connect(depot, ADDRESS, { moved: () => 1, confirm: () => true }, { credentials: { token: "t" } });
+});
+
+test("authenticate gets the declared credentials", () => {
+  expectTypeOf<CredentialsOf<Guarded>>().toEqualTypeOf<{ token: string; asked: number }>();
+  expectTypeOf<CredentialsOf<typeof plain>>().toEqualTypeOf<undefined>();
+  serve(guarded, ADDRESS, () => ({ hello: () => "" }), {
+    authenticate: ({ token, asked }) => {
+      expectTypeOf(token).toEqualTypeOf<string>();
+      expectTypeOf(asked).toEqualTypeOf<number>();
+      return { user: token };
+    },
+  });
+  serve(guarded, ADDRESS, () => ({ hello: () => "" }), {
+    // @ts-expect-error there is no credential password
+    authenticate: ({ password }: { password: string }) => ({ user: password }),
+  });
+  serve(plain, ADDRESS, () => ({ hello: () => "" }), {
+    authenticate: (nothing, peer) => {
+      expectTypeOf(peer).toEqualTypeOf<Peer<typeof plain, unknown>>();
+      expectTypeOf(nothing).toEqualTypeOf<undefined>();
+      return { from: peer.remoteAddress };
+    },
+  });
+});
+
+test("what authenticate gives is the context of handlers, interceptors and peers", async () => {
+  const server = await serve(
+    guarded,
+    ADDRESS,
+    (peer) => {
+      expectTypeOf(peer.context.user).toEqualTypeOf<string>();
+      return {
+        hello(_params, call) {
+          expectTypeOf(call.context).toEqualTypeOf<{ user: string }>();
+          expectTypeOf(call.peer.context).toEqualTypeOf<{ user: string }>();
+          return call.context.user;
+        },
+      };
+    },
+    {
+      authenticate: async ({ token }: CredentialsOf<Guarded>) => ({ user: token }),
+      interceptors: [
+        (call, next) => {
+          expectTypeOf(call).toEqualTypeOf<ServiceCall<Peer<Guarded, { user: string }>, { user: string }>>();
+          if (call.context.user === "") throw new HbiError("permission_denied", "no user");
+          return next();
+        },
+      ],
+    },
+  );
+  expectTypeOf(server).toEqualTypeOf<Server<Guarded, { user: string }>>();
+  for (const peer of server.peers) expectTypeOf(peer.context).toEqualTypeOf<{ user: string }>();
+});
+
+test("what refuses is no part of the context", async () => {
+  const maybe = await serve(guarded, ADDRESS, () => ({ hello: (_params, call) => call.context.user }), {
+    authenticate: ({ token }: CredentialsOf<Guarded>) => (token === "" ? undefined : { user: token }),
+  });
+  expectTypeOf(maybe).toEqualTypeOf<Server<Guarded, { user: string }>>();
+  const nulled = await serve(guarded, ADDRESS, () => ({ hello: (_params, call) => call.context.user }), {
+    authenticate: async ({ token }: CredentialsOf<Guarded>) => (token === "" ? null : { user: token }),
+  });
+  expectTypeOf(nulled).toEqualTypeOf<Server<Guarded, { user: string }>>();
+  const falsed = await serve(guarded, ADDRESS, () => ({ hello: (_params, call) => call.context.user }), {
+    authenticate: async ({ token }: CredentialsOf<Guarded>) => token !== "" && { user: token },
+  });
+  expectTypeOf(falsed).toEqualTypeOf<Server<Guarded, { user: string }>>();
+  const shorthand = await serve(guarded, ADDRESS, () => ({ hello: (_params, call) => call.context.user }), {
+    async authenticate({ token }: CredentialsOf<Guarded>) {
+      if (token === "") return undefined;
+      if (token === "-") return null;
+      if (token === "?") return false;
+      return { user: token };
+    },
+  });
+  expectTypeOf(shorthand).toEqualTypeOf<Server<Guarded, { user: string }>>();
+});
+
+test("mistakes about the context", () => {
+  serve(
+    guarded,
+    ADDRESS,
+    () => ({
+      // @ts-expect-error the context has a user and no role
+      hello: (_params, call) => call.context.role,
+    }),
+    { authenticate: async ({ token }: CredentialsOf<Guarded>) => ({ user: token }) },
+  );
+  serve(guarded, ADDRESS, () => ({ hello: () => "" }), {
+    authenticate: async ({ token }: CredentialsOf<Guarded>) => ({ user: token }),
+    interceptors: [
+      (call, next) => {
+        // @ts-expect-error the context has a user and no role
+        call.context.role;
+        return next();
+      },
+    ],
+  });
+  // @ts-expect-error without authenticate there is no context
+  serve(plain, ADDRESS, () => ({ hello: (_params, call) => call.context.user }));
+});
+
+test("interceptors without a context, and of a consumer", () => {
+  serve(plain, ADDRESS, () => ({ hello: () => "" }), {
+    interceptors: [
+      (call, next) => {
+        expectTypeOf(call.context).toEqualTypeOf<undefined>();
+        expectTypeOf(call.params).toEqualTypeOf<unknown>();
+        return next();
+      },
+    ],
+    // @ts-expect-error an interceptor is a function
+    outgoing: ["log"],
+  });
+  connect(
+    depot,
+    ADDRESS,
+    { moved: () => 1, confirm: () => true },
+    {
+      incoming: [
+        (call, next) => {
+          expectTypeOf(call).toEqualTypeOf<ServiceCall<Link<typeof depot>, undefined>>();
+          return next();
+        },
+      ],
+      interceptors: [
+        (call, next) => {
+          expectTypeOf(call.kind).toEqualTypeOf<"call" | "post" | "script">();
+          return next();
+        },
+      ],
+    },
+  );
+  // @ts-expect-error no such option
+  connect(plain, ADDRESS, {}, { retry: 3 });
+  // @ts-expect-error no such option
+  serve(plain, ADDRESS, () => ({ hello: () => "" }), { timeout: 3 });
+});
+
+test("a host without sockets is typed alike", () => {
+  const host = new ServiceHost<Guarded, { user: string }>(guarded, () => ({ hello: () => "" }), {
+    authenticate: async ({ token }) => ({ user: token }),
+  });
+  for (const peer of host.peers) expectTypeOf(peer.context.user).toEqualTypeOf<string>();
+  const inferred = new ServiceHost(guarded, () => ({ hello: (_params, call) => call.context.user }), {
+    authenticate: async ({ token }: CredentialsOf<Guarded>) => ({ user: token }),
+  });
+  expectTypeOf(inferred).toEqualTypeOf<ServiceHost<Guarded, { user: string }>>();
+  expectTypeOf(new ServiceHost(plain, () => ({ hello: ({ name }) => name }), {})).toEqualTypeOf<
+    ServiceHost<typeof plain, undefined>
+  >();
+  // @ts-expect-error hello is missing
+  new ServiceHost(plain, () => ({}), {});
+  // @ts-expect-error a number is no text
+  new ServiceHost(plain, () => ({ hello: () => 5 }), {});
+  new ServiceHost<Guarded, { user: string }>(guarded, () => ({ hello: () => "" }), {
+    // @ts-expect-error the context has a user
+    authenticate: async () => ({ role: "admin" }),
+  });
+});
