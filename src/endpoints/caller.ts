@@ -27,10 +27,6 @@ type Arguments<P, B extends BodyKind> = B extends "none"
     : [params: P, options?: CallOptions]
   : [params: P, options: CallOptions & WithBody<B>];
 
-/** Written within `defineService(...)`, a method without a result is inferred as one that may have any. It has none: only a
- *  method of any parameters may. */
-export type Declared<P, R> = string extends keyof P ? R : undefined extends R ? undefined : R;
-
 /** The result, the result with raw data behind it, or nothing. */
 type AnswerOf<R, S extends BodyKind> = R extends z.ZodType
   ? S extends "none"
@@ -40,7 +36,7 @@ type AnswerOf<R, S extends BodyKind> = R extends z.ZodType
 
 export type CallOf<M> =
   M extends Method<infer P, infer R, infer B, infer S>
-    ? (...args: Arguments<ArgumentsOf<P>, B>) => Promise<AnswerOf<Declared<P, R>, S>>
+    ? (...args: Arguments<ArgumentsOf<P>, B>) => Promise<AnswerOf<R, S>>
     : never;
 
 export type PostOf<M> =

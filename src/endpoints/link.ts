@@ -87,7 +87,7 @@ export class Link<S extends Service = Service> {
   readonly #retiring = new Set<Connection>();
   #resolveClosed: (reason: HbiError | undefined) => void = () => undefined;
 
-  constructor(service: S, dial: Dial, reactions: object, options: LinkOptions<S>) {
+  constructor(service: S, dial: Dial, reactions: ReactionsOf<S>, options: LinkOptions<S>) {
     checkHandlers(service.reactions, reactions);
     this.#service = service;
     this.#dial = dial;

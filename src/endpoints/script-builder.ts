@@ -9,7 +9,6 @@ import { REPR } from "../parser/repr.ts";
 import { argumentsText, type Writing } from "../registry/call-text.ts";
 import type { Method } from "../registry/method.ts";
 import type { Methods, None } from "../registry/service.ts";
-import type { Declared } from "./caller.ts";
 
 declare const RESULT: unique symbol;
 
@@ -62,16 +61,16 @@ type Alone<A> = A extends ScriptCall | readonly unknown[] | Uint8Array | string 
   ? A
   : never;
 
-type Written<P, R> = ScriptCall<Declared<P, R> extends z.ZodType<infer T> ? T : undefined>;
+type Written<R> = ScriptCall<R extends z.ZodType ? z.output<R> : undefined>;
 
 /** Methods with raw data stand alone: they are not for scripts. */
 type ScriptOf<M> =
   M extends Method<infer P, infer R, "none", "none">
     ? [keyof P] extends [never]
-      ? () => Written<P, R>
+      ? () => Written<R>
       : None extends ParamsRecord<P>
-        ? (params?: ParamsRecord<P> | Single<P>) => Written<P, R>
-        : (params: ParamsRecord<P> | Single<P>) => Written<P, R>
+        ? (params?: ParamsRecord<P> | Single<P>) => Written<R>
+        : (params: ParamsRecord<P> | Single<P>) => Written<R>
     : never;
 
 export type ScriptMethods<M extends Methods> = { readonly [K in keyof M]: ScriptOf<M[K]> };

@@ -47,6 +47,8 @@ type KindOf<Spec, Key extends string> = Spec extends { readonly [K in Key]: infe
     ? "manual"
     : "declared"
   : "none";
+/** Not inferred as a parameter of its own: where a method is written inline its absence would not be seen. */
+type DeclaredResult<Spec> = Spec extends { readonly result: infer R extends z.ZodType } ? R : undefined;
 /** Keys that are none of a method's. */
 type Surplus<Spec> = { readonly [K in Exclude<keyof Spec, keyof MethodSpec<Params, z.ZodType>>]: never };
 
@@ -239,8 +241,8 @@ export function valueOfSchema(schema: object): ValueConstructor | undefined {
  *  @throws HbiError invalid_argument for what is not a schema, a name that can't be called, an unknown key */
 export function method<P extends Params, R extends z.ZodType | undefined = undefined, const Spec = unknown>(
   spec: MethodSpec<P, R> & Spec & Surplus<Spec>,
-): Method<P, R, KindOf<Spec, "body">, KindOf<Spec, "resultBody">> {
-  return new Method(spec);
+): Method<P, DeclaredResult<Spec>, KindOf<Spec, "body">, KindOf<Spec, "resultBody">> {
+  return new Method(spec) as never; // R is the result that Spec declares
 }
 
 export function value<P extends Params, T>(spec: ValueSpec<P, T>): ValueConstructor<P, T> {

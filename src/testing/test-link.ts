@@ -38,7 +38,7 @@ export async function testLink<S extends Service, H extends HandlersOf<S, Contex
   options: TestLinkOptions<S, Context> = {},
 ): Promise<TestLink<S, Context>> {
   const host = new ServiceHost<S, Context>(service, handlers, options.host ?? {});
-  const { memory = {}, reactions = {}, link: linkOptions = {} } = options;
+  const { memory = {}, reactions = {} as ReactionsOf<S>, link: linkOptions = {} } = options;
   let connectionCount = 0;
   let present: Transport | undefined;
   let peer: Peer<S, Context> | undefined;
