@@ -3,7 +3,6 @@
  */
 import { failure } from "../errors.ts";
 import {
-  checkReferences,
   FORMAT,
   type MethodDescription,
   type ParamDescription,
@@ -84,9 +83,7 @@ export function describeService(service: Service, options: DescribeOptions = {})
   };
   const { name, version, title, description } = service;
   const hash = contentHash({ name, ...content });
-  const result = { format: FORMAT, name, version, ...present({ title, description }), hash, ...content } as const;
-  checkReferences(result);
-  return result;
+  return { format: FORMAT, name, version, ...present({ title, description }), hash, ...content };
 }
 
 /** A value in the form of its members. On the wire it is its constructor call. */

@@ -94,8 +94,7 @@ export function readDescription(candidate: unknown): ServiceDescription {
   return description;
 }
 
-/** @throws HbiError bad_option for a reference that leads nowhere */
-export function checkReferences({ methods, reactions, values, credentials = [], $defs }: ServiceDescription): void {
+function checkReferences({ methods, reactions, values, credentials = [], $defs }: ServiceDescription): void {
   const callables = [...Object.values(methods), ...Object.values(reactions)];
   const params = [...callables, ...Object.values(values)].flatMap((member) => member.params);
   const results = callables.flatMap(({ result }) => (result === undefined ? [] : [result]));

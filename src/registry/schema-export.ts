@@ -110,9 +110,9 @@ function complete(
   delete json["readOnly"]; // zod means a frozen object, JSON Schema what must not be sent
   // What is sent has no surplus keys, but who receives it must not rely on that: strictObject says it when it is meant.
   if (io === "output" && def.type === "object" && def.catchall === undefined) delete json["additionalProperties"];
-  if (io === "output")
+  if (io === "output") {
     delete json["default"]; // filled in before it is sent
-  else if ("default" in json && (def.type === "default" || def.type === "prefault")) {
+  } else if ("default" in json && (def.type === "default" || def.type === "prefault")) {
     json["default"] = plainJson(def.defaultValue, where(context, "default"), context.values);
   }
 }
@@ -149,7 +149,6 @@ function convertedParts(schema: z.core.$ZodType, part: SchemaPart): Part[] {
 
 /** Values of the service, and bytes. zod makes a new schema of one that is given a title or a check, hence the parents. */
 function ownSchema(schema: z.core.$ZodType, context: ExportContext, path: string): JsonSchema | undefined {
-  if (definition(schema).type !== "custom") return undefined;
   for (let origin: z.core.$ZodType | undefined = schema; origin !== undefined; origin = origin._zod.parent) {
     const value = valueOfSchema(origin);
     if (value !== undefined) {

@@ -153,6 +153,12 @@ describe("the rest of a method", () => {
 });
 
 describe("values and credentials", () => {
+  const point = (x: z.ZodType) => value({ params: { x }, make: () => 0, is: (one) => one === 0 });
+  const [Point, Moved] = [point(b.default(0)), point(b.default(1))];
+  const withPoint = (one: typeof Point) => ({
+    values: { Point: one },
+    methods: { m: method({ params: { p: one.schema } }) },
+  });
   const values = (params: Record<string, z.ZodType>) => ({ values: { V: value({ params, make: () => 0 }) } });
   it.each<Row>([
     ["a value is gone", values({ a }), {}, ["BREAKING values.V: removed"]],
@@ -199,6 +205,12 @@ describe("values and credentials", () => {
       values({ a }),
       values({ a: a.meta({ title: "t" }) }),
       ["values.V.params.a: text"],
+    ],
+    [
+      "a value is reported at its own place, not where it is used",
+      withPoint(Point),
+      withPoint(Moved),
+      ["BREAKING values.Point.params.x: default"],
     ],
     ["credentials are new", {}, { credentials: { a } }, ["BREAKING credentials: added"]],
     ["credentials are gone", { credentials: { a } }, {}, ["BREAKING credentials: removed"]],
@@ -282,6 +294,13 @@ describe("published descriptions", () => {
       "a reference that leads nowhere",
       (document) => {
         document.methods.m.result = { items: { $ref: "#/$defs/x" } };
+        return document;
+      },
+    ],
+    [
+      "a reference in what the other does not have",
+      (document) => {
+        document.methods.n = { ...document.methods.m, result: { $ref: "#/$defs/x" } };
         return document;
       },
     ],

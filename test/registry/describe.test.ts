@@ -136,6 +136,16 @@ describe("a description", () => {
     expect(hash).toMatch(/^[0-9a-f]{64}$/);
   });
 
+  it("shows examples as JSON: bytes as base64, dates as text, nothing for what is undefined", () => {
+    const example = {
+      a: { bytes: new Uint8Array([1, 2]), when: new Date(0), left: undefined, list: [null, true, 1.5] },
+    };
+    const methods = { do_job: method({ params: { a: z.unknown() }, examples: [example] }) };
+    expect(
+      describeService(defineService({ name: "s", version: "1.0.0", methods })).methods["do_job"]?.examples,
+    ).toStrictEqual([{ a: { bytes: "AQI=", when: "1970-01-01T00:00:00.000Z", list: [null, true, 1.5] } }]);
+  });
+
   it("has the same bytes each time", () => {
     expect(JSON.stringify(describeService(jobs))).toBe(JSON.stringify(describeService(jobs)));
   });
@@ -314,6 +324,12 @@ describe("what JSON Schema cannot say is refused, with the place", () => {
     expect(() => describeService(defineService({ name: "s", version: "1.0.0", methods }))).toThrow("id Same");
   });
 
+  it("an id that results need for what they have under another", () => {
+    const [a, b] = [z.strictObject({ n: z.int().default(1) }).meta({ id: "A" }), z.string().meta({ id: "A.output" })];
+    const methods = { do_job: method({ params: { a, b }, result: a }) };
+    expect(() => describeService(defineService({ name: "s", version: "1.0.0", methods }))).toThrow("id A.output");
+  });
+
   it.each<[string, unknown, string]>([
     ["a bigint", 1n, "do_job.examples.0.a: bigint"],
     ["an instance", new Map(), "do_job.examples.0.a: such an object"],
@@ -418,7 +434,17 @@ describe("the hash", () => {
       { methods: { m: method({ params: { o: z.int().meta({ id: "I" }) } }) } },
     ],
     ["a body", one, { methods: { ...one.methods, m: method({ params, body: "manual" }) } }],
+    [
+      "whether a parameter is required",
+      one,
+      { methods: { ...one.methods, m: method({ params: { a: params.a, b: params.b.optional() } }) } },
+    ],
     ["a result", one, { methods: { ...one.methods, m: method({ params, result: z.string() }) } }],
+    [
+      "a result's body",
+      { methods: { m: method({ params, result: z.int() }) } },
+      { methods: { m: method({ params, result: z.int(), resultBody: (n) => n }) } },
+    ],
     ["whether it may be retried", one, { methods: { ...one.methods, m: method({ params, idempotent: true }) } }],
     ["a reaction", one, { ...one, reactions: { r: method({ params: {} }) } }],
     ["a value", one, { ...one, values: { Point } }],
