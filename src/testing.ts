@@ -1,5 +1,20 @@
 /** The testing kit: for tests of services and of their consumers. Portable; needs fast-check beside it. */
 export {
+  type CallOptions as GenerateOptions,
+  type GeneratedCall,
+  manualMethods,
+  type NearlyValidCall,
+  nearlyValidCalls,
+  validCalls,
+} from "./testing/call-arbitrary.ts";
+export {
+  type CheckOptions,
+  type CheckReport,
+  checkService,
+  type Finding,
+  type FindingKind,
+} from "./testing/check-service.ts";
+export {
   answer,
   conversation,
   HostilePeer,
@@ -7,4 +22,6 @@ export {
   hostileTransport,
   packet,
 } from "./testing/hostile.ts";
+export { nearlyArbitraryOf } from "./testing/nearly-arbitrary.ts";
+export { arbitraryOf } from "./testing/schema-arbitrary.ts";
 export { type TestLink, type TestLinkOptions, testLink } from "./testing/test-link.ts";

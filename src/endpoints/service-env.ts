@@ -3,7 +3,7 @@
  * the handlers of their connection. docs/services.md.
  */
 import type { z } from "zod";
-import { failure } from "../errors.ts";
+import { failure, HbiError } from "../errors.ts";
 import { repr } from "../parser/repr.ts";
 import { type EntryTable, entryTable } from "../registry/hosting-env.ts";
 import { isPromise } from "../registry/invoke.ts";
@@ -91,7 +91,9 @@ async function answerWithBody(
     await co.sendData(body);
   } catch (thrown) {
     release(source);
-    throw thrown;
+    throw thrown instanceof HbiError && thrown.reason === "body_mismatch"
+      ? failure("bad_result", name, { cause: thrown })
+      : thrown;
   }
 }
 

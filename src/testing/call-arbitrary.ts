@@ -38,7 +38,9 @@ const MAX_BODY_BYTES = 4_096;
  *  Methods whose body is "manual" are left out: see `manualMethods`.
  *  @throws HbiError invalid_argument where a parameter or a length of a body needs an override */
 export function validCalls(service: Service | Methods, options: CallOptions = {}): fc.Arbitrary<GeneratedCall> {
-  return fc.oneof(...callable(service).map(([name, method]) => callsOf(name, method, options)));
+  return fc.oneof(
+    ...callable(service).map(([name, method]) => callsOf(name, method, validParams(name, method, options))),
+  );
 }
 
 /** Calls that differ from a valid one in one thing: a parameter that is nearly valid, missing or unknown, or a body that is
@@ -48,8 +50,9 @@ export function validCalls(service: Service | Methods, options: CallOptions = {}
 export function nearlyValidCalls(service: Service | Methods, options: CallOptions = {}): fc.Arbitrary<NearlyValidCall> {
   return fc.oneof(
     ...callable(service).flatMap(([name, method]) => {
-      const refused = refusedCalls(name, method, options);
-      const miscounted = method.takesRawData ? [miscountedCalls(name, method, options)] : [];
+      const valid = validParams(name, method, options);
+      const refused = refusedCalls(name, method, valid);
+      const miscounted = method.takesRawData ? [miscountedCalls(callsOf(name, method, valid))] : [];
       return refused === undefined ? miscounted : [refused, ...miscounted];
     }),
   );
@@ -74,15 +77,17 @@ function paramsSchema(params: Params): z.ZodType {
   return z.strictObject(params);
 }
 
-function callsOf(name: string, method: Method, options: CallOptions): fc.Arbitrary<GeneratedCall> {
-  return validParams(name, method, options).chain((params) => {
+type CallParams = GeneratedCall["params"];
+
+function callsOf(name: string, method: Method, valid: fc.Arbitrary<CallParams>): fc.Arbitrary<GeneratedCall> {
+  return valid.chain((params) => {
     const length = method.takesRawData ? lengthOf(name, method, params) : undefined;
     const body = length === undefined ? fc.constant(undefined) : bytesOf(length);
     return body.map((bytes) => ({ name, params, body: bytes }));
   });
 }
 
-function lengthOf(name: string, method: Method, params: GeneratedCall["params"]): number | undefined {
+function lengthOf(name: string, method: Method, params: CallParams): number | undefined {
   return method.bodyBytes(validate(paramsSchema(method.spec.params), params, "bad_argument", name) as never); // of these params
 }
 
@@ -92,14 +97,14 @@ const PARTS = [1, 1 / 8, 1 / 64, 1 / 512] as const;
 
 /** Parameters whose body is not too long. Of `z.int().max(2 ** 26)` hardly any would be, so the numbers among those that
  *  the length is made of are drawn small, as small as it takes. */
-function validParams(name: string, method: Method, options: CallOptions): fc.Arbitrary<GeneratedCall["params"]> {
+function validParams(name: string, method: Method, options: CallOptions): fc.Arbitrary<CallParams> {
   const schema = paramsSchema(method.spec.params);
   const make = (capOf: (path: string) => number | undefined) =>
-    scopedArbitrary(schema, options, { where: name, capOf }) as fc.Arbitrary<GeneratedCall["params"]>; // an object of params
+    scopedArbitrary(schema, options, { where: name, capOf }) as fc.Arbitrary<CallParams>; // an object of params
   const any = make(() => undefined);
   if (!method.takesRawData) return any;
   const maxBytes = options.maxBodyBytes ?? MAX_BODY_BYTES;
-  const fits = (params: GeneratedCall["params"]) => {
+  const fits = (params: CallParams) => {
     const length = lengthOf(name, method, params);
     return length !== undefined && length <= maxBytes;
   };
@@ -118,7 +123,7 @@ function validParams(name: string, method: Method, options: CallOptions): fc.Arb
 }
 
 /** Which parameters the length of the body is made of. */
-function readByLength(name: string, method: Method, sample: readonly GeneratedCall["params"][]): ReadonlySet<string> {
+function readByLength(name: string, method: Method, sample: readonly CallParams[]): ReadonlySet<string> {
   const read = new Set<string>();
   for (const params of sample) {
     const valid = validate(paramsSchema(method.spec.params), params, "bad_argument", name) as object; // of these params
@@ -133,19 +138,22 @@ function readByLength(name: string, method: Method, sample: readonly GeneratedCa
   return read;
 }
 
-function refusedCalls(name: string, method: Method, options: CallOptions): fc.Arbitrary<NearlyValidCall> | undefined {
-  const valid = validParams(name, method, options);
+function refusedCalls(
+  name: string,
+  method: Method,
+  valid: fc.Arbitrary<CallParams>,
+): fc.Arbitrary<NearlyValidCall> | undefined {
   const nearly = nearlyOf(paramsSchema(method.spec.params), valid, ({ path, isType }) => path !== "" || !isType);
   return nearly?.chain(({ value, wrong }) => {
-    const params = value as GeneratedCall["params"]; // still an object: no other type was wanted
+    const params = value as CallParams; // still an object: no other type was wanted
     const length = method.takesRawData ? method.bodyBytes(method.signature.probe(params, () => false)) : undefined;
     const body = length === undefined ? fc.constant(undefined) : bytesOf(length);
     return body.map((bytes) => ({ name, params, body: bytes, wrong }));
   });
 }
 
-function miscountedCalls(name: string, method: Method, options: CallOptions): fc.Arbitrary<NearlyValidCall> {
-  return fc.tuple(callsOf(name, method, options), fc.boolean()).map(([call, isShort]) => {
+function miscountedCalls(calls: fc.Arbitrary<GeneratedCall>): fc.Arbitrary<NearlyValidCall> {
+  return fc.tuple(calls, fc.boolean()).map(([call, isShort]) => {
     const body = call.body ?? new Uint8Array();
     if (isShort && body.length > 0) return { ...call, body: body.subarray(1), wrong: "body: a byte short" };
     return { ...call, body: Uint8Array.of(...body, 0), wrong: "body: a byte too long" };

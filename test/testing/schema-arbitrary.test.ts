@@ -94,7 +94,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   "bigint coerced": z.coerce.bigint(),
   "date coerced": z.coerce.date().min(new Date("2020-01-01")),
   boolean: z.boolean(),
-  literal: z.literal(["a", 1, null, true]),
+  literal: z.literal(["a", 1, null, true, undefined]),
   enum: z.enum(["red", "green"]),
   "native enum": z.enum(Level),
   null: z.null(),

@@ -1,0 +1,203 @@
+/**
+ * checkService: fires valid and nearly valid calls at the handlers of a service, over a link in memory, and reports what a
+ * consumer should never meet. docs/testing.md.
+ */
+import fc from "fast-check";
+import type { Peer } from "../endpoints/peer.ts";
+import type { ServiceCall } from "../endpoints/service-call.ts";
+import type { HandlersOf } from "../endpoints/service-host.ts";
+import { HbiError } from "../errors.ts";
+import { PRESETS } from "../limits.ts";
+import { type InstanceWriter, repr } from "../parser/repr.ts";
+import { entryTable } from "../registry/hosting-env.ts";
+import type { Method } from "../registry/method.ts";
+import type { Methods, Service } from "../registry/service.ts";
+import { type CallOptions, manualMethods, nearlyValidCalls, validCalls } from "./call-arbitrary.ts";
+import { type TestLink, type TestLinkOptions, testLink } from "./test-link.ts";
+
+export type FindingKind =
+  /** the handler threw something that is no HbiError: the caller learns nothing but a reference number */
+  | "unexpected_error"
+  /** it gave what its own definition refuses */
+  | "bad_result"
+  /** it returned without having read its body, and without `call.body.discard()` */
+  | "unread_body"
+  /** a call that the definition refuses was accepted */
+  | "accepted"
+  /** a refused call, or a handler, ended the connection */
+  | "connection_lost"
+  /** it did not end in time */
+  | "no_answer";
+
+export interface Finding {
+  readonly kind: FindingKind;
+  readonly method: string;
+  /** the smallest call found that shows it */
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly bodyLength: number | undefined;
+  readonly error: unknown;
+}
+
+export interface CheckReport {
+  /** how many calls were made */
+  readonly calls: number;
+  readonly findings: readonly Finding[];
+  /** methods that no call was made of: only their handlers know what raw data they read */
+  readonly unchecked: readonly string[];
+}
+
+export interface CheckOptions<S extends Service, Context> extends TestLinkOptions<S, Context>, CallOptions {
+  /** calls of each method, of either sort; 50 by default */
+  readonly runs?: number;
+  /** replays a run */
+  readonly seed?: number;
+  /** how long a call may take; 5,000 by default */
+  readonly timeoutMs?: number;
+}
+
+interface Shot {
+  readonly name: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly body: Uint8Array | undefined;
+  /** what is wrong with it; undefined: nothing */
+  readonly wrong?: string;
+}
+
+/** Calls every method with valid and with nearly valid calls.
+ *  @throws HbiError invalid_argument where a parameter needs an arbitrary of its own (`overrides`) */
+export async function checkService<S extends Service, H extends HandlersOf<S, Context>, Context = undefined>(
+  service: S,
+  handlers: (peer: Peer<S, Context>) => H,
+  options: CheckOptions<S, Context> = {},
+): Promise<CheckReport> {
+  const range = new Range(service, handlers as never, options as never); // of any service from here on
+  const findings: Finding[] = [];
+  for (const [name, method] of Object.entries(service.methods)) {
+    if (method.spec.body === "manual") continue;
+    const alone: Methods = { [name]: method };
+    for (const calls of [validCalls(alone, options), nearlyValidCalls(alone, options)]) {
+      const finding = await range.firstOf(calls as fc.Arbitrary<Shot>);
+      if (finding !== undefined) findings.push(finding);
+    }
+  }
+  await range.close();
+  return { calls: range.calls, findings, unchecked: manualMethods(service) };
+}
+
+const MAX_DEPTH = PRESETS.public.maxDepth - 1; // an argument of a call
+
+/** One link for all shots, opened anew when one of them has ended it. */
+class Range {
+  readonly #service: Service;
+  readonly #handlers: (peer: Peer) => HandlersOf<Service, unknown>;
+  readonly #options: CheckOptions<Service, unknown>;
+  readonly #writer: InstanceWriter | undefined;
+  #test: TestLink<Service, unknown> | undefined;
+  /** what the interceptor saw of the present shot */
+  #seen: Pick<Finding, "kind" | "error"> | undefined;
+  #isLanded = false;
+  calls = 0;
+
+  constructor(
+    service: Service,
+    handlers: (peer: Peer) => HandlersOf<Service, unknown>,
+    options: CheckOptions<Service, unknown>,
+  ) {
+    this.#service = service;
+    this.#handlers = handlers;
+    this.#options = options;
+    this.#writer = entryTable({}, service.values, () => ignore).writer;
+  }
+
+  /** The smallest call that shows something; undefined when none does. */
+  async firstOf(calls: fc.Arbitrary<Shot>): Promise<Finding | undefined> {
+    const { runs = 50, seed } = this.#options;
+    let finding: Finding | undefined;
+    const property = fc.asyncProperty(calls, async (shot) => {
+      const found = await this.#fire(shot);
+      if (found === undefined) return true;
+      finding = found; // the last one that fails is the smallest
+      return false;
+    });
+    await fc.check(property, { numRuns: runs, ...(seed === undefined ? {} : { seed }) });
+    return finding;
+  }
+
+  async close(): Promise<void> {
+    await this.#test?.link.disconnect();
+  }
+
+  async #fire(shot: Shot): Promise<Finding | undefined> {
+    const { link } = await this.#open();
+    this.calls += 1;
+    this.#seen = undefined;
+    this.#isLanded = false;
+    const error = await this.#send(link.po, shot).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    const kind = this.#judge(shot, error);
+    if (kind === undefined) return undefined;
+    const bodyLength = shot.body?.length;
+    return { kind, method: shot.name, params: shot.params, bodyLength, error: this.#thrown() ?? error };
+  }
+
+  #thrown(): unknown {
+    return this.#seen?.error;
+  }
+
+  #judge({ wrong }: Shot, error: unknown): FindingKind | undefined {
+    if (this.#seen !== undefined) return this.#seen.kind;
+    if (error instanceof HbiError && error.code === "deadline_exceeded") return "no_answer";
+    if (this.#test?.link.state !== "open") return "connection_lost";
+    if (wrong !== undefined && this.#isLanded) return "accepted";
+    return error instanceof HbiError && error.reason === "bad_result" ? "bad_result" : undefined;
+  }
+
+  /** As a peer would send it that checks nothing: what is refused is refused by the service. */
+  async #send(po: TestLink<Service, unknown>["link"]["po"], { name, params, body }: Shot): Promise<void> {
+    const { timeoutMs = 5_000 } = this.#options;
+    const args = Object.entries(params).filter(([, value]) => value !== undefined);
+    const code = `${name}(${args.map(([key, value]) => `${key}=${repr(value, "json", MAX_DEPTH, this.#writer)}`).join(",")})`;
+    const promise = body === undefined ? { hasNoRawData: true } : { rawBytes: body.length };
+    const { spec } = this.#service.methods[name] as Method; // of this service's own names
+    const co = po.begin({ ...promise, dropsObjects: true, answerBytes: (object) => bytesOf(spec, object), timeoutMs });
+    await co.sendCode(code);
+    if (body !== undefined) await co.sendData(body);
+    await co.waitCompleted();
+  }
+
+  async #open(): Promise<TestLink<Service, unknown>> {
+    if (this.#test?.link.state === "open") return this.#test;
+    const { host = {}, ...others } = this.#options;
+    const interceptors = [this.#watch, ...(host.interceptors ?? [])];
+    const quiet = { log: () => undefined, ...host, interceptors };
+    this.#test = await testLink<Service, HandlersOf<Service, unknown>, unknown>(this.#service, this.#handlers, {
+      ...others,
+      host: quiet,
+    });
+    return this.#test;
+  }
+
+  /** The outermost interceptor: what a handler does, before the library makes an answer of it. */
+  readonly #watch = async (call: ServiceCall, next: () => unknown): Promise<unknown> => {
+    this.#isLanded = true;
+    try {
+      const result = await next();
+      if (!call.isBodyHandled) this.#seen = { kind: "unread_body", error: undefined };
+      return result;
+    } catch (thrown) {
+      if (!(thrown instanceof HbiError)) this.#seen = { kind: "unexpected_error", error: thrown };
+      throw thrown;
+    }
+  };
+}
+
+/** Raw bytes behind an object of the answer. */
+function bytesOf(spec: Method["spec"], object: unknown): number | undefined {
+  if (spec.resultBody === undefined) return 0;
+  const bytes: (result: never) => number = spec.resultBody;
+  return bytes(object as never); // of a service that checks its results
+}
+
+function ignore(): void {}

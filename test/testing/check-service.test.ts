@@ -1,0 +1,152 @@
+/**
+ * checkService finds what a consumer should never meet, and nothing in a service that behaves.
+ */
+import { defineService, HbiError, method, value } from "hbi";
+import { checkService, type FindingKind } from "hbi/testing";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { handlersOf, kinds, Reactions, Work } from "../services/fixture.ts";
+
+const size = z.int().min(0).max(100_000);
+const files = defineService({
+  name: "files",
+  version: "1.0.0",
+  methods: {
+    put: method({
+      params: { name: z.string().min(1).max(20), size },
+      body: ({ size }) => size,
+      result: z.strictObject({ size }),
+    }),
+    get: method({ params: { name: z.string() }, result: z.strictObject({ size }), resultBody: ({ size }) => size }),
+    rename: method({ params: { from: z.string(), to: z.string().optional() } }),
+    talk: method({ params: {}, body: "manual" }),
+  },
+});
+
+const good = {
+  async put({ size }: { size: number }, call: import("hbi").ServiceCall) {
+    if (size % 2 === 1) throw new HbiError("invalid_argument", "even sizes only");
+    return { size: (await call.bytes()).length };
+  },
+  get: ({ name }: { name: string }) => ({ result: { size: name.length }, body: new Uint8Array(name.length) }),
+  rename: () => undefined,
+  talk: () => undefined,
+};
+
+describe("checkService", () => {
+  it("reports nothing of a service that behaves, and what it could not check", async () => {
+    const report = await checkService(files, () => ({
+      ...good,
+      async put(params, call) {
+        if (params.size % 2 === 1) call.body.discard();
+        return good.put(params, call);
+      },
+    }));
+    expect(report.findings).toEqual([]);
+    expect(report.unchecked).toEqual(["talk"]);
+    expect(report.calls).toBeGreaterThanOrEqual(3 * 50);
+  });
+
+  it.each<[FindingKind, string, Partial<typeof good>, object]>([
+    [
+      "unexpected_error",
+      "rename",
+      { rename: (({ to }: { to?: string }) => void (to as string).length) as never },
+      { method: "rename", params: { from: "" } },
+    ],
+    ["unexpected_error", "put", { put: (() => Promise.reject(new TypeError("oops"))) as never }, { method: "put" }],
+    [
+      "bad_result",
+      "put",
+      {
+        put: (async (_: unknown, call: import("hbi").ServiceCall) => ({
+          size: -(await call.bytes()).length - 1,
+        })) as never,
+      },
+      { method: "put" },
+    ],
+    ["bad_result", "get", { get: () => ({ result: { size: -1 }, body: new Uint8Array() }) }, { method: "get" }],
+    [
+      "unread_body",
+      "put",
+      { put: ({ size }) => Promise.resolve({ size }) },
+      { method: "put", params: { size: 1 }, bodyLength: 1 },
+    ],
+    [
+      "bad_result",
+      "get",
+      { get: ({ name }) => ({ result: { size: name.length + 1 }, body: chunks(name.length) as never }) },
+      { method: "get" },
+    ],
+    [
+      "connection_lost",
+      "get",
+      { get: () => ({ result: { size: 70_001 }, body: chunks(70_000) as never }) },
+      { method: "get" },
+    ],
+    ["no_answer", "rename", { rename: () => new Promise(() => undefined) as never }, { method: "rename" }],
+  ])("finds %s in %s, with a small call that shows it", async (kind, _, bad, expected) => {
+    const report = await checkService(files, () => ({ ...good, ...bad }), { runs: 30, timeoutMs: 200 });
+    const finding = report.findings.find((found) => found.kind === kind);
+    const { params, ...others } = expected as { params?: object };
+    expect(finding).toMatchObject(others);
+    if (params !== undefined) expect(finding?.params).toEqual(expect.objectContaining(params));
+  });
+
+  it("gives the error itself, which no consumer sees", async () => {
+    const { findings } = await checkService(files, () => ({
+      ...good,
+      rename: () => {
+        throw new TypeError("oops");
+      },
+    }));
+    expect(findings.find(({ method }) => method === "rename")?.error).toEqual(new TypeError("oops"));
+  });
+
+  it("makes values of the definition, and lets a seed replay a run", async () => {
+    class Point {
+      readonly x: number;
+      constructor(x: number) {
+        this.x = x;
+      }
+    }
+    const point = value({ params: { x: z.int() }, make: ({ x }) => new Point(x), is: (it) => it instanceof Point });
+    const plane = defineService({
+      name: "plane",
+      version: "1.0.0",
+      methods: { move: method({ params: { to: point.schema }, result: z.int() }) },
+      values: { Point: point },
+    });
+    const seen: number[][] = [];
+    for (let run = 0; run < 2; run++) {
+      const xs: number[] = [];
+      const { findings } = await checkService(plane, () => ({ move: ({ to }) => xs.push(to.x) }), {
+        seed: 7,
+        runs: 20,
+      });
+      expect(findings).toEqual([]);
+      seen.push(xs);
+    }
+    expect(seen[0]).toEqual(seen[1]);
+    expect(seen[0]?.length).toBe(20);
+  });
+
+  it("holds for the service that the other tests use", async () => {
+    const work = new Work();
+    const report = await checkService(
+      kinds,
+      (peer) => ({
+        ...handlersOf(work)(peer),
+        hold: ({ name }) => name,
+        hold_and_note: () => undefined,
+        fail: () => "no",
+      }),
+      { reactions: new Reactions().all, runs: 20, maxBodyBytes: 100 },
+    );
+    expect(report.findings).toEqual([]);
+  });
+});
+
+function* chunks(bytes: number): Generator<Uint8Array> {
+  yield new Uint8Array(bytes);
+}
