@@ -329,5 +329,7 @@ it("a service starts with a handler for each method, and no other", async () => 
       throw new HbiError("unavailable", "no database");
     }),
   ).rejects.toThrow("no database");
-  expect(() => new Link(vault, async () => near, {} as never, { credentials: { token: "" } })).toThrow("hello has no handler");
+  expect(() => new Link(vault, async () => near, {} as never, { credentials: { token: "" } })).toThrow(
+    "hello has no handler",
+  );
 });

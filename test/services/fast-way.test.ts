@@ -1,0 +1,67 @@
+/**
+ * The fast way: a call without a body is one write and one read, and what happens in one turn of the event loop is one write.
+ */
+import { Link, memoryTransportPair, ServiceHost, type Transport, type TransportSink } from "hbi";
+import { expect, it } from "vitest";
+import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
+
+/** Counts what is written. */
+function counting(transport: Transport, writes: string[]): Transport {
+  return {
+    get localAddress() {
+      return transport.localAddress;
+    },
+    get remoteAddress() {
+      return transport.remoteAddress;
+    },
+    get bufferedBytes() {
+      return transport.bufferedBytes;
+    },
+    start: (sink: TransportSink) => transport.start(sink),
+    write(chunk) {
+      writes.push(typeof chunk === "string" ? chunk : `${chunk.length} bytes`);
+      transport.write(chunk);
+    },
+    pause: () => transport.pause(),
+    resume: () => transport.resume(),
+    end: () => transport.end(),
+    destroy: () => transport.destroy(),
+  };
+}
+
+async function start() {
+  const [near, far] = memoryTransportPair();
+  const asked: string[] = [];
+  const answered: string[] = [];
+  const host = new ServiceHost(kinds, handlersOf(new Work()), {});
+  void host.accept(counting(far, answered));
+  const link = await new Link<Kinds>(kinds, async () => counting(near, asked), new Reactions().all, {}).open();
+  await link.call.nothing();
+  asked.length = 0;
+  answered.length = 0;
+  return { link, asked, answered };
+}
+
+it("one call is one write each way", async () => {
+  const { link, asked, answered } = await start();
+  expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+  expect(asked).toEqual(["[15#co_begin]102;x;n;d=30000[8#]add(1,2)[3#co_end]102"]);
+  expect(answered).toEqual(["[3#co_ack_begin]102[1#co_recv]3[3#co_ack_end]102"]);
+  await link.disconnect();
+});
+
+it("calls of one turn are one write each way", async () => {
+  const { link, asked, answered } = await start();
+  const sums = await Promise.all(Array.from({ length: 64 }, (_, i) => link.call.add({ a: i, b: 1 })));
+  expect(sums).toEqual(Array.from({ length: 64 }, (_, i) => i + 1));
+  expect(asked.length).toBe(1);
+  expect(answered.length).toBeLessThanOrEqual(2); // a host takes 64 packets in a turn
+  await link.disconnect();
+});
+
+it("a small body goes with its call", async () => {
+  const { link, asked } = await start();
+  await link.call.upload({ size: 5 }, { body: new Uint8Array(5) });
+  expect(asked).toEqual(["[17#co_begin]102;x;b=5;d=30000[9#]upload(5)", "5 bytes", "[3#co_end]102"]);
+  await link.disconnect();
+});
