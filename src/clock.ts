@@ -10,8 +10,9 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds from an arbitrary start; never goes back. */
   now(): number;
-  /** Runs `run` once after at least `ms`; `Infinity` never does. */
-  after(ms: number, run: () => void): Timer;
+  /** Runs `run` once after at least `ms`; `Infinity` never does. A wait for a peer does not keep a process alive, as the socket
+   *  does; one that has no socket (`keepsAlive`) must. */
+  after(ms: number, run: () => void, keepsAlive?: boolean): Timer;
   /** Runs `run` when the event loop has handled what is already waiting. */
   soon(run: () => void): void;
 }
@@ -22,10 +23,12 @@ const NEVER: Timer = { cancel() {} };
 class Entry implements Timer {
   run: (() => void) | undefined;
   readonly tick: number;
+  readonly keepsAlive: boolean;
   readonly #wheel: TimerWheel;
-  constructor(tick: number, run: () => void, wheel: TimerWheel) {
+  constructor(tick: number, run: () => void, keepsAlive: boolean, wheel: TimerWheel) {
     this.tick = tick;
     this.run = run;
+    this.keepsAlive = keepsAlive;
     this.#wheel = wheel;
   }
   cancel(): void {
@@ -41,16 +44,19 @@ class TimerWheel implements Clock {
   readonly #buckets = new Map<number, Set<Entry>>();
   #handle: ReturnType<typeof setTimeout> | undefined;
   #tick = 0;
+  /** timers that keep the process alive */
+  #keepers = 0;
 
   now(): number {
     return performance.now();
   }
 
-  after(ms: number, run: () => void): Timer {
+  after(ms: number, run: () => void, keepsAlive = false): Timer {
     if (ms === Number.POSITIVE_INFINITY) return NEVER;
     if (this.#handle === undefined) this.#start();
     const tick = Math.max(Math.ceil((this.now() + ms) / TICK_MS), this.#tick + 1);
-    const entry = new Entry(tick, run, this);
+    const entry = new Entry(tick, run, keepsAlive, this);
+    if (keepsAlive) this.#keep(1);
     const bucket = this.#buckets.get(tick);
     if (bucket === undefined) this.#buckets.set(tick, new Set([entry]));
     else bucket.add(entry);
@@ -62,6 +68,7 @@ class TimerWheel implements Clock {
   }
 
   forget(entry: Entry): void {
+    if (entry.keepsAlive) this.#keep(-1);
     const bucket = this.#buckets.get(entry.tick);
     if (bucket === undefined) return;
     bucket.delete(entry);
@@ -75,11 +82,14 @@ class TimerWheel implements Clock {
 
   #arm(): void {
     this.#handle = setTimeout(() => this.#advance(), TICK_MS);
-    // A pending wait alone must not keep a process alive; the sockets that it waits for do.
-    const handle: unknown = this.#handle;
-    if (typeof handle === "object" && handle !== null && "unref" in handle && typeof handle.unref === "function") {
-      handle.unref();
-    }
+    this.#keep(0);
+  }
+
+  #keep(more: number): void {
+    this.#keepers += more;
+    const handle = this.#handle as { ref?: () => void; unref?: () => void } | undefined; // a number in a browser
+    if (this.#keepers > 0) handle?.ref?.();
+    else handle?.unref?.();
   }
 
   #advance(): void {
@@ -90,9 +100,11 @@ class TimerWheel implements Clock {
       if (bucket === undefined) continue;
       this.#buckets.delete(this.#tick);
       for (const entry of bucket) {
-        const run = entry.run;
+        const { run } = entry;
+        if (run === undefined) continue;
         entry.run = undefined;
-        run?.();
+        if (entry.keepsAlive) this.#keep(-1);
+        run();
       }
     }
     if (this.#buckets.size === 0) this.#handle = undefined;

@@ -17,12 +17,13 @@ export const jobs = defineService({
       params: { id, action: z.enum(ACTIONS), dataLen: z.int().min(0).max(8e6) },
       body: ({ dataLen }) => dataLen, // so many raw bytes follow the call
       result: JobResult,
+      idempotent: true, // sent again by the link if its connection is lost
     }),
     largest_part: method({ params: {}, result: name, idempotent: true }),
     check_part: method({
       params: { name },
       result: z.strictObject({ name, size: z.int(), sha256: z.string() }),
-      idempotent: true, // sent again by the link if its connection is lost
+      idempotent: true,
     }),
     fetch_part: method({
       params: { name },

@@ -273,7 +273,7 @@ export class Link<S extends Service = Service> {
 
   async #delay(ms: number): Promise<void> {
     const wait = this.#waits.start<void>({ timeoutMs: Number.POSITIVE_INFINITY, signal: this.#abort.signal });
-    const timer = this.#clock.after(ms, () => wait.settle());
+    const timer = this.#clock.after(ms, () => wait.settle(), true);
     await wait.promise.catch(() => undefined); // closing: the caller looks
     timer.cancel();
   }
