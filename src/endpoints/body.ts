@@ -111,11 +111,13 @@ export class Body implements AsyncIterable<Uint8Array> {
     if (this.length === 0) return;
     try {
       await this.#source.recvData(buffer);
-    } finally {
-      this.#isReading = false;
-      if (this.#source.unreadBytes === 0) this.#finish();
-      else this.#watch();
+    } catch (thrown) {
+      this.#finish();
+      throw thrown;
     }
+    this.#isReading = false;
+    if (this.#source.unreadBytes === 0) this.#finish();
+    else this.#watch();
   }
 
   /** Says that nobody will read it: it is skipped as it arrives. */

@@ -16,7 +16,7 @@ export interface LogEntry {
 
 export interface ConnectionOptions {
   readonly limits?: LimitOptions;
-  /** false: sends plain conversation ids only, as the reference does */
+  /** false: sends plain conversation ids and takes any as one, as the reference does */
   readonly extension?: boolean;
   readonly clock?: Clock;
   /** What `$hbi.describe` answers, as JSON; without it nothing is told. */

@@ -182,11 +182,16 @@ export class Connection implements TransportSink, Keeper, ReadHost {
     }
   }
 
-  /** New conversations wait while handlers are too many, or while the peer does not read its answers; but not while we
-   *  wait for an answer that may lie behind them. */
+  /** New conversations wait while handlers are too many, while the peer does not read its answers, and while this side closes;
+   *  but the latter two not while we wait for an answer, which may lie behind them. */
   get #mayBegin(): boolean {
-    if (this.#drained !== undefined || this.hosting.isOverfull) return false;
-    return !this.wire.isAboveHighWater || this.posting.liveCount > 0;
+    if (this.hosting.isOverfull) return false;
+    if (this.#drained === undefined && !this.wire.isAboveHighWater) return true;
+    return this.posting.liveCount > 0;
+  }
+
+  conversationBegun(): void {
+    if (!this.#reading.isExhausted) this.pump(); // its answer may lie behind what was not wanted until now
   }
 
   peerError(text: string): void {

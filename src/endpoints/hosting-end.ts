@@ -5,7 +5,7 @@ import type { HbiError } from "../errors.ts";
 import type { Bracket } from "./bracket.ts";
 import { HoCo } from "./ho-co.ts";
 import type { HostingDesk, Keeper } from "./keeper.ts";
-import { parseToken } from "./token.ts";
+import { opaqueToken, parseToken } from "./token.ts";
 
 export class HostingEnd implements HostingDesk {
   readonly #connection: Keeper;
@@ -57,7 +57,7 @@ export class HostingEnd implements HostingDesk {
   }
 
   begin(id: string): HoCo {
-    const token = parseToken(id);
+    const token = this.#connection.isExtended ? parseToken(id) : opaqueToken(id);
     if (token.isExtended) this.#connection.posting.extensionSeen();
     const co = new HoCo(this.#connection, this.#connection.env, token);
     this.#live.add(co);

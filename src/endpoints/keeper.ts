@@ -85,6 +85,8 @@ export interface Keeper extends Outgoing {
   releaseReader(owner: BracketReader): void;
   /** A packet outside of any bracket, in its turn. */
   sendLone(packet: string): void;
+  /** This side has begun one. */
+  conversationBegun(): void;
   /** A conversation of either side is over. */
   conversationEnded(): void;
   /** Ends the connection because of `error`, and tells the peer. */

@@ -152,15 +152,15 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
     const { results, wantsResults } = this.#request;
     if (this.#failure !== undefined) return; // given up, or failed before: the rest is read and dropped
     const index = this.#values.length;
-    if (index >= results.length) throw failure("bad_state", "an object that nobody receives");
     try {
       const value = landObject(text, this.#connection.env, this.#connection);
       if (value instanceof HbiError) throw value;
-      this.#take(results[index], value);
+      if (index < results.length) this.#take(results[index], value);
     } catch (thrown) {
       this.#fail(asHbiError(thrown));
       return;
     }
+    if (index >= results.length) throw failure("bad_state", "an object that nobody receives");
     if (wantsResults && this.#values.length === results.length) this.#settle();
   }
 

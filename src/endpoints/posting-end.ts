@@ -115,6 +115,7 @@ export class PostingEnd implements PostingDesk {
     this.#connection.checkAccepting();
     const co = new PoCo(this.#connection, this.#takeSeq(), options);
     this.#live.set(co.seq, co);
+    this.#connection.conversationBegun();
     co.heedSignal();
     return co;
   }
@@ -128,6 +129,7 @@ export class PostingEnd implements PostingDesk {
     if (signal?.aborted === true) throw failure("cancelled", undefined, { cause: signal.reason });
     const call = new PoCall(this.#connection, this.#takeSeq(), request);
     this.#live.set(call.seq, call);
+    this.#connection.conversationBegun();
     this.admit(call.seq, call, request.isUrgent);
     return call;
   }

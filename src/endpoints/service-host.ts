@@ -178,7 +178,9 @@ export class ServiceHost<S extends Service, Context = undefined> {
     resolveLimits(this.#options.limits);
     const [transport] = memoryTransportPair();
     const gone = new Connection(transport, () => new HostingEnv(), { ...this.connectionOptions, log: () => undefined });
+    void gone.start();
     void gone.disconnect();
+    transport.destroy(); // so that its `closed` resolves, for a factory that keeps a list of its peers
     let handlers: object;
     try {
       handlers = this.#factory(this.#peerOf(gone) as never);

@@ -47,15 +47,14 @@ export function formatToken(seq: number, isExtended: boolean, options: TokenOpti
 /** Reads any id: an unknown form is opaque and echoed. @throws HbiError bad_token for a malformed token with `x` */
 export function parseToken(text: string): Token {
   const match = TOKEN.exec(text);
-  const plain = { text, isExtended: false, hasNoRawData: false, rawBytes: undefined, deadlineMs: undefined };
-  if (match === null) return { ...plain, seq: text };
+  if (match === null) return opaqueToken(text);
   const [, seq = "", rest = ""] = match;
   const keys = new Map<string, string>();
   for (const field of rest.split(";")) {
     const equals = field.indexOf("=");
     keys.set(equals < 0 ? field : field.slice(0, equals), equals < 0 ? "" : field.slice(equals + 1));
   }
-  if (!keys.has("x")) return { ...plain, seq: text };
+  if (!keys.has("x")) return opaqueToken(text);
   if (keys.has("")) throw failure("bad_token");
   const rawBytes = readCount(keys.get("b"));
   const deadlineMs = readCount(keys.get("d"));
@@ -68,6 +67,18 @@ export function parseToken(text: string): Token {
     hasNoRawData,
     rawBytes,
     deadlineMs: deadlineMs === undefined ? undefined : Math.min(deadlineMs, MAX_DEADLINE_MS),
+  };
+}
+
+/** An id that says nothing but itself. */
+export function opaqueToken(text: string): Token {
+  return {
+    text,
+    seq: text,
+    isExtended: false,
+    hasNoRawData: false,
+    rawBytes: undefined,
+    deadlineMs: undefined,
   };
 }
 

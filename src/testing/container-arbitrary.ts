@@ -5,6 +5,8 @@
 import fc from "fast-check";
 import type { z } from "zod";
 import { type Definition, join } from "../registry/schema-walk.ts";
+import { bestOf } from "./acceptance.ts";
+import { complaint } from "./overrides.ts";
 import { keyArbitrary } from "./plain-data.ts";
 import { checksOf, lengthBounds } from "./schema-checks.ts";
 
@@ -129,6 +131,7 @@ export function recordArbitrary(def: Def<"record">, at: Place, visit: Visit): Ma
   }
   const key = visit(def.keyType, inside(at, "(key)"));
   if ("lack" in key) return key;
-  const name = key.map(String).filter((text) => text !== "__proto__" && !/^-?\d.*e/.test(text)); // zod reads no exponent
+  const isName = (text: string) => text !== "__proto__" && !/^-?\d.*e/.test(text); // zod reads no exponent in a key
+  const name = bestOf([() => key.map(String)], isName, complaint("", inside(at, "(key)").path, "keys of these bounds"));
   return fc.dictionary(name, value, { maxKeys: usualItems(at), noNullPrototype: true, size: "max" });
 }

@@ -111,7 +111,7 @@ describe("the library's own names", () => {
         },
         { hasNoRawData: true, hasNoRawAnswer: true },
       ),
-    ).rejects.toMatchObject({ reason: "unknown_name" });
+    ).rejects.toMatchObject({ reason: "peer_error", message: "peer error: no such name: $hbi.ping" });
     await client.disconnect();
   });
 

@@ -2,7 +2,7 @@
  * Typed calls, posts, bodies and pushes, as a service and its consumers use them.
  */
 import { Readable } from "node:stream";
-import type { Link } from "hbi";
+import { HbiError, type Link } from "hbi";
 import type { TestLink } from "hbi/testing";
 import { testLink } from "hbi/testing";
 import { afterEach, describe, expect, it } from "vitest";
@@ -66,6 +66,28 @@ describe("calls", () => {
   ])("carry %s there and back", async (value) => {
     const { link } = await start();
     expect(await link.call.echo({ value })).toEqual(value);
+  });
+
+  it("without a result tell a refusal, and the link goes on", async () => {
+    const { link, work } = await start();
+    await expect(
+      link.po.converse((co) => co.sendCode("note(5)").then(() => co.waitCompleted()), { hasNoRawData: true }),
+    ).rejects.toMatchObject({ reason: "bad_argument" });
+    const work2 = new Work();
+    const test = await testLink(
+      kinds,
+      (peer) => ({
+        ...handlersOf(work2)(peer),
+        note: () => {
+          throw new HbiError("permission_denied", "no notes");
+        },
+      }),
+      { reactions: new Reactions().all, host: { log: () => undefined } },
+    );
+    open.push(test);
+    await expect(test.link.call.note({ text: "x" })).rejects.toMatchObject({ code: "permission_denied" });
+    expect(await test.link.call.add({ a: 1, b: 2 })).toBe(3);
+    expect(work.noted).toEqual([]);
   });
 
   it("carry values of the definition as instances", async () => {
