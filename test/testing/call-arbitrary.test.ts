@@ -85,6 +85,8 @@ describe("valid calls", () => {
     expect(lengths.has(0)).toBe(true);
     expect(lengths.has(100)).toBe(true);
     expect(lengths.size).toBeGreaterThan(40);
+    const texts = calls.map(({ body }) => new TextDecoder().decode(body));
+    expect(texts.some((text) => text.startsWith("[0#co_end]"))).toBe(true);
   });
 
   it("draw only those numbers small that the length is made of", () => {

@@ -41,6 +41,9 @@ const shape = z.discriminatedUnion("kind", [
 /** What TypeScript makes of `enum Level { Low, High = 7 }`. */
 const Level = { Low: 0, High: 7, 0: "Low", 7: "High" } as const;
 
+const text = z.string().max(4).optional();
+
+/** Some are long, so that one part in ten that only a filter keeps out would be too many. */
 const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   string: z.string(),
   "string of 3 to 9": z.string().min(3).max(9),
@@ -50,6 +53,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
     .regex(/^[a-z0-9_-]+$/)
     .min(20)
     .max(40),
+  "identifier of exactly 300": z.string().regex(/^\w+$/).length(300),
   "pattern with the flag i": z.string().regex(/^[a-f]{2}:\d+$/i),
   "string of parts": z.string().startsWith("a'").includes("\n").endsWith("😀").max(30),
   "string in lower case": z.string().lowercase().min(1),
@@ -77,7 +81,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   template: z.templateLiteral(["v", z.int(), "-", z.enum(["a", "b"])]),
   stringbool: z.stringbool(),
   number: z.number(),
-  "number above and below": z.number().gt(0).lt(1),
+  "numbers above and below": z.array(z.number().gt(0).lt(1.5e-323)).length(40),
   "multiple of 0.05": z.number().multipleOf(0.05).min(0),
   float32: z.float32(),
   int: z.int(),
@@ -109,10 +113,12 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   "tuple with a rest": z.tuple([z.string()], z.int()),
   "strict object": z.strictObject({ a: z.int(), b: z.string().optional(), c: z.null().default(null) }),
   "loose object": z.looseObject({ constructor: z.int() }),
-  "object with a catchall": z.object({ a: z.string() }).catchall(z.int()),
+  "objects with a catchall": z
+    .array(z.object(Object.fromEntries(["a", "id", "length", "then", "0"].map((key) => [key, text]))).catchall(z.int()))
+    .length(60),
   "object refined": z.object({ a: z.int().max(9), b: z.int().min(0) }).refine(({ a, b }) => a <= b),
   record: z.record(z.string().min(1), z.int()),
-  "record of an enum": z.record(z.enum(["a", "b"]), z.int()),
+  "record of an enum": z.record(z.enum([..."abcdefghijklmnopqrstuvwxyz"]), z.int()),
   "partial record": z.partialRecord(z.enum(["a", "b"]), z.int()),
   "record of numbers": z.record(z.number(), z.boolean()),
   union: z.union([z.string(), z.int(), z.date(), z.undefined()]),
@@ -187,6 +193,7 @@ describe("what can't be generated is told with its path", () => {
     ["a small bigint", z.literal(5n), "a bigint that lands as a number"],
     ["empty bounds", z.object({ n: z.int().gt(4).lt(5) }), "n: no arbitrary for a number of these bounds"],
     ["an array of empty bounds", z.array(z.int()).min(3).max(2), "an array of these bounds"],
+    ["keys that zod reads from no text", z.record(z.number().min(1e300), z.int()), "(key): no arbitrary for keys"],
     ["never", z.never(), "never"],
     ["a transform alone", z.object({ a: z.transform((given) => given) }), "a: no arbitrary for what a transform takes"],
     ["an expression that looks ahead", z.string().regex(/^(?=.*a)b/), "a string of these checks"],
