@@ -192,6 +192,22 @@ async function* counted(
   checkLength(given, length);
 }
 
+/** The body once its first chunk is there: what fails before it does so before anything of the call is on the wire. */
+export async function begun(
+  body: ArrayBufferView | AsyncIterable<ArrayBufferView>,
+): Promise<ArrayBufferView | AsyncIterable<ArrayBufferView>> {
+  if (ArrayBuffer.isView(body)) return body;
+  const chunks = body[Symbol.asyncIterator]();
+  const first = await chunks.next();
+  return (async function* () {
+    try {
+      for (let chunk = first; chunk.done !== true; chunk = await chunks.next()) yield chunk.value;
+    } finally {
+      await chunks.return?.();
+    }
+  })();
+}
+
 /** A web stream in chunks: not every browser makes it iterable. */
 async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
   const reader = stream.getReader();

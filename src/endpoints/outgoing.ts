@@ -5,7 +5,7 @@ import { asHbiError, failure, HbiError } from "../errors.ts";
 import { type Writing, writeCall } from "../registry/call-text.ts";
 import type { Method } from "../registry/method.ts";
 import { validate } from "../registry/validate.ts";
-import { Body, type BodySource, exactly, release } from "./body.ts";
+import { Body, type BodySource, begun, exactly, release } from "./body.ts";
 import type { AnyCallOptions, Posted } from "./caller.ts";
 import type { Connection } from "./connection.ts";
 import type { CallRequest } from "./po-call.ts";
@@ -106,6 +106,9 @@ class Streaming {
     send.catch(() => release(source));
     const answer = send.then(() => (wantsAnswer ? this.#receive() : this.#co.waitCompleted(FOREVER)));
     this.promise = unguarded(this.#bounded(answer, timeoutMs));
+    this.promise.catch(() => {
+      if (!this.#co.isSending) release(source); // given up before it began: nobody reads it
+    });
     this.sent = unguarded(Promise.race([send, this.promise]).then(() => postedAs(this.promise)));
   }
 
@@ -131,9 +134,10 @@ class Streaming {
 
   async #send(code: string, body: ReturnType<typeof exactly> | undefined): Promise<void> {
     const co = this.#co;
-    await co.sendCode(code, FOREVER);
     try {
-      if (body !== undefined) await co.sendData(body, FOREVER);
+      const data = body === undefined ? undefined : await begun(body);
+      await co.sendCode(code, FOREVER);
+      if (data !== undefined) await co.sendData(data, FOREVER);
       else await this.#sending.options.send?.(co);
     } catch (cause) {
       throw cause instanceof HbiError ? cause : failure("body_failed", this.#sending.name, { cause }); // a file that is not there

@@ -53,7 +53,7 @@ function write(value: unknown, words: Writing, depthLeft: number, path: string):
     case "boolean":
       return value ? words.true : words.false;
     case "bigint":
-      return String(value);
+      return words.dialect === "json" && BigInt.asIntN(54, value) === value ? `${value}n` : String(value); // small digits land as a number
     case "object":
       if (value === null) return words.none;
       return container(value, words, depthLeft, path);

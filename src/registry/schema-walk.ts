@@ -2,6 +2,7 @@
  * The parts of a zod schema, as zod's own definitions name them.
  */
 import type { z } from "zod";
+import { failure } from "../errors.ts";
 
 export type Definition = z.core.$ZodTypes["_zod"]["def"];
 
@@ -59,19 +60,20 @@ export function partsOf(schema: z.core.$ZodType): Part[] {
   }
 }
 
+const MAX_PARTS = 10_000;
+
 /** The path of the first part whose output is not its input again; undefined when there is none. */
 export function findTransform(schema: z.core.$ZodType): string | undefined {
-  return find(schema, "", new Set());
-}
-
-function find(schema: z.core.$ZodType, path: string, seen: Set<z.core.$ZodType>): string | undefined {
-  if (seen.has(schema)) return undefined;
-  seen.add(schema);
-  const def = definition(schema);
-  if (def.type === "transform" || (def.type === "pipe" && def.transform !== undefined)) return path;
-  for (const part of partsOf(schema)) {
-    const found = find(part.schema, join(path, part.path), seen);
-    if (found !== undefined) return found;
+  const seen = new Set<z.core.$ZodType>();
+  const queue: Part[] = [{ path: "", schema }];
+  for (let part = queue.pop(); part !== undefined; part = queue.pop()) {
+    if (seen.has(part.schema)) continue;
+    if (seen.size === MAX_PARTS)
+      throw failure("bad_option", "a schema without end: a lazy one that makes new ones each time");
+    seen.add(part.schema);
+    const def = definition(part.schema);
+    if (def.type === "transform" || (def.type === "pipe" && def.transform !== undefined)) return part.path;
+    for (const inner of partsOf(part.schema)) queue.push({ path: join(part.path, inner.path), schema: inner.schema });
   }
   return undefined;
 }

@@ -54,6 +54,21 @@ it("what repr writes lands back as an equal value, in every dialect, on both pat
   );
 });
 
+it.each([
+  [5n, "5n", "5"],
+  [-5n, "-5n", "-5"],
+  [0n, "0n", "0"],
+  [2n ** 53n - 1n, "9007199254740991n", "9007199254740991"],
+  [2n ** 53n, "9007199254740992", "9007199254740992"],
+  [-(2n ** 53n) + 1n, "-9007199254740991n", "-9007199254740991"],
+])("the bigint %s is written so that it lands as one, where the peer has a form for it", (given, json, python) => {
+  expect(repr(given)).toBe(json);
+  expect(parseValue(json, LIMITS)).toBe(given);
+  expect(parseValueWithAcorn(json, LIMITS)).toBe(given);
+  expect(repr(given, "python")).toBe(python);
+  expect(repr(given, "go")).toBe(python);
+});
+
 it("no text that is put into a script becomes code", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), (text) => {

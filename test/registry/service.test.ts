@@ -121,6 +121,11 @@ describe("method", () => {
   });
 });
 
+it("a schema without end is refused, and does not hang", () => {
+  const endless = (): z.ZodType => z.lazy(() => z.object({ next: endless().optional() }));
+  expect(() => method({ params: {}, result: endless() })).toThrow("a schema without end");
+});
+
 describe("values", () => {
   class Point {
     readonly x: number;

@@ -126,6 +126,55 @@ describe("an aborted call", () => {
   });
 });
 
+describe("raw data of an answer that is on the wire", () => {
+  /** A host whose answer stops half-way until it is told to go on. */
+  async function halfway(clock?: ManualClock) {
+    const work = new Work();
+    const test = await testLink(
+      kinds,
+      (peer) => ({
+        ...handlersOf(work)(peer),
+        download: (_, call) => ({
+          result: { size: 200_000, fill: 1 },
+          body: (async function* () {
+            yield new Uint8Array(100_000).fill(1);
+            await work.hold("half", new AbortController().signal);
+            yield new Uint8Array(100_000).fill(1);
+            call.signal.throwIfAborted();
+          })(),
+        }),
+      }),
+      { reactions: new Reactions().all, host: { log: () => undefined, ...(clock === undefined ? {} : { clock }) } },
+    );
+    open.push(test);
+    await test.link.call.nothing();
+    return { link: test.link, work };
+  }
+
+  it("goes on to its end when the call is cancelled", async () => {
+    const { link, work } = await halfway();
+    const abort = new AbortController();
+    const { body } = await link.call.download({ size: 1, fill: 1 }, { signal: abort.signal });
+    await work.holding(1);
+    link.po.cancelAtPeer(102);
+    await quiet();
+    work.releaseAll();
+    expect((await body.bytes()).length).toBe(200_000);
+    expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+  });
+
+  it("goes on to its end when the deadline passes", async () => {
+    const clock = new ManualClock();
+    const { link, work } = await halfway(clock);
+    const { body } = await link.call.download({ size: 1, fill: 1 }, { timeoutMs: 1_000 });
+    await work.holding(1);
+    await clock.advance(1_000);
+    work.releaseAll();
+    expect((await body.bytes()).length).toBe(200_000);
+    expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+  });
+});
+
 describe("a deadline", () => {
   it("is 30 s when nothing is said, and counts on both sides", async () => {
     const clock = new ManualClock();

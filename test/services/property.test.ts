@@ -53,6 +53,7 @@ class World {
   readonly settled: Promise<void>[] = [];
   readonly test: TestLink<Kinds, undefined>;
   readonly codes: ReadonlySet<string>;
+  #holds = 0;
 
   constructor(test: TestLink<Kinds, undefined>, work: Work, codes: ReadonlySet<string>) {
     this.test = test;
@@ -78,7 +79,7 @@ class World {
         this.#expect(test.peer.call.asked({ question: `${operation.n}` }), `${operation.n}?`);
         return;
       case "late":
-        this.#expect(test.link.call.hold({ name: "late" }, { timeoutMs: 1 }), "late");
+        this.#expect(test.link.call.hold({ name: `late ${operation.n}` }, { timeoutMs: 1 }), `late ${operation.n}`);
         return;
       default:
         return this.#call(operation, operation.abortAfter);
@@ -105,7 +106,8 @@ class World {
       case "add":
         return [call.add({ a: n, b: 1 }, { signal }), n + 1];
       case "hold":
-        return [call.hold({ name: `${n}` }, { signal }), `${n}`];
+        this.#holds += 1; // each is released by its own name
+        return [call.hold({ name: `${this.#holds}` }, { signal }), `${this.#holds}`];
       case "note":
         return [call.note({ text: `${n}` }, { signal }), undefined];
       case "script":
@@ -202,5 +204,5 @@ it.each(["peace", "trouble"] as const)(
       { numRuns: Number(process.env["HBI_RUNS"] ?? 300) },
     );
   },
-  120_000,
+  600_000,
 );

@@ -1,12 +1,22 @@
 /**
  * Links that dial again: states, backoff, what happens to calls, credentials, and leaving a server that goes away.
  */
-import { HbiError, Link, type LinkOptions, type LinkState, memoryTransportPair, type Transport } from "hbi";
+import {
+  defineService,
+  HbiError,
+  Link,
+  type LinkOptions,
+  type LinkState,
+  memoryTransportPair,
+  method,
+  type Transport,
+} from "hbi";
 import { connect, serve } from "hbi/node";
-import { type TestLink, testLink } from "hbi/testing";
-import { afterEach, describe, expect, it } from "vitest";
+import { HostilePeer, type TestLink, testLink } from "hbi/testing";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { z } from "zod";
 import { ManualClock, quiet } from "../support/manual-clock.ts";
-import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
+import { chunksOf, handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
 let open: TestLink<Kinds, undefined>[] = [];
 afterEach(async () => {
@@ -126,16 +136,15 @@ describe("a link", () => {
   });
 
   it("leaves a part of each delay to chance", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0.75);
     const { test, clock } = await start({ reconnect: { ...QUICK, initialDelayMs: 1_000, jitter: 1 } });
     test.cut();
     await quiet();
-    let waitedMs = 0;
-    while (test.connectionCount === 1 && waitedMs < 1_000) {
-      await clock.advance(10);
-      waitedMs += 10;
-    }
+    await clock.advance(249);
+    expect(test.connectionCount).toBe(1);
+    await clock.advance(1);
     expect(test.connectionCount).toBe(2);
-    expect(waitedMs).toBeLessThanOrEqual(1_000);
+    vi.restoreAllMocks();
   });
 
   it("gives up after maxAttempts, and tells those who wait", async () => {
@@ -167,6 +176,21 @@ describe("a link", () => {
     const waiting = call(link).catch((error) => error);
     await clock.advance(500);
     expect(await waiting).toMatchObject({ code });
+    await link.disconnect();
+  });
+
+  it("has waited at the expense of a call's own time", async () => {
+    const { link, dials, clock } = dialed({ reconnect: { ...QUICK, initialDelayMs: 4_000, maxDelayMs: 4_000 } });
+    const opening = link.open();
+    dials[0]?.succeed().destroy();
+    await opening;
+    await quiet();
+    const waiting = link.call.nothing({}, { timeoutMs: 10_000 }).catch(() => undefined);
+    await clock.advance(4_000);
+    const far = new HostilePeer(dials[1]?.succeed() as Transport);
+    expect(await far.play({ hear: "co_end" })).toContain(";d=6000");
+    await far.play("reset");
+    await waiting;
     await link.disconnect();
   });
 
@@ -238,6 +262,44 @@ describe("idempotent calls", () => {
     await clock.advance(100);
     expect(await sum).toBe(3);
     expect(seen).toEqual([1, 1, 1]);
+  });
+
+  it("are not when their body is used up by sending it, and are when a function makes it", async () => {
+    const seen: number[] = [];
+    const clock = new ManualClock();
+    const service = defineService({
+      name: "s",
+      version: "1.0.0",
+      methods: {
+        put: method({ params: { size: z.int() }, body: ({ size }) => size, result: z.int(), idempotent: true }),
+      },
+    });
+    const work = new Work();
+    const test = await testLink(
+      service,
+      () => ({
+        async put({ size }, call) {
+          seen.push((await call.bytes()).length);
+          if (seen.length % 2 === 1) await work.hold("put", call.signal);
+          return size;
+        },
+      }),
+      { host: { log: () => undefined }, link: { clock, reconnect: QUICK, retries: 2, log: () => undefined } },
+    );
+    const once = test.link.call.put({ size: 9 }, { body: chunksOf(9, 1) }).catch((error) => error.code);
+    await work.holding(1);
+    test.cut();
+    expect(await once).toBe("unavailable");
+    await clock.advance(100);
+    seen.length = 0;
+    work.started.length = 0;
+    const again = test.link.call.put({ size: 9 }, { body: () => chunksOf(9, 1) });
+    await work.holding(1);
+    test.cut();
+    await clock.advance(100);
+    expect(await again).toBe(9);
+    expect(seen).toEqual([9, 9]);
+    await test.link.disconnect();
   });
 
   it.each([
