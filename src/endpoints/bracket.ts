@@ -68,6 +68,11 @@ export class Bracket implements TurnTaker {
     return this.#isInRawData || this.#unwritten > 0;
   }
 
+  /** Whether a buffer waits for the send turn. */
+  get hasUnwritten(): boolean {
+    return this.#unwritten > 0;
+  }
+
   /** Appends a packet. Resolves when the caller may go on: undefined means at once. */
   text(packet: string, options: WaitOptions): Promise<void> | undefined {
     if (this.#state === "open") {

@@ -352,8 +352,10 @@ export class PoCo implements PostedConversation, LandingHost {
   #closeBracket(): void {
     const { hasNoRawData, rawBytes } = this.#options;
     const promised = hasNoRawData === true ? 0 : rawBytes;
-    const isAsPromised = promised === undefined || promised === this.#bracket.rawBytes;
-    if (this.#bracket.isInRawData || !isAsPromised) {
+    const { isInRawData, hasUnwritten, rawBytes: given } = this.#bracket;
+    // As much as was promised is on the wire, though its source had more to give: the host is satisfied.
+    const isWhole = promised === undefined ? !isInRawData : promised === given && !hasUnwritten;
+    if (!isWhole) {
       // A packet now would be read as raw data by the host, or raw data as packets.
       const error = failure("cancelled", "raw data was not sent to its end, or not as much as promised");
       this.#failure ??= error;

@@ -254,6 +254,20 @@ describe("bodies", () => {
     expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
   });
 
+  it("that turn out longer when all that was declared is sent fail here alone", async () => {
+    const { link } = await start();
+    const body = () => [...chunksOf(200_000, 1), new Uint8Array(5)];
+    await expect(link.call.upload({ size: 200_000 }, { body })).rejects.toMatchObject({ reason: "body_mismatch" });
+    expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+  });
+
+  it("that turn out shorter when a part is sent end the connection, as the host waits for the rest", async () => {
+    const { link } = await start();
+    const body = () => chunksOf(190_000, 1);
+    await expect(link.call.upload({ size: 200_000 }, { body })).rejects.toMatchObject({ reason: "body_mismatch" });
+    await expect(link.call.add({ a: 1, b: 2 })).rejects.toMatchObject({ code: "unavailable" });
+  });
+
   it("are refused where none is declared, and asked for where one is", async () => {
     const { link } = await start();
     await expect(link.call.upload({ size: 10 }, {} as never)).rejects.toMatchObject({ reason: "bad_option" });

@@ -163,6 +163,21 @@ describe("raw data of an answer that is on the wire", () => {
     expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
   });
 
+  it("is never begun when the call was given up while it waited for its turn", async () => {
+    const { link, work } = await halfway();
+    const first = await link.call.download({ size: 1, fill: 1 }); // has the turn
+    await work.holding(1);
+    const abort = new AbortController();
+    const second = link.call.download({ size: 1, fill: 1 }, { signal: abort.signal }).catch((error) => error.code);
+    await quiet();
+    abort.abort();
+    expect(await second).toBe("cancelled");
+    await quiet();
+    work.releaseAll();
+    expect((await first.body.bytes()).length).toBe(200_000);
+    expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+  });
+
   it("goes on to its end when the deadline passes", async () => {
     const clock = new ManualClock();
     const { link, work } = await halfway(clock);
