@@ -279,6 +279,34 @@ describe("bodies", () => {
     });
   });
 
+  it("are no part of a call that declares none, or reads them by hand", async () => {
+    const seen: unknown[] = [];
+    const look = (call: { readonly body: unknown }) => {
+      try {
+        seen.push(call.body);
+      } catch (error) {
+        seen.push((error as HbiError).reason);
+      }
+    };
+    const work = new Work();
+    const test = await testLink(
+      kinds,
+      (peer) => ({
+        ...handlersOf(work)(peer),
+        nothing: (_, call) => look(call),
+        several(_, call) {
+          look(call);
+          return [];
+        },
+      }),
+      { reactions: new Reactions().all },
+    );
+    open.push(test);
+    await test.link.call.nothing();
+    await test.link.call.several({ count: 0 }, { send: async () => undefined });
+    expect(seen).toEqual(["wrong_stage", "wrong_stage"]);
+  });
+
   it("that no function describes are sent and read by hand", async () => {
     const { link } = await start();
     const sums = await link.call.several(
