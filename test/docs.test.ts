@@ -2,7 +2,7 @@
  * The documents say what the code does: tables, code and links.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FAILURES, PRESETS } from "hbi";
@@ -53,9 +53,26 @@ describe("docs/errors-and-limits.md", () => {
   });
 });
 
+const guides = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
+
+describe.each(["README.md", ...guides.map((name) => `docs/${name}`)])("the code of %s", (document) => {
+  it("is code that is compiled and run: each block names its file, and is a part of it as it is", () => {
+    const text = read(document);
+    const blocks = [
+      ...text.matchAll(/^(?:<!-- (\S+) -->\n)?```(?:ts|typescript|js|javascript)\b.*\n([\s\S]*?)^```$/gm),
+    ];
+    expect(blocks.length).toBe([...text.matchAll(/^```(?:ts|typescript|js|javascript)\b/gm)].length);
+    for (const [, path = "", code = ""] of blocks) {
+      expect(path, code).toMatch(/^examples\/.+\.ts$/);
+      expect(read(path), `${document} shows ${path}`).toContain(code);
+    }
+  });
+});
+
 describe("README.md", () => {
   const text = read("README.md");
-  it.each(["examples/readme/server.ts", "examples/readme/client.ts"])("shows %s as it is", (path) => {
+  it.each(["definition", "server", "client"])("shows examples/readme/%s.ts whole", (name) => {
+    const path = `examples/readme/${name}.ts`;
     expect(text).toContain(`<!-- ${path} -->\n\`\`\`ts\n${read(path)}\`\`\``);
   });
   it("names scripts that exist", () => {

@@ -4,6 +4,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -66,6 +67,50 @@ async function listening(port: number): Promise<void> {
   }
 }
 
+const GUIDES: Readonly<Record<string, readonly string[]>> = {
+  services: [
+    "5 km, 3.11 mi\n2 lines\nadded: Oslo\ntrue\n",
+    "Moss is 3.8 miles from Oslo\n",
+    "call remove_place\nAli called remove_place\npermission_denied\nunauthenticated\n",
+    "connecting: peer error: maintenance, back at once\nopen\ntrue\n",
+  ],
+  errors: [
+    "3000 are left\n6000 too much\nno such account: NO-9\ninternal\nSELECT ",
+    "invalid_argument bad_argument argument refused: balance: account",
+    "{ most: 100000 }\n5\ndeadline_exceeded\ncancelled: the manager has left\nboth audits stopped\n",
+    "perhaps done\npeer error: power cut\n",
+  ],
+  streaming: [
+    "[ 6, 15 ]\ntrue\n0123456789 199990\ntrue\n9\nbody_unread\npong\ncancelled\npong true\n",
+    "9 bytes given, 10 declared\nbody_failed the disk is broken\n",
+  ],
+  testing: [
+    "pushed: desk 70, desk 0, hall 5\n30 s have passed\ndialed again\n",
+    'HbiError("invalid_argument","argument refused: set_lamp: lamp.level: too big',
+    "bad_answer: ",
+    ...["set_lamp: bad_result, ", "fade: unexpected_error, ", "firmware: unread_body, "], // each with its smallest call
+  ],
+  "schema-export": [
+    "asyncapi 3.0.0\nbad option: book.params.slots.[].from: a date has no JSON Schema; map it by an override\ntrue\n",
+    "methods.largest_part: removed, breaking\n",
+  ],
+};
+
+it("every guide has its program here", () => {
+  const files = readdirSync(new URL("../examples/guides/", import.meta.url));
+  expect(files.sort()).toEqual(
+    Object.keys(GUIDES)
+      .map((name) => `${name}.ts`)
+      .sort(),
+  );
+});
+
+it.each(Object.entries(GUIDES))("the code of the guides: %s", async (name, said) => {
+  const { code, output } = await runProgram(`examples/guides/${name}.ts`, []);
+  for (const text of said) expect(output).toContain(text);
+  expect(code, output).toBe(0);
+});
+
 async function folderOf(files: Readonly<Record<string, string>>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "hbi-jobs-"));
   folders.push(folder);
@@ -87,7 +132,7 @@ it("jobs: verifies results, pushes, downloads and a composition, also across a l
   expect(output).toMatch(/360 jobs: .* \((?:3[6-9]\d) pushes\)/); // of a job that was repeated perhaps two
   expect(output).toContain("45 downloads: ");
   expect(output).toContain("The largest file, 44.txt, was found and hashed by one script");
-  expect(output).toMatch(/dropped the connection once: the link dialed again, [1-9]\d* lost calls were repeated/);
+  expect(output).toMatch(/dropped the connection once: the link dialed again, [1-9]\d* lost calls were sent again/);
   expect(output).toContain("Everything is verified.");
   expect(code).toBe(0);
 });

@@ -75,6 +75,7 @@ export class Bracket implements TurnTaker {
 
   /** Appends a packet. Resolves when the caller may go on: undefined means at once. */
   text(packet: string, options: WaitOptions): Promise<void> | undefined {
+    this.#checkOpenEnded();
     if (this.#state === "open") {
       this.#out.wire.text(packet);
       return this.#out.wire.whenWritable();
@@ -95,6 +96,7 @@ export class Bracket implements TurnTaker {
 
   /** Appends raw data. When it resolves, the caller may change the buffer again. */
   bytes(chunk: Uint8Array, options: WaitOptions): Promise<void> | undefined {
+    this.#checkOpenEnded();
     if (chunk.length === 0) return undefined; // nothing goes on the wire for no data
     this.#rawBytes += chunk.length;
     if (this.#state === "open") return this.#out.wire.bytes(chunk);
@@ -109,9 +111,15 @@ export class Bracket implements TurnTaker {
   async #bytesWhenOpen(chunk: Uint8Array, options: WaitOptions): Promise<void> {
     this.#unwritten += 1;
     await this.open(options); // if it fails, the mark stays: the data was not sent
-    if (this.#state !== "open") throw failure("wrong_stage", `${this.label} is closed`); // given up while it waited
+    this.#checkOpenEnded(); // it may have been given up while it waited
     this.#unwritten -= 1;
     await this.#out.wire.bytes(chunk);
+  }
+
+  /** Behind its last packet nothing may be written: it would be read as the next conversation's.
+   *  @throws HbiError failed_precondition */
+  #checkOpenEnded(): void {
+    if (this.#isWhole || this.#state === "closed") throw failure("wrong_stage", `${this.label} is closed`);
   }
 
   /** Raw bytes appended so far. */
