@@ -16,6 +16,7 @@ export interface ReconnectOptions {
 
 export interface Backoff {
   readonly maxAttempts: number;
+  readonly maxDelayMs: number;
   /** @param attempt from 1 */
   delayMs(attempt: number): number;
 }
@@ -31,6 +32,7 @@ export function backoff(options: ReconnectOptions, random: () => number = Math.r
   if (!(maxAttempts >= 1)) throw failure("bad_option", "reconnect.maxAttempts must be positive");
   return {
     maxAttempts,
+    maxDelayMs,
     delayMs(attempt) {
       const fullMs = Math.min(initialDelayMs * 2 ** (attempt - 1), maxDelayMs);
       return fullMs * (1 - jitter * random());

@@ -71,24 +71,21 @@ export class CoReceiver {
     return value as SchemaOutput<S>; // validated by that schema
   }
 
-  /** Gives the object to whoever waits first, or keeps it. What landed, an error of the peer as well; undefined when it
-   *  is kept or could not be landed. */
-  onObject(text: string): unknown {
+  /** Gives the object to whoever waits first, or keeps it. */
+  onObject(text: string): void {
     if (!this.isWaitingForObject) {
       this.#objects.push(text);
       this.#objectChars += text.length;
-      return undefined;
+      return;
     }
     const waiting = this.#waiting.shift();
-    if (waiting === undefined) return undefined;
-    let value: unknown;
+    if (waiting === undefined) return;
     try {
-      value = landObject(text, waiting.env ?? this.#env(), this.#connection);
+      const value = landObject(text, waiting.env ?? this.#env(), this.#connection);
       waiting.wait.settle(checked(value, waiting.schema));
     } catch (thrown) {
       waiting.wait.fail(thrown instanceof HbiError ? thrown : failure("handler", undefined, { cause: thrown }));
     }
-    return value;
   }
 
   /** The objects that are waited for do not come. */

@@ -157,12 +157,18 @@ export class Desk implements CallDesk {
     }
   }
 
+  /** All attempts together have the call's own time. */
   async #retrying<T>(sending: Sending, send: Send<T>, retries: number): Promise<T> {
+    const { clock, limits } = this.#options;
+    const { timeoutMs = limits.callTimeoutMs } = sending.options;
+    const start = clock.now();
     for (let attempt = 0; ; attempt++) {
+      const leftMs = timeoutMs - (clock.now() - start);
       try {
-        return await this.#attempt(sending, send);
+        return await this.#attempt({ ...sending, options: { ...sending.options, timeoutMs: leftMs } }, send);
       } catch (thrown) {
-        if (attempt === retries || !isConnectionLost(thrown) || !isReplayable(sending.options)) throw thrown;
+        const isOver = attempt === retries || clock.now() - start >= timeoutMs;
+        if (isOver || !isConnectionLost(thrown) || !isReplayable(sending.options)) throw thrown;
       }
     }
   }
@@ -175,8 +181,9 @@ export class Desk implements CallDesk {
 
 /** Whether a call failed because its connection went, in whatever way: a new one may serve it. `mayHaveLanded` says whether
  *  it would be the second time. */
-export function isConnectionLost(thrown: unknown): boolean {
-  return thrown instanceof HbiError && (thrown.code === "unavailable" || thrown.reason === "peer_error");
+export function isConnectionLost(thrown: unknown): thrown is HbiError {
+  if (!(thrown instanceof HbiError) || thrown.mayHaveLanded === undefined) return false; // a handler may say `unavailable` too
+  return thrown.code === "unavailable" || thrown.reason === "peer_error";
 }
 
 /** A body that can be sent twice: not one that is consumed by sending it. */

@@ -82,6 +82,9 @@ export class Link<S extends Service = Service> {
   readonly #abort = new AbortController();
   #state: LinkState = "connecting";
   #isClosing = false;
+  /** dials, one after the other, that came to nothing */
+  #attempts = 0;
+  #openedAt = 0;
   #connection: Connection | undefined;
   /** told to go away and not over: their answers still come */
   readonly #retiring = new Set<Connection>();
@@ -214,6 +217,7 @@ export class Link<S extends Service = Service> {
     }
     connection.checkAccepting(); // lost in the same moment
     this.#connection = connection;
+    this.#openedAt = this.#clock.now();
     this.#enter("open");
     for (const wait of this.#waiting) wait.settle(connection);
     this.#waiting.clear();
@@ -235,7 +239,8 @@ export class Link<S extends Service = Service> {
     this.#retiring.add(connection);
     this.#connection = undefined;
     this.#enter("connecting", failure("draining", "the service is closing"));
-    void this.#reconnect(this.#backoff, 0);
+    this.#attempts = 0;
+    void this.#reconnect(this.#backoff);
   }
 
   #lost(connection: Connection, reason: HbiError | undefined): void {
@@ -248,13 +253,18 @@ export class Link<S extends Service = Service> {
       return;
     }
     this.#enter("connecting", reason);
-    void this.#reconnect(this.#backoff, 1);
+    // One that a service accepts and drops at once, again and again, is no success.
+    const wasOfUse =
+      connection.posting.hasBeenAnswered || this.#clock.now() - this.#openedAt >= this.#backoff.maxDelayMs;
+    this.#attempts = wasOfUse ? 1 : this.#attempts + 1;
+    if (this.#attempts > this.#backoff.maxAttempts) this.#over(reason);
+    else void this.#reconnect(this.#backoff);
   }
 
   /** One dial at a time, until it succeeds or is in vain. */
-  async #reconnect({ delayMs, maxAttempts }: Backoff, first: number): Promise<void> {
-    for (let attempt = first; ; attempt++) {
-      if (attempt > 0) await this.#delay(delayMs(attempt));
+  async #reconnect({ delayMs, maxAttempts }: Backoff): Promise<void> {
+    for (; ; this.#attempts++) {
+      if (this.#attempts > 0) await this.#delay(delayMs(this.#attempts));
       if (this.#isClosing) return;
       try {
         await this.#connect();
@@ -263,7 +273,7 @@ export class Link<S extends Service = Service> {
         const error = asHbiError(thrown);
         if (this.#isClosing) return;
         const isRefused = error.code === "unauthenticated" || error.code === "permission_denied";
-        if (isRefused || this.#options.signal?.aborted === true || attempt >= maxAttempts) {
+        if (isRefused || this.#options.signal?.aborted === true || this.#attempts >= maxAttempts) {
           this.#over(error);
           return;
         }

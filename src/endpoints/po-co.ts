@@ -419,8 +419,8 @@ export class PoCo implements PostedConversation, LandingHost {
 
   #onObject(text: string): void {
     if (this.#receiver.isWaitingForObject) {
-      const value = this.#receiver.onObject(text);
-      if (this.#options.answerBytes !== undefined) this.intake.announce(this.#bytesBehind(value));
+      if (this.#options.answerBytes !== undefined) this.#announceBehind(text);
+      this.#receiver.onObject(text);
       return;
     }
     const value = landObject(text, this.#env, this.#connection);
@@ -429,6 +429,16 @@ export class PoCo implements PostedConversation, LandingHost {
       throw failure("bad_state", "an object that nobody receives");
     }
     this.intake.discard(this.#bytesBehind(value));
+  }
+
+  /** Before the object is given to anybody: who gets it can rely on its raw data. */
+  #announceBehind(text: string): void {
+    try {
+      this.intake.announce(this.#bytesBehind(landObject(text, this.#env, this.#connection)));
+    } catch (thrown) {
+      this.#receiver.fail(asHbiError(thrown));
+      throw thrown;
+    }
   }
 
   /** Raw bytes behind an object of the answer. @throws HbiError when that is not certain: nobody can read on then */

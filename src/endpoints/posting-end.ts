@@ -23,6 +23,7 @@ export class PostingEnd implements PostingDesk {
   readonly #admitted = new Set<number>();
   readonly #gate = new Map<TurnTaker, number>();
   #knowsExtension = false;
+  #hasBeenAnswered = false;
 
   constructor(connection: Keeper) {
     this.#connection = connection;
@@ -47,6 +48,11 @@ export class PostingEnd implements PostingDesk {
   /** Whether the peer has acknowledged a conversation in the way that only an implementation of the extension does. */
   get knowsExtension(): boolean {
     return this.#knowsExtension;
+  }
+
+  /** Whether the peer has answered anything. */
+  get hasBeenAnswered(): boolean {
+    return this.#hasBeenAnswered;
   }
 
   /** Whether a conversation is half on the wire, so that nothing else may be written. */
@@ -217,6 +223,7 @@ export class PostingEnd implements PostingDesk {
     if (co === undefined || co.coSeq !== seq || !this.#admitted.has(co.seq)) {
       throw failure("bad_state", "co_ack_begin of an unknown id");
     }
+    this.#hasBeenAnswered = true;
     if (id === seq) this.extensionSeen();
     co.answerBegins();
     return co;

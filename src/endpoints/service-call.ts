@@ -54,6 +54,11 @@ export class ServiceCall<Other = unknown, Context = unknown> {
     return this.body.readInto(buffer);
   }
 
+  /** Whether the handler has looked at its body. */
+  get hasAskedForBody(): boolean {
+    return this.#body !== undefined;
+  }
+
   /** Whether the raw data was read, discarded, or never there. */
   get isBodyHandled(): boolean {
     return this.bodyLength === 0 || this.#body?.isTouched === true || this.co.unreadBytes < this.bodyLength;

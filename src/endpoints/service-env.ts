@@ -57,7 +57,7 @@ export function serviceTable(methods: Methods, values: Values): EntryTable {
         interceptors.length === 0
           ? handler(params, call)
           : intercepted(interceptors, 0, call, () => handler(params, call));
-      return sendsBody ? answerWithBody(method, name, co, returned, env) : returned;
+      return sendsBody ? answerWithBody(method, call, returned, env) : returned;
     };
   });
 }
@@ -68,14 +68,9 @@ function intercepted(chain: readonly Interceptor[], at: number, call: ServiceCal
 }
 
 /** The result as an object and its raw data behind it, exactly as much as the result declares. */
-async function answerWithBody(
-  method: Method,
-  name: string,
-  co: HoCo | PoCo,
-  returned: unknown,
-  env: HostingEnv,
-): Promise<void> {
+async function answerWithBody(method: Method, call: ServiceCall, returned: unknown, env: HostingEnv): Promise<void> {
   const answer: unknown = isPromise(returned) ? await returned : returned;
+  const { name, co } = call;
   if (!(co instanceof HoCo)) throw failure("wrong_stage", `${name} answers with raw data, inside an answer`);
   const { result: schema } = method.spec;
   if (schema === undefined || typeof answer !== "object" || answer === null || !("result" in answer)) {
@@ -87,6 +82,9 @@ async function answerWithBody(
     const bytes = method.resultBytes(result);
     if (bytes === undefined || bytes > co.limits.maxBodyBytes) throw failure("bad_result", name);
     const body = exactly(source, bytes);
+    if (!call.hasAskedForBody) co.discardData();
+    // The answer begins when all of the request is read: a body that is only read for the answer would wait for ever.
+    if (co.unreadBytes > co.limits.maxBufferedBytes) throw failure("body_unread", name);
     await co.sendObj(repr(result, co.isExtended ? "json" : "python", co.limits.maxDepth, env.writer));
     await co.sendData(body);
   } catch (thrown) {

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { asHbiError, failure } from "../errors.ts";
 import { resolveLimits } from "../limits.ts";
+import type { Dialect } from "../parser/repr.ts";
 import { briefDescription } from "../registry/brief-description.ts";
 import { describeService } from "../registry/describe.ts";
 import { checkHandlers, type EntryTable } from "../registry/hosting-env.ts";
@@ -43,6 +44,8 @@ export interface HostOptions<S extends Service, Context>
   readonly interceptors?: readonly Interceptor<Peer<S, Context>, Context>[];
   /** Around every call of this side to a peer. */
   readonly outgoing?: readonly OutgoingInterceptor[];
+  /** `python` for consumers of the reference that do not know `null`, `true`, `false`: of calls of this side to them */
+  readonly dialect?: Dialect;
   /** What `$hbi.describe` tells a peer: names and schemas of what it may call (the default), all of the definition, nothing. */
   readonly describe?: boolean | "full";
 }
@@ -64,7 +67,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
     factory: (peer: Peer<S, Context>) => HandlersOf<S, Context>,
     options: HostOptions<S, Context>,
   ) {
-    const { authenticate, interceptors, outgoing, describe, ...connectionOptions } = options;
+    const { authenticate, interceptors, outgoing, describe, dialect, ...connectionOptions } = options;
     this.service = service;
     this.#factory = factory;
     this.#options = options;
@@ -102,7 +105,12 @@ export class ServiceHost<S extends Service, Context = undefined> {
 
   #peerOf(connection: Connection): Peer<S, Context> {
     const { clock, limits } = connection;
-    return new Peer<S, Context>(this.service, connection, { clock, limits, interceptors: this.#options.outgoing });
+    return new Peer<S, Context>(this.service, connection, {
+      clock,
+      limits,
+      interceptors: this.#options.outgoing,
+      dialect: this.#options.dialect,
+    });
   }
 
   #envOf(peer: Peer<S, Context>, connection: Connection): HostingEnv {

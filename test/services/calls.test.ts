@@ -377,6 +377,55 @@ describe("bodies", () => {
     await test.link.disconnect();
   });
 
+  it("of an answer that are longer than this side takes are refused as such", async () => {
+    const test = await testLink(kinds, handlersOf(new Work()), {
+      reactions: new Reactions().all,
+      host: { log: () => undefined },
+      link: { limits: { maxBodyBytes: 1_000 }, log: () => undefined },
+    });
+    const fits = await test.link.call.download({ size: 1_000, fill: 1 });
+    expect((await fits.body.bytes()).length).toBe(1_000);
+    await expect(test.link.call.download({ size: 1_001, fill: 1 })).rejects.toMatchObject({ reason: "body_too_big" });
+    expect(await test.link.closed).toMatchObject({ reason: "body_too_big" }); // nobody may read on behind it
+  });
+
+  it.each([
+    ["small enough to be held goes back", 100_000, false],
+    ["larger than that is refused at once", 300_000, true],
+  ])("that are an answer's as well: one %s", async (_, size, isRefused) => {
+    const test = await testLink(
+      kinds,
+      (peer) => ({
+        ...handlersOf(new Work())(peer),
+        both_ways: ({ size }, call) => ({ result: { size }, body: call.body }),
+      }),
+      {
+        reactions: new Reactions().all,
+        host: { log: () => undefined },
+        memory: { cut: (available) => Math.min(available, 10_000) },
+      },
+    );
+    open.push(test);
+    const echoed = test.link.call.both_ways({ size }, { body: new Uint8Array(size).fill(5) });
+    if (isRefused) await expect(echoed).rejects.toMatchObject({ reason: "body_unread" });
+    else expect((await (await echoed).body.bytes()).every((byte) => byte === 5)).toBe(true);
+    expect(await test.link.call.add({ a: 1, b: 2 })).toBe(3);
+  });
+
+  it("that a handler never looks at do not hold up its answer", async () => {
+    const test = await testLink(
+      kinds,
+      (peer) => ({
+        ...handlersOf(new Work())(peer),
+        both_ways: () => ({ result: { size: 3 }, body: new Uint8Array(3) }),
+      }),
+      { reactions: new Reactions().all, host: { log: () => undefined } },
+    );
+    open.push(test);
+    const { body } = await test.link.call.both_ways({ size: 900_000 }, { body: new Uint8Array(900_000) });
+    expect((await body.bytes()).length).toBe(3);
+  });
+
   it("of several calls cross on one connection", async () => {
     const { link } = await start();
     const bytes = 300_000;

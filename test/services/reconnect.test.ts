@@ -4,6 +4,7 @@
 import {
   defineService,
   HbiError,
+  isConnectionLost,
   Link,
   type LinkOptions,
   type LinkState,
@@ -164,6 +165,21 @@ describe("a link", () => {
     expect(dials.length).toBe(3);
   });
 
+  it("does not take a service for one that accepts and drops it at once", async () => {
+    const { link, dials, clock } = dialed({ reconnect: { ...QUICK, maxAttempts: 3 } });
+    const opening = link.open();
+    dials[0]?.succeed().destroy();
+    await opening;
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      await clock.advance(1_000);
+      dials[attempt]?.succeed().destroy();
+      await quiet();
+    }
+    await clock.advance(60_000);
+    expect(link.state).toBe("closed");
+    expect(dials.length).toBe(4);
+  });
+
   it.each([
     ["its own deadline", (link: Link<Kinds>) => link.call.nothing({}, { timeoutMs: 500 }), "deadline_exceeded"],
     ["its signal", (link: Link<Kinds>) => link.call.nothing({}, { signal: AbortSignal.timeout(1) }), "cancelled"],
@@ -259,9 +275,61 @@ describe("idempotent calls", () => {
     await clock.advance(100);
     await work.holding(2);
     test.cut();
-    await clock.advance(100);
+    await clock.advance(200); // nothing was answered in between: the delay grows
     expect(await sum).toBe(3);
     expect(seen).toEqual([1, 1, 1]);
+  });
+
+  it("are not when the handler itself says unavailable", async () => {
+    let calls = 0;
+    const work = new Work();
+    const test = await testLink(
+      kinds,
+      (peer) => ({
+        ...handlersOf(work)(peer),
+        add() {
+          calls += 1;
+          throw new HbiError("unavailable", "no database");
+        },
+      }),
+      { reactions: new Reactions().all, host: { log: () => undefined }, link: { retries: 3 } },
+    );
+    open.push(test);
+    const error = await test.link.call.add({ a: 1, b: 2 }).catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: "unavailable", message: "no database" });
+    expect(isConnectionLost(error)).toBe(false);
+    expect(calls).toBe(1);
+    test.cut();
+    expect(isConnectionLost(await test.link.call.nothing().catch((thrown) => thrown))).toBe(true);
+  });
+
+  it("have their own time for all attempts together", async () => {
+    const clock = new ManualClock();
+    const work = new Work();
+    const test = await testLink(
+      kinds,
+      (peer) => ({
+        ...handlersOf(work)(peer),
+        async add({ a, b }, call) {
+          await work.hold("add", call.signal);
+          return a + b;
+        },
+      }),
+      {
+        reactions: new Reactions().all,
+        host: { log: () => undefined },
+        link: { clock, reconnect: QUICK, retries: 9, log: () => undefined },
+      },
+    );
+    open.push(test);
+    const late = test.link.call.add({ a: 1, b: 2 }, { timeoutMs: 1_000 }).catch((error) => error.code);
+    await work.holding(1);
+    await clock.advance(800);
+    test.cut();
+    await clock.advance(199);
+    await work.holding(2);
+    await clock.advance(1);
+    expect(await late).toBe("deadline_exceeded");
   });
 
   it("are not when their body is used up by sending it, and are when a function makes it", async () => {
@@ -296,7 +364,7 @@ describe("idempotent calls", () => {
     const again = test.link.call.put({ size: 9 }, { body: () => chunksOf(9, 1) });
     await work.holding(1);
     test.cut();
-    await clock.advance(100);
+    await clock.advance(200);
     expect(await again).toBe(9);
     expect(seen).toEqual([9, 9]);
     await test.link.disconnect();
