@@ -53,10 +53,13 @@ describe("docs/errors-and-limits.md", () => {
   });
 });
 
+/** The code without its indentation: a part of a file stands further left in a document. */
+const lines = (code: string) => code.replace(/^[ \t]+/gm, "");
+
 const guides = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
 
 describe.each(["README.md", ...guides.map((name) => `docs/${name}`)])("the code of %s", (document) => {
-  it("is code that is compiled and run: each block names its file, and is a part of it as it is", () => {
+  it("is code that is compiled and run: each block names its file, and is a part of it", () => {
     const text = read(document);
     const blocks = [
       ...text.matchAll(/^(?:<!-- (\S+) -->\n)?```(?:ts|typescript|js|javascript)\b.*\n([\s\S]*?)^```$/gm),
@@ -64,7 +67,7 @@ describe.each(["README.md", ...guides.map((name) => `docs/${name}`)])("the code 
     expect(blocks.length).toBe([...text.matchAll(/^```(?:ts|typescript|js|javascript)\b/gm)].length);
     for (const [, path = "", code = ""] of blocks) {
       expect(path, code).toMatch(/^examples\/.+\.ts$/);
-      expect(read(path), `${document} shows ${path}`).toContain(code);
+      expect(lines(read(path)), `${document} shows ${path}`).toContain(lines(code));
     }
   });
 });
