@@ -21,11 +21,14 @@ export const point = value({
 
 const size = z.int().min(0).max(10_000_000);
 
+/** No two of them add up to more than a number is. */
+const term = z.number().min(-1e300).max(1e300);
+
 export const kinds = defineService({
   name: "kinds",
   version: "1.0.0",
   methods: {
-    add: method({ params: { a: z.number(), b: z.number() }, result: z.number(), idempotent: true }),
+    add: method({ params: { a: term, b: term }, result: z.number(), idempotent: true }),
     echo: method({ params: { value: z.unknown() }, result: z.unknown() }),
     options: method({
       params: { first: z.string(), second: z.string().optional(), third: z.int().default(3) },
