@@ -86,7 +86,7 @@ describe("checkService", () => {
     ],
     ["no_answer", "rename", { rename: () => new Promise(() => undefined) as never }, { method: "rename" }],
   ])("finds %s in %s, with a small call that shows it", async (kind, _, bad, expected) => {
-    const report = await checkService(files, () => ({ ...good, ...bad }), { runs: 30, timeoutMs: 200 });
+    const report = await checkService(files, () => ({ ...good, ...bad }), { runs: 30, timeoutMs: 500, seed: 7 });
     const finding = report.findings.find((found) => found.kind === kind);
     const { params, ...others } = expected as { params?: object };
     expect(finding).toMatchObject(others);
