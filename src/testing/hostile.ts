@@ -61,6 +61,21 @@ export class HostilePeer {
     return heard;
   }
 
+  /** Says the bytes, at once. */
+  say(bytes: string | Uint8Array): void {
+    this.#transport.write(bytes);
+  }
+
+  /** Says that it will say no more. */
+  end(): void {
+    this.#transport.end();
+  }
+
+  /** Breaks the connection. */
+  reset(): void {
+    this.#transport.destroy();
+  }
+
   /** Runs the steps in order. Ends early when the connection does. */
   async play(...steps: readonly HostileStep[]): Promise<string> {
     for (const step of steps) {
@@ -78,9 +93,9 @@ export class HostilePeer {
   async #do(step: HostileStep): Promise<void> {
     if (step === "deaf") this.#transport.pause();
     else if (step === "listen") this.#transport.resume();
-    else if (step === "end") this.#transport.end();
-    else if (step === "reset") this.#transport.destroy();
-    else if ("say" in step) this.#transport.write(step.say);
+    else if (step === "end") this.end();
+    else if (step === "reset") this.reset();
+    else if ("say" in step) this.say(step.say);
     else if ("drip" in step) await this.#drip(step.drip);
     else if ("flood" in step) this.#flood(step.flood);
     else await this.#hear(step.hear);

@@ -2,10 +2,11 @@
  * Typed calls, posts, bodies and pushes, as a service and its consumers use them.
  */
 import { Readable } from "node:stream";
-import { HbiError, type Link } from "hbi";
+import { defineService, HbiError, type Link, method, PRESETS } from "hbi";
 import type { TestLink } from "hbi/testing";
 import { testLink } from "hbi/testing";
 import { afterEach, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { quiet } from "../support/manual-clock.ts";
 import { chunksOf, handlersOf, type Kinds, kinds, Point, Reactions, Work } from "./fixture.ts";
 
@@ -435,6 +436,70 @@ describe("bodies", () => {
       return Buffer.compare(await body.bytes(), sent);
     });
     expect(await Promise.all(calls)).toEqual(Array(10).fill(0));
+  });
+});
+
+describe("backpressure", () => {
+  const TOTAL = 20_000_000;
+  /** What may be on its way: written and not taken, received and not asked for, and a chunk on either side. */
+  const MOST = PRESETS.public.sendHighWaterBytes + 2 * PRESETS.public.maxBufferedBytes + 2 * 65_536;
+
+  it("holds back who sends a body that nobody reads", async () => {
+    let given = 0;
+    const body = (function* () {
+      for (const chunk of chunksOf(TOTAL, 1, 65_536)) {
+        given += chunk.length;
+        yield chunk;
+      }
+    })();
+    const work = new Work();
+    const big = defineService({
+      name: "big",
+      version: "1.0.0",
+      methods: { put: method({ params: { n: z.int() }, body: ({ n }) => n, result: z.int() }) },
+    });
+    const test = await testLink(big, () => ({
+      async put(_, call) {
+        await work.hold("put", call.signal);
+        let length = 0;
+        for await (const chunk of call.body) length += chunk.length;
+        return length;
+      },
+    }));
+    const put = test.link.call.put({ n: TOTAL }, { body });
+    await work.holding(1);
+    await quiet(200);
+    expect(given).toBeLessThan(MOST);
+    work.releaseAll();
+    expect(await put).toBe(TOTAL);
+    await test.close();
+  });
+
+  it("holds back a service whose answer nobody reads", async () => {
+    let given = 0;
+    const big = defineService({
+      name: "big",
+      version: "1.0.0",
+      methods: { get: method({ params: {}, result: z.int(), resultBody: (n) => n }) },
+    });
+    const test = await testLink(big, () => ({
+      get: () => ({
+        result: TOTAL,
+        body: (function* () {
+          for (const chunk of chunksOf(TOTAL, 1, 65_536)) {
+            given += chunk.length;
+            yield chunk;
+          }
+        })(),
+      }),
+    }));
+    const { result, body } = await test.link.call.get();
+    await quiet(200);
+    expect(given).toBeLessThan(MOST);
+    let length = 0;
+    for await (const chunk of body) length += chunk.length;
+    expect(length).toBe(result);
+    await test.close();
   });
 });
 

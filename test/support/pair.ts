@@ -8,8 +8,8 @@ import {
   type LogEntry,
   memoryTransportPair,
   type PostingEnd,
-  type Transport,
 } from "hbi";
+import { type HostilePeer, hostileTransport } from "hbi/testing";
 import { quiet } from "./manual-clock.ts";
 
 export interface Pair {
@@ -42,52 +42,43 @@ export async function pair(serverEnv: HostingEnv, options: PairOptions = {}): Pr
   return { client, server, po: client.posting, log };
 }
 
-/** A peer that says exactly the bytes that a test writes, and shows what it is told. */
+/** A connection and a peer of bare bytes at its other end. */
 export class BarePeer {
   readonly connection: Connection;
-  readonly #transport: Transport;
-  #heard = "";
-  hasEnded = false;
-  isClosed = false;
+  readonly #peer: HostilePeer;
 
   constructor(env: HostingEnv, options: ConnectionOptions = {}) {
-    const [own, theirs] = memoryTransportPair();
-    this.#transport = own;
-    this.connection = new Connection(theirs, () => env, { log: () => undefined, ...options });
-    own.start({
-      onData: (chunk) => {
-        this.#heard += Buffer.from(chunk).toString("latin1");
-      },
-      onDrain: () => undefined,
-      onEnd: () => {
-        this.hasEnded = true;
-      },
-      onClose: () => {
-        this.isClosed = true;
-      },
-    });
+    const { transport, peer } = hostileTransport();
+    this.#peer = peer;
+    this.connection = new Connection(transport, () => env, { log: () => undefined, ...options });
   }
 
   /** Everything said up to now is heard and answered, unless the answer takes time. */
   async say(...pieces: readonly (string | Uint8Array)[]): Promise<string> {
-    for (const piece of pieces) this.#transport.write(piece);
+    for (const piece of pieces) this.#peer.say(piece);
     await quiet();
     return this.heard();
   }
 
   /** What came since the last call. */
   heard(): string {
-    const heard = this.#heard;
-    this.#heard = "";
-    return heard;
+    return this.#peer.heard();
+  }
+
+  get hasEnded(): boolean {
+    return this.#peer.hasEnded;
+  }
+
+  get isClosed(): boolean {
+    return this.#peer.isClosed;
   }
 
   end(): void {
-    this.#transport.end();
+    this.#peer.end();
   }
 
   destroy(): void {
-    this.#transport.destroy();
+    this.#peer.reset();
   }
 }
 
@@ -95,18 +86,4 @@ export async function barePeer(env: HostingEnv, options: ConnectionOptions = {})
   const peer = new BarePeer(env, options);
   await peer.connection.start();
   return peer;
-}
-
-/** A packet as a peer of another implementation would write it. */
-export function packet(directive: string, payload: string): string {
-  return `[${Buffer.byteLength(payload)}#${directive}]${payload}`;
-}
-
-export function conversation(id: string, ...codes: readonly string[]): string {
-  const body = codes.map((code) => packet("", code)).join("");
-  return packet("co_begin", id) + body + packet("co_end", id);
-}
-
-export function answer(id: string, ...packets: readonly string[]): string {
-  return packet("co_ack_begin", id) + packets.join("") + packet("co_ack_end", id);
 }
