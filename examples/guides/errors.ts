@@ -142,8 +142,7 @@ for (const peer of server.peers) void peer.disconnect("power cut");
 
 const outcome = await hanging.catch((error: unknown) => {
   if (!isConnectionLost(error)) throw error;
-  const { mayHaveLanded } = error as HbiError;
-  return mayHaveLanded === false ? "never begun" : "perhaps done";
+  return error.mayHaveLanded === false ? "never begun" : "perhaps done";
 });
 console.log(outcome);
 const closed = await link.closed; // why, or undefined if both sides parted in peace

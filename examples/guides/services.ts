@@ -256,7 +256,7 @@ async function add(place: z.infer<typeof Place>, attempts = 3): Promise<void> {
   try {
     await steady.call.add_place({ place });
   } catch (error) {
-    const isSafe = error instanceof HbiError && isConnectionLost(error) && error.mayHaveLanded === false;
+    const isSafe = isConnectionLost(error) && error.mayHaveLanded === false;
     if (!isSafe || attempts === 1) throw error; // once may have been enough: look before you send it again
     await add(place, attempts - 1); // on the next connection
   }
