@@ -2,11 +2,10 @@
  * Desk: sends the typed calls of one side, through its interceptors, on whatever connection it has at the time.
  */
 import type { Clock } from "../clock.ts";
-import { asHbiError, HbiError } from "../errors.ts";
+import { asHbiError, failure, HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
-import type { Dialect } from "../parser/repr.ts";
+import type { Dialect, InstanceWriter } from "../parser/repr.ts";
 import type { Writing } from "../registry/call-text.ts";
-import type { HostingEnv } from "../registry/hosting-env.ts";
 import { isPromise } from "../registry/invoke.ts";
 import type { Method } from "../registry/method.ts";
 import type { Methods } from "../registry/service.ts";
@@ -32,6 +31,8 @@ export type OutgoingInterceptor = (call: OutgoingCall, next: () => Promise<unkno
 export interface DeskOptions {
   readonly clock: Clock;
   readonly limits: Limits;
+  /** writes the values of the definition */
+  readonly writer: InstanceWriter | undefined;
   /** which words are written: `python` for a peer that knows no `null` */
   readonly dialect?: Dialect | undefined;
   readonly interceptors?: readonly OutgoingInterceptor[] | undefined;
@@ -46,15 +47,18 @@ export class Desk implements CallDesk {
   readonly #connectionFor: (options: CallOptions) => Connecting;
   readonly #options: DeskOptions;
   readonly #interceptors: readonly OutgoingInterceptor[];
-  #env: HostingEnv | undefined;
-  #writing: Writing;
+  readonly #retries: number;
+  readonly #writing: Writing;
 
   /** @param connectionFor the present connection, or the next one as soon as it is open */
   constructor(connectionFor: (options: CallOptions) => Connecting, options: DeskOptions) {
     this.#connectionFor = connectionFor;
     this.#options = options;
-    this.#interceptors = options.interceptors ?? [];
-    this.#writing = this.#writingFor(undefined);
+    const { interceptors = [], retries = 0, dialect = "json", limits, writer } = options;
+    if (!Number.isSafeInteger(retries) || retries < 0) throw failure("bad_option", "retries is a count");
+    this.#interceptors = interceptors;
+    this.#retries = retries;
+    this.#writing = { dialect, maxDepth: limits.maxDepth, writer };
   }
 
   call(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<unknown> {
@@ -92,7 +96,7 @@ export class Desk implements CallDesk {
 
   #run<T>(kind: "call" | "post", sending: Sending, send: Send<T>): Promise<T> {
     const { name, params, options } = sending;
-    const retries = kind === "call" && sending.method.spec.idempotent === true ? (this.#options.retries ?? 0) : 0;
+    const retries = kind === "call" && sending.method.spec.idempotent === true ? this.#retries : 0;
     const run = () => (retries === 0 ? this.#attempt(sending, send) : this.#retrying(sending, send, retries));
     if (this.#interceptors.length === 0) return run();
     let isBegun = false;
@@ -107,21 +111,17 @@ export class Desk implements CallDesk {
     return answer;
   }
 
-  #intercepted(call: OutgoingCall, run: () => Promise<unknown>, at = 0): Promise<unknown> {
+  /** Asynchronous, so that an interceptor that throws at once rejects the call as any other. */
+  async #intercepted(call: OutgoingCall, run: () => Promise<unknown>, at = 0): Promise<unknown> {
     const interceptor = this.#interceptors[at];
     if (interceptor === undefined) return run();
     return interceptor(call, () => this.#intercepted(call, run, at + 1));
   }
 
   #attempt<T>(sending: Sending, send: Send<T>): Promise<T> {
-    return this.#withConnection(sending.options, (connection, options) => {
-      const { env } = connection;
-      if (env !== this.#env) {
-        this.#env = env;
-        this.#writing = this.#writingFor(env);
-      }
-      return send(connection, options === sending.options ? sending : { ...sending, options }, this.#writing);
-    });
+    return this.#withConnection(sending.options, (connection, options) =>
+      send(connection, options === sending.options ? sending : { ...sending, options }, this.#writing),
+    );
   }
 
   #withConnection<T>(
@@ -171,11 +171,6 @@ export class Desk implements CallDesk {
         if (isOver || !isConnectionLost(thrown) || !isReplayable(sending.options)) throw thrown;
       }
     }
-  }
-
-  #writingFor(env: HostingEnv | undefined): Writing {
-    const { dialect = "json", limits } = this.#options;
-    return { dialect, maxDepth: limits.maxDepth, writer: env?.writer };
   }
 }
 

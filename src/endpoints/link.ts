@@ -16,7 +16,7 @@ import { type Backoff, backoff, type ReconnectOptions } from "./backoff.ts";
 import { AUTHENTICATE, DESCRIBE, PING } from "./builtin-names.ts";
 import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./caller.ts";
 import { Connection } from "./connection.ts";
-import type { ConnectionOptions } from "./connection-options.ts";
+import { type ConnectionOptions, logUnexpected } from "./connection-options.ts";
 import { Desk, type OutgoingInterceptor } from "./desk.ts";
 import type { HostingEnd } from "./hosting-end.ts";
 import { HostingEnv } from "./hosting-env.ts";
@@ -30,6 +30,7 @@ import { type Wait, type WaitOptions, Waits } from "./waits.ts";
 export type Dial = (options: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<Transport>;
 
 export type LinkState = "connecting" | "open" | "closed";
+export type StateListener = (state: LinkState, reason: HbiError | undefined) => void;
 
 export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], ServiceCall<Link<S>, undefined>>;
 
@@ -78,7 +79,7 @@ export class Link<S extends Service = Service> {
   /** for calls that wait for a connection */
   readonly #waits: Waits;
   readonly #waiting = new Set<Wait<Connection>>();
-  readonly #listeners = new Set<(state: LinkState, reason: HbiError | undefined) => void>();
+  readonly #listeners = new Set<StateListener>();
   readonly #abort = new AbortController();
   #state: LinkState = "connecting";
   #isClosing = false;
@@ -107,7 +108,8 @@ export class Link<S extends Service = Service> {
       interceptors: incoming as never,
     };
     this.#waits = new Waits(this.#clock, this.#limits.callTimeoutMs);
-    const deskOptions = { clock: this.#clock, limits: this.#limits, dialect, interceptors, retries };
+    const { writer } = this.#table;
+    const deskOptions = { clock: this.#clock, limits: this.#limits, writer, dialect, interceptors, retries };
     this.#desk = new Desk((wait) => this.#connectionFor(wait), deskOptions);
     this.call = callsOf<S["methods"]>(service.methods, this.#desk);
     this.post = postsOf<S["methods"]>(service.methods, this.#desk);
@@ -121,7 +123,7 @@ export class Link<S extends Service = Service> {
   }
 
   /** Calls `listener` at every change of the state, with the reason of a loss. Gives what ends that. */
-  onState(listener: (state: LinkState, reason: HbiError | undefined) => void): () => void {
+  onState(listener: StateListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
@@ -208,11 +210,11 @@ export class Link<S extends Service = Service> {
       await connection.start();
       await this.#authenticate(connection);
     } catch (thrown) {
-      await connection.disconnect();
+      void connection.disconnect();
       throw thrown;
     }
     if (this.#isClosing) {
-      await connection.disconnect();
+      void connection.disconnect();
       throw failure("cancelled", "connect");
     }
     connection.checkAccepting(); // lost in the same moment
@@ -336,7 +338,17 @@ export class Link<S extends Service = Service> {
   #enter(state: LinkState, reason?: HbiError): void {
     if (this.#state === state) return;
     this.#state = state;
-    for (const listener of this.#listeners) listener(state, reason);
+    for (const listener of this.#listeners) this.#tell(listener, state, reason);
+  }
+
+  /** A listener that throws must not leave the link in between. */
+  #tell(listener: StateListener, state: LinkState, reason: HbiError | undefined): void {
+    try {
+      listener(state, reason);
+    } catch (thrown) {
+      const { log = logUnexpected } = this.#options;
+      log({ error: asHbiError(thrown), netIdent: this.#service.name, where: `onState ${state}` });
+    }
   }
 }
 

@@ -80,7 +80,6 @@ class Streaming {
   readonly #sending: Sending;
   readonly #co: PoCo;
   #answer: unknown;
-  #body: Body | undefined;
 
   constructor(
     connection: Connection,
@@ -155,12 +154,12 @@ class Streaming {
       return validate(result, object, "bad_answer", name);
     }
     const { clock, limits } = this.#connection;
-    this.#body = new Body(this.#co, this.#co.unreadBytes, {
+    const body = new Body(this.#co, this.#co.unreadBytes, {
       clock,
       idleTimeoutMs: limits.callTimeoutMs,
       onEnd: () => void this.#co.close(),
     });
-    return { result: this.#answer, body: this.#body };
+    return { result: this.#answer, body };
   }
 
   /** The whole under its deadline and signal. What it gives up is told at once, whatever the conversation still waits for. */

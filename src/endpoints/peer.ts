@@ -10,6 +10,12 @@ import type { HostingEnd } from "./hosting-end.ts";
 import type { PostingEnd } from "./posting-end.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
 
+/** Filled in by the host when the peer is let in. */
+export interface Admission {
+  context: unknown;
+}
+
+/** A consumer of a service. */
 export class Peer<S extends Service = Service, Context = unknown> {
   /** Calls the reactions of this consumer, and waits for their results. */
   readonly call: Calls<S["reactions"]>;
@@ -18,11 +24,12 @@ export class Peer<S extends Service = Service, Context = unknown> {
   readonly #service: S;
   readonly #connection: Connection;
   readonly #desk: Desk;
-  #context: Context | undefined;
+  readonly #admission: Admission;
 
-  constructor(service: S, connection: Connection, options: DeskOptions) {
+  constructor(service: S, connection: Connection, options: DeskOptions, admission: Admission) {
     this.#service = service;
     this.#connection = connection;
+    this.#admission = admission;
     this.#desk = new Desk(() => connection, options);
     this.call = callsOf<S["reactions"]>(service.reactions, this.#desk);
     this.post = postsOf<S["reactions"]>(service.reactions, this.#desk);
@@ -38,11 +45,7 @@ export class Peer<S extends Service = Service, Context = unknown> {
 
   /** What `authenticate` made of it; undefined where a server has none, and before. */
   get context(): Context {
-    return this.#context as Context; // handlers and their factory are not called before it is set
-  }
-
-  set context(context: Context) {
-    this.#context = context;
+    return this.#admission.context as Context; // handlers and their factory are not called before it is set
   }
 
   /** "127.0.0.1:51034" */

@@ -18,7 +18,7 @@ import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import type { OutgoingInterceptor } from "./desk.ts";
 import { HostingEnv } from "./hosting-env.ts";
-import { Peer } from "./peer.ts";
+import { type Admission, Peer } from "./peer.ts";
 import type { Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
 
@@ -61,6 +61,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
   readonly #options: HostOptions<S, Context>;
   readonly #table: EntryTable;
   readonly #lobby: EntryTable | undefined;
+  readonly #admissions = new WeakMap<object, Admission>();
 
   constructor(
     service: S,
@@ -105,12 +106,12 @@ export class ServiceHost<S extends Service, Context = undefined> {
 
   #peerOf(connection: Connection): Peer<S, Context> {
     const { clock, limits } = connection;
-    return new Peer<S, Context>(this.service, connection, {
-      clock,
-      limits,
-      interceptors: this.#options.outgoing,
-      dialect: this.#options.dialect,
-    });
+    const { outgoing: interceptors, dialect } = this.#options;
+    const options = { clock, limits, writer: this.#table.writer, interceptors, dialect };
+    const admission: Admission = { context: undefined };
+    const peer = new Peer<S, Context>(this.service, connection, options, admission);
+    this.#admissions.set(peer, admission);
+    return peer;
   }
 
   #envOf(peer: Peer<S, Context>, connection: Connection): HostingEnv {
@@ -129,7 +130,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   #admitted(peer: Peer<S, Context>, context: Context): HostingEnv {
-    peer.context = context;
+    const admission = this.#admissions.get(peer);
+    if (admission !== undefined) admission.context = context;
     const handlers = this.#factory(peer as never); // typed by whoever made the host
     checkHandlers(this.service.methods, handlers);
     const { interceptors = [] } = this.#options;

@@ -1,6 +1,7 @@
 /**
  * Who calls: authenticate, its context, interceptors of both sides.
  */
+import { Readable } from "node:stream";
 import {
   type CredentialsOf,
   defineService,
@@ -43,11 +44,11 @@ const authenticate = async ({ token, device }: CredentialsOf<Vault>) => {
   return token === "open sesame" ? { user: "Ali", device } : undefined;
 };
 
-const start = (credentials: LinkOptions<Vault>["credentials"], more: object = {}) =>
+const start = (credentials: LinkOptions<Vault>["credentials"], more: object = {}, link: object = {}) =>
   testLink(vault, handlers, {
     reactions,
     host: { authenticate, log: () => undefined, ...more },
-    link: { credentials, log: () => undefined },
+    link: { credentials, log: () => undefined, ...link },
   });
 
 describe("authenticate", () => {
@@ -290,6 +291,25 @@ describe("interceptors of a consumer", () => {
     await test.link.post.note();
     expect(await test.link.script((s) => s.add({ a: s.add({ a: 1, b: 1 }), b: 1 }))).toBe(3);
     expect(seen).toEqual(['call add {"a":1,"b":2}', "post note undefined", "script add add(add(1,1),1)"]);
+    await test.close();
+  });
+
+  it("that throw at once reject the call, and let go of its body", async () => {
+    const body = Readable.from([new Uint8Array(3)]);
+    const test = await start(
+      { token: "open sesame" },
+      {},
+      {
+        interceptors: [
+          () => {
+            throw new HbiError("resource_exhausted", "slow down");
+          },
+        ],
+      },
+    );
+    await expect(test.link.call.put({ n: 3 }, { body })).rejects.toMatchObject({ code: "resource_exhausted" });
+    await quiet();
+    expect(body.destroyed).toBe(true);
     await test.close();
   });
 

@@ -247,6 +247,22 @@ describe("a link", () => {
   });
 });
 
+it.each([-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY])("retries of %s are refused", (retries) => {
+  expect(() => dialed({ retries })).toThrow("retries is a count");
+});
+
+it("a listener that throws is told to the log, and the link goes on", async () => {
+  const logged: string[] = [];
+  const { test, link, clock } = await start({ log: ({ where }) => void logged.push(where) });
+  link.onState(() => {
+    throw new Error("of the application");
+  });
+  test.cut();
+  await clock.advance(100);
+  expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+  expect(logged).toEqual(["onState connecting", "onState open"]);
+});
+
 describe("idempotent calls", () => {
   it("are sent again when their connection was lost, as often as was said", async () => {
     const seen: number[] = [];

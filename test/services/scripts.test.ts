@@ -5,6 +5,7 @@ import { defineService, HbiError, Link, memoryTransportPair, method } from "hbi"
 import { testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { handlersOf, kinds, Point, Reactions, Work } from "./fixture.ts";
 
 const User = z.strictObject({ id: z.int(), name: z.string() });
 const users = defineService({
@@ -191,6 +192,12 @@ describe("a script", () => {
       reactions: { inc: ({ n }) => n + 1 },
     });
     expect(await test.link.call.start()).toBe(3);
+    await test.close();
+  });
+
+  it("writes values of the definition, also as the first thing that a link does", async () => {
+    const test = await testLink(kinds, handlersOf(new Work()), { reactions: new Reactions().all });
+    expect(await test.link.script((s) => s.mirror({ at: new Point(1, 2) }))).toEqual(new Point(2, 1));
     await test.close();
   });
 
