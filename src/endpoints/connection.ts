@@ -22,6 +22,7 @@ import { Waits, withLanded } from "./waits.ts";
 
 const LINGER_BYTES = 256 * 1024;
 const LINGER_MS = 1_000;
+const NOT_LANDED = { mayHaveLanded: false };
 const PEER_CLOSED = "the peer closed without a reason";
 
 export class Connection implements TransportSink, Keeper, ReadHost {
@@ -235,11 +236,10 @@ export class Connection implements TransportSink, Keeper, ReadHost {
 
   /** @throws HbiError unavailable, also while draining: what is not begun has not landed */
   checkAccepting(): void {
-    const options = { mayHaveLanded: false };
     if (!this.isOpen) throw withLanded(this.#reason ?? failure("disconnected"), false);
-    if (this.#isPeerGoing) throw failure("draining", "the peer is closing", options);
-    if (this.#isDraining && this.hosting.liveCount === 0) throw failure("draining", undefined, options);
-    if (this.#hasPeerEnded) throw failure("disconnected", PEER_CLOSED, options);
+    if (this.#isPeerGoing) throw failure("draining", "the peer is closing", NOT_LANDED);
+    if (this.#isDraining && this.hosting.liveCount === 0) throw failure("draining", undefined, NOT_LANDED);
+    if (this.#hasPeerEnded) throw failure("disconnected", PEER_CLOSED, NOT_LANDED);
   }
 
   onEnd(): void {

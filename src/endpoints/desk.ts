@@ -12,7 +12,7 @@ import type { Methods } from "../registry/service.ts";
 import { keepFromFailingUnheard, release } from "./body.ts";
 import type { AnyCallOptions, CallDesk, CallOptions, Posted } from "./caller.ts";
 import type { Connection } from "./connection.ts";
-import { requestOf, type Sending, sendCall, sendPost } from "./outgoing.ts";
+import { type Sending, sendCall, sendPost, timeoutOf } from "./outgoing.ts";
 import { buildScript, type ScriptMethods, type ScriptPlan, type ScriptResults } from "./script-builder.ts";
 
 /** A call of this side, to interceptors. */
@@ -83,8 +83,10 @@ export class Desk implements CallDesk {
     const { code, name, results } = buildScript(methods, plan, this.#writing, this.#options.limits);
     const declared = results.filter((schema) => schema !== undefined);
     const send = async (connection: Connection): Promise<unknown> => {
-      const request = requestOf(connection, name, code, options);
-      const call = connection.posting.call({ ...request, results: declared, wantsResults: true, isList: true });
+      const timeoutMs = timeoutOf(connection, options);
+      const { signal } = options;
+      const request = { name, code, results: declared, wantsResults: true, isList: true, timeoutMs, signal };
+      const call = connection.posting.call(request);
       const values = ((await call.promise) as readonly unknown[]).values(); // a list, as asked for
       const all = results.map((schema) => (schema === undefined ? undefined : values.next().value));
       return isSingle ? all[0] : all;

@@ -41,6 +41,8 @@ export interface PostedConversation extends BracketReader {
 export interface PostingDesk {
   readonly liveCount: number;
   readonly knowsExtension: boolean;
+  /** What stands behind the number in the token of a call that may take so long. */
+  callSuffix(deadlineMs: number): string;
   /** Asks for a place on the wire, then for the send turn. */
   admit(seq: number, taker: TurnTaker, isUrgent?: boolean): void;
   withdraw(taker: TurnTaker): void;

@@ -8,7 +8,6 @@ import { validate } from "../registry/validate.ts";
 import { Body, type BodySource, begun, exactly, release } from "./body.ts";
 import type { AnyCallOptions, Posted } from "./caller.ts";
 import type { Connection } from "./connection.ts";
-import type { CallRequest } from "./po-call.ts";
 import type { CoOptions, PoCo } from "./po-co.ts";
 import { checkTimeout, unguarded } from "./waits.ts";
 
@@ -25,12 +24,10 @@ export function sendCall(connection: Connection, sending: Sending, writing: Writ
   const { name, method, params, options } = sending;
   checkBody(sending);
   const { code, bodyBytes } = writeCall(name, method, params, writing);
-  const { result, resultBody } = method.spec;
-  if (bodyBytes === undefined || method.takesRawData || resultBody !== undefined) {
-    return new Streaming(connection, sending, code, bodyBytes, true).promise;
-  }
-  const request = requestOf(connection, name, code, options);
-  return connection.posting.call({ ...request, results: result === undefined ? [] : [result], wantsResults: true })
+  if (hasRawData(method)) return new Streaming(connection, sending, code, bodyBytes, true).promise;
+  const timeoutMs = timeoutOf(connection, options);
+  const { signal } = options;
+  return connection.posting.call({ code, name, results: method.results, wantsResults: true, timeoutMs, signal })
     .promise;
 }
 
@@ -39,33 +36,32 @@ export function sendPost(connection: Connection, sending: Sending, writing: Writ
   const { name, method, params, options } = sending;
   checkBody(sending);
   const { code, bodyBytes } = writeCall(name, method, params, writing);
-  const { result, resultBody } = method.spec;
-  if (bodyBytes === undefined || method.takesRawData || resultBody !== undefined) {
-    return new Streaming(connection, sending, code, bodyBytes, false).sent;
-  }
+  if (hasRawData(method)) return new Streaming(connection, sending, code, bodyBytes, false).sent;
   return new Promise((resolve, reject) => {
     const call = connection.posting.call({
-      ...requestOf(connection, name, code, options),
-      results: result === undefined ? [] : [result],
+      code,
+      name,
+      results: method.results,
       wantsResults: false,
+      timeoutMs: timeoutOf(connection, options),
+      signal: options.signal,
       onSent: (sent) => resolve(postedAs(sent.promise)),
     });
     call.promise.catch(reject); // which nobody hears once it has been sent
   });
 }
 
+function hasRawData(method: Method): boolean {
+  return method.takesRawData || method.spec.resultBody !== undefined;
+}
+
 function postedAs(completed: Promise<unknown>): Posted {
   return { waitCompleted: () => completed.then(nothing) };
 }
 
-export function requestOf(
-  connection: Connection,
-  name: string,
-  code: string,
-  options: AnyCallOptions,
-): Pick<CallRequest, "name" | "code" | "timeoutMs" | "signal"> {
-  const timeoutMs = checkTimeout(options.timeoutMs) ?? connection.limits.callTimeoutMs;
-  return { name, code, timeoutMs, signal: options.signal };
+/** @throws HbiError invalid_argument */
+export function timeoutOf({ limits }: Connection, { timeoutMs }: AnyCallOptions): number {
+  return checkTimeout(timeoutMs) ?? limits.callTimeoutMs;
 }
 
 const FOREVER = { timeoutMs: Number.POSITIVE_INFINITY };
@@ -89,7 +85,7 @@ class Streaming {
     wantsAnswer: boolean,
   ) {
     const { method, options } = sending;
-    const timeoutMs = checkTimeout(options.timeoutMs) ?? connection.limits.callTimeoutMs;
+    const timeoutMs = timeoutOf(connection, options);
     const { signal } = options;
     if (signal?.aborted === true) throw failure("cancelled", undefined, { cause: signal.reason });
     if (method.spec.body === "manual" && typeof options.send !== "function") {

@@ -6,14 +6,14 @@ import type { z } from "zod";
 import type { Timer } from "../clock.ts";
 import { asHbiError, failure, HbiError } from "../errors.ts";
 import { validate } from "../registry/validate.ts";
-import { encodePacket, type Packet } from "../wire/packet.ts";
+import type { Packet } from "../wire/packet.ts";
 import { turnHeld } from "./bracket.ts";
 import { landObject } from "./co-receiver.ts";
 import { packetOf } from "./co-sender.ts";
 import type { BracketReader, Keeper, PostedConversation } from "./keeper.ts";
 import { PoCo } from "./po-co.ts";
 import type { TurnTaker } from "./send-turn.ts";
-import { formatToken, seqOf } from "./token.ts";
+import { seqOf } from "./token.ts";
 import { withLanded } from "./waits.ts";
 
 export interface CallRequest {
@@ -41,7 +41,8 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   readonly #connection: Keeper;
   readonly #request: CallRequest;
   readonly #packet: string;
-  readonly #deadlineAt: number;
+  /** when it began to wait for a place or the turn; undefined: it has not waited */
+  #waitingSince: number | undefined;
   readonly #values: unknown[] = [];
   #resolve: (value: unknown) => void = ignore;
   #reject: (error: HbiError) => void = ignore;
@@ -63,15 +64,18 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
       this.#reject = reject;
     });
     const { timeoutMs, signal } = request;
-    const { clock } = connection;
-    this.#deadlineAt = timeoutMs === Number.POSITIVE_INFINITY ? timeoutMs : clock.now() + timeoutMs;
     if (timeoutMs !== Number.POSITIVE_INFINITY) {
-      this.#timer = clock.after(timeoutMs, () => this.abandon(this.#whyLate()));
+      this.#timer = connection.clock.after(timeoutMs, () => this.abandon(this.#whyLate()));
     }
     if (signal !== undefined) {
       this.#onAbort = () => this.abandon(failure("cancelled", undefined, { cause: signal.reason }));
       signal.addEventListener("abort", this.#onAbort, { once: true });
     }
+  }
+
+  /** Its turn has not come at once: what time it spends waiting is not its host's. */
+  waits(): void {
+    if (this.#state === "waiting") this.#waitingSince = this.#connection.clock.now();
   }
 
   #whyLate(): HbiError {
@@ -87,10 +91,6 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
     return String(this.seq);
   }
 
-  get isUrgent(): boolean {
-    return this.#request.isUrgent === true;
-  }
-
   /** It is written whole, so nothing is ever half on the wire. */
   get isSending(): boolean {
     return false;
@@ -99,16 +99,15 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   // --- sending -------------------------------------------------------------------------------------------------------
 
   granted(): void {
-    const { wire, posting, turn, isExtended, clock } = this.#connection;
+    const { wire, posting, turn, clock } = this.#connection;
     const { timeoutMs, onSent } = this.#request;
-    const id = formatToken(this.seq, isExtended, {
-      hasNoRawData: true,
-      ...(timeoutMs === Number.POSITIVE_INFINITY ? {} : { deadlineMs: this.#deadlineAt - clock.now() }),
-    });
+    const { seq } = this;
+    const since = this.#waitingSince;
+    const suffix = posting.callSuffix(since === undefined ? timeoutMs : timeoutMs - (clock.now() - since));
+    const id = `${seq}${suffix}`;
+    const end = posting.knowsExtension ? this.coSeq : id;
     this.#state = "sent";
-    wire.text(
-      encodePacket("co_begin", id) + this.#packet + encodePacket("co_end", posting.knowsExtension ? this.coSeq : id),
-    );
+    wire.text(`[${id.length}#co_begin]${id}${this.#packet}[${end.length}#co_end]${end}`);
     turn.release(this);
     onSent?.(this);
   }

@@ -11,7 +11,7 @@ import { type CallRequest, PoCall } from "./po-call.ts";
 import { type CoOptions, PoCo } from "./po-co.ts";
 import type { Buffers } from "./raw-intake.ts";
 import type { TurnTaker } from "./send-turn.ts";
-import { SeqCounter, seqOf } from "./token.ts";
+import { callTokenSuffix, SeqCounter, seqOf } from "./token.ts";
 import { checkTimeout, unguarded, type WaitOptions } from "./waits.ts";
 
 export class PostingEnd implements PostingDesk {
@@ -22,6 +22,9 @@ export class PostingEnd implements PostingDesk {
   /** those of them that hold a place on the wire */
   readonly #admitted = new Set<number>();
   readonly #gate = new Map<TurnTaker, number>();
+  readonly #isLive = (seq: number): boolean => this.#live.has(seq);
+  #suffixMs = Number.NaN;
+  #suffix = "";
   #knowsExtension = false;
   #hasBeenAnswered = false;
 
@@ -137,13 +140,23 @@ export class PostingEnd implements PostingDesk {
     this.#live.set(call.seq, call);
     this.#connection.conversationBegun();
     this.admit(call.seq, call, request.isUrgent);
+    call.waits();
     return call;
+  }
+
+  /** The part of a call's token behind its number; the same for all that may take as long. */
+  callSuffix(deadlineMs: number): string {
+    if (deadlineMs !== this.#suffixMs) {
+      this.#suffixMs = deadlineMs;
+      this.#suffix = callTokenSuffix(this.#connection.isExtended, deadlineMs);
+    }
+    return this.#suffix;
   }
 
   #takeSeq(): number {
     const { maxPostedInFlight, maxPostedWaiting } = this.#connection.limits;
     if (this.#live.size >= maxPostedInFlight + maxPostedWaiting) throw failure("too_many_waiting");
-    return this.#counter.take((candidate) => this.#live.has(candidate));
+    return this.#counter.take(this.#isLive);
   }
 
   admit(seq: number, taker: TurnTaker, isUrgent = false): void {

@@ -44,6 +44,13 @@ export function formatToken(seq: number, isExtended: boolean, options: TokenOpti
   return text;
 }
 
+/** What stands behind the number in the token of a call without raw data. */
+export function callTokenSuffix(isExtended: boolean, deadlineMs: number): string {
+  if (!isExtended) return "";
+  const isBounded = deadlineMs !== Number.POSITIVE_INFINITY;
+  return formatToken(0, true, { hasNoRawData: true, ...(isBounded ? { deadlineMs } : {}) }).slice(1);
+}
+
 /** Reads any id: an unknown form is opaque and echoed. @throws HbiError bad_token for a malformed token with `x` */
 export function parseToken(text: string): Token {
   const match = TOKEN.exec(text);

@@ -139,6 +139,8 @@ export class Method<
 > {
   readonly spec: MethodSpec<P, R>;
   readonly signature: Signature<P>;
+  /** the schemas of the objects of its answer: one, or none */
+  readonly results: readonly z.ZodType[];
   /** for types alone: there is nothing at run time */
   declare readonly bodies: { readonly call: B; readonly result: S };
 
@@ -155,6 +157,7 @@ export class Method<
     }
     this.spec = spec;
     this.signature = new Signature(spec.params);
+    this.results = spec.result === undefined ? [] : [spec.result];
   }
 
   get takesRawData(): boolean {
