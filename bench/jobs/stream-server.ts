@@ -1,13 +1,13 @@
 /**
- * The other process of the stream benchmark: takes and gives raw data, and a bare socket that swallows everything.
+ * The serving process of the stream job: takes and gives raw data, and a bare socket that swallows everything.
  */
-import { createServer } from "node:net";
 import { HostingEnv, method, repr } from "hbi";
 import { HBIS } from "hbi/node";
 import { z } from "zod";
-import { chunks, pause, watchMemory } from "./stream.ts";
+import { listen } from "../contenders/sockets.ts";
+import type { Requests } from "../harness/child.ts";
+import { chunks, pause, QUARTER_MIB, watchMemory } from "./stream-data.ts";
 
-const QUARTER_MIB = 256 * 1024;
 const bytes = z.int().min(0);
 const report = z.object({ bytes, growth: z.number() });
 
@@ -35,12 +35,12 @@ function context(): HostingEnv {
   return env;
 }
 
-const limits = { maxBodyBytes: 2 * 1024 ** 3, handlerTimeoutMs: 600_000 };
-const server = new HBIS("127.0.0.1:0", context, { limits });
-await server.listen();
-const raw = createServer((socket) => socket.resume().on("end", () => socket.end()));
-raw.listen(0, "127.0.0.1", () => {
-  const address = raw.address();
-  console.log(`${server.address} ${typeof address === "object" ? address?.port : ""}`);
-});
-process.stdin.resume().once("end", () => process.exit());
+export const requests = {
+  async serve(): Promise<{ address: string; rawPort: number }> {
+    const limits = { maxBodyBytes: 2 * 1024 ** 3, handlerTimeoutMs: 600_000 };
+    const server = new HBIS("127.0.0.1:0", context, { limits });
+    await server.listen();
+    const rawPort = await listen((socket) => socket.resume().on("end", () => socket.end()));
+    return { address: server.address, rawPort };
+  },
+} satisfies Requests;

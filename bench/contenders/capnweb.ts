@@ -1,0 +1,45 @@
+/**
+ * Cap'n Web over a WebSocket, with the `ws` package as its README shows for Node. Node 20 has no WebSocket of its own, so the
+ * client's is from `ws` as well, and the global name too, which the library looks up.
+ */
+import { once } from "node:events";
+import { newWebSocketRpcSession, RpcTarget } from "capnweb";
+import { WebSocket, WebSocketServer } from "ws";
+import { type Answer, type BlobAnswer, blobAnswer, type Contender, MAX_BLOB_BYTES } from "./contender.ts";
+import { portOf } from "./sockets.ts";
+
+// Where there is none (Node 20): its states are what the library asks it for.
+globalThis.WebSocket ??= WebSocket as unknown as typeof globalThis.WebSocket;
+
+class Jobs extends RpcTarget {
+  doJob(action: string, n: number): Answer {
+    return { action, n };
+  }
+
+  takeBlob(data: Uint8Array): BlobAnswer {
+    return blobAnswer(data);
+  }
+}
+
+export const capnweb: Contender = {
+  title: "capnweb (ws)",
+  packageName: "capnweb",
+  async serve() {
+    const server = new WebSocketServer({ host: "127.0.0.1", port: 0, maxPayload: 4 * MAX_BLOB_BYTES });
+    server.on("connection", (socket) => {
+      newWebSocketRpcSession(socket as unknown as globalThis.WebSocket, new Jobs()); // as its README casts it
+    });
+    await once(server, "listening");
+    return { port: portOf(server) };
+  },
+  async connect(port) {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}`);
+    await once(socket, "open");
+    const jobs = newWebSocketRpcSession<Jobs>(socket as unknown as globalThis.WebSocket);
+    return {
+      // Awaited here: what it gives is a stub that can be awaited and must be disposed of, which ends with the value.
+      call: async (action, n) => await jobs.doJob(action, n),
+      sendBlob: async (data) => await jobs.takeBlob(data),
+    };
+  },
+};

@@ -1,0 +1,64 @@
+/**
+ * gRPC's own library for Node, its definition loaded at run time as grpc.io/docs/languages/node/basics shows, one channel.
+ * Credentials are insecure as everybody's here; messages are not compressed, which is the default.
+ */
+import { fileURLToPath } from "node:url";
+import {
+  credentials,
+  type GrpcObject,
+  loadPackageDefinition,
+  Server,
+  ServerCredentials,
+  type ServiceClientConstructor,
+} from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { type Answer, type BlobAnswer, blobAnswer, type Contender } from "./contender.ts";
+
+/** As generated for the definition. */
+interface JobsClient {
+  DoJob(job: Answer, done: Done<Answer>): void;
+  TakeBlob(blob: { readonly data: Uint8Array }, done: Done<BlobAnswer>): void;
+}
+type Done<T> = (error: Error | null, value?: T) => void;
+interface Unary<Q> {
+  readonly request: Q;
+}
+
+function jobs(): ServiceClientConstructor {
+  const definition = loadSync(fileURLToPath(new URL("../../contenders/jobs.proto", import.meta.url)), {
+    keepCase: true,
+    defaults: true,
+  });
+  const { bench } = loadPackageDefinition(definition);
+  return (bench as GrpcObject)["Jobs"] as ServiceClientConstructor; // as jobs.proto says
+}
+
+export const grpc: Contender = {
+  title: "@grpc/grpc-js",
+  packageName: "@grpc/grpc-js",
+  async serve() {
+    const server = new Server();
+    server.addService(jobs().service, {
+      DoJob: ({ request }: Unary<Answer>, done: Done<Answer>) => done(null, { action: request.action, n: request.n }),
+      TakeBlob: ({ request }: Unary<{ data: Buffer }>, done: Done<BlobAnswer>) => done(null, blobAnswer(request.data)),
+    });
+    const port = await new Promise<number>((resolve, reject) => {
+      server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+        error === null ? resolve(bound) : reject(error),
+      );
+    });
+    return { port };
+  },
+  async connect(port) {
+    const Jobs = jobs();
+    const client = new Jobs(`127.0.0.1:${port}`, credentials.createInsecure()) as unknown as JobsClient; // see jobs.proto
+    const settle = <T>(send: (done: Done<T>) => void) =>
+      new Promise<T>((resolve, reject) => {
+        send((error, value) => (value === undefined ? reject(error) : resolve(value)));
+      });
+    return {
+      call: (action, n) => settle<Answer>((done) => client.DoJob({ action, n }, done)),
+      sendBlob: (data) => settle<BlobAnswer>((done) => client.TakeBlob({ data }, done)),
+    };
+  },
+};

@@ -1,0 +1,129 @@
+/**
+ * The process of a contender's client: makes calls, so many in flight at a time, and checks every answer.
+ */
+import type { Client } from "../contenders/contender.ts";
+import { loadContender } from "../contenders/contenders.ts";
+import type { Requests } from "./child.ts";
+import { usage } from "./usage.ts";
+
+export interface Load {
+  readonly kind: "call" | "callInPython" | "callByText" | "sendBlob" | "sendWholeBlob" | "post";
+  readonly inFlight: number;
+  /** of each blob */
+  readonly bytes?: number;
+  /** The load is over after so long, or after so many. */
+  readonly seconds: number;
+  readonly most?: number;
+}
+
+export interface Loaded {
+  readonly count: number;
+  readonly seconds: number;
+  readonly cpuMicros: number;
+}
+
+export interface Connected {
+  readonly title: string;
+  readonly packageName: string | undefined;
+}
+
+const idle: Client[] = [];
+let client: Client = {};
+let nextNumber = 0;
+let posted = 0;
+
+export const requests = {
+  async connect({ name, port }: { name: string; port: number }): Promise<Connected> {
+    const contender = await loadContender(name);
+    client = await contender.connect(port);
+    return { title: contender.title, packageName: contender.packageName };
+  },
+  async connectIdle({ name, port, count }: { name: string; port: number; count: number }): Promise<void> {
+    const contender = await loadContender(name);
+    for (let i = 0; i < count; i++) idle.push(await contender.connect(port));
+  },
+  async run(load: Load): Promise<Loaded> {
+    const before = usage();
+    const start = performance.now();
+    const count = await (load.kind === "post" ? post(load) : callAll(load));
+    const seconds = (performance.now() - start) / 1000;
+    return { count, seconds, cpuMicros: usage().cpuMicros - before.cpuMicros };
+  },
+} satisfies Requests;
+
+async function callAll(load: Load): Promise<number> {
+  const one = operation(load);
+  const over = timer(load.seconds);
+  const most = load.most ?? Number.POSITIVE_INFINITY;
+  let begun = 0;
+  let done = 0;
+  const worker = async (): Promise<void> => {
+    while (!over.isOver && begun < most) {
+      begun += 1;
+      nextNumber += 1;
+      await one(nextNumber);
+      done += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: load.inFlight }, worker));
+  return done;
+}
+
+function operation({ kind, bytes = 0 }: Load): (n: number) => Promise<void> {
+  switch (kind) {
+    case "call":
+    case "callInPython":
+    case "callByText":
+      return caller(kind);
+    case "sendBlob":
+    case "sendWholeBlob":
+      return blobSender(kind, bytes);
+    case "post":
+      throw new Error("messages are not sent one at a time");
+  }
+}
+
+function caller(kind: "call" | "callInPython" | "callByText"): (n: number) => Promise<void> {
+  const call = client[kind];
+  if (call === undefined) throw new Error(`no ${kind}`);
+  return async (n) => {
+    const answer = await call("resize", n);
+    if (answer.action !== "resize" || answer.n !== n)
+      throw new Error(`wrong answer to ${n}: ${JSON.stringify(answer)}`);
+  };
+}
+
+function blobSender(kind: "sendBlob" | "sendWholeBlob", bytes: number): (n: number) => Promise<void> {
+  const sendBlob = client[kind];
+  if (sendBlob === undefined) throw new Error(`no ${kind}`);
+  const free: Uint8Array[] = []; // one for each in flight: a blob is not changed while it is sent
+  return async (n) => {
+    const blob = free.pop() ?? new Uint8Array(bytes).fill(7);
+    blob[0] = n & 0xff;
+    blob[bytes - 1] = (n >> 8) & 0xff;
+    const { bytes: seen, first, last } = await sendBlob(blob);
+    if (seen !== bytes || first !== blob[0] || last !== blob.at(-1)) {
+      throw new Error(`wrong answer to blob ${n}: ${seen} bytes from ${first} to ${last}`);
+    }
+    free.push(blob);
+  };
+}
+
+async function post(load: Load): Promise<number> {
+  if (client.post === undefined) throw new Error("no post");
+  const over = timer(load.seconds);
+  const { sent, landed } = await client.post(() => over.isOver);
+  if (sent !== landed) throw new Error(`${sent} messages sent, ${landed} landed`);
+  const count = sent - posted;
+  posted = sent;
+  return count;
+}
+
+/** Asking the clock at every call would be measured as well. */
+function timer(seconds: number): { isOver: boolean } {
+  const state = { isOver: false };
+  setTimeout(() => {
+    state.isOver = true;
+  }, seconds * 1000);
+  return state;
+}
