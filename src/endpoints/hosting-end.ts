@@ -5,10 +5,11 @@ import type { HbiError } from "../errors.ts";
 import type { Bracket } from "./bracket.ts";
 import { HoCo } from "./ho-co.ts";
 import type { HostingDesk, Keeper } from "./keeper.ts";
-import { opaqueToken, parseToken } from "./token.ts";
+import { opaqueToken, TokenReader } from "./token.ts";
 
 export class HostingEnd implements HostingDesk {
   readonly #connection: Keeper;
+  readonly #tokens = new TokenReader();
   /** begun, and the handler or the answer has not ended */
   readonly #live = new Set<HoCo>();
   /** answers to seed-era posters, which must come in the order of the questions */
@@ -57,7 +58,7 @@ export class HostingEnd implements HostingDesk {
   }
 
   begin(id: string): HoCo {
-    const token = this.#connection.isExtended ? parseToken(id) : opaqueToken(id);
+    const token = this.#connection.isExtended ? this.#tokens.read(id) : opaqueToken(id);
     if (token.isExtended) this.#connection.posting.extensionSeen();
     const co = new HoCo(this.#connection, this.#connection.env, token);
     this.#live.add(co);

@@ -103,7 +103,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
     const { timeoutMs, onSent } = this.#request;
     const { seq } = this;
     const since = this.#waitingSince;
-    const suffix = posting.callSuffix(since === undefined ? timeoutMs : timeoutMs - (clock.now() - since));
+    const suffix = posting.callSuffix(since === undefined ? timeoutMs : Math.ceil(timeoutMs - (clock.now() - since)));
     const id = `${seq}${suffix}`;
     const end = posting.knowsExtension ? this.coSeq : id;
     this.#state = "sent";

@@ -77,6 +77,36 @@ export function parseToken(text: string): Token {
   };
 }
 
+/** Reads the ids of one peer. What its tokens say behind their number is mostly what the one before said. */
+export class TokenReader {
+  #suffix = "";
+  #before: Token | undefined;
+
+  /** @throws HbiError bad_token */
+  read(text: string): Token {
+    const end = text.indexOf(";");
+    if (end <= 0) return opaqueToken(text);
+    const suffix = text.slice(end);
+    const seq = text.slice(0, end);
+    if (this.#before === undefined || suffix !== this.#suffix || !isNumber(seq)) {
+      const token = parseToken(text);
+      this.#suffix = suffix;
+      this.#before = token.isExtended ? token : undefined;
+      return token;
+    }
+    const { hasNoRawData, rawBytes, deadlineMs } = this.#before;
+    return { text, seq, isExtended: true, hasNoRawData, rawBytes, deadlineMs };
+  }
+}
+
+function isNumber(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x30 || code > 0x39) return false;
+  }
+  return true;
+}
+
 /** An id that says nothing but itself. */
 export function opaqueToken(text: string): Token {
   return {

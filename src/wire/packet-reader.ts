@@ -127,6 +127,7 @@ export class PacketReader {
     for (;;) {
       const chunk = this.#chunks[this.#head];
       if (chunk === undefined) return false;
+      if (this.#headerBytes === 0 && this.#readWholeHeader(chunk)) return true;
       for (let i = this.#at; i < chunk.length; i++) {
         if (this.#takeHeaderByte(chunk[i] as number)) {
           this.#advance(chunk, i + 1);
@@ -135,6 +136,29 @@ export class PacketReader {
       }
       this.#advance(chunk, chunk.length);
     }
+  }
+
+  /** A valid header in one go, where all of it is there. False for anything else: the way byte by byte says what is wrong. */
+  #readWholeHeader(chunk: Uint8Array): boolean {
+    let at = this.#at;
+    if (chunk[at] !== OPEN) return false;
+    let length = 0;
+    let byte = 0;
+    for (at += 1; ; at++) {
+      byte = chunk[at] ?? 0;
+      if (byte < ZERO || byte > NINE) break;
+      if (length === 0 && at > this.#at + 1) return false; // a leading zero
+      length = length * 10 + byte - ZERO;
+    }
+    const digits = at - this.#at - 1;
+    if (byte !== HASH || digits === 0 || digits > MAX_LENGTH_DIGITS) return false;
+    const directive = directiveAt(chunk, at + 1);
+    if (directive === undefined || length > this.#maxLength(directive)) return false;
+    this.#directive = directive;
+    this.#missing = length;
+    this.#filled = 0;
+    this.#advance(chunk, at + directive.length + 2);
+    return true;
   }
 
   #takeHeaderByte(byte: number): boolean {
@@ -258,6 +282,26 @@ export class PacketReader {
     return error;
   }
 }
+
+/** The directive that stands there with its bracket; undefined for `err`, what is none, and what is not all there. */
+function directiveAt(bytes: Uint8Array, at: number): Directive | undefined {
+  if (bytes[at] === CLOSE) return "";
+  const letter = bytes[at + 3];
+  const candidate = letter === LETTER_A ? BY_LETTER.get(bytes[at + 7] ?? 0)?.[1] : BY_LETTER.get(letter ?? 0)?.[0];
+  if (candidate === undefined || bytes[at + candidate.length] !== CLOSE) return undefined;
+  for (let i = 0; i < candidate.length; i++) if (bytes[at + i] !== candidate.charCodeAt(i)) return undefined;
+  return candidate;
+}
+
+const LETTER_A = 0x61;
+
+/** Directives by the letter behind `co_`, and behind `co_ack_`. */
+const BY_LETTER: ReadonlyMap<number, readonly [Directive | undefined, Directive | undefined]> = new Map([
+  [0x62, ["co_begin", "co_ack_begin"]],
+  [0x65, ["co_end", "co_ack_end"]],
+  [0x72, ["co_recv", undefined]],
+  [0x73, ["co_send", undefined]],
+]);
 
 /** Short ASCII is faster by hand than by a TextDecoder. */
 function asciiText(bytes: Uint8Array, start: number, end: number): string | undefined {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatToken, isSeedStyle, parseToken, SeqCounter, seqOf } from "../../src/endpoints/token.ts";
+import { formatToken, isSeedStyle, parseToken, SeqCounter, seqOf, TokenReader } from "../../src/endpoints/token.ts";
 
 describe("a conversation token", () => {
   it.each([
@@ -44,5 +44,41 @@ describe("a conversation token", () => {
     expect(counter.take(() => false)).toBe(101);
     expect(counter.take((seq) => seq < 9_999_999)).toBe(9_999_999);
     expect(counter.take((seq) => seq === 101)).toBe(102);
+  });
+});
+
+describe("a reader of one peer's ids", () => {
+  const IDS = [
+    ...[
+      "101;x;n;d=30000",
+      "102;x;n;d=30000",
+      "103;x;n;d=29999",
+      "104;x;b=5",
+      "105;x;b=5",
+      "x;x;b=5",
+      "106",
+      "107;y",
+      "108;y",
+    ],
+    ...["109;x", "110;x", ";x", "abc;x", "101;x;n;d=30000", "101;x;n;d=30000;d=5", "é;x;n"],
+  ];
+  it("reads each as if it were the only one, whatever came before", () => {
+    for (const first of IDS) {
+      for (const second of IDS) {
+        const reader = new TokenReader();
+        reader.read(first);
+        expect(reader.read(second)).toEqual(parseToken(second));
+        expect(reader.read(first)).toEqual(parseToken(first));
+      }
+    }
+  });
+  it("refuses what is malformed, again and again", () => {
+    const reader = new TokenReader();
+    for (const bad of ["101;x;d=0", "101;x;n;b=1", "101;x;b=-1"]) {
+      reader.read("101;x;n");
+      for (let i = 0; i < 2; i++)
+        expect(() => reader.read(bad)).toThrow(expect.objectContaining({ reason: "bad_token" }));
+      expect(reader.read("102;x;n")).toEqual(parseToken("102;x;n"));
+    }
   });
 });
