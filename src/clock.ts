@@ -15,6 +15,8 @@ export interface Clock {
   after(ms: number, run: () => void, keepsAlive?: boolean): Timer;
   /** Runs `run` when the event loop has handled what is already waiting. */
   soon(run: () => void): void;
+  /** Runs `run` when what runs now, and all that its promises set off, is done; where the platform can't tell, `soon`. */
+  endOfTurn(run: () => void): void;
 }
 
 const TICK_MS = 20;
@@ -65,6 +67,10 @@ class TimerWheel implements Clock {
 
   soon(run: () => void): void {
     setSoon(run);
+  }
+
+  endOfTurn(run: () => void): void {
+    setEndOfTurn(run);
   }
 
   forget(entry: Entry): void {
@@ -123,6 +129,12 @@ const setSoon: (run: () => void) => void = (() => {
     queue.push(run);
     port2.postMessage(0);
   };
+})();
+
+/** Node and Bun: behind the microtasks, before the event loop goes on, so that nothing is waited for. */
+const setEndOfTurn: (run: () => void) => void = (() => {
+  const { process }: { process?: { nextTick?: (run: () => void) => void } } = globalThis as never; // Node and Bun have it
+  return process?.nextTick ?? setSoon;
 })();
 
 export const systemClock: Clock = new TimerWheel();

@@ -100,6 +100,10 @@ class ManualClock implements Clock {
     setImmediate(run);
   }
 
+  endOfTurn(run: () => void): void {
+    process.nextTick(run);
+  }
+
   /** Runs what is due, in order, and lets what follows from it happen. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms;

@@ -153,7 +153,7 @@ export class Wire {
     if (this.#pendingBytes >= FLUSH_BYTES) this.flush();
     else if (!this.#isScheduled) {
       this.#isScheduled = true;
-      this.#clock.soon(() => {
+      this.#clock.endOfTurn(() => {
         this.#isScheduled = false;
         if (!this.#isEnded) this.flush();
       });

@@ -345,6 +345,7 @@ describe("fairness", () => {
       now: () => (nowMs += 10),
       after: systemClock.after.bind(systemClock),
       soon: setImmediate,
+      endOfTurn: process.nextTick,
     };
     const [flooding, modest] = [await barePeer(env("flood"), { limits, clock }), await barePeer(env("modest"))];
     const said = Promise.all([flooding.say(busy(count)), modest.say(conversation("101", "nothing()"))]);

@@ -26,6 +26,10 @@ export class ManualClock implements Clock {
     setImmediate(run);
   }
 
+  endOfTurn(run: () => void): void {
+    process.nextTick(run);
+  }
+
   /** Timers that are set: a finished conversation leaves none. */
   get timerCount(): number {
     return this.#timers.size;
