@@ -1,10 +1,8 @@
-// npm run bench: installs what is missing, also what the benchmark alone needs, builds both, and runs it. With --no-build it
-// takes the library as it is built.
+// npm run bench: installs what is missing, also what the benchmark alone needs, builds both, and runs it.
 import { existsSync, lstatSync, readFileSync, symlinkSync, unlinkSync } from "node:fs";
 import { build, install, npm, root, run } from "./setup.mjs";
 
 const bench = `${root}bench/`;
-const isBuilt = process.argv.includes("--no-build");
 
 /** The peers: a package of its own, since nobody else needs them. */
 function installBench() {
@@ -34,9 +32,8 @@ function linkLibrary() {
 }
 
 install();
-if (!isBuilt) build();
+build();
 installBench();
 linkLibrary();
 run(process.execPath, [`${root}node_modules/typescript/bin/tsc`, "-p", `${bench}tsconfig.json`]);
-const args = process.argv.slice(2).filter((argument) => argument !== "--no-build");
-run(process.execPath, ["--enable-source-maps", `${bench}.cache/main.js`, ...args]);
+run(process.execPath, ["--enable-source-maps", `${bench}.cache/main.js`, ...process.argv.slice(2)]);

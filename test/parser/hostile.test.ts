@@ -80,8 +80,8 @@ describe("read or refused, in time linear in the length, from 3 kB to 1 MB", () 
       for (const length of [12, 3_000]) milliseconds(make(length)); // cold, and short
       const small = least(make(quarter));
       const big = least(make(4 * quarter));
-      // Below a quarter of a second for eight readings of a megabyte it is the garbage collector that is measured.
-      expect(big).toBeLessThan(Math.max(8 * small, 250));
+      // Below that for eight readings of a megabyte it is the garbage collector and the machine's other work that is measured.
+      expect(big).toBeLessThan(Math.max(8 * small, 600));
     });
   }
 });
