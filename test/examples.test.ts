@@ -140,7 +140,7 @@ it("jobs: verifies results, pushes, downloads and a composition, also across a l
 it.each([
   ["result", "a.txt: result of the answer is nonsense, should be "],
   ["push", "a.txt: result of the push is nonsense, should be "],
-  ["silence", "a.txt: action of the push is undefined, should be crc32"],
+  ["silence", "a.txt: action of the push is undefined, should be "],
   ["download", "a.txt: checksum of the download is "],
   ["composition", "a.txt: checksum by script is nonsense, should be "],
 ])("jobs: a consumer of a server that lies exits with 1: %s", async (lie, complaint) => {
