@@ -22,6 +22,7 @@ export {
   hostileTransport,
   packet,
 } from "./testing/hostile.ts";
+export { ManualClock, quiet } from "./testing/manual-clock.ts";
 export { nearlyArbitraryOf } from "./testing/nearly-arbitrary.ts";
 export { arbitraryOf } from "./testing/schema-arbitrary.ts";
 export { type TestLink, type TestLinkOptions, testLink } from "./testing/test-link.ts";

@@ -4,13 +4,14 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Clock, defineService, HbiError, Link, method, type Timer } from "hbi";
+import { type Clock, defineService, HbiError, Link, method } from "hbi";
 import {
   answer,
   arbitraryOf,
   checkService,
   conversation,
   hostileTransport,
+  ManualClock,
   nearlyValidCalls,
   packet,
   testLink,
@@ -76,52 +77,6 @@ await test.close();
 console.log(`pushed: ${changes.join(", ")}`);
 
 // --- time --------------------------------------------------------------------------------------------------------------
-
-interface Due {
-  readonly atMs: number;
-  readonly run: () => void;
-}
-
-class ManualClock implements Clock {
-  #nowMs = 0;
-  readonly #timers = new Set<Due>();
-
-  now(): number {
-    return this.#nowMs;
-  }
-
-  after(ms: number, run: () => void): Timer {
-    const due = { atMs: this.#nowMs + ms, run };
-    this.#timers.add(due);
-    return { cancel: () => void this.#timers.delete(due) };
-  }
-
-  soon(run: () => void): void {
-    setImmediate(run);
-  }
-
-  endOfTurn(run: () => void): void {
-    process.nextTick(run);
-  }
-
-  /** Runs what is due, in order, and lets what follows from it happen. */
-  async advance(ms: number): Promise<void> {
-    const untilMs = this.#nowMs + ms;
-    for (await quiet(); ; await quiet()) {
-      const [next] = [...this.#timers].filter(({ atMs }) => atMs <= untilMs).sort((a, b) => a.atMs - b.atMs);
-      if (next === undefined) break;
-      this.#timers.delete(next);
-      this.#nowMs = Math.max(this.#nowMs, next.atMs);
-      next.run();
-    }
-    this.#nowMs = untilMs;
-  }
-}
-
-/** Lets what is under way in memory come to rest. */
-async function quiet(): Promise<void> {
-  for (let i = 0; i < 30; i++) await new Promise(setImmediate);
-}
 
 const clock = new ManualClock();
 const timed = await testLink(lamps, lampHandlers(clock), {

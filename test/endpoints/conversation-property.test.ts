@@ -4,9 +4,9 @@
  */
 import fc from "fast-check";
 import { Connection, HbiError, HostingEnv, memoryTransportPair, method, script } from "hbi";
+import { ManualClock, quiet } from "hbi/testing";
 import { expect, it } from "vitest";
 import { z } from "zod";
-import { ManualClock, quiet } from "../support/manual-clock.ts";
 
 type Side = 0 | 1;
 type Kind = "echo" | "held" | "upload" | "download" | "back" | "fail" | "refused" | "ignore" | "askBack";

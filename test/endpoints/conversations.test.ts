@@ -2,9 +2,9 @@
  * Conversations as an application has them: two peers of this library in memory, in whole chunks and byte by byte.
  */
 import { HbiError, HostingEnv, method, recvArray, repr, script, sendArray, value } from "hbi";
+import { quiet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { quiet } from "../support/manual-clock.ts";
 import { pair } from "../support/pair.ts";
 
 const CUTS: Readonly<Record<string, (available: number) => number>> = {

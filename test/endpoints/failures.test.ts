@@ -2,10 +2,9 @@
  * What a failure ends, and what it leaves alone: by the peer's kind, by what is known of the raw data, by the handler's conduct.
  */
 import { HbiError, HostingEnv, method, type PostingEnd, repr } from "hbi";
-import { answer, conversation, packet } from "hbi/testing";
+import { answer, conversation, ManualClock, packet, quiet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { ManualClock, quiet } from "../support/manual-clock.ts";
 import { type BarePeer, barePeer, pair } from "../support/pair.ts";
 
 const n = z.int().min(0).max(1e7);

@@ -2,10 +2,9 @@
  * Every limit of connections and conversations: N is accepted, N + 1 is not, and an override is honoured.
  */
 import { HostingEnv, type LimitOptions, method, PRESETS, repr, resolveLimits, systemClock } from "hbi";
-import { answer, conversation, packet } from "hbi/testing";
+import { answer, conversation, ManualClock, packet, quiet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { ManualClock, quiet } from "../support/manual-clock.ts";
 import { BarePeer, barePeer, pair } from "../support/pair.ts";
 
 const n = z.int().min(0);

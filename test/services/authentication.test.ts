@@ -12,10 +12,9 @@ import {
   method,
   type OutgoingCall,
 } from "hbi";
-import { conversation, hostileTransport, packet, testLink } from "hbi/testing";
+import { conversation, hostileTransport, ManualClock, packet, quiet, testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { ManualClock, quiet } from "../support/manual-clock.ts";
 
 const vault = defineService({
   name: "vault",

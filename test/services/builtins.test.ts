@@ -2,9 +2,8 @@
  * The library's own methods between peers that speak the extension: ping, describe, goaway.
  */
 import { describeService, HostingEnv, Link } from "hbi";
-import { answer, conversation, hostileTransport, packet, testLink } from "hbi/testing";
+import { answer, conversation, hostileTransport, packet, quiet, testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
-import { quiet } from "../support/manual-clock.ts";
 import { pair } from "../support/pair.ts";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 

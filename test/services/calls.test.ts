@@ -4,10 +4,9 @@
 import { Readable } from "node:stream";
 import { defineService, HbiError, type Link, method, PRESETS } from "hbi";
 import type { TestLink } from "hbi/testing";
-import { testLink } from "hbi/testing";
+import { quiet, testLink } from "hbi/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { quiet } from "../support/manual-clock.ts";
 import { chunksOf, handlersOf, type Kinds, kinds, Point, Reactions, Work } from "./fixture.ts";
 
 let open: TestLink<Kinds, undefined>[] = [];

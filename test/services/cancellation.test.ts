@@ -2,9 +2,17 @@
  * Deadlines and cancellation: what gives up, what the other side learns, and that nobody else is disturbed.
  */
 import { Link, type LinkOptions } from "hbi";
-import { answer, conversation, hostileTransport, packet, type TestLink, testLink } from "hbi/testing";
+import {
+  answer,
+  conversation,
+  hostileTransport,
+  ManualClock,
+  packet,
+  quiet,
+  type TestLink,
+  testLink,
+} from "hbi/testing";
 import { afterEach, describe, expect, it } from "vitest";
-import { ManualClock, quiet } from "../support/manual-clock.ts";
 import { chunksOf, handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
 let open: TestLink<Kinds, undefined>[] = [];

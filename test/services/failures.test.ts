@@ -15,10 +15,9 @@ import {
   type Transport,
 } from "hbi";
 import { connect } from "hbi/node";
-import { answer, type HostilePeer, hostileTransport, packet, testLink } from "hbi/testing";
+import { answer, type HostilePeer, hostileTransport, ManualClock, packet, quiet, testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { ManualClock, quiet } from "../support/manual-clock.ts";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
 interface Seen {

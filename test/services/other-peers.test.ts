@@ -2,9 +2,9 @@
  * Typed links and services with peers that do not know the extension, as the Python and Go implementations are.
  */
 import { Connection, HostingEnv, Link, memoryTransportPair, method, repr, ServiceHost, script } from "hbi";
+import { quiet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { quiet } from "../support/manual-clock.ts";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
 const plain = { extension: false, log: () => undefined } as const;

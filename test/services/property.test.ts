@@ -4,9 +4,8 @@
  */
 import fc from "fast-check";
 import { type Body, HbiError, type PoCo } from "hbi";
-import { type TestLink, testLink } from "hbi/testing";
+import { ManualClock, quiet, type TestLink, testLink } from "hbi/testing";
 import { expect, it } from "vitest";
-import { ManualClock, quiet } from "../support/manual-clock.ts";
 import { chunksOf, handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
 type Operation =

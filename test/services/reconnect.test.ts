@@ -13,10 +13,9 @@ import {
   type Transport,
 } from "hbi";
 import { connect, serve } from "hbi/node";
-import { HostilePeer, type TestLink, testLink } from "hbi/testing";
+import { HostilePeer, ManualClock, quiet, type TestLink, testLink } from "hbi/testing";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
-import { ManualClock, quiet } from "../support/manual-clock.ts";
 import { chunksOf, handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
 let open: TestLink<Kinds, undefined>[] = [];

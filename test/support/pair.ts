@@ -9,8 +9,7 @@ import {
   memoryTransportPair,
   type PostingEnd,
 } from "hbi";
-import { type HostilePeer, hostileTransport } from "hbi/testing";
-import { quiet } from "./manual-clock.ts";
+import { type HostilePeer, hostileTransport, quiet } from "hbi/testing";
 
 export interface Pair {
   readonly client: Connection;

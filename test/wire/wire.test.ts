@@ -2,9 +2,9 @@
  * The send side: one write for what is written in one turn of the event loop, and honest backpressure.
  */
 import { memoryTransportPair, resolveLimits, type Transport } from "hbi";
+import { ManualClock, quiet } from "hbi/testing";
 import { expect, it } from "vitest";
 import { Wire } from "../../src/wire/wire.ts";
-import { ManualClock, quiet } from "../support/manual-clock.ts";
 
 class Reader {
   readonly chunks: string[] = [];
