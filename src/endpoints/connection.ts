@@ -192,7 +192,7 @@ export class Connection implements TransportSink, Keeper, ReadHost {
   }
 
   conversationBegun(): void {
-    if (!this.#reading.isExhausted) this.pump(); // its answer may lie behind what was not wanted until now
+    if (this.#reading.isHeldUp) this.pump(); // its answer may lie behind what was not wanted until now
   }
 
   peerError(text: string): void {

@@ -70,6 +70,11 @@ export class ReadTurn {
     return !this.#isBlocked && !this.#isPumpScheduled;
   }
 
+  /** Whether something stands there that nobody wants, and it is not only that others have their turn. */
+  get isHeldUp(): boolean {
+    return this.#isBlocked && !this.#isPumpScheduled;
+  }
+
   give(owner: BracketReader): void {
     this.#owner = owner;
   }
