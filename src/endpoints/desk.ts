@@ -82,9 +82,9 @@ export class Desk implements CallDesk {
     };
     const { code, name, results } = buildScript(methods, plan, this.#writing, this.#options.limits);
     const declared = results.filter((schema) => schema !== undefined);
-    const send = async (connection: Connection): Promise<unknown> => {
-      const timeoutMs = timeoutOf(connection, options);
-      const { signal } = options;
+    const send = async (connection: Connection, left: CallOptions): Promise<unknown> => {
+      const timeoutMs = timeoutOf(connection, left);
+      const { signal } = left;
       const request = { name, code, results: declared, wantsResults: true, isList: true, timeoutMs, signal };
       const call = connection.posting.call(request);
       const values = ((await call.promise) as readonly unknown[]).values(); // a list, as asked for

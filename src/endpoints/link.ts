@@ -193,10 +193,8 @@ export class Link<S extends Service = Service> {
   async #connect(): Promise<void> {
     const { signal } = this.#options;
     const signals = signal === undefined ? [this.#abort.signal] : [this.#abort.signal, signal];
-    const transport = await this.#dial({
-      signal: AbortSignal.any(signals),
-      timeoutMs: this.#limits.connectTimeoutMs,
-    });
+    const giveUp = AbortSignal.any(signals);
+    const transport = await this.#dial({ signal: giveUp, timeoutMs: this.#limits.connectTimeoutMs });
     const { clock, limits, extension, log } = this.#options;
     const connection: Connection = new Connection(transport, () => new HostingEnv(this.#table, this.#bound), {
       ...(clock === undefined ? {} : { clock }),
@@ -208,7 +206,7 @@ export class Link<S extends Service = Service> {
     });
     try {
       await connection.start();
-      await this.#authenticate(connection);
+      await this.#authenticate(connection, giveUp);
     } catch (thrown) {
       void connection.disconnect();
       throw thrown;
@@ -225,14 +223,14 @@ export class Link<S extends Service = Service> {
     this.#waiting.clear();
   }
 
-  async #authenticate({ posting, limits }: Connection): Promise<void> {
+  async #authenticate({ posting, limits }: Connection, signal: AbortSignal): Promise<void> {
     const { credentials: declared } = this.#service;
     if (declared === undefined) return;
     const { credentials } = this.#options;
     const shown: unknown = typeof credentials === "function" ? await credentials() : credentials;
     if (typeof shown !== "object" || shown === null) throw failure("bad_option", "no credentials");
     const writing = { dialect: "json", maxDepth: limits.maxDepth, writer: undefined } as const;
-    await posting.callBuiltin(AUTHENTICATE, {}, argumentsText(Object.keys(declared), shown, writing));
+    await posting.callBuiltin(AUTHENTICATE, { signal }, argumentsText(Object.keys(declared), shown, writing));
   }
 
   /** The service is closing: what it has is answered there, what is new goes to the next connection. */
@@ -240,9 +238,7 @@ export class Link<S extends Service = Service> {
     if (this.#backoff === undefined || this.#connection !== connection || this.#isClosing) return;
     this.#retiring.add(connection);
     this.#connection = undefined;
-    this.#enter("connecting", failure("draining", "the service is closing"));
-    this.#attempts = 0;
-    void this.#reconnect(this.#backoff);
+    this.#moveOn(connection, this.#backoff, failure("draining", "the service is closing"), 0);
   }
 
   #lost(connection: Connection, reason: HbiError | undefined): void {
@@ -254,13 +250,18 @@ export class Link<S extends Service = Service> {
       this.#over(reason);
       return;
     }
+    this.#moveOn(connection, this.#backoff, reason, 1);
+  }
+
+  /** @param first the attempt to begin with after a connection that has lived: 0 dials at once */
+  #moveOn(connection: Connection, backoff: Backoff, reason: HbiError | undefined, first: number): void {
     this.#enter("connecting", reason);
-    // One that a service accepts and drops at once, again and again, is no success.
-    const wasOfUse =
-      connection.posting.hasBeenAnswered || this.#clock.now() - this.#openedAt >= this.#backoff.maxDelayMs;
-    this.#attempts = wasOfUse ? 1 : this.#attempts + 1;
-    if (this.#attempts > this.#backoff.maxAttempts) this.#over(reason);
-    else void this.#reconnect(this.#backoff);
+    const hasLived = this.#clock.now() - this.#openedAt >= backoff.maxDelayMs;
+    // One that a service accepts and drops at once, or sends away, again and again, is no success.
+    if (hasLived) this.#attempts = first;
+    else this.#attempts = connection.posting.hasBeenAnswered ? 1 : this.#attempts + 1;
+    if (this.#attempts > backoff.maxAttempts) this.#over(reason);
+    else void this.#reconnect(backoff);
   }
 
   /** One dial at a time, until it succeeds or is in vain. */

@@ -423,12 +423,22 @@ export class PoCo implements PostedConversation, LandingHost {
       this.#receiver.onObject(text);
       return;
     }
-    const value = landObject(text, this.#env, this.#connection);
+    const value = this.#landUnwanted(text);
     if (value instanceof HbiError) this.#failure ??= value;
     else if (!this.#isAbandoned && this.#options.dropsObjects !== true) {
       throw failure("bad_state", "an object that nobody receives");
     }
     this.intake.discard(this.#bytesBehind(value));
+  }
+
+  /** What can't be landed harms nobody where it is certain that no raw data stands behind it. */
+  #landUnwanted(text: string): unknown {
+    try {
+      return landObject(text, this.#env, this.#connection);
+    } catch (thrown) {
+      if (this.#options.hasNoRawAnswer !== true) throw thrown;
+      return asHbiError(thrown);
+    }
   }
 
   /** Before the object is given to anybody: who gets it can rely on its raw data. */

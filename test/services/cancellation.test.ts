@@ -306,6 +306,23 @@ describe("a late answer", () => {
     await peer.play("reset");
   });
 
+  it("to an upload may be of any kind", async () => {
+    const { transport, peer } = hostileTransport();
+    const options = { log: () => undefined };
+    const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, options).open();
+    const abort = new AbortController();
+    const body = new Uint8Array(5);
+    const given = link.call.upload({ size: 5 }, { body, signal: abort.signal }).catch((error) => error.code);
+    await peer.play({ hear: "co_end" });
+    abort.abort();
+    expect(await given).toBe("cancelled");
+    const next = link.call.add({ a: 3, b: 4 });
+    const late = answer("101", packet("co_recv", "NoSuchThing(1)"));
+    await peer.play({ hear: "co_end" }, { say: late + answer("102", packet("co_recv", "7")) });
+    expect(await next).toBe(7);
+    await peer.play("reset");
+  });
+
   it("with raw data behind it is drained to its declared end", async () => {
     const { transport, peer } = hostileTransport();
     const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, {

@@ -13,7 +13,7 @@ import {
   type Transport,
 } from "hbi";
 import { connect, serve } from "hbi/node";
-import { HostilePeer, ManualClock, quiet, type TestLink, testLink } from "hbi/testing";
+import { conversation, HostilePeer, ManualClock, quiet, type TestLink, testLink } from "hbi/testing";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { chunksOf, handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
@@ -164,6 +164,24 @@ describe("a link", () => {
     expect(dials.length).toBe(3);
   });
 
+  it("is not sent round in circles by services that send it away at once", async () => {
+    const { link, dials, clock } = dialed({ reconnect: { ...QUICK, maxAttempts: 3 } });
+    const opening = link.open();
+    const away = conversation("101;x;n", "$hbi.goaway()");
+    const first = new HostilePeer(dials[0]?.succeed() as Transport);
+    await opening;
+    await first.play({ say: away }, { hear: "co_ack_end" });
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      expect(dials.length).toBe(attempt); // not at once
+      await clock.advance(1_000);
+      const next = new HostilePeer(dials[attempt]?.succeed() as Transport);
+      await quiet();
+      await next.play({ say: away }, { hear: "co_ack_end" });
+    }
+    await clock.advance(60_000);
+    expect([link.state, dials.length]).toEqual(["closed", 4]);
+  });
+
   it("does not take a service for one that accepts and drops it at once", async () => {
     const { link, dials, clock } = dialed({ reconnect: { ...QUICK, maxAttempts: 3 } });
     const opening = link.open();
@@ -194,13 +212,16 @@ describe("a link", () => {
     await link.disconnect();
   });
 
-  it("has waited at the expense of a call's own time", async () => {
+  it.each([
+    ["call", (link: Link<Kinds>) => link.call.nothing({}, { timeoutMs: 10_000 })],
+    ["script", (link: Link<Kinds>) => link.script((s) => s.nothing(), { timeoutMs: 10_000 })],
+  ] as const)("has waited at the expense of a %s's own time", async (_, send) => {
     const { link, dials, clock } = dialed({ reconnect: { ...QUICK, initialDelayMs: 4_000, maxDelayMs: 4_000 } });
     const opening = link.open();
     dials[0]?.succeed().destroy();
     await opening;
     await quiet();
-    const waiting = link.call.nothing({}, { timeoutMs: 10_000 }).catch(() => undefined);
+    const waiting = send(link).catch(() => undefined);
     await clock.advance(4_000);
     const far = new HostilePeer(dials[1]?.succeed() as Transport);
     expect(await far.play({ hear: "co_end" })).toContain(";d=6000");
