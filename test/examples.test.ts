@@ -122,12 +122,15 @@ async function folderOf(files: Readonly<Record<string, string>>): Promise<string
 const MANY = Object.fromEntries(
   Array.from({ length: 45 }, (_, i) => [`${i}.txt`, `line ${i}\n`.repeat(i * i * 7)] as const),
 );
+/** More than 256 KiB of uploads may be under way: then the kernel's reset can outrun the last words. */
+const LOST =
+  /(?:lost the connection|connection lost) \((?:peer error: maintenance, back at once|the connection is closed: .+)\)/;
 const ONE = { "a.txt": "one\ntwo\n" };
 
 it("jobs: verifies results, pushes, downloads and a composition, also across a lost connection", async () => {
   const { code, output } = await runProgram("examples/jobs/main.ts", [await folderOf(MANY)]);
   expect(output).toContain("45 files, 4 jobs with each");
-  expect(output).toContain("connection lost (peer error: maintenance, back at once)");
+  expect(output).toMatch(LOST);
   expect(output).toContain("connected again");
   expect(output).toMatch(/360 jobs: .* \((?:3[6-9]\d) pushes\)/); // of a job that was repeated perhaps two
   expect(output).toContain("45 downloads: ");
@@ -163,7 +166,7 @@ it("jobs: what the lying server says is verified when it does not lie", async ()
 it("jobs-hbi: verifies every result in both styles, also across a lost connection", async () => {
   const { code, output } = await runProgram("examples/jobs-hbi/main.ts", [await folderOf(MANY)]);
   expect(output).toContain("180 jobs (45 files");
-  expect(output).toContain("lost the connection (peer error: maintenance, back at once)");
+  expect(output).toMatch(LOST);
   expect(output).toContain("360 of 360 results verified");
   expect(code).toBe(0);
 });
