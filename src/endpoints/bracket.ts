@@ -16,16 +16,26 @@ export interface Outgoing {
   readonly waits: Waits;
 }
 
+/** The conversation that writes it. */
+export interface BracketOwner {
+  /** for error messages: "conversation 101" */
+  readonly label: string;
+  /** Asks for the send turn: at once, or through the gate of posted conversations. */
+  enterTurn(bracket: Bracket): void;
+  /** Asks no more. */
+  leaveTurn(bracket: Bracket): void;
+  bracketClosed(bracket: Bracket): void;
+}
+
 type BracketState = "building" | "waiting" | "open" | "closed";
 
 export class Bracket implements TurnTaker {
-  readonly label: string;
   readonly #out: Outgoing;
+  readonly #owner: BracketOwner;
   readonly #opening: string;
-  /** asks for the turn: at once, or through the gate of posted conversations */
-  readonly #enter: (bracket: Bracket) => void;
-  readonly #leave: (bracket: Bracket) => void;
-  #pieces: (string | Uint8Array)[] = [];
+  /** built up and not written: text alone, and what goes before it where there is raw data as well */
+  #text = "";
+  #pieces: (string | Uint8Array)[] | undefined;
   #builtBytes = 0;
   #state: BracketState = "building";
   #isWhole = false;
@@ -33,21 +43,16 @@ export class Bracket implements TurnTaker {
   #rawBytes = 0;
   /** buffers that wait for the send turn */
   #unwritten = 0;
-  #opened: Wait<void>[] = [];
-  onClosed: (() => void) | undefined;
+  #opened: Wait<void>[] | undefined;
 
-  constructor(
-    out: Outgoing,
-    label: string,
-    opening: string,
-    enter: (bracket: Bracket) => void = (bracket) => out.turn.request(bracket),
-    leave: (bracket: Bracket) => void = (bracket) => out.turn.withdraw(bracket),
-  ) {
+  constructor(out: Outgoing, owner: BracketOwner, opening: string) {
     this.#out = out;
-    this.label = label;
+    this.#owner = owner;
     this.#opening = opening;
-    this.#enter = enter;
-    this.#leave = leave;
+  }
+
+  get label(): string {
+    return this.#owner.label;
   }
 
   /** Whether something of it is on the wire. */
@@ -80,7 +85,7 @@ export class Bracket implements TurnTaker {
       this.#out.wire.text(packet);
       return this.#out.wire.whenWritable();
     }
-    this.#pieces.push(packet);
+    this.#text += packet;
     this.#builtBytes += packet.length;
     return this.#builtBytes > MAX_BUILT_BYTES ? this.open(options) : undefined;
   }
@@ -89,7 +94,7 @@ export class Bracket implements TurnTaker {
   build(packet: string): void {
     if (this.#state === "open") this.#out.wire.text(packet);
     else {
-      this.#pieces.push(packet);
+      this.#text += packet;
       this.#builtBytes += packet.length;
     }
   }
@@ -101,7 +106,10 @@ export class Bracket implements TurnTaker {
     this.#rawBytes += chunk.length;
     if (this.#state === "open") return this.#out.wire.bytes(chunk);
     if (this.#builtBytes + chunk.length <= MAX_BUILT_BYTES) {
+      this.#pieces ??= [];
+      if (this.#text !== "") this.#pieces.push(this.#text);
       this.#pieces.push(chunk.slice());
+      this.#text = "";
       this.#builtBytes += chunk.length;
       return undefined;
     }
@@ -139,7 +147,7 @@ export class Bracket implements TurnTaker {
   ask(): void {
     if (this.#state !== "building") return;
     this.#state = "waiting";
-    this.#enter(this);
+    this.#owner.enterTurn(this);
   }
 
   /** Waits for the send turn. @throws HbiError deadline_exceeded, naming the conversation that holds it */
@@ -148,6 +156,7 @@ export class Bracket implements TurnTaker {
     if (this.#state === "open") return undefined;
     if (this.#state === "closed") return Promise.reject(failure("wrong_stage", `${this.label} is closed`));
     const wait = this.#out.waits.start<void>(options, { onTimeout: () => turnHeld(this.#out.turn) });
+    this.#opened ??= [];
     this.#opened.push(wait);
     return wait.promise;
   }
@@ -167,7 +176,7 @@ export class Bracket implements TurnTaker {
       this.#finish();
       return;
     }
-    this.#pieces.push(ending);
+    this.#text += ending;
     this.ask();
   }
 
@@ -179,7 +188,8 @@ export class Bracket implements TurnTaker {
 
   /** Drops what was built and not sent. */
   dropBuilt(): void {
-    this.#pieces = [];
+    this.#text = "";
+    this.#pieces = undefined;
     this.#builtBytes = 0;
   }
 
@@ -187,32 +197,38 @@ export class Bracket implements TurnTaker {
   withdraw(error: HbiError): void {
     if (this.#state === "closed") return;
     const wasOpen = this.#state === "open";
-    if (this.#state === "waiting") this.#leave(this);
+    if (this.#state === "waiting") this.#owner.leaveTurn(this);
     this.#state = "closed";
     this.dropBuilt();
-    for (const wait of this.#opened) wait.fail(error);
-    this.#opened = [];
-    this.onClosed?.();
+    for (const wait of this.#opened ?? []) wait.fail(error);
+    this.#opened = undefined;
+    this.#owner.bracketClosed(this);
     if (wasOpen) this.#out.turn.release(this);
   }
 
   granted(): void {
     this.#state = "open";
     const { wire } = this.#out;
-    wire.text(this.#opening);
-    for (const piece of this.#pieces) {
-      if (typeof piece === "string") wire.text(piece);
-      else wire.own(piece);
+    if (this.#pieces === undefined) wire.text(this.#opening + this.#text);
+    else {
+      wire.text(this.#opening);
+      for (const piece of this.#pieces) {
+        if (typeof piece === "string") wire.text(piece);
+        else wire.own(piece);
+      }
+      wire.text(this.#text);
     }
     this.dropBuilt();
-    for (const wait of this.#opened) wait.settle();
-    this.#opened = [];
+    if (this.#opened !== undefined) {
+      for (const wait of this.#opened) wait.settle();
+      this.#opened = undefined;
+    }
     if (this.#isWhole) this.#finish();
   }
 
   #finish(): void {
     this.#state = "closed";
-    this.onClosed?.();
+    this.#owner.bracketClosed(this);
     this.#out.turn.release(this);
   }
 }

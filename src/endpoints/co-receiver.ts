@@ -20,29 +20,37 @@ interface ObjectWait {
   readonly env: HostingEnv | undefined;
 }
 
+/** The conversation that receives. */
+export interface Receiving {
+  /** lands the objects */
+  readonly env: HostingEnv;
+}
+
 export class CoReceiver {
   readonly intake: RawIntake;
   readonly #connection: Keeper;
-  readonly #env: () => HostingEnv;
+  readonly #co: Receiving;
   /** objects that came before they were asked for */
-  readonly #objects: string[] = [];
+  #objects: string[] | undefined;
   #objectChars = 0;
-  readonly #waiting: ObjectWait[] = [];
+  #waiting: ObjectWait[] | undefined;
   #isReceivingData = false;
 
-  constructor(connection: Keeper, env: () => HostingEnv) {
+  constructor(connection: Keeper, co: Receiving) {
     this.#connection = connection;
-    this.#env = env;
+    this.#co = co;
     this.intake = new RawIntake(connection.limits.maxBufferedBytes);
   }
 
   get isWaitingForObject(): boolean {
-    while (this.#waiting[0]?.wait.isSettled === true) this.#waiting.shift();
-    return this.#waiting.length > 0;
+    const waiting = this.#waiting;
+    if (waiting === undefined) return false;
+    while (waiting[0]?.wait.isSettled === true) waiting.shift();
+    return waiting.length > 0;
   }
 
   get hasObject(): boolean {
-    return this.#objects.length > 0;
+    return this.#objects !== undefined && this.#objects.length > 0;
   }
 
   /** Whether one more object may be held for somebody who may ask for it. */
@@ -56,17 +64,18 @@ export class CoReceiver {
     hints: WaitHints = {},
     env?: HostingEnv,
   ): Promise<SchemaOutput<S>> {
-    const text = this.#objects.shift();
+    const text = this.#objects?.shift();
     let value: unknown;
     if (text === undefined) {
       const wait = this.#connection.waits.start<unknown>(options, hints);
+      this.#waiting ??= [];
       this.#waiting.push({ wait, schema, env });
       this.#connection.pump();
       value = await wait.promise;
     } else {
       this.#objectChars -= text.length;
       this.#connection.pump();
-      value = checked(landObject(text, env ?? this.#env(), this.#connection), schema);
+      value = checked(landObject(text, env ?? this.#co.env, this.#connection), schema);
     }
     return value as SchemaOutput<S>; // validated by that schema
   }
@@ -74,14 +83,15 @@ export class CoReceiver {
   /** Gives the object to whoever waits first, or keeps it. */
   onObject(text: string): void {
     if (!this.isWaitingForObject) {
+      this.#objects ??= [];
       this.#objects.push(text);
       this.#objectChars += text.length;
       return;
     }
-    const waiting = this.#waiting.shift();
+    const waiting = this.#waiting?.shift();
     if (waiting === undefined) return;
     try {
-      const value = landObject(text, waiting.env ?? this.#env(), this.#connection);
+      const value = landObject(text, waiting.env ?? this.#co.env, this.#connection);
       waiting.wait.settle(checked(value, waiting.schema));
     } catch (thrown) {
       waiting.wait.fail(thrown instanceof HbiError ? thrown : failure("handler", undefined, { cause: thrown }));
@@ -90,17 +100,17 @@ export class CoReceiver {
 
   /** The objects that are waited for do not come. */
   failObjects(reason: Reason, where?: string): void {
-    if (this.#waiting.length > 0) this.#failWaiting(failure(reason, where)); // an error costs more than a packet
+    if (this.#waiting !== undefined && this.#waiting.length > 0) this.#failWaiting(failure(reason, where)); // an error costs more than a packet
   }
 
   #failWaiting(error: HbiError): void {
-    for (const { wait } of this.#waiting.splice(0)) wait.fail(error);
+    for (const { wait } of this.#waiting?.splice(0) ?? []) wait.fail(error);
   }
 
   fail(error: HbiError): void {
     this.#failWaiting(error);
     this.intake.fail(error);
-    this.#objects.length = 0;
+    this.#objects = undefined;
     this.#objectChars = 0;
   }
 

@@ -30,7 +30,7 @@ export class Connection implements TransportSink, Keeper, ReadHost {
   readonly clock: Clock;
   readonly isExtended: boolean;
   readonly waits: Waits;
-  readonly turn = new SendTurn();
+  readonly turn = new SendTurn(() => !this.wire.isAboveHighWater);
   readonly wire: Wire;
   readonly posting: PostingEnd;
   readonly hosting: HostingEnd;
@@ -211,6 +211,7 @@ export class Connection implements TransportSink, Keeper, ReadHost {
 
   onDrain(): void {
     this.wire.onDrain();
+    this.turn.grant();
     this.pump();
   }
 

@@ -13,7 +13,7 @@ import type { HostingEnv } from "../registry/hosting-env.ts";
 import { type Plan, planScript } from "../registry/plan.ts";
 import { encodePacket, type Packet } from "../wire/packet.ts";
 import type { PacketReader } from "../wire/packet-reader.ts";
-import { Bracket } from "./bracket.ts";
+import { Bracket, type BracketOwner } from "./bracket.ts";
 import { isUrgent } from "./builtin-names.ts";
 import { CoReceiver, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import { packetOf, sendBuffers, settled } from "./co-sender.ts";
@@ -24,7 +24,7 @@ import { HO_STAGES, type HoEvent, type HoStage, nextStage } from "./stages.ts";
 import { isSeedStyle, type Token } from "./token.ts";
 import { unguarded, type Wait, type WaitOptions } from "./waits.ts";
 
-export class HoCo implements BracketReader, LandingHost {
+export class HoCo implements BracketReader, LandingHost, BracketOwner {
   readonly #connection: Keeper;
   readonly #token: Token;
   readonly #receiver: CoReceiver;
@@ -50,19 +50,13 @@ export class HoCo implements BracketReader, LandingHost {
     this.#connection = connection;
     this.#env = env;
     this.#token = token;
-    this.#receiver = new CoReceiver(connection, () => this.#env);
+    this.#receiver = new CoReceiver(connection, this);
     this.#isSeedStyle = isSeedStyle(token);
     this.#beganAt = connection.clock.now();
     this.#landedAt = this.#beganAt;
     const id = token.isExtended ? token.seq : token.text;
-    const { hosting } = connection;
-    const enter = this.#isSeedStyle ? (bracket: Bracket) => hosting.enterSeedAnswer(bracket) : undefined;
-    this.#bracket = new Bracket(connection, `answer ${token.seq}`, encodePacket("co_ack_begin", id), enter);
-    if (this.#isSeedStyle) hosting.queueSeedAnswer(this.#bracket);
-    this.#bracket.onClosed = () => {
-      if (this.#isSeedStyle) hosting.seedAnswerClosed(this.#bracket);
-      this.#release();
-    };
+    this.#bracket = new Bracket(connection, this, encodePacket("co_ack_begin", id));
+    if (this.#isSeedStyle) connection.hosting.queueSeedAnswer(this.#bracket);
   }
 
   /** The conversation's id as the peer counts. */
@@ -310,12 +304,9 @@ export class HoCo implements BracketReader, LandingHost {
       this.#fail(plan.refusal, plan.rawBytes, plan.answersObject);
       return;
     }
-    const landing = new Landing(this, this.#env, plan);
-    this.#landing = landing;
-    landing.start();
-    if (!landing.isRunning) return;
-    landing.onEnd = () => this.#release(); // given up and ended at last
-    this.#startTimer();
+    this.#landing = new Landing(this, this.#env, plan);
+    this.#landing.start();
+    if (this.#landing.isRunning) this.#startTimer();
   }
 
   /** What the token promises about raw data must agree with what the script plans. */
@@ -347,13 +338,21 @@ export class HoCo implements BracketReader, LandingHost {
 
   // --- landing: called by Landing ------------------------------------------------------------------------------------
 
-  enter<T>(handler: () => T): T {
-    return this.#connection.hosting.enter(this, handler);
+  enter(): unknown {
+    return this.#connection.hosting.enter(this);
+  }
+
+  leave(outer: unknown): void {
+    this.#connection.hosting.leave(outer as HoCo | undefined); // as given by `enter`
   }
 
   stepLanded(result: unknown, isDeclared: boolean): void {
     this.#checkDrain();
     if (isDeclared && !this.#wantsValue) this.#answer(result);
+  }
+
+  landingEnded(): void {
+    this.#release(); // it may have been given up, or closed early
   }
 
   landed(value: unknown): void {
@@ -471,6 +470,26 @@ export class HoCo implements BracketReader, LandingHost {
     if (rawBytes === undefined) throw failure("position_lost");
     this.intake.discard(rawBytes);
     this.#checkDrain();
+  }
+
+  // --- writing: called by the bracket --------------------------------------------------------------------------------
+
+  get label(): string {
+    return `answer ${this.#token.seq}`;
+  }
+
+  enterTurn(bracket: Bracket): void {
+    if (this.#isSeedStyle) this.#connection.hosting.enterSeedAnswer(bracket);
+    else this.#connection.turn.request(bracket);
+  }
+
+  leaveTurn(bracket: Bracket): void {
+    this.#connection.turn.withdraw(bracket);
+  }
+
+  bracketClosed(bracket: Bracket): void {
+    if (this.#isSeedStyle) this.#connection.hosting.seedAnswerClosed(bracket);
+    this.#release();
   }
 
   // --- ending --------------------------------------------------------------------------------------------------------

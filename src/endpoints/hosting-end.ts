@@ -65,14 +65,14 @@ export class HostingEnd implements HostingDesk {
     return co;
   }
 
-  enter<T>(co: HoCo, handler: () => T): T {
+  enter(co: HoCo): HoCo | undefined {
     const outer = this.#co;
     this.#co = co;
-    try {
-      return handler();
-    } finally {
-      this.#co = outer;
-    }
+    return outer;
+  }
+
+  leave(outer: HoCo | undefined): void {
+    this.#co = outer;
   }
 
   /** The peer waits no more for the answer to one of its conversations. */

@@ -26,6 +26,10 @@ export interface BracketReader {
 /** A conversation that this side started. */
 export interface PostedConversation extends BracketReader {
   readonly seq: number;
+  /** Whether it holds a place on the wire: for the posting end. */
+  isAdmitted: boolean;
+  /** Whether it may ask for an object by `co_send`. */
+  readonly mayAsk: boolean;
   /** the id as the peer acknowledges it */
   readonly coSeq: string;
   /** Whether a part of it is on the wire and the end is not. */
@@ -44,7 +48,7 @@ export interface PostingDesk {
   /** What stands behind the number in the token of a call that may take so long. */
   callSuffix(deadlineMs: number): string;
   /** Asks for a place on the wire, then for the send turn. */
-  admit(seq: number, taker: TurnTaker, isUrgent?: boolean): void;
+  admit(conversation: PostedConversation, taker: TurnTaker, isUrgent?: boolean): void;
   withdraw(taker: TurnTaker): void;
   /** The peer has shown that it speaks the extension. */
   extensionSeen(): void;
@@ -52,14 +56,15 @@ export interface PostingDesk {
   replace(conversation: PostedConversation, successor: PostedConversation): void;
   /** Tells a peer that knows how to be told that nobody waits for the answer any more. */
   cancelAtPeer(seq: number): void;
-  completed(seq: number): void;
+  completed(conversation: PostedConversation): void;
 }
 
 /** The hosting end, to its conversations. */
 export interface HostingDesk {
   readonly liveCount: number;
-  /** Runs `handler` with `co` as the current conversation. */
-  enter<T>(co: BracketReader, handler: () => T): T;
+  /** Makes `co` the current conversation; gives the one that was, for `leave`. */
+  enter(co: BracketReader): BracketReader | undefined;
+  leave(outer: BracketReader | undefined): void;
   /** Whether one more than `maxInFlight` has begun: it may only be one of the library's own messages. */
   readonly isOverfull: boolean;
   ended(co: BracketReader): void;

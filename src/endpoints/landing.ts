@@ -13,10 +13,13 @@ import type { RawIntake } from "./raw-intake.ts";
 export interface LandingHost {
   readonly intake: RawIntake;
   readonly limits: Limits;
-  /** Runs `handler` as the conversation being landed. */
-  enter<T>(handler: () => T): T;
+  /** Makes it the conversation being landed; gives the one that was, for `leave`. */
+  enter(): unknown;
+  leave(outer: unknown): void;
   /** A statement has run; `result` is validated, and declared if `isDeclared`. */
   stepLanded(result: unknown, isDeclared: boolean): void;
+  /** No handler of it is at work any more, also after it was given up. Before `landed` and `landingFailed`. */
+  landingEnded(): void;
   /** All have run; `value` is that of the last. */
   landed(value: unknown): void;
   /** One failed. `rawBytes` is what is unread of its data and that of the statements behind it; undefined: unknown. */
@@ -32,8 +35,6 @@ export class Landing {
   #isAnnounced = false;
   #isAbandoned = false;
   #value: unknown;
-  /** told when the handler has really ended, also after it was given up */
-  onEnd: (() => void) | undefined;
 
   constructor(host: LandingHost, env: HostingEnv, plan: Plan) {
     this.#host = host;
@@ -105,7 +106,7 @@ export class Landing {
       }
     }
     this.#isRunning = false;
-    this.onEnd?.();
+    this.#host.landingEnded();
     this.#host.landed(this.#value);
   }
 
@@ -126,9 +127,23 @@ export class Landing {
   }
 
   #begin(step: Step): unknown {
-    const params = this.#host.enter(() => stepParams(step, this.#env, this.#host));
-    if (isPromise(params)) return params.then((ready) => this.#invoke(step, ready as object)); // see stepParams
-    return this.#invoke(step, params);
+    const outer = this.#host.enter();
+    try {
+      const params = stepParams(step, this.#env, this.#host);
+      if (!isPromise(params)) return this.#invoke(step, params);
+      return params.then((ready) => this.#invokeLater(step, ready as object)); // see stepParams
+    } finally {
+      this.#host.leave(outer);
+    }
+  }
+
+  #invokeLater(step: Step, params: object): unknown {
+    const outer = this.#host.enter();
+    try {
+      return this.#invoke(step, params);
+    } finally {
+      this.#host.leave(outer);
+    }
   }
 
   #invoke(step: Step, params: object | undefined): unknown {
@@ -142,7 +157,7 @@ export class Landing {
       this.#host.intake.announce(bytes);
     }
     this.#isAnnounced = true;
-    return this.#host.enter(() => runStep(step, params, this.#env, this.#host));
+    return runStep(step, params, this.#env, this.#host);
   }
 
   #end(step: Step, result: unknown): void {
@@ -154,13 +169,13 @@ export class Landing {
   #fail(thrown: unknown): void {
     const rawBytes = this.remainingRawBytes;
     this.#isRunning = false;
-    this.onEnd?.();
+    this.#host.landingEnded();
     this.#host.landingFailed(asHbiError(thrown), rawBytes);
   }
 
   #endAbandoned(): void {
     this.#isRunning = false;
-    this.onEnd?.();
+    this.#host.landingEnded();
   }
 
   #mayTakeRawData(index: number): boolean {

@@ -36,6 +36,8 @@ export interface CallRequest {
 
 export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   readonly seq: number;
+  isAdmitted = false;
+  readonly mayAsk = false;
   /** the object of the answer, all of them, or undefined */
   readonly promise: Promise<unknown>;
   readonly #connection: Keeper;
@@ -227,7 +229,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   #complete(): void {
     if (this.#state === "completed") return;
     this.#state = "completed";
-    this.#connection.posting.completed(this.seq);
+    this.#connection.posting.completed(this);
   }
 
   #fail(error: HbiError): void {

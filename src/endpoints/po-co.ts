@@ -9,7 +9,7 @@ import type { HostingEnv } from "../registry/hosting-env.ts";
 import { planScript } from "../registry/plan.ts";
 import { encodePacket, type Packet } from "../wire/packet.ts";
 import type { PacketReader } from "../wire/packet-reader.ts";
-import { Bracket } from "./bracket.ts";
+import { Bracket, type BracketOwner } from "./bracket.ts";
 import { CoReceiver, landObject, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import { packetOf, sendBuffers, settled } from "./co-sender.ts";
 import type { Keeper, PostedConversation } from "./keeper.ts";
@@ -34,7 +34,9 @@ export interface CoOptions extends WaitOptions {
   readonly dropsObjects?: boolean;
 }
 
-export class PoCo implements PostedConversation, LandingHost {
+export class PoCo implements PostedConversation, LandingHost, BracketOwner {
+  isAdmitted = false;
+  readonly mayAsk = true;
   readonly #connection: Keeper;
   readonly #seq: number;
   readonly #id: string;
@@ -61,7 +63,7 @@ export class PoCo implements PostedConversation, LandingHost {
     this.#connection = connection;
     this.#seq = seq;
     this.#options = options;
-    this.#receiver = new CoReceiver(connection, () => this.#env);
+    this.#receiver = new CoReceiver(connection, this);
     const tokenOptions: TokenOptions = {
       ...(options.hasNoRawData === true ? { hasNoRawData: true } : {}),
       ...(options.rawBytes === undefined ? {} : { rawBytes: options.rawBytes }),
@@ -70,14 +72,7 @@ export class PoCo implements PostedConversation, LandingHost {
         : { deadlineMs: options.timeoutMs }),
     };
     this.#id = formatToken(seq, connection.isExtended, tokenOptions);
-    const { posting } = connection;
-    this.#bracket = new Bracket(
-      connection,
-      `conversation ${seq}`,
-      encodePacket("co_begin", this.#id),
-      (bracket) => posting.admit(seq, bracket),
-      (bracket) => posting.withdraw(bracket),
-    );
+    this.#bracket = new Bracket(connection, this, encodePacket("co_begin", this.#id));
     this.#hints = { onTimeout: () => connection.explainTimeout(this) };
   }
 
@@ -125,7 +120,8 @@ export class PoCo implements PostedConversation, LandingHost {
     return this.#receiver.intake;
   }
 
-  get #env(): HostingEnv {
+  /** The environment that lands the answer. */
+  get env(): HostingEnv {
     return this.#options.env ?? this.#connection.env;
   }
 
@@ -434,7 +430,7 @@ export class PoCo implements PostedConversation, LandingHost {
   /** What can't be landed harms nobody where it is certain that no raw data stands behind it. */
   #landUnwanted(text: string): unknown {
     try {
-      return landObject(text, this.#env, this.#connection);
+      return landObject(text, this.env, this.#connection);
     } catch (thrown) {
       if (this.#options.hasNoRawAnswer !== true) throw thrown;
       return asHbiError(thrown);
@@ -444,7 +440,7 @@ export class PoCo implements PostedConversation, LandingHost {
   /** Before the object is given to anybody: who gets it can rely on its raw data. */
   #announceBehind(text: string): void {
     try {
-      this.intake.announce(this.#bytesBehind(landObject(text, this.#env, this.#connection)));
+      this.intake.announce(this.#bytesBehind(landObject(text, this.env, this.#connection)));
     } catch (thrown) {
       this.#receiver.fail(asHbiError(thrown));
       throw thrown;
@@ -466,12 +462,12 @@ export class PoCo implements PostedConversation, LandingHost {
   #land(text: string): void {
     if (text === "") return;
     try {
-      const plan = planScript(parseScript(text, this.limits), this.#env, this.limits);
+      const plan = planScript(parseScript(text, this.limits), this.env, this.limits);
       if (plan.refusal !== undefined) {
         this.landingFailed(plan.refusal, plan.rawBytes);
         return;
       }
-      this.#landing = new Landing(this, this.#env, plan);
+      this.#landing = new Landing(this, this.env, plan);
     } catch (thrown) {
       this.landingFailed(asHbiError(thrown), undefined);
       return;
@@ -479,13 +475,15 @@ export class PoCo implements PostedConversation, LandingHost {
     this.#landing.start();
   }
 
-  enter<T>(handler: () => T): T {
-    return handler();
-  }
+  enter(): undefined {}
+
+  leave(): void {}
 
   stepLanded(): void {
     this.#checkDrain();
   }
+
+  landingEnded(): void {}
 
   landed(): void {
     this.#connection.pump();
@@ -494,7 +492,7 @@ export class PoCo implements PostedConversation, LandingHost {
   /** A script of the answer that fails here concerns this conversation alone, when the bytes behind it are certain. */
   landingFailed(error: HbiError, rawBytes: number | undefined): void {
     this.#connection.report(error, `answer ${this.coSeq}`);
-    const rest = this.#env.takesRawData ? rawBytes : 0;
+    const rest = this.env.takesRawData ? rawBytes : 0;
     if (rest === undefined) {
       this.#connection.cut(error);
       return;
@@ -513,6 +511,22 @@ export class PoCo implements PostedConversation, LandingHost {
     return false;
   }
 
+  // --- writing: called by the bracket --------------------------------------------------------------------------------
+
+  get label(): string {
+    return `conversation ${this.#seq}`;
+  }
+
+  enterTurn(bracket: Bracket): void {
+    this.#connection.posting.admit(this, bracket);
+  }
+
+  leaveTurn(bracket: Bracket): void {
+    this.#connection.posting.withdraw(bracket);
+  }
+
+  bracketClosed(): void {}
+
   // --- ending --------------------------------------------------------------------------------------------------------
 
   #complete(): void {
@@ -523,7 +537,7 @@ export class PoCo implements PostedConversation, LandingHost {
     this.#answerWait?.settle();
     if (this.#failure === undefined) this.#completion?.settle();
     else this.#completion?.fail(this.#failure);
-    this.#connection.posting.completed(this.#seq); // last: it may end the connection, which tells everybody else less
+    this.#connection.posting.completed(this); // last: it may end the connection, which tells everybody else less
   }
 
   /** No answer can come any more: everything that waits here is told, and whether it may have landed. */

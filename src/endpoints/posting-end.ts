@@ -19,9 +19,12 @@ export class PostingEnd implements PostingDesk {
   readonly #counter = new SeqCounter();
   /** begun and not completed */
   readonly #live = new Map<number, PostedConversation>();
-  /** those of them that hold a place on the wire */
-  readonly #admitted = new Set<number>();
-  readonly #gate = new Map<TurnTaker, number>();
+  /** how many of them hold a place on the wire */
+  #admitted = 0;
+  /** those that wait for one */
+  readonly #gate = new Map<TurnTaker, PostedConversation>();
+  /** those on the wire that may ask for an object by `co_send`, in the order of sending */
+  readonly #asking = new Set<PostedConversation>();
   readonly #isLive = (seq: number): boolean => this.#live.has(seq);
   #suffixMs = Number.NaN;
   #suffix = "";
@@ -139,7 +142,7 @@ export class PostingEnd implements PostingDesk {
     const call = new PoCall(this.#connection, this.#takeSeq(), request);
     this.#live.set(call.seq, call);
     this.#connection.conversationBegun();
-    this.admit(call.seq, call, request.isUrgent);
+    this.admit(call, call, request.isUrgent);
     call.waits();
     return call;
   }
@@ -159,12 +162,14 @@ export class PostingEnd implements PostingDesk {
     return this.#counter.take(this.#isLive);
   }
 
-  admit(seq: number, taker: TurnTaker, isUrgent = false): void {
-    if (!isUrgent && this.#admitted.size >= this.#connection.limits.maxPostedInFlight) {
-      this.#gate.set(taker, seq);
+  admit(conversation: PostedConversation, taker: TurnTaker, isUrgent = false): void {
+    if (!isUrgent && this.#admitted >= this.#connection.limits.maxPostedInFlight) {
+      this.#gate.set(taker, conversation);
       return;
     }
-    this.#admitted.add(seq);
+    conversation.isAdmitted = true;
+    this.#admitted += 1;
+    if (conversation.mayAsk) this.#asking.add(conversation);
     this.#connection.turn.request(taker);
   }
 
@@ -175,6 +180,7 @@ export class PostingEnd implements PostingDesk {
 
   replace(conversation: PostedConversation, successor: PostedConversation): void {
     this.#live.set(conversation.seq, successor);
+    successor.isAdmitted = conversation.isAdmitted;
     this.#connection.handOverReader(conversation, successor);
   }
 
@@ -216,24 +222,31 @@ export class PostingEnd implements PostingDesk {
       .promise;
   }
 
-  completed(seq: number): void {
-    this.#live.delete(seq);
-    if (this.#admitted.delete(seq)) {
-      for (const [taker, waiting] of this.#gate) {
-        if (this.#admitted.size >= this.#connection.limits.maxPostedInFlight) break;
-        this.#gate.delete(taker);
-        this.admit(waiting, taker);
-        break;
-      }
+  completed(conversation: PostedConversation): void {
+    this.#live.delete(conversation.seq);
+    if (conversation.isAdmitted) {
+      conversation.isAdmitted = false;
+      this.#admitted -= 1;
+      this.#asking.delete(conversation);
+      this.#admitNext();
     }
     this.#connection.conversationEnded();
+  }
+
+  #admitNext(): void {
+    if (this.#gate.size === 0 || this.#admitted >= this.#connection.limits.maxPostedInFlight) return;
+    for (const [taker, conversation] of this.#gate) {
+      this.#gate.delete(taker);
+      this.admit(conversation, taker);
+      return;
+    }
   }
 
   /** co_ack_begin: who reads on. @throws HbiError failed_precondition for an id that is not in flight */
   answerBegins(id: string): PostedConversation {
     const seq = seqOf(id);
     const co = this.#live.get(Number(seq));
-    if (co === undefined || co.coSeq !== seq || !this.#admitted.has(co.seq)) {
+    if (co === undefined || co.coSeq !== seq || !co.isAdmitted) {
       throw failure("bad_state", "co_ack_begin of an unknown id");
     }
     this.#hasBeenAnswered = true;
@@ -244,7 +257,7 @@ export class PostingEnd implements PostingDesk {
 
   /** A co_recv outside of any bracket: the reference's answer to co_send, in the order asked. */
   takeLoneObject(text: string): void {
-    for (const seq of this.#admitted) if (this.#live.get(seq)?.takeLoneObject(text) === true) return;
+    for (const co of this.#asking) if (co.takeLoneObject(text)) return;
     throw failure("bad_state", "an object outside of a conversation");
   }
 

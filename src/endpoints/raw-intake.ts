@@ -18,6 +18,8 @@ interface Next {
 }
 
 const SPENT = new Uint8Array(0);
+/** For the many that never queue anything; nothing is ever put into it. */
+const NONE: Uint8Array[] = [];
 
 /** What a queued chunk costs beside its bytes, so that a body in drips is bounded as well. */
 const CHUNK_COST_BYTES = 64;
@@ -27,7 +29,7 @@ export class RawIntake {
   #left = 0;
   /** bytes to throw away before anything else is read */
   #skip = 0;
-  #queue: Uint8Array[] = [];
+  #queue: Uint8Array[] = NONE;
   /** index of the first chunk not yet read: shifting would make a dripped body quadratic */
   #head = 0;
   #queuedBytes = 0;
@@ -73,7 +75,7 @@ export class RawIntake {
   discard(more = 0): void {
     this.#skip += this.#left + more;
     this.#left = 0;
-    this.#queue = [];
+    this.#queue = NONE;
     this.#head = 0;
     this.#queuedBytes = 0;
   }
@@ -101,6 +103,7 @@ export class RawIntake {
       this.#next = undefined;
       next.wait.settle(chunk);
     } else {
+      if (this.#queue === NONE) this.#queue = [];
       this.#queue.push(chunk);
       this.#queuedBytes += chunk.length;
     }

@@ -10,10 +10,17 @@ export interface TurnTaker {
 }
 
 export class SendTurn {
+  readonly #isWritable: () => boolean;
   readonly #waiting = new Set<TurnTaker>();
   #holder: TurnTaker | undefined;
   #isGranting = false;
   #isClosed = false;
+
+  /** @param isWritable whether the peer keeps up; while it does not nobody gets the turn, so that no more is queued for it than
+   *  the high-water mark and what one conversation writes */
+  constructor(isWritable: () => boolean) {
+    this.#isWritable = isWritable;
+  }
 
   get holder(): TurnTaker | undefined {
     return this.#holder;
@@ -24,16 +31,17 @@ export class SendTurn {
   }
 
   request(taker: TurnTaker): void {
-    if (this.#holder !== undefined || this.#waiting.size > 0 || this.#isGranting || this.#isClosed) {
+    const isNext = this.#holder === undefined && this.#waiting.size === 0 && !this.#isGranting && !this.#isClosed;
+    if (!isNext || !this.#isWritable()) {
       this.#waiting.add(taker);
-      this.#grant();
+      this.grant();
       return;
     }
     this.#isGranting = true; // nobody is before it: no queue is made for the most frequent case
     this.#holder = taker;
     taker.granted();
     this.#isGranting = false;
-    if (this.#waiting.size > 0) this.#grant();
+    if (this.#waiting.size > 0) this.grant();
   }
 
   /** Leaves the queue. */
@@ -44,7 +52,7 @@ export class SendTurn {
   release(taker: TurnTaker): void {
     if (this.#holder !== taker) return;
     this.#holder = undefined;
-    this.#grant();
+    if (this.#waiting.size > 0) this.grant();
   }
 
   /** The connection is over: nobody gets it any more. */
@@ -53,12 +61,13 @@ export class SendTurn {
     this.#waiting.clear();
   }
 
-  /** A loop, not a recursion: thousands of whole brackets may be waiting, each of which releases at once. */
-  #grant(): void {
+  /** Looks again whether somebody may write. A loop, not a recursion: thousands of whole brackets may be waiting, each of which
+   *  releases at once. */
+  grant(): void {
     if (this.#isGranting || this.#isClosed) return;
     this.#isGranting = true;
     for (const next of this.#waiting) {
-      if (this.#holder !== undefined) break;
+      if (this.#holder !== undefined || !this.#isWritable()) break;
       this.#waiting.delete(next);
       this.#holder = next;
       next.granted();
