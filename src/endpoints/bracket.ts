@@ -2,6 +2,7 @@
  * Bracket: what one conversation writes between its opening and its closing packet. Small sends are built up and go out as
  * one write when the bracket is whole; a longer one takes the send turn and holds it until it is closed.
  */
+import type { Chained } from "../chain.ts";
 import { failure, type HbiError } from "../errors.ts";
 import type { Wire } from "../wire/wire.ts";
 import type { SendTurn, TurnTaker } from "./send-turn.ts";
@@ -30,6 +31,9 @@ export interface BracketOwner {
 type BracketState = "building" | "waiting" | "open" | "closed";
 
 export class Bracket implements TurnTaker {
+  chain: unknown;
+  before: Chained | undefined;
+  behind: Chained | undefined;
   readonly #out: Outgoing;
   readonly #owner: BracketOwner;
   readonly #opening: string;

@@ -161,6 +161,10 @@ export class Connection implements TransportSink, Keeper, ReadHost {
     if (this.#hasPeerEnded && this.#reading.isExhausted) this.#finishAfterEnd();
   }
 
+  get readMs(): number {
+    return this.#reading.nowMs;
+  }
+
   readFailed(thrown: unknown): void {
     this.cut(asHbiError(thrown));
   }
@@ -219,6 +223,9 @@ export class Connection implements TransportSink, Keeper, ReadHost {
   sendLone(packet: string): void {
     const { turn, wire } = this;
     const taker: TurnTaker = {
+      chain: undefined,
+      before: undefined,
+      behind: undefined,
       label: "co_send answer",
       granted() {
         wire.text(packet);

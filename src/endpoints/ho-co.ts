@@ -2,6 +2,7 @@
  * HoCo: a conversation that the peer started and this side hosts: receives scripts, objects and raw data, works, answers.
  * docs/protocol.md, "the host".
  */
+import type { Chained } from "../chain.ts";
 import type { Timer } from "../clock.ts";
 import { asHbiError, failure, type HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
@@ -24,7 +25,10 @@ import { HO_STAGES, type HoEvent, type HoStage, nextStage } from "./stages.ts";
 import { isSeedStyle, type Token } from "./token.ts";
 import { unguarded, type Wait, type WaitOptions } from "./waits.ts";
 
-export class HoCo implements BracketReader, LandingHost, BracketOwner {
+export class HoCo implements BracketReader, LandingHost, BracketOwner, Chained {
+  chain: unknown;
+  before: Chained | undefined;
+  behind: Chained | undefined;
   readonly #connection: Keeper;
   readonly #token: Token;
   readonly #receiver: CoReceiver;
@@ -52,7 +56,7 @@ export class HoCo implements BracketReader, LandingHost, BracketOwner {
     this.#token = token;
     this.#receiver = new CoReceiver(connection, this);
     this.#isSeedStyle = isSeedStyle(token);
-    this.#beganAt = connection.clock.now();
+    this.#beganAt = connection.readMs;
     this.#landedAt = this.#beganAt;
     const id = token.isExtended ? token.seq : token.text;
     this.#bracket = new Bracket(connection, this, encodePacket("co_ack_begin", id));

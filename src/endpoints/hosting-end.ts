@@ -1,6 +1,7 @@
 /**
  * HostingEnd: where conversations of the peer are hosted. docs/protocol.md, "the host".
  */
+import { Chain } from "../chain.ts";
 import type { HbiError } from "../errors.ts";
 import type { Bracket } from "./bracket.ts";
 import { HoCo } from "./ho-co.ts";
@@ -11,7 +12,7 @@ export class HostingEnd implements HostingDesk {
   readonly #connection: Keeper;
   readonly #tokens = new TokenReader();
   /** begun, and the handler or the answer has not ended */
-  readonly #live = new Set<HoCo>();
+  readonly #live = new Chain<HoCo>();
   /** answers to seed-era posters, which must come in the order of the questions */
   #seedAnswers: Bracket[] = [];
   /** those of them that have something to say */
@@ -77,7 +78,7 @@ export class HostingEnd implements HostingDesk {
 
   /** The peer waits no more for the answer to one of its conversations. */
   cancel(seq: string): void {
-    for (const co of this.#live) if (co.coSeq === seq) co.cancel(); // at most `maxInFlight`
+    for (const co of this.#live.toArray()) if (co.coSeq === seq) co.cancel(); // at most `maxInFlight`
   }
 
   peerGoesAway(reason: string | undefined): void {
@@ -85,12 +86,12 @@ export class HostingEnd implements HostingDesk {
   }
 
   ended(co: HoCo): void {
-    this.#live.delete(co);
+    this.#live.remove(co);
     this.#connection.conversationEnded();
   }
 
   loseAll(error: HbiError): void {
-    for (const co of this.#live) co.lose(error);
+    for (const co of this.#live.toArray()) co.lose(error);
   }
 
   // --- seed-era posters: docs/protocol.md, "seed-era ids" ------------------------------------------------------------

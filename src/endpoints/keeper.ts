@@ -2,6 +2,7 @@
  * Keeper: what the conversations and the two ends know of their connection. It stands apart from the connection, which
  * makes them, so that this room has no import cycles.
  */
+import type { Chained } from "../chain.ts";
 import type { Clock } from "../clock.ts";
 import type { HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
@@ -9,7 +10,6 @@ import type { HostingEnv } from "../registry/hosting-env.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { PacketReader } from "../wire/packet-reader.ts";
 import type { Bracket, Outgoing } from "./bracket.ts";
-import type { TurnTaker } from "./send-turn.ts";
 
 /** A conversation that holds the read turn: from its opening packet to its closing one nobody else reads. */
 export interface BracketReader {
@@ -24,7 +24,7 @@ export interface BracketReader {
 }
 
 /** A conversation that this side started. */
-export interface PostedConversation extends BracketReader {
+export interface PostedConversation extends BracketReader, Chained {
   readonly seq: number;
   /** Whether it holds a place on the wire: for the posting end. */
   isAdmitted: boolean;
@@ -34,6 +34,8 @@ export interface PostedConversation extends BracketReader {
   readonly coSeq: string;
   /** Whether a part of it is on the wire and the end is not. */
   readonly isSending: boolean;
+  /** It has a place on the wire, and may ask for the send turn. */
+  admitted(): void;
   answerBegins(): void;
   /** Takes an answer to `co_send` outside of any bracket; false when it asked for none. */
   takeLoneObject(text: string): boolean;
@@ -47,9 +49,10 @@ export interface PostingDesk {
   readonly knowsExtension: boolean;
   /** What stands behind the number in the token of a call that may take so long. */
   callSuffix(deadlineMs: number): string;
-  /** Asks for a place on the wire, then for the send turn. */
-  admit(conversation: PostedConversation, taker: TurnTaker, isUrgent?: boolean): void;
-  withdraw(taker: TurnTaker): void;
+  /** Asks for a place on the wire. */
+  admit(conversation: PostedConversation, isUrgent?: boolean): void;
+  /** Asks no more. */
+  withdraw(conversation: PostedConversation): void;
   /** The peer has shown that it speaks the extension. */
   extensionSeen(): void;
   /** `successor` reads the rest of the answer. */
@@ -84,6 +87,8 @@ export interface Keeper extends Outgoing {
   readonly remoteAddress: string;
   readonly posting: PostingDesk;
   readonly hosting: HostingDesk;
+  /** When what is being read now was read, within `maxTurnMs`. */
+  readonly readMs: number;
   /** Handles what has arrived, as far as somebody wants it. */
   pump(): void;
   /** Another conversation goes on reading this bracket. */

@@ -3,6 +3,7 @@
  * read, one promise. Whatever else an answer may hold (scripts of the host) is left to a PoCo that takes over.
  */
 import type { z } from "zod";
+import type { Chained } from "../chain.ts";
 import type { Timer } from "../clock.ts";
 import { asHbiError, failure, HbiError } from "../errors.ts";
 import { validate } from "../registry/validate.ts";
@@ -38,6 +39,9 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   readonly seq: number;
   isAdmitted = false;
   readonly mayAsk = false;
+  chain: unknown;
+  before: Chained | undefined;
+  behind: Chained | undefined;
   /** the object of the answer, all of them, or undefined */
   readonly promise: Promise<unknown>;
   readonly #connection: Keeper;
@@ -99,6 +103,11 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   }
 
   // --- sending -------------------------------------------------------------------------------------------------------
+
+  /** It has a place on the wire. */
+  admitted(): void {
+    this.#connection.turn.request(this);
+  }
 
   granted(): void {
     const { wire, posting, turn, clock } = this.#connection;
@@ -213,6 +222,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
     this.#fail(this.#state === "waiting" ? withLanded(error, false) : error);
     if (this.#state === "waiting") {
       posting.withdraw(this);
+      this.#connection.turn.withdraw(this);
       this.#complete();
       return;
     }

@@ -1,6 +1,7 @@
 /**
  * PoCo: a conversation that this side starts: sends, then receives the answer. docs/protocol.md, "the poster".
  */
+import type { Chained } from "../chain.ts";
 import { asHbiError, failure, HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { parseScript } from "../parser/parse.ts";
@@ -37,6 +38,9 @@ export interface CoOptions extends WaitOptions {
 export class PoCo implements PostedConversation, LandingHost, BracketOwner {
   isAdmitted = false;
   readonly mayAsk = true;
+  chain: unknown;
+  before: Chained | undefined;
+  behind: Chained | undefined;
   readonly #connection: Keeper;
   readonly #seq: number;
   readonly #id: string;
@@ -517,12 +521,17 @@ export class PoCo implements PostedConversation, LandingHost, BracketOwner {
     return `conversation ${this.#seq}`;
   }
 
-  enterTurn(bracket: Bracket): void {
-    this.#connection.posting.admit(this, bracket);
+  enterTurn(): void {
+    this.#connection.posting.admit(this);
+  }
+
+  admitted(): void {
+    this.#connection.turn.request(this.#bracket);
   }
 
   leaveTurn(bracket: Bracket): void {
-    this.#connection.posting.withdraw(bracket);
+    this.#connection.posting.withdraw(this);
+    this.#connection.turn.withdraw(bracket);
   }
 
   bracketClosed(): void {}

@@ -2,6 +2,7 @@
  * PostingEnd: where this side starts conversations. Keeps at most as many of them unanswered on the wire as a host takes;
  * more wait here, in the order asked. docs/protocol.md, "conversations".
  */
+import { Chain } from "../chain.ts";
 import { failure, type HbiError, oneLine } from "../errors.ts";
 import { repr } from "../parser/repr.ts";
 import type { Script } from "../parser/script.ts";
@@ -10,7 +11,7 @@ import type { Keeper, PostedConversation, PostingDesk } from "./keeper.ts";
 import { type CallRequest, PoCall } from "./po-call.ts";
 import { type CoOptions, PoCo } from "./po-co.ts";
 import type { Buffers } from "./raw-intake.ts";
-import type { TurnTaker } from "./send-turn.ts";
+import { SeqRing } from "./seq-ring.ts";
 import { callTokenSuffix, SeqCounter, seqOf } from "./token.ts";
 import { checkTimeout, unguarded, type WaitOptions } from "./waits.ts";
 
@@ -18,14 +19,14 @@ export class PostingEnd implements PostingDesk {
   readonly #connection: Keeper;
   readonly #counter = new SeqCounter();
   /** begun and not completed */
-  readonly #live = new Map<number, PostedConversation>();
+  readonly #live = new SeqRing<PostedConversation>();
   /** how many of them hold a place on the wire */
   #admitted = 0;
   /** those that wait for one */
-  readonly #gate = new Map<TurnTaker, PostedConversation>();
+  readonly #gate = new Chain<PostedConversation>();
   /** those on the wire that may ask for an object by `co_send`, in the order of sending */
   readonly #asking = new Set<PostedConversation>();
-  readonly #isLive = (seq: number): boolean => this.#live.has(seq);
+  readonly #isFree = (seq: number): boolean => this.#live.isFree(seq);
   #suffixMs = Number.NaN;
   #suffix = "";
   #knowsExtension = false;
@@ -63,8 +64,7 @@ export class PostingEnd implements PostingDesk {
 
   /** Whether a conversation is half on the wire, so that nothing else may be written. */
   get isSending(): boolean {
-    for (const co of this.#live.values()) if (co.isSending) return true;
-    return false;
+    return this.#live.toArray().some((co) => co.isSending);
   }
 
   /** Conversations that are not completed. */
@@ -126,7 +126,7 @@ export class PostingEnd implements PostingDesk {
   begin(options: CoOptions): PoCo {
     this.#connection.checkAccepting();
     const co = new PoCo(this.#connection, this.#takeSeq(), options);
-    this.#live.set(co.seq, co);
+    this.#live.set(co);
     this.#connection.conversationBegun();
     co.heedSignal();
     return co;
@@ -140,9 +140,9 @@ export class PostingEnd implements PostingDesk {
     const { signal } = request;
     if (signal?.aborted === true) throw failure("cancelled", undefined, { cause: signal.reason });
     const call = new PoCall(this.#connection, this.#takeSeq(), request);
-    this.#live.set(call.seq, call);
+    this.#live.set(call);
     this.#connection.conversationBegun();
-    this.admit(call, call, request.isUrgent);
+    this.admit(call, request.isUrgent);
     call.waits();
     return call;
   }
@@ -159,27 +159,26 @@ export class PostingEnd implements PostingDesk {
   #takeSeq(): number {
     const { maxPostedInFlight, maxPostedWaiting } = this.#connection.limits;
     if (this.#live.size >= maxPostedInFlight + maxPostedWaiting) throw failure("too_many_waiting");
-    return this.#counter.take(this.#isLive);
+    return this.#counter.take(this.#isFree);
   }
 
-  admit(conversation: PostedConversation, taker: TurnTaker, isUrgent = false): void {
+  admit(conversation: PostedConversation, isUrgent = false): void {
     if (!isUrgent && this.#admitted >= this.#connection.limits.maxPostedInFlight) {
-      this.#gate.set(taker, conversation);
+      this.#gate.add(conversation);
       return;
     }
     conversation.isAdmitted = true;
     this.#admitted += 1;
     if (conversation.mayAsk) this.#asking.add(conversation);
-    this.#connection.turn.request(taker);
+    conversation.admitted();
   }
 
-  withdraw(taker: TurnTaker): void {
-    this.#gate.delete(taker);
-    this.#connection.turn.withdraw(taker);
+  withdraw(conversation: PostedConversation): void {
+    this.#gate.remove(conversation);
   }
 
   replace(conversation: PostedConversation, successor: PostedConversation): void {
-    this.#live.set(conversation.seq, successor);
+    this.#live.set(successor);
     successor.isAdmitted = conversation.isAdmitted;
     this.#connection.handOverReader(conversation, successor);
   }
@@ -235,11 +234,8 @@ export class PostingEnd implements PostingDesk {
 
   #admitNext(): void {
     if (this.#gate.size === 0 || this.#admitted >= this.#connection.limits.maxPostedInFlight) return;
-    for (const [taker, conversation] of this.#gate) {
-      this.#gate.delete(taker);
-      this.admit(conversation, taker);
-      return;
-    }
+    const next = this.#gate.shift();
+    if (next !== undefined) this.admit(next);
   }
 
   /** co_ack_begin: who reads on. @throws HbiError failed_precondition for an id that is not in flight */
@@ -263,7 +259,7 @@ export class PostingEnd implements PostingDesk {
 
   loseAll(error: HbiError): void {
     this.#gate.clear();
-    for (const co of this.#live.values()) co.lose(error);
+    for (const co of this.#live.toArray()) co.lose(error);
   }
 }
 

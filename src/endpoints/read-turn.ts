@@ -38,6 +38,7 @@ export class ReadTurn {
   #isPaused = false;
   #isStopped = false;
   #isBlocked = false;
+  #nowMs = 0;
 
   constructor(
     transport: Transport,
@@ -58,6 +59,11 @@ export class ReadTurn {
   /** The conversation that reads; undefined: the keeper. */
   get owner(): BracketReader | undefined {
     return this.#owner;
+  }
+
+  /** The time, as it was last looked at in this turn. */
+  get nowMs(): number {
+    return this.#nowMs;
   }
 
   /** Where in the stream of packets the reader stands. */
@@ -125,12 +131,12 @@ export class ReadTurn {
   #pumpPackets(): boolean {
     const { maxTurnPackets, maxTurnBytes, maxTurnMs } = this.#limits;
     const startBytes = this.#reader.consumedBytes;
-    let startMs: number | undefined;
+    const startMs = this.#clock.now();
+    this.#nowMs = startMs;
     for (let packets = 0; !this.#isStopped; packets++) {
       if (packets % PACKETS_PER_LOOK === PACKETS_PER_LOOK - 1) {
-        const nowMs = this.#clock.now();
-        startMs ??= nowMs;
-        if (nowMs - startMs > maxTurnMs || packets >= maxTurnPackets) return this.#yield();
+        this.#nowMs = this.#clock.now();
+        if (this.#nowMs - startMs > maxTurnMs || packets >= maxTurnPackets) return this.#yield();
       }
       if (this.#reader.consumedBytes - startBytes > maxTurnBytes) return this.#yield();
       const owner = this.#owner;

@@ -1,8 +1,9 @@
 /**
  * SendTurn: one conversation writes at a time, first come, first served. docs/protocol.md, "one sender per direction".
  */
+import { Chain, type Chained } from "../chain.ts";
 
-export interface TurnTaker {
+export interface TurnTaker extends Chained {
   /** for error messages: "conversation 101" */
   readonly label: string;
   /** The turn is yours until you release it; you may do so at once. */
@@ -11,7 +12,7 @@ export interface TurnTaker {
 
 export class SendTurn {
   readonly #isWritable: () => boolean;
-  readonly #waiting = new Set<TurnTaker>();
+  readonly #waiting = new Chain<TurnTaker>();
   #holder: TurnTaker | undefined;
   #isGranting = false;
   #isClosed = false;
@@ -46,7 +47,7 @@ export class SendTurn {
 
   /** Leaves the queue. */
   withdraw(taker: TurnTaker): void {
-    this.#waiting.delete(taker);
+    this.#waiting.remove(taker);
   }
 
   release(taker: TurnTaker): void {
@@ -66,11 +67,9 @@ export class SendTurn {
   grant(): void {
     if (this.#isGranting || this.#isClosed) return;
     this.#isGranting = true;
-    for (const next of this.#waiting) {
-      if (this.#holder !== undefined || !this.#isWritable()) break;
-      this.#waiting.delete(next);
-      this.#holder = next;
-      next.granted();
+    while (this.#holder === undefined && this.#waiting.size > 0 && this.#isWritable()) {
+      this.#holder = this.#waiting.shift();
+      this.#holder?.granted();
     }
     this.#isGranting = false;
   }

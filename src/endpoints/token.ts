@@ -136,15 +136,15 @@ export function seqOf(text: string): string {
   return end < 0 ? text : text.slice(0, end);
 }
 
-/** Counts as the reference does: from 101 to 9999999, then again from 101, leaving out what is still in use. */
+/** Counts as the reference does: from 101 to 9999999, then again from 101, leaving out what is not free. */
 export class SeqCounter {
   #next = FIRST_SEQ;
 
-  take(isInUse: (seq: number) => boolean): number {
+  take(isFree: (seq: number) => boolean): number {
     for (;;) {
       const seq = this.#next;
       this.#next = seq === MAX_COUNTER ? FIRST_SEQ : seq + 1;
-      if (!isInUse(seq)) return seq;
+      if (isFree(seq)) return seq;
     }
   }
 }

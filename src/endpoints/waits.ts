@@ -2,6 +2,7 @@
  * Waits: every promise that this library hands out for something that the peer must do. Each one settles: by its event, its
  * deadline, its signal, or the end of the connection.
  */
+import { Chain, type Chained } from "../chain.ts";
 import type { Clock, Timer } from "../clock.ts";
 import { failure, HbiError } from "../errors.ts";
 
@@ -18,16 +19,29 @@ export interface WaitHints {
   readonly onTimeout?: () => HbiError;
 }
 
-export class Wait<T> {
+interface Failing {
+  fail(error: HbiError): void;
+}
+
+export class Wait<T> implements Chained {
+  chain: unknown;
+  before: Chained | undefined;
+  behind: Chained | undefined;
   readonly promise: Promise<T>;
   #resolve: (value: T) => void = ignore;
   #reject: (error: HbiError) => void = ignore;
   #isSettled = false;
   #timer: Timer | undefined;
   #signal: AbortSignal | undefined;
-  readonly #group: Set<Wait<never>>;
+  readonly #group: Chain<Chained & Failing>;
 
-  constructor(group: Set<Wait<never>>, clock: Clock, timeoutMs: number, options: WaitOptions, hints: WaitHints) {
+  constructor(
+    group: Chain<Chained & Failing>,
+    clock: Clock,
+    timeoutMs: number,
+    options: WaitOptions,
+    hints: WaitHints,
+  ) {
     this.#group = group;
     this.promise = new Promise<T>((resolve, reject) => {
       this.#resolve = resolve;
@@ -40,7 +54,7 @@ export class Wait<T> {
       this.#abort(signal);
       return;
     }
-    group.add(this as never);
+    group.add(this);
     if (signal !== undefined) {
       this.#signal = signal;
       signal.addEventListener("abort", this.#onAbort, { once: true });
@@ -75,13 +89,13 @@ export class Wait<T> {
     this.#isSettled = true;
     this.#timer?.cancel();
     this.#signal?.removeEventListener("abort", this.#onAbort);
-    this.#group.delete(this as never);
+    this.#group.remove(this);
     return true;
   }
 }
 
 export class Waits {
-  readonly #pending = new Set<Wait<never>>();
+  readonly #pending = new Chain<Chained & Failing>();
   readonly #clock: Clock;
   readonly #defaultTimeoutMs: number;
   #lost: HbiError | undefined;
@@ -105,7 +119,7 @@ export class Waits {
   /** Fails what is pending and all that is started from now on. */
   loseAll(error: HbiError): void {
     this.#lost ??= error;
-    for (const wait of this.#pending) wait.fail(error);
+    for (const wait of this.#pending.toArray()) wait.fail(error);
   }
 }
 

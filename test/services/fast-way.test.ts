@@ -2,6 +2,7 @@
  * The fast way: a call without a body is one write and one read, and what happens in one turn of the event loop is one write.
  */
 import { Link, memoryTransportPair, ServiceHost, type Transport, type TransportSink } from "hbi";
+import { ManualClock } from "hbi/testing";
 import { expect, it } from "vitest";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
@@ -30,12 +31,13 @@ function counting(transport: Transport, writes: string[]): Transport {
 }
 
 async function start() {
+  const clock = new ManualClock(); // a turn ends by its packets, not because this machine is slow
   const [near, far] = memoryTransportPair();
   const asked: string[] = [];
   const answered: string[] = [];
-  const host = new ServiceHost(kinds, handlersOf(new Work()), {});
+  const host = new ServiceHost(kinds, handlersOf(new Work()), { clock });
   void host.accept(counting(far, answered));
-  const link = await new Link<Kinds>(kinds, async () => counting(near, asked), new Reactions().all, {}).open();
+  const link = await new Link<Kinds>(kinds, async () => counting(near, asked), new Reactions().all, { clock }).open();
   await link.call.nothing();
   asked.length = 0;
   answered.length = 0;
@@ -63,5 +65,14 @@ it("a small body goes with its call", async () => {
   const { link, asked } = await start();
   await link.call.upload({ size: 5 }, { body: new Uint8Array(5) });
   expect(asked).toEqual(["[17#co_begin]102;x;b=5;d=30000[9#]upload(5)", "5 bytes", "[3#co_end]102"]);
+  await link.disconnect();
+});
+
+it("much at once waits for a peer that keeps up, rather than for the send buffer to overflow", async () => {
+  const { link, asked } = await start();
+  const text = "x".repeat(200_000);
+  const answers = await Promise.all(Array.from({ length: 100 }, () => link.call.echo({ value: text })));
+  expect(answers.every((answer) => answer === text)).toBe(true); // 20 MB, where 16 MiB may be waiting
+  expect(asked.length).toBeGreaterThanOrEqual(100);
   await link.disconnect();
 });
