@@ -47,8 +47,8 @@ export interface PostedConversation extends BracketReader, Chained {
 export interface PostingDesk {
   readonly liveCount: number;
   readonly knowsExtension: boolean;
-  /** What stands behind the number in the token of a call that may take so long. */
-  callSuffix(deadlineMs: number): string;
+  /** What stands behind the number in the token of a call that may take so long, with so many raw bytes. */
+  callSuffix(deadlineMs: number, rawBytes: number): string;
   /** Asks for a place on the wire. */
   admit(conversation: PostedConversation, isUrgent?: boolean): void;
   /** Asks no more. */

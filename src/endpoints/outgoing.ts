@@ -8,7 +8,9 @@ import { validate } from "../registry/validate.ts";
 import { Body, type BodySource, begun, exactly, release } from "./body.ts";
 import type { AnyCallOptions, Posted } from "./caller.ts";
 import type { Connection } from "./connection.ts";
+import type { PoCall } from "./po-call.ts";
 import type { CoOptions, PoCo } from "./po-co.ts";
+import { asBytes } from "./raw-intake.ts";
 import { checkTimeout, unguarded } from "./waits.ts";
 
 /** A call as it is about to be sent. */
@@ -24,11 +26,22 @@ export function sendCall(connection: Connection, sending: Sending, writing: Writ
   const { name, method, params, options } = sending;
   checkBody(sending);
   const { code, bodyBytes } = writeCall(name, method, params, writing);
-  if (hasRawData(method)) return new Streaming(connection, sending, code, bodyBytes, true).promise;
+  const body = wholeBody(connection, sending, bodyBytes);
+  if (hasRawData(method) && body === undefined) {
+    return new Streaming(connection, sending, code, bodyBytes, true).promise;
+  }
   const timeoutMs = timeoutOf(connection, options);
   const { signal } = options;
-  return connection.posting.call({ code, name, results: method.results, wantsResults: true, timeoutMs, signal })
+  return connection.posting.call({ code, name, results: method.results, wantsResults: true, timeoutMs, signal, body })
     .promise;
+}
+
+/** Raw data that is there as a whole, and not too much to be written at once. */
+function wholeBody({ limits }: Connection, { method, options }: Sending, bytes = 0): Uint8Array | undefined {
+  const { body } = options;
+  if (bytes === 0 || method.spec.resultBody !== undefined || !ArrayBuffer.isView(body)) return undefined;
+  if (bytes !== body.byteLength || bytes > limits.sendHighWaterBytes) return undefined;
+  return bytes + limits.sendHighWaterBytes < limits.maxSendBufferBytes ? asBytes(body) : undefined;
 }
 
 /** Sends; resolves when it is handed to the wire. @throws HbiError at once for what can't be sent */
@@ -37,18 +50,22 @@ export function sendPost(connection: Connection, sending: Sending, writing: Writ
   checkBody(sending);
   const { code, bodyBytes } = writeCall(name, method, params, writing);
   if (hasRawData(method)) return new Streaming(connection, sending, code, bodyBytes, false).sent;
-  return new Promise((resolve, reject) => {
-    const call = connection.posting.call({
-      code,
-      name,
-      results: method.results,
-      wantsResults: false,
-      timeoutMs: timeoutOf(connection, options),
-      signal: options.signal,
-      onSent: (sent) => resolve(postedAs(sent.promise)),
-    });
-    call.promise.catch(reject); // which nobody hears once it has been sent
-  });
+  const timeoutMs = timeoutOf(connection, options);
+  const { signal } = options;
+  const { results } = method;
+  const call = connection.posting.call({ code, name, results, wantsResults: false, timeoutMs, signal });
+  const posted = new PostedCall(call);
+  return call.whenSent?.then(() => posted) ?? Promise.resolve(posted);
+}
+
+class PostedCall implements Posted {
+  readonly #call: PoCall;
+  constructor(call: PoCall) {
+    this.#call = call;
+  }
+  waitCompleted(): Promise<void> {
+    return this.#call.promise.then(nothing);
+  }
 }
 
 function hasRawData(method: Method): boolean {

@@ -1,6 +1,6 @@
 /**
- * PoCall: a conversation of one script without raw data, whose answer is as many objects as were declared: one write, one
- * read, one promise. Whatever else an answer may hold (scripts of the host) is left to a PoCo that takes over.
+ * PoCall: a conversation of one script, perhaps with raw data that is there as a whole, whose answer is as many objects as were
+ * declared: one write, one read, one promise. Whatever else an answer may hold (scripts of the host) is left to a PoCo that takes over.
  */
 import type { z } from "zod";
 import type { Chained } from "../chain.ts";
@@ -29,10 +29,10 @@ export interface CallRequest {
   readonly isList?: boolean;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** raw data behind the code, not changed before the answer is there */
+  readonly body?: Uint8Array | undefined;
   /** goes before what waits, and beside what is in flight: for the library's own messages */
   readonly isUrgent?: boolean;
-  /** told when it is on the wire, perhaps before `call` has returned it */
-  readonly onSent?: (call: PoCall) => void;
 }
 
 export class PoCall implements BracketReader, TurnTaker, PostedConversation {
@@ -42,16 +42,18 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
-  /** the object of the answer, all of them, or undefined */
-  readonly promise: Promise<unknown>;
   readonly #connection: Keeper;
   readonly #request: CallRequest;
   readonly #packet: string;
   /** when it began to wait for a place or the turn; undefined: it has not waited */
   #waitingSince: number | undefined;
   readonly #values: unknown[] = [];
+  #promise: Promise<unknown> | undefined;
   #resolve: (value: unknown) => void = ignore;
   #reject: (error: HbiError) => void = ignore;
+  #sent: Promise<void> | undefined;
+  #resolveSent: () => void = ignore;
+  #rejectSent: (error: HbiError) => void = ignore;
   #timer: Timer | undefined;
   #onAbort: (() => void) | undefined;
   #state: "waiting" | "sent" | "answering" | "completed" = "waiting";
@@ -65,10 +67,6 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
     this.#connection = connection;
     this.#request = request;
     this.#packet = packetOf("", request.code, connection.limits);
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
     const { timeoutMs, signal } = request;
     if (timeoutMs !== Number.POSITIVE_INFINITY) {
       this.#timer = connection.clock.after(timeoutMs, () => this.abandon(this.#whyLate()));
@@ -77,6 +75,28 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
       this.#onAbort = () => this.abandon(failure("cancelled", undefined, { cause: signal.reason }));
       signal.addEventListener("abort", this.#onAbort, { once: true });
     }
+  }
+
+  /** The object of the answer, all of them, or undefined. Made when somebody asks for it: of a call that nobody waits for no
+   *  failure is unheard. */
+  get promise(): Promise<unknown> {
+    this.#promise ??= new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      if (this.#isSettled) this.#tell();
+    });
+    return this.#promise;
+  }
+
+  /** Resolves when it is on the wire; undefined when it is there already. */
+  get whenSent(): Promise<void> | undefined {
+    if (this.#state !== "waiting" && this.#failure === undefined) return undefined;
+    this.#sent ??= new Promise((resolve, reject) => {
+      this.#resolveSent = resolve;
+      this.#rejectSent = reject;
+      if (this.#failure !== undefined) reject(this.#failure);
+    });
+    return this.#sent;
   }
 
   /** Its turn has not come at once: what time it spends waiting is not its host's. */
@@ -111,16 +131,23 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
 
   granted(): void {
     const { wire, posting, turn, clock } = this.#connection;
-    const { timeoutMs, onSent } = this.#request;
+    const { timeoutMs, body } = this.#request;
     const { seq } = this;
     const since = this.#waitingSince;
-    const suffix = posting.callSuffix(since === undefined ? timeoutMs : Math.ceil(timeoutMs - (clock.now() - since)));
-    const id = `${seq}${suffix}`;
+    const leftMs = since === undefined ? timeoutMs : Math.ceil(timeoutMs - (clock.now() - since));
+    const id = seq + posting.callSuffix(leftMs, body?.length ?? 0);
     const end = posting.knowsExtension ? this.coSeq : id;
     this.#state = "sent";
-    wire.text(`[${id.length}#co_begin]${id}${this.#packet}[${end.length}#co_end]${end}`);
+    const head = `[${id.length}#co_begin]${id}${this.#packet}`;
+    const tail = `[${end.length}#co_end]${end}`;
+    if (body === undefined) wire.text(head + tail);
+    else {
+      wire.text(head);
+      wire.own(body);
+      wire.text(tail);
+    }
     turn.release(this);
-    onSent?.(this);
+    this.#resolveSent();
   }
 
   // --- reading: called by the connection -----------------------------------------------------------------------------
@@ -246,17 +273,22 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
     this.#failure ??= error;
     if (this.#isSettled) return;
     this.#end();
-    this.#reject(error);
+    this.#rejectSent(error); // which changes nothing once it was sent
   }
 
   #settle(): void {
-    if (this.#isSettled) return;
-    this.#end();
-    this.#resolve(this.#request.isList === true ? this.#values : this.#values[0]);
+    if (!this.#isSettled) this.#end();
+  }
+
+  /** What it has come to. */
+  #tell(): void {
+    if (this.#failure !== undefined) this.#reject(this.#failure);
+    else this.#resolve(this.#request.isList === true ? this.#values : this.#values[0]);
   }
 
   #end(): void {
     this.#isSettled = true;
+    this.#tell();
     this.#timer?.cancel();
     if (this.#onAbort !== undefined) this.#request.signal?.removeEventListener("abort", this.#onAbort);
   }

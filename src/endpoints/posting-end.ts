@@ -28,6 +28,7 @@ export class PostingEnd implements PostingDesk {
   readonly #asking = new Set<PostedConversation>();
   readonly #isFree = (seq: number): boolean => this.#live.isFree(seq);
   #suffixMs = Number.NaN;
+  #suffixBytes = 0;
   #suffix = "";
   #knowsExtension = false;
   #hasBeenAnswered = false;
@@ -147,11 +148,12 @@ export class PostingEnd implements PostingDesk {
     return call;
   }
 
-  /** The part of a call's token behind its number; the same for all that may take as long. */
-  callSuffix(deadlineMs: number): string {
-    if (deadlineMs !== this.#suffixMs) {
+  /** The part of a call's token behind its number; the same for all that may take as long and carry as much. */
+  callSuffix(deadlineMs: number, rawBytes: number): string {
+    if (deadlineMs !== this.#suffixMs || rawBytes !== this.#suffixBytes) {
       this.#suffixMs = deadlineMs;
-      this.#suffix = callTokenSuffix(this.#connection.isExtended, deadlineMs);
+      this.#suffixBytes = rawBytes;
+      this.#suffix = callTokenSuffix(this.#connection.isExtended, deadlineMs, rawBytes);
     }
     return this.#suffix;
   }

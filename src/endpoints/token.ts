@@ -44,11 +44,11 @@ export function formatToken(seq: number, isExtended: boolean, options: TokenOpti
   return text;
 }
 
-/** What stands behind the number in the token of a call without raw data. */
-export function callTokenSuffix(isExtended: boolean, deadlineMs: number): string {
-  if (!isExtended) return "";
+/** What stands behind the number in the token of a call. */
+export function callTokenSuffix(isExtended: boolean, deadlineMs: number, rawBytes: number): string {
+  const promise = rawBytes === 0 ? { hasNoRawData: true } : { rawBytes };
   const isBounded = deadlineMs !== Number.POSITIVE_INFINITY;
-  return formatToken(0, true, { hasNoRawData: true, ...(isBounded ? { deadlineMs } : {}) }).slice(1);
+  return formatToken(0, isExtended, { ...promise, ...(isBounded ? { deadlineMs } : {}) }).slice(1);
 }
 
 /** Reads any id: an unknown form is opaque and echoed. @throws HbiError bad_token for a malformed token with `x` */
