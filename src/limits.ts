@@ -114,6 +114,7 @@ export type LimitOptions = { readonly preset?: Preset } & { readonly [K in Limit
 export function resolveLimits(options: LimitOptions = {}): Limits {
   const { preset = "public", ...overrides } = options;
   const base = PRESETS[preset];
+  if (RESOLVED.has(options)) return options as Limits; // one object for all connections of a server
   if (base === undefined || !Object.hasOwn(PRESETS, preset)) throw failure("bad_option", "limits.preset");
   const limits: Record<string, number> = { ...base };
   for (const [name, value] of Object.entries(overrides)) {
@@ -121,8 +122,12 @@ export function resolveLimits(options: LimitOptions = {}): Limits {
     if (!isLimitName(name)) throw failure("bad_option", `limits.${name} is not a limit`);
     limits[name] = checkedLimit(name, value);
   }
+  RESOLVED.add(limits);
   return Object.freeze(limits) as Limits; // every key of the preset is there, and no other
 }
+
+/** What this function has made: frozen, so it need not be checked again. */
+const RESOLVED = new WeakSet<object>();
 
 function isLimitName(name: string): name is LimitName {
   return Object.hasOwn(PUBLIC, name);

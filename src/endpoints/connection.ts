@@ -9,14 +9,14 @@ import type { Builtins, HostingEnv } from "../registry/hosting-env.ts";
 import { encodePacket, type Packet } from "../wire/packet.ts";
 import { PacketReader } from "../wire/packet-reader.ts";
 import type { Transport, TransportSink } from "../wire/transport.ts";
-import { Wire } from "../wire/wire.ts";
+import { Wire, type WireHost } from "../wire/wire.ts";
 import { builtinsOf } from "./builtins.ts";
 import { type ConnectionOptions, type LogEntry, logUnexpected } from "./connection-options.ts";
 import { HostingEnd } from "./hosting-end.ts";
 import type { BracketReader, Keeper } from "./keeper.ts";
 import { PostingEnd } from "./posting-end.ts";
 import { type ReadHost, ReadTurn } from "./read-turn.ts";
-import { ReadWatch } from "./read-watch.ts";
+import { ReadWatch, type WatchHost } from "./read-watch.ts";
 import { SendTurn, type TurnTaker } from "./send-turn.ts";
 import { Waits, withLanded } from "./waits.ts";
 
@@ -25,12 +25,12 @@ const LINGER_MS = 1_000;
 const NOT_LANDED = { mayHaveLanded: false };
 const PEER_CLOSED = "the peer closed without a reason";
 
-export class Connection implements TransportSink, Keeper, ReadHost {
+export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, WireHost {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly isExtended: boolean;
   readonly waits: Waits;
-  readonly turn = new SendTurn(() => !this.wire.isAboveHighWater);
+  readonly turn: SendTurn;
   readonly wire: Wire;
   readonly posting: PostingEnd;
   readonly hosting: HostingEnd;
@@ -43,7 +43,7 @@ export class Connection implements TransportSink, Keeper, ReadHost {
   readonly #onGoAway: ConnectionOptions["onGoAway"];
   #onLost: ConnectionOptions["onLost"];
   #env: HostingEnv;
-  #resolveClosed: (reason: HbiError | undefined) => void = () => undefined;
+  #resolveClosed: (reason: HbiError | undefined) => void = ignore;
   #state: "starting" | "open" | "closing" | "closed" = "starting";
   #hasPeerEnded = false;
   /** this side begins nothing more, but for its handlers that are still at work */
@@ -70,9 +70,10 @@ export class Connection implements TransportSink, Keeper, ReadHost {
     this.isExtended = options.extension !== false;
     this.#log = options.log ?? logUnexpected;
     this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
-    this.wire = new Wire(transport, this.limits, this.clock, (error) => this.cut(error));
+    this.wire = new Wire(transport, this.limits, this.clock, this);
+    this.turn = new SendTurn(this.wire);
     const reader = new PacketReader(this.limits);
-    const watch = new ReadWatch(this.clock, this.limits, () => this.cut(failure("read_timeout")));
+    const watch = new ReadWatch(this.clock, this.limits, this);
     this.#reading = new ReadTurn(transport, reader, watch, this.clock, this.limits, this);
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
@@ -169,6 +170,10 @@ export class Connection implements TransportSink, Keeper, ReadHost {
     this.cut(asHbiError(thrown));
   }
 
+  readLate(): void {
+    this.cut(failure("read_timeout"));
+  }
+
   /** Between conversations. */
   route({ directive, text }: Packet): boolean {
     switch (directive) {
@@ -212,6 +217,10 @@ export class Connection implements TransportSink, Keeper, ReadHost {
   }
 
   // --- writing -------------------------------------------------------------------------------------------------------
+
+  wireStuck(error: HbiError): void {
+    this.cut(error);
+  }
 
   onDrain(): void {
     this.wire.onDrain();
@@ -416,3 +425,5 @@ function withResolvers(): { promise: Promise<void>; resolve: () => void } {
   });
   return { promise, resolve };
 }
+
+function ignore(): void {}

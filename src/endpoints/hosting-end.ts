@@ -14,9 +14,9 @@ export class HostingEnd implements HostingDesk {
   /** begun, and the handler or the answer has not ended */
   readonly #live = new Chain<HoCo>();
   /** answers to seed-era posters, which must come in the order of the questions */
-  #seedAnswers: Bracket[] = [];
+  #seedAnswers: readonly Bracket[] = NONE;
   /** those of them that have something to say */
-  readonly #seedEntering = new Set<Bracket>();
+  #seedEntering: Set<Bracket> | undefined;
   #co: HoCo | undefined;
 
   constructor(connection: Keeper) {
@@ -97,23 +97,26 @@ export class HostingEnd implements HostingDesk {
   // --- seed-era posters: docs/protocol.md, "seed-era ids" ------------------------------------------------------------
 
   queueSeedAnswer(bracket: Bracket): void {
-    this.#seedAnswers.push(bracket);
+    this.#seedAnswers = [...this.#seedAnswers, bracket]; // as many as are in flight
   }
 
   /** Asks for the send turn, when the answers to the questions before are closed. */
   enterSeedAnswer(bracket: Bracket): void {
+    this.#seedEntering ??= new Set();
     this.#seedEntering.add(bracket);
     this.#admitSeedAnswer();
   }
 
   seedAnswerClosed(bracket: Bracket): void {
-    this.#seedEntering.delete(bracket);
-    this.#seedAnswers = this.#seedAnswers.filter((other) => other !== bracket); // as many as are in flight
+    this.#seedEntering?.delete(bracket);
+    this.#seedAnswers = this.#seedAnswers.filter((other) => other !== bracket);
     this.#admitSeedAnswer();
   }
 
   #admitSeedAnswer(): void {
     const [head] = this.#seedAnswers;
-    if (head !== undefined && this.#seedEntering.delete(head)) this.#connection.turn.request(head);
+    if (head !== undefined && this.#seedEntering?.delete(head) === true) this.#connection.turn.request(head);
   }
 }
+
+const NONE: readonly Bracket[] = [];

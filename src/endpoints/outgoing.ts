@@ -8,7 +8,6 @@ import { validate } from "../registry/validate.ts";
 import { Body, type BodySource, begun, exactly, release } from "./body.ts";
 import type { AnyCallOptions, Posted } from "./caller.ts";
 import type { Connection } from "./connection.ts";
-import type { PoCall } from "./po-call.ts";
 import type { CoOptions, PoCo } from "./po-co.ts";
 import { asBytes } from "./raw-intake.ts";
 import { checkTimeout, unguarded } from "./waits.ts";
@@ -54,18 +53,8 @@ export function sendPost(connection: Connection, sending: Sending, writing: Writ
   const { signal } = options;
   const { results } = method;
   const call = connection.posting.call({ code, name, results, wantsResults: false, timeoutMs, signal });
-  const posted = new PostedCall(call);
+  const posted = { waitCompleted: () => call.promise.then(nothing) };
   return call.whenSent?.then(() => posted) ?? Promise.resolve(posted);
-}
-
-class PostedCall implements Posted {
-  readonly #call: PoCall;
-  constructor(call: PoCall) {
-    this.#call = call;
-  }
-  waitCompleted(): Promise<void> {
-    return this.#call.promise.then(nothing);
-  }
 }
 
 function hasRawData(method: Method): boolean {

@@ -25,8 +25,7 @@ export class PostingEnd implements PostingDesk {
   /** those that wait for one */
   readonly #gate = new Chain<PostedConversation>();
   /** those on the wire that may ask for an object by `co_send`, in the order of sending */
-  readonly #asking = new Set<PostedConversation>();
-  readonly #isFree = (seq: number): boolean => this.#live.isFree(seq);
+  #asking: Set<PostedConversation> | undefined;
   #suffixMs = Number.NaN;
   #suffixBytes = 0;
   #suffix = "";
@@ -161,7 +160,7 @@ export class PostingEnd implements PostingDesk {
   #takeSeq(): number {
     const { maxPostedInFlight, maxPostedWaiting } = this.#connection.limits;
     if (this.#live.size >= maxPostedInFlight + maxPostedWaiting) throw failure("too_many_waiting");
-    return this.#counter.take(this.#isFree);
+    return this.#counter.take(this.#live);
   }
 
   admit(conversation: PostedConversation, isUrgent = false): void {
@@ -171,7 +170,10 @@ export class PostingEnd implements PostingDesk {
     }
     conversation.isAdmitted = true;
     this.#admitted += 1;
-    if (conversation.mayAsk) this.#asking.add(conversation);
+    if (conversation.mayAsk) {
+      this.#asking ??= new Set();
+      this.#asking.add(conversation);
+    }
     conversation.admitted();
   }
 
@@ -228,7 +230,7 @@ export class PostingEnd implements PostingDesk {
     if (conversation.isAdmitted) {
       conversation.isAdmitted = false;
       this.#admitted -= 1;
-      this.#asking.delete(conversation);
+      this.#asking?.delete(conversation);
       this.#admitNext();
     }
     this.#connection.conversationEnded();
@@ -255,7 +257,7 @@ export class PostingEnd implements PostingDesk {
 
   /** A co_recv outside of any bracket: the reference's answer to co_send, in the order asked. */
   takeLoneObject(text: string): void {
-    for (const co of this.#asking) if (co.takeLoneObject(text)) return;
+    for (const co of this.#asking ?? []) if (co.takeLoneObject(text)) return;
     throw failure("bad_state", "an object outside of a conversation");
   }
 

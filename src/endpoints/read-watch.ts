@@ -10,20 +10,25 @@ const PAYLOAD_BYTES_PER_S = 64 * 1024;
 
 type Owed = "nothing" | "header" | "payload" | "bracket";
 
+export interface WatchHost {
+  /** The peer owes bytes that have not come in time. */
+  readLate(): void;
+}
+
 export class ReadWatch {
   readonly #clock: Clock;
   readonly #limits: Limits;
-  readonly #onLate: () => void;
+  readonly #host: WatchHost;
   #timer: Timer | undefined;
   #owed: Owed = "nothing";
   /** what must not change for the deadline to go on: of a packet its position, of a silence the bytes received */
   #mark = 0;
   #receivedBytes = 0;
 
-  constructor(clock: Clock, limits: Limits, onLate: () => void) {
+  constructor(clock: Clock, limits: Limits, host: WatchHost) {
     this.#clock = clock;
     this.#limits = limits;
-    this.#onLate = onLate;
+    this.#host = host;
   }
 
   received(bytes: number): void {
@@ -40,7 +45,7 @@ export class ReadWatch {
     this.#owed = owed;
     this.#mark = mark;
     const ms = this.#deadlineMs(owed, reader);
-    if (ms !== undefined) this.#timer = this.#clock.after(ms, this.#onLate);
+    if (ms !== undefined) this.#timer = this.#clock.after(ms, () => this.#host.readLate());
   }
 
   stop(): void {

@@ -10,17 +10,22 @@ export interface TurnTaker extends Chained {
   granted(): void;
 }
 
+/** What is written to. */
+export interface Writable {
+  readonly isAboveHighWater: boolean;
+}
+
 export class SendTurn {
-  readonly #isWritable: () => boolean;
+  readonly #wire: Writable;
   readonly #waiting = new Chain<TurnTaker>();
   #holder: TurnTaker | undefined;
   #isGranting = false;
   #isClosed = false;
 
-  /** @param isWritable whether the peer keeps up; while it does not nobody gets the turn, so that no more is queued for it than
-   *  the high-water mark and what one conversation writes */
-  constructor(isWritable: () => boolean) {
-    this.#isWritable = isWritable;
+  /** @param wire while its peer does not keep up nobody gets the turn, so that no more is queued than the high-water mark and what
+   *  one conversation writes */
+  constructor(wire: Writable) {
+    this.#wire = wire;
   }
 
   get holder(): TurnTaker | undefined {
@@ -33,7 +38,7 @@ export class SendTurn {
 
   request(taker: TurnTaker): void {
     const isNext = this.#holder === undefined && this.#waiting.size === 0 && !this.#isGranting && !this.#isClosed;
-    if (!isNext || !this.#isWritable()) {
+    if (!isNext || this.#wire.isAboveHighWater) {
       this.#waiting.add(taker);
       this.grant();
       return;
@@ -67,7 +72,7 @@ export class SendTurn {
   grant(): void {
     if (this.#isGranting || this.#isClosed) return;
     this.#isGranting = true;
-    while (this.#holder === undefined && this.#waiting.size > 0 && this.#isWritable()) {
+    while (this.#holder === undefined && this.#waiting.size > 0 && !this.#wire.isAboveHighWater) {
       this.#holder = this.#waiting.shift();
       this.#holder?.granted();
     }

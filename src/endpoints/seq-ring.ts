@@ -8,9 +8,11 @@ export interface Numbered {
 
 /** Places at first; twice as many whenever half of them are taken. */
 const FIRST_PLACES = 16;
+/** Before the first: most connections of a server never start a conversation. */
+const NONE: undefined[] = [undefined];
 
 export class SeqRing<T extends Numbered> {
-  #places: (T | undefined)[] = new Array(FIRST_PLACES).fill(undefined);
+  #places: (T | undefined)[] = NONE;
   #size = 0;
 
   get size(): number {
@@ -29,6 +31,7 @@ export class SeqRing<T extends Numbered> {
 
   /** Puts it where its number belongs, which is free or its predecessor's. */
   set(member: T): void {
+    if (this.#places === NONE) this.#places = new Array(FIRST_PLACES).fill(undefined);
     const place = member.seq & (this.#places.length - 1);
     if (this.#places[place] === undefined) this.#size += 1;
     this.#places[place] = member;

@@ -140,11 +140,11 @@ export function seqOf(text: string): string {
 export class SeqCounter {
   #next = FIRST_SEQ;
 
-  take(isFree: (seq: number) => boolean): number {
+  take(inFlight: { isFree(seq: number): boolean }): number {
     for (;;) {
       const seq = this.#next;
       this.#next = seq === MAX_COUNTER ? FIRST_SEQ : seq + 1;
-      if (isFree(seq)) return seq;
+      if (inFlight.isFree(seq)) return seq;
     }
   }
 }

@@ -71,9 +71,9 @@ type CleanupHook = (po: never, ho: never, reason: HbiError | undefined) => unkno
 /** The hosting environment of one connection. Make one for each, as its slots, `po` and `ho` belong to one peer. */
 export class HostingEnv<E extends Ends = Ends> {
   readonly #shared: EntryTable;
-  readonly #own = new Map<string, Entry>();
-  readonly #init: InitHook[] = [];
-  readonly #cleanup: CleanupHook[] = [];
+  #own: Map<string, Entry> | undefined;
+  #init: InitHook[] | undefined;
+  #cleanup: CleanupHook[] | undefined;
   #takesRawData: boolean;
   #writer: InstanceWriter | undefined;
   #builtins: Builtins | undefined;
@@ -146,7 +146,7 @@ export class HostingEnv<E extends Ends = Ends> {
 
   /** What the peer assigned to a slot, or its initial value; undefined before. */
   get(name: string): unknown {
-    const entry = this.#own.get(name);
+    const entry = this.#own?.get(name);
     if (entry?.kind !== "slot") throw failure("bad_option", `${name} is not a slot`);
     return entry.value;
   }
@@ -154,12 +154,14 @@ export class HostingEnv<E extends Ends = Ends> {
   /** Runs on connect, before anything of the peer is landed: send notifications here, wait for no answers (HBI's
    *  `__hbi_init__`, docs/protocol.md, section 6). */
   onInit(hook: (po: E["po"], ho: E["ho"]) => unknown): this {
+    this.#init ??= [];
     this.#init.push(hook);
     return this;
   }
 
   /** Runs once after the connection ended; `reason` is undefined when both sides parted in peace. */
   onCleanup(hook: (po: E["po"], ho: E["ho"], reason: HbiError | undefined) => unknown): this {
+    this.#cleanup ??= [];
     this.#cleanup.push(hook);
     return this;
   }
@@ -170,7 +172,7 @@ export class HostingEnv<E extends Ends = Ends> {
   }
 
   lookup(name: string): Entry | undefined {
-    const entry = this.#shared.entries.get(name) ?? this.#own.get(name) ?? this.#builtin(name);
+    const entry = this.#shared.entries.get(name) ?? this.#own?.get(name) ?? this.#builtin(name);
     return entry === undefined && name === HBI_ERROR.name ? HBI_ERROR : entry;
   }
 
@@ -198,7 +200,7 @@ export class HostingEnv<E extends Ends = Ends> {
   }
 
   *#all(): Iterable<Entry> {
-    yield* this.#own.values();
+    if (this.#own !== undefined) yield* this.#own.values();
     yield* this.#shared.entries.values();
   }
 
@@ -218,18 +220,19 @@ export class HostingEnv<E extends Ends = Ends> {
   }
 
   async runInit(): Promise<void> {
-    for (const hook of this.#init) await hook(this.po as never, this.ho as never); // as typed by onInit
+    for (const hook of this.#init ?? []) await hook(this.po as never, this.ho as never); // as typed by onInit
   }
 
   get hasInit(): boolean {
-    return this.#init.length > 0;
+    return this.#init !== undefined;
   }
 
   async runCleanup(reason: HbiError | undefined): Promise<void> {
-    for (const hook of this.#cleanup) await hook(this.#po as never, this.#ho as never, reason); // by onCleanup
+    for (const hook of this.#cleanup ?? []) await hook(this.#po as never, this.#ho as never, reason); // by onCleanup
   }
 
   #add(entry: Entry): void {
+    this.#own ??= new Map();
     if (this.#own.has(entry.name) || this.#shared.entries.has(entry.name))
       throw failure("bad_option", `${entry.name} is exposed already`);
     this.#own.set(entry.name, entry);

@@ -17,25 +17,32 @@ interface Waiter {
   readonly isBelow: () => boolean;
 }
 
+/** Whose wire it is. */
+export interface WireHost {
+  /** The peer does not read. */
+  wireStuck(error: HbiError): void;
+}
+
 export class Wire {
   readonly #transport: Transport;
   readonly #limits: Limits;
   readonly #clock: Clock;
-  readonly #onStuck: (error: HbiError) => void;
-  #pending: (string | Uint8Array)[] = [];
+  readonly #host: WireHost;
+  /** raw data, and what goes before it; text behind it is in `#text` */
+  #pending: (string | Uint8Array)[] | undefined;
   #text = "";
   #pendingBytes = 0;
   #isScheduled = false;
   #isEnded = false;
-  #waiters: Waiter[] = [];
+  #waiters: Waiter[] | undefined;
   #stallTimer: Timer | undefined;
   #stallMark = 0;
 
-  constructor(transport: Transport, limits: Limits, clock: Clock, onStuck: (error: HbiError) => void) {
+  constructor(transport: Transport, limits: Limits, clock: Clock, host: WireHost) {
     this.#transport = transport;
     this.#limits = limits;
     this.#clock = clock;
-    this.#onStuck = onStuck;
+    this.#host = host;
   }
 
   get bufferedBytes(): number {
@@ -88,18 +95,23 @@ export class Wire {
   #wait(isBelow: () => boolean): Promise<void> {
     const promise = new Promise<void>((resolve, reject) => {
       if (this.#isEnded) reject(failure("disconnected"));
-      else this.#waiters.push({ resolve, reject, isBelow });
+      else {
+        this.#waiters ??= [];
+        this.#waiters.push({ resolve, reject, isBelow });
+      }
     });
     promise.catch(() => undefined); // who sends without looking back must not end the process
     return promise;
   }
 
   flush(): void {
-    this.#seal();
     const pieces = this.#pending;
-    this.#pending = [];
+    const text = this.#text;
+    this.#pending = undefined;
+    this.#text = "";
     this.#pendingBytes = 0;
-    for (const piece of pieces) this.#transport.write(piece);
+    if (pieces !== undefined) for (const piece of pieces) this.#transport.write(piece);
+    if (text !== "") this.#transport.write(text);
     this.#watchStall();
   }
 
@@ -107,10 +119,14 @@ export class Wire {
     this.#stallTimer?.cancel();
     this.#stallTimer = undefined;
     const waiters = this.#waiters;
-    this.#waiters = [];
+    if (waiters === undefined) return;
+    this.#waiters = undefined;
     for (const waiter of waiters) {
       if (waiter.isBelow()) waiter.resolve();
-      else this.#waiters.push(waiter);
+      else {
+        this.#waiters ??= [];
+        this.#waiters.push(waiter);
+      }
     }
   }
 
@@ -126,7 +142,7 @@ export class Wire {
   destroy(): void {
     this.#isEnded = true;
     this.#stallTimer?.cancel();
-    this.#pending = [];
+    this.#pending = undefined;
     this.#text = "";
     this.#pendingBytes = 0;
     this.#rejectAll();
@@ -134,20 +150,16 @@ export class Wire {
   }
 
   #push(chunk: Uint8Array): void {
-    this.#seal();
+    this.#pending ??= [];
+    if (this.#text !== "") this.#pending.push(this.#text);
+    this.#text = "";
     this.#pending.push(chunk);
     this.#pendingBytes += chunk.length;
   }
 
-  #seal(): void {
-    if (this.#text === "") return;
-    this.#pending.push(this.#text);
-    this.#text = "";
-  }
-
   #appended(): void {
     if (this.bufferedBytes > this.#limits.maxSendBufferBytes) {
-      this.#onStuck(failure("slow_reader"));
+      this.#host.wireStuck(failure("slow_reader"));
       return;
     }
     if (this.#pendingBytes >= FLUSH_BYTES) this.flush();
@@ -162,7 +174,7 @@ export class Wire {
 
   #rejectAll(): void {
     const error = failure("disconnected");
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+    for (const waiter of this.#waiters?.splice(0) ?? []) waiter.reject(error);
   }
 
   /** No progress for so long while bytes wait: the peer does not read. */
@@ -173,7 +185,7 @@ export class Wire {
       this.#stallTimer = undefined;
       if (this.#isEnded) return;
       const now = this.#transport.bufferedBytes;
-      if (now > 0 && now >= this.#stallMark) this.#onStuck(failure("slow_reader"));
+      if (now > 0 && now >= this.#stallMark) this.#host.wireStuck(failure("slow_reader"));
       else this.#watchStall();
     });
   }

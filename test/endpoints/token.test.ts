@@ -41,9 +41,9 @@ describe("a conversation token", () => {
 
   it("counts from 101 to 9999999 and again from 101, without what is in use", () => {
     const counter = new SeqCounter();
-    expect(counter.take(() => true)).toBe(101);
-    expect(counter.take((seq) => seq === 9_999_999)).toBe(9_999_999);
-    expect(counter.take((seq) => seq !== 101)).toBe(102);
+    expect(counter.take({ isFree: () => true })).toBe(101);
+    expect(counter.take({ isFree: (seq) => seq === 9_999_999 })).toBe(9_999_999);
+    expect(counter.take({ isFree: (seq) => seq !== 101 })).toBe(102);
   });
 });
 

@@ -28,7 +28,7 @@ function wired(options: Parameters<typeof resolveLimits>[0] = {}) {
   const [left, right] = memoryTransportPair({ cut: (available) => Math.min(available, 65_536) });
   const clock = new ManualClock();
   const stuck: (string | undefined)[] = [];
-  const wire = new Wire(left, resolveLimits(options), clock, (error) => stuck.push(error.reason));
+  const wire = new Wire(left, resolveLimits(options), clock, { wireStuck: (error) => void stuck.push(error.reason) });
   left.start({
     onData: () => undefined,
     onDrain: () => wire.onDrain(),
