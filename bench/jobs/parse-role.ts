@@ -22,14 +22,19 @@ const LargeParams = z.array(z.object({ id: z.int(), name: z.string(), tags: z.ar
 const pythonText = (value: unknown): string => repr(value, "python").replaceAll('"', "'");
 const smallArguments = `"${small.action}",${small.n}`;
 const largeText = JSON.stringify(large);
+const largePythonText = pythonText(large);
 
 /** Each gives what shows that it has done its work. */
 const CASES: Readonly<Record<string, { readonly small: () => unknown; readonly large: () => unknown }>> = {
   "parseScript, JSON style": parsing(`do_job(${smallArguments})`, `do_job(${largeText})`),
-  "parseScript, Python style": parsing(`do_job('${small.action}', ${small.n})`, `do_job(${pythonText(large)})`),
+  "parseScript, Python style": parsing(`do_job('${small.action}', ${small.n})`, `do_job(${largePythonText})`),
   parseValue: {
     small: () => parseValue('{"action":"resize","n":65536}', limits),
     large: () => parseValue(largeText, limits),
+  },
+  "parseValue, Python style": {
+    small: () => parseValue("{'action': 'resize', 'n': 65536}", limits),
+    large: () => parseValue(largePythonText, limits),
   },
   "JSON.parse alone": { small: () => JSON.parse(`[${smallArguments}]`), large: () => JSON.parse(largeText) },
   repr: { small: () => repr(small), large: () => repr(large) },

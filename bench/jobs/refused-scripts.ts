@@ -14,6 +14,7 @@ type Shape = readonly [row: string, head: string, filler: string, tail: string];
 const ACCEPTED: readonly Shape[] = [
   ["accepted: a text", 'take_text("', "a", '",1)'],
   ["accepted: numbers", "take_numbers([1", ",1", "],1)"],
+  ["accepted: numbers, not JSON at their end", "take_numbers([1", ",1", ",],1)"],
   ["accepted: texts, Python style", "take_texts(['a'", ",'a'", "],1)"],
 ];
 

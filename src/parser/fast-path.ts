@@ -1,90 +1,96 @@
 /**
- * The fast path: a script that is one call with JSON arguments, or one JSON value, read by JSON.parse. One scan decides
- * first whether JSON.parse reads it exactly as the grammar does; on any doubt it is acorn's. It never refuses by itself.
+ * The fast path of long texts: one call with JSON arguments, or one JSON value, read by JSON.parse. One scan finds
+ * out first whether JSON.parse reads it exactly as the grammar does, so it is never tried in vain; on any doubt the text is
+ * the Scanner's. It never refuses.
  */
 import type { Limits } from "../limits.ts";
-import { CONSTANTS, isIdentifierPart, isIdentifierStart, isReserved } from "./lexicon.ts";
+import {
+  CONSTANTS,
+  codeAt,
+  hexadecimalAt,
+  isIdentifierPart,
+  isIdentifierStart,
+  isReserved,
+  skipDigits,
+} from "./lexicon.ts";
 import { Call, type Tree } from "./tree.ts";
 
-/** The values of what is not a JSON value for the grammar. */
-const NO = Symbol("not on the fast path");
+/** The Scanner reads shorter ones as fast. */
+const MIN_LENGTH = 256;
 
 /** Integers of 16 digits may be bigints. */
 const MAX_INTEGER_DIGITS = 15;
+/** With three an exponent may be one to infinity. */
+const MAX_EXPONENT_DIGITS = 2;
+
+/** What may stand at a place of a JSON text, as bits. */
+const VALUE = 1;
+const KEY = 2;
+const CLOSE = 4;
+const COMMA = 8;
+const COLON = 16;
 
 /** The statements, or undefined when it is not sure. */
 export function parseFast(text: string, limits: Limits): Tree | undefined {
+  if (text.length < MIN_LENGTH) return undefined;
   const start = skipSpace(text, 0);
-  if (!isIdentifierStart(text.charCodeAt(start))) {
+  if (!isIdentifierStart(codeAt(text, start))) {
     const value = jsonValue(text, start, limits);
-    return value === NO ? undefined : [value];
+    return value === undefined ? undefined : [value];
   }
   const open = endOfName(text, start, limits);
-  if (text.charCodeAt(open) !== 0x28) return undefined;
+  if (codeAt(text, open) !== 0x28) return undefined;
   const name = text.slice(start, open);
   if (CONSTANTS.has(name) || isReserved(name)) return undefined;
-  const close = scan(text, open, limits, 1);
+  const close = endOfJson(text, open, limits, true);
   if (close < 0) return undefined;
-  const args = parseJson(`[${text.slice(open + 1, close)}]`);
-  return Array.isArray(args) && args.length <= limits.maxArguments
-    ? [new Call(name, args, undefined, false)]
-    : undefined;
+  const args: unknown = JSON.parse(`[${text.slice(open + 1, close)}]`);
+  return [new Call(name, args as unknown[], undefined, false)]; // the brackets make it an array
 }
 
-/** The value of an object packet, or `undefined` when it is not sure. */
+/** The value of an object packet, or undefined when it is not sure. */
 export function parseValueFast(text: string, limits: Limits): unknown {
-  const value = jsonValue(text, skipSpace(text, 0), limits);
-  return value === NO ? undefined : value;
+  return text.length < MIN_LENGTH ? undefined : jsonValue(text, skipSpace(text, 0), limits);
 }
 
 function jsonValue(text: string, start: number, limits: Limits): unknown {
-  const end = scan(text, start, limits, 0);
-  return end < 0 ? NO : parseJson(text.slice(start));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (thrown) {
-    if (thrown instanceof SyntaxError) return NO; // acorn says what is wrong, if anything is
-    throw thrown;
-  }
+  return endOfJson(text, start, limits, false) < 0 ? undefined : JSON.parse(text);
 }
 
 /** Behind a dotted name within the limits, else at a character that is no parenthesis. */
 function endOfName(text: string, start: number, limits: Limits): number {
   let at = start;
   for (let parts = 1; parts <= limits.maxNameParts; parts++) {
-    const partStart = at;
-    while (isIdentifierPart(text.charCodeAt(at))) at += 1;
-    if (at - partStart > limits.maxNameLength) return start;
-    if (text.charCodeAt(at) !== 0x2e) return at;
+    const longest = at + limits.maxNameLength;
+    while (at <= longest && isIdentifierPart(codeAt(text, at))) at += 1;
+    if (at > longest) return start;
+    if (codeAt(text, at) !== 0x2e) return at;
     at += 1;
-    if (!isIdentifierStart(text.charCodeAt(at))) return start;
+    if (!isIdentifierStart(codeAt(text, at))) return start;
   }
   return start;
 }
 
 function skipSpace(text: string, from: number): number {
   let at = from;
-  for (;;) {
-    const code = text.charCodeAt(at);
-    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at;
-    at += 1;
-  }
+  while (isSpace(codeAt(text, at))) at += 1;
+  return at;
 }
 
-/** Walks the value, or the arguments from `(`, without reading them. Gives the position of its last bracket, or of its
- *  last character; -1 when JSON.parse might read anything otherwise than the grammar, or a limit might be exceeded.
- *  `calls` is 1 when it starts at the parenthesis of a call. Cost: linear, one pass. */
-function scan(text: string, start: number, limits: Limits, calls: number): number {
-  const { maxDepth, maxNodes, maxNumberLength, maxObjectKeys } = limits;
-  let depth = 0;
-  let nodes = calls;
-  let keys = 0; // of all objects together: at most what one may have, or acorn counts
-  let end = -1;
-  let at = start;
-  while (at < text.length) {
+/** White space of JSON. */
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+}
+
+/** Walks the value, or the arguments from `(`, without reading what it holds. Gives the position of the bracket that closes it
+ *  (behind a value without brackets), with white space alone behind it; -1 when JSON.parse would refuse it or might read anything otherwise than the grammar,
+ *  or when a limit is exceeded. Cost: linear, one pass. */
+function endOfJson(text: string, start: number, limits: Limits, isCall: boolean): number {
+  const closing: number[] = []; // what closes the brackets that are open
+  const counts: number[] = []; // how many arguments or keys each of them has
+  let nodes = 0;
+  let allowed = VALUE;
+  for (let at = start; at < text.length; ) {
     const code = text.charCodeAt(at);
     switch (code) {
       case 0x20:
@@ -93,108 +99,113 @@ function scan(text: string, start: number, limits: Limits, calls: number): numbe
       case 0x09:
         at += 1;
         continue;
-    }
-    if (end >= 0) return -1; // something behind the end
-    switch (code) {
-      case 0x22:
-        at = endOfString(text, at + 1);
-        if (at < 0) return -1;
-        nodes += 1;
-        break;
-      case 0x28:
-        if (at !== start || calls === 0) return -1;
-        depth += 1;
+      case 0x2c: {
+        if ((allowed & COMMA) === 0) return -1;
+        const top = closing.length - 1;
+        allowed = closing[top] === 0x7d ? KEY : VALUE;
+        if (isCall && top === 0 && !isWithin(counts, limits.maxArguments - 1)) return -1;
         at += 1;
-        break;
-      case 0x5b:
-      case 0x7b:
-        depth += 1;
-        if (depth > maxDepth) return -1;
-        nodes += 1;
+        continue;
+      }
+      case 0x3a:
+        if ((allowed & COLON) === 0) return -1;
+        allowed = VALUE;
         at += 1;
-        break;
+        continue;
       case 0x29:
-        if (depth !== 1 || calls === 0) return -1;
-        end = at;
-        depth = 0;
-        at += 1;
-        break;
       case 0x5d:
       case 0x7d:
-        depth -= 1;
-        if (depth < calls) return -1;
+        if ((allowed & CLOSE) === 0 || closing.pop() !== code) return -1;
+        counts.pop();
+        if (closing.length === 0) return skipSpace(text, at + 1) === text.length ? at : -1;
+        allowed = COMMA | CLOSE;
         at += 1;
-        break;
-      case 0x3a:
-        keys += 1;
-        if (keys > maxObjectKeys) return -1;
-        at += 1;
-        break;
-      case 0x2c:
-        if (depth === 0) return -1;
-        at += 1;
-        break;
-      case 0x74: // true
-      case 0x6e: // null
-        if (!text.startsWith(code === 0x74 ? "true" : "null", at)) return -1;
-        at += 4;
-        nodes += 1;
-        break;
-      case 0x66: // false
-        if (!text.startsWith("false", at)) return -1;
-        at += 5;
-        nodes += 1;
-        break;
-      default:
-        at = endOfNumber(text, at, maxNumberLength);
-        if (at < 0) return -1;
-        nodes += 1;
+        continue;
     }
-    if (nodes > maxNodes) return -1;
-    if (depth === 0 && end < 0) end = at;
-  }
-  return depth === 0 ? end : -1;
-}
-
-/** Behind the closing quote; -1 for what JSON and the grammar might read differently. */
-function endOfString(text: string, from: number): number {
-  for (let at = from; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 0x22) return isProto(text, from, at) ? -1 : at + 1;
-    if (code < 0x20) return -1;
-    if (code === 0x5c) {
+    if ((allowed & KEY) !== 0) {
+      at = code === 0x22 ? endOfString(text, at + 1, true) : -1;
+      if (at < 0 || !isWithin(counts, limits.maxObjectKeys)) return -1;
+      allowed = COLON;
+      continue;
+    }
+    if ((allowed & VALUE) === 0) return -1;
+    nodes += 1;
+    if (nodes > limits.maxNodes) return -1;
+    if (code === 0x5b || code === 0x7b || (isCall && at === start)) {
+      closing.push(code === 0x28 ? 0x29 : code + 2);
+      counts.push(0);
+      if (closing.length > limits.maxDepth) return -1;
+      allowed = CLOSE | (code === 0x7b ? KEY : VALUE);
       at += 1;
-      const escaped = text.charCodeAt(at);
-      if (escaped === 0x75 || '"\\/bfnrt'.indexOf(String.fromCharCode(escaped)) < 0) return -1;
+    } else {
+      at = endOfLiteral(text, code, at, limits);
+      if (at < 0) return -1;
+      if (closing.length === 0) return skipSpace(text, at) === text.length ? at : -1;
+      allowed = COMMA | CLOSE;
     }
   }
   return -1;
 }
 
-function isProto(text: string, from: number, to: number): boolean {
-  return to - from === 9 && text.startsWith("__proto__", from);
+/** Counts one more in the innermost bracket. */
+function isWithin(counts: number[], most: number): boolean {
+  const count = (counts[counts.length - 1] ?? 0) + 1;
+  counts[counts.length - 1] = count;
+  return count <= most;
 }
 
-/** Behind a number without an exponent whose integer part is short; -1 for anything else. */
+function endOfLiteral(text: string, code: number, at: number, limits: Limits): number {
+  switch (code) {
+    case 0x22:
+      return endOfString(text, at + 1, false);
+    case 0x74:
+      return endOfWord(text, at, "true");
+    case 0x66:
+      return endOfWord(text, at, "false");
+    case 0x6e:
+      return endOfWord(text, at, "null");
+    default:
+      return endOfNumber(text, at, limits.maxNumberLength);
+  }
+}
+
+function endOfWord(text: string, at: number, word: string): number {
+  return text.startsWith(word, at) ? at + word.length : -1; // what follows must be a comma or a bracket
+}
+
+/** Behind the closing quote; -1 for what JSON and the grammar might read differently, and for keys that might be __proto__. */
+function endOfString(text: string, from: number, isKey: boolean): number {
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) return isKey && at - from === 9 && text.startsWith("__proto__", from) ? -1 : at + 1;
+    if (code < 0x20) return -1;
+    if (code === 0x5c) {
+      if (isKey) return -1;
+      at += 1;
+      const escaped = text.charAt(at);
+      if (escaped === "u" && hexadecimalAt(text, at + 1, 4) >= 0) at += 4;
+      else if (!'"\\/bfnrt'.includes(escaped)) return -1;
+    }
+  }
+  return -1;
+}
+
+/** Behind a number whose integer part and exponent are short; -1 for anything else. */
 function endOfNumber(text: string, from: number, maxLength: number): number {
-  let at = from;
-  if (text.charCodeAt(at) === 0x2d) at += 1;
-  const digits = at;
-  at = skipDigits(text, at);
-  if (at === digits || at - digits > MAX_INTEGER_DIGITS) return -1;
-  if (text.charCodeAt(at) === 0x2e) {
+  const digits = codeAt(text, from) === 0x2d ? from + 1 : from;
+  let at = skipDigits(text, digits);
+  const count = at - digits;
+  if (count === 0 || count > MAX_INTEGER_DIGITS || (count > 1 && codeAt(text, digits) === 0x30)) return -1;
+  if (codeAt(text, at) === 0x2e) {
     const fraction = at + 1;
     at = skipDigits(text, fraction);
     if (at === fraction) return -1;
   }
-  return at - digits > maxLength || isIdentifierPart(text.charCodeAt(at)) ? -1 : at;
-}
-
-function skipDigits(text: string, from: number): number {
-  let at = from;
-  for (;;) {
-    const code = text.charCodeAt(at);
-    if (!(code >= 0x30 && code <= 0x39)) return at;
-    at += 1;
+  if ((codeAt(text, at) | 0x20) === 0x65) {
+    const sign = codeAt(text, at + 1);
+    const exponent = sign === 0x2b || sign === 0x2d ? at + 2 : at + 1;
+    at = skipDigits(text, exponent);
+    if (at === exponent || at - exponent > MAX_EXPONENT_DIGITS) return -1;
   }
+  return at - digits > maxLength ? -1 : at; // what follows must be a comma or a bracket
 }

@@ -1,132 +1,128 @@
 /**
- * LandingParser: the grammar of landing on acorn's tokens. Every budget is counted before the parser recurses: hostile text
- * is refused at its first bad token, in time linear in what was read. docs/landing.md.
+ * LandingParser: the grammar of landing on a text's tokens. Every budget is counted before the parser recurses: hostile text is
+ * refused at its first bad token, in time linear in what was read. docs/landing.md.
  */
-import { tokTypes as tt } from "acorn";
-import { failure } from "../errors.ts";
+import type { Reason } from "../errors.ts";
 import type { Limits } from "../limits.ts";
-import { LandingTokenizer, positionIn } from "./landing-tokenizer.ts";
 import { CONSTANTS, isNumericConstant, isReserved, KEYWORDS, setMember } from "./lexicon.ts";
+import * as token from "./tokens.ts";
 import { Assignment, Call, type Statement, type Tree } from "./tree.ts";
 
-/** Reads a script. @throws HbiError with the reason and the position */
-export function parseWithAcorn(text: string, limits: Limits): Tree {
-  return read(text, limits, (parser) => parser.readScript());
-}
-
-/** Reads an object packet: one value, or nothing, which is null. @throws HbiError */
-export function parseValueWithAcorn(text: string, limits: Limits): unknown {
-  return read(text, limits, (parser) => parser.readObject());
-}
-
-function read<T>(text: string, limits: Limits, run: (parser: LandingParser) => T): T {
-  const parser = new LandingParser(text, limits);
-  try {
-    return run(parser);
-  } catch (thrown) {
-    // Of acorn's own, only what it says about the text; anything else is a defect of ours and must not look like a refusal.
-    if (!(thrown instanceof SyntaxError && "pos" in thrown && typeof thrown.pos === "number")) throw thrown;
-    throw failure("syntax", positionIn(text, thrown.pos), { cause: thrown });
-  }
-}
-
-class LandingParser extends LandingTokenizer {
+/** Of one text. Its tokens may be made by any reader of them. */
+export class LandingParser {
+  readonly #text: string;
+  readonly #limits: Limits;
+  readonly #tokens: token.Tokens;
   #depth = 0;
   #nodes = 0;
   #calls = 0;
   #hasCall = false;
 
+  constructor(text: string, limits: Limits, tokens: token.Tokens) {
+    this.#text = text;
+    this.#limits = limits;
+    this.#tokens = tokens;
+  }
+
+  /** @throws HbiError with the reason and the position */
   readScript(): Tree {
+    const tokens = this.#tokens;
     const statements: Statement[] = [];
-    this.nextToken();
-    for (let count = 1; this.type !== tt.eof; count++) {
-      if (count > this.limits.maxStatements) this.refuse("too_many_statements");
-      if (this.type === tt.semi) {
-        this.nextToken(); // an empty statement counts: a megabyte of them is refused as well
+    tokens.next();
+    for (let count = 1; tokens.kind !== token.END; count++) {
+      if (count > this.#limits.maxStatements) this.#refuse("too_many_statements");
+      if (tokens.kind === token.SEMICOLON) {
+        tokens.next(); // an empty statement counts: a megabyte of them is refused as well
         continue;
       }
       statements.push(this.#statement());
-      if (this.type === tt.semi) this.nextToken();
-      else if (this.type !== tt.eof && !this.isAfterNewline) this.#unexpected();
+      if (tokens.kind === token.SEMICOLON) tokens.next();
+      else if (tokens.kind !== token.END && !tokens.isAfterNewline) this.#unexpected();
     }
     return statements;
   }
 
+  /** One value, or nothing, which is null. @throws HbiError */
   readObject(): unknown {
-    this.nextToken();
-    if (this.type === tt.eof) return null;
+    const tokens = this.#tokens;
+    tokens.next();
+    if (tokens.kind === token.END) return null;
     const value = this.#value();
-    while (this.type === tt.semi) this.nextToken();
-    if (this.type !== tt.eof) this.#unexpected();
+    while (tokens.kind === token.SEMICOLON) tokens.next();
+    if (tokens.kind !== token.END) this.#unexpected();
     return value;
   }
 
-  // --- grammar: the parser stands on the first token of what it reads, and stops on the first one behind it -----------
+  // --- grammar: the present token is the first one of what is read; afterwards it is the first one behind -------------
 
   #statement(): Statement {
-    if (this.type !== tt.name) return this.#value();
-    const name = this.value as string; // of a name token
-    const at = this.start;
-    this.nextToken();
-    if (this.type !== tt.eq || this.isAfterNewline) return this.#named(name, at);
-    if (isReserved(name)) this.refuse("forbidden_syntax", at);
+    const tokens = this.#tokens;
+    if (tokens.kind !== token.NAME) return this.#value();
+    const name = tokens.value as string; // of a name
+    const at = tokens.start;
+    tokens.next();
+    if (tokens.kind !== token.EQUALS || tokens.isAfterNewline) return this.#named(name, at);
+    if (isReserved(name)) this.#refuse("forbidden_syntax", at);
     this.#checkPlainName(name, at);
-    this.nextToken();
-    if (this.isAfterNewline) this.#unexpected();
+    tokens.next();
+    if (tokens.isAfterNewline) this.#unexpected();
     const outer = this.#enterValue();
     const value = this.#value();
     return new Assignment(name, value, this.#leaveValue(outer));
   }
 
   #value(): unknown {
-    const { value, start } = this;
-    switch (this.type) {
-      case tt.num:
-      case tt.string:
+    const tokens = this.#tokens;
+    const { kind, value, start } = tokens;
+    switch (kind) {
+      case token.NUMBER:
+      case token.STRING:
         this.#count(start);
-        this.nextToken();
+        tokens.next();
         return value;
-      case tt.name:
-        this.nextToken();
+      case token.NAME:
+        tokens.next();
         return this.#named(value as string, start);
-      case tt.plusMin:
-        return this.#signed(value === "-");
-      case tt.bracketL:
+      case token.PLUS:
+      case token.MINUS:
+        return this.#signed();
+      case token.BRACKET_OPEN:
         return this.#array();
-      case tt.braceL:
+      case token.BRACE_OPEN:
         return this.#object();
-      case tt.parenL:
+      case token.PAREN_OPEN:
         return this.#tuple();
       default:
         return this.#unexpected();
     }
   }
 
-  /** A constant or a call; the parser stands behind the name. */
+  /** A constant or a call; the present token is the one behind the name. */
   #named(name: string, at: number): unknown {
-    const isCall = this.type === tt.parenL && !(this.#depth === 0 && this.isAfterNewline);
+    const tokens = this.#tokens;
+    const isCall = tokens.kind === token.PAREN_OPEN && !(this.#depth === 0 && tokens.isAfterNewline);
     if (CONSTANTS.has(name)) {
-      if (isCall) this.refuse("forbidden_syntax", at);
+      if (isCall) this.#refuse("forbidden_syntax", at);
       this.#count(at);
       return CONSTANTS.get(name);
     }
-    if (isReserved(name)) this.refuse("forbidden_syntax", at);
-    if (!isCall) this.refuse("unknown_name", at);
+    if (isReserved(name)) this.#refuse("forbidden_syntax", at);
+    if (!isCall) this.#refuse("unknown_name", at);
     return this.#call(name, at);
   }
 
   #call(name: string, at: number): Call {
     this.#count(at);
     this.#calls += 1;
-    if (this.#calls > this.limits.maxCallsPerScript) this.refuse("too_many_calls", at);
+    if (this.#calls > this.#limits.maxCallsPerScript) this.#refuse("too_many_calls", at);
     const outer = this.#enterValue();
     const args: unknown[] = [];
     let named: Map<string, unknown> | undefined;
     this.#open();
-    for (let count = 1; this.type !== tt.parenR; count++) {
-      if (count > this.limits.maxArguments) this.refuse("too_many_arguments");
+    for (let count = 1; this.#tokens.kind !== token.PAREN_CLOSE; count++) {
+      if (count > this.#limits.maxArguments) this.#refuse("too_many_arguments");
       named = this.#argument(args, named);
-      this.#separator(tt.parenR);
+      this.#separator(token.PAREN_CLOSE);
     }
     this.#close();
     const call = new Call(name, args, named, this.#hasCall);
@@ -137,29 +133,30 @@ class LandingParser extends LandingTokenizer {
 
   /** One more of `args`, or of `named`, which exists from the first `name=` on: no positional one may follow. */
   #argument(args: unknown[], named: Map<string, unknown> | undefined): Map<string, unknown> | undefined {
-    const { start, type } = this;
-    const name = this.value as string; // if it is a name token
-    if (type === tt.name) {
-      this.nextToken();
-      if (this.type === tt.eq) {
+    const tokens = this.#tokens;
+    const { start, kind } = tokens;
+    const name = tokens.value as string; // if it is a name
+    if (kind === token.NAME) {
+      tokens.next();
+      if (tokens.kind === token.EQUALS) {
         this.#checkPlainName(name, start);
-        if (named?.has(name) === true) this.refuse("syntax", start);
-        this.nextToken();
+        if (named?.has(name) === true) this.#refuse("syntax", start);
+        tokens.next();
         return (named ?? new Map<string, unknown>()).set(name, this.#value());
       }
     }
-    if (named !== undefined) this.refuse("syntax", start);
-    args.push(type === tt.name ? this.#named(name, start) : this.#value());
+    if (named !== undefined) this.#refuse("syntax", start);
+    args.push(kind === token.NAME ? this.#named(name, start) : this.#value());
     return named;
   }
 
   #array(): unknown[] {
-    this.#count(this.start);
+    this.#count(this.#tokens.start);
     const items: unknown[] = [];
     this.#open();
-    while (this.type !== tt.bracketR) {
+    while (this.#tokens.kind !== token.BRACKET_CLOSE) {
       items.push(this.#value());
-      this.#separator(tt.bracketR);
+      this.#separator(token.BRACKET_CLOSE);
     }
     this.#close();
     return items;
@@ -167,14 +164,15 @@ class LandingParser extends LandingTokenizer {
 
   /** `()`, `(1,)` and `(1, 2)` are tuples, `(1)` is the 1. */
   #tuple(): unknown {
-    const at = this.start;
+    const tokens = this.#tokens;
+    const at = tokens.start;
     const items: unknown[] = [];
     let hasComma = false;
     this.#open();
-    while (this.type !== tt.parenR) {
+    while (tokens.kind !== token.PAREN_CLOSE) {
       items.push(this.#value());
-      hasComma ||= this.type === tt.comma;
-      this.#separator(tt.parenR);
+      hasComma ||= tokens.kind === token.COMMA;
+      this.#separator(token.PAREN_CLOSE);
     }
     this.#close();
     if (items.length === 1 && !hasComma) return items[0];
@@ -183,66 +181,70 @@ class LandingParser extends LandingTokenizer {
   }
 
   #object(): Record<string, unknown> {
-    this.#count(this.start);
+    const tokens = this.#tokens;
+    this.#count(tokens.start);
     const object: Record<string, unknown> = {};
     this.#open();
-    for (let count = 1; this.type !== tt.braceR; count++) {
-      if (count > this.limits.maxObjectKeys) this.refuse("too_many_keys");
+    for (let count = 1; tokens.kind !== token.BRACE_CLOSE; count++) {
+      if (count > this.#limits.maxObjectKeys) this.#refuse("too_many_keys");
       const key = this.#key();
-      if (this.type !== tt.colon) this.#unexpected();
-      this.nextToken();
+      if (tokens.kind !== token.COLON) this.#unexpected();
+      tokens.next();
       setMember(object, key, this.#value());
-      this.#separator(tt.braceR);
+      this.#separator(token.BRACE_CLOSE);
     }
     this.#close();
     return object;
   }
 
+  /** A word, a string or a finite number, as text. */
   #key(): string {
-    const { start } = this;
-    let { value } = this;
-    switch (this.type) {
-      case tt.name:
+    const tokens = this.#tokens;
+    const { kind, value, start } = tokens;
+    let key = value;
+    switch (kind) {
+      case token.NAME:
         this.#checkPlainName(value as string, start);
         break;
-      case tt.plusMin: {
-        value = this.#signed(value === "-");
-        if (typeof value === "number" && !Number.isFinite(value)) this.refuse("bad_literal", start);
+      case token.PLUS:
+      case token.MINUS:
+        key = this.#signed();
+        if (typeof key === "number" && !Number.isFinite(key)) this.#refuse("bad_literal", start);
         this.#nodes -= 1; // as every other key, it is none
-        if (value === "__proto__") this.refuse("forbidden_syntax", start);
-        return String(value);
-      }
-      case tt.num:
+        return String(key);
+      case token.NUMBER:
         break;
-      case tt.string:
-        if (typeof value !== "string") this.refuse("bad_literal", start);
+      case token.STRING:
+        if (typeof value !== "string") this.#refuse("bad_literal", start);
         break;
       default:
         this.#unexpected();
     }
-    const key = String(value);
-    if (key === "__proto__") this.refuse("forbidden_syntax", start);
-    this.nextToken();
-    return key;
+    if (key === "__proto__") this.#refuse("forbidden_syntax", start);
+    tokens.next();
+    return String(key);
   }
 
-  #signed(isNegative: boolean): number | bigint {
-    const at = this.start;
+  #signed(): number | bigint {
+    const tokens = this.#tokens;
+    const at = tokens.start;
+    const isNegative = tokens.kind === token.MINUS;
     const isBare = this.#depth === 0;
-    this.nextToken();
-    if (isBare && this.isAfterNewline) this.#unexpected();
-    const { type } = this;
-    let { value } = this;
-    if (type === tt.name && isNumericConstant(value as string)) value = CONSTANTS.get(value as string);
-    else if (type !== tt.num) this.refuse("forbidden_syntax");
+    tokens.next();
+    if (isBare && tokens.isAfterNewline) this.#unexpected();
+    const { kind } = tokens;
+    let { value } = tokens;
+    if (kind === token.NAME && isNumericConstant(value as string)) value = CONSTANTS.get(value as string);
+    else if (kind !== token.NUMBER) this.#refuse("forbidden_syntax");
     this.#count(at);
-    this.nextToken();
+    tokens.next();
     return isNegative ? -(value as number) : (value as number); // or a bigint, with the same operator
   }
 
-  #separator(end: unknown): void {
-    if (this.type === tt.comma) this.nextToken();
-    else if (this.type !== end) this.#unexpected();
+  #separator(end: number): void {
+    const { kind } = this.#tokens;
+    if (kind === token.COMMA) this.#tokens.next();
+    else if (kind !== end) this.#unexpected();
   }
 
   // --- budgets -------------------------------------------------------------------------------------------------------
@@ -250,18 +252,18 @@ class LandingParser extends LandingTokenizer {
   /** Past an opening bracket. */
   #open(): void {
     this.#depth += 1;
-    if (this.#depth > this.limits.maxDepth) this.refuse("too_deep");
-    this.nextToken();
+    if (this.#depth > this.#limits.maxDepth) this.#refuse("too_deep");
+    this.#tokens.next();
   }
 
   #close(): void {
     this.#depth -= 1;
-    this.nextToken();
+    this.#tokens.next();
   }
 
   #count(at: number): void {
     this.#nodes += 1;
-    if (this.#nodes > this.limits.maxNodes) this.refuse("too_many_nodes", at);
+    if (this.#nodes > this.#limits.maxNodes) this.#refuse("too_many_nodes", at);
   }
 
   #enterValue(): boolean {
@@ -278,11 +280,16 @@ class LandingParser extends LandingTokenizer {
 
   /** Of an assignment, a parameter or a key. */
   #checkPlainName(name: string, at: number): void {
-    if (name.includes(".") || CONSTANTS.has(name)) this.refuse("syntax", at);
+    if (name.includes(".") || CONSTANTS.has(name)) this.#refuse("syntax", at);
   }
 
   #unexpected(): never {
-    const isForbidden = this.type === tt.eq || (this.type === tt.name && KEYWORDS.has(this.value as string));
-    return this.refuse(isForbidden ? "forbidden_syntax" : "syntax");
+    const { kind, value } = this.#tokens;
+    const isForbidden = kind === token.EQUALS || (kind === token.NAME && KEYWORDS.has(value as string));
+    return this.#refuse(isForbidden ? "forbidden_syntax" : "syntax");
+  }
+
+  #refuse(reason: Reason, at = this.#tokens.start): never {
+    throw token.refusalIn(this.#text, reason, at);
   }
 }

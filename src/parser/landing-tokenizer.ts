@@ -1,11 +1,12 @@
 /**
  * LandingTokenizer: acorn's parser with its tokenizer narrowed to what may be landed. Every token passes `readToken`, which
- * knows no other. docs/landing.md.
+ * knows no other. It has the last word on each token. docs/landing.md.
  */
 import { Parser, tokTypes as tt } from "acorn";
-import { failure, type Reason } from "../errors.ts";
+import type { Reason } from "../errors.ts";
 import type { Limits } from "../limits.ts";
-import { CONSTANTS, isIdentifierPart, isIdentifierStart } from "./lexicon.ts";
+import { CONSTANTS, hexadecimalAt, isDigit, isIdentifierPart, isIdentifierStart } from "./lexicon.ts";
+import { END, EQUALS, MINUS, NAME, NUMBER, PLUS, PUNCTUATION, refusalIn, STRING, type Tokens } from "./tokens.ts";
 
 /** What acorn has and its types leave out. */
 interface Tokenizer {
@@ -24,37 +25,32 @@ interface Tokenizer {
 }
 const AcornParser = Parser as unknown as new (options: object, input: string) => Tokenizer;
 
-const PUNCTUATION: ReadonlyMap<number, unknown> = new Map<number, unknown>([
-  [0x28, tt.parenL],
-  [0x29, tt.parenR],
-  [0x5b, tt.bracketL],
-  [0x5d, tt.bracketR],
-  [0x7b, tt.braceL],
-  [0x7d, tt.braceR],
-  [0x2c, tt.comma],
-  [0x3a, tt.colon],
-  [0x3b, tt.semi],
-  [0x2b, tt.plusMin],
-  [0x2d, tt.plusMin],
+const KINDS: ReadonlyMap<unknown, number> = new Map<unknown, number>([
+  [tt.eof, END],
+  [tt.name, NAME],
+  [tt.num, NUMBER],
+  [tt.string, STRING],
 ]);
 
-const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
-  "\\": "\\",
-  "'": "'",
-  '"': '"',
-  "/": "/",
-  n: "\n",
-  r: "\r",
-  t: "\t",
-  b: "\b",
-  f: "\f",
-  v: "\v",
-  a: "\u0007",
-};
+export const SIMPLE_ESCAPES: ReadonlyMap<string, string> = new Map([
+  ["\\", "\\"],
+  ["'", "'"],
+  ['"', '"'],
+  ["/", "/"],
+  ["n", "\n"],
+  ["r", "\r"],
+  ["t", "\t"],
+  ["b", "\b"],
+  ["f", "\f"],
+  ["v", "\v"],
+  ["a", "\u0007"],
+]);
 
-export class LandingTokenizer extends AcornParser {
+const LONGEST_CONSTANT = "Infinity".length;
+
+export class LandingTokenizer extends AcornParser implements Tokens {
   readonly limits: Limits;
-  /** whether a line ended before the present token */
+  kind = END;
   isAfterNewline = false;
   /** whether the string that is read is one of bytes, in which fewer escapes mean something */
   #isBytes = false;
@@ -65,29 +61,32 @@ export class LandingTokenizer extends AcornParser {
     this.limits = limits;
   }
 
+  next(): void {
+    this.nextToken();
+  }
+
+  /** Called by acorn with each token. */
+  override finishToken(type: unknown, value?: unknown): void {
+    super.finishToken(type, value);
+    this.kind = KINDS.get(type) ?? (type as number);
+  }
+
   /** acorn's tokens, and no others. */
   readToken(code: number): void {
     if (isIdentifierStart(code)) this.#word();
     else if (isDigit(code) || (code === 0x2e && isDigit(this.input.charCodeAt(this.pos + 1)))) this.#number(code);
     else if (code === 0x22 || code === 0x27) this.readString(code);
-    else if (code === 0x3d) this.#equals();
     else this.#punctuation(code);
   }
 
   #punctuation(code: number): void {
-    const type = PUNCTUATION.get(code);
-    if (type === undefined) this.refuse("forbidden_syntax", this.pos);
+    if (!PUNCTUATION.has(code)) this.refuse("forbidden_syntax", this.pos);
     const next = this.input.charCodeAt(this.pos + 1);
-    if (type === tt.plusMin && (next === code || next === 0x3d)) this.refuse("forbidden_syntax", this.pos);
+    if ((code === PLUS || code === MINUS) && (next === code || next === 0x3d))
+      this.refuse("forbidden_syntax", this.pos);
+    if (code === EQUALS && (next === 0x3d || next === 0x3e)) this.refuse("forbidden_syntax", this.pos); // == and =>
     this.pos += 1;
-    this.finishToken(type, String.fromCharCode(code));
-  }
-
-  #equals(): void {
-    const next = this.input.charCodeAt(this.pos + 1);
-    if (next === 0x3d || next === 0x3e) this.refuse("forbidden_syntax", this.pos); // == and =>
-    this.pos += 1;
-    this.finishToken(tt.eq, "=");
+    this.finishToken(code);
   }
 
   /** A dotted name, a constant, or `b'..'`. */
@@ -98,7 +97,8 @@ export class LandingTokenizer extends AcornParser {
     let parts = 0;
     for (;;) {
       const partStart = this.pos;
-      while (isIdentifierPart(input.charCodeAt(this.pos))) this.pos += 1;
+      const longest = partStart + Math.max(maxNameLength, LONGEST_CONSTANT); // what goes on behind it is not read
+      while (this.pos <= longest && isIdentifierPart(input.charCodeAt(this.pos))) this.pos += 1;
       parts += 1;
       const isTooLong = this.pos - partStart > maxNameLength || parts > maxNameParts;
       if (isTooLong && !CONSTANTS.has(input.slice(start, this.pos))) this.refuse("name_too_long", start);
@@ -142,7 +142,7 @@ export class LandingTokenizer extends AcornParser {
     const char = this.input.charAt(at + 1);
     this.pos = at + 2;
     if (this.#isBytes && "uU/".includes(char)) this.refuse("bad_literal", at); // two or more bytes each to Python
-    const simple = Object.hasOwn(SIMPLE_ESCAPES, char) ? SIMPLE_ESCAPES[char] : undefined;
+    const simple = SIMPLE_ESCAPES.get(char);
     if (simple !== undefined) return simple;
     switch (char) {
       case "x":
@@ -159,10 +159,10 @@ export class LandingTokenizer extends AcornParser {
   }
 
   #hex(at: number, digits: number): number {
-    const text = this.input.slice(this.pos, this.pos + digits);
-    if (text.length !== digits || !/^[0-9A-Fa-f]+$/.test(text)) this.refuse("bad_literal", at);
+    const value = hexadecimalAt(this.input, this.pos, digits);
+    if (value < 0) this.refuse("bad_literal", at);
     this.pos += digits;
-    return Number.parseInt(text, 16);
+    return value;
   }
 
   /** `\u{h}`, one to six digits. */
@@ -236,31 +236,18 @@ export class LandingTokenizer extends AcornParser {
     return run();
   }
 
-  refuse(reason: Reason, at = this.start): never {
-    throw failure(reason, positionIn(this.input, at));
+  /** Called by acorn for what is wrong, with the reason in words. */
+  raise(at: number): never {
+    this.refuse("syntax", at);
   }
-}
 
-/** Lines and columns from 1, columns in characters, as an editor shows them. */
-export function positionIn(text: string, at: number): string {
-  let line = 1;
-  let column = 1;
-  for (let i = 0; i < at; i++) {
-    const code = text.charCodeAt(i);
-    if (code === 0x0a || (code === 0x0d && text.charCodeAt(i + 1) !== 0x0a)) {
-      line += 1;
-      column = 1;
-    } else if (!(isLow(code) && isHigh(text.charCodeAt(i - 1)))) column += 1;
+  raiseRecoverable(at: number): never {
+    this.refuse("syntax", at);
   }
-  return `line ${line}, column ${column}`;
-}
 
-function isHigh(code: number): boolean {
-  return code >= 0xd800 && code < 0xdc00;
-}
-
-function isLow(code: number): boolean {
-  return code >= 0xdc00 && code < 0xe000;
+  refuse(reason: Reason, at: number): never {
+    throw refusalIn(this.input, reason, at);
+  }
 }
 
 function radixOf(code: number): 2 | 8 | 10 | 16 {
@@ -274,10 +261,6 @@ function radixOf(code: number): 2 | 8 | 10 | 16 {
     default:
       return 10;
   }
-}
-
-function isDigit(code: number): boolean {
-  return code >= 0x30 && code <= 0x39;
 }
 
 /** Generously: digits, letters, `_` and `.`; what is wrong with them acorn says. */

@@ -55,11 +55,41 @@ for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$") {
 }
 for (const char of "0123456789") PART[char.charCodeAt(0)] = 1;
 
-/** ASCII letters, `_` and `$`; false for NaN, the code behind the end of a text. */
+/** The character code at `at`, or behind the end that of NUL, which is part of nothing. `charCodeAt` alone gives NaN there: V8
+ *  then takes the slow way for all characters to come. */
+export function codeAt(text: string, at: number): number {
+  return at < text.length ? text.charCodeAt(at) : 0;
+}
+
+/** ASCII letters, `_` and `$`. */
 export function isIdentifierStart(code: number): boolean {
   return code < 128 && START[code] === 1;
 }
 
 export function isIdentifierPart(code: number): boolean {
   return code < 128 && PART[code] === 1;
+}
+
+export function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
+/** The place behind the digits that begin at `from`. */
+export function skipDigits(text: string, from: number): number {
+  let at = from;
+  while (isDigit(codeAt(text, at))) at += 1;
+  return at;
+}
+
+/** The number that `digits` hexadecimal digits stand for, -1 if there are not so many. */
+export function hexadecimalAt(text: string, from: number, digits: number): number {
+  let value = 0;
+  for (let at = from; at < from + digits; at++) {
+    const code = codeAt(text, at);
+    const letter = code | 0x20;
+    if (isDigit(code)) value = value * 16 + (code - 0x30);
+    else if (letter >= 0x61 && letter <= 0x66) value = value * 16 + (letter - 0x57);
+    else return -1;
+  }
+  return value;
 }

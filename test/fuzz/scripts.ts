@@ -97,19 +97,37 @@ const whole = fc
   .tuple(space, fc.array(statement, { minLength: 1, maxLength: 4 }), fc.constantFrom("\n", ";", "; ", "\r\n"), space)
   .map(([before, statements, separator, after]) => before + statements.join(separator) + after);
 
-/** One damage: a piece cut out, doubled, or something put in. */
-const damage = fc.tuple(
-  fc.nat(),
-  fc.nat(8),
-  fc.constantFrom("cut", "double", "insert"),
-  fc.constantFrom(..."()[]{},:;=.'\"\\#/*+-_n0ex\n \u0000", "__proto__", "=>", "${", "`", "\ud800"),
+const PIECES = [..."()[]{},:;=.'\"\\#/*+-_n0ex\n \u0000", "__proto__", "=>", "${", "`", "\ud800"];
+
+/** As most peers that are no Python write: what JSON.parse may read. */
+const json = fc.oneof(
+  { arbitrary: fc.jsonValue({ maxDepth: 4 }).map((item) => JSON.stringify(item)), weight: 5 },
+  {
+    arbitrary: fc.constantFrom(
+      '{"__proto__":1}',
+      String.raw`{"\u005f_proto__":1}`,
+      '{"a":1,"b":2,"a":3}',
+      "[1e99,1e100]",
+    ),
+    weight: 1,
+  },
 );
+const jsonStyle = fc
+  .tuple(fc.constantFrom("do_job(", "svc.ping(", "None(", "["), fc.array(json, { maxLength: 4 }))
+  .map(([open, items]) => `${open}${items.join(", ")}${open === "[" ? "]" : ")"}`);
+
+/** One damage: a piece cut out, doubled, or something put in. */
+const damage = fc.tuple(fc.nat(), fc.nat(8), fc.constantFrom("cut", "double", "insert"), fc.constantFrom(...PIECES));
 
 /** Generated scripts, and those of `recorded`, whole and damaged. */
 export function scripts(recorded: readonly string[]): fc.Arbitrary<string> {
   return fc
     .tuple(
-      fc.oneof({ arbitrary: whole, weight: 4 }, { arbitrary: fc.constantFrom(...recorded), weight: 1 }),
+      fc.oneof(
+        { arbitrary: whole, weight: 3 },
+        { arbitrary: jsonStyle, weight: 1 },
+        { arbitrary: fc.constantFrom(...recorded), weight: 1 },
+      ),
       fc.oneof(fc.constant([]), fc.array(damage, { minLength: 1, maxLength: 2 })),
     )
     .map(([text, damages]) =>
@@ -118,6 +136,20 @@ export function scripts(recorded: readonly string[]): fc.Arbitrary<string> {
         text,
       ),
     );
+}
+
+/** Longer ones are large data, and their beginning is as good. */
+const MAX_DAMAGED_LENGTH = 300;
+
+/** Each text ended at each place, without each character, and with each piece somewhere. */
+export function* damaged(texts: readonly string[]): Generator<string> {
+  for (const whole of new Set(texts.map((text) => text.slice(0, MAX_DAMAGED_LENGTH)))) {
+    for (let at = 0; at < whole.length; at++) {
+      yield whole.slice(0, at);
+      yield applied(whole, at, 1, "cut", "");
+      yield applied(whole, at, 0, "insert", PIECES[at % PIECES.length] ?? "");
+    }
+  }
 }
 
 function applied(text: string, at: number, length: number, kind: string, piece: string): string {

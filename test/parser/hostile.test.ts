@@ -3,7 +3,7 @@
  */
 import { HbiError, parseScript, parseValue, resolveLimits } from "hbi";
 import { describe, expect, it } from "vitest";
-import { parseValueWithAcorn, parseWithAcorn } from "../../src/parser/landing-parser.ts";
+import { parseValueWithAcorn, parseWithAcorn } from "../../src/parser/parse.ts";
 
 /** Wide ones let the most be read; the usual ones are what a stranger meets. */
 const WIDE = resolveLimits({ preset: "trusted" });
@@ -18,6 +18,11 @@ const TEXTS: Readonly<Record<string, (length: number) => string>> = {
   ";;;;": (n) => ";".repeat(n),
   "----": (n) => "-".repeat(n),
   "let a0,a1": (n) => `let ${Array.from({ length: n / 8 }, (_, i) => `a${i}`).join(",")}`,
+  "bytes again and again": (n) => `f([${"b'x',".repeat(n / 5)}])`,
+  "a comment for each value": (n) => `f([${"1/**/,".repeat(n / 6)}])`,
+  hexadecimals: (n) => `f([${"0x1,".repeat(n / 4)}])`,
+  "a string after half a string": (n) => `f([${"'\\x4',".repeat(n / 6)}])`,
+  "JSON to its end, and a comma too many": (n) => `f([1${",1".repeat(n / 2)}],,1)`,
   "a regular expression": (n) => `f(/${"\\p{RGI_Emoji}".repeat(n / 13)}/v)`,
   comments: (n) => "/**/".repeat(n / 4),
   "an open comment": (n) => `/*${"*".repeat(n)}`,
@@ -84,6 +89,26 @@ describe("read or refused, in time linear in the length, from 3 kB to 1 MB", () 
       expect(big).toBeLessThan(Math.max(8 * small, 600));
     });
   }
+});
+
+it("a refusal has no stack, which would cost more than the reading, and all other errors keep theirs", () => {
+  const lines = (run: () => unknown) => {
+    try {
+      run();
+    } catch (thrown) {
+      return (thrown as HbiError).stack?.split("\n").length;
+    }
+  };
+  const limit = Error.stackTraceLimit;
+  expect(lines(() => parseScript("f(1", USUAL))).toBe(1);
+  expect(lines(() => parseScript("'open", USUAL))).toBe(1);
+  expect(Error.stackTraceLimit).toBe(limit);
+  expect(lines(() => resolveLimits({ maxDepth: 0 }))).toBeGreaterThan(1);
+  expect(
+    lines(() => {
+      throw new HbiError("not_found", "none");
+    }),
+  ).toBeGreaterThan(1);
 });
 
 it("a refusal says nothing of the text, and where it began", () => {

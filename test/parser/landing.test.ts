@@ -1,17 +1,19 @@
 /**
- * The landing grammar: every form that lands and every form that is refused, through the public function and through acorn
- * alone, which must agree.
+ * The landing grammar: every form that lands and every form that is refused, through the public function, as it is and so long
+ * that JSON.parse may read it, and through acorn alone: all must agree.
  */
 import { type LimitOptions, parseScript, parseValue, resolveLimits } from "hbi";
 import { describe, expect, it } from "vitest";
-import { parseWithAcorn } from "../../src/parser/landing-parser.ts";
+import { parseWithAcorn } from "../../src/parser/parse.ts";
 import { type Verdict, verdict } from "./verdict.ts";
 
 const LIMITS = resolveLimits();
 
 function land(text: string, limits = LIMITS): Verdict {
   const fast = verdict(() => parseScript(text, limits));
-  expect(verdict(() => parseWithAcorn(text, limits))).toEqual(fast);
+  expect(verdict(() => parseWithAcorn(text, limits))).toStrictEqual(fast);
+  const long = text + " ".repeat(256);
+  expect(verdict(() => parseScript(long, limits))).toStrictEqual(verdict(() => parseWithAcorn(long, limits)));
   return fast;
 }
 
@@ -38,6 +40,8 @@ describe("literals", () => {
     [".5", 0.5],
     ["1e+16", 1e16],
     ["1E5", 1e5],
+    ["1.5e-7", 1.5e-7],
+    ["[1.e2, 2e99, 3e100]", [100, 2e99, 3e100]],
     ["5e-324", 5e-324],
     ["1.7976931348623157e+308", 1.7976931348623157e308],
     ["0x1f", 31],
@@ -79,6 +83,7 @@ describe("literals", () => {
     ["(1, 2)", [1, 2]],
     ["(1)", 1],
     ["((1),)", [1]],
+    ["[(), (1, [2]), {'a': (3,)}]", [[], [1, [2]], { a: [3] }]],
     ["{}", {}],
     ["{\"a\": 1, b: 2, 'c': 3, 4: 5, 1.5: 6, -1: 7, }", { a: 1, b: 2, c: 3, "4": 5, "1.5": 6, "-1": 7 }],
     ['{"a": 1, "a": 2}', { a: 2 }],
@@ -137,6 +142,26 @@ describe("statements", () => {
         },
       ],
     ],
+    [
+      "do_job('resize', size=65536, tags=['a', None], deep=True)",
+      [
+        {
+          call: "do_job",
+          args: ['"resize'],
+          named: [
+            ["size", 65536],
+            ["tags", ['"a', null]],
+            ["deep", true],
+          ],
+          hasNestedCall: false,
+        },
+      ],
+    ],
+    ["f(1 # one\n, 2 // two\n)", [call("f", 1, 2)]],
+    ["f('\\x41', /**/'\\u0042')", [call("f", '"A', '"B')]],
+    ["x/**/= 0x10", [{ slot: "x", value: 16, hasNestedCall: false }]],
+    ["f(1) /*\n*/ g(2)", [call("f", 1), call("g", 2)]],
+    ["f(1) #\n (2)", [call("f", 1), 2]],
     ["f(nil, g(1))", [{ call: "f", args: [null, call("g", 1)], named: undefined, hasNestedCall: true }]],
     ["svc.this(1)", [call("svc.this", 1)]],
     ["f([g(1)])", [{ call: "f", args: [[call("g", 1)]], named: undefined, hasNestedCall: true }]],
@@ -218,6 +243,16 @@ describe("refused, at the token where it begins", () => {
     ["<!-- x", "forbidden_syntax", "line 1, column 1"],
     ["#!x\n/* never ends", "syntax", "line 2, column 1"],
     ["010", "syntax", "line 1, column 1"],
+    ["[01]", "syntax", "line 1, column 2"],
+    ["[1}", "syntax", "line 1, column 3"],
+    ['{"a" 1}', "syntax", "line 1, column 6"],
+    ['{"a": 1, 2}', "syntax", "line 1, column 11"],
+    ['["a": 1]', "syntax", "line 1, column 5"],
+    ["f(1,,2)", "syntax", "line 1, column 5"],
+    ["[1 2]", "syntax", "line 1, column 4"],
+    ["[nullx]", "unknown_name", "line 1, column 2"],
+    ["[1.5.2]", "syntax", "line 1, column 5"],
+    ["f('a', # c\n 'b)", "syntax", "line 2, column 2"],
     ["1e400", "bad_literal", "line 1, column 1"],
     ["1__0", "syntax", "line 1, column 3"],
     ["1a", "syntax", "line 1, column 2"],
@@ -280,6 +315,7 @@ describe("limits hold at N and not at N + 1", () => {
       "too_many_arguments",
     ],
     [{ maxObjectKeys: 1_000 }, keys, "too_many_keys"],
+    [{ maxObjectKeys: 3 }, (n) => `f([${`${keys(n)},`.repeat(4)}1])`, "too_many_keys"],
     [{ maxObjectKeys: 4 }, (n) => `{${'"a":1,'.repeat(n)}}`, "too_many_keys"],
     [{ maxNameLength: 64 }, (n) => `${"a".repeat(n)}(1)`, "name_too_long"],
     [{ maxNameLength: 5 }, (n) => `f(${"a".repeat(n)}=1)`, "name_too_long"],

@@ -4,7 +4,7 @@
  */
 import { Call, parseScript, parseValue, repr, resolveLimits } from "hbi";
 import { describe, expect, it } from "vitest";
-import { parseWithAcorn } from "../../src/parser/landing-parser.ts";
+import { parseWithAcorn } from "../../src/parser/parse.ts";
 import { describeValue } from "../conformance/contract.ts";
 import { loadTranscripts, readData } from "../conformance/transcript.ts";
 import { verdict } from "./verdict.ts";

@@ -12,7 +12,7 @@ import {
   script,
 } from "hbi";
 import { describe, expect, it } from "vitest";
-import { parseValueWithAcorn } from "../../src/parser/landing-parser.ts";
+import { parseValueWithAcorn } from "../../src/parser/parse.ts";
 import { plain } from "./verdict.ts";
 
 const LIMITS = resolveLimits();

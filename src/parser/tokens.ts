@@ -1,0 +1,68 @@
+/**
+ * What the grammar sees of a text: one token at a time. Two readers make them, the Scanner and acorn's LandingTokenizer, and no
+ * grammar can tell which of the two it was.
+ */
+import { type HbiError, type Reason, refusal } from "../errors.ts";
+
+/** The kind of a token that is one character is the code of that character: `( ) [ ] { } , : ; = + -`. */
+export const END: number = 0;
+export const NAME: number = 1;
+export const NUMBER: number = 2;
+export const STRING: number = 3;
+
+export const PAREN_OPEN: number = 0x28;
+export const PAREN_CLOSE: number = 0x29;
+export const BRACKET_OPEN: number = 0x5b;
+export const BRACKET_CLOSE: number = 0x5d;
+export const BRACE_OPEN: number = 0x7b;
+export const BRACE_CLOSE: number = 0x7d;
+export const COMMA: number = 0x2c;
+export const COLON: number = 0x3a;
+export const SEMICOLON: number = 0x3b;
+export const EQUALS: number = 0x3d;
+export const PLUS: number = 0x2b;
+export const MINUS: number = 0x2d;
+
+/** The codes of all tokens that are one character. */
+export const PUNCTUATION: ReadonlySet<number> = new Set(Array.from("()[]{},:;=+-", (char) => char.charCodeAt(0)));
+
+export interface Tokens {
+  /** the present token, from the first `next` on */
+  readonly kind: number;
+  /** of a name its text, of a number a number or bigint, of a string a string or bytes; of others nothing in particular */
+  readonly value: unknown;
+  /** where the present token begins */
+  readonly start: number;
+  /** whether a line ended before the present token */
+  readonly isAfterNewline: boolean;
+
+  /** @throws HbiError when nothing that may be landed begins there */
+  next(): void;
+}
+
+/** A refusal of a text, with the position and nothing of the text. */
+export function refusalIn(text: string, reason: Reason, at: number): HbiError {
+  return refusal(reason, positionIn(text, at));
+}
+
+/** Lines and columns from 1, columns in characters, as an editor shows them. */
+function positionIn(text: string, at: number): string {
+  let line = 1;
+  let column = 1;
+  for (let i = 0; i < at; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0x0a || (code === 0x0d && text.charCodeAt(i + 1) !== 0x0a)) {
+      line += 1;
+      column = 1;
+    } else if (!(isLow(code) && isHigh(text.charCodeAt(i - 1)))) column += 1;
+  }
+  return `line ${line}, column ${column}`;
+}
+
+function isHigh(code: number): boolean {
+  return code >= 0xd800 && code < 0xdc00;
+}
+
+function isLow(code: number): boolean {
+  return code >= 0xdc00 && code < 0xe000;
+}
