@@ -96,6 +96,14 @@ export const FAILURES = {
   },
   drain_too_big: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "too much raw data to skip" },
   too_many_answers: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "too many queued answers" },
+  too_many_errors: {
+    code: "resource_exhausted",
+    fault: "peer",
+    ends: "connection",
+    text: "too many refused scripts",
+  },
+  rate_exceeded: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "too often" },
+  data_too_slow: { code: "deadline_exceeded", fault: "peer", ends: "connection", text: "raw data comes too slowly" },
   read_timeout: { code: "deadline_exceeded", fault: "peer", ends: "connection", text: "the peer stopped sending" },
   slow_reader: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "the peer reads too slowly" },
   init_failed: { code: "internal", fault: "local", ends: "connection", text: "init failed" },
@@ -104,6 +112,12 @@ export const FAILURES = {
   peer_error: { code: "aborted", fault: "peer", ends: "connection", text: "peer error" },
   draining: { code: "unavailable", fault: "local", ends: "nothing", text: "no new conversations, closing" },
   connect_failed: { code: "unavailable", fault: "network", ends: "nothing", text: "could not connect" },
+  too_many_connections: {
+    code: "resource_exhausted",
+    fault: "peer",
+    ends: "nothing",
+    text: "no more connections are taken",
+  },
   // local use
   cancelled: { code: "cancelled", fault: "local", ends: "nothing", text: "cancelled" },
   timeout: { code: "deadline_exceeded", fault: "local", ends: "nothing", text: "the deadline has passed" },
@@ -183,6 +197,17 @@ export class HbiError extends Error {
 export function failure(reason: Reason, where?: string, options: Omit<HbiErrorOptions, "reason"> = {}): HbiError {
   const { code, text } = FAILURES[reason];
   return new HbiError(code, where === undefined ? text : `${text}: ${where}`, undefined, { ...options, reason });
+}
+
+/** As `failure`, for what a peer has sent: without a stack, which would show our own functions alone, and whose making costs more
+ *  than all else about a refusal. */
+export function refusal(reason: Reason, where: string): HbiError {
+  const { stackTraceLimit } = Error as { stackTraceLimit?: unknown }; // not in every engine, so not in its type
+  if (typeof stackTraceLimit !== "number") return failure(reason, where);
+  Reflect.set(Error, "stackTraceLimit", 0); // unlike an assignment this lets a frozen Error be
+  const error = failure(reason, where);
+  Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
+  return error;
 }
 
 const MAX_TEXT_BYTES = 512;

@@ -55,4 +55,5 @@ export {
 export type { DescribeOptions } from "./registry/schema-export.ts";
 export { defineService, type Service, type ServiceSpec } from "./registry/service.ts";
 export { memoryTransportPair } from "./wire/memory-transport.ts";
+export type { PeerIdentity } from "./wire/peer-identity.ts";
 export type { Transport, TransportSink } from "./wire/transport.ts";

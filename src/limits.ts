@@ -60,6 +60,32 @@ const PUBLIC = {
   closeTimeoutMs: 5_000,
   /** no traffic and no conversation: drain and close */
   idleTimeoutMs: Number.POSITIVE_INFINITY,
+  /** of raw data that a handler asks for, over `dataRateWindowMs` */
+  minDataBytesPerSecond: 4 * KIB,
+  dataRateWindowMs: 10_000,
+  /** scripts refused at once, and forgiven each second; the connection is cut above */
+  maxFailures: 50,
+  failuresPerSecond: 5,
+  /** cancellations at once, and each second */
+  maxCancels: 1_000,
+  cancelsPerSecond: 33,
+  /** pings at once, and each minute */
+  maxPings: 30,
+  pingsPerMinute: 6,
+  /** conversations that a peer may begin; more wait to be read */
+  callsPerSecond: Number.POSITIVE_INFINITY,
+  /** bytes of a peer; more wait to be read */
+  receivedBytesPerSecond: Number.POSITIVE_INFINITY,
+  /** hosted conversations of all connections of the process; reading their scripts stops there */
+  maxProcessInFlight: 10_000,
+  /** of a peer that has not authenticated, where it must: a packet, refused scripts in all, bytes sent to it in all */
+  strangerPacketBytes: 4 * KIB,
+  strangerFailures: 3,
+  strangerSentBytes: 64 * KIB,
+  /** open connections of a server; of one address (IPv6: one /64 network); accepted each second */
+  maxConnections: 10_000,
+  maxConnectionsPerAddress: 100,
+  acceptsPerSecond: 200,
   /** work on one connection before the others have their turn */
   maxTurnPackets: 64,
   maxTurnBytes: 256 * KIB,
@@ -86,6 +112,18 @@ const TRUSTED: Limits = {
   sendStallTimeoutMs: 120_000,
   handlerTimeoutMs: 600_000,
   callTimeoutMs: 300_000,
+  minDataBytesPerSecond: 1,
+  dataRateWindowMs: 60_000,
+  maxFailures: 10_000,
+  failuresPerSecond: 1_000,
+  maxCancels: 100_000,
+  cancelsPerSecond: 10_000,
+  maxPings: 10_000,
+  pingsPerMinute: 60_000,
+  maxProcessInFlight: 1_000_000,
+  maxConnections: 100_000,
+  maxConnectionsPerAddress: 100_000,
+  acceptsPerSecond: 10_000,
 };
 
 export const PRESETS: Readonly<Record<Preset, Limits>> = { public: PUBLIC, trusted: TRUSTED };
@@ -97,6 +135,11 @@ const MAY_BE_INFINITE: ReadonlySet<LimitName> = new Set<LimitName>([
   "callTimeoutMs",
   "gapTimeoutMs",
   "maxBodyBytes",
+  "callsPerSecond",
+  "receivedBytesPerSecond",
+  "maxConnections",
+  "maxConnectionsPerAddress",
+  "acceptsPerSecond",
 ]);
 
 /** The largest value that a limit may have: some are bound by the wire or by the engine's stack. */

@@ -8,8 +8,10 @@ import { type Limits, resolveLimits } from "../limits.ts";
 import type { Builtins, HostingEnv } from "../registry/hosting-env.ts";
 import { encodePacket, type Packet } from "../wire/packet.ts";
 import { PacketReader } from "../wire/packet-reader.ts";
+import type { PeerIdentity } from "../wire/peer-identity.ts";
 import type { Transport, TransportSink } from "../wire/transport.ts";
 import { Wire, type WireHost } from "../wire/wire.ts";
+import { Budgets } from "./budgets.ts";
 import { builtinsOf } from "./builtins.ts";
 import { type ConnectionOptions, type LogEntry, logUnexpected } from "./connection-options.ts";
 import { HostingEnd } from "./hosting-end.ts";
@@ -29,6 +31,7 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
   readonly limits: Limits;
   readonly clock: Clock;
   readonly isExtended: boolean;
+  readonly budgets: Budgets;
   readonly waits: Waits;
   readonly turn: SendTurn;
   readonly wire: Wire;
@@ -56,6 +59,7 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
   #discardedBytes = 0;
   #closeTimer: Timer | undefined;
   #idleTimer: Timer | undefined;
+  #paceTimer: Timer | undefined;
   #lastActiveMs = 0;
 
   /** @param context makes the hosting environment for the two ends */
@@ -69,6 +73,7 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
     this.clock = options.clock ?? systemClock;
     this.isExtended = options.extension !== false;
     this.#log = options.log ?? logUnexpected;
+    this.budgets = new Budgets(this.clock, this.limits);
     this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
     this.wire = new Wire(transport, this.limits, this.clock, this);
     this.turn = new SendTurn(this.wire);
@@ -84,7 +89,7 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
     this.#onGoAway = options.onGoAway;
     this.#onLost = options.onLost;
     this.#env = context(this.posting, this.hosting, this);
-    this.#env.attach(this.posting, this.hosting, this.#builtins);
+    this.#attach(this.#env);
   }
 
   /** What lands the conversations that begin from now on. */
@@ -94,9 +99,14 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
 
   /** Lands what begins from now on in another environment: who has shown credentials meets more than who has not. */
   enter(env: HostingEnv): void {
-    env.attach(this.posting, this.hosting, this.#builtins);
+    this.#attach(env);
     this.#env.detach();
     this.#env = env;
+  }
+
+  #attach(env: HostingEnv): void {
+    env.attach(this.posting, this.hosting, this.#builtins);
+    this.#reading.maxPacketBytes = env.isLobby ? this.limits.strangerPacketBytes : this.limits.maxPacketBytes;
   }
 
   get localAddress(): string {
@@ -105,6 +115,11 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
 
   get remoteAddress(): string {
     return this.#transport.remoteAddress;
+  }
+
+  /** Who the peer is by its certificate, over mutual TLS. */
+  get identity(): PeerIdentity | undefined {
+    return this.#transport.identity;
   }
 
   /** "local<->remote", as the reference writes it */
@@ -152,6 +167,8 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
     }
     if (this.limits.idleTimeoutMs !== Number.POSITIVE_INFINITY) this.#lastActiveMs = this.clock.now();
     this.#reading.received(chunk);
+    const waitMs = this.budgets.receivedWaitMs(chunk.length);
+    if (waitMs > 0) this.#reading.throttle(waitMs);
     this.pump();
   }
 
@@ -170,14 +187,17 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
     this.cut(asHbiError(thrown));
   }
 
-  readLate(): void {
-    this.cut(failure("read_timeout"));
+  readLate(reason: "read_timeout" | "data_too_slow"): void {
+    this.cut(failure(reason));
   }
 
   /** Between conversations. */
   route({ directive, text }: Packet): boolean {
     switch (directive) {
       case "co_begin":
+        if (this.#env.isLobby && this.wire.writtenBytes > this.limits.strangerSentBytes) {
+          throw failure("rate_exceeded", "authenticate first");
+        }
         if (!this.#mayBegin) return false;
         this.#reading.give(this.hosting.begin(text));
         return true;
@@ -196,8 +216,19 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
    *  but the latter two not while we wait for an answer, which may lie behind them. */
   get #mayBegin(): boolean {
     if (this.hosting.isOverfull) return false;
-    if (this.#drained === undefined && !this.wire.isAboveHighWater) return true;
-    return this.posting.liveCount > 0;
+    const isHeldUp = this.#drained !== undefined || this.wire.isAboveHighWater;
+    return (!isHeldUp || this.posting.liveCount > 0) && this.#isWithinRate;
+  }
+
+  get #isWithinRate(): boolean {
+    const waitMs = this.budgets.beginWaitMs();
+    if (waitMs > 0) {
+      this.#paceTimer ??= this.clock.after(waitMs, () => {
+        this.#paceTimer = undefined;
+        this.pump();
+      });
+    }
+    return waitMs === 0;
   }
 
   conversationBegun(): void {
@@ -287,7 +318,7 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
     if (this.#drained !== undefined && this.hosting.liveCount === 0 && this.posting.liveCount === 0) {
       for (const done of this.#drained.splice(0)) done();
     }
-    if (this.hosting.liveCount === this.limits.maxInFlight || this.#hasPeerEnded) this.pump();
+    if (this.hosting.liveCount === this.hosting.most || this.#hasPeerEnded) this.pump();
   }
 
   /** The peer is about to close: it answers what it has, and takes no more. */
@@ -344,6 +375,7 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
     this.#reason = reason;
     this.#reading.stop();
     this.#idleTimer?.cancel();
+    this.#paceTimer?.cancel();
     this.wire.end();
     this.#loseAll(told);
     const lingerMs = reason === undefined ? this.limits.closeTimeoutMs : LINGER_MS;
@@ -377,6 +409,7 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
     this.#reading.stop();
     this.#closeTimer?.cancel();
     this.#idleTimer?.cancel();
+    this.#paceTimer?.cancel();
     if (wasOpen) this.#loseAll(this.#reason ?? failure("disconnected"));
     this.wire.destroy();
     void this.#cleanup();

@@ -48,6 +48,8 @@ export class HoCo implements BracketReader, LandingHost, BracketOwner, Chained {
   #endWait: Wait<void> | undefined;
   #abort: AbortController | undefined;
   #timer: Timer | undefined;
+  /** among all conversations of the process */
+  #hasPlace = false;
   #isReleased = false;
 
   constructor(connection: Keeper, env: HostingEnv, token: Token) {
@@ -288,9 +290,12 @@ export class HoCo implements BracketReader, LandingHost, BracketOwner, Chained {
     }
   }
 
-  /** Begun beyond `maxInFlight`, so that a cancellation gets through: anything else waits for a place. */
+  /** Begun beyond `maxInFlight`, or what the process takes, so that a cancellation gets through: anything else waits for a place. */
   #isHeldBack(code: string): boolean {
-    return this.#scripts === 0 && this.#connection.hosting.isOverfull && !isUrgent(code);
+    if (this.#scripts > 0) return false;
+    const { hosting } = this.#connection;
+    this.#hasPlace ||= !hosting.isOverfull && hosting.enterProcess();
+    return !this.#hasPlace && !isUrgent(code);
   }
 
   #land(text: string, wantsValue: boolean): void {
@@ -412,6 +417,11 @@ export class HoCo implements BracketReader, LandingHost, BracketOwner, Chained {
   #fail(error: HbiError, planned: number | undefined, answersObject: boolean): void {
     if (this.#failure !== undefined) return;
     this.#connection.report(error, `conversation ${this.coSeq}`);
+    const excess = this.#connection.budgets.failed(error, this.#env.isLobby);
+    if (excess !== undefined) {
+      this.#connection.cut(excess);
+      return;
+    }
     if (this.#stage === "closed") return; // by the handler: nobody but the operator can be told
     const rest = this.#restOfRawData(planned);
     const isTold = this.#token.isExtended || answersObject;
@@ -455,7 +465,7 @@ export class HoCo implements BracketReader, LandingHost, BracketOwner, Chained {
   }
 
   #checkDrain(): boolean {
-    if (this.intake.pendingBytes <= this.limits.maxDrainBytes) return true;
+    if (this.intake.pendingBytes <= (this.#env.isLobby ? 0 : this.limits.maxDrainBytes)) return true;
     this.#connection.cut(failure("drain_too_big"));
     return false;
   }
@@ -519,7 +529,7 @@ export class HoCo implements BracketReader, LandingHost, BracketOwner, Chained {
     if (this.#isReleased || this.#stage !== "closed" || !this.#bracket.isClosed) return;
     if (this.#landing?.isRunning === true) return;
     this.#isReleased = true;
-    this.#connection.hosting.ended(this);
+    this.#connection.hosting.ended(this, this.#hasPlace);
   }
 
   get #isManual(): boolean {

@@ -1,14 +1,18 @@
 /**
  * HostingEnd: where conversations of the peer are hosted. docs/protocol.md, "the host".
  */
-import { Chain } from "../chain.ts";
+import { Chain, type Chained } from "../chain.ts";
 import type { HbiError } from "../errors.ts";
 import type { Bracket } from "./bracket.ts";
 import { HoCo } from "./ho-co.ts";
 import type { HostingDesk, Keeper } from "./keeper.ts";
+import { type Held, processLoad } from "./process-load.ts";
 import { opaqueToken, TokenReader } from "./token.ts";
 
-export class HostingEnd implements HostingDesk {
+export class HostingEnd implements HostingDesk, Held {
+  chain: unknown;
+  before: Chained | undefined;
+  behind: Chained | undefined;
   readonly #connection: Keeper;
   readonly #tokens = new TokenReader();
   /** begun, and the handler or the answer has not ended */
@@ -55,7 +59,20 @@ export class HostingEnd implements HostingDesk {
 
   /** One more than `maxInFlight` has begun, as the library's own messages must get through: its script is looked at. */
   get isOverfull(): boolean {
-    return this.#live.size > this.#connection.limits.maxInFlight;
+    return this.#live.size > this.most;
+  }
+
+  /** How many it may host at once: one, for a peer that has yet to authenticate. */
+  get most(): number {
+    return this.#connection.env.isLobby ? 1 : this.#connection.limits.maxInFlight;
+  }
+
+  enterProcess(): boolean {
+    return processLoad.enter(this, this.#connection.limits.maxProcessInFlight);
+  }
+
+  placeFree(): void {
+    this.#connection.pump();
   }
 
   begin(id: string): HoCo {
@@ -78,19 +95,32 @@ export class HostingEnd implements HostingDesk {
 
   /** The peer waits no more for the answer to one of its conversations. */
   cancel(seq: string): void {
+    const excess = this.#connection.budgets.cancelled();
+    if (excess !== undefined) {
+      this.#connection.cut(excess);
+      return;
+    }
     for (const co of this.#live.toArray()) if (co.coSeq === seq) co.cancel(); // at most `maxInFlight`
+  }
+
+  /** The peer asks whether this side is there. */
+  pinged(): void {
+    const excess = this.#connection.budgets.pinged();
+    if (excess !== undefined) this.#connection.cut(excess);
   }
 
   peerGoesAway(reason: string | undefined): void {
     this.#connection.peerGoesAway(reason);
   }
 
-  ended(co: HoCo): void {
+  ended(co: HoCo, hadPlace: boolean): void {
     this.#live.remove(co);
+    if (hadPlace) processLoad.leave();
     this.#connection.conversationEnded();
   }
 
   loseAll(error: HbiError): void {
+    processLoad.forget(this);
     for (const co of this.#live.toArray()) co.lose(error);
   }
 

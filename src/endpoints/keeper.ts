@@ -10,6 +10,7 @@ import type { HostingEnv } from "../registry/hosting-env.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { PacketReader } from "../wire/packet-reader.ts";
 import type { Bracket, Outgoing } from "./bracket.ts";
+import type { Budgets } from "./budgets.ts";
 
 /** A conversation that holds the read turn: from its opening packet to its closing one nobody else reads. */
 export interface BracketReader {
@@ -70,7 +71,9 @@ export interface HostingDesk {
   leave(outer: BracketReader | undefined): void;
   /** Whether one more than `maxInFlight` has begun: it may only be one of the library's own messages. */
   readonly isOverfull: boolean;
-  ended(co: BracketReader): void;
+  /** Takes a place among all conversations of the process; false: there is none now, and the connection is pumped when there is. */
+  enterProcess(): boolean;
+  ended(co: BracketReader, hadPlace: boolean): void;
   queueSeedAnswer(bracket: Bracket): void;
   enterSeedAnswer(bracket: Bracket): void;
   seedAnswerClosed(bracket: Bracket): void;
@@ -79,6 +82,7 @@ export interface HostingDesk {
 export interface Keeper extends Outgoing {
   readonly limits: Limits;
   readonly clock: Clock;
+  readonly budgets: Budgets;
   readonly env: HostingEnv;
   readonly isExtended: boolean;
   readonly isOpen: boolean;

@@ -4,6 +4,7 @@
 import { failure, type HbiError } from "../errors.ts";
 import { resolveLimits } from "../limits.ts";
 import { dialSocket } from "../wire/node-socket-transport.ts";
+import { type ClientTls, clientContext } from "../wire/node-tls-options.ts";
 import { type Address, parseAddress } from "./address.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
@@ -13,6 +14,8 @@ import type { PostingEnd } from "./posting-end.ts";
 
 export interface ConnectOptions extends ConnectionOptions {
   readonly signal?: AbortSignal;
+  /** Over TLS, to a server that is verified; also `{}`. Read for each connection. */
+  readonly tls?: ClientTls;
 }
 
 export interface PeerEnds {
@@ -33,6 +36,7 @@ export class HBIC {
   constructor(address: Address, env: HostingEnv | (() => HostingEnv), options: ConnectOptions = {}) {
     parseAddress(address);
     resolveLimits(options.limits);
+    if (options.tls !== undefined) clientContext(options.tls);
     this.#address = address;
     this.#env = typeof env === "function" ? env : () => env;
     this.#options = options;
@@ -43,7 +47,7 @@ export class HBIC {
   }
 
   /** Dials unless it is connected, and waits for the init hooks.
-   *  @throws HbiError unavailable, deadline_exceeded, cancelled */
+   *  @throws HbiError unavailable, unauthenticated, deadline_exceeded, cancelled */
   async connect(): Promise<PeerEnds> {
     const connection = this.#connection;
     if (connection?.isOpen === true && this.#dialing === undefined) return endsOf(connection);
@@ -61,6 +65,7 @@ export class HBIC {
     const transport = await dialSocket(parseAddress(this.#address), {
       timeoutMs: limits.connectTimeoutMs,
       signal: AbortSignal.any(signals),
+      tls: this.#options.tls,
     });
     const connection = new Connection(transport, () => this.#env(), this.#options);
     this.#connection = connection;

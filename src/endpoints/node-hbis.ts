@@ -2,33 +2,52 @@
  * HBIS: the listening side, over Node's sockets. Every connection has a hosting environment of its own.
  */
 import { createServer, type Server, type Socket } from "node:net";
-import { asHbiError, failure } from "../errors.ts";
+import { systemClock } from "../clock.ts";
+import { asHbiError, failure, type HbiError } from "../errors.ts";
 import { resolveLimits } from "../limits.ts";
 import { nodeSocketTransport } from "../wire/node-socket-transport.ts";
+import { TlsGate } from "../wire/node-tls-gate.ts";
+import type { ServerTls } from "../wire/node-tls-options.ts";
+import { AcceptGuard } from "./accept-guard.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import type { HostingEnd } from "./hosting-end.ts";
-import type { HostingEnv } from "./hosting-env.ts";
+import { HostingEnv } from "./hosting-env.ts";
 import type { PostingEnd } from "./posting-end.ts";
 
 /** Makes the environment of a new connection: what its peer may use. The ends are connected when init hooks run. */
 export type ContextFactory = (po: PostingEnd, ho: HostingEnd, connection: Connection) => HostingEnv;
 
+export interface ServerOptions extends ConnectionOptions {
+  /** Over TLS; with `ca`, clients must show a certificate. */
+  readonly tls?: ServerTls;
+}
+
 export class HBIS {
   readonly #address: Address;
   readonly #context: ContextFactory;
   readonly #options: ConnectionOptions;
+  readonly #gate: TlsGate | undefined;
+  readonly #guard: AcceptGuard;
+  /** connections refused since the log was told */
+  #refused = 0;
   readonly #connections = new Set<Connection>();
   #server: Server | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(address: Address, context: ContextFactory, options: ConnectionOptions = {}) {
+  constructor(address: Address, context: ContextFactory, { tls, ...options }: ServerOptions = {}) {
     parseAddress(address);
-    resolveLimits(options.limits);
+    const limits = resolveLimits(options.limits);
+    this.#guard = new AcceptGuard(limits, options.clock ?? systemClock);
+    const keeper = {
+      onSecure: (socket: Socket, refusal: HbiError | undefined) => void this.#accept(socket, refusal),
+      onFailed: (error: HbiError) => options.log?.({ error, netIdent: this.#netIdent, where: "accept" }),
+    };
+    this.#gate = tls === undefined ? undefined : new TlsGate(tls, limits.connectTimeoutMs, keeper);
     this.#address = address;
     this.#context = context;
-    this.#options = options;
+    this.#options = { ...options, limits };
   }
 
   /** Connections that are open. */
@@ -48,7 +67,9 @@ export class HBIS {
     if (this.#server !== undefined) return;
     const address = parseAddress(this.#address);
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
-      void this.#accept(socket);
+      if (!this.#mayEnter(socket)) return;
+      if (this.#gate === undefined) void this.#accept(socket);
+      else this.#gate.take(socket);
     });
     this.#server = server;
     this.#closed = new Promise((resolve) => server.once("close", resolve));
@@ -79,11 +100,44 @@ export class HBIS {
     return this.#closed ?? Promise.resolve();
   }
 
-  async #accept(socket: Socket): Promise<void> {
+  /** Certificates, authorities and rules of new connections, without a restart; those that are open go on.
+   *  @throws HbiError invalid_argument, and nothing has changed */
+  reloadTls(tls: ServerTls): void {
+    if (this.#gate === undefined) throw failure("wrong_stage", "the server has no TLS");
+    this.#gate.reload(tls);
+  }
+
+  /** Refused before anything is allocated for it: nothing is said, and the log is told once a second. */
+  #mayEnter(socket: Socket): boolean {
+    const { remoteAddress } = socket;
+    const full = this.#guard.enter(remoteAddress);
+    if (full === undefined) {
+      socket.once("close", () => this.#guard.leave(remoteAddress));
+      return true;
+    }
+    socket.on("error", () => undefined);
+    socket.resetAndDestroy();
+    this.#refused += 1;
+    if (this.#refused === 1) {
+      (this.#options.clock ?? systemClock).after(1_000, () => {
+        const error = failure("too_many_connections", `${this.#refused} refused in a second, ${full}`);
+        this.#refused = 0;
+        this.#report(error);
+      });
+    }
+    return false;
+  }
+
+  async #accept(socket: Socket, refusal?: HbiError): Promise<void> {
     const transport = nodeSocketTransport(socket);
+    if (this.#server?.listening !== true) {
+      transport.destroy(); // its handshake took longer than this server
+      return;
+    }
+    const context: ContextFactory = refusal === undefined ? this.#context : () => new HostingEnv();
     let connection: Connection;
     try {
-      connection = new Connection(transport, this.#context, this.#options);
+      connection = new Connection(transport, context, this.#options);
     } catch (thrown) {
       this.#report(thrown);
       transport.destroy();
@@ -92,7 +146,9 @@ export class HBIS {
     this.#connections.add(connection);
     void connection.closed.then(() => this.#connections.delete(connection));
     try {
-      await connection.start();
+      const started = connection.start();
+      if (refusal !== undefined) connection.cut(refusal); // before anything is read
+      await started;
     } catch (thrown) {
       asHbiError(thrown); // told to the log and the peer by the connection
     }
@@ -102,6 +158,7 @@ export class HBIS {
   async drain(reason?: string): Promise<void> {
     this.#stopListening();
     await Promise.all([...this.#connections].map((connection) => connection.drain(reason)));
+    this.#gate?.destroyAll();
     await this.#closed;
   }
 
@@ -109,6 +166,7 @@ export class HBIS {
   async close(reason?: string): Promise<void> {
     this.#stopListening();
     await Promise.all([...this.#connections].map((connection) => connection.disconnect(reason)));
+    this.#gate?.destroyAll();
     await this.#closed;
   }
 
@@ -121,10 +179,14 @@ export class HBIS {
     if (server?.listening === true) server.close();
   }
 
+  get #netIdent(): string {
+    return formatAddress(parseAddress(this.#address));
+  }
+
   #report(thrown: unknown): void {
     const error = asHbiError(thrown);
     const log = this.#options.log;
-    if (log !== undefined) log({ error, netIdent: formatAddress(parseAddress(this.#address)), where: "accept" });
+    if (log !== undefined) log({ error, netIdent: this.#netIdent, where: "accept" });
     else console.error("hbi: accept:", thrown);
   }
 }

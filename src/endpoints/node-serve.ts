@@ -2,11 +2,17 @@
  * serve: a service on Node's sockets. docs/services.md.
  */
 import type { Service } from "../registry/service.ts";
+import type { ServerTls } from "../wire/node-tls-options.ts";
 import type { Address } from "./address.ts";
 import { HBIS } from "./node-hbis.ts";
 import type { Peer } from "./peer.ts";
 import type { Surplus } from "./service-env.ts";
 import { type HandlersOf, type HostOptions, ServiceHost } from "./service-host.ts";
+
+export interface ServeOptions<S extends Service, Context> extends HostOptions<S, Context> {
+  /** Over TLS; with `ca`, consumers must show a certificate, and `peer.identity` says whose. */
+  readonly tls?: ServerTls;
+}
 
 export class Server<S extends Service = Service, Context = unknown> {
   readonly #host: ServiceHost<S, Context>;
@@ -37,6 +43,12 @@ export class Server<S extends Service = Service, Context = unknown> {
     return this.#hbis.closed;
   }
 
+  /** Certificates, authorities and rules of new connections, without a restart; those that are open go on.
+   *  @throws HbiError invalid_argument, and nothing has changed */
+  reloadTls(tls: ServerTls): void {
+    this.#hbis.reloadTls(tls);
+  }
+
   /** Accepts no one any more and tells every consumer so; answers what they had begun by then, and closes. */
   drain(reason?: string): Promise<void> {
     return this.#hbis.drain(reason);
@@ -54,15 +66,18 @@ export class Server<S extends Service = Service, Context = unknown> {
 
 /** Serves a definition at an address. `handlers` is called for each consumer, once it is connected and authenticated, and once
  *  at the start for one that is gone already, so that a missing handler is found before anybody connects.
- *  @throws HbiError invalid_argument for a missing or surplus handler; unavailable when the address can't be had */
+ *  @throws HbiError invalid_argument for a missing or surplus handler, or TLS options that are of no use; unavailable when the address can't be had */
 export async function serve<S extends Service, H extends HandlersOf<S, Context>, Context = undefined>(
   service: S,
   address: Address,
   handlers: (peer: Peer<S, Context>) => H & Surplus<H, S["methods"]>,
-  options: HostOptions<S, Context> = {},
+  { tls, ...options }: ServeOptions<S, Context> = {},
 ): Promise<Server<S, Context>> {
   const host = new ServiceHost<S, Context>(service, handlers, options);
-  const hbis = new HBIS(address, (_po, _ho, connection) => host.admit(connection), host.connectionOptions);
+  const hbis = new HBIS(address, (_po, _ho, connection) => host.admit(connection), {
+    ...host.connectionOptions,
+    ...(tls === undefined ? {} : { tls }),
+  });
   await hbis.listen();
   return new Server(host, hbis);
 }

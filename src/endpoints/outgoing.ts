@@ -176,6 +176,7 @@ class Streaming {
       const timer = this.#connection.clock.after(timeoutMs, () => giveUp(this.#connection.explainTimeout(this.#co)));
       const onAbort = (): void => giveUp(failure("cancelled", undefined, { cause: signal?.reason }));
       signal?.addEventListener("abort", onAbort, { once: true });
+      this.#co.onLost = giveUp; // it may be waiting for a source that never goes on
       const end = (): void => {
         timer.cancel();
         signal?.removeEventListener("abort", onAbort);

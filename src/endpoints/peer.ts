@@ -3,6 +3,7 @@
  */
 import type { HbiError } from "../errors.ts";
 import type { Service } from "../registry/service.ts";
+import type { PeerIdentity } from "../wire/peer-identity.ts";
 import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./caller.ts";
 import type { Connection } from "./connection.ts";
 import { Desk, type DeskOptions } from "./desk.ts";
@@ -10,8 +11,9 @@ import type { HostingEnd } from "./hosting-end.ts";
 import type { PostingEnd } from "./posting-end.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
 
-/** Filled in by the host when the peer is let in. */
+/** What the host knows of a peer. */
 export interface Admission {
+  /** filled in when the peer is let in */
   context: unknown;
 }
 
@@ -46,6 +48,11 @@ export class Peer<S extends Service = Service, Context = unknown> {
   /** What `authenticate` made of it; undefined where a server has none, and before. */
   get context(): Context {
     return this.#admission.context as Context; // handlers and their factory are not called before it is set
+  }
+
+  /** Who it is by its certificate; undefined without mutual TLS. There before `authenticate`. */
+  get identity(): PeerIdentity | undefined {
+    return this.#connection.identity;
   }
 
   /** "127.0.0.1:51034" */

@@ -38,6 +38,8 @@ export interface CoOptions extends WaitOptions {
 export class PoCo implements PostedConversation, LandingHost, BracketOwner {
   isAdmitted = false;
   readonly mayAsk = true;
+  /** told when the connection is lost, also to who waits for something else at the time */
+  onLost: ((error: HbiError) => void) | undefined;
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
@@ -496,6 +498,11 @@ export class PoCo implements PostedConversation, LandingHost, BracketOwner {
   /** A script of the answer that fails here concerns this conversation alone, when the bytes behind it are certain. */
   landingFailed(error: HbiError, rawBytes: number | undefined): void {
     this.#connection.report(error, `answer ${this.coSeq}`);
+    const excess = this.#connection.budgets.failed(error, false);
+    if (excess !== undefined) {
+      this.#connection.cut(excess);
+      return;
+    }
     const rest = this.env.takesRawData ? rawBytes : 0;
     if (rest === undefined) {
       this.#connection.cut(error);
@@ -560,6 +567,7 @@ export class PoCo implements PostedConversation, LandingHost, BracketOwner {
     this.#answerWait?.fail(told);
     this.#bracket.withdraw(told);
     this.#complete();
+    this.onLost?.(told);
   }
 
   get #isManual(): boolean {

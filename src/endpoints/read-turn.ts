@@ -2,7 +2,7 @@
  * ReadTurn: exactly one of the keeper and a conversation reads the wire. Hands what has arrived to whoever has the turn, as
  * far as it wants it, and stops the transport when nobody does. docs/protocol.md, sections 4 and 5.
  */
-import type { Clock } from "../clock.ts";
+import type { Clock, Timer } from "../clock.ts";
 import type { Limits } from "../limits.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { PacketReader, ReaderPhase } from "../wire/packet-reader.ts";
@@ -38,6 +38,8 @@ export class ReadTurn {
   #isPaused = false;
   #isStopped = false;
   #isBlocked = false;
+  /** while the peer has had more than its share */
+  #throttle: Timer | undefined;
   #nowMs = 0;
 
   constructor(
@@ -98,9 +100,22 @@ export class ReadTurn {
     this.#reader.push(chunk);
   }
 
+  set maxPacketBytes(bytes: number) {
+    this.#reader.maxPacketBytes = bytes;
+  }
+
+  /** Takes nothing more from the transport for so long. */
+  throttle(ms: number): void {
+    this.#throttle?.cancel();
+    this.#throttle = this.#clock.after(ms, () => {
+      this.#throttle = undefined;
+      this.#host.pump();
+    });
+  }
+
   /** Before the init hooks have run nothing is taken, and no more than the bound is held. */
   holdBack(): void {
-    this.#setPaused(this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes);
+    this.#setPaused(this.#throttle !== undefined || this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes);
   }
 
   /** Handles what has arrived, as far as somebody wants it. Cost: linear in the bytes taken. */
@@ -114,14 +129,20 @@ export class ReadTurn {
     }
     this.#isPumping = false;
     if (this.#isStopped) return;
-    this.#setPaused(this.#isBlocked && this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes);
-    this.#watch.update(this.#reader, !this.#isBlocked && this.#owner !== undefined);
+    const isFull = this.#isBlocked && this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes;
+    this.#setPaused(isFull || this.#throttle !== undefined);
+    if (this.#throttle !== undefined)
+      this.#watch.stop(); // it is not the peer that is late
+    else
+      this.#watch.update(this.#reader, !this.#isBlocked && this.#owner !== undefined, this.#owner?.wantsRaw === true);
   }
 
   /** Nothing is handled any more; what still comes is read and thrown away by the keeper. */
   stop(): void {
     this.#isStopped = true;
     this.#watch.stop();
+    this.#throttle?.cancel();
+    this.#throttle = undefined;
     this.#held = undefined;
     this.#owner = undefined;
     this.#setPaused(false);

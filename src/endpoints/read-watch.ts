@@ -12,7 +12,7 @@ type Owed = "nothing" | "header" | "payload" | "bracket";
 
 export interface WatchHost {
   /** The peer owes bytes that have not come in time. */
-  readLate(): void;
+  readLate(reason: "read_timeout" | "data_too_slow"): void;
 }
 
 export class ReadWatch {
@@ -24,6 +24,9 @@ export class ReadWatch {
   /** what must not change for the deadline to go on: of a packet its position, of a silence the bytes received */
   #mark = 0;
   #receivedBytes = 0;
+  /** while raw data is asked for: how much must have come by its end */
+  #window: Timer | undefined;
+  #windowBytes = 0;
 
   constructor(clock: Clock, limits: Limits, host: WatchHost) {
     this.#clock = clock;
@@ -35,8 +38,9 @@ export class ReadWatch {
     this.#receivedBytes += bytes;
   }
 
-  /** After each turn of reading. `isAwaited`: a conversation is open and wants what comes next. */
-  update(reader: PacketReader, isAwaited: boolean): void {
+  /** After each turn of reading. `isAwaited`: a conversation is open and wants what comes next; `isRaw`: raw data. */
+  update(reader: PacketReader, isAwaited: boolean, isRaw: boolean): void {
+    if (isRaw !== (this.#window !== undefined)) this.#watchRate(isRaw);
     const owed: Owed = reader.phase !== "idle" ? reader.phase : isAwaited ? "bracket" : "nothing";
     const mark = owed === "bracket" ? this.#receivedBytes : reader.packetCount;
     if (owed === this.#owed && mark === this.#mark) return;
@@ -45,12 +49,26 @@ export class ReadWatch {
     this.#owed = owed;
     this.#mark = mark;
     const ms = this.#deadlineMs(owed, reader);
-    if (ms !== undefined) this.#timer = this.#clock.after(ms, () => this.#host.readLate());
+    if (ms !== undefined) this.#timer = this.#clock.after(ms, () => this.#host.readLate("read_timeout"));
   }
 
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#owed = "nothing";
+    this.#watchRate(false);
+  }
+
+  #watchRate(isRaw: boolean): void {
+    this.#window?.cancel();
+    this.#window = undefined;
+    if (!isRaw) return;
+    const { minDataBytesPerSecond, dataRateWindowMs } = this.#limits;
+    this.#windowBytes = this.#receivedBytes + (minDataBytesPerSecond * dataRateWindowMs) / 1_000;
+    this.#window = this.#clock.after(dataRateWindowMs, () => {
+      if (this.#receivedBytes < this.#windowBytes) this.#host.readLate("data_too_slow");
+      else this.#watchRate(true);
+    });
   }
 
   #deadlineMs(owed: Owed, reader: PacketReader): number | undefined {

@@ -79,6 +79,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
     }
     this.connectionOptions = {
       ...connectionOptions,
+      limits: resolveLimits(options.limits),
       describe: describe === false ? undefined : this.#description(describe),
     };
     this.#checkFactory();
@@ -185,7 +186,6 @@ export class ServiceHost<S extends Service, Context = undefined> {
   /** Calls the factory once, for a peer that is gone already: what it lacks is found before anybody connects. Where peers
    *  authenticate, a factory that needs their context can only be checked when there is one. */
   #checkFactory(): void {
-    resolveLimits(this.#options.limits);
     const [transport] = memoryTransportPair();
     const gone = new Connection(transport, () => new HostingEnv(), { ...this.connectionOptions, log: () => undefined });
     void gone.start();

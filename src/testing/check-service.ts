@@ -171,7 +171,8 @@ class Range {
     if (this.#test?.link.state === "open") return this.#test;
     const { host = {}, ...others } = this.#options;
     const interceptors = [this.#watch, ...(host.interceptors ?? [])];
-    const quiet = { log: () => undefined, ...host, interceptors };
+    const limits = { maxFailures: MANY, ...host.limits }; // refusing is what it is asked to do
+    const quiet = { log: () => undefined, ...host, limits, interceptors };
     this.#test = await testLink<Service, HandlersOf<Service, unknown>, unknown>(this.#service, this.#handlers, {
       ...others,
       host: quiet,
@@ -201,3 +202,5 @@ function bytesOf(spec: Method["spec"], object: unknown): number | undefined {
 }
 
 function ignore(): void {}
+
+const MANY = 1_000_000_000;

@@ -2,7 +2,13 @@
  * Node's sockets as transports: TCP, Unix, and TLS, which has the same interface.
  */
 import { connect, type Socket } from "node:net";
-import { failure } from "../errors.ts";
+import { TLSSocket } from "node:tls";
+import { failure, type HbiError } from "../errors.ts";
+import { connectTls, serverNameOf, whenAdmitted } from "./node-tls-dial.ts";
+import { identityOf } from "./node-tls-identity.ts";
+import type { ClientTls } from "./node-tls-options.ts";
+import { dialTrouble } from "./node-tls-trouble.ts";
+import type { PeerIdentity } from "./peer-identity.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 
 const KEEPALIVE_MS = 60_000;
@@ -15,6 +21,7 @@ export function nodeSocketTransport(socket: Socket): Transport {
 class NodeSocketTransport implements Transport {
   readonly localAddress: string;
   readonly remoteAddress: string;
+  readonly identity: PeerIdentity | undefined;
   readonly #socket: Socket;
   #sink: TransportSink | undefined;
   #error: Error | undefined;
@@ -25,10 +32,12 @@ class NodeSocketTransport implements Transport {
     // Read now: a closed socket has forgotten them.
     this.localAddress = endpoint(socket.localAddress, socket.localPort);
     this.remoteAddress = endpoint(socket.remoteAddress, socket.remotePort);
+    this.identity = socket instanceof TLSSocket ? identityOf(socket) : undefined;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_MS);
     socket.on("error", (error) => {
       this.#error = error; // `close` follows and tells
+      socket.destroy(); // TLS has errors after which it would go on
     });
     socket.on("close", () => {
       this.#isClosed = true;
@@ -81,12 +90,14 @@ class NodeSocketTransport implements Transport {
 export interface DialOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  readonly tls?: ClientTls | undefined;
 }
 
-/** Connects. @throws HbiError unavailable, deadline_exceeded, cancelled */
+/** Connects. `timeoutMs` bounds all of it, also the TLS handshake.
+ *  @throws HbiError unavailable, deadline_exceeded, cancelled; of TLS also unauthenticated, invalid_argument */
 export function dialSocket(
   address: { readonly host: string; readonly port: number } | { readonly path: string },
-  { timeoutMs, signal }: DialOptions,
+  { timeoutMs, signal, tls }: DialOptions,
 ): Promise<Transport> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) {
@@ -94,14 +105,18 @@ export function dialSocket(
       return;
     }
     const target = "path" in address ? address.path : endpoint(address.host, address.port);
-    const socket = connect({ ...address, allowHalfOpen: true, noDelay: true });
+    const serverName = tls === undefined ? "" : serverNameOf(address, tls);
+    const socket =
+      tls === undefined ? connect({ ...address, allowHalfOpen: true }) : connectTls(address, serverName, tls);
     const giveUp = (error: Error): void => {
       done();
       socket.on("error", () => undefined); // refused twice: by us and by the network
       socket.destroy();
       reject(error);
     };
-    const onError = (cause: Error): void => giveUp(failure("connect_failed", target, { cause }));
+    const trouble = (cause: Error): HbiError =>
+      tls === undefined ? failure("connect_failed", target, { cause }) : dialTrouble(target, serverName, cause);
+    const onError = (cause: Error): void => giveUp(trouble(cause));
     const onAbort = (): void => giveUp(failure("cancelled", "connect", { cause: signal?.reason }));
     const timer = setTimeout(() => giveUp(failure("timeout", `connect to ${target}`)), timeoutMs);
     const done = (): void => {
@@ -111,10 +126,12 @@ export function dialSocket(
     };
     signal?.addEventListener("abort", onAbort, { once: true });
     socket.on("error", onError);
-    socket.once("connect", () => {
+    const ready = (): void => {
       done();
-      resolve(nodeSocketTransport(socket));
-    });
+      resolve(nodeSocketTransport(socket)); // sets noDelay
+    };
+    if (socket instanceof TLSSocket) whenAdmitted(socket, target, ready, giveUp);
+    else socket.once("connect", ready);
   });
 }
 

@@ -26,7 +26,8 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export type ReaderPhase = "idle" | "header" | "payload";
 
 export class PacketReader {
-  readonly #limits: Limits;
+  /** of code and objects; may change between packets */
+  maxPacketBytes: number;
   #chunks: Uint8Array[] = [];
   /** index of the chunk being read, and the position in it */
   #head = 0;
@@ -48,7 +49,7 @@ export class PacketReader {
   #filled = 0;
 
   constructor(limits: Limits) {
-    this.#limits = limits;
+    this.maxPacketBytes = limits.maxPacketBytes;
   }
 
   /** Adds received bytes, which are kept, not copied. */
@@ -213,7 +214,7 @@ export class PacketReader {
       case "":
       case "co_recv":
       case "co_send":
-        return this.#limits.maxPacketBytes;
+        return this.maxPacketBytes;
       case "err":
         return MAX_ERR_BYTES;
       case "co_begin":

@@ -2,6 +2,7 @@
  * The transport contract: an ordered, reliable stream of bytes in both directions, with half-close. Everything that
  * touches a platform (sockets, message ports) stays behind it; above it nothing knows what carries the bytes.
  */
+import type { PeerIdentity } from "./peer-identity.ts";
 
 export interface TransportSink {
   /** Bytes arrived. The chunk belongs to the receiver, which may keep views of it. */
@@ -18,6 +19,8 @@ export interface Transport {
   /** "127.0.0.1:3232", a socket path, or "memory". */
   readonly localAddress: string;
   readonly remoteAddress: string;
+  /** Who the other side is, where the transport has verified it. */
+  readonly identity?: PeerIdentity | undefined;
   /** Bytes written and not yet taken by the platform. */
   readonly bufferedBytes: number;
   /** Starts delivery to `sink`; nothing is delivered before, nothing inside this call. */

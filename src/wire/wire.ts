@@ -32,6 +32,7 @@ export class Wire {
   #pending: (string | Uint8Array)[] | undefined;
   #text = "";
   #pendingBytes = 0;
+  #writtenBytes = 0;
   #isScheduled = false;
   #isEnded = false;
   #waiters: Waiter[] | undefined;
@@ -47,6 +48,11 @@ export class Wire {
 
   get bufferedBytes(): number {
     return this.#pendingBytes + this.#transport.bufferedBytes;
+  }
+
+  /** All that was ever handed to the transport; text by its characters. */
+  get writtenBytes(): number {
+    return this.#writtenBytes;
   }
 
   get isAboveHighWater(): boolean {
@@ -109,6 +115,7 @@ export class Wire {
     const text = this.#text;
     this.#pending = undefined;
     this.#text = "";
+    this.#writtenBytes += this.#pendingBytes;
     this.#pendingBytes = 0;
     if (pieces !== undefined) for (const piece of pieces) this.#transport.write(piece);
     if (text !== "") this.#transport.write(text);

@@ -1,48 +1,12 @@
 /**
- * The two transports keep one contract: everything in order, once, with half-close, and nothing while paused.
+ * The transports of this library keep the contract, those over TLS in test/tls; dialing.
  */
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
-import { crc32 } from "node:zlib";
 import { memoryTransportPair, type Transport } from "hbi";
 import { dialSocket, nodeSocketTransport } from "hbi/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-
-class Collector {
-  readonly chunks: Uint8Array[] = [];
-  bytes = 0;
-  hasEnded = false;
-  closed: (Error | undefined)[] = [];
-  drained = 0;
-  readonly #changed: (() => void)[] = [];
-
-  onData(chunk: Uint8Array): void {
-    this.chunks.push(chunk);
-    this.bytes += chunk.length;
-    this.#tell();
-  }
-  onDrain(): void {
-    this.drained += 1;
-    this.#tell();
-  }
-  onEnd(): void {
-    this.hasEnded = true;
-    this.#tell();
-  }
-  onClose(error?: Error): void {
-    this.closed.push(error);
-    this.#tell();
-  }
-  get text(): string {
-    return Buffer.concat(this.chunks).toString();
-  }
-  async until(is: () => boolean): Promise<void> {
-    while (!is()) await new Promise<void>((resolve) => this.#changed.push(resolve));
-  }
-  #tell(): void {
-    for (const wake of this.#changed.splice(0)) wake();
-  }
-}
+import { Collector, keepsTheContract } from "./transport-contract.ts";
 
 let server: Server;
 let port = 0;
@@ -70,80 +34,7 @@ const KINDS: Readonly<Record<string, () => Promise<[Transport, Transport]>>> = {
   "TCP sockets": socketPair,
 };
 
-for (const [name, connect] of Object.entries(KINDS)) {
-  describe(name, () => {
-    it("carries 4 MiB both ways at once, in order", async () => {
-      const [left, right] = await connect();
-      const ends = [new Collector(), new Collector()] as const;
-      left.start(ends[0]);
-      right.start(ends[1]);
-      const sums = [0, 0];
-      for (let i = 0; i < 64; i++) {
-        for (const [k, transport] of [left, right].entries()) {
-          const chunk = new Uint8Array(65_536).fill(i * 3 + k);
-          sums[k] = crc32(chunk, sums[k]);
-          transport.write(chunk);
-        }
-      }
-      for (const [k, end] of ends.entries()) {
-        await end.until(() => end.bytes === 64 * 65_536);
-        expect(end.chunks.reduce((sum, chunk) => crc32(chunk, sum), 0)).toBe(sums[1 - k]);
-        await end.until(() => end.drained > 0);
-      }
-      expect([left.bufferedBytes, right.bufferedBytes]).toEqual([0, 0]);
-      left.destroy();
-      right.destroy();
-      for (const end of ends) await end.until(() => end.closed.length > 0);
-    });
-
-    it("ends one half after the other; closes once, in peace", async () => {
-      const [left, right] = await connect();
-      const [l, r] = [new Collector(), new Collector()];
-      left.start(l);
-      right.start(r);
-      left.write("héllo");
-      left.end();
-      await r.until(() => r.hasEnded);
-      expect(r.text).toBe("héllo");
-      right.write("still here");
-      right.end();
-      await l.until(() => l.closed.length > 0);
-      await r.until(() => r.closed.length > 0);
-      expect(l.text).toBe("still here");
-      expect([l.closed, r.closed]).toEqual([[undefined], [undefined]]);
-    });
-
-    it("delivers nothing while paused, beyond what was under way", async () => {
-      const [left, right] = await connect();
-      const [l, r] = [new Collector(), new Collector()];
-      left.start(l);
-      right.start(r);
-      right.pause();
-      for (let i = 0; i < 200; i++) left.write(new Uint8Array(65_536));
-      for (let i = 0; i < 50; i++) await new Promise(setImmediate);
-      expect(r.bytes).toBeLessThanOrEqual(65_536);
-      right.resume();
-      await r.until(() => r.bytes === 200 * 65_536);
-      left.destroy();
-      right.destroy();
-      await r.until(() => r.closed.length > 0);
-    });
-
-    it("drops what is under way when destroyed, and tells both sides once", async () => {
-      const [left, right] = await connect();
-      const [l, r] = [new Collector(), new Collector()];
-      left.start(l);
-      right.start(r);
-      left.destroy();
-      left.destroy();
-      await l.until(() => l.closed.length > 0);
-      await r.until(() => r.hasEnded || r.closed.length > 0);
-      right.destroy();
-      await r.until(() => r.closed.length > 0);
-      expect([l.closed.length, r.closed.length]).toEqual([1, 1]);
-    });
-  });
-}
+for (const [name, connect] of Object.entries(KINDS)) keepsTheContract(name, connect);
 
 describe("dialing", () => {
   it("fails with the cause when nobody listens", async () => {

@@ -1,0 +1,37 @@
+/**
+ * ProcessLoad: how many conversations are hosted at once by all connections of the process, and whose turn it is when that was
+ * too many. docs/errors-and-limits.md, "maxProcessInFlight".
+ */
+import { Chain, type Chained } from "../chain.ts";
+
+/** A connection whose next script waits for a place. */
+export interface Held extends Chained {
+  /** There may be one now. */
+  placeFree(): void;
+}
+
+export class ProcessLoad {
+  #count = 0;
+  readonly #held = new Chain<Held>();
+
+  /** Takes a place; false: there is none now, and `held` will be told. */
+  enter(held: Held, most: number): boolean {
+    if (this.#count < most) {
+      this.#count += 1;
+      return true;
+    }
+    if (held.chain === undefined) this.#held.add(held);
+    return false;
+  }
+
+  leave(): void {
+    this.#count -= 1;
+    this.#held.shift()?.placeFree();
+  }
+
+  forget(held: Held): void {
+    this.#held.remove(held);
+  }
+}
+
+export const processLoad = new ProcessLoad();
