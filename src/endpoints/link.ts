@@ -136,6 +136,12 @@ export class Link<S extends Service = Service> {
     return this.#desk.script<S["methods"], T>(this.#service.methods, build, options);
   }
 
+  /** Shows the credentials again on the present connection, such as a new token: what is called from then on is called by whom they
+   *  belong to. Refused, all stays as it was. @throws HbiError unauthenticated, or what `authenticate` of the service throws */
+  async authenticate(options: WaitOptions = {}): Promise<void> {
+    await this.#authenticate(await this.#connectionFor(options), options);
+  }
+
   /** Milliseconds of a round trip to the service. */
   async ping(options: WaitOptions = {}): Promise<number> {
     const { posting, clock } = await this.#connectionFor(options);
@@ -206,7 +212,7 @@ export class Link<S extends Service = Service> {
     });
     try {
       await connection.start();
-      await this.#authenticate(connection, giveUp);
+      await this.#authenticate(connection, { signal: giveUp });
     } catch (thrown) {
       void connection.disconnect();
       throw thrown;
@@ -223,14 +229,14 @@ export class Link<S extends Service = Service> {
     this.#waiting.clear();
   }
 
-  async #authenticate({ posting, limits }: Connection, signal: AbortSignal): Promise<void> {
+  async #authenticate({ posting, limits }: Connection, options: WaitOptions): Promise<void> {
     const { credentials: declared } = this.#service;
     if (declared === undefined) return;
     const { credentials } = this.#options;
     const shown: unknown = typeof credentials === "function" ? await credentials() : credentials;
     if (typeof shown !== "object" || shown === null) throw failure("bad_option", "no credentials");
     const writing = { dialect: "json", maxDepth: limits.maxDepth, writer: undefined } as const;
-    await posting.callBuiltin(AUTHENTICATE, { signal }, argumentsText(Object.keys(declared), shown, writing));
+    await posting.callBuiltin(AUTHENTICATE, options, argumentsText(Object.keys(declared), shown, writing));
   }
 
   /** The service is closing: what it has is answered there, what is new goes to the next connection. */

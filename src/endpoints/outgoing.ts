@@ -176,7 +176,8 @@ class Streaming {
       const timer = this.#connection.clock.after(timeoutMs, () => giveUp(this.#connection.explainTimeout(this.#co)));
       const onAbort = (): void => giveUp(failure("cancelled", undefined, { cause: signal?.reason }));
       signal?.addEventListener("abort", onAbort, { once: true });
-      this.#co.onLost = giveUp; // it may be waiting for a source that never goes on
+      // It may be waiting for a source that never goes on. Whatever else it waits for tells more, and first.
+      this.#co.onLost = (error) => this.#connection.clock.soon(() => giveUp(error));
       const end = (): void => {
         timer.cancel();
         signal?.removeEventListener("abort", onAbort);

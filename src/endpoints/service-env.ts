@@ -5,12 +5,13 @@
 import type { z } from "zod";
 import { failure, HbiError } from "../errors.ts";
 import { repr } from "../parser/repr.ts";
-import { type EntryTable, entryTable } from "../registry/hosting-env.ts";
+import { type EntryTable, type ExposedMethod, entryTable } from "../registry/hosting-env.ts";
 import { isPromise } from "../registry/invoke.ts";
 import type { BodyKind, Method, ParamsOf } from "../registry/method.ts";
 import type { Methods, Values } from "../registry/service.ts";
 import { validate } from "../registry/validate.ts";
 import { type BodySource, exactly, release } from "./body.ts";
+import type { Connection } from "./connection.ts";
 import { HoCo } from "./ho-co.ts";
 import type { HostingEnv } from "./hosting-env.ts";
 import type { PoCo } from "./po-co.ts";
@@ -43,11 +44,17 @@ export interface Bound {
   readonly context: unknown;
   readonly handlers: Readonly<Record<string, AnyHandler>>;
   readonly interceptors: readonly Interceptor[];
+  /** the connection itself, where its peer may authenticate anew */
+  readonly connection?: Connection;
 }
 
-/** `Call` is filled in by whoever hands the table's environments their `Bound`. */
-export function serviceTable(methods: Methods, values: Values): EntryTable {
-  return entryTable(methods, values, (name, method) => {
+/** `door`: where a peer authenticates. `Call` is filled in by whoever hands the table's environments their `Bound`. */
+export function serviceTable(
+  methods: Methods,
+  values: Values,
+  door: readonly [string, ExposedMethod][] = [],
+): EntryTable {
+  const table = entryTable(methods, values, (name, method) => {
     const sendsBody = method.spec.resultBody !== undefined;
     return (params: unknown, co: HoCo | PoCo, env: HostingEnv): unknown => {
       const { side, context, handlers, interceptors } = env.bound as Bound; // made by the same room
@@ -60,6 +67,7 @@ export function serviceTable(methods: Methods, values: Values): EntryTable {
       return sendsBody ? answerWithBody(method, call, returned, env) : returned;
     };
   });
+  return door.length === 0 ? table : { ...table, entries: new Map([...table.entries, ...door]) };
 }
 
 function intercepted(chain: readonly Interceptor[], at: number, call: ServiceCall, handler: () => unknown): unknown {

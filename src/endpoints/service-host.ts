@@ -3,12 +3,13 @@
  * a peer waits until it has authenticated. docs/services.md.
  */
 import { z } from "zod";
-import { asHbiError, failure } from "../errors.ts";
+import { asHbiError, failure, HbiError } from "../errors.ts";
 import { resolveLimits } from "../limits.ts";
 import type { Dialect } from "../parser/repr.ts";
 import { briefDescription } from "../registry/brief-description.ts";
 import { describeService } from "../registry/describe.ts";
-import { checkHandlers, type EntryTable } from "../registry/hosting-env.ts";
+import { checkHandlers, type EntryTable, type ExposedMethod } from "../registry/hosting-env.ts";
+import { isPromise } from "../registry/invoke.ts";
 import { type Method, method, type Params, type ParamsOf } from "../registry/method.ts";
 import type { Service } from "../registry/service.ts";
 import { memoryTransportPair } from "../wire/memory-transport.ts";
@@ -18,6 +19,7 @@ import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import type { OutgoingInterceptor } from "./desk.ts";
 import { HostingEnv } from "./hosting-env.ts";
+import { MethodGate } from "./method-gate.ts";
 import { type Admission, Peer } from "./peer.ts";
 import type { Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
@@ -40,7 +42,12 @@ export interface HostOptions<S extends Service, Context>
     credentials: CredentialsOf<S>,
     peer: Peer<S, unknown>,
   ) => Awaitable<Context | undefined | null | false>;
-  /** Around every call of a peer, the first one outermost: authorization, logging, metrics, rates. */
+  /** Whether this peer may make this call: looked at before anything else of it, and before its raw data. Only `true` permits; else
+   *  the caller gets `permission_denied`. @throws HbiError, which the caller is told instead */
+  readonly authorize?: (call: CallOn<S, Context>) => Awaitable<boolean>;
+  /** How many handlers of a method run at once, on all connections together; more wait in order. */
+  readonly concurrency?: { readonly [K in keyof S["methods"]]?: number };
+  /** Around every call of a peer, the first one outermost: logging, metrics, rates. */
   readonly interceptors?: readonly Interceptor<Peer<S, Context>, Context>[];
   /** Around every call of this side to a peer. */
   readonly outgoing?: readonly OutgoingInterceptor[];
@@ -61,6 +68,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
   readonly #options: HostOptions<S, Context>;
   readonly #table: EntryTable;
   readonly #lobby: EntryTable | undefined;
+  /** what stands before every handler: authorization, the gates, and what the service's owner has given */
+  readonly #interceptors: readonly Interceptor[];
   readonly #admissions = new WeakMap<object, Admission>();
 
   constructor(
@@ -68,12 +77,15 @@ export class ServiceHost<S extends Service, Context = undefined> {
     factory: (peer: Peer<S, Context>) => HandlersOf<S, Context>,
     options: HostOptions<S, Context>,
   ) {
-    const { authenticate, interceptors, outgoing, describe, dialect, ...connectionOptions } = options;
+    const { authenticate, authorize, concurrency, interceptors, outgoing, describe, dialect, ...connectionOptions } =
+      options;
     this.service = service;
     this.#factory = factory;
     this.#options = options;
-    this.#table = serviceTable(service.methods, service.values);
-    this.#lobby = authenticate === undefined ? undefined : this.#lobbyTable(service.credentials);
+    const door = service.credentials === undefined ? [] : [this.#door(service.credentials)];
+    this.#table = serviceTable(service.methods, service.values, door);
+    this.#lobby = authenticate === undefined ? undefined : { ...LOBBY, entries: new Map(door) };
+    this.#interceptors = [...authorizing(authorize), ...gating(service, concurrency), ...(interceptors ?? [])] as never;
     if (service.credentials !== undefined && authenticate === undefined) {
       throw failure("bad_option", `${service.name} declares credentials, and nothing authenticates`);
     }
@@ -116,8 +128,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   #envOf(peer: Peer<S, Context>, connection: Connection): HostingEnv {
-    if (this.#lobby === undefined) return this.#admitted(peer, undefined as Context); // Context is undefined then
-    const lobby = new HostingEnv(this.#lobby, { peer, connection }).asLobby();
+    if (this.#lobby === undefined) return this.#admitted(peer, connection, undefined as Context); // Context is undefined then
+    const lobby = new HostingEnv(this.#lobby, { side: peer, connection }).asLobby();
     if (this.service.credentials === undefined) {
       lobby.onInit(() => this.#enter(peer, connection, undefined));
     } else {
@@ -130,46 +142,42 @@ export class ServiceHost<S extends Service, Context = undefined> {
     return lobby;
   }
 
-  #admitted(peer: Peer<S, Context>, context: Context): HostingEnv {
+  #admitted(peer: Peer<S, Context>, connection: Connection, context: Context): HostingEnv {
     const admission = this.#admissions.get(peer);
     if (admission !== undefined) admission.context = context;
     const handlers = this.#factory(peer as never); // typed by whoever made the host
     checkHandlers(this.service.methods, handlers);
-    const { interceptors = [] } = this.#options;
-    const bound: Bound = {
-      side: peer,
-      context,
-      handlers: handlers as Bound["handlers"],
-      interceptors: interceptors as never,
-    };
-    this.peers.add(peer);
-    void peer.closed.then(() => this.peers.delete(peer));
+    const interceptors = this.#interceptors;
+    const bound: Bound = { side: peer, context, handlers: handlers as Bound["handlers"], interceptors, connection };
+    if (!this.peers.has(peer)) {
+      this.peers.add(peer);
+      void peer.closed.then(() => this.peers.delete(peer));
+    }
     return new HostingEnv(this.#table, bound);
   }
 
   async #enter(peer: Peer<S, Context>, connection: Connection, credentials: unknown): Promise<null> {
     const { authenticate } = this.#options;
-    const lobby = connection.env;
+    const before = connection.env;
     const context = await authenticate?.(credentials as CredentialsOf<S>, peer); // validated by the declared schemas
     if (context === undefined || context === null || context === false) {
       const refusal = failure("unauthenticated", "refused");
       if (this.service.credentials === undefined) connection.cut(refusal);
       throw refusal;
     }
-    if (connection.env !== lobby) throw failure("wrong_stage", "authenticated already");
-    connection.enter(this.#admitted(peer, context));
+    if (connection.env !== before) throw failure("wrong_stage", "authenticated meanwhile");
+    connection.enter(this.#admitted(peer, connection, context));
     return null;
   }
 
-  #lobbyTable(credentials: Params | undefined): EntryTable {
-    if (credentials === undefined) return { entries: new Map(), takesRawData: true, writer: undefined };
+  /** Where a peer shows what the definition asks for: before it is let in, and when it wants to be seen as another. */
+  #door(credentials: Params): [string, ExposedMethod] {
     const declared: Method = method({ params: credentials, result: z.null() }) as never; // a method of any parameters
     const handler = (shown: unknown, _co: unknown, env: HostingEnv): unknown => {
-      const { peer, connection } = env.bound as { peer: Peer<S, Context>; connection: Connection }; // see #envOf
-      return this.#enter(peer, connection, shown);
+      const { side, connection } = env.bound as Required<Bound>; // see #envOf and #admitted
+      return this.#enter(side as Peer<S, Context>, connection, shown);
     };
-    const entry = { kind: "method", name: AUTHENTICATE, method: declared, handler: handler as never } as const;
-    return { entries: new Map([[AUTHENTICATE, entry]]), takesRawData: true, writer: undefined };
+    return [AUTHENTICATE, { kind: "method", name: AUTHENTICATE, method: declared, handler: handler as never }];
   }
 
   #description(extent: true | "full" | undefined): () => string {
@@ -200,4 +208,43 @@ export class ServiceHost<S extends Service, Context = undefined> {
     }
     checkHandlers(this.service.methods, handlers);
   }
+}
+
+/** What there is before a peer is let in: whatever it names may have had raw data behind it. */
+const LOBBY = { takesRawData: true, writer: undefined };
+
+type Authorize = (call: never) => Awaitable<boolean>;
+
+function authorizing(authorize: Authorize | undefined): readonly Interceptor[] {
+  if (authorize === undefined) return [];
+  const admit = (permitted: boolean, next: () => unknown): unknown => {
+    if (permitted !== true) throw new HbiError("permission_denied", "not allowed");
+    return next();
+  };
+  return [
+    (call, next) => {
+      const permitted = authorize(call as never); // typed by whoever made the host
+      return isPromise(permitted)
+        ? permitted.then((settled) => admit(settled as boolean, next))
+        : admit(permitted as boolean, next);
+    },
+  ];
+}
+
+function gating(
+  service: Service,
+  concurrency: Readonly<Record<string, number | undefined>> = {},
+): readonly Interceptor[] {
+  const gates = new Map<string, MethodGate>();
+  for (const [name, most] of Object.entries(concurrency)) {
+    if (!Object.hasOwn(service.methods, name)) throw failure("bad_option", `concurrency: ${name} is not declared`);
+    if (most !== undefined) gates.set(name, new MethodGate(name, most));
+  }
+  if (gates.size === 0) return [];
+  return [
+    (call, next) => {
+      const gate = gates.get(call.name);
+      return gate === undefined ? next() : gate.run(call, next);
+    },
+  ];
 }

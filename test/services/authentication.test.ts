@@ -199,7 +199,7 @@ describe("before it has authenticated, a peer", () => {
       { hear: /co_ack_end\]102/ },
     );
     expect(said).toContain(packet("co_recv", "null"));
-    expect(said).toContain("authenticated already");
+    expect(said.split(packet("co_recv", "null")).length).toBe(3); // the second shows them anew
     expect(test.host.peers.size).toBe(2);
     await peer.play("end");
     await test.close();
@@ -351,4 +351,193 @@ it("a service starts with a handler for each method, and no other", async () => 
   expect(() => new Link(vault, async () => near, {} as never, { credentials: { token: "" } })).toThrow(
     "hello has no handler",
   );
+});
+
+describe("authorize", () => {
+  const allowing = (authorize: (call: { readonly name: string; readonly context: unknown }) => never) =>
+    start({ token: "open sesame" }, { authorize });
+
+  it.each([
+    ["true", () => true, "secret of door"],
+    ["a promise of true", async () => true, "secret of door"],
+    ["false", () => false, "permission_denied"],
+    ["a promise of false", async () => false, "permission_denied"],
+    ["nothing, as of a forgotten return", () => undefined, "permission_denied"],
+    ["something true that is not true", () => 1, "permission_denied"],
+    [
+      "an error of its own",
+      () => {
+        throw new HbiError("resource_exhausted", "come back tomorrow");
+      },
+      "resource_exhausted",
+    ],
+    [
+      "an unexpected error",
+      () => {
+        throw new Error("the database is down");
+      },
+      "internal",
+    ],
+  ])("%s", async (_, authorize, outcome) => {
+    await using test = await allowing(authorize as never);
+    const answer = await test.link.call.secret({ name: "door" }).catch((error: HbiError) => error.code);
+    expect(answer).toBe(outcome);
+  });
+
+  it("knows the method and the caller, comes before interceptors and handler, and leaves raw data in its place", async () => {
+    const seen: string[] = [];
+    await using test = await start(
+      { token: "open sesame" },
+      {
+        authorize: (call: { name: string; context: { user: string } }) => {
+          seen.push(`${call.context.user} ${call.name}`);
+          return call.name !== "put";
+        },
+        interceptors: [
+          (call: { name: string }, next: () => unknown) => {
+            seen.push(`interceptor ${call.name}`);
+            return next();
+          },
+        ],
+      },
+    );
+    const refused = await test.link.call.put({ n: 100_000 }, { body: new Uint8Array(100_000) }).catch((error) => error);
+    expect(refused).toMatchObject({ code: "permission_denied", message: "not allowed" });
+    expect(await test.link.call.secret({ name: "door" })).toBe("secret of door");
+    expect(seen).toEqual(["Ali put", "Ali secret", "interceptor secret"]);
+  });
+});
+
+describe("authenticating again on a live connection", () => {
+  const users: Readonly<Record<string, string>> = { "open sesame": "Ali", "open barley": "Kasim" };
+  const again = async () => {
+    let token = "open sesame";
+    const made: unknown[] = [];
+    const test = await testLink(
+      vault,
+      (peer) => {
+        made.push(peer.context);
+        return handlers();
+      },
+      {
+        reactions,
+        host: {
+          authenticate: ({ token: shown }: CredentialsOf<Vault>) => (users[shown] ? { user: users[shown] } : undefined),
+          log: () => undefined,
+        },
+        link: { credentials: () => ({ token }), log: () => undefined },
+      },
+    );
+    const show = (next: string) => {
+      token = next;
+      return test.link.authenticate();
+    };
+    return { ...test, link: test.link, host: test.host, peer: () => test.peer, made, show };
+  };
+
+  it("makes what follows another's, on the same connection", async () => {
+    const { link, host, peer, made, show } = await again();
+    const first = peer();
+    expect(await link.call.who_am_i()).toBe('{"user":"Ali"}');
+    await show("open barley");
+    expect(await link.call.who_am_i()).toBe('{"user":"Kasim"}');
+    expect(peer()).toBe(first);
+    expect([...host.peers]).toEqual([first]);
+    expect(made.at(-1)).toEqual({ user: "Kasim" });
+    await link.disconnect();
+    await first.closed;
+    expect(host.peers.size).toBe(0);
+  });
+
+  it("leaves all as it was when it is refused", async () => {
+    const { link, show } = await again();
+    await expect(show("open wheat")).rejects.toMatchObject({ code: "unauthenticated" });
+    expect(await link.call.who_am_i()).toBe('{"user":"Ali"}');
+    await link.disconnect();
+  });
+});
+
+describe("concurrency", () => {
+  const slow = defineService({
+    name: "slow",
+    version: "1.0.0",
+    methods: {
+      work: method({ params: { n: z.int() }, result: z.int() }),
+      fail: method({ params: { isLate: z.boolean() }, result: z.int() }),
+      free: method({ params: {}, result: z.int() }),
+    },
+  });
+
+  async function held(concurrency: object) {
+    const started: number[] = [];
+    const ends = new Map<number, () => void>();
+    const test = await testLink(
+      slow,
+      () => ({
+        work: ({ n }: { n: number }) => {
+          started.push(n);
+          return new Promise<number>((resolve) => ends.set(n, () => resolve(n)));
+        },
+        fail: ({ isLate }: { isLate: boolean }): number | Promise<number> => {
+          const error = new HbiError("not_found", "no");
+          if (isLate) return Promise.reject(error);
+          throw error;
+        },
+        free: () => 7,
+      }),
+      { host: { concurrency, log: () => undefined } },
+    );
+    return { link: test.link, started, end: (n: number) => ends.get(n)?.() };
+  }
+
+  it("runs so many handlers of a method at once, the next in order, and others meanwhile", async () => {
+    const { link, started, end } = await held({ work: 2 });
+    const calls = [1, 2, 3, 4].map((n) => link.call.work({ n }));
+    await quiet();
+    expect(started).toEqual([1, 2]);
+    expect(await link.call.free()).toBe(7);
+    end(2);
+    await quiet();
+    expect(started).toEqual([1, 2, 3]);
+    for (const n of [1, 3]) end(n);
+    await quiet();
+    end(4);
+    expect(await Promise.all(calls)).toEqual([1, 2, 3, 4]);
+    await link.disconnect();
+  });
+
+  it("a call that is given up while it waits is never begun", async () => {
+    const { link, started, end } = await held({ work: 1 });
+    await link.call.free();
+    const first = link.call.work({ n: 1 });
+    const stop = new AbortController();
+    const second = link.call.work({ n: 2 }, { signal: stop.signal }).catch((error: HbiError) => error.code);
+    const third = link.call.work({ n: 3 });
+    await quiet();
+    stop.abort();
+    expect(await second).toBe("cancelled");
+    await quiet();
+    end(1);
+    await quiet();
+    expect(started).toEqual([1, 3]);
+    end(3);
+    expect(await Promise.all([first, third])).toEqual([1, 3]);
+    await link.disconnect();
+  });
+
+  it("a handler that fails gives its place back", async () => {
+    const { link } = await held({ fail: 1 });
+    for (const isLate of [false, true, false, true]) {
+      expect(await link.call.fail({ isLate }).catch((error: HbiError) => error.code)).toBe("not_found");
+    }
+    await link.disconnect();
+  });
+
+  it.each([
+    [{ work: 0 }, "concurrency of work is a count"],
+    [{ work: 1.5 }, "concurrency of work is a count"],
+    [{ wrok: 1 }, "concurrency: wrok is not declared"],
+  ])("%j does not start", async (concurrency, message) => {
+    await expect(held(concurrency)).rejects.toThrow(message);
+  });
 });

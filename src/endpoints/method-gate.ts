@@ -1,0 +1,77 @@
+/**
+ * MethodGate: how many handlers of one method run at once, on all connections of a server; more wait, first come, first served.
+ * docs/services.md, "concurrency".
+ */
+import { Chain, type Chained } from "../chain.ts";
+import { failure } from "../errors.ts";
+import { isPromise } from "../registry/invoke.ts";
+
+/** What is known of a call that waits. */
+export interface Gated {
+  readonly signal: AbortSignal;
+}
+
+class Waiting implements Chained {
+  chain: unknown;
+  before: Chained | undefined;
+  behind: Chained | undefined;
+  readonly begin: () => void;
+  constructor(begin: () => void) {
+    this.begin = begin;
+  }
+}
+
+export class MethodGate {
+  readonly #most: number;
+  readonly #waiting = new Chain<Waiting>();
+  #running = 0;
+
+  /** @throws HbiError invalid_argument for what is no count */
+  constructor(name: string, most: number) {
+    if (!Number.isSafeInteger(most) || most < 1) throw failure("bad_option", `concurrency of ${name} is a count`);
+    this.#most = most;
+  }
+
+  /** Runs it now or when there is room; a call that is given up meanwhile is not run. */
+  run(call: Gated, handler: () => unknown): unknown {
+    if (this.#running < this.#most) return this.#begin(handler);
+    return new Promise((resolve, reject) => {
+      const { signal } = call;
+      const waiting = new Waiting(() => {
+        signal.removeEventListener("abort", giveUp);
+        try {
+          resolve(this.#begin(handler));
+        } catch (thrown) {
+          reject(thrown);
+        }
+      });
+      const giveUp = (): void => {
+        this.#waiting.remove(waiting);
+        reject(failure("cancelled", undefined, { cause: signal.reason }));
+      };
+      signal.addEventListener("abort", giveUp, { once: true });
+      this.#waiting.add(waiting);
+    });
+  }
+
+  #begin(handler: () => unknown): unknown {
+    this.#running += 1;
+    let result: unknown;
+    try {
+      result = handler();
+    } catch (thrown) {
+      this.#end();
+      throw thrown;
+    }
+    if (!isPromise(result)) {
+      this.#end();
+      return result;
+    }
+    return result.finally(() => this.#end());
+  }
+
+  #end(): void {
+    this.#running -= 1;
+    this.#waiting.shift()?.begin();
+  }
+}
