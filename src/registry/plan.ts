@@ -51,9 +51,9 @@ export function planScript(tree: Tree, env: HostingEnv, limits: Limits): Plan {
     refusal ??= checked.refusal;
     rawBytes = rawBytes === undefined || checked.rawBytes === undefined ? undefined : rawBytes + checked.rawBytes;
   }
-  const last = tree[tree.length - 1];
-  const entry = last instanceof Call ? env.lookup(last.name) : undefined;
-  const answersObject = entry?.kind === "method" && entry.method.spec.result !== undefined;
+  const last = steps[steps.length - 1];
+  const answersObject =
+    steps.length === tree.length && last?.kind === "call" && last.entry.method.spec.result !== undefined;
   return { steps, refusal, rawBytes, answersObject };
 }
 
@@ -159,11 +159,12 @@ function forEachCall(value: unknown, visit: (call: Call) => void): void {
 }
 
 export function hasCall(value: unknown): boolean {
-  let found = false;
-  forEachCall(value, () => {
-    found = true;
-  });
-  return found;
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return false;
+  if (value instanceof Call) return true;
+  if (value instanceof Assignment) return hasCall(value.value);
+  if (Array.isArray(value)) return value.some(hasCall);
+  for (const key in value) if (hasCall(value[key as never])) return true; // plain, as the parser makes them
+  return false;
 }
 
 function unknownName(name: string, env: HostingEnv): HbiError {
