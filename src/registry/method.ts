@@ -3,11 +3,11 @@
  * imported by both sides.
  */
 import { z } from "zod";
-import { failure } from "../errors.ts";
+import { failure, refusal } from "../errors.ts";
 import type { Call } from "../parser/tree.ts";
 import { checkPlainName } from "./names.ts";
 import { findTransform, isSchema } from "./schema-walk.ts";
-import { validate } from "./validate.ts";
+import { type Refuse, validate } from "./validate.ts";
 
 /** An ordered record: its order is the order of positional arguments, its names serve keyword arguments and errors. */
 export type Params = Readonly<Record<string, z.ZodType>>;
@@ -88,20 +88,20 @@ class Signature<P extends Params> {
     const bound: Bound = {};
     const { args, named, name } = call;
     if (args.length > this.names.length)
-      throw failure("bad_argument", `${name}: at most ${this.names.length} expected`);
+      throw refusal("bad_argument", `${name}: at most ${this.names.length} expected`);
     for (let i = 0; i < args.length; i++) bound[this.names[i] as string] = args[i]; // i is below names.length
     if (named === undefined) return bound;
     for (const [parameter, value] of named) {
-      if (!this.#schemas.has(parameter)) throw failure("bad_argument", `${name}: no such parameter`);
-      if (Object.hasOwn(bound, parameter)) throw failure("bad_argument", `${name}: ${parameter} given twice`);
+      if (!this.#schemas.has(parameter)) throw refusal("bad_argument", `${name}: no such parameter`);
+      if (Object.hasOwn(bound, parameter)) throw refusal("bad_argument", `${name}: ${parameter} given twice`);
       bound[parameter] = value;
     }
     return bound;
   }
 
   /** @throws HbiError bad_argument */
-  validate(name: string, bound: Bound): ParamsOf<P> {
-    return validate(this.#object, bound, "bad_argument", name) as ParamsOf<P>; // made of these params above
+  validate(name: string, bound: Bound, make: Refuse = failure): ParamsOf<P> {
+    return validate(this.#object, bound, "bad_argument", name, make) as ParamsOf<P>; // made of these params above
   }
 
   /** Checks what can be checked before the calls among the arguments have run. @throws HbiError bad_argument */

@@ -2,7 +2,7 @@
  * Plan: a script checked whole against the hosting environment before any of it runs, and its data plan: how many raw
  * bytes follow which statement. The plan is what lets a connection outlive a refused call (docs/errors-and-limits.md).
  */
-import { asHbiError, failure, type HbiError } from "../errors.ts";
+import { asHbiError, failure, type HbiError, refusal as refuse } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { Assignment, Call, type Tree } from "../parser/tree.ts";
 import type { ExposedMethod, HostingEnv, Slot } from "./hosting-env.ts";
@@ -100,7 +100,7 @@ function planCall(call: Call, entry: ExposedMethod, env: HostingEnv, limits: Lim
     bound = method.signature.bind(call);
     isBound = true;
     if (call.hasNestedCall) checkNested(Object.values(bound), env);
-    else params = method.signature.validate(name, bound);
+    else params = method.signature.validate(name, bound, refuse);
   } catch (thrown) {
     refusal = asHbiError(thrown);
   }
@@ -110,7 +110,7 @@ function planCall(call: Call, entry: ExposedMethod, env: HostingEnv, limits: Lim
   if (rawBytes !== undefined && rawBytes > limits.maxBodyBytes) refusal ??= failure("body_too_big", name);
   const step: Step = { kind: "call", entry, bound, params, bodyBytes: rawBytes };
   if (refusal === undefined && rawBytes === undefined && params !== undefined && method.spec.body !== "manual") {
-    refusal = failure("bad_argument", `${name}: no length of raw data`);
+    refusal = refuse("bad_argument", `${name}: no length of raw data`);
   }
   return { step, refusal, rawBytes };
 }
@@ -121,11 +121,11 @@ function checkNested(value: unknown, env: HostingEnv): unknown {
     const entry = env.lookup(call.name);
     if (entry === undefined || entry.kind === "slot") throw unknownName(call.name, env);
     if (entry.kind === "method" && (entry.method.takesRawData || entry.method.spec.resultBody !== undefined)) {
-      throw failure("bad_argument", `${call.name} has raw data and must stand alone`);
+      throw refuse("bad_argument", `${call.name} has raw data and must stand alone`);
     }
     const { signature } = entry.kind === "method" ? entry.method : entry.maker;
     const bound = signature.bind(call);
-    if (!call.hasNestedCall) signature.validate(call.name, bound);
+    if (!call.hasNestedCall) signature.validate(call.name, bound, refuse);
   });
   return value;
 }
@@ -168,5 +168,5 @@ export function hasCall(value: unknown): boolean {
 }
 
 function unknownName(name: string, env: HostingEnv): HbiError {
-  return env.isLobby ? failure("unauthenticated") : failure("unknown_name", name);
+  return env.isLobby ? failure("unauthenticated") : refuse("unknown_name", name);
 }

@@ -3,17 +3,25 @@
  * repeat peer input and can be thousands of times larger than it.
  */
 import type { z } from "zod";
-import { failure, type Reason } from "../errors.ts";
+import { failure, type HbiError, type Reason } from "../errors.ts";
 
 type Issue = z.core.$ZodRawIssue;
+/** Makes the error: `failure`, or `refusal` where a peer is to blame and no stack is needed. */
+export type Refuse = (reason: Reason, where: string) => HbiError;
 
 /** Runs the schema; throws `reason` with `where`, the path and what was expected, and no value.
  *  @throws HbiError of the reason; `internal` when the schema is asynchronous */
-export function validate<S extends z.ZodType>(schema: S, value: unknown, reason: Reason, where: string): z.output<S> {
+export function validate<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  reason: Reason,
+  where: string,
+  make: Refuse = failure,
+): z.output<S> {
   const result = run(schema, value, where);
   const issue = result.issues[0];
   if (issue === undefined) return result.value as z.output<S>; // zod's own contract: no issue, so it is the output
-  throw failure(reason, describe(issue, where));
+  throw make(reason, describe(issue, where));
 }
 
 function run(schema: z.ZodType, value: unknown, where: string): z.core.ParsePayload {
