@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { type Ended, program, runProgram, startProgram, stopProgram } from "./support/programs.ts";
-import { hasOpenssl } from "./tls/authority.ts";
+import { hasOpenssl } from "./support/authority.ts";
 
 const folders: string[] = [];
 afterAll(async () => {

@@ -6,8 +6,11 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
+/** From the source, or from a program that uses this file. */
+const BUILT = import.meta.url.includes("/.cache/programs/") ? "../../" : "../../.cache/programs/";
+
 export const program = (path: string) =>
-  fileURLToPath(new URL(`../../.cache/programs/${path.replace(/\.ts$/, ".js")}`, import.meta.url));
+  fileURLToPath(new URL(`${BUILT}${path.replace(/\.ts$/, ".js")}`, import.meta.url));
 const FLAGS = ["--disallow-code-generation-from-strings", "--enable-source-maps"];
 
 export interface Running {

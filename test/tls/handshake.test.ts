@@ -7,7 +7,8 @@ import { createServer } from "node:tls";
 import { HbiError } from "hbi";
 import { connect, type KeyPair, serve } from "hbi/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Authority, describeTls, LOCAL } from "./authority.ts";
+import { Authority, LOCAL } from "../support/authority.ts";
+import { describeTls } from "./describe.ts";
 import { ask, barePlain, bareTls, heardBy, listening, type Served, serveWho, who } from "./support.ts";
 
 const host = "127.0.0.1";

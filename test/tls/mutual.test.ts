@@ -16,7 +16,8 @@ import {
 } from "hbi/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { Authority, describeTls } from "./authority.ts";
+import { Authority } from "../support/authority.ts";
+import { describeTls } from "./describe.ts";
 import { ask, bareTls, heardBy, listening, serveWho, who } from "./support.ts";
 
 describeTls("mutual TLS", () => {

@@ -14,7 +14,8 @@ import { quiet } from "hbi/testing";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { z } from "zod";
 import { chunksOf, handlersOf, kinds, Reactions, Work } from "../services/fixture.ts";
-import { Authority, describeTls } from "./authority.ts";
+import { Authority } from "../support/authority.ts";
+import { describeTls } from "./describe.ts";
 import { bareTls, heardBy, serveWho, who } from "./support.ts";
 
 const size = z.int().max(10_000_000);

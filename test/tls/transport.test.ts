@@ -8,8 +8,9 @@ import type { Transport } from "hbi";
 import { dialSocket, nodeSocketTransport } from "hbi/node";
 import { afterAll, beforeAll } from "vitest";
 import { TlsGate } from "../../src/wire/node-tls-gate.ts";
+import { Authority } from "../support/authority.ts";
 import { keepsTheContract } from "../wire/transport-contract.ts";
-import { Authority, describeTls } from "./authority.ts";
+import { describeTls } from "./describe.ts";
 
 describeTls("over TLS", () => {
   let authority: Authority;

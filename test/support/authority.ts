@@ -1,12 +1,11 @@
 /**
- * Certificate authorities of the tests, made by the openssl command in a folder of their own; and what a machine without it says.
+ * Certificate authorities of the tests, made by the openssl command in a folder of their own.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KeyPair } from "hbi/node";
-import { describe } from "vitest";
 
 export const hasOpenssl = (() => {
   try {
@@ -15,12 +14,6 @@ export const hasOpenssl = (() => {
     return false;
   }
 })();
-
-/** A suite that needs certificates. */
-export const describeTls = (name: string, suite: () => void): void => {
-  if (hasOpenssl) describe(name, suite);
-  else describe.skip(`${name} (skipped: the openssl command is missing)`, suite);
-};
 
 const NEW_KEY = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
 

@@ -1,0 +1,54 @@
+/**
+ * Many links in one process: clients.js ADDRESS COUNT [CA]. It connects them, says `connected`, and answers `call` and `hold` on its
+ * standard input by a line of JSON when each link has its answer. Ends with its standard input.
+ */
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import type { HbiError, Link } from "hbi";
+import { connect } from "hbi/node";
+import { type Answered, weather } from "./service.ts";
+
+const [address = "", count = "0", ca] = process.argv.slice(2);
+const tls = ca === undefined ? {} : { tls: { ca: readFileSync(ca), serverName: "localhost" } };
+const links: Link<typeof weather>[] = [];
+/** So many dial at a time. */
+const DIALS = 50;
+
+const options = {
+  ...tls,
+  reconnect: { initialDelayMs: 100, maxDelayMs: 3_000 },
+  retries: 1_000,
+  limits: { connectTimeoutMs: 60_000 },
+  log: () => undefined,
+};
+
+async function dial(): Promise<void> {
+  while (links.length < Number(count)) {
+    const batch = Math.min(DIALS, Number(count) - links.length);
+    links.push(...(await Promise.all(Array.from({ length: batch }, () => connect(weather, address, {}, options)))));
+  }
+}
+
+async function ask(name: "twice" | "held"): Promise<Answered> {
+  const reasons: Record<string, number> = {};
+  let answered = 0;
+  await Promise.all(
+    links.map(async (link, n) => {
+      try {
+        if ((await link.call[name]({ n }, { timeoutMs: 240_000 })) !== n * 2) throw new Error("a wrong answer");
+        answered += 1;
+      } catch (thrown) {
+        const reason = String((thrown as HbiError).reason ?? thrown); // of a call
+        reasons[reason] = (reasons[reason] ?? 0) + 1;
+      }
+    }),
+  );
+  return { answered, failed: links.length - answered, reasons };
+}
+
+await dial();
+console.log("connected");
+for await (const line of createInterface(process.stdin)) {
+  console.log(JSON.stringify(await ask(line === "hold" ? "held" : "twice")));
+}
+process.exit();
