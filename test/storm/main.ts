@@ -33,12 +33,12 @@ async function idle(name: string, files?: Files): Promise<boolean> {
     ...(files === undefined ? [] : [files.ca]),
   ]);
   const seconds = (performance.now() - start) / 1_000;
+  const { answered, failed } = await clients.ask("call"); // who was told to try again has done so then
   const after = await told.ask("usage");
-  const { answered, failed } = await clients.ask("call");
   const kib = (bytes: number) => (bytes / 1_024 / connections).toFixed(1);
   console.log(
     `${name}: ${after.connections} idle connections in ${seconds.toFixed(0)} s, each ${kib(after.rssBytes - before.rssBytes)} KiB of RSS, ` +
-      `${kib(after.heapBytes - before.heapBytes)} KiB of heap; then a call on each: ${answered} answered, ${failed} failed`,
+      `${kib(after.heapBytes - before.heapBytes)} KiB of heap; a call on each: ${answered} answered, ${failed} failed`,
   );
   await clients.stop();
   await stopProgram(server);
