@@ -45,11 +45,3 @@ it("imports go in one direction, and only node-* files touch Node", () => {
   expect(wrong).toEqual([]);
   expect(imports).toBeGreaterThan(100);
 });
-
-it("the package depends on acorn alone, with zod beside it, and fast-check beside its testing kit", () => {
-  const manifest = JSON.parse(readFileSync(join(src, "../package.json"), "utf8"));
-  expect(Object.keys(manifest.dependencies)).toEqual(["acorn"]);
-  expect(Object.keys(manifest.peerDependencies)).toEqual(["fast-check", "zod"]);
-  expect(manifest.peerDependenciesMeta).toEqual({ "fast-check": { optional: true } }); // of hbi/testing alone
-  expect(manifest.scripts).not.toHaveProperty("postinstall");
-});

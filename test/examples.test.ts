@@ -10,8 +10,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { type Ended, program, runProgram, startProgram, stopProgram } from "./support/programs.ts";
 import { hasOpenssl } from "./support/authority.ts";
+import { type Ended, program, runProgram, startProgram, stopProgram } from "./support/programs.ts";
 
 const folders: string[] = [];
 afterAll(async () => {
@@ -72,7 +72,7 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
   services: [
     "5 km, 3.11 mi\n2 lines\nadded: Oslo\ntrue\n",
     "Moss is 3.8 miles from Oslo\n",
-    "call remove_place\nAli called remove_place\npermission_denied\nunauthenticated\n",
+    "call remove_place\npermission_denied\ncall remove_place\nAli called remove_place\ntrue\nunauthenticated\n",
     "connecting: peer error: maintenance, back at once\nopen\ntrue\n",
   ],
   errors: [
@@ -94,6 +94,11 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
     "spiffe://example.com/ali\n",
     "renewed, and the old link goes on: 150\n",
     "ALI\n",
+  ],
+  hardening: [
+    "barley, sesame [ 'shopping' ]\npermission_denied\nresource_exhausted true\n",
+    "unauthenticated resource_exhausted\n",
+    "true 2 { unauthenticated: 2, permission_denied: 1, resource_exhausted: 2 }\npeer error: closing\n",
   ],
   testing: [
     "pushed: desk 70, desk 0, hall 5\n30 s have passed\ndialed again\n",

@@ -162,24 +162,26 @@ const guarded = defineService({
 });
 type Guarded = typeof guarded;
 
-const users = new Map([["open sesame", { user: "Ali", mayRemove: false }]]);
+const users = new Map([
+  ["open sesame", { user: "Ali", mayRemove: false }],
+  ["open sesame, wide", { user: "Ali", mayRemove: true }],
+]);
 
 // The parameter is annotated, so that the context has the type of what comes back: a user.
 const authenticate = async ({ token }: CredentialsOf<Guarded>) => users.get(token); // undefined: refused
 
-// --- interceptors ------------------------------------------------------------------------------------------------------
+// --- authorization -----------------------------------------------------------------------------------------------------
 
 interface User {
   readonly user: string;
   readonly mayRemove: boolean;
 }
 
-function authorize(call: CallOn<Guarded, User>, next: () => unknown): unknown {
-  if (call.name === "remove_place" && !call.context.mayRemove) {
-    throw new HbiError("permission_denied", "not for you");
-  }
-  return next();
+function authorize({ name, context }: CallOn<Guarded, User>): boolean {
+  return name !== "remove_place" || context.mayRemove; // false, and whatever else is not true: permission_denied
 }
+
+// --- interceptors ------------------------------------------------------------------------------------------------------
 
 async function measure(call: CallOn<Guarded, User>, next: () => unknown): Promise<unknown> {
   const start = performance.now();
@@ -201,7 +203,12 @@ const guardedServer = await serve(
     import_places: () => 0,
     remove_place: ({ name }) => known.delete(name),
   }),
-  { authenticate, interceptors: [measure, authorize] }, // the first one is the outermost
+  {
+    authenticate,
+    authorize, // before all that follows
+    concurrency: { import_places: 2 }, // so many at once, of all consumers together
+    interceptors: [measure], // the first one is the outermost
+  },
 );
 
 async function note(call: OutgoingCall, next: () => Promise<unknown>): Promise<unknown> {
@@ -209,11 +216,16 @@ async function note(call: OutgoingCall, next: () => Promise<unknown>): Promise<u
   return next();
 }
 
+let token = "open sesame";
 const ali = await connect(guarded, guardedServer.address, reactions, {
-  credentials: () => ({ token: "open sesame" }), // a function is asked anew for each connection
+  credentials: () => ({ token }), // a function is asked anew for each connection
   interceptors: [note],
 });
-await ali.call.remove_place({ name: "Oslo" }).catch(({ code }: HbiError) => console.log(code)); // permission_denied
+await ali.call.remove_place({ name: "Moss" }).catch(({ code }: HbiError) => console.log(code)); // permission_denied
+
+token = "open sesame, wide";
+await ali.authenticate(); // the function is asked, and what it gives is shown
+console.log(await ali.call.remove_place({ name: "Moss" }));
 
 await connect(guarded, guardedServer.address, reactions, { credentials: { token: "open barley" } }).catch(
   ({ code }: HbiError) => console.log(code), // unauthenticated

@@ -23,14 +23,15 @@ export class Budgets {
     this.#limits = limits;
   }
 
-  /** A conversation has failed: the error that ends the connection, when it is the peer's fault and one too many. */
+  /** A conversation has failed: the error that ends the connection, when it is the peer's fault and one too many. Of a stranger each
+   *  one counts. */
   failed({ reason }: HbiError, isStranger: boolean): HbiError | undefined {
-    if (reason === undefined || FAILURES[reason].fault !== "peer") return undefined;
     const { maxFailures, failuresPerSecond, strangerFailures } = this.#limits;
     if (isStranger) {
-      this.#strangerFailures += 1;
+      this.#strangerFailures += 1; // whatever `authenticate` throws is one more guess
       return this.#strangerFailures > strangerFailures ? failure("too_many_errors") : undefined;
     }
+    if (reason === undefined || FAILURES[reason].fault !== "peer") return undefined;
     this.#failures ??= this.#bucket(maxFailures, failuresPerSecond);
     return this.#failures.take() ? undefined : failure("too_many_errors");
   }

@@ -34,9 +34,10 @@ export class MethodGate {
 
   /** Runs it now or when there is room; a call that is given up meanwhile is not run. */
   run(call: Gated, handler: () => unknown): unknown {
+    const { signal } = call;
+    if (signal.aborted) throw failure("cancelled", undefined, { cause: signal.reason });
     if (this.#running < this.#most) return this.#begin(handler);
     return new Promise((resolve, reject) => {
-      const { signal } = call;
       const waiting = new Waiting(() => {
         signal.removeEventListener("abort", giveUp);
         try {

@@ -4,6 +4,7 @@
 import type { HbiError } from "../errors.ts";
 import type { Service } from "../registry/service.ts";
 import type { PeerIdentity } from "../wire/peer-identity.ts";
+import { networkOf } from "./accept-guard.ts";
 import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./caller.ts";
 import type { Connection } from "./connection.ts";
 import { Desk, type DeskOptions } from "./desk.ts";
@@ -58,6 +59,12 @@ export class Peer<S extends Service = Service, Context = unknown> {
   /** "127.0.0.1:51034" */
   get remoteAddress(): string {
     return this.#connection.remoteAddress;
+  }
+
+  /** Its address without the port, of IPv6 the network of 64 bits: whom a rate is kept for. Undefined on a Unix socket. */
+  get network(): string | undefined {
+    const [, host] = /^\[?([^\]]*?)\]?:\d+$/.exec(this.#connection.remoteAddress) ?? [];
+    return networkOf(host);
   }
 
   get localAddress(): string {

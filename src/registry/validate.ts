@@ -3,7 +3,7 @@
  * repeat peer input and can be thousands of times larger than it.
  */
 import type { z } from "zod";
-import { failure, type HbiError, type Reason } from "../errors.ts";
+import { failure, type HbiError, oneLine, type Reason } from "../errors.ts";
 
 type Issue = z.core.$ZodRawIssue;
 /** Makes the error: `failure`, or `refusal` where a peer is to blame and no stack is needed. */
@@ -38,7 +38,7 @@ function run(schema: z.ZodType, value: unknown, where: string): z.core.ParsePayl
 }
 
 function describe(issue: Issue, where: string): string {
-  const path = (issue.path ?? []).map((part) => String(part).slice(0, 64)).join(".");
+  const path = (issue.path ?? []).map((part) => oneLine(String(part).slice(0, 64))).join("."); // a record's keys are the peer's
   return `${where}${path === "" ? "" : `${where === "" ? "" : ": "}${path}`}: ${expectation(issue)}`;
 }
 

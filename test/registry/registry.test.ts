@@ -98,6 +98,11 @@ describe("validation messages", () => {
     expect(message(schema, given)).toBe(text);
   });
 
+  it("are one printable line, whatever keys the peer has chosen", () => {
+    const text = message(z.record(z.string(), z.int()), { "a\nforged\u001b[31m": "x" });
+    expect(text).toBe("argument refused: f: a\\nforged\\u{1b}[31m: expected number");
+  });
+
   it("do not grow with the input: a large array into a union of twenty", () => {
     const union = z.array(z.union(Array.from({ length: 20 }, (_, i) => z.object({ [`k${i}`]: z.number() }))));
     const given = Array.from({ length: 2_000 }, () => ({}));

@@ -81,6 +81,7 @@ it("a server refuses who is beyond, tells its log once, serves the others, and t
   await clock.advance(1_000);
   expect(told).toEqual(["no more connections are taken: 3 refused in a second, maxConnectionsPerAddress"]);
   const [peer] = server.peers;
+  expect(peer?.network).toBe("127.0.0.1");
   const left = peer?.closed;
   await one.disconnect();
   await left;

@@ -468,9 +468,15 @@ describe("concurrency", () => {
     },
   });
 
-  async function held(concurrency: object) {
+  async function held(concurrency: object, isLate = false) {
     const started: number[] = [];
     const ends = new Map<number, () => void>();
+    let admit: () => void = () => undefined;
+    const late = new Promise<void>((resolve) => {
+      admit = resolve;
+    });
+    const authorize = (call: { readonly params: unknown }) =>
+      isLate && (call.params as { n?: number }).n === 2 ? late.then(() => true) : true;
     const test = await testLink(
       slow,
       () => ({
@@ -485,9 +491,9 @@ describe("concurrency", () => {
         },
         free: () => 7,
       }),
-      { host: { concurrency, log: () => undefined } },
+      { host: { concurrency, authorize, log: () => undefined } },
     );
-    return { link: test.link, started, end: (n: number) => ends.get(n)?.() };
+    return { link: test.link, started, end: (n: number) => ends.get(n)?.(), admit };
   }
 
   it("runs so many handlers of a method at once, the next in order, and others meanwhile", async () => {
@@ -522,6 +528,25 @@ describe("concurrency", () => {
     expect(started).toEqual([1, 3]);
     end(3);
     expect(await Promise.all([first, third])).toEqual([1, 3]);
+    await link.disconnect();
+  });
+
+  it("a call that is given up while it is authorized is never begun", async () => {
+    const { link, started, end, admit } = await held({ work: 1 }, true);
+    await link.call.free();
+    const first = link.call.work({ n: 1 });
+    const stop = new AbortController();
+    const second = link.call.work({ n: 2 }, { signal: stop.signal }).catch((error: HbiError) => error.code);
+    await quiet();
+    stop.abort();
+    expect(await second).toBe("cancelled");
+    await quiet();
+    admit();
+    await quiet();
+    end(1);
+    expect(await first).toBe(1);
+    await quiet();
+    expect(started).toEqual([1]);
     await link.disconnect();
   });
 

@@ -3,7 +3,7 @@
  */
 import {
   defineService,
-  type HbiError,
+  HbiError,
   type HostOptions,
   type LimitOptions,
   Link,
@@ -175,12 +175,13 @@ describe("before authentication", () => {
     credentials: { token: z.string() },
   });
 
-  async function stranger(limits: LimitOptions = {}) {
+  const opened = ({ token }: { token: string }) => (token === "open" ? "Ali" : undefined);
+  async function stranger(limits: LimitOptions = {}, authenticate = opened) {
     const { transport, peer } = hostileTransport();
     const options: HostOptions<typeof vault, string> = {
       ...quietly,
       limits,
-      authenticate: ({ token }) => (token === "open" ? "Ali" : undefined),
+      authenticate,
     };
     const host = new ServiceHost<typeof vault, string>(vault, () => ({ put: () => undefined }), options);
     await host.accept(transport);
@@ -203,6 +204,14 @@ describe("before authentication", () => {
       expect(await say(code)).toContain('HbiError("unauthenticated"');
     }
     expect(await say("put(1)")).toContain("too many refused scripts");
+  });
+
+  it("whatever authenticate throws is one more guess", async () => {
+    const { say } = await stranger({}, () => {
+      throw new HbiError("permission_denied", "barred until noon");
+    });
+    for (let i = 0; i < 3; i++) expect(await say(shown("wrong"))).toContain("barred until noon");
+    expect(await say(shown("wrong"))).toContain("too many refused scripts");
   });
 
   it("a packet of 4 KiB is read, one of a byte more is not", async () => {

@@ -1,0 +1,113 @@
+/**
+ * Guards: what must hold around every run of every target: it ends in time, prototypes stay as they are, errors say little, and
+ * no rejection goes unheard.
+ */
+import { CODES, HbiError } from "../../src/index.ts";
+import { must, type Target, Violation } from "./target.ts";
+
+/** A run may take what its target says, and so much more for each KiB of its input. */
+const MS_PER_KIB = 20;
+const MAX_ERROR_BYTES = 512;
+
+const unheard: unknown[] = [];
+process.on("unhandledRejection", (thrown) => void unheard.push(thrown));
+
+/** Runs an input, and throws what is wrong with it. */
+export async function guarded(target: Target, input: Uint8Array): Promise<void> {
+  const startMs = performance.now();
+  const running = target.run(input);
+  if (running !== undefined) {
+    await running;
+    await new Promise<void>((resolve) => void setImmediate(resolve)); // rejections are told then
+  }
+  const tookMs = performance.now() - startMs;
+  if (unheard.length > 0) throw new Violation(`a rejection that nobody hears: ${String(unheard.splice(0)[0])}`);
+  checkPrototypes();
+  if (tookMs > allowedMs(target, input)) await checkTime(target, input);
+}
+
+function allowedMs({ baseMs }: Target, input: Uint8Array): number {
+  return baseMs + (MS_PER_KIB * input.length) / 1_024;
+}
+
+/** Slow once may be the machine: the least of several tells. */
+async function checkTime(target: Target, input: Uint8Array): Promise<void> {
+  const tookMs = await least(target, input, 4);
+  must(tookMs <= allowedMs(target, input), `${tookMs.toFixed(0)} ms for ${input.length} bytes`);
+}
+
+async function least(target: Target, input: Uint8Array, times: number): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < times; i++) {
+    const startMs = performance.now();
+    await target.run(input);
+    least = Math.min(least, performance.now() - startMs);
+  }
+  return least;
+}
+
+const LENGTHS_KIB = [1, 4, 16, 64];
+
+/** The input again and again, up to 64 KiB: the time grows as the length does. Looked at step by step, so that a quadratic one is
+ *  seen before it takes minutes. */
+export async function checkGrowth(target: Target, input: Uint8Array): Promise<void> {
+  if (!target.isText || input.length === 0) return;
+  const grown = (kib: number) => Uint8Array.from({ length: kib * 1_024 }, (_, i) => input[i % input.length] ?? 0);
+  let shorterMs = await least(target, grown(LENGTHS_KIB[0] ?? 1), 2);
+  for (const kib of LENGTHS_KIB.slice(1)) {
+    const isLinear = (ms: number) => ms <= 30 + 8 * shorterMs;
+    let ms = await least(target, grown(kib), 1);
+    if (!isLinear(ms)) {
+      shorterMs = Math.max(shorterMs, await least(target, grown(kib / 4), 3));
+      ms = await least(target, grown(kib), 3);
+    }
+    must(isLinear(ms), `repeated it is not linear: ${shorterMs.toFixed(1)} ms, four times as long ${ms.toFixed(1)} ms`);
+    shorterMs = ms;
+  }
+}
+
+// --- prototypes --------------------------------------------------------------------------------------------------------
+
+const BUILT_IN = [
+  Object,
+  Array,
+  Function,
+  String,
+  Number,
+  Boolean,
+  BigInt,
+  Symbol,
+  Map,
+  Set,
+  Promise,
+  Error,
+  Uint8Array,
+  RegExp,
+];
+const PROTOTYPES = BUILT_IN.flatMap((made) => [made, made.prototype as object]);
+const OWN_KEYS = PROTOTYPES.map((prototype) => Reflect.ownKeys(prototype).length);
+
+function checkPrototypes(): void {
+  for (const [i, prototype] of PROTOTYPES.entries()) {
+    if (Reflect.ownKeys(prototype).length !== OWN_KEYS[i]) throw new Violation("a built-in prototype was changed");
+  }
+  for (const key in {}) throw new Violation(`every object has ${key}`);
+}
+
+// --- errors ------------------------------------------------------------------------------------------------------------
+
+/** What a failure says: a code of the table, and a line that is short, printable and tells nothing of the program. */
+export function checkError(thrown: unknown): asserts thrown is HbiError {
+  if (!(thrown instanceof HbiError)) {
+    throw new Violation(`no HbiError: ${thrown instanceof Error ? thrown.stack : String(thrown)}`);
+  }
+  must(CODES.has(thrown.code), `unknown code ${thrown.code}`);
+  checkText(thrown.message);
+}
+
+/** Text for a peer, or for a log. */
+export function checkText(text: string): void {
+  must(text.length <= MAX_ERROR_BYTES, `an error of ${text.length} characters`);
+  must(/^[\x20-\x7e]*$/.test(text), `an error that is not one printable line: ${JSON.stringify(text)}`);
+  must(!/ {4}at |\.(ts|js|mjs):\d|node:|file:\/\//.test(text), `an error that tells of the program: ${text}`);
+}

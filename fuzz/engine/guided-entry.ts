@@ -1,0 +1,12 @@
+/**
+ * What Jazzer.js loads: the target that the environment names. A finding is thrown, and its input kept by the fuzzer.
+ */
+import { TARGETS } from "../targets/all.ts";
+import { guarded } from "./guards.ts";
+
+const target = TARGETS.get(process.env["HBI_FUZZ_TARGET"] ?? "");
+
+export async function fuzz(data: Uint8Array): Promise<void> {
+  if (target === undefined) throw new Error("HBI_FUZZ_TARGET names no target");
+  await guarded(target, new Uint8Array(data));
+}

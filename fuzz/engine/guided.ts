@@ -1,0 +1,93 @@
+/**
+ * Guided by coverage: the same target under Jazzer.js, in a process of its own, where its addon loads. It needs glibc 2.38, or the
+ * libraries that scripts/fuzz-libc.mjs brings along.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { folderOf, keep } from "./corpus.ts";
+import { generated, type RunReport, smallest, wrongWith } from "./run.ts";
+import type { Target } from "./target.ts";
+
+const cache = fileURLToPath(new URL("../../", import.meta.url)); // compiled: fuzz/.cache/
+const fuzz = fileURLToPath(new URL("../../../", import.meta.url));
+
+/** Inputs to begin from, beside those that are kept. */
+const GENERATED = 200;
+/** of what has grown: so many, the smallest, are worth keeping */
+const KEPT = 40;
+
+/** Undefined: it can't be had here. */
+export async function guidedRun(target: Target, seconds: number, seed: number): Promise<RunReport | undefined> {
+  const node = nodeThatLoads();
+  if (node === undefined) return undefined;
+  const { name, words } = target;
+  const folder = `${cache}guided/${name}/`;
+  const [corpus, grown, artifacts] = [folderOf("corpus", name), `${folder}corpus/`, `${folder}found/`];
+  rmSync(artifacts, { recursive: true, force: true });
+  for (const made of [corpus, grown, artifacts]) mkdirSync(made, { recursive: true });
+  for (let i = 0; i < GENERATED; i++) writeFileSync(`${grown}generated-${i}`, generated(target, seed, i));
+  writeFileSync(`${folder}words`, words.map((word) => `"${escaped(word)}"\n`).join(""));
+  const [command = process.execPath, ...args] = node;
+  const { status, stderr } = spawnSync(
+    command,
+    [
+      ...args,
+      ...[`${fuzz}node_modules/@jazzer.js/core/dist/cli.js`, `${cache}fuzz/engine/guided-entry.js`, grown, corpus],
+      ...[
+        "--includes",
+        ".cache/src/",
+        "--excludes",
+        "node_modules",
+        "--timeout",
+        "20000",
+        "--disable_bug_detectors",
+        ".*",
+      ],
+      ...["--", `-max_total_time=${Math.ceil(seconds)}`, `-seed=${seed}`, "-max_len=4096", `-dict=${folder}words`],
+      ...[`-artifact_prefix=${artifacts}`, "-print_final_stats=1"],
+    ],
+    { cwd: fuzz, encoding: "utf8", maxBuffer: 1 << 28, env: { ...process.env, HBI_FUZZ_TARGET: name } },
+  );
+  const runs = Number(/number_of_executed_units: (\d+)/.exec(stderr)?.[1] ?? 0);
+  const rate = Number(/average_exec_per_sec: +(\d+)/.exec(stderr)?.[1] ?? 0);
+  if (status === 0 && runs === 0) throw new Error(`the fuzzer ran nothing:\n${stderr.slice(-4_000)}`);
+  const report = { runs, seconds: rate === 0 ? seconds : runs / rate, isGuided: true };
+  if (status === 0) return { ...report, found: undefined };
+  const [artifact] = readdirSync(artifacts);
+  if (artifact === undefined) throw new Error(`the fuzzer failed:\n${stderr.slice(-4_000)}`);
+  const input = new Uint8Array(readFileSync(`${artifacts}${artifact}`));
+  const why = (await wrongWith(target, input, true)) ?? `only under the fuzzer:\n${stderr.slice(-2_000)}`;
+  return { ...report, found: await smallest(target, input, undefined, why) };
+}
+
+/** Takes the smallest of what has grown into the corpus that is kept. */
+export function keepGrown({ name }: Target): number {
+  const grown = `${cache}guided/${name}/corpus/`;
+  if (!existsSync(grown)) return 0;
+  const files = readdirSync(grown)
+    .filter((file) => !file.startsWith("generated-"))
+    .map((file) => ({ file, bytes: statSync(`${grown}${file}`).size }))
+    .sort((a, b) => a.bytes - b.bytes || (a.file < b.file ? -1 : 1));
+  const step = Math.max(files.length / KEPT, 1); // of every size, but the largest quarter
+  const chosen = files.slice(0, Math.ceil(files.length * 0.75)).filter((_, i) => Math.floor(i % step) === 0);
+  for (const { file } of chosen.slice(0, KEPT)) keep("corpus", name, new Uint8Array(readFileSync(`${grown}${file}`)));
+  return Math.min(chosen.length, KEPT);
+}
+
+/** The command of a node in which the addon loads: this one, or this one started by the newer loader. */
+function nodeThatLoads(): readonly string[] | undefined {
+  if (!existsSync(`${fuzz}node_modules/@jazzer.js/core/dist/cli.js`)) return undefined;
+  const libc = `${fuzz}.cache/libc/`;
+  const loader = `${libc}ld-linux-x86-64.so.2`;
+  const commands = [[process.execPath], [loader, "--library-path", libc, process.execPath]];
+  return commands.find(([command = "", ...args]) => {
+    const load = ["-e", 'require("@jazzer.js/fuzzer")'];
+    return existsSync(command) && spawnSync(command, [...args, ...load], { cwd: fuzz, stdio: "ignore" }).status === 0;
+  });
+}
+
+function escaped(word: string): string {
+  const hex = (byte: number) => `\\x${byte.toString(16).padStart(2, "0")}`;
+  return [...new TextEncoder().encode(word)].map(hex).join("");
+}

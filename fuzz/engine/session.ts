@@ -1,0 +1,36 @@
+/**
+ * One target for some seconds, with the fuzzer that follows coverage where there is one, else without; and what it tells.
+ */
+import { guidedRun } from "./guided.ts";
+import { type RunReport, run } from "./run.ts";
+import type { Target } from "./target.ts";
+
+export interface SessionOptions {
+  readonly seconds: number;
+  readonly seed: number;
+  /** only this one of the inputs */
+  readonly only: number | undefined;
+  /** without coverage, also where it could be had */
+  readonly isPlain: boolean;
+}
+
+export async function runTarget(target: Target, options: SessionOptions): Promise<RunReport> {
+  const { seconds, seed, only, isPlain } = options;
+  const guided = isPlain || only !== undefined ? undefined : await guidedRun(target, seconds, seed);
+  const report = guided ?? (await run(target, seconds, seed, only));
+  tell(target, report, seed);
+  return report;
+}
+
+function tell({ name }: Target, { runs, seconds, isGuided, found }: RunReport, seed: number): void {
+  const rate = Math.round(runs / Math.max(seconds, 0.001));
+  const how = isGuided ? ", by coverage" : "";
+  const end = found === undefined ? "nothing found" : "FOUND";
+  console.log(`${name.padEnd(12)}${runs} inputs in ${seconds.toFixed(1)} s${how}, ${rate}/s, seed ${seed}: ${end}`);
+  if (found === undefined) return;
+  const { why, input, file, number } = found;
+  console.error(`  ${why.replaceAll("\n", "\n  ")}`);
+  console.error(`  ${input.length} bytes: ${JSON.stringify(new TextDecoder().decode(input.subarray(0, 300)))}`);
+  if (file !== "") console.error(`  again:  npm run fuzz -- ${name} --input ${file}`);
+  if (number !== undefined) console.error(`  or:     npm run fuzz -- ${name} --seed ${seed} --run ${number}`);
+}

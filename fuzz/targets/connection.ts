@@ -1,0 +1,276 @@
+/**
+ * connection: bytes into a connection, as a host and as a poster that waits for answers. The same is called, answered and
+ * refused, whole and byte by byte; every wait ends; nothing is left.
+ */
+import fc from "fast-check";
+import { z } from "zod";
+import { type Clock, Connection, HostingEnv, method, type Transport, type TransportSink } from "../../src/index.ts";
+import { checkError, checkText } from "../engine/guards.ts";
+import { joined } from "../engine/mutation.ts";
+import { StillTime } from "../engine/still-time.ts";
+import { must, type Target } from "../engine/target.ts";
+import { scriptInputs } from "./script.ts";
+
+const n = z.int().min(0).max(5_000);
+const LIMITS = { maxBufferedBytes: 2_000, maxInFlight: 3, maxPacketBytes: 4_000, maxDrainBytes: 3_000 };
+const MOST_STEPS = 2_000;
+const WRONG = "wrong:";
+
+export const connection: Target = {
+  name: "connection",
+  about:
+    "bytes into either end of a connection: the same calls and answers whole and byte by byte, and nothing is left",
+  words: [
+    ...[
+      "[3#co_begin]101",
+      "[7#co_begin]101;x;n",
+      "[9#co_begin]101;x;b=2",
+      "[3#co_end]101",
+      "[4#]f(1)",
+      "[7#]take(2)ab",
+    ],
+    ...["[16#co_ack_begin]101", "[3#co_ack_end]101", "[1#co_recv]1", "[4#err]ouch", "[4#co_send]f(1)", "HbiError("],
+    ...["$hbi.ping()", '$hbi.cancel("101")', "$hbi.goaway()", "[12#]", ";x", ";b=", ";d=1", "co_ack_begin", "late(1)"],
+  ],
+  isText: false,
+  baseMs: 500,
+  inputs: fc
+    .tuple(fc.constantFrom(0, 0, 1), fc.array(brackets(), { minLength: 1, maxLength: 4 }))
+    .map(([side, parts]) => joined(Uint8Array.of(side), ...parts)),
+  async run(input) {
+    const isPoster = ((input[0] ?? 0) & 1) === 1;
+    const bytes = input.subarray(1);
+    const whole = await heard(bytes, isPoster, bytes.length, false);
+    const cut = await heard(bytes, isPoster, 1, false);
+    await heard(bytes, isPoster, 1, true); // handlers end between the bytes: what is said may differ
+    must(cut === whole, `whole:\n${whole}\nbyte by byte:\n${cut}`);
+  },
+};
+
+/** What a connection makes of the bytes: what it calls, says, and gives to who waits. */
+async function heard(bytes: Uint8Array, isPoster: boolean, chunkBytes: number, isSlow: boolean): Promise<string> {
+  const time = new StillTime();
+  const peer = new Peer(time.clock);
+  const events: string[] = [];
+  const made = new Connection(peer, () => envOf(events, time), {
+    clock: time.clock,
+    limits: LIMITS,
+    log: () => undefined,
+  });
+  await made.start();
+  const waiting = isPoster ? post(made) : [];
+  await time.settle();
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    peer.give(bytes.slice(at, at + chunkBytes));
+    if (isSlow) await time.settle(200);
+  }
+  peer.giveEnd();
+  await time.finish(MOST_STEPS + 5 * bytes.length);
+  const outcomes = await Promise.all(waiting);
+  await time.finish(MOST_STEPS);
+  must(peer.isOver, "the connection does not end");
+  for (const event of events) must(!event.startsWith(WRONG), event);
+  const { posting, hosting, waits, turn } = made;
+  must(posting.liveCount + hosting.liveCount + waits.size === 0 && turn.isIdle, "something is left");
+  must(time.timerCount === 0, "timers are left");
+  if (!isPoster) checkSaid(peer.said);
+  return [...events, peer.said, ...outcomes].join("\n").replace(/reference \w{8}/g, "reference"); // left to chance
+}
+
+/** Only what is declared, with what its schema takes. */
+function envOf(events: string[], time: StillTime): HostingEnv {
+  const env = new HostingEnv();
+  const called = (name: string, value: unknown) => {
+    const isValid = n.safeParse(value).success; // thrown here it would be a handler's error
+    if (!isValid) events.push(`${WRONG} ${name} was called with ${String(value)}`);
+    events.push(`${name}(${String(value)})`);
+  };
+  env.expose("f", method({ params: { n }, result: z.int() }), ({ n }) => {
+    called("f", n);
+    return n;
+  });
+  env.expose("do_job", method({ params: { n } }), ({ n }) => called("do_job", n));
+  env.expose("take", method({ params: { n }, body: ({ n }) => n, result: z.int() }), async ({ n }, co) => {
+    called("take", n);
+    let sum = 0;
+    for await (const chunk of co.recvChunks()) sum += chunk.length;
+    return sum;
+  });
+  env.expose("leave", method({ params: { n }, body: ({ n }) => n }), ({ n }) => called("leave", n));
+  env.expose("late", method({ params: { n }, result: z.int() }), async ({ n }) => {
+    called("late", n);
+    await new Promise<void>((resolve) => void time.clock.after(0, resolve));
+    return n;
+  });
+  env.expose("fails", method({ params: { n } }), ({ n }) => {
+    called("fails", n);
+    throw new Error("/secret/path.ts:1");
+  });
+  return env;
+}
+
+/** Conversations whose answers the bytes may hold: 101, 102 and 103. */
+function post({ posting }: Connection): Promise<string>[] {
+  const outcome = (promise: Promise<unknown>) =>
+    promise.then(
+      (value) => `ok ${JSON.stringify(value)}`,
+      (thrown) => {
+        checkError(thrown);
+        return `${thrown.code} ${thrown.reason ?? ""} ${thrown.message}`;
+      },
+    );
+  const request = { name: "f", code: "f(1)", results: [z.int()], wantsResults: true, timeoutMs: 1_000 };
+  return [
+    outcome(posting.call(request).promise),
+    outcome(
+      posting.converse(
+        async (co) => {
+          await co.sendCode("g()");
+          return co.recvObj(z.int());
+        },
+        { timeoutMs: 1_000 },
+      ),
+    ),
+    outcome(
+      posting.converse(
+        async (co) => {
+          await co.sendCode("h(3)");
+          const length = await co.recvObj(n);
+          const data = new Uint8Array(length);
+          await co.recvData(data);
+          return data.length;
+        },
+        { timeoutMs: 1_000, answerBytes: (object) => Number(object) % 5_000 },
+      ),
+    ),
+  ];
+}
+
+/** No result of these methods is anything but plain ASCII, so nothing of the program can stand there either. */
+function checkSaid(said: string): void {
+  must(/^[\x20-\x7e]*$/.test(said), "something is said that is not printable");
+  must(!said.includes("secret"), "a handler's error is told");
+  for (const [, text = ""] of said.matchAll(/#err\]([^[]*)/g)) checkText(text);
+}
+
+class Peer implements Transport {
+  readonly localAddress = "fuzz:victim";
+  readonly remoteAddress = "fuzz:peer";
+  bufferedBytes = 0;
+  said = "";
+  isOver = false;
+  readonly #clock: Clock;
+  #sink: TransportSink | undefined;
+  #isPaused = false;
+  #held: Uint8Array[] = [];
+  #isEndHeld = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  start(sink: TransportSink): void {
+    this.#sink = sink;
+  }
+
+  /** Takes it in the next turn of the event loop. */
+  write(chunk: Uint8Array | string): void {
+    if (this.bufferedBytes === 0) this.#clock.soon(() => this.#drain());
+    this.bufferedBytes += chunk.length;
+    if (typeof chunk === "string") this.said += chunk;
+    else for (const byte of chunk) this.said += String.fromCharCode(byte);
+  }
+
+  #drain(): void {
+    this.bufferedBytes = 0;
+    if (!this.isOver) this.#sink?.onDrain();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#flow();
+  }
+
+  end(): void {
+    this.#sink?.onEnd();
+    this.destroy();
+  }
+
+  destroy(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    queueMicrotask(() => this.#sink?.onClose());
+  }
+
+  give(chunk: Uint8Array): void {
+    this.#held.push(chunk);
+    this.#flow();
+  }
+
+  giveEnd(): void {
+    this.#isEndHeld = true;
+    this.#flow();
+  }
+
+  #flow(): void {
+    while (!this.#isPaused && !this.isOver) {
+      const chunk = this.#held.shift();
+      if (chunk === undefined) break;
+      this.#sink?.onData(chunk);
+    }
+    if (this.#isEndHeld && this.#held.length === 0 && !this.isOver) this.#sink?.onEnd();
+  }
+}
+
+/** Whole conversations and answers, mostly right. */
+function brackets(): fc.Arbitrary<Uint8Array> {
+  const encoder = new TextEncoder();
+  const packet = (directive: string, payload: string | Uint8Array) => {
+    const bytes = typeof payload === "string" ? encoder.encode(payload) : payload;
+    return joined(encoder.encode(`[${bytes.length}#${directive}]`), bytes);
+  };
+  const call = fc
+    .tuple(fc.constantFrom("f", "do_job", "late", "fails", "unknown"), fc.nat(6_000))
+    .map(([name, arg]) => packet("", `${name}(${arg})`));
+  const raw = fc
+    .tuple(fc.constantFrom("take", "leave"), fc.nat(40), fc.constantFrom(0, 0, 0, -1, 1))
+    .map(([name, length, off]) =>
+      joined(packet("", `${name}(${length})`), new Uint8Array(Math.max(length + off, 0)).fill(0x5b)),
+    );
+  const generated = scriptInputs.map((text) => packet("", text));
+  const token = fc.constantFrom(
+    "101",
+    "101;x",
+    "101;x;n",
+    "101;x;b=3",
+    "101;x;d=20",
+    "7",
+    "140737488355328",
+    "101;q=1",
+    "101;x;b=",
+  );
+  const hosted = fc
+    .tuple(token, fc.array(fc.oneof(call, raw, generated), { maxLength: 3 }))
+    .map(([id, packets]) => joined(packet("co_begin", id), ...packets, packet("co_end", id)));
+  const object = fc.constantFrom("1", "3", '"x"', 'HbiError("not_found","no")', "None", "f(1)", "[1,");
+  const answer = fc
+    .tuple(
+      fc.constantFrom("101", "102", "103", "104"),
+      fc.array(
+        fc.oneof(
+          object.map((text) => packet("co_recv", text)),
+          call,
+        ),
+        { maxLength: 2 },
+      ),
+      fc.nat(4),
+    )
+    .map(([id, packets, length]) =>
+      joined(packet("co_ack_begin", id), ...packets, new Uint8Array(length), packet("co_ack_end", id)),
+    );
+  return fc.oneof(hosted, answer);
+}

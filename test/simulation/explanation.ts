@@ -1,0 +1,53 @@
+/**
+ * Why a call may have failed: by what its plan or its world did to it. A failure without such a reason is one of the library.
+ */
+import type { HbiError } from "hbi";
+import { failsAsConnectionDid } from "./known.ts";
+import type { CallRecord } from "./ledger.ts";
+import type { Facts } from "./site.ts";
+import { isSound } from "./source.ts";
+
+type Explanation = (record: CallRecord, error: HbiError, facts: Facts) => boolean;
+
+const sendsBody = ({ plan: { method } }: CallRecord) => method === "take" || method === "keep" || method === "swap";
+const receivesBody = ({ plan: { method } }: CallRecord) => method === "give" || method === "swap";
+
+const EXPLANATIONS: readonly Explanation[] = [
+  // its handler failed, as planned
+  ({ plan: { handler }, landings }, { code }) =>
+    landings.length > 0 &&
+    ((handler.ending === "refuse" && code === "not_found") ||
+      ((handler.ending === "throw" || handler.ending === "wrong") && code === "internal")),
+  (record, { code }) => sendsBody(record) && record.plan.handler.body === "beyond" && code === "out_of_range",
+  // it was given up
+  ({ abortedAtMs }, { code }) => abortedAtMs !== undefined && code === "cancelled",
+  // time was over: for all of it, or for its handler
+  ({ invokedAtMs, settledAtMs = 0, timeoutMs }, { code, reason }, { plan: { limits } }) => {
+    const leastMs = Math.min(timeoutMs, ...limits.map(({ handlerTimeoutMs }) => handlerTimeoutMs ?? 60_000));
+    return (code === "deadline_exceeded" || reason === "body_unread") && settledAtMs - invokedAtMs >= leastMs;
+  },
+  // its raw data was not what was declared, or that of the answer
+  (record) => sendsBody(record) && !isSound(record.plan.source, record.plan.size),
+  (record, { code }) =>
+    receivesBody(record) && !isSound(record.plan.handler.source, record.plan.size) && code !== "deadline_exceeded",
+  // the connection was lost, or about to be
+  ({ from, settledAtMs = 0 }, error, { sites }) => {
+    const site = sites.find(({ name }) => name === from.toUpperCase());
+    if (site === undefined || site.troubledAtMs > settledAtMs) return false;
+    return error.code === "unavailable" || error.reason === "peer_error" || failsAsConnectionDid(error, site);
+  },
+  ({ plan: { way }, wasConnected }, { code }) => way === "talk" && !wasConnected && code === "unavailable",
+  (_, { reason }, { plan: { limits } }) =>
+    reason === "too_many_waiting" && limits.some(({ maxPostedWaiting }) => maxPostedWaiting !== undefined),
+];
+
+/** What is wrong with how it failed. */
+export function explains(record: CallRecord, facts: Facts): string | undefined {
+  const { error, plan } = record;
+  if (error === undefined) {
+    const mustFail = plan.way !== "back" && plan.handler.ending !== "value" && record.settlements > 0;
+    return mustFail ? "it was to fail, and did not" : undefined;
+  }
+  if (plan.way === "back" || EXPLANATIONS.some((explanation) => explanation(record, error, facts))) return undefined;
+  return `${error.code} ${error.reason ?? ""} ${error.message}`;
+}
