@@ -126,6 +126,13 @@ export class Body implements AsyncIterable<Uint8Array> {
     this.#finish();
   }
 
+  /** The connection is gone, and what was not read with it. */
+  lose(error: HbiError): void {
+    if (this.#isEnded) return;
+    this.#failure = error;
+    this.#finish();
+  }
+
   #begin(): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#isEnded) throw failure("wrong_stage", "the body has been read or discarded");

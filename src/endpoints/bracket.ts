@@ -47,6 +47,8 @@ export class Bracket implements TurnTaker {
   #rawBytes = 0;
   /** buffers that wait for the send turn */
   #unwritten = 0;
+  /** what the host was told to expect: more would be read as packets */
+  mostRawBytes = Number.POSITIVE_INFINITY;
   #opened: Wait<void>[] | undefined;
 
   constructor(out: Outgoing, owner: BracketOwner, opening: string) {
@@ -107,6 +109,7 @@ export class Bracket implements TurnTaker {
   bytes(chunk: Uint8Array, options: WaitOptions): Promise<void> | undefined {
     this.#checkOpenEnded();
     if (chunk.length === 0) return undefined; // nothing goes on the wire for no data
+    if (this.#rawBytes + chunk.length > this.mostRawBytes) throw failure("body_mismatch", "more than was promised");
     this.#rawBytes += chunk.length;
     if (this.#state === "open") return this.#out.wire.bytes(chunk);
     if (this.#builtBytes + chunk.length <= MAX_BUILT_BYTES) {

@@ -20,7 +20,7 @@ import { PostingEnd } from "./posting-end.ts";
 import { type ReadHost, ReadTurn } from "./read-turn.ts";
 import { ReadWatch, type WatchHost } from "./read-watch.ts";
 import { SendTurn, type TurnTaker } from "./send-turn.ts";
-import { Waits, withLanded } from "./waits.ts";
+import { Waits } from "./waits.ts";
 
 const LINGER_BYTES = 256 * 1024;
 const LINGER_MS = 1_000;
@@ -279,12 +279,12 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
 
   /** @throws HbiError unavailable */
   checkOpen(): void {
-    if (!this.isOpen) throw this.#reason ?? failure("disconnected");
+    if (!this.isOpen) throw failure("disconnected", this.#reason?.message, { ...NOT_LANDED, cause: this.#reason });
   }
 
   /** @throws HbiError unavailable, also while draining: what is not begun has not landed */
   checkAccepting(): void {
-    if (!this.isOpen) throw withLanded(this.#reason ?? failure("disconnected"), false);
+    this.checkOpen();
     if (this.#isPeerGoing) throw failure("draining", "the peer is closing", NOT_LANDED);
     if (this.#isDraining && this.hosting.liveCount === 0) throw failure("draining", undefined, NOT_LANDED);
     if (this.#hasPeerEnded) throw failure("disconnected", PEER_CLOSED, NOT_LANDED);

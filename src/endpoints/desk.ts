@@ -14,6 +14,7 @@ import type { AnyCallOptions, CallDesk, CallOptions, Posted } from "./caller.ts"
 import type { Connection } from "./connection.ts";
 import { type Sending, sendCall, sendPost, timeoutOf } from "./outgoing.ts";
 import { buildScript, type ScriptMethods, type ScriptPlan, type ScriptResults } from "./script-builder.ts";
+import { withLanded } from "./waits.ts";
 
 /** A call of this side, to interceptors. */
 export interface OutgoingCall {
@@ -164,13 +165,18 @@ export class Desk implements CallDesk {
     const { clock, limits } = this.#options;
     const { timeoutMs = limits.callTimeoutMs } = sending.options;
     const start = clock.now();
+    let mayHaveLanded = false;
     for (let attempt = 0; ; attempt++) {
       const leftMs = timeoutMs - (clock.now() - start);
       try {
         return await this.#attempt({ ...sending, options: { ...sending.options, timeoutMs: leftMs } }, send);
       } catch (thrown) {
         const isOver = attempt === retries || clock.now() - start >= timeoutMs;
-        if (isOver || !isConnectionLost(thrown) || !isReplayable(sending.options)) throw thrown;
+        if (isOver || !isConnectionLost(thrown) || !isReplayable(sending.options)) {
+          const hasNot = thrown instanceof HbiError && thrown.mayHaveLanded === false;
+          throw mayHaveLanded && hasNot ? withLanded(thrown, true) : thrown; // one before it may have
+        }
+        mayHaveLanded ||= thrown.mayHaveLanded === true;
       }
     }
   }

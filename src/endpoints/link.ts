@@ -178,7 +178,8 @@ export class Link<S extends Service = Service> {
   }
 
   get #present(): Connection {
-    if (this.#connection === undefined) throw failure("disconnected", `the link is ${this.#state}`);
+    if (this.#connection === undefined)
+      throw failure("disconnected", `the link is ${this.#state}`, { mayHaveLanded: false });
     return this.#connection;
   }
 

@@ -161,6 +161,7 @@ class Streaming {
       idleTimeoutMs: limits.callTimeoutMs,
       onEnd: () => void this.#co.close(),
     });
+    this.#co.onLost = (error) => body.lose(error);
     return { result: this.#answer, body };
   }
 

@@ -79,6 +79,8 @@ export class PoCo implements PostedConversation, LandingHost, BracketOwner {
     };
     this.#id = formatToken(seq, connection.isExtended, tokenOptions);
     this.#bracket = new Bracket(connection, this, encodePacket("co_begin", this.#id));
+    const { hasNoRawData, rawBytes } = options;
+    if (hasNoRawData === true || rawBytes !== undefined) this.#bracket.mostRawBytes = rawBytes ?? 0;
     this.#hints = { onTimeout: () => connection.explainTimeout(this) };
   }
 
@@ -171,9 +173,7 @@ export class PoCo implements PostedConversation, LandingHost, BracketOwner {
     this.#flushSoon();
     this.#sendingData += 1;
     try {
-      await sendBuffers(this.#bracket, this.#connection.waits, buffers, this.#with(options));
-    } catch (thrown) {
-      throw this.#failure ?? thrown; // a lost connection says there whether anything may have landed
+      await this.#orWhyLost(sendBuffers(this.#bracket, this.#connection.waits, buffers, this.#with(options)));
     } finally {
       this.#sendingData -= 1;
       if (this.#isAbandoned && !this.#isCompleted) this.#endAbandoned();
@@ -185,7 +185,16 @@ export class PoCo implements PostedConversation, LandingHost, BracketOwner {
     this.#checkSending();
     this.#flushSoon();
     const sent = settled(this.#bracket.text(packet, this.#with(options)), this.#connection.waits, options);
-    if (sent !== undefined) await sent;
+    if (sent !== undefined) await this.#orWhyLost(sent);
+  }
+
+  /** A wait for the wire; what it knows less of than the conversation is told by the latter. */
+  async #orWhyLost(wait: Promise<void>): Promise<void> {
+    try {
+      await wait;
+    } catch (thrown) {
+      throw this.#failure ?? thrown; // of a lost connection it says whether anything may have landed
+    }
   }
 
   #checkSending(): void {
@@ -208,7 +217,7 @@ export class PoCo implements PostedConversation, LandingHost, BracketOwner {
 
   async #finishSend(options: WaitOptions): Promise<void> {
     this.#toRecv();
-    await this.#bracket.sent(this.#with(options));
+    await this.#orWhyLost(this.#bracket.sent(this.#with(options)));
   }
 
   // --- receiving -----------------------------------------------------------------------------------------------------
@@ -296,7 +305,7 @@ export class PoCo implements PostedConversation, LandingHost, BracketOwner {
     if (this.#stage === "recv") this.#go("close");
     if (this.#landing?.isRunning !== true) this.intake.discard(); // raw data that was asked for and not read
     if (this.#checkDrain()) this.#connection.pump();
-    if (wasSending && this.#failure === undefined) await this.#bracket.sent(this.#with(options));
+    if (wasSending && this.#failure === undefined) await this.#orWhyLost(this.#bracket.sent(this.#with(options)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -361,8 +370,10 @@ export class PoCo implements PostedConversation, LandingHost, BracketOwner {
       // A packet now would be read as raw data by the host, or raw data as packets.
       const error = failure("cancelled", "raw data was not sent to its end, or not as much as promised");
       this.#failure ??= error;
-      if (this.#bracket.isStarted) this.#connection.cut(error);
-      else this.abandon(error);
+      if (this.#bracket.isStarted) {
+        this.#bracket.beginRawData(); // which the host waits for: what is said of it now would be taken as such
+        this.#connection.cut(error);
+      } else this.abandon(error);
       return;
     }
     this.#bracket.close(encodePacket("co_end", this.#connection.posting.knowsExtension ? this.coSeq : this.#id));

@@ -3,7 +3,7 @@
  * more wait here, in the order asked. docs/protocol.md, "conversations".
  */
 import { Chain } from "../chain.ts";
-import { failure, type HbiError, oneLine } from "../errors.ts";
+import { asHbiError, failure, type HbiError, oneLine } from "../errors.ts";
 import { repr } from "../parser/repr.ts";
 import type { Script } from "../parser/script.ts";
 import { CANCEL, GO_AWAY } from "./builtin-names.ts";
@@ -85,7 +85,9 @@ export class PostingEnd implements PostingDesk {
     try {
       result = await talk(co);
     } catch (thrown) {
-      void co.close(); // who failed does not wait for the send turn as well
+      if (co.stage === "recv")
+        co.abandon(asHbiError(thrown)); // what comes late is read and dropped
+      else void co.close(); // who failed does not wait for the send turn as well
       throw thrown;
     }
     await co.close();
@@ -141,9 +143,9 @@ export class PostingEnd implements PostingDesk {
     if (signal?.aborted === true) throw failure("cancelled", undefined, { cause: signal.reason });
     const call = new PoCall(this.#connection, this.#takeSeq(), request);
     this.#live.set(call);
-    this.#connection.conversationBegun();
     this.admit(call, request.isUrgent);
     call.waits();
+    this.#connection.conversationBegun(); // last: what it reads may call as well, and must not overtake
     return call;
   }
 

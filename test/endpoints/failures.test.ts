@@ -543,10 +543,10 @@ describe("a poster", () => {
   });
 
   it.each([
-    [{ rawBytes: 10 }, 9],
-    [{ rawBytes: 10 }, 11],
-    [{ hasNoRawData: true }, 1],
-  ])("that sends other raw data than it promised is stopped: %j, %i bytes", async (options, size) => {
+    [{ rawBytes: 10 }, 9, "cancelled"],
+    [{ rawBytes: 10 }, 11, "body_mismatch"],
+    [{ hasNoRawData: true }, 1, "body_mismatch"],
+  ])("that sends other raw data than it promised is stopped: %j, %i bytes", async (options, size, reason) => {
     const { env, landed } = exposed();
     const { po } = await pair(env);
     const sent = po.converse(async (co) => {
@@ -554,8 +554,34 @@ describe("a poster", () => {
       await co.sendData(new Uint8Array(size));
       await co.waitCompleted();
     }, options);
-    await expect(sent).rejects.toMatchObject({ reason: "cancelled" });
+    await expect(sent).rejects.toMatchObject({ reason });
     expect(landed).toEqual([]);
+  });
+
+  it("that breaks its promise says nothing where the host expects raw data: no handler takes it for such", async () => {
+    const bodies: string[] = [];
+    const env = new HostingEnv().expose(
+      "take",
+      method({ params: { n: z.int() }, body: ({ n }) => n }),
+      async (_params, co) => {
+        const body = new Uint8Array(20);
+        await co.recvData(body);
+        bodies.push(new TextDecoder().decode(body));
+      },
+    );
+    const { po, server } = await pair(env);
+    const sent = po.converse(
+      async (co) => {
+        await co.sendCode("take(20)");
+        await co.sendData(new Uint8Array(5).fill(0x61));
+        await new Promise((resolve) => setImmediate(resolve)); // it is on the wire
+        await co.waitCompleted();
+      },
+      { rawBytes: 20 },
+    );
+    await expect(sent).rejects.toMatchObject({ reason: "cancelled" });
+    expect(await server.closed).toMatchObject({ reason: "truncated" });
+    expect(bodies).toEqual([]);
   });
 
   it("ends the connection over an object that nobody receives", async () => {

@@ -24,7 +24,12 @@ function context(): HostingEnv {
   return env;
 }
 
-const limits = { maxInFlight: 2_000, maxPostedInFlight: 2_000 };
+const limits = {
+  maxInFlight: 2_000,
+  maxPostedInFlight: 2_000,
+  maxConnectionsPerAddress: 1_000,
+  acceptsPerSecond: 1_000,
+};
 const server = new HBIS("127.0.0.1:0", context, { limits });
 beforeAll(() => server.listen());
 afterAll(() => server.close());
