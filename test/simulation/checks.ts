@@ -4,7 +4,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { expectedOf } from "./caller.ts";
 import { explains } from "./explanation.ts";
-import { breaksThePromise, forgetsItsAttempts, losesSilently, mayOvertake } from "./known.ts";
 import type { CallRecord, Landing, Ledger } from "./ledger.ts";
 import type { Facts } from "./site.ts";
 
@@ -63,15 +62,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
     return `${JSON.stringify(value)} instead of ${JSON.stringify(expectedOf(record))}`;
   },
 
-  "not landed is not landed"(record, { plan: { retries } }) {
-    const { error, landings } = record;
-    if (error?.mayHaveLanded !== false || forgetsItsAttempts(record, retries)) return undefined;
+  "not landed is not landed"({ error, landings }) {
+    if (error?.mayHaveLanded !== false) return undefined;
     return landings.length > 0 ? "it was said not to have landed" : undefined;
   },
 
-  "a lost call says whether it may have landed"(record) {
-    const { plan, error } = record;
-    if (plan.way === "back" || error === undefined || losesSilently(record)) return undefined;
+  "a lost call says whether it may have landed"({ plan, error }) {
+    if (plan.way === "back" || error === undefined) return undefined;
     const isLost = error.reason === "disconnected" || error.reason === "peer_error";
     return isLost && error.mayHaveLanded === undefined ? `${error.code} ${error.message}` : undefined;
   },
@@ -110,7 +107,7 @@ export function violationsOf(ledger: Ledger, facts: Facts): Violation[] {
         violations.push([name, `call ${record.id} (${record.plan.way} ${record.plan.method}): ${wrong}`]);
     }
   }
-  return [...violations, ...outOfOrder(ledger.calls, facts), ...connectionsOf(ledger, facts)];
+  return [...violations, ...outOfOrder(ledger.calls, facts), ...connectionsOf(facts)];
 }
 
 /** Short calls of one side land on a connection in the order in which they were made. */
@@ -127,7 +124,7 @@ function outOfOrder(calls: readonly CallRecord[], { plan: { retries } }: Facts):
     const key = `${from} ${landing.at}`;
     const before = last.get(key);
     const isLater = before === undefined || before.landing.order < landing.order;
-    if (!isLater && !mayOvertake(record, before.record)) {
+    if (!isLater) {
       violations.push([
         "order on a connection",
         `call ${record.id} landed before ${before.record.id} at ${landing.at}`,
@@ -149,14 +146,13 @@ const NEVER: ReadonlySet<string> = new Set([
   "too_many_answers",
 ]);
 
-function connectionsOf(ledger: Ledger, { plan, sites, endingAtMs }: Facts): Violation[] {
+function connectionsOf({ plan, sites, endingAtMs }: Facts): Violation[] {
   const violations: Violation[] = [];
-  const isGarbled = ledger.calls.some(breaksThePromise);
   for (const { ends, link, name, troubledAtMs } of sites) {
     if (plan.mood === "calm" && troubledAtMs < endingAtMs) violations.push(["lost in a calm world", `link ${name}`]);
     if (link.state !== "closed") violations.push(["over", `link ${name} is ${link.state}`]);
     for (const { label, connection, reason } of ends) {
-      if (reason?.reason !== undefined && NEVER.has(reason.reason) && !isGarbled)
+      if (reason?.reason !== undefined && NEVER.has(reason.reason))
         violations.push(["protocol", `${label}: ${reason.reason}`]);
       if (connection === undefined) continue;
       const { posting, hosting, waits, turn } = connection;

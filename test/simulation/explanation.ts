@@ -2,7 +2,6 @@
  * Why a call may have failed: by what its plan or its world did to it. A failure without such a reason is one of the library.
  */
 import type { HbiError } from "hbi";
-import { failsAsConnectionDid } from "./known.ts";
 import type { CallRecord } from "./ledger.ts";
 import type { Facts } from "./site.ts";
 import { isSound } from "./source.ts";
@@ -34,7 +33,7 @@ const EXPLANATIONS: readonly Explanation[] = [
   ({ from, settledAtMs = 0 }, error, { sites }) => {
     const site = sites.find(({ name }) => name === from.toUpperCase());
     if (site === undefined || site.troubledAtMs > settledAtMs) return false;
-    return error.code === "unavailable" || error.reason === "peer_error" || failsAsConnectionDid(error, site);
+    return error.code === "unavailable" || error.reason === "peer_error";
   },
   ({ plan: { way }, wasConnected }, { code }) => way === "talk" && !wasConnected && code === "unavailable",
   (_, { reason }, { plan: { limits } }) =>

@@ -3,7 +3,6 @@
  */
 import { type Clock, type HandlersOf, HbiError, type HoCo, type ServiceCall } from "hbi";
 import type { Caller } from "./caller.ts";
-import { breaksThePromise } from "./known.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Network } from "./network.ts";
 import { type HandlerPlan, PLAIN_HANDLER, plainCall } from "./plan.ts";
@@ -120,7 +119,7 @@ export class Work {
     const { body, bodyLength: length } = call;
     switch (plan.body) {
       case "read":
-        return this.#checked(id, await body.bytes());
+        return checkBytes(id, await body.bytes());
       case "chunks":
         return this.#readChunks(id, body, place);
       case "half":
@@ -134,7 +133,7 @@ export class Work {
         return 0;
       case "lazy":
         await this.#leaveUnread(call, place, plan);
-        return this.#checked(id, await body.bytes());
+        return checkBytes(id, await body.bytes());
     }
   }
 
@@ -142,7 +141,7 @@ export class Work {
     let read = 0;
     let pauses = 2;
     for await (const chunk of body) {
-      read += this.#checked(id, chunk);
+      read += checkBytes(id, chunk);
       if (pauses-- > 0) await sleep(place.clock, 5, undefined);
     }
     return read;
@@ -151,12 +150,7 @@ export class Work {
   async #readInto(id: number, call: ServiceCall, length: number): Promise<number> {
     const buffer = new Uint8Array(length);
     await call.body.readInto(buffer);
-    return this.#checked(id, buffer);
-  }
-
-  #checked(id: number, chunk: Uint8Array): number {
-    const record = this.#ledger.calls[id];
-    return record !== undefined && breaksThePromise(record) ? chunk.length : checkBytes(id, chunk);
+    return checkBytes(id, buffer);
   }
 
   /** Reads nothing for a while. What arrives meanwhile is held, up to a bound for the conversation and one for the connection. */

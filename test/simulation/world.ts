@@ -6,7 +6,6 @@ import { Caller, type CallingEnd, type CallingPlace } from "./caller.ts";
 import { violationsOf } from "./checks.ts";
 import { Faults } from "./faults.ts";
 import { History } from "./history.ts";
-import { keepsTimers } from "./known.ts";
 import { Ledger } from "./ledger.ts";
 import { dialFailed, type End, Network } from "./network.ts";
 import { type Action, planWorld, type WorldPlan } from "./plan.ts";
@@ -239,7 +238,7 @@ class World {
     });
     await this.#until("the end", () => isOver && this.#network.ends.every((end) => end.isOver));
     const timers = this.#processes.reduce((sum, { timerCount }) => sum + timerCount, 0);
-    if (timers > keepsTimers(this.#ledger.calls)) this.#ledger.violated("timers", `${timers} are left`);
+    if (timers > 0) this.#ledger.violated("timers", `${timers} are left`);
     let isQuiet = false;
     while (!isQuiet && this.#time.steps <= MAX_STEPS) isQuiet = !(await this.#time.step()); // handlers that still sleep
     if (this.#host.peers.size > 0) this.#ledger.violated("peers", `${this.#host.peers.size} are left`);
