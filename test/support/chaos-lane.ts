@@ -92,9 +92,10 @@ export class Lane {
     this.#wake();
   }
 
-  /** Calls `onReached` when exactly `bytesBehind` bytes behind the first `mark` from now on were passed on. */
+  /** Calls `onReached` when exactly `bytesBehind` bytes behind the first `mark` were passed on; behind what has come, if that is empty. */
   watchFor(mark: string, bytesBehind: number, onReached: () => boolean): void {
-    this.#watches.add({ mark: Buffer.from(mark), bytesBehind, onReached, at: undefined });
+    const at = mark === "" ? this.#received + bytesBehind : undefined;
+    this.#watches.add({ mark: Buffer.from(mark), bytesBehind, onReached, at });
   }
 
   #take(bytes: Buffer): void {
@@ -115,7 +116,8 @@ export class Lane {
     const seen = Buffer.concat([this.#tail, bytes]);
     const found = seen.indexOf(watch.mark);
     if (found < 0) return;
-    watch.at = this.#received - this.#tail.length + found + watch.mark.length + watch.bytesBehind;
+    const at = this.#received - this.#tail.length + found + watch.mark.length + watch.bytesBehind;
+    watch.at = Math.max(at, this.bytes);
   }
 
   #end(): void {
