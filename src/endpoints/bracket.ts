@@ -26,6 +26,8 @@ export interface BracketOwner {
   /** Asks no more. */
   leaveTurn(bracket: Bracket): void;
   bracketClosed(bracket: Bracket): void;
+  /** Whether what it writes was asked for by the peer. */
+  readonly isAnswer: boolean;
 }
 
 type BracketState = "building" | "waiting" | "open" | "closed";
@@ -68,6 +70,10 @@ export class Bracket implements TurnTaker {
 
   get isClosed(): boolean {
     return this.#state === "closed";
+  }
+
+  get heldBytes(): number {
+    return this.#owner.isAnswer ? this.#builtBytes : 0;
   }
 
   get builtBytes(): number {

@@ -266,6 +266,7 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
       chain: undefined,
       before: undefined,
       behind: undefined,
+      heldBytes: packet.length,
       label: "co_send answer",
       granted() {
         wire.text(packet);

@@ -494,7 +494,20 @@ export class HoCo implements BracketReader, LandingHost, BracketOwner, Chained {
 
   enterTurn(bracket: Bracket): void {
     if (this.#isSeedStyle) this.#connection.hosting.enterSeedAnswer(bracket);
-    else this.#connection.turn.request(bracket);
+    else this.#request(bracket);
+  }
+
+  /** Answers that a peer does not read are bounded together with what is written already. */
+  #request(bracket: Bracket): void {
+    const { turn, wire } = this.#connection;
+    turn.request(bracket);
+    if (bracket.isStarted || turn.isClosed) return;
+    if (turn.heldBytes + wire.bufferedBytes > this.limits.maxSendBufferBytes)
+      this.#connection.cut(failure("slow_reader"));
+  }
+
+  get isAnswer(): boolean {
+    return true;
   }
 
   leaveTurn(bracket: Bracket): void {

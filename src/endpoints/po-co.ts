@@ -552,6 +552,10 @@ export class PoCo implements PostedConversation, LandingHost, BracketOwner {
     this.#connection.turn.withdraw(bracket);
   }
 
+  get isAnswer(): boolean {
+    return false;
+  }
+
   bracketClosed(): void {}
 
   // --- ending --------------------------------------------------------------------------------------------------------

@@ -167,6 +167,36 @@ describe("raw data", () => {
   });
 });
 
+describe("a peer that reads no answers", () => {
+  it.each([
+    [90, "is waited for"],
+    [100, "is cut off"],
+  ] as const)(
+    "%i calls under way, then as many answers of a kilobyte where a hundred may wait: it %s",
+    async (count, outcome) => {
+      const { transport, peer } = hostileTransport();
+      const work = new Work();
+      const reasons: (string | undefined)[] = [];
+      const host = new ServiceHost(kinds, handlersOf(work), {
+        log: ({ error }) => void reasons.push(error.reason),
+        limits: { sendHighWaterBytes: 10_000, maxSendBufferBytes: 100_000 },
+      });
+      await host.accept(transport);
+      await peer.play("deaf");
+      for (let i = 0; i < count; i++) {
+        const id = String(101 + i);
+        const code = `hold("${String(i).padStart(1_000, "x")}")`;
+        await peer.play({ say: `${packet("co_begin", `${id};x;n`)}${packet("", code)}${packet("co_end", id)}` });
+      }
+      await work.holding(count);
+      work.releaseAll();
+      await quiet();
+      expect(reasons).toEqual(outcome === "is cut off" ? ["slow_reader"] : []);
+      await peer.play("reset");
+    },
+  );
+});
+
 describe("before authentication", () => {
   const vault = defineService({
     name: "vault",
