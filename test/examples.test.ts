@@ -180,6 +180,12 @@ it("jobs: what the lying server says is verified when it does not lie", async ()
   expect(code).toBe(0);
 });
 
+it("attack-lab: every attack shown is held, and the good client notices nothing", async () => {
+  const { code, output } = await runProgram("examples/attack-lab/main.ts", ["--short"]);
+  expect(output).toMatch(/^ {2}5 of 5 attacks held, \d+ MB of them; the good client made \d+ calls, 0 failed\.$/m);
+  expect(code, output).toBe(0);
+}, 60_000);
+
 it("jobs-hbi: verifies every result in both styles, also across a lost connection", async () => {
   const { code, output } = await runProgram("examples/jobs-hbi/main.ts", [await folderOf(MANY)]);
   expect(output).toContain("180 jobs (45 files");

@@ -1,0 +1,36 @@
+/**
+ * ATTACKS: all of them, in the order of the report.
+ */
+import type { Attack } from "../attack.ts";
+import { bodies } from "./bodies.ts";
+import { connections } from "./connections.ts";
+import { conversations } from "./conversations.ts";
+import { drips } from "./drips.ts";
+import { floods } from "./floods.ts";
+import { handshakes } from "./handshakes.ts";
+import { readers } from "./readers.ts";
+import { refusals } from "./refusals.ts";
+import { scripts } from "./scripts.ts";
+import { servers } from "./servers.ts";
+import { strangers } from "./strangers.ts";
+
+export interface Family {
+  readonly title: string;
+  readonly attacks: readonly Attack[];
+}
+
+export const FAMILIES: readonly Family[] = [
+  { title: "Floods", attacks: floods },
+  { title: "Failures on purpose", attacks: refusals },
+  { title: "Conversations", attacks: conversations },
+  { title: "Readers that do not read", attacks: readers },
+  { title: "Drips and silence", attacks: drips },
+  { title: "Scripts", attacks: scripts },
+  { title: "Raw data", attacks: bodies },
+  { title: "Before authentication", attacks: strangers },
+  { title: "Connections", attacks: connections },
+  { title: "TLS handshakes", attacks: handshakes },
+  { title: "Servers that attack their clients", attacks: servers },
+];
+
+export const ATTACKS: readonly Attack[] = FAMILIES.flatMap(({ attacks }) => attacks);

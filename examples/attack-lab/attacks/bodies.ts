@@ -1,0 +1,131 @@
+/**
+ * Raw data: more of it than is taken, of calls that are refused, for handlers that have no use for it.
+ */
+import { type Attack, QUICK } from "../attack.ts";
+import { KIB, MIB, opening, packet } from "../bytes.ts";
+
+const CHUNK = Buffer.alloc(64 * KIB);
+
+export const bodies: readonly Attack[] = [
+  {
+    name: "a body above the limit",
+    limit: "maxBodyBytes",
+    caught: "body_too_big",
+    async run(field) {
+      const attacker = await field.open();
+      attacker.say(opening(`store(${64 * MIB + 1})`, `101;x;b=${64 * MIB + 1}`), 2);
+      await attacker.flood(CHUNK, 0, field.over);
+    },
+  },
+  {
+    name: "a body of a terabyte",
+    limit: "maxBodyBytes",
+    caught: "body_too_big",
+    async run(field) {
+      const attacker = await field.open();
+      attacker.say(opening("store(1099511627776)", "101;x"), 2);
+      await attacker.flood(CHUNK, 0, field.over);
+    },
+  },
+  {
+    name: "a body that nobody wants",
+    limit: "maxDrainBytes",
+    caught: "drain_too_big",
+    async run(field) {
+      const attacker = await field.open();
+      attacker.say(opening(`ignore(${64 * MIB})`, `101;x;b=${64 * MIB}`), 2);
+      await attacker.flood(CHUNK, 0, field.over);
+    },
+  },
+  {
+    name: "a body behind a refused call",
+    limit: "maxDrainBytes",
+    caught: "drain_too_big",
+    async run(field) {
+      const attacker = await field.open();
+      attacker.say(opening("no_such_thing()", `101;x;b=${2 * MIB}`), 2);
+      await attacker.flood(CHUNK, 0, field.over);
+    },
+  },
+  {
+    name: "bodies of a megabyte behind refused calls",
+    limit: "maxDrainBytes, maxFailures",
+    caught: "too_many_errors",
+    async run(field) {
+      const attacker = await field.open();
+      const id = `101;x;b=${MIB}`;
+      const refused = Buffer.from(opening("no_such_thing()", id) + "x".repeat(MIB) + packet("co_end", id));
+      await attacker.flood(refused, 3, field.never);
+      await attacker.closed;
+    },
+  },
+  {
+    name: "a body of unknown length behind a refused call",
+    limit: "fixed: position_lost",
+    caught: "unknown_name",
+    async run(field) {
+      const attacker = await field.open();
+      attacker.say(opening("no_such_thing()", "101;x"), 2);
+      await attacker.flood(CHUNK, 0, field.never);
+      await attacker.closed;
+    },
+  },
+  {
+    name: "another body than the token says",
+    limit: "fixed: body_mismatch",
+    caught: "body_mismatch",
+    async run(field) {
+      const attacker = await field.open();
+      attacker.say(`${opening("store(20)", "101;x;b=10")}${"x".repeat(10)}${packet("co_end", "101")}`, 3);
+      await attacker.hears("co_ack_end");
+    },
+  },
+  {
+    name: "a body for a handler that has no time",
+    limit: "maxBufferedBytes, handlerTimeoutMs",
+    limits: QUICK,
+    caught: "handler_timeout",
+    mostMib: 32,
+    async run(field) {
+      const attacker = await field.open();
+      attacker.say(opening(`postpone(${64 * MIB})`, `101;x;b=${64 * MIB}`), 2);
+      await attacker.flood(CHUNK, 0, field.never);
+      await attacker.closed;
+    },
+  },
+  {
+    name: "the same on 90 connections",
+    limit: "maxBufferedBytes",
+    caught: {
+      by: "reading pauses",
+      shows: ({ exchange }) => exchange.sentBytes / exchange.connections < 8 * MIB, // what the systems hold, and we
+    },
+    async run(field) {
+      const attackers = await field.openMany(field.many(90));
+      const body = opening(`postpone(${64 * MIB})`, `101;x;b=${64 * MIB}`);
+      for (const attacker of attackers) attacker.say(body, 2);
+      await Promise.all(attackers.map((attacker) => attacker.flood(CHUNK, 0, field.over)));
+    },
+  },
+  {
+    name: "bodies that are taken, as fast as can be",
+    limit: "maxTurnBytes",
+    caught: { by: "takes turns" },
+    async run(field) {
+      const attackers = await field.openMany(field.many(4));
+      const id = `101;x;b=${4 * MIB}`;
+      const whole = Buffer.from(opening(`store(${4 * MIB})`, id) + "x".repeat(4 * MIB) + packet("co_end", id));
+      await Promise.all(attackers.map((attacker) => attacker.flood(whole, 3, field.over)));
+    },
+  },
+  {
+    name: "a packet of 256 KiB and a byte",
+    limit: "maxPacketBytes",
+    caught: "packet_too_big",
+    async run(field) {
+      const attacker = await field.open();
+      attacker.say(`${packet("co_begin", "101;x;n")}[262145#]`, 2);
+      await attacker.flood(CHUNK, 0, field.over);
+    },
+  },
+];

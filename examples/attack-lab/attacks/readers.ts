@@ -1,0 +1,73 @@
+/**
+ * Readers that do not read: what they asked for stays with whoever answers.
+ */
+import { type Attack, QUICK } from "../attack.ts";
+import { call, MIB, packet, times } from "../bytes.ts";
+
+const EMPTY = packet("co_begin", "101") + packet("co_end", "101");
+export const readers: readonly Attack[] = [
+  {
+    name: "acknowledgements never read",
+    limit: "sendHighWaterBytes, sendStallTimeoutMs",
+    limits: QUICK,
+    caught: "slow_reader",
+    async run(field) {
+      const attacker = (await field.open()).deaf();
+      await attacker.flood(times(1_000, EMPTY), 2_000, field.never);
+    },
+  },
+  {
+    name: "replies never read",
+    limit: "sendHighWaterBytes, sendStallTimeoutMs",
+    limits: QUICK,
+    caught: "slow_reader",
+    async run(field) {
+      const attacker = (await field.open()).deaf();
+      await attacker.flood(times(20, call("find(250000)")), 60, field.never);
+    },
+  },
+  {
+    name: "replies never read, 100 calls under way",
+    limit: "maxSendBufferBytes",
+    mostHeldMs: 250, // handlers that end at once, of which reading is no part
+    caught: "slow_reader",
+    async run(field) {
+      const attacker = (await field.open()).deaf();
+      attacker.say(times(100, call("add(work(300), 0); find(250000); find(250000); find(250000)")), 300);
+      await field.passes();
+    },
+  },
+  {
+    name: "replies never read, on 90 connections",
+    limit: "maxSendBufferBytes, maxConnectionsPerAddress",
+    limits: QUICK,
+    caught: "slow_reader",
+    open: "16 MiB for each connection, and nothing bounds those of one address together",
+    mostMib: 256,
+    async run(field) {
+      const attackers = await field.openMany(field.many(90));
+      const calls = times(60, call("add(work(1000), 0); find(250000)"));
+      for (const attacker of attackers) attacker.deaf().say(calls, 180);
+      await field.passes();
+    },
+  },
+  {
+    name: "a download never read",
+    limit: "sendStallTimeoutMs",
+    limits: QUICK,
+    caught: "slow_reader",
+    async run(field) {
+      (await field.open()).deaf().say(call(`fetch(${64 * MIB})`), 3);
+    },
+  },
+  {
+    name: "our questions never answered",
+    limit: "callTimeoutMs, maxPostedInFlight",
+    limits: QUICK,
+    caught: "timeout",
+    async run(field) {
+      const attacker = await field.open();
+      await attacker.flood(times(100, call("ask()")), 300, field.over);
+    },
+  },
+];

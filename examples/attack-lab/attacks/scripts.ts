@@ -1,0 +1,95 @@
+/**
+ * Scripts that cost more to read than to write, each at a limit of the parser or as long as a packet may be.
+ */
+import type { Reason } from "hbi";
+import type { Attack } from "../attack.ts";
+import { call, KIB, packet } from "../bytes.ts";
+
+/** Below `maxFailures`, so that each is read. */
+const TIMES = 40;
+const ROOM = 255 * KIB;
+
+function filled(head: string, piece: string, tail = ""): string {
+  return head + piece.repeat(Math.floor((ROOM - head.length - tail.length) / piece.length)) + tail;
+}
+
+/** The same script as often as it is refused and no more. */
+function refused(name: string, limit: string, caught: Reason, code: string): Attack {
+  return {
+    name,
+    limit,
+    caught,
+    async run(field) {
+      const attacker = await field.open();
+      const count = field.many(TIMES);
+      for (let i = 0; i < count; i++) {
+        attacker.say(call(code, `${101 + i};x;n`), 3);
+        await attacker.hears(packet("co_ack_end", `${101 + i}`));
+      }
+    },
+  };
+}
+
+const nested = (count: number) => `note(${"[".repeat(count)}${"]".repeat(count)})`;
+const list = (count: number, item: (i: number) => string) => Array.from({ length: count }, (_, i) => item(i)).join(",");
+
+export const scripts: readonly Attack[] = [
+  refused("nested 33 deep", "maxDepth", "too_deep", nested(33)),
+  refused("nested 130,000 deep", "maxDepth", "too_deep", nested(130_000)),
+  refused("open brackets, 255 KiB", "maxDepth", "too_deep", filled("note(", "[")),
+  refused("calls in calls", "maxDepth, maxCallsPerScript", "too_deep", filled("", "add(")),
+  refused("10,001 values", "maxNodes", "too_many_nodes", `note([${list(10_001, () => "1")}])`),
+  refused("85,000 empty arrays", "maxNodes", "too_many_nodes", filled("note([", "[],", "])")),
+  refused("65 statements", "maxStatements", "too_many_statements", "1;".repeat(65)),
+  refused("semicolons, 255 KiB", "maxStatements", "too_many_statements", filled("", ";")),
+  refused("65 calls", "maxCallsPerScript", "too_many_calls", `note([${list(65, () => "add(1, 2)")}])`),
+  refused("65 arguments", "maxArguments", "too_many_arguments", `add(${list(65, String)})`),
+  refused("1,001 keys", "maxObjectKeys", "too_many_keys", `note({${list(1_001, (i) => `k${i}: 0`)}})`),
+  refused("keys with one hash", "maxObjectKeys", "too_many_keys", filled("note({", "'\u0001\u0001': 1,", "})")),
+  refused("a name of 65 letters", "maxNameLength", "name_too_long", `${"a".repeat(65)}()`),
+  refused("a name of 255 KiB", "maxNameLength", "name_too_long", filled("", "a", "()")),
+  refused("a name of 9 parts", "maxNameParts", "name_too_long", "a.b.c.d.e.f.g.h.i()"),
+  refused("a name of 130,000 parts", "maxNameParts", "name_too_long", filled("a", ".a", "()")),
+  refused("a number of 41 digits", "maxNumberLength", "number_too_long", `note(${"1".repeat(41)})`),
+  refused("a number of 255 KiB", "maxNumberLength", "number_too_long", filled("note(", "1", ")")),
+  refused(
+    "6,000 numbers of 40 digits",
+    "maxNumberLength",
+    "bad_argument",
+    filled("add([", `${"7".repeat(40)},`, "], 1)"),
+  ),
+  refused("a regular expression", "maxPacketBytes", "forbidden_syntax", filled("note(/", "(a+)+", "$/v)")),
+  refused("a template", "maxPacketBytes", "forbidden_syntax", filled("note(`", "\u0024{a}", "`)")),
+  refused("a string without end", "maxPacketBytes", "syntax", filled('note("', "\\u0061")),
+  refused("a comment without end", "maxPacketBytes", "syntax", filled("note(/*", "*", "")),
+  refused("escapes that are none", "maxPacketBytes", "bad_literal", filled('note("', "\\\\", '\\q")')),
+  refused("text that JSON.parse doubts at its end", "maxPacketBytes", "unknown_name", filled('note("', "ab", '", oh)')),
+  refused("objects that fit no schema", "maxNodes", "bad_argument", `draw([${list(9_900, () => "{}")}])`),
+  refused("a prototype as a key", "fixed: forbidden_syntax", "forbidden_syntax", 'note({"__proto__": {"a": 1}})'),
+  refused("a constructor", "fixed: unknown_name", "unknown_name", "constructor('return process')"),
+  {
+    name: "255 KiB of values, accepted, without end",
+    limit: "maxPacketBytes, maxTurnBytes",
+    caught: { by: "takes turns" },
+    async run(field) {
+      await (await field.open()).flood(call(accepted()), 3, field.over);
+    },
+  },
+  {
+    name: "255 KiB in Python's style, on 20 connections",
+    limit: "maxPacketBytes, maxTurnMs",
+    mostHeldMs: 400, // a packet of each
+    mostMib: 128,
+    caught: { by: "takes turns" },
+    async run(field) {
+      const attackers = await field.openMany(field.many(20));
+      const chunk = Buffer.from(call(accepted()));
+      await Promise.all(attackers.map((attacker) => attacker.flood(chunk, 3, field.over)));
+    },
+  },
+];
+
+/** As many values as there may be, none of them as JSON has it, each as long as there is room for. */
+function accepted(): string {
+  return `note([${list(4_900, (i) => `{'k${i}': '${"\\x41".repeat(9)}'}`)}])`;
+}

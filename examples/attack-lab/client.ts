@@ -1,0 +1,123 @@
+/**
+ * The well-behaved client, as a process: calls at a steady rate and checks every answer. Asked to, it visits a server that is not so
+ * well-behaved, beside its work.
+ */
+import { HbiError, type Link, type LogEntry } from "hbi";
+import { connect } from "hbi/node";
+import { answer, tell, tellAgain } from "./child.ts";
+import { Meter } from "./meter.ts";
+import type { Measured, Phase, Visit, Workplace } from "./result.ts";
+import { type Depot, depot, TOKEN, vault } from "./service.ts";
+import { complaint } from "./told.ts";
+
+const EVERY_MS = 10;
+const WARM_UP = 200;
+const TIMEOUT_MS = 5_000;
+
+const meter = new Meter();
+const complaints = new Set<string>();
+let latencies: number[] = [];
+let failures: string[] = [];
+const underWay = new Set<Promise<void>>();
+let calls = 0;
+
+const reactions = { confirm: () => true, noticed: () => undefined };
+
+function check(text: string): void {
+  const wrong = complaint(text.replace(/^peer error: [\x20-\x7e]*$/, "peer error")); // a peer says of itself what it likes
+  if (wrong !== undefined && complaints.size < 10) complaints.add(`logged: ${wrong}`);
+}
+
+function log({ error }: LogEntry): void {
+  tell(error.reason ?? error.code);
+  check(error.message);
+}
+
+async function open({ address, kind, ca, limits = {} }: Workplace): Promise<Link<Depot>> {
+  const options = { limits, log, ...(ca === undefined ? {} : { tls: { ca } }) };
+  if (kind !== "guarded") return connect(depot, address, reactions, options);
+  // Of the same methods.
+  return (await connect(vault, address, reactions, { ...options, credentials: { token: TOKEN } })) as never;
+}
+
+async function call(link: Link<Depot>): Promise<void> {
+  calls += 1;
+  const [a, b] = [calls, Math.floor(Math.random() * 1_000)];
+  const start = performance.now();
+  try {
+    const sum = await link.call.add({ a, b }, { timeoutMs: TIMEOUT_MS });
+    if (sum !== a + b) failures.push(`${a} + ${b} is ${sum}`);
+  } catch (error) {
+    failures.push(error instanceof HbiError ? error.message : String(error));
+  }
+  latencies.push(performance.now() - start);
+}
+
+async function work(place: Workplace): Promise<void> {
+  const link = await open(place);
+  for (let i = 0; i < WARM_UP; i++) await call(link);
+  latencies = [];
+  setInterval(() => {
+    const one = call(link);
+    underWay.add(one);
+    void one.then(() => underWay.delete(one));
+  }, EVERY_MS);
+}
+
+/** Waits for the calls under way: what happened since the last phase. */
+async function phase(): Promise<Phase> {
+  await Promise.all(underWay);
+  const sorted = latencies.sort((a, b) => a - b);
+  const p99Ms = sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0;
+  const ended = { calls: sorted.length, p99Ms, failures };
+  latencies = [];
+  failures = [];
+  return ended;
+}
+
+/** Is anybody let in now? */
+async function knock(place: Workplace): Promise<boolean> {
+  try {
+    const link = await open(place);
+    const sum = await link.call.add({ a: 1, b: 2 });
+    await link.disconnect();
+    return sum === 3;
+  } catch {
+    return false;
+  }
+}
+
+/** Calls what it likes of a server that it should not trust, and tells how each call failed. */
+async function visit({ place, does }: Visit): Promise<void> {
+  const told = (error: unknown): void => {
+    if (!(error instanceof HbiError)) return;
+    tell(error.reason ?? error.code);
+    check(error.message);
+  };
+  const link = await open(place);
+  void link.closed.then(told);
+  if (does === "fetch") {
+    const fetched = await link.call.fetch({ size: 1_000_000 });
+    for await (const _ of fetched.body);
+  } else if (does === "post") {
+    for (let i = 0; i < 20_000; i++) {
+      void link.post.note({ about: "x".repeat(1_000) }).catch(told);
+      if (i % 100 === 0) await new Promise(setImmediate); // it is the server that attacks
+    }
+  } else await Promise.all(Array.from({ length: 20 }, (_, i) => link.call.add({ a: i, b: i }).catch(told)));
+}
+
+answer({
+  work,
+  phase,
+  knock,
+  visit: (asked: Visit) => {
+    visit(asked).catch((error: HbiError) => tell(error.reason ?? error.code));
+  },
+  begin() {
+    meter.begin();
+    tellAgain();
+    complaints.clear();
+  },
+  end: (): Measured => ({ ...meter.end(), calls, mostRunning: 0, complaints: [...complaints] }),
+});

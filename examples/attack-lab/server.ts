@@ -1,0 +1,99 @@
+/**
+ * The server that is attacked, as a process: asked to listen, to begin to measure, and what was measured.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import type { HandlersOf, LimitOptions, LogEntry, Peer } from "hbi";
+import { serve } from "hbi/node";
+import { answer, tell, tellAgain } from "./child.ts";
+import { Meter } from "./meter.ts";
+import type { Measured } from "./result.ts";
+import { type Depot, depot, type Kind, TOKEN, vault } from "./service.ts";
+import { complaint } from "./told.ts";
+
+const meter = new Meter();
+const complaints = new Set<string>();
+let running = 0;
+let mostRunning = 0;
+let calls = 0;
+
+function log({ error }: LogEntry): void {
+  tell(error.reason ?? error.code);
+  const wrong = complaint(error.message.replace(/^(.*: )?TLS handshake of [\d.:]+/, "$1TLS handshake")); // it names its own peer
+  if (wrong !== undefined && complaints.size < 10) complaints.add(`logged: ${wrong}`);
+}
+
+/** Around every handler. */
+async function counted(_call: unknown, next: () => unknown): Promise<unknown> {
+  calls += 1;
+  running += 1;
+  mostRunning = Math.max(mostRunning, running);
+  try {
+    return await next();
+  } finally {
+    running -= 1;
+  }
+}
+
+const CHUNK = new Uint8Array(64 * 1024);
+
+function* zeros(size: number): Generator<Uint8Array> {
+  for (let left = size; left > 0; left -= CHUNK.length) yield CHUNK.subarray(0, Math.min(left, CHUNK.length));
+}
+
+const handlers = (peer: Peer<Depot, unknown>): HandlersOf<Depot, unknown> => ({
+  add: ({ a, b }) => a + b,
+  note: () => undefined,
+  draw: () => undefined,
+  find: ({ size }) => "x".repeat(size),
+  work: ({ ms }, call) => setTimeout(ms, ms, { signal: call.signal }),
+  ask: (_, call) => peer.call.confirm({ question: "really?" }, { signal: call.signal }),
+  async store(_, call) {
+    let bytes = 0;
+    for await (const chunk of call.body) bytes += chunk.length;
+    return bytes;
+  },
+  ignore: () => undefined,
+  postpone: (_, call) => setTimeout(120_000, undefined, { signal: call.signal }),
+  fetch: ({ size }) => ({ result: { size }, body: zeros(size) }),
+});
+
+/** A certificate for an hour, by the openssl command. */
+function certificate(): { readonly key: string; readonly cert: string } {
+  const folder = mkdtempSync(join(tmpdir(), "hbi-attack-"));
+  const how = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=depot";
+  const files = "-addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem";
+  execFileSync("openssl", `${how} ${files}`.split(" "), { cwd: folder, stdio: "pipe" });
+  const read = (name: string) => readFileSync(join(folder, name), "utf8");
+  const pair = { key: read("key.pem"), cert: read("cert.pem") };
+  rmSync(folder, { recursive: true });
+  return pair;
+}
+
+async function listen({ kind, limits }: { kind: Kind; limits: LimitOptions }) {
+  const options = { limits, log, interceptors: [counted] };
+  if (kind === "guarded") {
+    const authenticate = ({ token }: { token: string }) => token === TOKEN;
+    // Of the same methods, so of the same handlers.
+    const server = await serve(vault, "127.0.0.1:0", handlers as never, { ...options, authenticate });
+    return { address: server.address };
+  }
+  const tls = kind === "tls" ? certificate() : undefined;
+  const server = await serve(depot, "127.0.0.1:0", handlers, { ...options, ...(tls === undefined ? {} : { tls }) });
+  return { address: server.address, ca: tls?.cert };
+}
+
+answer({
+  listen,
+  begin() {
+    meter.begin();
+    tellAgain();
+    complaints.clear();
+    calls = 0;
+    mostRunning = running;
+  },
+  end: (): Measured => ({ ...meter.end(), calls, mostRunning, complaints: [...complaints] }),
+});

@@ -1,0 +1,49 @@
+/**
+ * What is attacked: a service of everyday methods, quick and slow, with much and little to say, with raw data both ways; and the same
+ * behind credentials.
+ */
+import { defineService, method } from "hbi";
+import { z } from "zod";
+
+const size = z
+  .int()
+  .min(0)
+  .max(2 ** 40);
+const shape = z.union([z.object({ radius: z.number() }), z.object({ width: z.number(), height: z.number() })]);
+
+const methods = {
+  add: method({ params: { a: z.number(), b: z.number() }, result: z.number() }),
+  note: method({ params: { about: z.unknown() } }),
+  draw: method({ params: { shapes: z.array(shape) } }),
+  /** a text of so many characters */
+  find: method({ params: { size: z.int().min(0).max(250_000) }, result: z.string() }),
+  /** takes so long */
+  work: method({ params: { ms: z.int().min(0).max(120_000) }, result: z.int() }),
+  /** asks its caller something first */
+  ask: method({ params: {}, result: z.boolean() }),
+  store: method({ params: { size }, body: ({ size }) => size, result: z.int() }),
+  /** has no use for what it is given */
+  ignore: method({ params: { size }, body: ({ size }) => size }),
+  /** reads what it is given when it has time, which is never */
+  postpone: method({ params: { size }, body: ({ size }) => size }),
+  fetch: method({ params: { size }, result: z.strictObject({ size }), resultBody: ({ size }) => size }),
+};
+const reactions = {
+  confirm: method({ params: { question: z.string() }, result: z.boolean() }),
+  noticed: method({ params: { about: z.unknown() } }),
+};
+
+export const depot = defineService({ name: "depot", version: "1.0.0", methods, reactions });
+export const vault = defineService({
+  name: "vault",
+  version: "1.0.0",
+  methods,
+  reactions,
+  credentials: { token: z.string() },
+});
+
+export type Depot = typeof depot;
+export const TOKEN = "open sesame";
+
+/** Without credentials, with them, over TLS. */
+export type Kind = "open" | "guarded" | "tls";

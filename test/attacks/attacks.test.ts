@@ -1,0 +1,91 @@
+/**
+ * Every attack of examples/attack-lab, short: it is caught by the limit that it is about, the good client's calls succeed, and nobody is
+ * told more than a line. What attacks cost is measured by `npm run attack-report`.
+ */
+import { PRESETS } from "hbi";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Attack } from "../../examples/attack-lab/attack.ts";
+import { ATTACKS, FAMILIES } from "../../examples/attack-lab/attacks/all.ts";
+import { answer, packet } from "../../examples/attack-lab/bytes.ts";
+import { Grounds, needs } from "../../examples/attack-lab/grounds.ts";
+import { perform } from "../../examples/attack-lab/lab.ts";
+import type { Result } from "../../examples/attack-lab/result.ts";
+import { complaint, Told } from "../../examples/attack-lab/told.ts";
+import { hasOpenssl } from "../support/authority.ts";
+import { program } from "../support/programs.ts";
+
+const built = (name: string) => program(`examples/attack-lab/${name}.ts`);
+const SHORT = { beforeMs: 0, floodMs: 200, share: 0.05 };
+
+const attacks = ATTACKS.filter(({ open, kind }) => open === undefined && (kind !== "tls" || hasOpenssl));
+const results = new Map<Attack, Promise<Result>>();
+const grounds: Promise<Grounds>[] = [];
+
+/** Attacks that need the same share a server and its client, one after the other; the others go on beside them. */
+beforeAll(() => {
+  const groups = new Map<string, { readonly grounds: Promise<Grounds>; last: Promise<unknown> }>();
+  for (const attack of attacks) {
+    const key = JSON.stringify(needs(attack));
+    let group = groups.get(key);
+    if (group === undefined) {
+      const prepared = Grounds.prepare(attack, built);
+      group = { grounds: prepared, last: prepared };
+      groups.set(key, group);
+      grounds.push(prepared);
+    }
+    const { grounds: shared, last } = group;
+    const result = last.then(async () => perform(attack, await shared, SHORT));
+    group.last = result.catch(() => undefined); // told by its own test
+    results.set(attack, result);
+  }
+});
+afterAll(async () => {
+  for (const prepared of grounds) await (await prepared).stop();
+});
+
+describe.each(FAMILIES)("$title", ({ attacks }) => {
+  it.for(attacks)("$name", { timeout: 120_000 }, async (attack, { skip }) => {
+    skip(attack.open !== undefined, attack.open);
+    skip(attack.kind === "tls" && !hasOpenssl, "the openssl command is missing");
+    const result = await results.get(attack);
+    expect(result?.problems).toEqual([]);
+    expect(result?.during.failures).toEqual([]);
+  });
+});
+
+it("each attack has a name of its own", () => {
+  const names = ATTACKS.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+});
+
+/** What nobody can attack: what this side does by itself, and how much it is asked to. */
+const NOT_ATTACKED = ["maxPostedWaiting", "closeTimeoutMs", "cancelsPerSecond", "pingsPerMinute"];
+
+it("each limit has an attack", () => {
+  const attacked = ATTACKS.flatMap(({ limit }) => limit.split(", "));
+  expect(Object.keys(PRESETS.public).filter((limit) => !attacked.includes(limit))).toEqual(NOT_ATTACKED);
+});
+
+describe("what a peer is told", () => {
+  it.each([
+    ["no such name: add", undefined],
+    ["two\nlines", "not printable ASCII"],
+    ["Error at foo (file)", "a stack"],
+    ["cannot read /etc/passwd", "a path"],
+    ["disconnected by 10.0.0.1:51034", "an address"],
+    ["x".repeat(513), "513 bytes"],
+  ])("%s", (line, what) => {
+    if (what === undefined) expect(complaint(line)).toBeUndefined();
+    else expect(complaint(line)).toContain(what);
+  });
+
+  it("is read from whatever pieces it comes in, up to raw data", () => {
+    const text = answer("101", packet("co_recv", 'HbiError("aborted","why \\"")')) + packet("err", "bye!");
+    for (const size of [1, 2, 7, text.length]) {
+      const told = new Told();
+      for (let at = 0; at < text.length; at += size) told.take(text.slice(at, at + size));
+      expect([...told.lines]).toEqual(['why "', "bye!"]);
+      expect(told.lastWords).toBe("bye!");
+    }
+  });
+});
