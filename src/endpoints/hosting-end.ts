@@ -13,6 +13,7 @@ export class HostingEnd implements HostingDesk, Held {
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
+  placeCount = 0;
   readonly #connection: Keeper;
   readonly #tokens = new TokenReader();
   /** begun, and the handler or the answer has not ended */
@@ -68,7 +69,9 @@ export class HostingEnd implements HostingDesk, Held {
   }
 
   enterProcess(): boolean {
-    return processLoad.enter(this, this.#connection.limits.maxProcessInFlight);
+    const isIn = processLoad.enter(this, this.#connection.limits.maxProcessInFlight);
+    if (isIn) this.placeCount += 1;
+    return isIn;
   }
 
   placeFree(): void {
@@ -115,7 +118,10 @@ export class HostingEnd implements HostingDesk, Held {
 
   ended(co: HoCo, hadPlace: boolean): void {
     this.#live.remove(co);
-    if (hadPlace) processLoad.leave();
+    if (hadPlace) {
+      this.placeCount -= 1;
+      processLoad.leave();
+    }
     this.#connection.conversationEnded();
   }
 

@@ -3,7 +3,7 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { systemClock } from "../clock.ts";
-import { asHbiError, failure, type HbiError } from "../errors.ts";
+import { asHbiError, failure, type HbiError, oneLine } from "../errors.ts";
 import { resolveLimits } from "../limits.ts";
 import { nodeSocketTransport } from "../wire/node-socket-transport.ts";
 import { TlsGate } from "../wire/node-tls-gate.ts";
@@ -187,6 +187,6 @@ export class HBIS {
     const error = asHbiError(thrown);
     const log = this.#options.log;
     if (log !== undefined) log({ error, netIdent: this.#netIdent, where: "accept" });
-    else console.error("hbi: accept:", thrown);
+    else console.error(`hbi: ${this.#netIdent}: accept: ${oneLine(error.message)}`);
   }
 }

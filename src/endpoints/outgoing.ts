@@ -40,7 +40,7 @@ function wholeBody({ limits }: Connection, { method, options }: Sending, bytes =
   const { body } = options;
   if (bytes === 0 || method.spec.resultBody !== undefined || !ArrayBuffer.isView(body)) return undefined;
   if (bytes !== body.byteLength || bytes > limits.sendHighWaterBytes) return undefined;
-  return bytes + limits.sendHighWaterBytes < limits.maxSendBufferBytes ? asBytes(body) : undefined;
+  return bytes * 2 < limits.maxSendBufferBytes ? asBytes(body) : undefined;
 }
 
 /** Sends; resolves when it is handed to the wire. @throws HbiError at once for what can't be sent */

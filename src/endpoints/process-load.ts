@@ -6,6 +6,8 @@ import { Chain, type Chained } from "../chain.ts";
 
 /** A connection whose next script waits for a place. */
 export interface Held extends Chained {
+  /** places that it has */
+  readonly placeCount: number;
   /** There may be one now. */
   placeFree(): void;
 }
@@ -14,9 +16,9 @@ export class ProcessLoad {
   #count = 0;
   readonly #held = new Chain<Held>();
 
-  /** Takes a place; false: there is none now, and `held` will be told. */
+  /** Takes a place; false: there is none now, and `held` will be told. Who has none always gets one: nobody takes them all. */
   enter(held: Held, most: number): boolean {
-    if (this.#count < most) {
+    if (this.#count < most || held.placeCount === 0) {
       this.#count += 1;
       return true;
     }

@@ -120,7 +120,7 @@ export class ReadTurn {
 
   /** Handles what has arrived, as far as somebody wants it. Cost: linear in the bytes taken. */
   pump(): void {
-    if (this.#isPumping || this.#isStopped) return;
+    if (this.#isPumping || this.#isStopped || this.#isPumpScheduled) return; // the others first
     this.#isPumping = true;
     try {
       this.#isBlocked = this.#pumpPackets();

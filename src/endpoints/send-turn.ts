@@ -14,7 +14,7 @@ export interface TurnTaker extends Chained {
 
 /** What is written to. */
 export interface Writable {
-  readonly isAboveHighWater: boolean;
+  readonly isCongested: boolean;
 }
 
 export class SendTurn {
@@ -24,7 +24,7 @@ export class SendTurn {
   #isGranting = false;
   #isClosed = false;
 
-  /** @param wire while its peer does not keep up nobody gets the turn, so that no more is queued than the high-water mark and what
+  /** @param wire while its peer does not keep up nobody gets the turn, so that no more is queued than half of `maxSendBufferBytes` and what
    *  one conversation writes */
   constructor(wire: Writable) {
     this.#wire = wire;
@@ -49,7 +49,7 @@ export class SendTurn {
 
   request(taker: TurnTaker): void {
     const isNext = this.#holder === undefined && this.#waiting.size === 0 && !this.#isGranting && !this.#isClosed;
-    if (!isNext || this.#wire.isAboveHighWater) {
+    if (!isNext || this.#wire.isCongested) {
       this.#waiting.add(taker);
       this.grant();
       return;
@@ -83,7 +83,7 @@ export class SendTurn {
   grant(): void {
     if (this.#isGranting || this.#isClosed) return;
     this.#isGranting = true;
-    while (this.#holder === undefined && this.#waiting.size > 0 && !this.#wire.isAboveHighWater) {
+    while (this.#holder === undefined && this.#waiting.size > 0 && !this.#wire.isCongested) {
       this.#holder = this.#waiting.shift();
       this.#holder?.granted();
     }

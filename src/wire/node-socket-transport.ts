@@ -65,6 +65,14 @@ class NodeSocketTransport implements Transport {
     this.#socket.write(chunk, this.#taken);
   }
 
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
   /** One function for all writes. */
   readonly #taken = (): void => {
     if (this.#socket.writableLength === 0) this.#sink?.onDrain();

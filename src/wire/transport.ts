@@ -27,6 +27,9 @@ export interface Transport {
   start(sink: TransportSink): void;
   /** Takes the bytes, and keeps the chunk until `onDrain`. Text is written as UTF-8. */
   write(chunk: Uint8Array | string): void;
+  /** Between the two, what is written may go out together. */
+  cork?(): void;
+  uncork?(): void;
   /** Stops and resumes `onData`. A chunk that is already under way may still arrive. */
   pause(): void;
   resume(): void;

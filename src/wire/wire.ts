@@ -55,6 +55,11 @@ export class Wire {
     return this.#writtenBytes;
   }
 
+  /** Nobody begins to write any more until the peer has read. */
+  get isCongested(): boolean {
+    return this.bufferedBytes * 2 > this.#limits.maxSendBufferBytes;
+  }
+
   get isAboveHighWater(): boolean {
     return this.bufferedBytes > this.#limits.sendHighWaterBytes;
   }
@@ -117,8 +122,14 @@ export class Wire {
     this.#text = "";
     this.#writtenBytes += this.#pendingBytes;
     this.#pendingBytes = 0;
-    if (pieces !== undefined) for (const piece of pieces) this.#transport.write(piece);
-    if (text !== "") this.#transport.write(text);
+    if (pieces === undefined) {
+      if (text !== "") this.#transport.write(text);
+    } else {
+      if (text !== "") pieces.push(text);
+      this.#transport.cork?.();
+      for (const piece of pieces) this.#transport.write(piece);
+      this.#transport.uncork?.();
+    }
     this.#watchStall();
   }
 
