@@ -82,7 +82,6 @@ export const floods: readonly Attack[] = [
     name: "slow calls on 20 connections",
     limit: "maxProcessInFlight",
     limits: { maxProcessInFlight: 1_000 },
-    open: "one address takes every place, and the others wait until its handlers have ended",
     caught: { by: "reading pauses at 1,000 of all connections", shows: ({ cost }) => cost.mostRunning <= 1_100 },
     async run(field) {
       const attackers = await field.openMany(field.many(20));
