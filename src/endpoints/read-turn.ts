@@ -41,6 +41,10 @@ export class ReadTurn {
   /** while the peer has had more than its share */
   #throttle: Timer | undefined;
   #nowMs = 0;
+  // what has been handled in this turn of the event loop, or since something came
+  #turnPackets = 0;
+  #turnBytes = 0;
+  #turnMs = 0;
 
   constructor(
     transport: Transport,
@@ -98,6 +102,14 @@ export class ReadTurn {
   received(chunk: Uint8Array): void {
     this.#watch.received(chunk.length);
     this.#reader.push(chunk);
+    if (!this.#isPumpScheduled) this.#beginTurn();
+  }
+
+  /** What is handled from here on, by however many pumps, counts as one turn: a handler that has ended pumps as well. */
+  #beginTurn(): void {
+    this.#turnPackets = 0;
+    this.#turnBytes = this.#reader.consumedBytes;
+    this.#turnMs = this.#clock.now();
   }
 
   set maxPacketBytes(bytes: number) {
@@ -120,7 +132,11 @@ export class ReadTurn {
 
   /** Handles what has arrived, as far as somebody wants it. Cost: linear in the bytes taken. */
   pump(): void {
-    if (this.#isPumping || this.#isStopped || this.#isPumpScheduled) return; // the others first
+    if (this.#isPumping || this.#isStopped) return;
+    if (this.#isPumpScheduled) {
+      this.#pauseIfFull(); // the others first
+      return;
+    }
     this.#isPumping = true;
     try {
       this.#isBlocked = this.#pumpPackets();
@@ -129,12 +145,16 @@ export class ReadTurn {
     }
     this.#isPumping = false;
     if (this.#isStopped) return;
-    const isFull = this.#isBlocked && this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes;
-    this.#setPaused(isFull || this.#throttle !== undefined);
+    this.#pauseIfFull();
     if (this.#throttle !== undefined)
       this.#watch.stop(); // it is not the peer that is late
     else
       this.#watch.update(this.#reader, !this.#isBlocked && this.#owner !== undefined, this.#owner?.wantsRaw === true);
+  }
+
+  #pauseIfFull(): void {
+    const isFull = this.#isBlocked && this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes;
+    this.#setPaused(isFull || this.#throttle !== undefined);
   }
 
   /** Nothing is handled any more; what still comes is read and thrown away by the keeper. */
@@ -151,15 +171,13 @@ export class ReadTurn {
   /** True when it stopped because nobody wants what is there, false when more has to arrive. */
   #pumpPackets(): boolean {
     const { maxTurnPackets, maxTurnBytes, maxTurnMs } = this.#limits;
-    const startBytes = this.#reader.consumedBytes;
-    const startMs = this.#clock.now();
-    this.#nowMs = startMs;
-    for (let packets = 0; !this.#isStopped; packets++) {
-      if (packets % PACKETS_PER_LOOK === PACKETS_PER_LOOK - 1) {
+    this.#nowMs = this.#clock.now();
+    for (; !this.#isStopped; this.#turnPackets++) {
+      if (this.#turnPackets % PACKETS_PER_LOOK === PACKETS_PER_LOOK - 1) {
         this.#nowMs = this.#clock.now();
-        if (this.#nowMs - startMs > maxTurnMs || packets >= maxTurnPackets) return this.#yield();
+        if (this.#nowMs - this.#turnMs > maxTurnMs || this.#turnPackets >= maxTurnPackets) return this.#yield();
       }
-      if (this.#reader.consumedBytes - startBytes > maxTurnBytes) return this.#yield();
+      if (this.#reader.consumedBytes - this.#turnBytes > maxTurnBytes) return this.#yield();
       const owner = this.#owner;
       if (owner?.wantsRaw === true) {
         if (!owner.takeRaw(this.#reader)) return false;
@@ -190,6 +208,7 @@ export class ReadTurn {
       this.#isPumpScheduled = true;
       this.#clock.soon(() => {
         this.#isPumpScheduled = false;
+        this.#beginTurn();
         this.#host.pump();
       });
     }

@@ -1,9 +1,10 @@
 /**
  * The fast way: a call without a body is one write and one read, and what happens in one turn of the event loop is one write.
  */
-import { Link, memoryTransportPair, ServiceHost, type Transport, type TransportSink } from "hbi";
+import { defineService, Link, memoryTransportPair, method, ServiceHost, type Transport, type TransportSink } from "hbi";
 import { ManualClock } from "hbi/testing";
 import { expect, it } from "vitest";
+import { z } from "zod";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
 /** Counts what is written. */
@@ -76,3 +77,49 @@ it("much at once waits for a peer that keeps up, rather than for the send buffer
   expect(asked.length).toBeGreaterThanOrEqual(100);
   await link.disconnect();
 });
+
+it("calls whose handlers end later have no longer turn than others: the other connections come in between", async () => {
+  const clock = new ManualClock();
+  const [near, far] = memoryTransportPair();
+  let turn = 0;
+  let isOver = false;
+  const began: number[] = [];
+  const host = new ServiceHost(
+    defineService({ name: "later", version: "1.0.0", methods: { work: method({ params: {}, result: z.int() }) } }),
+    () => ({
+      async work() {
+        began[turn] = (began[turn] ?? 0) + 1;
+        return turn;
+      },
+    }),
+    { clock, limits: { maxInFlight: 1 } },
+  );
+  void host.accept(far);
+  const count = () => {
+    turn += 1;
+    if (!isOver) setImmediate(count);
+  };
+  const calls = Array.from({ length: 500 }, (_, i) => call(101 + i)).join("");
+  const answered = new Promise<void>((resolve) => {
+    let heard = "";
+    near.start({
+      onData: (chunk) => {
+        heard += new TextDecoder().decode(chunk);
+        if (heard.includes("[3#co_ack_end]600")) resolve();
+      },
+      onDrain: () => undefined,
+      onEnd: () => undefined,
+      onClose: () => undefined,
+    });
+  });
+  count();
+  near.write(calls);
+  await answered;
+  isOver = true;
+  near.destroy();
+  expect(Math.max(...began.filter((starts) => starts > 0))).toBeLessThanOrEqual(64); // packets of a turn
+});
+
+function call(seq: number): string {
+  return `[7#co_begin]${seq};x;n[6#]work()[3#co_end]${seq}`;
+}
