@@ -1,12 +1,13 @@
 /**
- * Many links in one process: clients.js ADDRESS COUNT [CA]. It connects them, says `connected`, and answers `call` and `hold` on its
- * standard input by a line of JSON when each link has its answer. Ends with its standard input.
+ * Many links in one process: clients.js ADDRESS COUNT [CA]. It connects them, says `connected`, and answers on its standard input by a line
+ * of JSON: `call` and `hold` when each link has its answer, `wait N` when so many calls are begun, `heap` at once. Ends with its standard
+ * input.
  */
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { HbiError, Link } from "hbi";
 import { connect } from "hbi/node";
-import { type Answered, weather } from "./service.ts";
+import { type Answered, type Heap, weather } from "./service.ts";
 
 const [address = "", count = "0", ca] = process.argv.slice(2);
 const tls = ca === undefined ? {} : { tls: { ca: readFileSync(ca), serverName: "localhost" } };
@@ -18,7 +19,7 @@ const options = {
   ...tls,
   reconnect: { initialDelayMs: 100, maxDelayMs: 3_000 },
   retries: 1_000,
-  limits: { connectTimeoutMs: 60_000 },
+  limits: { connectTimeoutMs: 60_000, maxPostedInFlight: 20_000 },
   log: () => undefined,
 };
 
@@ -57,9 +58,25 @@ async function ask(name: "twice" | "held"): Promise<Answered> {
   return { answered, failed: links.length - answered, reasons };
 }
 
+function heap(): Heap {
+  globalThis.gc?.();
+  globalThis.gc?.();
+  return { heapBytes: process.memoryUsage().heapUsed };
+}
+
+/** Makes so many calls on the first link that nobody answers. */
+function wait(calls: number): Heap {
+  const before = heap();
+  for (let n = 0; n < calls; n++) links[0]?.call.held({ n }, { timeoutMs: 240_000 }).catch(() => undefined); // lost at the end
+  return before;
+}
+
 await dial();
 console.log("connected");
 for await (const line of createInterface(process.stdin)) {
-  console.log(JSON.stringify(await ask(line === "hold" ? "held" : "twice")));
+  const [command, count = "0"] = line.split(" ");
+  if (command === "heap") console.log(JSON.stringify(heap()));
+  else if (command === "wait") console.log(JSON.stringify(wait(Number(count))));
+  else console.log(JSON.stringify(await ask(command === "hold" ? "held" : "twice")));
 }
 process.exit();

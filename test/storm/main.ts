@@ -1,5 +1,5 @@
 /**
- * npm run storm [-- CONNECTIONS [STORM]]: what many idle connections cost a server, over TCP and TLS, and what happens when it is
+ * npm run storm [-- CONNECTIONS [STORM]]: what many idle connections cost a server, over TCP and TLS, what as many waiting calls cost, and what happens when it is
  * killed while all of so many wait for an answer: they come back, and each has its answer. Exits with 1 when one has not.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Authority, hasOpenssl } from "../support/authority.ts";
 import { type Running, startProgram, stopProgram } from "../support/programs.ts";
-import type { Answered, ServerUsage } from "./service.ts";
+import type { Answered, Heap, ServerUsage } from "./service.ts";
 import { Talk } from "./talk.ts";
 
 const [connections = 10_000, storm = 5_000] = process.argv.slice(2).map(Number);
@@ -43,6 +43,25 @@ async function idle(name: string, files?: Files): Promise<boolean> {
   await clients.stop();
   await stopProgram(server);
   return failed === 0 && after.connections === connections;
+}
+
+/** What a call costs that waits: at its caller, and at its host. */
+async function waiting(): Promise<boolean> {
+  const server = await startServer("127.0.0.1:0", "HOLD");
+  const told = new Talk<ServerUsage>(server.child);
+  const client = await Talk.start<Heap>("test/storm/clients.ts", [server.address, "1"]);
+  const before = await told.ask("usage");
+  const start = await client.ask(`wait ${connections}`);
+  let after = await told.ask("usage");
+  while (after.held < connections) after = await told.ask("usage");
+  const end = await client.ask("heap");
+  const kib = (from: Heap, to: Heap) => ((to.heapBytes - from.heapBytes) / 1_024 / connections).toFixed(1);
+  console.log(
+    `waiting: ${connections} calls on one connection, each ${kib(start, end)} KiB of heap at the caller and ${kib(before, after)} KiB at the host`,
+  );
+  await client.stop();
+  await stopProgram(server);
+  return true;
 }
 
 async function reconnect(): Promise<boolean> {
@@ -82,6 +101,6 @@ function withCertificates<T>(use: (files: Files) => Promise<T>): Promise<T> {
 const results = [await idle("TCP")];
 if (hasOpenssl) results.push(await withCertificates((files) => idle("TLS", files)));
 else console.log("TLS: skipped, the openssl command is missing");
-results.push(await reconnect());
+results.push(await waiting(), await reconnect());
 console.log(results.every(Boolean) ? "nothing was lost" : "SOMETHING WAS LOST");
 process.exit(results.every(Boolean) ? 0 : 1);

@@ -24,7 +24,13 @@ const server = await serve(
   }),
   {
     ...tls,
-    limits: { maxConnectionsPerAddress: 20_000, maxConnections: 20_000 }, // all come from one address; so many a second as always
+    // All come from one address, or are called on one connection; so many are accepted a second as always.
+    limits: {
+      maxConnectionsPerAddress: 20_000,
+      maxConnections: 20_000,
+      maxInFlight: 20_000,
+      maxProcessInFlight: 20_000,
+    },
     log: () => undefined,
   },
 );

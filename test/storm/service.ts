@@ -21,6 +21,10 @@ export interface ServerUsage {
   readonly heapBytes: number;
 }
 
+export interface Heap {
+  readonly heapBytes: number;
+}
+
 export interface Answered {
   readonly answered: number;
   readonly failed: number;

@@ -18,7 +18,7 @@ export class Talk<Answer> {
 
   /** Starts a program, and waits until it says that it is ready. */
   static async start<Answer>(path: string, args: readonly string[]): Promise<Talk<Answer>> {
-    const child = spawn(process.execPath, ["--enable-source-maps", program(path), ...args], {
+    const child = spawn(process.execPath, ["--expose-gc", "--enable-source-maps", program(path), ...args], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     const talk = new Talk<Answer>(child);
