@@ -6,7 +6,7 @@ import type { Chained } from "../chain.ts";
 import { failure, type HbiError } from "../errors.ts";
 import type { Wire } from "../wire/wire.ts";
 import type { SendTurn, TurnTaker } from "./send-turn.ts";
-import type { Wait, WaitOptions, Waits } from "./waits.ts";
+import { unguarded, type Wait, type WaitOptions, type Waits } from "./waits.ts";
 
 /** What is built up before the send turn is taken. */
 const MAX_BUILT_BYTES = 64 * 1024;
@@ -167,7 +167,7 @@ export class Bracket implements TurnTaker {
   open(options: WaitOptions): Promise<void> | undefined {
     this.ask();
     if (this.#state === "open") return undefined;
-    if (this.#state === "closed") return Promise.reject(failure("wrong_stage", `${this.label} is closed`));
+    if (this.#state === "closed") return unguarded(Promise.reject(failure("wrong_stage", `${this.label} is closed`)));
     const wait = this.#out.waits.start<void>(options, { onTimeout: () => turnHeld(this.#out.turn) });
     this.#opened ??= [];
     this.#opened.push(wait);

@@ -387,7 +387,7 @@ export class HoCo implements BracketReader, LandingHost, BracketOwner, Chained {
       return;
     }
     if (this.#wantsValue && !this.#token.isExtended) this.#connection.sendLone(packet);
-    else this.#append(packet, {})?.catch(ignore); // the connection was cut meanwhile, and has told why
+    else void this.#append(packet, {});
   }
 
   get #dialect(): "json" | "python" {
@@ -558,5 +558,3 @@ export class HoCo implements BracketReader, LandingHost, BracketOwner, Chained {
     this.#stage = nextStage(HO_STAGES, this.#stage, event);
   }
 }
-
-function ignore(): void {}

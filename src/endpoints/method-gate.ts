@@ -25,6 +25,7 @@ export class MethodGate {
   readonly #most: number;
   readonly #waiting = new Chain<Waiting>();
   #running = 0;
+  #isAdmitting = false;
 
   /** @throws HbiError invalid_argument for what is no count */
   constructor(name: string, most: number) {
@@ -68,11 +69,15 @@ export class MethodGate {
       this.#end();
       return result;
     }
-    return result.finally(() => this.#end());
+    return Promise.resolve(result).finally(() => this.#end()); // it may be any thenable
   }
 
+  /** A loop, not a recursion: thousands may be waiting whose handlers end at once. */
   #end(): void {
     this.#running -= 1;
-    this.#waiting.shift()?.begin();
+    if (this.#isAdmitting) return;
+    this.#isAdmitting = true;
+    while (this.#running < this.#most && this.#waiting.size > 0) this.#waiting.shift()?.begin();
+    this.#isAdmitting = false;
   }
 }

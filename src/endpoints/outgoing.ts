@@ -53,7 +53,7 @@ export function sendPost(connection: Connection, sending: Sending, writing: Writ
   const { signal } = options;
   const { results } = method;
   const call = connection.posting.call({ code, name, results, wantsResults: false, timeoutMs, signal });
-  const posted = { waitCompleted: () => call.promise.then(nothing) };
+  const posted = postedAs(() => call.promise);
   return call.whenSent?.then(() => posted) ?? Promise.resolve(posted);
 }
 
@@ -61,8 +61,8 @@ function hasRawData(method: Method): boolean {
   return method.takesRawData || method.spec.resultBody !== undefined;
 }
 
-function postedAs(completed: Promise<unknown>): Posted {
-  return { waitCompleted: () => completed.then(nothing) };
+function postedAs(completed: () => Promise<unknown>): Posted {
+  return { waitCompleted: () => completed().then(nothing) };
 }
 
 /** @throws HbiError invalid_argument */
@@ -110,7 +110,7 @@ class Streaming {
     this.promise.catch(() => {
       if (!this.#co.isSending) release(source); // given up before it began: nobody reads it
     });
-    this.sent = unguarded(Promise.race([send, this.promise]).then(() => postedAs(this.promise)));
+    this.sent = unguarded(Promise.race([send, this.promise]).then(() => postedAs(() => this.promise)));
   }
 
   #coOptions(bodyBytes: number | undefined, wantsAnswer: boolean): CoOptions {

@@ -14,6 +14,9 @@ export interface Held extends Chained {
 
 export class ProcessLoad {
   #count = 0;
+  /** places that have become free, and nobody was told of yet */
+  #free = 0;
+  #isTelling = false;
   readonly #held = new Chain<Held>();
 
   /** Takes a place; false: there is none now, and `held` will be told. Who has none always gets one: nobody takes them all. */
@@ -26,9 +29,14 @@ export class ProcessLoad {
     return false;
   }
 
+  /** Tells the next one. A loop, not a recursion: what it begins may have ended by the time it returns. */
   leave(): void {
     this.#count -= 1;
-    this.#held.shift()?.placeFree();
+    this.#free += 1;
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    for (; this.#free > 0; this.#free -= 1) this.#held.shift()?.placeFree();
+    this.#isTelling = false;
   }
 
   forget(held: Held): void {

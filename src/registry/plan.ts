@@ -45,15 +45,15 @@ export function planScript(tree: Tree, env: HostingEnv, limits: Limits): Plan {
   const steps: Step[] = [];
   let refusal: HbiError | undefined;
   let rawBytes: number | undefined = 0;
+  let last: Step | undefined;
   for (const statement of tree) {
     const checked = planStatement(statement, env, limits);
-    if (checked.step !== undefined) steps.push(checked.step);
+    last = checked.step;
+    if (last !== undefined) steps.push(last);
     refusal ??= checked.refusal;
     rawBytes = rawBytes === undefined || checked.rawBytes === undefined ? undefined : rawBytes + checked.rawBytes;
   }
-  const last = steps[steps.length - 1];
-  const answersObject =
-    steps.length === tree.length && last?.kind === "call" && last.entry.method.spec.result !== undefined;
+  const answersObject = last?.kind === "call" && last.entry.method.spec.result !== undefined;
   return { steps, refusal, rawBytes, answersObject };
 }
 

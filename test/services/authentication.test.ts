@@ -15,6 +15,7 @@ import {
 import { conversation, hostileTransport, ManualClock, packet, quiet, testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { MethodGate } from "../../src/endpoints/method-gate.ts";
 
 const vault = defineService({
   name: "vault",
@@ -548,6 +549,29 @@ describe("concurrency", () => {
     await quiet();
     expect(started).toEqual([1]);
     await link.disconnect();
+  });
+
+  it("any number of calls that wait begin one after the other, also when their handlers fail at once", async () => {
+    const gate = new MethodGate("work", 1);
+    const { signal } = new AbortController();
+    let end: () => void = () => undefined;
+    const first = gate.run({ signal }, () => ({
+      // biome-ignore lint/suspicious/noThenProperty: any thenable is a promise to a handler's caller
+      then: (resolve: (value: string) => void) => {
+        end = () => resolve("first");
+      },
+    }));
+    const others = Array.from({ length: 20_000 }, () =>
+      Promise.resolve(
+        gate.run({ signal }, () => {
+          throw new Error("at once");
+        }),
+      ).catch((error: Error) => error.message),
+    );
+    await quiet();
+    end();
+    expect(await first).toBe("first");
+    expect(new Set(await Promise.all(others))).toEqual(new Set(["at once"]));
   });
 
   it("a handler that fails gives its place back", async () => {

@@ -15,6 +15,7 @@ import {
 import { hostileTransport, ManualClock, packet, quiet, testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { ProcessLoad } from "../../src/endpoints/process-load.ts";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
 const quietly = { log: () => undefined };
@@ -303,6 +304,26 @@ describe("the process", () => {
     await Promise.all([...held, fourth, fifth]);
     expect(await Promise.all([one.call.add({ a: 1, b: 1 }), two.call.add({ a: 2, b: 2 })])).toEqual([2, 4]);
     await Promise.all([one.disconnect(), two.disconnect()]);
+  });
+
+  it("any number of connections that wait are told one after the other, not one inside the other", () => {
+    const load = new ProcessLoad();
+    const most = 1;
+    let landed = 0;
+    const busy = { chain: undefined, before: undefined, behind: undefined, placeCount: 0, placeFree: () => undefined };
+    expect(load.enter(busy, most)).toBe(true);
+    const held = Array.from({ length: 20_000 }, () => ({
+      ...busy,
+      placeCount: 1,
+      placeFree() {
+        expect(load.enter(this, most)).toBe(true);
+        landed += 1;
+        load.leave(); // a handler that has ended by then
+      },
+    }));
+    for (const each of held) expect(load.enter(each, most)).toBe(false);
+    load.leave();
+    expect(landed).toBe(20_000);
   });
 
   it("a connection that ends while it waits for a place leaves it to the others", async () => {

@@ -1,8 +1,18 @@
 /**
  * Typed links and services with peers that do not know the extension, as the Python and Go implementations are.
  */
-import { Connection, HostingEnv, Link, memoryTransportPair, method, repr, ServiceHost, script } from "hbi";
-import { quiet } from "hbi/testing";
+import {
+  Connection,
+  defineService,
+  HostingEnv,
+  Link,
+  memoryTransportPair,
+  method,
+  repr,
+  ServiceHost,
+  script,
+} from "hbi";
+import { hostileTransport, packet, quiet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
@@ -113,4 +123,27 @@ describe("a typed service", () => {
     await expect(ask("fail('hbi')")).rejects.toMatchObject({ code: "not_found" });
     await client.disconnect();
   });
+});
+
+it("a poster without the extension is told of a refusal by the object that it waits for, wherever in its script that was", async () => {
+  const adding = defineService({
+    name: "adding",
+    version: "1.0.0",
+    methods: { add: method({ params: { a: z.int(), b: z.int() }, result: z.int() }) },
+  });
+  const { transport, peer } = hostileTransport();
+  const host = new ServiceHost(adding, () => ({ add: ({ a, b }) => a + b }), { log: () => undefined });
+  await host.accept(transport);
+  const ask = async (id: string, code: string) => {
+    await peer.play({ say: packet("co_begin", id) + packet("", code) + packet("co_end", id) });
+    await quiet();
+    return peer.heard();
+  };
+  expect(await ask("101", "add(1, 'two')")).toContain('HbiError("invalid_argument"');
+  expect(await ask("102", "no_such_thing()\nadd(1, 2)")).toContain('HbiError("unimplemented"');
+  expect(await ask("103", "add(1, 2)")).toBe(
+    packet("co_ack_begin", "103") + packet("co_recv", "3") + packet("co_ack_end", "103"),
+  );
+  expect(await ask("104", "add(1, 2)\nno_such_thing()")).toMatch(/#err\]no such name/); // it waits for no object
+  await peer.play("reset");
 });
