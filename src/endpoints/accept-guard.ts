@@ -23,10 +23,6 @@ export class AcceptGuard {
         : new TokenBucket(clock, acceptsPerSecond, acceptsPerSecond);
   }
 
-  get count(): number {
-    return this.#count;
-  }
-
   /** Takes a place for a connection of this address (undefined: it has none), to be given back by `leave`; else says what is full. */
   enter(address: string | undefined): Refusal | undefined {
     const network = networkOf(address);

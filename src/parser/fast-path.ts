@@ -83,8 +83,8 @@ function isSpace(code: number): boolean {
 }
 
 /** Walks the value, or the arguments from `(`, without reading what it holds. Gives the position of the bracket that closes it
- *  (behind a value without brackets), with white space alone behind it; -1 when JSON.parse would refuse it or might read anything otherwise than the grammar,
- *  or when a limit is exceeded. Cost: linear, one pass. */
+ *  (behind a value without brackets), with white space alone behind it; -1 when JSON.parse would refuse it, might read anything
+ *  otherwise than the grammar does, or a limit is exceeded. Cost: linear, one pass. */
 function endOfJson(text: string, start: number, limits: Limits, isCall: boolean): number {
   const closing: number[] = []; // what closes the brackets that are open
   const counts: number[] = []; // how many arguments or keys each of them has
