@@ -70,11 +70,11 @@ export const floods: readonly Attack[] = [
     },
     async run(field) {
       const attacker = await field.open();
-      void attacker.flood(
-        numbered(500, (id) => call("work(60000)", `${id};x;n`)),
-        1_500,
-        field.over,
-      );
+      const calls = (count: number) => numbered(count, (id) => call("work(60000)", `${id};x;n`));
+      attacker.say(calls(100), 300);
+      attacker.say(call("$hbi.ping()", "201;x;n"), 3);
+      await attacker.hears(packet("co_ack_end", "201")); // so a hundred are under way
+      void attacker.flood(calls(500), 1_500, field.over);
       await field.passes();
     },
   },
