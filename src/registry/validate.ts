@@ -1,11 +1,12 @@
 /**
- * Validation: the one place that runs a zod schema. Only the first issue is looked at, and zod formats none: its messages
- * repeat peer input and can be thousands of times larger than it.
+ * Validation: the one place that runs a zod schema. It stops at the first issue, which is all that is looked at, and zod formats
+ * none: its messages repeat peer input and can be thousands of times larger than it.
  */
 import type { z } from "zod";
 import { failure, type HbiError, oneLine, type Reason } from "../errors.ts";
 
 type Issue = z.core.$ZodRawIssue;
+const FIRST_ISSUE = { async: false, abortEarly: true, error: () => "" } as const;
 /** Makes the error: `failure`, or `refusal` where a peer is to blame and no stack is needed. */
 export type Refuse = (reason: Reason, where: string) => HbiError;
 
@@ -27,7 +28,7 @@ export function validate<S extends z.ZodType>(
 function run(schema: z.ZodType, value: unknown, where: string): z.core.ParsePayload {
   let cause: unknown;
   try {
-    const result = schema._zod.run({ value, issues: [] }, { async: false });
+    const result = schema._zod.run({ value, issues: [] }, FIRST_ISSUE);
     if (!(result instanceof Promise)) return result;
     result.catch(() => undefined); // the failure below says what is wrong
     cause = new Error(`${where}: asynchronous schemas are not supported`);

@@ -109,6 +109,24 @@ describe("validation messages", () => {
     expect(message(union, given)).toBe("argument refused: f: 0: no alternative matches");
   });
 
+  it.each([
+    ["an array", (part: z.ZodType) => z.array(part), [1, "x", 1, 1]],
+    ["a tuple and its rest", (part: z.ZodType) => z.tuple([part, part], part), [1, "x", 1, 1]],
+    ["an object", (part: z.ZodType) => z.object({ a: part, b: part, c: part }), { a: 1, b: "x", c: 1 }],
+    ["an array in an array", (part: z.ZodType) => z.array(z.array(part)), [[1], ["x", 1], [1]]],
+  ])("nothing is looked at behind the first: %s", (_, of, given) => {
+    let looked = 0;
+    const part = z.unknown().refine(
+      (value) => {
+        looked += 1;
+        return value !== "x";
+      },
+      { abort: true },
+    );
+    expect(() => validate(of(part), given, "bad_argument", "f")).toThrow("refused");
+    expect(looked).toBe(2);
+  });
+
   it("an asynchronous schema is a mistake of the definition", () => {
     expect(() =>
       validate(
