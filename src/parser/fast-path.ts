@@ -149,7 +149,7 @@ function endOfJson(text: string, start: number, limits: Limits, isCall: boolean)
 
 /** Counts one more in the innermost bracket. */
 function isWithin(counts: number[], most: number): boolean {
-  const count = (counts[counts.length - 1] ?? 0) + 1;
+  const count = (counts[counts.length - 1] as number) + 1; // one is open
   counts[counts.length - 1] = count;
   return count <= most;
 }

@@ -167,10 +167,10 @@ export class LandingTokenizer extends AcornParser implements Tokens {
 
   /** `\u{h}`, one to six digits. */
   #codePoint(at: number): string {
-    const match = /^\{([0-9A-Fa-f]{1,6})\}/.exec(this.input.slice(this.pos, this.pos + 8));
+    const match = /^\{[0-9A-Fa-f]{1,6}\}/.exec(this.input.slice(this.pos, this.pos + 8));
     if (match === null) return this.refuse("bad_literal", at);
     this.pos += match[0].length;
-    return this.#fromCodePoint(at, Number.parseInt(match[1] ?? "", 16));
+    return this.#fromCodePoint(at, Number.parseInt(match[0].slice(1, -1), 16));
   }
 
   #fromCodePoint(at: number, point: number): string {

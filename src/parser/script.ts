@@ -28,9 +28,13 @@ export function pythonScript(code: TemplateStringsArray, ...values: readonly unk
 
 function interpolate(code: TemplateStringsArray, values: readonly unknown[], dialect: Dialect): Script {
   checkTemplate(code);
-  let text = code[0] ?? "";
-  for (const [i, value] of values.entries()) {
-    text += (value instanceof Script ? value.text : repr(value, dialect)) + (code[i + 1] ?? "");
+  let text = "";
+  for (const [i, piece] of code.entries()) {
+    if (i > 0) {
+      const value = values[i - 1];
+      text += value instanceof Script ? value.text : repr(value, dialect);
+    }
+    text += piece;
   }
   return new Script(text);
 }

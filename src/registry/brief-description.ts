@@ -2,9 +2,7 @@
  * The part of a description that a stranger may see: names and schemas of what it may call, and what these refer to.
  */
 import type { MethodDescription, ServiceDescription } from "./description.ts";
-import { type JsonSchema, referencesOf } from "./json-schema.ts";
-
-const DEFINITION = "#/$defs/";
+import { type Definitions, type JsonSchema, referencesOf, resolveReference } from "./json-schema.ts";
 
 export function briefDescription(description: ServiceDescription): ServiceDescription {
   const { format, name, version, hash, methods, credentials } = description;
@@ -14,7 +12,8 @@ export function briefDescription(description: ServiceDescription): ServiceDescri
     ...(result === undefined ? [] : [result]),
   ]);
   const shown = credentials ?? [];
-  const $defs = reachable([...schemas, ...shown.map(({ schema }) => schema)], description.$defs);
+  const isMet = reachable([...schemas, ...shown.map(({ schema }) => schema)], description.$defs);
+  const $defs = Object.fromEntries(Object.entries(description.$defs).filter(([, definition]) => isMet.has(definition)));
   const values = Object.fromEntries(Object.entries(description.values).filter(([key]) => Object.hasOwn($defs, key)));
   const told = credentials === undefined ? {} : { credentials };
   return { format, name, version, hash, methods: brief, reactions: {}, values, ...told, $defs };
@@ -24,15 +23,15 @@ function withoutTexts({ params, body, result, resultBody, idempotent }: MethodDe
   return { params, body, ...(result === undefined ? {} : { result }), resultBody, idempotent };
 }
 
-function reachable(from: readonly JsonSchema[], all: Readonly<Record<string, JsonSchema>>): Record<string, JsonSchema> {
-  const found: Record<string, JsonSchema> = {};
+/** The definitions that the schemas refer to, and those that these do. */
+function reachable(from: readonly JsonSchema[], all: Definitions): ReadonlySet<JsonSchema> {
+  const found = new Set<JsonSchema>();
   const queue = [...from];
   for (let schema = queue.pop(); schema !== undefined; schema = queue.pop()) {
     for (const reference of referencesOf(schema)) {
-      const name = reference.slice(DEFINITION.length).replaceAll("~1", "/").replaceAll("~0", "~");
-      const definition = Object.hasOwn(all, name) ? all[name] : undefined;
-      if (definition === undefined || Object.hasOwn(found, name)) continue;
-      found[name] = definition;
+      const definition = resolveReference(reference, all); // each leads somewhere: it was hashed
+      if (found.has(definition)) continue;
+      found.add(definition);
       queue.push(definition);
     }
   }

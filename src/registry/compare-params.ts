@@ -13,16 +13,19 @@ export function compareParams(
   newer: readonly ParamDescription[],
   direction: Direction,
 ): void {
-  const [before, after] = [older, newer].map((list) => new Map(list.map((param) => [param.name, param])));
-  const isShared = ({ name }: ParamDescription) => before?.has(name) === true && after?.has(name) === true;
-  const moved = after === undefined ? [] : newer.filter(isShared);
-  older.filter(isShared).forEach((param, i) => {
-    const counterpart = after?.get(param.name);
-    if (moved[i]?.name !== param.name) {
+  const [before, after] = [byName(older), byName(newer)];
+  const isShared = ({ name }: ParamDescription) => before.has(name) && after.has(name);
+  const moved = newer.filter(isShared);
+  let place = 0;
+  for (const param of older) {
+    const counterpart = after.get(param.name);
+    if (counterpart === undefined) continue;
+    if (moved[place]?.name !== param.name) {
       differences.add(`${path}.${param.name}`, "reordered", true, "arguments go by position");
     }
-    if (counterpart !== undefined) compareParam(differences, `${path}.${param.name}`, param, counterpart, direction);
-  });
+    compareParam(differences, `${path}.${param.name}`, param, counterpart, direction);
+    place += 1;
+  }
   older.forEach((param, i) => {
     if (isShared(param)) return;
     const instead = newer[i];
@@ -41,6 +44,10 @@ export function compareParams(
       direction === "to-service" ? whyMissed(param, i, newer, isShared) : "consumers refuse what they don't know";
     differences.add(`${path}.${param.name}`, "added", reason !== undefined, reason ?? "callers may leave it out");
   });
+}
+
+function byName(params: readonly ParamDescription[]): ReadonlyMap<string, ParamDescription> {
+  return new Map(params.map((param) => [param.name, param]));
 }
 
 /** Why those break who do not give this parameter to a list that has it. */

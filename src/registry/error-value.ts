@@ -39,9 +39,8 @@ function detailsText(details: Readonly<Record<string, unknown>>): string | undef
   try {
     const text = repr(details, "json", MAX_DETAILS_DEPTH);
     return text.length <= MAX_DETAILS_CHARS ? text : undefined;
-  } catch (thrown) {
-    if (thrown instanceof HbiError) return undefined;
-    throw thrown;
+  } catch {
+    return undefined; // also where a getter of theirs fails: it must not take the connection with it
   }
 }
 

@@ -139,8 +139,11 @@ export class HostingEnv<E extends Ends = Ends> {
   construct<P extends Params, T>(name: string, maker: ValueConstructor<P, T>): this {
     checkName(name, "value");
     if (!(maker instanceof ValueConstructor)) throw failure("bad_option", `${name} is not a value()`);
-    this.#add({ kind: "value", name, maker: maker as unknown as ValueConstructor }); // of every type
-    if (maker.spec.is !== undefined) this.#writer ??= (instance) => writtenBy(this.#all(), instance);
+    const own = this.#add({ kind: "value", name, maker: maker as unknown as ValueConstructor }); // of every type
+    const shared = this.#shared.writer;
+    if (maker.spec.is !== undefined) {
+      this.#writer = (instance) => writtenBy(own.values(), instance) ?? shared?.(instance);
+    }
     return this;
   }
 
@@ -199,11 +202,6 @@ export class HostingEnv<E extends Ends = Ends> {
     return this.#writer;
   }
 
-  *#all(): Iterable<Entry> {
-    if (this.#own !== undefined) yield* this.#own.values();
-    yield* this.#shared.entries.values();
-  }
-
   /** For the connection alone. @throws HbiError failed_precondition when another connection uses this environment */
   attach(po: E["po"], ho: E["ho"], builtins?: Builtins): void {
     if (this.#po !== undefined) throw failure("wrong_stage", "the hosting environment serves another connection");
@@ -231,11 +229,12 @@ export class HostingEnv<E extends Ends = Ends> {
     for (const hook of this.#cleanup ?? []) await hook(this.#po as never, this.#ho as never, reason); // by onCleanup
   }
 
-  #add(entry: Entry): void {
+  /** Gives all that is this environment's own. */
+  #add(entry: Entry): ReadonlyMap<string, Entry> {
     this.#own ??= new Map();
     if (this.#own.has(entry.name) || this.#shared.entries.has(entry.name))
       throw failure("bad_option", `${entry.name} is exposed already`);
-    this.#own.set(entry.name, entry);
+    return this.#own.set(entry.name, entry);
   }
 }
 

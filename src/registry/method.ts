@@ -78,7 +78,6 @@ class Signature<P extends Params> {
     for (const [name, schema] of this.#schemas) {
       checkPlainName(name, "parameter");
       if (!isSchema(schema)) throw failure("bad_option", `parameter ${name} has no zod schema`);
-      if (/^\d/.test(name)) throw failure("bad_option", `parameter ${name} would change the order of parameters`);
     }
     this.#object = z.strictObject(params);
   }

@@ -161,7 +161,6 @@ function forEachCall(value: unknown, visit: (call: Call) => void): void {
 export function hasCall(value: unknown): boolean {
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return false;
   if (value instanceof Call) return true;
-  if (value instanceof Assignment) return hasCall(value.value);
   if (Array.isArray(value)) return value.some(hasCall);
   for (const key in value) if (hasCall(value[key as never])) return true; // plain, as the parser makes them
   return false;

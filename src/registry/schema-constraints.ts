@@ -71,15 +71,17 @@ function isKnown(schema: JsonSchema, keyword: string): boolean {
 
 /** What is not understood must be the same in both. What it refers to may not be, so a reference in it proves nothing. */
 function unknown(inner: Node, outer: Node, _: Within, path: string): string | undefined {
-  const [a, b] = [inner, outer].map(({ schema }) =>
-    Object.keys(schema)
-      .filter((key) => isForeign(schema, key))
-      .sort(),
-  );
+  const [a, b] = [foreignKeys(inner), foreignKeys(outer)];
   const text = (keys: readonly string[], { schema }: Node) => sortedText(keys.map((key) => [key, schema[key]]));
-  const given = text(a ?? [], inner);
-  if (given === text(b ?? [], outer) && !given.includes('"$ref"')) return undefined;
-  return at(path, [...(b ?? []), ...(a ?? [])][0] ?? "");
+  const given = text(a, inner);
+  if (given === text(b, outer) && !given.includes('"$ref"')) return undefined;
+  return at(path, [...b, ...a][0] as string); // without any, both texts are the same
+}
+
+function foreignKeys({ schema }: Node): string[] {
+  return Object.keys(schema)
+    .filter((key) => isForeign(schema, key))
+    .sort();
 }
 
 function isForeign(schema: JsonSchema, keyword: string): boolean {
@@ -117,7 +119,7 @@ function valuesOf(schema: JsonSchema): readonly unknown[] | undefined {
 }
 
 function values(inner: Node, outer: Node, _: Within, path: string): string | undefined {
-  const accepted = new Set((valuesOf(outer.schema) ?? []).map(sortedText));
+  const accepted = new Set(valuesOf(outer.schema)?.map(sortedText));
   const isWithin = valuesOf(inner.schema)?.every((one) => accepted.has(sortedText(one))) === true;
   return isWithin ? undefined : at(path, "const" in outer.schema ? "const" : "enum");
 }
@@ -179,8 +181,7 @@ const SCALARS = ["string", "number", "integer"];
 function items(inner: Node, outer: Node, within: Within, path: string): string | undefined {
   if (!typesOf(inner.schema).has("array")) return undefined;
   const most = isKnown(inner.schema, "maxItems") ? Number(inner.schema["maxItems"]) : Number.POSITIVE_INFINITY;
-  const [first, second] = [inner, outer].map(({ schema }) => listOf(schema, "prefixItems"));
-  const listed = Math.max(first?.length ?? 0, second?.length ?? 0);
+  const listed = Math.max(listOf(inner.schema, "prefixItems").length, listOf(outer.schema, "prefixItems").length);
   const item = ({ schema, definitions }: Node, i: number) =>
     toNode(listOf(schema, "prefixItems")[i] ?? schema["items"], definitions);
   for (let i = 0; i < Math.min(listed, most); i++) {
@@ -198,9 +199,9 @@ function properties(inner: Node, outer: Node, within: Within, path: string): str
     const isSame = text(inner) === text(outer) && !text(inner).includes('"$ref"');
     return isSame ? undefined : at(path, "patternProperties");
   }
-  const [given, accepted] = [inner, outer].map(({ schema }) => new Map(Object.entries(schema["properties"] ?? {})));
-  const keys = new Set([...(given?.keys() ?? []), ...(accepted?.keys() ?? [])]);
-  const member = ({ schema, definitions }: Node, named: Map<string, unknown> | undefined, key: string) =>
+  const [given, accepted] = [propertiesOf(inner), propertiesOf(outer)];
+  const keys = new Set([...given.keys(), ...accepted.keys()]);
+  const member = ({ schema, definitions }: Node, named: ReadonlyMap<string, unknown> | undefined, key: string) =>
     toNode(named?.get(key) ?? schema["additionalProperties"], definitions);
   for (const key of keys) {
     const reason = within(member(inner, given, key), member(outer, accepted, key), join(path, key));
@@ -210,11 +211,15 @@ function properties(inner: Node, outer: Node, within: Within, path: string): str
   return within(rest, acceptedRest, join(path, "{}"));
 }
 
+function propertiesOf({ schema }: Node): ReadonlyMap<string, unknown> {
+  return new Map(Object.entries(schema["properties"] ?? {}));
+}
+
 function propertyNames(inner: Node, outer: Node, within: Within, path: string): string | undefined {
   const { schema, definitions } = inner;
   if (!typesOf(schema).has("object")) return undefined;
   const isClosed = schema["additionalProperties"] === false && schema["patternProperties"] === undefined;
-  const names = isClosed ? { enum: Object.keys(schema["properties"] ?? {}) } : (schema["propertyNames"] ?? TEXT);
+  const names = isClosed ? { enum: [...propertiesOf(inner).keys()] } : (schema["propertyNames"] ?? TEXT);
   return within(
     toNode(names, definitions),
     toNode(outer.schema["propertyNames"], outer.definitions),
@@ -237,8 +242,7 @@ export function areDisjoint(a: Node, b: Node): boolean {
   if (a.schema[VALUE_KEYWORD] !== undefined || b.schema[VALUE_KEYWORD] !== undefined) return false;
   if (shareNoValue(a.schema, b.schema)) return true;
   if (first.size > 1 || second.size > 1 || !first.has("object")) return false;
-  const property = ({ schema, definitions }: Node, key: string) =>
-    toNode(Object.entries(schema["properties"] ?? {}).find(([name]) => name === key)?.[1], definitions).schema;
+  const property = (node: Node, key: string) => toNode(propertiesOf(node).get(key), node.definitions).schema;
   return listOf(a.schema, "required").some(
     (key) =>
       listOf(b.schema, "required").includes(key) && shareNoValue(property(a, String(key)), property(b, String(key))),

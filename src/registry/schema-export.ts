@@ -225,9 +225,8 @@ function named(json: z.core.JSONSchema.BaseSchema, context: ExportContext): Expo
       const name = names.get(definitionName(reference) ?? "");
       return name === undefined ? reference : referenceTo(name);
     });
-  const properties = new Map(
-    Object.entries(json.properties ?? {}).map(([name, schema]) => [name, rename(schema as JsonSchema)]),
-  );
+  const members = Object.entries(json.properties as Record<string, JsonSchema>); // an object has them, and no part is a boolean
+  const properties = new Map(members.map(([name, schema]) => [name, rename(schema)]));
   const definitions = new Map<string, JsonSchema>();
   const use = (schema: JsonSchema) => {
     for (const reference of referencesOf(schema)) {
@@ -235,8 +234,9 @@ function named(json: z.core.JSONSchema.BaseSchema, context: ExportContext): Expo
       const origin = [...names].find(([, given]) => given === name)?.[0];
       const body = origin === undefined ? undefined : local.get(origin);
       if (body === undefined || definitions.has(name)) continue;
-      definitions.set(name, rename(body));
-      use(definitions.get(name) ?? {});
+      const given = rename(body);
+      definitions.set(name, given);
+      use(given);
     }
   };
   for (const schema of properties.values()) use(schema);

@@ -40,7 +40,7 @@ function run(schema: z.ZodType, value: unknown, where: string): z.core.ParsePayl
 
 function describe(issue: Issue, where: string): string {
   const path = (issue.path ?? []).map((part) => oneLine(String(part).slice(0, 64))).join("."); // a record's keys are the peer's
-  return `${where}${path === "" ? "" : `${where === "" ? "" : ": "}${path}`}: ${expectation(issue)}`;
+  return `${where}${path === "" ? "" : `: ${path}`}: ${expectation(issue)}`;
 }
 
 function expectation(issue: Issue): string {

@@ -49,6 +49,7 @@ class MemoryTransport implements Transport {
   #isEndDelivered = false;
   #isPaused = false;
   #isClosed = false;
+  #error: Error | undefined;
   #isScheduled = false;
 
   constructor(shared: Shared, localAddress: string, remoteAddress: string) {
@@ -67,7 +68,8 @@ class MemoryTransport implements Transport {
 
   start(sink: TransportSink): void {
     this.#sink = sink;
-    this.#other?.schedule();
+    if (this.#isClosed) this.#shared.clock.soon(() => sink.onClose(this.#error));
+    else this.#other?.schedule();
   }
 
   write(chunk: Uint8Array | string): void {
@@ -136,7 +138,7 @@ class MemoryTransport implements Transport {
 
   /** A copy, as a socket would make: what the writer changes later is not seen. */
   #nextChunk(): Uint8Array {
-    const head = this.#outgoing[this.#head] ?? new Uint8Array();
+    const head = this.#outgoing[this.#head] as Uint8Array; // asked for where bytes are outgoing
     const wanted = Math.min(Math.max(Math.floor(this.#shared.cut(head.length)), 1), head.length);
     const chunk = head.slice(0, wanted);
     if (wanted < head.length) this.#outgoing[this.#head] = head.subarray(wanted);
@@ -168,6 +170,7 @@ class MemoryTransport implements Transport {
   close(error: Error | undefined): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#error = error;
     this.#outgoing = [];
     this.#outgoingBytes = 0;
     this.#sink?.onClose(error);

@@ -259,7 +259,7 @@ export class PacketReader {
   }
 
   #finish(text: string): Packet {
-    const directive = this.#directive ?? "";
+    const directive = this.#directive as Directive; // of the payload under way
     this.#directive = undefined;
     this.#payload = undefined;
     this.#filled = 0;

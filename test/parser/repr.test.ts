@@ -3,6 +3,7 @@ import {
   Call,
   type Dialect,
   HbiError,
+  HostingEnv,
   parseScript,
   parseValue,
   pythonScript,
@@ -13,6 +14,7 @@ import {
 } from "hbi";
 import { describe, expect, it } from "vitest";
 import { parseValueWithAcorn } from "../../src/parser/parse.ts";
+import { pair } from "../support/pair.ts";
 import { plain } from "./verdict.ts";
 
 const LIMITS = resolveLimits();
@@ -101,6 +103,8 @@ describe("a value that would not stand by itself is refused, whatever it is", ()
     ["in code that ends inside a string", () => script`say(${1}, 'open)`],
     ["in code that breaks a line inside a string", () => script`say('a\n', ${user})`],
     ["inside quotes, for Python", () => pythonScript`say('${user}')`],
+    ["behind an escape that is none", () => script`say('\users', ${user})`],
+    ["before an escape that is none", () => script`say(${user}, '\users')`],
   ];
   it.each(cases)("%s", (_, make) => {
     for (let again = 0; again < 2; again++) expect(make).toThrow(expect.objectContaining({ reason: "bad_option" }));
@@ -109,12 +113,25 @@ describe("a value that would not stand by itself is refused, whatever it is", ()
   it("everything else is taken as it is", () => {
     expect(script`f(${1}, -${2}, x=${"it's"})`.text).toBe(`f(1, -2, x="it's")`);
     expect(script`\nf('it\\'s', "#", ${1}) // done`.text).toBe(`\nf('it\\'s', "#", 1) // done`);
+    expect(script`# it's\nf(${1})\r// it's\r/* " */f(${2})`.text).toBe(`# it's\nf(1)\r// it's\r/* " */f(2)`);
     expect(script`f(${[1]},${{ a: 1 }});g(${null}) /* it's */`.text).toBe(`f([1],{"a":1});g(null) /* it's */`);
   });
 });
 
 it("a script in a script is code", () => {
   expect(script`notify(${script`user(${1})`})`).toEqual(new Script("notify(user(1))"));
+});
+
+it("code is a text or a script, and nothing else becomes it", async () => {
+  const { po } = await pair(new HostingEnv());
+  const co = await po.co();
+  for (const code of [undefined, 5, ["f()"], { text: "f()" }]) {
+    const sent = async () => co.sendCode(code as never);
+    await expect(sent()).rejects.toMatchObject({
+      reason: "bad_option",
+      message: "bad option: code is a string or a Script",
+    });
+  }
 });
 
 describe("has no textual form", () => {

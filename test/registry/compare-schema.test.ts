@@ -59,6 +59,8 @@ describe("one schema and another", () => {
     ["widened", "an enum and literals", z.enum(["a", "b"]), z.union([z.literal("a"), z.literal("b"), z.null()])],
     ["same", "true and false", { type: "boolean" }, { enum: [true, false] }],
     ["same", "null", { type: "null" }, { const: null }],
+    ["widened", "an array as a constant", { const: ["a"] }, { type: "array" }],
+    ["changed", "an array as a constant, of another type", { const: ["a"] }, { type: "object" }],
     // bounds
     ["narrowed", "minimum", z.number().min(1), z.number().min(2)],
     ["narrowed", "maximum", z.number().max(2), z.number().max(1)],
@@ -148,6 +150,25 @@ describe("one schema and another", () => {
       open({}, { patternProperties: { a: STRING } }),
       open({}, { patternProperties: { a: STRING } }),
     ],
+    [
+      "widened",
+      "patternProperties, no more of it",
+      { type: "object", patternProperties: { a: STRING } },
+      { type: "object" },
+    ],
+    [
+      "changed",
+      "patternProperties and closed without it",
+      { type: "object", patternProperties: { a: STRING }, additionalProperties: false },
+      { type: "object", additionalProperties: false },
+    ],
+    ["narrowed", "names of any length", { type: "object" }, { type: "object", propertyNames: { maxLength: 1 } }],
+    [
+      "widened",
+      "no names at all",
+      { type: "object", additionalProperties: false },
+      { type: "object", additionalProperties: false, properties: { a: {} }, propertyNames: { maxLength: 1 } },
+    ],
     ["same", "a name that every object has", open({ toString: STRING }), open({ toString: STRING })],
     ["narrowed", "a name that every object has, new", open({}), open({ toString: STRING })],
     // unions and conjunctions
@@ -188,6 +209,12 @@ describe("one schema and another", () => {
       z.xor([z.string().max(5), z.string().min(2)]),
     ],
     ["changed", "one and just one of two", z.string().max(5), z.xor([z.string().max(5), z.string().min(3)])],
+    [
+      "narrowed",
+      "just one of two that require a member, of which one tells nothing of it",
+      { type: "object", required: ["a"] },
+      { oneOf: [{ type: "object", required: ["a"] }, open({ a: { const: 1 } }, { required: ["a"] })] },
+    ],
     ["narrowed", "allOf", STRING, { type: "string", allOf: [{ maxLength: 5 }] }],
     [
       "widened",

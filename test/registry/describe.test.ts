@@ -1,6 +1,7 @@
 import { defineService, describeService, HbiError, type JsonSchema, method, value } from "hbi";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { briefDescription } from "../../src/registry/brief-description.ts";
 
 const Point = value({
   params: { x: z.number(), y: z.number().default(0) },
@@ -186,6 +187,11 @@ describe("a parameter's schema says what arrives", () => {
       { type: "string", title: "t", examples: ["e"] },
     ],
     ["bytes as a default", z.instanceof(Uint8Array).default(new Uint8Array([1, 2])), { ...bytes, default: "AQI=" }],
+    [
+      "bytes that a default is made of",
+      z.instanceof(Uint8Array).prefault(new Uint8Array([1, 2])),
+      { ...bytes, default: "AQI=" },
+    ],
     ["what is read lazily", z.lazy(() => z.string()), { type: "string" }],
     [
       "a property that looks like a reference",
@@ -219,6 +225,8 @@ describe("a result's schema says what is sent", () => {
       { type: "object", properties: { a: { type: "string" } }, required: ["a"] },
     ],
     ["an object may grow", z.object({}), { type: "object", properties: {} }],
+    ["the end of a pipe", z.custom<string>().pipe(z.string().max(5)), { type: "string", maxLength: 5 }],
+    ["names of several kinds", z.enum({ a: "a", b: 1 }), { type: undefined as never, enum: ["a", 1] }],
     ["a strict one may not", z.strictObject({}), { type: "object", properties: {}, additionalProperties: false }],
   ])("%s", (_, schema, expected) => expect(describedResult(schema)).toEqual(expected));
 });
@@ -242,6 +250,12 @@ describe("definitions", () => {
     expect(Object.keys($defs)).toEqual(["Node", "Point", "methods.do_job.params.1"]);
   });
 
+  it("keep their name where nothing else has it: of a result alone", () => {
+    const { methods, $defs } = describeService(giving(z.strictObject({ n: z.int().default(1) }).meta({ id: "Sent" })));
+    expect(methods["do_job"]?.result).toEqual({ $ref: "#/$defs/Sent" });
+    expect(Object.keys($defs)).toEqual(["Point", "Sent"]);
+  });
+
   it("are apart where what is sent differs from what is given, and whatever refers to them", () => {
     const Inner = z.strictObject({ n: z.int().default(1) }).meta({ id: "Inner" });
     const Outer = z.strictObject({ inner: Inner }).meta({ id: "Outer" });
@@ -256,6 +270,37 @@ describe("definitions", () => {
     });
     expect($defs["Outer.output"]).toMatchObject({ properties: { inner: { $ref: "#/$defs/Inner.output" } } });
     expect($defs["Inner.output"]).toMatchObject({ required: ["n"] });
+  });
+});
+
+describe("what a stranger is told", () => {
+  it("is how to call, what to show, and the schemas that these refer to: no texts, no reactions, nothing else", () => {
+    const Reason = z.strictObject({ text: z.string() }).meta({ id: "Reason" });
+    const Token = z.strictObject({ key: z.string() }).meta({ id: "Token" });
+    const Detail = z.strictObject({ reason: Reason }).meta({ id: "Detail" });
+    const Unseen = z.strictObject({ n: z.int() }).meta({ id: "Unseen" });
+    const service = defineService({
+      ...{ name: "s", version: "1.0.0", title: "S", description: "d" },
+      methods: {
+        ask: method({ params: { at: Point.schema }, result: Detail, title: "Ask", description: "d", deprecated: "d" }),
+      },
+      reactions: { told: method({ params: { unseen: Unseen } }) },
+      values: { Point, Other: ofOther },
+      credentials: { token: Token },
+    });
+    const { methods, credentials, values, hash, $defs } = describeService(service);
+    const { Point: point, Detail: detail, Reason: reason, Token: token } = $defs;
+    const { params, result } = methods["ask"] ?? {};
+    expect(briefDescription(describeService(service))).toEqual({
+      ...{ format: 1, name: "s", version: "1.0.0", hash, reactions: {}, credentials },
+      methods: { ask: { params, result, body: "none", resultBody: "none", idempotent: false } },
+      values: { Point: values["Point"] },
+      $defs: { Detail: detail, Point: point, Reason: reason, Token: token },
+    });
+  });
+
+  it("is nothing of credentials where there are none", () => {
+    expect(briefDescription(describeService(taking({ a: z.string() })))).not.toHaveProperty("credentials");
   });
 });
 
@@ -379,6 +424,11 @@ describe("an override", () => {
     expect(describedParam(z.date(), { $ref: "#/$defs/Point" })?.schema).toEqual({ $ref: "#/$defs/Point" });
     for (const $ref of ["#/$defs/Nothing", "#/$defs/toString", "https://example.com/schema"]) {
       expect(() => describedParam(z.date(), { $ref })).toThrow("leads to no definition");
+      const when = z.strictObject({ when: z.date() }).meta({ id: "When" });
+      const methods = { do_job: method({ params: { when }, result: when }) };
+      const override = ({ schema }: { schema: z.ZodType }) => (schema instanceof z.ZodDate ? { $ref } : undefined);
+      const both = defineService({ name: "s", version: "1.0.0", methods });
+      expect(() => describeService(both, { override })).toThrow("leads to no definition");
     }
   });
 });

@@ -42,6 +42,19 @@ describe("definitions fail closed", () => {
     expect(() => env.slot("a.b", z.string())).toThrow(bad);
   });
 
+  it.each<[string, (env: HostingEnv) => unknown, string]>([
+    ["a method that is none", (env) => env.expose("a", { params: {} } as never, () => 1), "a is not a method()"],
+    ["a method without a handler", (env) => env.expose("a", nothing, undefined as never), "a has no handler"],
+    ["a slot without a schema", (env) => env.slot("a", "text" as never), "slot a has no zod schema"],
+    ["a slot of two parts", (env) => env.slot("a.b", z.string()), "cannot be the name of a slot"],
+    ["a value that is none", (env) => env.construct("A", class {} as never), "A is not a value()"],
+    ["a slot that is none", (env) => env.expose("a", nothing, () => 1).get("a"), "a is not a slot"],
+    ["a slot that is not there", (env) => env.get("a"), "a is not a slot"],
+  ])("refuses %s", (_, use, message) => {
+    expect(() => use(new HostingEnv())).toThrow(expect.objectContaining({ reason: "bad_option" }));
+    expect(() => use(new HostingEnv())).toThrow(message);
+  });
+
   it("exposeAll wants a handler for each method, and no other", () => {
     const methods = { one: nothing, two: nothing };
     const handler = () => undefined;
@@ -53,7 +66,9 @@ describe("definitions fail closed", () => {
   });
 
   it("po and ho are there when it is connected", () => {
-    expect(() => new HostingEnv().po).toThrow(expect.objectContaining({ reason: "wrong_stage" }));
+    for (const end of ["po", "ho"] as const) {
+      expect(() => new HostingEnv()[end]).toThrow(expect.objectContaining({ reason: "wrong_stage" }));
+    }
   });
 });
 

@@ -107,6 +107,21 @@ describe("method", () => {
       { params: {}, result: z.array(z.union([z.int(), z.tuple([z.string().transform(Number)])])) },
       'transform at "[].0"',
     ],
+    [
+      "with a transform in the rest of a tuple",
+      { params: {}, result: z.tuple([z.int()], z.string().transform(Number)) },
+      'transform at "[]"',
+    ],
+    [
+      "with a transform in a set",
+      { params: {}, result: z.object({ a: z.set(z.string().transform(Number)) }) },
+      'transform at "a.[]"',
+    ],
+    [
+      "with a transform in a part of an intersection",
+      { params: {}, result: z.intersection(z.object({ a: z.int() }), z.object({ b: z.string().transform(Number) })) },
+      'transform at "b"',
+    ],
   ])("%s fails where it is written", (_, bad, message) => {
     expect(() => method(bad as never)).toThrow(message);
   });
@@ -118,6 +133,36 @@ describe("method", () => {
       },
     });
     expect(method({ params: { a: z.string().transform(Number) }, result: Node }).answers).toBe(true);
+  });
+});
+
+describe("the length of raw data", () => {
+  const sized = method({
+    params: { n: z.number() },
+    body: ({ n }) => n,
+    result: z.number(),
+    resultBody: (size) => size,
+  });
+  it.each<[number, number | undefined]>([
+    [0, 0],
+    [5, 5],
+    [2 ** 53 - 1, 2 ** 53 - 1],
+    [2 ** 53, undefined],
+    [-1, undefined],
+    [0.5, undefined],
+    [Number.NaN, undefined],
+  ])("is a whole number of bytes, or not known: %d", (n, bytes) => {
+    expect(sized.bodyBytes({ n })).toBe(bytes);
+    expect(sized.resultBytes(n)).toBe(bytes);
+  });
+
+  it("is 0 where none is declared, and not known where the handler alone knows or the function fails", () => {
+    expect([nothing.bodyBytes({}), nothing.resultBytes(undefined)]).toEqual([0, 0]);
+    expect(method({ params: {}, body: "manual" }).bodyBytes({})).toBeUndefined();
+    const failing = () => {
+      throw new Error("no");
+    };
+    expect(method({ params: {}, body: failing }).bodyBytes({})).toBeUndefined();
   });
 });
 

@@ -6,7 +6,8 @@ import { createServer as createPlainServer, type Socket } from "node:net";
 import { createServer } from "node:tls";
 import { HbiError } from "hbi";
 import { connect, type KeyPair, serve } from "hbi/node";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { connectTls, whenAdmitted } from "../../src/wire/node-tls-dial.ts";
 import { Authority, LOCAL } from "../support/authority.ts";
 import { describeTls } from "./describe.ts";
 import { ask, barePlain, bareTls, heardBy, listening, type Served, serveWho, who } from "./support.ts";
@@ -123,6 +124,40 @@ describeTls("a TLS handshake", () => {
     else await expect(dialed).rejects.toThrow(refusal);
     foreign.close();
     await once(foreign, "close");
+  });
+
+  it.each(["TLSv1.2", "TLSv1.3"] as const)(
+    "is over when the server has decided, not when its time is: %s",
+    async (version) => {
+      const foreign = createServer({ ...pair, minVersion: version, maxVersion: version }, (socket) => socket.resume());
+      const port = await listening(foreign);
+      vi.useFakeTimers({ toFake: ["setTimeout"] }); // stands still
+      try {
+        const socket = connectTls({ host, port }, host, { ca: authority.cert });
+        await new Promise<void>((admitted, refused) => whenAdmitted(socket, "there", admitted, refused));
+        expect(socket.getProtocol()).toBe(version);
+        socket.destroy();
+      } finally {
+        vi.useRealTimers();
+      }
+      foreign.close();
+      await once(foreign, "close");
+    },
+  );
+
+  it("says nothing any more of a socket that is gone when the verdict comes", async () => {
+    const socket = connectTls({ host, port: served.port }, host, { ca: authority.cert });
+    const said: string[] = [];
+    socket.once("session", () => socket.destroy());
+    whenAdmitted(
+      socket,
+      "there",
+      () => void said.push("admitted"),
+      () => void said.push("refused"),
+    );
+    await once(socket, "close");
+    for (let i = 0; i < 5; i++) await new Promise(setImmediate);
+    expect(said).toEqual([]);
   });
 
   describe("with somebody who speaks no TLS", () => {
@@ -265,6 +300,11 @@ describeTls("a TLS handshake", () => {
       ["a key of another certificate", () => ({ ...pair, key: authority.server().key }), "key values mismatch"],
       ["no key", () => ({ cert: pair.cert }), "needs a key and a cert"],
       ["no PEM", () => ({ key: "key", cert: "cert" }), "unusable key, cert or ca"],
+      [
+        "a word that is none",
+        () => ({ ...pair, ca: authority.cert, clientCertificate: "no" }),
+        "tls.clientCertificate",
+      ],
       ["an old version", () => ({ ...pair, minVersion: "TLSv1" }), "tls.minVersion"],
       ["a misspelt one", () => ({ ...pair, minversion: "TLSv1.3" }), "tls.minversion is not an option"],
       ["nobody who issues", () => ({ ...pair, clientCertificate: "required" }), "who issues them"],

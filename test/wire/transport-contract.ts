@@ -104,6 +104,46 @@ export function keepsTheContract(name: string, connect: () => Promise<[Transport
       await r.until(() => r.closed.length > 0);
     });
 
+    it("sends nothing for nothing, and drops what is written behind the end", async () => {
+      const [left, right] = await connect();
+      const [l, r] = [new Collector(), new Collector()];
+      left.start(l);
+      right.start(r);
+      right.resume(); // nobody has paused it
+      left.write("");
+      left.write(new Uint8Array(0));
+      left.write("all");
+      left.end();
+      left.end();
+      left.write("more");
+      await r.until(() => r.hasEnded);
+      expect(r.chunks.every((chunk) => chunk.length > 0)).toBe(true);
+      expect(r.text).toBe("all");
+      right.end();
+      await l.until(() => l.closed.length > 0);
+      await r.until(() => r.closed.length > 0);
+      left.write("more");
+      left.end();
+      left.destroy();
+      for (let i = 0; i < 5; i++) await new Promise(setImmediate);
+      expect([r.text, l.closed, r.closed]).toEqual(["all", [undefined], [undefined]]);
+    });
+
+    it("tells who starts it late that it is closed, once and not inside the call", async () => {
+      const [left, right] = await connect();
+      const [first, late] = [new Collector(), new Collector()];
+      left.start(first);
+      right.destroy();
+      await first.until(() => first.hasEnded || first.closed.length > 0);
+      left.destroy();
+      await first.until(() => first.closed.length > 0);
+      right.start(late);
+      expect(late.closed).toEqual([]);
+      await late.until(() => late.closed.length > 0);
+      for (let i = 0; i < 5; i++) await new Promise(setImmediate);
+      expect([first.closed.length, late.closed.length, late.bytes]).toEqual([1, 1, 0]);
+    });
+
     it("drops what is under way when destroyed, and tells both sides once", async () => {
       const [left, right] = await connect();
       const [l, r] = [new Collector(), new Collector()];

@@ -52,6 +52,12 @@ describe("dialing", () => {
     });
   });
 
+  it("names the place as it would be dialed again: an address of IPv6, a path", async () => {
+    const dial = (address: Parameters<typeof dialSocket>[0]) => dialSocket(address, { timeoutMs: 5_000 });
+    await expect(dial({ host: "::1", port: 1 })).rejects.toThrow("could not connect: [::1]:1");
+    await expect(dial({ path: "/nowhere/hbi" })).rejects.toThrow("could not connect: /nowhere/hbi");
+  });
+
   it("is given up by its signal", async () => {
     const abort = new AbortController();
     const dialed = dialSocket({ host: "127.0.0.1", port }, { timeoutMs: 5_000, signal: abort.signal });

@@ -60,6 +60,15 @@ it("gives a buffer back when it may be changed: what was sent stays what it was"
   expect(reader.chunks.join("")).not.toContain("b");
 });
 
+it("gives a large buffer back at once where the transport has taken all of it", () => {
+  const written: unknown[] = [];
+  const transport = { bufferedBytes: 0, write: (chunk: unknown) => void written.push(chunk) };
+  const wire = new Wire(transport as never, resolveLimits(), new ManualClock(), { wireStuck: () => undefined });
+  const chunk = new Uint8Array(200_000);
+  expect(wire.bytes(chunk)).toBeUndefined();
+  expect(written).toEqual([chunk]);
+});
+
 it("is writable below the high-water mark and not above, until the peer has read", async () => {
   const { wire, reader } = wired({ sendHighWaterBytes: 1_000 });
   reader.transport.pause();
@@ -85,6 +94,34 @@ it("rejects who waits when it ends", async () => {
   wire.end();
   await expect(writable).rejects.toMatchObject({ code: "unavailable" });
   await expect(wire.bytes(new Uint8Array(5))).rejects.toMatchObject({ code: "unavailable" });
+});
+
+it("lets who waits wait on where the next bytes are too many again, and no longer than these", async () => {
+  const { wire, reader } = wired({ sendHighWaterBytes: 10 });
+  const order: string[] = [];
+  wire.text("x".repeat(100));
+  wire.whenWritable()?.then(() => order.push("writable"));
+  wire.flush();
+  wire.text("y".repeat(11)); // before the transport has said that it has nothing left
+  wire.onDrain();
+  await Promise.resolve();
+  expect(order).toEqual([]);
+  await quiet();
+  expect(order).toEqual(["writable"]);
+  expect(reader.bytes).toBe(111);
+});
+
+it("writes nothing behind its end, whatever is handed in, and ends once", async () => {
+  const { wire, reader } = wired();
+  wire.text("all");
+  wire.end();
+  wire.text("more");
+  wire.own(Uint8Array.of(0x78));
+  await expect(wire.bytes(new Uint8Array(20_000))).rejects.toMatchObject({ code: "unavailable" });
+  wire.end();
+  await quiet();
+  expect(reader.chunks).toEqual(["all"]);
+  expect([wire.bufferedBytes, wire.writtenBytes]).toEqual([0, 3]);
 });
 
 it("maxSendBufferBytes: holds N bytes and is stuck at N + 1", async () => {
