@@ -4,7 +4,7 @@
 import { describe, expect, it } from "vitest";
 import { kept } from "../fuzz/engine/corpus.ts";
 import { guarded } from "../fuzz/engine/guards.ts";
-import { generated } from "../fuzz/engine/run.ts";
+import { generated } from "../fuzz/engine/inputs.ts";
 import { TARGETS } from "../fuzz/targets/all.ts";
 
 const GENERATED = 150;

@@ -3,8 +3,10 @@
  */
 import { TARGETS } from "../targets/all.ts";
 import { guarded } from "./guards.ts";
+import { stackOf } from "./run.ts";
 
 const target = TARGETS.get(process.env["HBI_FUZZ_TARGET"] ?? "");
+if (target !== undefined) Error.stackTraceLimit = stackOf(target);
 
 export async function fuzz(data: Uint8Array): Promise<void> {
   if (target === undefined) throw new Error("HBI_FUZZ_TARGET names no target");

@@ -2,11 +2,12 @@
  * Guided by coverage: the same target under Jazzer.js, in a process of its own, where its addon loads. It needs glibc 2.38, or the
  * libraries that scripts/fuzz-libc.mjs brings along.
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { folderOf, keep } from "./corpus.ts";
-import { generated, type RunReport, smallest, wrongWith } from "./run.ts";
+import { generated } from "./inputs.ts";
+import { type Bounds, type OnProgress, type RunReport, smallest, wrongWith } from "./run.ts";
 import type { Target } from "./target.ts";
 
 const cache = fileURLToPath(new URL("../../", import.meta.url)); // compiled: fuzz/.cache/
@@ -16,9 +17,17 @@ const fuzz = fileURLToPath(new URL("../../../", import.meta.url));
 const GENERATED = 200;
 /** of what has grown: so many, the smallest, are worth keeping */
 const KEPT = 40;
+/** The end of what the fuzzer tells: its numbers, and a stack. */
+const TOLD_LENGTH = 100_000;
+const TELL_EVERY_MS = 1_000;
 
 /** Undefined: it can't be had here. */
-export async function guidedRun(target: Target, seconds: number, seed: number): Promise<RunReport | undefined> {
+export async function guidedRun(
+  target: Target,
+  bounds: Bounds,
+  seed: number,
+  onProgress?: OnProgress,
+): Promise<RunReport | undefined> {
   const node = nodeThatLoads();
   if (node === undefined) return undefined;
   const { name, words } = target;
@@ -28,37 +37,51 @@ export async function guidedRun(target: Target, seconds: number, seed: number): 
   for (const made of [corpus, grown, artifacts]) mkdirSync(made, { recursive: true });
   for (let i = 0; i < GENERATED; i++) writeFileSync(`${grown}generated-${i}`, generated(target, seed, i));
   writeFileSync(`${folder}words`, words.map((word) => `"${escaped(word)}"\n`).join(""));
-  const [command = process.execPath, ...args] = node;
-  const { status, stderr } = spawnSync(
-    command,
+  const { seconds, executions } = bounds;
+  const startMs = performance.now();
+  const { status, stderr } = await ended(
     [
-      ...args,
+      ...node,
       ...[`${fuzz}node_modules/@jazzer.js/core/dist/cli.js`, `${cache}fuzz/engine/guided-entry.js`, grown, corpus],
-      ...[
-        "--includes",
-        ".cache/src/",
-        "--excludes",
-        "node_modules",
-        "--timeout",
-        "20000",
-        "--disable_bug_detectors",
-        ".*",
-      ],
-      ...["--", `-max_total_time=${Math.ceil(seconds)}`, `-seed=${seed}`, "-max_len=4096", `-dict=${folder}words`],
+      ...["--includes", ".cache/src/", "--excludes", "node_modules", "--timeout", "20000"],
+      ...["--disable_bug_detectors", ".*", "--", `-seed=${seed}`, "-max_len=4096", `-dict=${folder}words`],
+      ...(seconds === undefined ? [] : [`-max_total_time=${Math.ceil(seconds)}`]),
+      ...(executions === undefined ? [] : [`-runs=${executions}`]),
       ...[`-artifact_prefix=${artifacts}`, "-print_final_stats=1"],
     ],
-    { cwd: fuzz, encoding: "utf8", maxBuffer: 1 << 28, env: { ...process.env, HBI_FUZZ_TARGET: name } },
+    name,
+    onProgress,
   );
   const runs = Number(/number_of_executed_units: (\d+)/.exec(stderr)?.[1] ?? 0);
-  const rate = Number(/average_exec_per_sec: +(\d+)/.exec(stderr)?.[1] ?? 0);
   if (status === 0 && runs === 0) throw new Error(`the fuzzer ran nothing:\n${stderr.slice(-4_000)}`);
-  const report = { runs, seconds: rate === 0 ? seconds : runs / rate, isGuided: true };
+  const report = { runs, seconds: (performance.now() - startMs) / 1_000, isGuided: true };
   if (status === 0) return { ...report, found: undefined };
   const [artifact] = readdirSync(artifacts);
   if (artifact === undefined) throw new Error(`the fuzzer failed:\n${stderr.slice(-4_000)}`);
   const input = new Uint8Array(readFileSync(`${artifacts}${artifact}`));
   const why = (await wrongWith(target, input, true)) ?? `only under the fuzzer:\n${stderr.slice(-2_000)}`;
   return { ...report, found: await smallest(target, input, undefined, why) };
+}
+
+/** Runs the fuzzer, which tells on the way how many it has run: at each input that reaches more, and at powers of two. */
+function ended([command = process.execPath, ...args]: readonly string[], name: string, onProgress?: OnProgress) {
+  const child = spawn(command, args, {
+    cwd: fuzz,
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, HBI_FUZZ_TARGET: name },
+  });
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr = (stderr + text).slice(-TOLD_LENGTH);
+  });
+  const telling = setInterval(() => {
+    const told = [...stderr.matchAll(/^#(\d+)\t/gm)].at(-1)?.[1];
+    onProgress?.(Number(told ?? 0));
+  }, TELL_EVERY_MS);
+  return new Promise<{ readonly status: number | null; readonly stderr: string }>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (status) => resolve({ status, stderr }));
+  }).finally(() => clearInterval(telling));
 }
 
 /** Takes the smallest of what has grown into the corpus that is kept. */

@@ -5,18 +5,32 @@ import type { Random } from "../../test/simulation/random.ts";
 
 const MAX_BYTES = 4_096;
 
-export function mutated(random: Random, input: Uint8Array, other: Uint8Array, words: readonly string[]): Uint8Array {
+/** Each as often as it is worth it. */
+const CHANGES = [
+  ...(["flip", "flip", "flip", "set", "set", "cut", "cut", "cut"] as const),
+  ...(["double", "double", "splice", "splice", "word", "word", "word", "word"] as const),
+] as const;
+
+const LENGTHS = [1, 2, 8, 64] as const;
+const NO_WORD = new TextEncoder().encode("0");
+
+export function mutated(
+  random: Random,
+  input: Uint8Array,
+  other: Uint8Array,
+  words: readonly Uint8Array[],
+): Uint8Array {
   let bytes = input;
   for (let left = random.between(1, 4); left > 0; left--) bytes = once(random, bytes, other, words);
   return bytes.subarray(0, MAX_BYTES);
 }
 
-function once(random: Random, bytes: Uint8Array, other: Uint8Array, words: readonly string[]): Uint8Array {
+function once(random: Random, bytes: Uint8Array, other: Uint8Array, words: readonly Uint8Array[]): Uint8Array {
   const at = random.below(bytes.length + 1);
-  const length = random.between(1, random.pick([1, 2, 8, 64]));
+  const length = random.between(1, random.pick(LENGTHS));
   const head = bytes.subarray(0, at);
   const tail = bytes.subarray(at);
-  switch (random.weighted({ flip: 3, set: 2, cut: 3, double: 2, splice: 2, word: 4 })) {
+  switch (CHANGES[random.below(CHANGES.length)] ?? "flip") {
     case "flip":
       return changed(bytes, at, (byte) => byte ^ (1 << random.below(8)));
     case "set":
@@ -30,7 +44,7 @@ function once(random: Random, bytes: Uint8Array, other: Uint8Array, words: reado
       return joined(head, other.subarray(from, from + length), tail);
     }
     case "word":
-      return joined(head, new TextEncoder().encode(words[random.below(Math.max(words.length, 1))] ?? "0"), tail);
+      return joined(head, words[random.below(Math.max(words.length, 1))] ?? NO_WORD, tail);
   }
 }
 

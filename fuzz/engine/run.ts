@@ -1,13 +1,15 @@
 /**
- * A run of one target without coverage: input after input until the time is over. Each follows from the seed and its number.
+ * A run of one target without coverage: input after input until there were enough, or the time is over.
  */
-import fc from "fast-check";
-import { Random } from "../../test/simulation/random.ts";
-import { keep, kept } from "./corpus.ts";
-import { checkGrowth, guarded } from "./guards.ts";
+import { keep } from "./corpus.ts";
+import { checkGrowth, checkRejections, guarded, timed } from "./guards.ts";
+import { Inputs } from "./inputs.ts";
 import { Memory } from "./memory.ts";
-import { mutated, smaller } from "./mutation.ts";
+import { smaller } from "./mutation.ts";
+import { checkPrototypes, restorePrototypes } from "./prototypes.ts";
 import { type Target, Violation } from "./target.ts";
+import { turn } from "./turn.ts";
+import { Worst } from "./worst.ts";
 
 export interface Found {
   /** which input of the seed; undefined where the fuzzer has made it */
@@ -23,64 +25,125 @@ export interface RunReport {
   readonly seconds: number;
   readonly isGuided: boolean;
   readonly found: Found | undefined;
+  /** of text, without coverage: the most that one reading of any input took for each KiB */
+  readonly worst?: Worst;
 }
 
-const GROWTH_EVERY = 250;
-const MEMORY_EVERY = 4_000;
+/** What ends a run, whichever comes first. */
+export interface Bounds {
+  readonly seconds?: number;
+  readonly executions?: number;
+}
 
-/** @param only this one of the inputs, whatever the time */
-export async function run(target: Target, seconds: number, seed: number, only?: number): Promise<RunReport> {
+/** Called now and then with how many there were. */
+export type OnProgress = (runs: number) => void;
+
+interface Wrong {
+  readonly number: number;
+  readonly why: string;
+  readonly input: Uint8Array;
+}
+
+/** The part of the time for looking at growth. */
+const GROWTH_SHARE = 0.05;
+/** Prototypes and rejections are looked at after so many: what is found then is looked for one by one. */
+const LOOK_EVERY = 64;
+const MEMORY_EVERY_MS = 5_000;
+const FULL_STACK = 20;
+
+export async function run(target: Target, bounds: Bounds, seed: number, onProgress?: OnProgress): Promise<RunReport> {
+  const { seconds = Number.POSITIVE_INFINITY, executions = Number.POSITIVE_INFINITY } = bounds;
   const startMs = performance.now();
-  const start = [...kept("findings", target.name), ...kept("corpus", target.name)].map(({ input }) => input);
+  const inputs = new Inputs(target, seed);
+  const worst = new Worst(target.readOnce);
   const memory = new Memory();
-  let runs = 0;
-  const report = (found?: Found): RunReport => {
-    return { runs, seconds: (performance.now() - startMs) / 1_000, isGuided: false, found };
-  };
-  for (let number = only ?? 0; only === undefined || number === only; number++) {
-    if (only === undefined && report().seconds >= seconds) break;
-    const input = inputOf(target, start, seed, number);
+  let [runs, nowMs, growthMs, lookedMs] = [0, startMs, 0, startMs];
+  const next = async (): Promise<Wrong | undefined> => {
+    const [number, input] = [runs, inputs.at(runs)];
     runs += 1;
-    const why = await wrongWith(target, input, number % GROWTH_EVERY === 0);
-    if (why !== undefined) return report(await smallest(target, input, number, why));
-    const grown = runs % MEMORY_EVERY === 0 ? memory.look() : undefined;
-    if (grown !== undefined) return report({ number, why: grown, input, file: "" });
+    let why = await wrong(() => timed(target, input));
+    nowMs = performance.now();
+    if (why === undefined && growthMs <= (nowMs - startMs) * GROWTH_SHARE && target.readOnce !== undefined) {
+      why = await wrong(() => checkGrowth(target, input, worst));
+      growthMs += performance.now() - nowMs;
+    }
+    worst.offer(input);
+    if (why !== undefined || runs % LOOK_EVERY === 0) {
+      const earlier = await lookBack(target, inputs, Math.floor(number / LOOK_EVERY) * LOOK_EVERY, number);
+      if (earlier !== undefined) return earlier;
+    }
+    if (why === undefined && nowMs - lookedMs >= MEMORY_EVERY_MS) {
+      lookedMs = nowMs;
+      why = memory.look();
+      worst.measureAgain();
+      onProgress?.(runs);
+    }
+    return why === undefined ? undefined : { number, why, input };
+  };
+  let found: Wrong | undefined;
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = stackOf(target);
+  try {
+    while (found === undefined && runs < executions && nowMs - startMs < seconds * 1_000) found = await next();
+    found ??= await lookBack(target, inputs, Math.floor(runs / LOOK_EVERY) * LOOK_EVERY, runs - 1);
+  } finally {
+    Error.stackTraceLimit = limit;
   }
-  return report();
+  worst.measureAgain(10);
+  const report = { runs, seconds: (performance.now() - startMs) / 1_000, isGuided: false, worst };
+  return { ...report, found: found && (await smallest(target, found.input, found.number, found.why)) };
 }
 
-/** First what is kept, then half of them generated, half of them changed. */
-function inputOf(target: Target, start: readonly Uint8Array[], seed: number, number: number): Uint8Array {
-  const known = start[number];
-  if (known !== undefined) return known;
-  const random = new Random(seed, number, 1);
-  const made = generated(target, seed, number);
-  if (random.chance(start.length === 0 ? 70 : 40)) return made;
-  const any = start[random.below(start.length)] ?? made;
-  const other = start[random.below(start.length)] ?? made;
-  return mutated(random, random.chance(50) ? any : made, other, target.words);
+/** One input of a run again. */
+export async function runOnly(target: Target, seed: number, number: number): Promise<RunReport> {
+  const startMs = performance.now();
+  const input = new Inputs(target, seed).at(number);
+  const why = await wrongWith(target, input, true);
+  const report = { runs: 1, seconds: (performance.now() - startMs) / 1_000, isGuided: false };
+  return { ...report, found: why === undefined ? undefined : await smallest(target, input, number, why) };
 }
 
-/** The generated input of that number. */
-export function generated(target: Target, seed: number, number: number): Uint8Array {
-  const random = new Random(seed, number, 2);
-  const source = { clone: () => source, next: () => random.below(2 ** 32) | 0, getState: () => [] };
-  return target.inputs.generate(new fc.Random(source as never), 3 + (number % 20)).value; // as pure-rand's generators
+/** Lines of an error's stack: they cost more than a reading. One where a stack could be told to a peer, since that would be seen. */
+export function stackOf({ readOnce }: Target): number {
+  return readOnce === undefined ? 1 : 0;
+}
+
+/** Whether any input since the last look left something behind, and which. */
+async function lookBack(target: Target, inputs: Inputs, from: number, to: number): Promise<Wrong | undefined> {
+  const why = await wrong(async () => {
+    await turn();
+    checkRejections();
+    checkPrototypes();
+  });
+  if (why === undefined) return undefined;
+  for (let number = from; number <= to; number++) {
+    const input = inputs.at(number);
+    const again = await wrongWith(target, input);
+    if (again !== undefined) return { number, why: again, input };
+  }
+  return { number: to, why, input: inputs.at(to) };
 }
 
 /** Why the input is a finding. */
-export async function wrongWith(target: Target, input: Uint8Array, looksAtGrowth = false): Promise<string | undefined> {
-  try {
+export function wrongWith(target: Target, input: Uint8Array, looksAtGrowth = false): Promise<string | undefined> {
+  return wrong(async () => {
     await guarded(target, input);
     if (looksAtGrowth) await checkGrowth(target, input);
+  });
+}
+
+async function wrong(look: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await look();
     return undefined;
   } catch (thrown) {
+    restorePrototypes(); // so that the next input is not blamed
     if (thrown instanceof Violation) return thrown.message;
     return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
   }
 }
 
-/** Makes it smaller, and keeps it. */
+/** Makes it smaller, keeps it, and tells it with the whole stack. */
 export async function smallest(
   target: Target,
   input: Uint8Array,
@@ -90,5 +153,9 @@ export async function smallest(
   const fails = async (fewer: Uint8Array) => (await wrongWith(target, fewer)) !== undefined;
   const least = (await fails(input)) ? await smaller(input, fails) : input;
   const file = keep("findings", target.name, least);
-  return { number, why: (await wrongWith(target, least)) ?? why, input: least, file };
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = FULL_STACK;
+  const told = await wrongWith(target, least);
+  Error.stackTraceLimit = limit;
+  return { number, why: told ?? why, input: least, file };
 }

@@ -2,7 +2,7 @@
  * One target for some seconds, with the fuzzer that follows coverage where there is one, else without; and what it tells.
  */
 import { guidedRun } from "./guided.ts";
-import { type RunReport, run } from "./run.ts";
+import { type RunReport, run, runOnly } from "./run.ts";
 import type { Target } from "./target.ts";
 
 export interface SessionOptions {
@@ -14,19 +14,29 @@ export interface SessionOptions {
   readonly isPlain: boolean;
 }
 
-export async function runTarget(target: Target, options: SessionOptions): Promise<RunReport> {
-  const { seconds, seed, only, isPlain } = options;
-  const guided = isPlain || only !== undefined ? undefined : await guidedRun(target, seconds, seed);
-  const report = guided ?? (await run(target, seconds, seed, only));
+export async function runTarget(target: Target, { seconds, seed, only, isPlain }: SessionOptions): Promise<RunReport> {
+  const report = await (only === undefined ? runFor(target, seconds, seed, isPlain) : runOnly(target, seed, only));
   tell(target, report, seed);
   return report;
 }
 
-function tell({ name }: Target, { runs, seconds, isGuided, found }: RunReport, seed: number): void {
+async function runFor(target: Target, seconds: number, seed: number, isPlain: boolean): Promise<RunReport> {
+  const guided = isPlain ? undefined : await guidedRun(target, { seconds }, seed);
+  return guided ?? (await run(target, { seconds }, seed));
+}
+
+function tell(target: Target, report: RunReport, seed: number): void {
+  const { runs, seconds, isGuided, found } = report;
   const rate = Math.round(runs / Math.max(seconds, 0.001));
   const how = isGuided ? ", by coverage" : "";
   const end = found === undefined ? "nothing found" : "FOUND";
-  console.log(`${name.padEnd(12)}${runs} inputs in ${seconds.toFixed(1)} s${how}, ${rate}/s, seed ${seed}: ${end}`);
+  console.log(
+    `${target.name.padEnd(12)}${runs} inputs in ${seconds.toFixed(1)} s${how}, ${rate}/s, seed ${seed}: ${end}`,
+  );
+  tellFound(target, report, seed);
+}
+
+export function tellFound({ name }: Target, { found }: RunReport, seed: number): void {
   if (found === undefined) return;
   const { why, input, file, number } = found;
   console.error(`  ${why.replaceAll("\n", "\n  ")}`);

@@ -12,10 +12,12 @@ export interface Target {
   readonly inputs: fc.Arbitrary<Uint8Array>;
   /** Words that a fuzzer puts in. */
   readonly words: readonly string[];
-  /** Whether it may take as long as it is: an input twice as long is this one twice. */
-  readonly isText: boolean;
   /** What a run may take, beside the time for each KiB: turns of the event loop take their own. */
   readonly baseMs: number;
+  /** How many of a hundred executions of all targets are its: what is read costs little, what has turns of the event loop much. */
+  readonly share: number;
+  /** Of text, which may take as long as it is: one reading of it as a program does it, whose time is told for each KiB. */
+  readonly readOnce?: (input: Uint8Array) => void;
   /** Runs it. What it throws, but for a `Violation`, is a finding as well. */
   run(input: Uint8Array): void | Promise<void>;
 }
@@ -23,6 +25,7 @@ export interface Target {
 /** Something does not hold. */
 export class Violation extends Error {}
 
-export function must(holds: boolean, what: string): asserts holds {
-  if (!holds) throw new Violation(what);
+/** @param what a function where to say it costs more than to look */
+export function must(holds: boolean, what: string | (() => string)): asserts holds {
+  if (!holds) throw new Violation(typeof what === "string" ? what : what());
 }

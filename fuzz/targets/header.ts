@@ -12,64 +12,105 @@ import { must, type Target, Violation } from "../engine/target.ts";
 
 const SETTINGS: readonly LimitOptions[] = [{}, { maxPacketBytes: 20 }];
 const LIMITS = SETTINGS.map((options) => resolveLimits(options));
+const DEFAULTS = resolveLimits();
+const encoder = new TextEncoder();
 
 export const header: Target = {
   name: "header",
   about: "bytes into the packet reader: the same packets and the same refusal, whole and in any pieces",
   words: ["[", "]", "#", "0", "9", "[0#]", "[3#co_begin]101", "[999999999#]", "[1#err]", "\ufeff", "co_ack_", "[01#]"],
-  isText: true,
   baseMs: 50,
+  share: 42,
   inputs: fc
     .array(fc.oneof({ weight: 5, arbitrary: packets() }, { weight: 1, arbitrary: fc.uint8Array({ maxLength: 6 }) }), {
       maxLength: 6,
     })
     .map((parts) => joined(...parts)),
+  readOnce(input) {
+    const reader = new PacketReader(DEFAULTS);
+    const reading = new Reading(reader, input, undefined);
+    for (let at = 0; at < input.length && !reading.isRefused; at++) {
+      reader.push(input.subarray(at, at + 1)); // the most that it can cost
+      reading.goOn();
+    }
+  },
   run(input) {
+    const ways = SIZES.map((sizeAt) => pieces(input, sizeAt));
     for (const limits of LIMITS) {
-      const whole = read(new PacketReader(limits), input, () => input.length);
-      for (const size of [() => 1, (at: number) => 1 + (at % 7), (at: number) => 1 + ((at * 31) % 100)]) {
-        const cut = read(new PacketReader(limits), input, size);
-        must(cut === whole, `whole: ${whole}\nin pieces: ${cut}`);
-      }
-      const late = readLate(new PacketReader(limits), input);
-      must(late === whole, `whole: ${whole}\nin pieces that have all arrived before: ${late}`);
+      const whole = readWhole(new PacketReader(limits), input);
+      for (const chunks of ways) read(new PacketReader(limits), input, chunks, whole);
+      readLate(new PacketReader(limits), input, ways[0] ?? [], whole);
     }
   },
 };
 
-/** What was read, as it arrives. */
-function read(reader: PacketReader, input: Uint8Array, sizeAt: (at: number) => number): string {
-  const reading = new Reading(reader, input);
-  for (let at = 0; at < input.length && !reading.isRefused; ) {
+/** How long a piece is that begins there. The first: byte by byte. */
+const SIZES: readonly ((at: number) => number)[] = [() => 1, (at) => 1 + (at % 7), (at) => 1 + ((at * 31) % 100)];
+
+function pieces(input: Uint8Array, sizeAt: (at: number) => number): readonly Uint8Array[] {
+  const chunks: Uint8Array[] = [];
+  for (let at = 0; at < input.length; ) {
     const chunk = input.subarray(at, at + sizeAt(at));
+    chunks.push(chunk);
     at += chunk.length;
+  }
+  return chunks;
+}
+
+function readWhole(reader: PacketReader, input: Uint8Array): Reading {
+  const reading = new Reading(reader, input, undefined);
+  if (input.length > 0) {
+    reader.push(input);
+    reading.goOn();
+    checkHeld(reader, input.length);
+  }
+  return reading;
+}
+
+/** Read as it arrives: the same. */
+function read(reader: PacketReader, input: Uint8Array, chunks: readonly Uint8Array[], whole: Reading): void {
+  const reading = new Reading(reader, input, whole);
+  let arrived = 0;
+  for (const chunk of chunks) {
+    if (reading.isRefused) break;
+    arrived += chunk.length;
     reader.push(chunk);
     reading.goOn();
-    must(reader.bufferedBytes <= at + 64 * at, `${reader.bufferedBytes} bytes are held of ${at}`);
+    checkHeld(reader, arrived);
   }
-  return reading.end();
+  reading.end();
 }
 
-/** What was read, when all of it has arrived byte by byte. */
-function readLate(reader: PacketReader, input: Uint8Array): string {
-  for (let at = 0; at < input.length; at++) reader.push(input.subarray(at, at + 1));
-  const reading = new Reading(reader, input);
+/** Read when all of it has arrived byte by byte: the same. */
+function readLate(reader: PacketReader, input: Uint8Array, bytes: readonly Uint8Array[], whole: Reading): void {
+  for (const byte of bytes) reader.push(byte);
+  const reading = new Reading(reader, input, whole);
   if (input.length > 0) reading.goOn();
-  return reading.end();
+  reading.end();
 }
 
-/** Takes packets, and behind a script as much raw data as its length says. What was taken is what was there, written again. */
+function checkHeld(reader: PacketReader, arrived: number): void {
+  must(reader.bufferedBytes <= arrived + 64 * arrived, () => `${reader.bufferedBytes} bytes are held of ${arrived}`);
+}
+
+/** Takes packets, and behind a script as much raw data as its length says. What is taken whole is what is there, written again;
+ *  in pieces it is the same, at the same place. */
 class Reading {
   isRefused = false;
   readonly #reader: PacketReader;
   readonly #input: Uint8Array;
+  /** the same, read whole */
+  readonly #whole: Reading | undefined;
   readonly #seen: string[] = [];
+  /** where each packet ends */
+  readonly #ends: number[] = [];
   #at = 0;
   #rawLeft = 0;
 
-  constructor(reader: PacketReader, input: Uint8Array) {
+  constructor(reader: PacketReader, input: Uint8Array, whole: Reading | undefined) {
     this.#reader = reader;
     this.#input = input;
+    this.#whole = whole;
   }
 
   goOn(): void {
@@ -79,12 +120,12 @@ class Reading {
       if (thrown instanceof Violation) throw thrown;
       checkError(thrown);
       this.isRefused = true;
-      this.#seen.push(`${thrown.reason} ${thrown.message}`);
+      this.#saw(`${thrown.reason} ${thrown.message}`);
     }
   }
 
   #takeRaw(): boolean {
-    const view = this.#reader.raw(this.#rawLeft);
+    const view = this.#rawLeft > 0 ? this.#reader.raw(this.#rawLeft) : undefined;
     if (view === undefined) return false;
     this.#rawLeft -= view.length;
     this.#was(view);
@@ -95,21 +136,46 @@ class Reading {
     const packet = this.#rawLeft > 0 ? undefined : this.#reader.next();
     if (packet === undefined) return false;
     const { directive, text } = packet;
-    this.#seen.push(`${directive} ${JSON.stringify(text)}`);
-    this.#was(new TextEncoder().encode(encodePacket(directive, text)));
+    this.#saw(`${directive} ${text}`);
+    const end = this.#whole === undefined ? undefined : this.#whole.#ends[this.#seen.length - 1];
+    if (end === undefined) this.#was(encoder.encode(encodePacket(directive, text)));
+    else this.#at = end; // the same packet was compared there
+    this.#ends.push(this.#at);
     if (directive === "") this.#rawLeft = text.length % 5;
     return true;
   }
 
+  #saw(what: string): void {
+    const at = this.#seen.push(what) - 1;
+    if (this.#whole !== undefined && what !== this.#whole.#seen[at]) this.#differs();
+  }
+
   #was(bytes: Uint8Array): void {
     for (const byte of bytes) {
-      must(byte === this.#input[this.#at], `read as ${this.#seen.at(-1)}, but other bytes are at ${this.#at}`);
+      if (byte !== this.#input[this.#at]) {
+        throw new Violation(`read as ${this.#seen.at(-1)}, but other bytes are at ${this.#at}`);
+      }
       this.#at += 1;
     }
   }
 
-  end(): string {
-    return [...this.#seen, this.#at, this.#rawLeft, this.isRefused ? "" : this.#reader.phase].join("|");
+  /** As it was read whole. */
+  end(): void {
+    if (this.#whole === undefined) return;
+    const isSame = this.#seen.length === this.#whole.#seen.length && this.#last === this.#whole.#last;
+    if (!isSame) this.#differs();
+  }
+
+  get #last(): string {
+    return `${this.#at} ${this.#rawLeft} ${this.isRefused ? "refused" : this.#reader.phase}`;
+  }
+
+  #differs(): never {
+    throw new Violation(`whole: ${this.#whole}\nin pieces: ${this}`);
+  }
+
+  toString(): string {
+    return JSON.stringify([...this.#seen, this.#last]);
   }
 }
 
@@ -122,8 +188,8 @@ function packets(): fc.Arbitrary<Uint8Array> {
   return fc
     .tuple(fc.constantFrom(...DIRECTIVES), text, off, fc.uint8Array({ maxLength: 4 }))
     .map(([directive, payload, more, raw]) => {
-      const bytes = new TextEncoder().encode(payload);
-      const head = new TextEncoder().encode(`[${Math.max(bytes.length + more, 0)}#${directive}]`);
+      const bytes = encoder.encode(payload);
+      const head = encoder.encode(`[${Math.max(bytes.length + more, 0)}#${directive}]`);
       return directive === "" ? joined(head, bytes, raw.subarray(0, payload.length % 5)) : joined(head, bytes);
     });
 }

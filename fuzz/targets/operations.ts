@@ -26,8 +26,8 @@ export const operations: Target = {
   name: "operations",
   about: "operations of conversations of both sides, in any order: every promise settles and nothing is left",
   words: [],
-  isText: false,
   baseMs: 1_000,
+  share: 4,
   inputs: fc.uint8Array({ minLength: 4, maxLength: 160 }),
   async run(input) {
     const world = new World(new Drawing(input));
@@ -94,6 +94,19 @@ const CODES = [
   "",
 ] as const;
 
+/** Made once: their schemas cost more than a run. */
+const METHODS = {
+  f: method({ params: { n }, result: n }),
+  note: method({ params: { n } }),
+  held: method({ params: { n }, result: n }),
+  take: method({ params: { n }, body: ({ n }) => n, result: n }),
+  give: method({ params: { n } }),
+  back: method({ params: { n } }),
+  fails: method({ params: { n } }),
+  ask: method({ params: { n }, result: n }),
+  manual: method({ params: { n }, body: "manual" }),
+};
+
 async function* failing(): AsyncGenerator<Uint8Array> {
   yield new Uint8Array(2);
   throw new HbiError("aborted", "the source fails");
@@ -129,36 +142,33 @@ class World {
 
   #env(): HostingEnv {
     const env = new HostingEnv();
-    const result = n;
-    env.expose("f", method({ params: { n }, result }), ({ n }) => n);
-    env.expose("note", method({ params: { n } }), () => undefined);
+    env.expose("f", METHODS.f, ({ n }) => n);
+    env.expose("note", METHODS.note, () => undefined);
     env.expose(
       "held",
-      method({ params: { n }, result }),
+      METHODS.held,
       ({ n }, co) =>
         new Promise((resolve) => {
           this.#gates.push(() => resolve(n));
           co.signal.addEventListener("abort", () => resolve(n));
         }),
     );
-    env.expose("take", method({ params: { n }, body: ({ n }) => n, result }), async ({ n }, co) => {
+    env.expose("take", METHODS.take, async ({ n }, co) => {
       await co.recvData(new Uint8Array(n));
       return n;
     });
-    env.expose("give", method({ params: { n } }), async ({ n }, co) => {
+    env.expose("give", METHODS.give, async ({ n }, co) => {
       await co.sendObj(String(n));
       await co.sendData(new Uint8Array(n));
     });
-    env.expose("back", method({ params: { n } }), async (_, co) => co.sendCode("note(1)"));
-    env.expose("fails", method({ params: { n } }), () => {
+    env.expose("back", METHODS.back, async (_, co) => co.sendCode("note(1)"));
+    env.expose("fails", METHODS.fails, () => {
       throw new HbiError("not_found", "on purpose");
     });
-    env.expose("ask", method({ params: { n }, result }), () =>
+    env.expose("ask", METHODS.ask, () =>
       env.po.converse(async (co) => co.getObj("f(4)", n), { hasNoRawData: true, hasNoRawAnswer: true }),
     );
-    env.expose("manual", method({ params: { n }, body: "manual" }), async ({ n }, co) =>
-      co.recvData(new Uint8Array(n)),
-    );
+    env.expose("manual", METHODS.manual, async ({ n }, co) => co.recvData(new Uint8Array(n)));
     return env;
   }
 

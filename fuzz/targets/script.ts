@@ -12,11 +12,14 @@ import { checkError } from "../engine/guards.ts";
 import { must, type Target } from "../engine/target.ts";
 
 const LIMITS = [resolveLimits(), resolveLimits({ preset: "trusted" }), resolveLimits({ maxDepth: 4, maxNodes: 12 })];
+const [DEFAULTS = resolveLimits(), TRUSTED = resolveLimits()] = LIMITS;
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
 
 /** Grammar and the words of every peer: shared by what reads scripts. */
 export const scriptInputs = fc
   .oneof({ weight: 9, arbitrary: scripts(recordedScripts()) }, { weight: 1, arbitrary: nested() })
-  .map((text) => new TextEncoder().encode(text));
+  .map((text) => encoder.encode(text));
 export const scriptWords: readonly string[] = [
   ...[
     "(",
@@ -65,11 +68,15 @@ export const script: Target = {
   name: "script",
   about: "text into the parser: plain data within the limits, or a short refusal; what is written is read as the same",
   words: scriptWords,
-  isText: true,
   baseMs: 50,
+  share: 32,
   inputs: scriptInputs,
+  readOnce(input) {
+    const text = decoder.decode(input);
+    readOrRefuse(() => parseScript(text, DEFAULTS), text);
+  },
   run(input) {
-    const text = new TextDecoder().decode(input);
+    const text = decoder.decode(input);
     for (const limits of LIMITS) {
       const tree = readOrRefuse(() => parseScript(text, limits), text);
       if (tree !== undefined) {
@@ -106,7 +113,7 @@ function readOrRefuse<T>(read: () => T, text: string): T | undefined {
   } catch (thrown) {
     checkError(thrown);
     const told = /line \d+, column \d+$/.test(thrown.message) || thrown.code === "resource_exhausted" || text === "";
-    must(told, `it does not say where: ${thrown.message}`);
+    must(told, () => `it does not say where: ${thrown.message}`);
     return undefined;
   }
 }
@@ -116,11 +123,11 @@ function checkTree(tree: readonly unknown[], { maxDepth, maxNodes }: Limits): vo
   let nodes = 0;
   const walk = (value: unknown, depth: number): void => {
     nodes += 1;
-    must(depth <= maxDepth, `deeper than ${maxDepth}`);
+    must(depth <= maxDepth, () => `deeper than ${maxDepth}`);
     for (const part of partsOf(value)) walk(part, value instanceof Assignment ? depth : depth + 1);
   };
   for (const value of tree) walk(value, 0);
-  must(nodes <= maxNodes + tree.length, `${nodes} values, ${maxNodes} are allowed`);
+  must(nodes <= maxNodes + tree.length, () => `${nodes} values, ${maxNodes} are allowed`);
 }
 
 function partsOf(value: unknown): readonly unknown[] {
@@ -141,8 +148,8 @@ function checkWritten(value: unknown, limits: Limits): void {
     checkError(thrown);
     return;
   }
-  const again = parseValue(written, resolveLimits({ preset: "trusted" }));
-  must(isDeepStrictEqual(plain(again), plain(value)), `${written} is read as another value`);
+  const again = parseValue(written, TRUSTED);
+  must(isDeepStrictEqual(plain(again), plain(value)), () => `${written} is read as another value`);
 }
 
 /** Whether `repr` writes a part of it otherwise than it was read: constructors, and what has no form in JSON. */
