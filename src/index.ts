@@ -11,7 +11,8 @@ export { isConnectionLost, type OutgoingCall, type OutgoingInterceptor } from ".
 export type { HoCo } from "./endpoints/ho-co.ts";
 export type { HostingEnd } from "./endpoints/hosting-end.ts";
 export { HostingEnv } from "./endpoints/hosting-env.ts";
-export { type Dial, Link, type LinkOptions, type LinkState, type ReactionsOf } from "./endpoints/link.ts";
+export type { Dial, LinkState } from "./endpoints/line.ts";
+export { Link, type LinkOptions, type ReactionsOf } from "./endpoints/link.ts";
 export type { Peer } from "./endpoints/peer.ts";
 export type { CoOptions, PoCo } from "./endpoints/po-co.ts";
 export type { PostingEnd } from "./endpoints/posting-end.ts";

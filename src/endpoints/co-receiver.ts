@@ -8,7 +8,7 @@ import type { HostingEnv } from "../registry/hosting-env.ts";
 import { landValue } from "../registry/invoke.ts";
 import { validate } from "../registry/validate.ts";
 import type { Keeper } from "./keeper.ts";
-import { asBytes, type Buffers, RawIntake } from "./raw-intake.ts";
+import { asBytes, type Buffers, type RawIntake } from "./raw-intake.ts";
 import type { Wait, WaitHints, WaitOptions } from "./waits.ts";
 
 export type Schema = z.ZodType;
@@ -36,10 +36,10 @@ export class CoReceiver {
   #waiting: ObjectWait[] | undefined;
   #isReceivingData = false;
 
-  constructor(connection: Keeper, co: Receiving) {
+  constructor(connection: Keeper, co: Receiving, intake: RawIntake) {
     this.#connection = connection;
     this.#co = co;
-    this.intake = new RawIntake(connection.limits.maxBufferedBytes);
+    this.intake = intake;
   }
 
   get isWaitingForObject(): boolean {

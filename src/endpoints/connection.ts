@@ -20,7 +20,7 @@ import { PostingEnd } from "./posting-end.ts";
 import { type ReadHost, ReadTurn } from "./read-turn.ts";
 import { ReadWatch, type WatchHost } from "./read-watch.ts";
 import { SendTurn, type TurnTaker } from "./send-turn.ts";
-import { Waits } from "./waits.ts";
+import { ignore, Waits } from "./waits.ts";
 
 const LINGER_BYTES = 256 * 1024;
 const LINGER_MS = 1_000;
@@ -459,5 +459,3 @@ function withResolvers(): { promise: Promise<void>; resolve: () => void } {
   });
   return { promise, resolve };
 }
-
-function ignore(): void {}

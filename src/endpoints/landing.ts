@@ -9,8 +9,10 @@ import { checkResult, isPromise, runStep, stepParams } from "../registry/invoke.
 import type { Plan, Step } from "../registry/plan.ts";
 import type { RawIntake } from "./raw-intake.ts";
 
-/** The conversation whose packet is landed: PoCo for the answer to a posted one, HoCo for a hosted one. */
+/** The conversation whose packet is landed: PoAnswer for the answer to a posted one, HoCourse for a hosted one. */
 export interface LandingHost {
+  /** The conversation as handlers are given it. */
+  readonly co: unknown;
   readonly intake: RawIntake;
   readonly limits: Limits;
   /** Makes it the conversation being landed; gives the one that was, for `leave`. */
@@ -129,7 +131,7 @@ export class Landing {
   #begin(step: Step): unknown {
     const outer = this.#host.enter();
     try {
-      const params = stepParams(step, this.#env, this.#host);
+      const params = stepParams(step, this.#env, this.#host.co);
       if (!isPromise(params)) return this.#invoke(step, params);
       return params.then((ready) => this.#invokeLater(step, ready as object)); // see stepParams
     } finally {
@@ -157,7 +159,7 @@ export class Landing {
       this.#host.intake.announce(bytes);
     }
     this.#isAnnounced = true;
-    return runStep(step, params, this.#env, this.#host);
+    return runStep(step, params, this.#env, this.#host.co);
   }
 
   #end(step: Step, result: unknown): void {

@@ -6,7 +6,8 @@ import type { Service } from "../registry/service.ts";
 import { dialSocket } from "../wire/node-socket-transport.ts";
 import type { ClientTls } from "../wire/node-tls-options.ts";
 import { type Address, parseAddress } from "./address.ts";
-import { type Dial, Link, type LinkOptions, type ReactionsOf } from "./link.ts";
+import type { Dial } from "./line.ts";
+import { Link, type LinkOptions, type ReactionsOf } from "./link.ts";
 import type { Surplus } from "./service-env.ts";
 
 /** `tls`, also `{}`: over TLS, to a server that is verified. It is read for each connection. */

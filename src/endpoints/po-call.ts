@@ -15,7 +15,7 @@ import type { BracketReader, Keeper, PostedConversation } from "./keeper.ts";
 import { PoCo } from "./po-co.ts";
 import type { TurnTaker } from "./send-turn.ts";
 import { seqOf } from "./token.ts";
-import { withLanded } from "./waits.ts";
+import { ignore, withLanded } from "./waits.ts";
 
 export interface CallRequest {
   readonly code: string;
@@ -297,5 +297,3 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
 
 /** The call's own timer bounds it. */
 const FOREVER = { timeoutMs: Number.POSITIVE_INFINITY };
-
-function ignore(): void {}

@@ -13,7 +13,7 @@ import { type CoOptions, PoCo } from "./po-co.ts";
 import type { Buffers } from "./raw-intake.ts";
 import { SeqRing } from "./seq-ring.ts";
 import { callTokenSuffix, SeqCounter, seqOf } from "./token.ts";
-import { checkTimeout, unguarded, type WaitOptions } from "./waits.ts";
+import { checkTimeout, ignore, unguarded, type WaitOptions } from "./waits.ts";
 
 export class PostingEnd implements PostingDesk {
   readonly #connection: Keeper;
@@ -268,5 +268,3 @@ export class PostingEnd implements PostingDesk {
     for (const co of this.#live.toArray()) co.lose(error);
   }
 }
-
-function ignore(): void {}

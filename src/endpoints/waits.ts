@@ -141,4 +141,5 @@ export function unguarded<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-function ignore(): void {}
+/** For what is settled by nobody yet, and for failures that somebody else is told of. */
+export function ignore(): void {}

@@ -1,0 +1,325 @@
+/**
+ * HoCourse: the course of a hosted conversation, behind the HoCo that handlers are given: what arrives is landed, the work has a
+ * deadline, a failure ends it alone or with the connection. docs/protocol.md, "the host".
+ */
+import type { Timer } from "../clock.ts";
+import { failure, type HbiError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import { repr } from "../parser/repr.ts";
+import type { HostingEnv } from "../registry/hosting-env.ts";
+import { encodePacket, type Packet } from "../wire/packet.ts";
+import { CoReceiver, type Receiving, type Schema, type SchemaOutput } from "./co-receiver.ts";
+import { HoScripts, type Hosting } from "./ho-scripts.ts";
+import { type Answering, HoSender } from "./ho-sender.ts";
+import type { BracketReader, Keeper } from "./keeper.ts";
+import { RawIntake } from "./raw-intake.ts";
+import { HO_STAGES, type HoEvent, type HoStage, nextStage } from "./stages.ts";
+import type { Token } from "./token.ts";
+import type { Wait, WaitOptions } from "./waits.ts";
+
+export class HoCourse implements Hosting, Answering, Receiving {
+  readonly co: BracketReader;
+  readonly token: Token;
+  readonly intake: RawIntake;
+  readonly sender: HoSender;
+  env: HostingEnv;
+  readonly #connection: Keeper;
+  readonly #scripts: HoScripts;
+  readonly #beganAt: number;
+  #landedAt: number;
+  #receiver: CoReceiver | undefined;
+  #stage: HoStage = "recv";
+  #failure: HbiError | undefined;
+  #endWait: Wait<void> | undefined;
+  #abort: AbortController | undefined;
+  #timer: Timer | undefined;
+  #isReleased = false;
+
+  /** @param co what handlers are given, and the connection reads by */
+  constructor(co: BracketReader, connection: Keeper, env: HostingEnv, token: Token) {
+    this.co = co;
+    this.token = token;
+    this.env = env;
+    this.#connection = connection;
+    this.intake = new RawIntake(connection.limits.maxBufferedBytes);
+    this.#beganAt = connection.readMs;
+    this.#landedAt = this.#beganAt;
+    this.sender = new HoSender(connection, this, token);
+    this.#scripts = new HoScripts(connection, this, token);
+  }
+
+  get stage(): HoStage {
+    return this.#stage;
+  }
+
+  get failure(): HbiError | undefined {
+    return this.#failure;
+  }
+
+  get limits(): Limits {
+    return this.#connection.limits;
+  }
+
+  /** Made when somebody receives: most handlers don't. */
+  get receiver(): CoReceiver {
+    this.#receiver ??= new CoReceiver(this.#connection, this, this.intake);
+    return this.#receiver;
+  }
+
+  get remainingMs(): number {
+    const { deadlineMs = Number.POSITIVE_INFINITY } = this.token;
+    const now = this.#connection.clock.now();
+    const ms = Math.min(deadlineMs + this.#beganAt, this.limits.handlerTimeoutMs + this.#landedAt) - now;
+    return Math.max(ms, 0);
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#failure !== undefined) this.#abort.abort(this.#failure);
+    return this.#abort.signal;
+  }
+
+  /** Whether only the handler knows how much raw data comes next. */
+  get isManual(): boolean {
+    return this.#scripts.landing?.isManual ?? false;
+  }
+
+  async object<S extends Schema | undefined>(
+    schema: S,
+    options: WaitOptions,
+    env?: HostingEnv,
+  ): Promise<SchemaOutput<S>> {
+    if (this.intake.unreadBytes > 0) throw failure("body_unread");
+    if (this.#stage !== "recv" && !this.receiver.hasObject) throw failure("no_answer");
+    return this.receiver.object(schema, options, {}, env);
+  }
+
+  discardData(): void {
+    this.intake.discard();
+    if (this.#checkDrain()) this.#connection.pump();
+  }
+
+  async finishRecv(options: WaitOptions): Promise<void> {
+    if (this.#stage !== "recv") return;
+    if (this.#endWait === undefined) this.#endWait = this.#connection.waits.start(options);
+    const { promise } = this.#endWait; // the pump may settle and forget it at once
+    this.#connection.pump();
+    await promise;
+  }
+
+  async startSend(options: WaitOptions): Promise<void> {
+    await this.sender.untilAnswerable(options);
+    if (this.#stage === "work") this.#go("startSend");
+    await this.sender.open(options);
+  }
+
+  async close(options: WaitOptions): Promise<void> {
+    if (this.#stage === "recv") await this.finishRecv(options);
+    this.#finish();
+  }
+
+  // --- what arrives --------------------------------------------------------------------------------------------------
+
+  get wantsPacket(): boolean {
+    if (this.intake.pendingBytes > 0) return false;
+    const { landing } = this.#scripts;
+    if (this.#failure !== undefined || landing?.isRunning !== true) return true;
+    if (this.#receiver?.isWaitingForObject === true || this.#endWait !== undefined) return true;
+    return !landing.hidesNextPacket && this.receiver.hasRoom;
+  }
+
+  /** False: not now, ask again when the running script has ended. */
+  onPacket({ directive, text }: Packet): boolean {
+    switch (directive) {
+      case "":
+      case "co_send":
+        if (this.#scripts.isHeldBack(text)) return false;
+        if (this.#failure !== undefined) {
+          this.#scripts.skip(text);
+          this.#checkDrain();
+        } else if (this.#scripts.isRunning) return this.#holdScript();
+        else this.#land(text, directive === "co_send");
+        return true;
+      case "co_recv":
+        if (this.#failure !== undefined) return true;
+        if (!this.#scripts.isRunning) throw failure("bad_state", "an object that no script receives");
+        this.receiver.onObject(text);
+        return true;
+      case "co_end":
+        if (text !== this.token.text && text !== this.token.seq) throw failure("bad_state", "co_end of another id");
+        this.#received();
+        return true;
+      default:
+        throw failure("bad_state", `${directive} inside a conversation`);
+    }
+  }
+
+  #land(text: string, wantsValue: boolean): void {
+    this.#scripts.land(text, wantsValue);
+    if (this.#scripts.isRunning) this.#startTimer();
+  }
+
+  #holdScript(): boolean {
+    // Whoever waits for something else in this conversation would wait for ever: the script runs after the handler.
+    const where = "the peer sent a script instead";
+    this.#receiver?.failObjects("bad_state", where);
+    this.#endWait?.fail(failure("bad_state", where));
+    this.#endWait = undefined;
+    return false;
+  }
+
+  #received(): void {
+    this.#go("received");
+    this.#connection.releaseReader(this.co);
+    this.#receiver?.failObjects("no_answer");
+    this.#endWait?.settle();
+    this.#endWait = undefined;
+    if (!this.#scripts.isRunning || this.#failure !== undefined) this.#finish();
+  }
+
+  // --- landing: called by Landing ------------------------------------------------------------------------------------
+
+  enter(): unknown {
+    return this.#connection.hosting.enter(this.co);
+  }
+
+  leave(outer: unknown): void {
+    this.#connection.hosting.leave(outer as BracketReader | undefined); // as given by `enter`
+  }
+
+  stepLanded(result: unknown, isDeclared: boolean): void {
+    this.#checkDrain();
+    if (isDeclared && !this.#scripts.wantsValue) this.#answer(result);
+  }
+
+  landingEnded(): void {
+    this.#release(); // it may have been given up, or closed early
+  }
+
+  landed(value: unknown): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (this.#scripts.wantsValue) this.#answer(value);
+    if (this.#stage === "recv") this.#connection.pump();
+    else this.#finish();
+  }
+
+  landingFailed(error: HbiError, rawBytes: number | undefined): void {
+    this.#fail(error, rawBytes, this.#scripts.landing?.answersObject ?? false);
+  }
+
+  refused(error: HbiError, rawBytes: number | undefined, answersObject: boolean): void {
+    this.#fail(error, rawBytes, answersObject);
+  }
+
+  #answer(value: unknown): void {
+    if (this.#stage === "closed") return; // closed early by the handler
+    let packet: string;
+    try {
+      const { maxDepth, maxPacketBytes } = this.limits;
+      const dialect = this.token.isExtended ? "json" : "python";
+      packet = encodePacket("co_recv", repr(value ?? null, dialect, maxDepth, this.env.writer), maxPacketBytes);
+    } catch (cause) {
+      this.#fail(failure("bad_result", undefined, { cause }), this.#scripts.landing?.remainingRawBytes, true);
+      return;
+    }
+    if (this.#scripts.wantsValue && !this.token.isExtended) this.#connection.sendLone(packet);
+    else void this.sender.append(packet, {});
+  }
+
+  // --- failing -------------------------------------------------------------------------------------------------------
+
+  #startTimer(): void {
+    if (this.#timer !== undefined) return;
+    this.#landedAt = this.#connection.clock.now();
+    this.#timer = this.#connection.clock.after(this.remainingMs, () => {
+      if (!this.sender.isMidAnswer) this.#stop("handler_timeout"); // how fast it goes on is the peer's doing, and watched by the wire
+    });
+  }
+
+  /** The poster waits no more: the handler's signal aborts, and the conversation ends with `cancelled`. */
+  cancel(): void {
+    if (this.token.isExtended && this.#stage !== "closed" && !this.sender.isMidAnswer) this.#stop("cancelled");
+  }
+
+  #stop(reason: "handler_timeout" | "cancelled"): void {
+    const { landing } = this.#scripts;
+    this.#fail(failure(reason), landing?.remainingRawBytes, landing?.answersObject ?? false);
+  }
+
+  /** Ends the conversation if its position in the bytes is certain and the peer can be told, else the connection.
+   *  @param planned the raw bytes behind what is unread of the present call; undefined when no plan tells */
+  #fail(error: HbiError, planned: number | undefined, answersObject: boolean): void {
+    if (this.#failure !== undefined) return;
+    this.#connection.report(error, `conversation ${this.token.seq}`);
+    const excess = this.#connection.budgets.failed(error, this.env.isLobby);
+    if (excess !== undefined) {
+      this.#connection.cut(excess);
+      return;
+    }
+    if (this.#stage === "closed") return; // by the handler: nobody but the operator can be told
+    const rest = this.#stage === "recv" ? this.#scripts.restOfRawData(planned) : 0;
+    const isTold = this.token.isExtended || answersObject;
+    if (rest === undefined || !isTold || this.sender.isMidAnswer) {
+      this.#connection.cut(error);
+      return;
+    }
+    this.#failure = error;
+    this.#giveUp(error);
+    this.intake.discard(rest);
+    if (!this.#checkDrain()) return;
+    this.sender.answerWith(error);
+    if (this.#stage === "recv") this.#connection.pump();
+    else this.#finish();
+  }
+
+  /** Whoever waits in this conversation is told; what the handler still does is ignored. */
+  #giveUp(error: HbiError): void {
+    this.#scripts.landing?.abandon();
+    this.#timer?.cancel();
+    this.#receiver?.fail(error);
+    this.#endWait?.fail(error);
+    this.#endWait = undefined;
+    this.#abort?.abort(error);
+  }
+
+  #checkDrain(): boolean {
+    if (this.intake.pendingBytes <= (this.env.isLobby ? 0 : this.limits.maxDrainBytes)) return true;
+    this.#connection.cut(failure("drain_too_big"));
+    return false;
+  }
+
+  // --- ending --------------------------------------------------------------------------------------------------------
+
+  #finish(): void {
+    if (this.#stage === "closed" || this.#stage === "recv") return;
+    this.#go("close");
+    this.#timer?.cancel();
+    this.sender.close();
+    this.#release();
+  }
+
+  /** The connection is gone: everything that waits here is told. */
+  lose(error: HbiError): void {
+    if (this.#stage !== "closed") this.#go("lost");
+    this.#failure ??= error;
+    this.#giveUp(error);
+    this.sender.withdraw(error);
+    this.#release();
+  }
+
+  answerClosed(): void {
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#isReleased || this.#stage !== "closed" || !this.sender.isClosed) return;
+    if (this.#scripts.isRunning) return;
+    this.#isReleased = true;
+    this.#connection.hosting.ended(this.co, this.#scripts.hasPlace);
+  }
+
+  #go(event: HoEvent): void {
+    this.#stage = nextStage(HO_STAGES, this.#stage, event);
+  }
+}

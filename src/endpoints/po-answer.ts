@@ -1,0 +1,249 @@
+/**
+ * PoAnswer: what the poster of a conversation reads: objects, which somebody receives or nobody, the raw data behind them, and
+ * scripts of the host, which are landed. docs/protocol.md, "the poster".
+ */
+import { asHbiError, failure, HbiError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import { parseScript } from "../parser/parse.ts";
+import type { HostingEnv } from "../registry/hosting-env.ts";
+import { planScript } from "../registry/plan.ts";
+import type { Packet } from "../wire/packet.ts";
+import { CoReceiver, landObject } from "./co-receiver.ts";
+import type { Keeper, PostedConversation } from "./keeper.ts";
+import { Landing, type LandingHost } from "./landing.ts";
+import { RawIntake } from "./raw-intake.ts";
+import type { PoStage } from "./stages.ts";
+import { seqOf } from "./token.ts";
+
+export interface AnswerOptions {
+  /** Lands the answer in another environment than the connection's. */
+  readonly env?: HostingEnv;
+  /** Says that the answer has no raw data, so that a conversation given up can be read to its end. */
+  readonly hasNoRawAnswer?: boolean;
+  /** How many raw bytes follow an object of the answer, with the same effect; undefined when the object can't tell. */
+  readonly answerBytes?: (object: unknown) => number | undefined;
+  /** Objects of the answer are dropped, rather than an error, when nobody receives them. */
+  readonly dropsObjects?: boolean;
+}
+
+/** The conversation that is answered. */
+export interface Answered {
+  readonly co: PostedConversation;
+  readonly stage: PoStage;
+  readonly isAbandoned: boolean;
+  /** Whether somebody waits for the answer's end. */
+  readonly isEndAwaited: boolean;
+  failed(error: HbiError): void;
+  abandon(error: HbiError): void;
+  completed(): void;
+}
+
+export class PoAnswer implements LandingHost {
+  readonly intake: RawIntake;
+  readonly #connection: Keeper;
+  readonly #course: Answered;
+  readonly #options: AnswerOptions;
+  #receiver: CoReceiver | undefined;
+  #landing: Landing | undefined;
+  /** objects asked for by `co_send` that have not come outside of a bracket */
+  #requests = 0;
+
+  constructor(connection: Keeper, course: Answered, options: AnswerOptions) {
+    this.#connection = connection;
+    this.#course = course;
+    this.#options = options;
+    this.intake = new RawIntake(connection.limits.maxBufferedBytes);
+  }
+
+  get co(): PostedConversation {
+    return this.#course.co;
+  }
+
+  get limits(): Limits {
+    return this.#connection.limits;
+  }
+
+  /** Made when somebody receives: who only posts doesn't. */
+  get receiver(): CoReceiver {
+    this.#receiver ??= new CoReceiver(this.#connection, this, this.intake);
+    return this.#receiver;
+  }
+
+  /** What lands it. */
+  get env(): HostingEnv {
+    return this.#options.env ?? this.#connection.env;
+  }
+
+  /** Whether what is asked for is what comes next on the wire. */
+  get isManual(): boolean {
+    return this.#landing?.isRunning === true ? this.#landing.isManual : true;
+  }
+
+  /** An object has been asked for by `co_send`. */
+  requested(): void {
+    this.#requests += 1;
+  }
+
+  /** Skips what is unread of the present raw data, so that what stands behind it can be read. */
+  discardData(): void {
+    this.intake.discard();
+    this.#drain();
+  }
+
+  /** Nobody reads on but the handlers of its scripts: raw data that was asked for and not read is skipped. */
+  discardUnread(): void {
+    if (this.#landing?.isRunning !== true) this.intake.discard();
+    this.#drain();
+  }
+
+  /** Whoever reads is told. */
+  fail(error: HbiError): void {
+    this.#receiver?.fail(error);
+  }
+
+  /** It does not come any more. */
+  lose(error: HbiError): void {
+    this.#landing?.abandon();
+    this.fail(error);
+  }
+
+  #drain(): void {
+    if (this.#checkDrain()) this.#connection.pump();
+  }
+
+  #checkDrain(): boolean {
+    const { maxDrainBytes, maxBodyBytes } = this.limits;
+    const isDeclared = this.#options.answerBytes !== undefined;
+    if (this.intake.pendingBytes <= (isDeclared ? maxBodyBytes : maxDrainBytes)) return true;
+    this.#connection.cut(failure("drain_too_big"));
+    return false;
+  }
+
+  // --- what arrives --------------------------------------------------------------------------------------------------
+
+  get wantsPacket(): boolean {
+    const { stage } = this.#course;
+    if (this.intake.pendingBytes > 0 || stage === "send") return false;
+    if (this.#landing?.isRunning === true) return !this.#landing.hidesNextPacket;
+    return stage === "closed" || this.#receiver?.isWaitingForObject === true || this.#course.isEndAwaited;
+  }
+
+  onPacket({ directive, text }: Packet): boolean {
+    if (this.#landing?.isRunning === true) return false;
+    switch (directive) {
+      case "":
+        this.#land(text);
+        return true;
+      case "co_recv":
+        this.#onObject(text);
+        return true;
+      case "co_ack_end":
+        if (seqOf(text) !== this.co.coSeq) throw failure("bad_state", "co_ack_end of another id");
+        this.#connection.releaseReader(this.co);
+        this.#receiver?.failObjects("no_answer");
+        this.#course.completed();
+        return true;
+      default:
+        throw failure("bad_state", `${directive} inside an answer`);
+    }
+  }
+
+  /** An answer to `co_send` outside of any bracket, as the reference sends it. */
+  takeLoneObject(text: string): boolean {
+    if (this.#requests === 0) return false;
+    this.#requests -= 1;
+    this.receiver.onObject(text);
+    return true;
+  }
+
+  #onObject(text: string): void {
+    if (this.#receiver?.isWaitingForObject === true) {
+      if (this.#options.answerBytes !== undefined) this.#announceBehind(text);
+      this.#receiver.onObject(text);
+      return;
+    }
+    const value = this.#landUnwanted(text);
+    if (value instanceof HbiError) this.#course.failed(value);
+    else if (!this.#course.isAbandoned && this.#options.dropsObjects !== true) {
+      throw failure("bad_state", "an object that nobody receives");
+    }
+    this.intake.discard(this.#bytesBehind(value));
+  }
+
+  /** What can't be landed harms nobody where it is certain that no raw data stands behind it. */
+  #landUnwanted(text: string): unknown {
+    try {
+      return landObject(text, this.env, this.#connection);
+    } catch (thrown) {
+      if (this.#options.hasNoRawAnswer !== true) throw thrown;
+      return asHbiError(thrown);
+    }
+  }
+
+  /** Before the object is given to anybody: who gets it can rely on its raw data. */
+  #announceBehind(text: string): void {
+    try {
+      this.intake.announce(this.#bytesBehind(landObject(text, this.env, this.#connection)));
+    } catch (thrown) {
+      this.fail(asHbiError(thrown));
+      throw thrown;
+    }
+  }
+
+  /** Raw bytes behind an object of the answer. @throws HbiError when that is not certain: nobody can read on then */
+  #bytesBehind(value: unknown): number {
+    const { hasNoRawAnswer, answerBytes } = this.#options;
+    if (hasNoRawAnswer === true || value instanceof HbiError) return 0;
+    const bytes = answerBytes?.(value);
+    if (bytes === undefined) throw failure("bad_state", "an object that nobody receives");
+    if (bytes > this.limits.maxBodyBytes) throw failure("body_too_big", "of an answer");
+    return bytes;
+  }
+
+  // --- landing: scripts of the answer --------------------------------------------------------------------------------
+
+  #land(text: string): void {
+    if (text === "") return;
+    try {
+      const plan = planScript(parseScript(text, this.limits), this.env, this.limits);
+      if (plan.refusal !== undefined) {
+        this.landingFailed(plan.refusal, plan.rawBytes);
+        return;
+      }
+      this.#landing = new Landing(this, this.env, plan);
+    } catch (thrown) {
+      this.landingFailed(asHbiError(thrown), undefined);
+      return;
+    }
+    this.#landing.start();
+  }
+
+  enter(): undefined {}
+
+  leave(): void {}
+
+  stepLanded(): void {
+    this.#checkDrain();
+  }
+
+  landingEnded(): void {}
+
+  landed(): void {
+    this.#connection.pump();
+  }
+
+  /** A script of the answer that fails here concerns this conversation alone, when the bytes behind it are certain. */
+  landingFailed(error: HbiError, rawBytes: number | undefined): void {
+    this.#connection.report(error, `answer ${this.co.coSeq}`);
+    const excess = this.#connection.budgets.failed(error, false);
+    const rest = this.env.takesRawData ? rawBytes : 0;
+    if (excess !== undefined || rest === undefined) {
+      this.#connection.cut(excess ?? error);
+      return;
+    }
+    this.#course.failed(error);
+    this.fail(error);
+    this.intake.discard(rest);
+    if (this.#checkDrain()) this.#course.abandon(error);
+  }
+}

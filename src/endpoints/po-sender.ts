@@ -1,0 +1,181 @@
+/**
+ * PoSender: what the poster of a conversation writes: code, objects and raw data, as much of the latter as was promised. What
+ * is built goes out with the tick, whole or not. docs/protocol.md, "the poster".
+ */
+import { failure, type HbiError } from "../errors.ts";
+import type { Script } from "../parser/script.ts";
+import { encodePacket } from "../wire/packet.ts";
+import { Bracket, type BracketOwner } from "./bracket.ts";
+import { packetOf, sendBuffers, settled } from "./co-sender.ts";
+import type { Keeper, PostedConversation } from "./keeper.ts";
+import type { Buffers } from "./raw-intake.ts";
+import type { PoStage } from "./stages.ts";
+import { formatToken } from "./token.ts";
+import type { WaitOptions } from "./waits.ts";
+
+export interface PromiseOptions {
+  /** Promises that no raw data is sent in this conversation: then a refusal ends it and nothing else. */
+  readonly hasNoRawData?: boolean;
+  /** Promises one script and then exactly so many raw bytes, with the same effect. */
+  readonly rawBytes?: number;
+}
+
+/** The conversation that sends. */
+export interface Asking {
+  readonly co: PostedConversation;
+  readonly stage: PoStage;
+  readonly failure: HbiError | undefined;
+  /** The conversation's own deadline, where a single wait has none. */
+  bounded(options: WaitOptions): WaitOptions;
+  /** Buffers are on the wire, or will never be. */
+  rawDataEnded(): void;
+  failed(error: HbiError): void;
+  abandon(error: HbiError): void;
+}
+
+export class PoSender implements BracketOwner {
+  readonly #connection: Keeper;
+  readonly #course: Asking;
+  readonly #id: string;
+  readonly #promised: number | undefined;
+  readonly #bracket: Bracket;
+  #isFlushing = false;
+  /** buffers on their way to the wire: given up meanwhile, they still go there, as the host waits for every byte */
+  #sendingData = 0;
+
+  constructor(connection: Keeper, course: Asking, options: PromiseOptions & WaitOptions) {
+    const { hasNoRawData, rawBytes, timeoutMs } = options;
+    this.#connection = connection;
+    this.#course = course;
+    this.#promised = hasNoRawData === true ? 0 : rawBytes;
+    this.#id = formatToken(course.co.seq, connection.isExtended, {
+      ...(hasNoRawData === true ? { hasNoRawData } : {}),
+      ...(rawBytes === undefined ? {} : { rawBytes }),
+      ...(timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY ? {} : { deadlineMs: timeoutMs }),
+    });
+    this.#bracket = new Bracket(connection, this, encodePacket("co_begin", this.#id));
+    if (hasNoRawData === true || rawBytes !== undefined) this.#bracket.mostRawBytes = rawBytes ?? 0;
+  }
+
+  /** Whether something of it is on the wire. */
+  get isStarted(): boolean {
+    return this.#bracket.isStarted;
+  }
+
+  get isClosed(): boolean {
+    return this.#bracket.isClosed;
+  }
+
+  /** Whether buffers are on their way to the wire. */
+  get isSendingData(): boolean {
+    return this.#sendingData > 0;
+  }
+
+  async send(directive: "" | "co_recv" | "co_send", code: string | Script, options: WaitOptions): Promise<void> {
+    const packet = packetOf(directive, code, this.#connection.limits);
+    this.#checkSending();
+    this.#flushSoon();
+    const text = this.#bracket.text(packet, this.#course.bounded(options));
+    const sent = settled(text, this.#connection.waits, options);
+    if (sent !== undefined) await this.#orWhyLost(sent);
+  }
+
+  async data(buffers: Buffers, options: WaitOptions): Promise<void> {
+    this.#checkSending();
+    this.#flushSoon();
+    this.#sendingData += 1;
+    try {
+      const bounded = this.#course.bounded(options);
+      await this.#orWhyLost(sendBuffers(this.#bracket, this.#connection.waits, buffers, bounded));
+    } finally {
+      this.#sendingData -= 1;
+      this.#course.rawDataEnded();
+    }
+  }
+
+  /** Resolves when what was sent is handed to the wire. */
+  sent(options: WaitOptions): Promise<void> {
+    return this.#orWhyLost(this.#bracket.sent(this.#course.bounded(options)));
+  }
+
+  /** A wait for the wire; what it knows less of than the conversation is told by the latter. */
+  async #orWhyLost(wait: Promise<void>): Promise<void> {
+    try {
+      await wait;
+    } catch (thrown) {
+      throw this.#course.failure ?? thrown; // of a lost connection it says whether anything may have landed
+    }
+  }
+
+  #checkSending(): void {
+    const { failure: failed, stage } = this.#course;
+    if (failed !== undefined) throw failed;
+    this.#connection.checkOpen();
+    if (stage !== "send") throw failure("wrong_stage", `sending in stage ${stage}`);
+  }
+
+  /** What is built goes out with this tick, whole or not, so that the host can begin. */
+  #flushSoon(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    this.#connection.clock.soon(() => this.#bracket.ask());
+  }
+
+  /** The last packet, if it would be read as one. */
+  close(): void {
+    const { isInRawData, hasUnwritten, rawBytes: given } = this.#bracket;
+    const promised = this.#promised;
+    // As much as was promised is on the wire, though its source had more to give: the host is satisfied.
+    const isWhole = promised === undefined ? !isInRawData : promised === given && !hasUnwritten;
+    if (!isWhole) {
+      // A packet now would be read as raw data by the host, or raw data as packets.
+      const error = failure("cancelled", "raw data was not sent to its end, or not as much as promised");
+      this.#course.failed(error);
+      if (this.#bracket.isStarted) {
+        this.#bracket.beginRawData(); // which the host waits for: what is said of it now would be taken as such
+        this.#connection.cut(error);
+      } else this.#course.abandon(error);
+      return;
+    }
+    this.#bracket.close(encodePacket("co_end", this.#connection.posting.knowsExtension ? this.#coSeq : this.#id));
+  }
+
+  /** All of it was sent by other means. */
+  markWritten(): void {
+    this.#bracket.markWritten();
+  }
+
+  withdraw(error: HbiError): void {
+    this.#bracket.withdraw(error);
+  }
+
+  /** It has a place on the wire. */
+  admitted(): void {
+    this.#connection.turn.request(this.#bracket);
+  }
+
+  get #coSeq(): string {
+    return this.#course.co.coSeq;
+  }
+
+  // --- called by the bracket -----------------------------------------------------------------------------------------
+
+  get isAnswer(): boolean {
+    return false;
+  }
+
+  get label(): string {
+    return `conversation ${this.#coSeq}`;
+  }
+
+  enterTurn(): void {
+    this.#connection.posting.admit(this.#course.co);
+  }
+
+  leaveTurn(bracket: Bracket): void {
+    this.#connection.posting.withdraw(this.#course.co);
+    this.#connection.turn.withdraw(bracket);
+  }
+
+  bracketClosed(): void {}
+}
