@@ -47,12 +47,12 @@ export async function guidedRun(
       ...["--disable_bug_detectors", ".*", "--", `-seed=${seed}`, "-max_len=4096", `-dict=${folder}words`],
       ...(seconds === undefined ? [] : [`-max_total_time=${Math.ceil(seconds)}`]),
       ...(executions === undefined ? [] : [`-runs=${executions}`]),
-      ...[`-artifact_prefix=${artifacts}`, "-print_final_stats=1"],
+      ...[`-artifact_prefix=${artifacts}`],
     ],
     name,
     onProgress,
   );
-  const runs = Number(/number_of_executed_units: (\d+)/.exec(stderr)?.[1] ?? 0);
+  const runs = toldRuns(stderr);
   if (status === 0 && runs === 0) throw new Error(`the fuzzer ran nothing:\n${stderr.slice(-4_000)}`);
   const report = { runs, seconds: (performance.now() - startMs) / 1_000, isGuided: true };
   if (status === 0) return { ...report, found: undefined };
@@ -74,14 +74,16 @@ function ended([command = process.execPath, ...args]: readonly string[], name: s
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr = (stderr + text).slice(-TOLD_LENGTH);
   });
-  const telling = setInterval(() => {
-    const told = [...stderr.matchAll(/^#(\d+)\t/gm)].at(-1)?.[1];
-    onProgress?.(Number(told ?? 0));
-  }, TELL_EVERY_MS);
+  const telling = setInterval(() => onProgress?.(toldRuns(stderr)), TELL_EVERY_MS);
   return new Promise<{ readonly status: number | null; readonly stderr: string }>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (status) => resolve({ status, stderr }));
   }).finally(() => clearInterval(telling));
+}
+
+/** The last count that it has told: its statistics at the end are lost where the pipe is full. */
+function toldRuns(stderr: string): number {
+  return Number([...stderr.matchAll(/^#(\d+)\t/gm)].at(-1)?.[1] ?? 0);
 }
 
 /** Takes the smallest of what has grown into the corpus that is kept. */
