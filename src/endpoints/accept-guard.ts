@@ -8,15 +8,28 @@ import { TokenBucket } from "./token-bucket.ts";
 
 export type Refusal = "maxConnections" | "maxConnectionsPerAddress" | "acceptsPerSecond";
 
+/** Of one address: its connections, and how often it may open another. */
+interface Visitor {
+  count: number;
+  readonly accepts: TokenBucket | undefined;
+}
+
+/** One address alone gets no more than these parts of `acceptsPerSecond`, so that it can't keep the others out. */
+const ONE_AT_ONCE = 1 / 2;
+const ONE_PER_SECOND = 1 / 4;
+
 export class AcceptGuard {
   readonly #limits: Limits;
+  readonly #clock: Clock;
   readonly #accepts: TokenBucket | undefined;
-  readonly #counts = new Map<string, number>();
+  /** those who have connections, and those who had some a moment ago */
+  readonly #visitors = new Map<string, Visitor>();
   #count = 0;
 
   constructor(limits: Limits, clock: Clock) {
     const { acceptsPerSecond } = limits;
     this.#limits = limits;
+    this.#clock = clock;
     this.#accepts =
       acceptsPerSecond === Number.POSITIVE_INFINITY
         ? undefined
@@ -25,23 +38,52 @@ export class AcceptGuard {
 
   /** Takes a place for a connection of this address (undefined: it has none), to be given back by `leave`; else says what is full. */
   enter(address: string | undefined): Refusal | undefined {
+    this.#forget();
     const network = networkOf(address);
-    const ofNetwork = network === undefined ? 0 : (this.#counts.get(network) ?? 0);
+    const visitor = network === undefined ? undefined : (this.#visitors.get(network) ?? this.#newcomer());
     if (this.#count >= this.#limits.maxConnections) return "maxConnections";
-    if (ofNetwork >= this.#limits.maxConnectionsPerAddress) return "maxConnectionsPerAddress";
+    if (visitor !== undefined && visitor.count >= this.#limits.maxConnectionsPerAddress)
+      return "maxConnectionsPerAddress";
+    if (visitor?.accepts?.take() === false) return "acceptsPerSecond";
     if (this.#accepts?.take() === false) return "acceptsPerSecond";
     this.#count += 1;
-    if (network !== undefined) this.#counts.set(network, ofNetwork + 1);
+    if (network === undefined || visitor === undefined) return undefined;
+    visitor.count += 1;
+    this.#visitors.set(network, visitor);
     return undefined;
   }
 
   leave(address: string | undefined): void {
     this.#count -= 1;
-    const network = networkOf(address);
-    if (network === undefined) return;
-    const left = (this.#counts.get(network) ?? 1) - 1;
-    if (left > 0) this.#counts.set(network, left);
-    else this.#counts.delete(network);
+    const visitor = this.#visitors.get(networkOf(address) ?? "");
+    if (visitor !== undefined) visitor.count -= 1;
+  }
+
+  /** Behind a proxy, where one address may have connections without bound, all of them are of one. */
+  #newcomer(): Visitor {
+    const { acceptsPerSecond, maxConnectionsPerAddress } = this.#limits;
+    const isBounded = Number.isFinite(acceptsPerSecond) && Number.isFinite(maxConnectionsPerAddress);
+    return { count: 0, accepts: isBounded ? this.#bucketOfOne(acceptsPerSecond) : undefined };
+  }
+
+  #bucketOfOne(acceptsPerSecond: number): TokenBucket {
+    return new TokenBucket(
+      this.#clock,
+      Math.max(acceptsPerSecond * ONE_AT_ONCE, 1),
+      Math.max(acceptsPerSecond * ONE_PER_SECOND, 1),
+    );
+  }
+
+  /** Looks at two for each that may be added, so that no more are kept than have come of late. */
+  #forget(): void {
+    for (let i = 0; i < 2; i++) {
+      const oldest = this.#visitors.entries().next();
+      if (oldest.done === true) return;
+      const [network, visitor] = oldest.value;
+      this.#visitors.delete(network);
+      const isRemembered = visitor.count > 0 || visitor.accepts?.isFull === false;
+      if (isRemembered) this.#visitors.set(network, visitor);
+    }
   }
 }
 

@@ -38,6 +38,10 @@ export class TokenBucket {
     return Math.max(Math.ceil(((count - this.#tokens) / this.#perSecond) * 1_000), 0);
   }
 
+  get isFull(): boolean {
+    return this.waitMs(this.#capacity) === 0;
+  }
+
   #refill(): void {
     const nowMs = this.#clock.now();
     this.#tokens = Math.min(this.#tokens + ((nowMs - this.#atMs) / 1_000) * this.#perSecond, this.#capacity);

@@ -49,16 +49,53 @@ describe("a guard", () => {
     expect(guard.enter("10.0.0.1")).toBeUndefined();
   });
 
+  const comers = (guard: AcceptGuard, count: number, address: (i: number) => string | undefined) =>
+    Array.from({ length: count }, (_, i) => guard.enter(address(i))).filter((full) => full === undefined).length;
+  const others = (i: number) => `10.0.1.${i}`;
+
   it("takes acceptsPerSecond at once, and as many each second", async () => {
     const clock = new ManualClock();
     const guard = guardOf({ acceptsPerSecond: 4 }, clock);
-    const enter = () => guard.enter("10.0.0.1");
-    expect([enter(), enter(), enter(), enter(), enter()].filter((full) => full === undefined).length).toBe(4);
+    expect(comers(guard, 5, others)).toBe(4);
     await clock.advance(249);
-    expect(enter()).toBe("acceptsPerSecond");
+    expect(guard.enter(undefined)).toBe("acceptsPerSecond");
     await clock.advance(1);
-    expect(enter()).toBeUndefined();
-    expect(enter()).toBe("acceptsPerSecond");
+    expect(guard.enter(undefined)).toBeUndefined();
+    expect(guard.enter(undefined)).toBe("acceptsPerSecond");
+  });
+
+  it("takes half of them from one address, and a quarter each second: the others get in", async () => {
+    const clock = new ManualClock();
+    const guard = guardOf({ acceptsPerSecond: 8 }, clock);
+    const one = () => "10.0.0.1";
+    expect(comers(guard, 100, one)).toBe(4);
+    expect(comers(guard, 100, others)).toBe(4);
+    await clock.advance(1_000);
+    expect(comers(guard, 100, one)).toBe(2);
+    expect(comers(guard, 100, others)).toBe(6);
+    await clock.advance(499);
+    expect(comers(guard, 100, one)).toBe(0);
+    await clock.advance(1);
+    expect(comers(guard, 100, one)).toBe(1);
+  });
+
+  it("and does not forget that when the address has left, until it would be allowed again", async () => {
+    const clock = new ManualClock();
+    const guard = guardOf({ acceptsPerSecond: 8 }, clock);
+    const again = () => {
+      const full = guard.enter("10.0.0.1");
+      if (full === undefined) guard.leave("10.0.0.1");
+      return full;
+    };
+    expect([again(), again(), again(), again(), again()].filter((full) => full === undefined).length).toBe(4);
+    for (let i = 0; i < 4; i++) guard.enter("10.0.0.2");
+    await clock.advance(1_000);
+    expect([again(), again(), again()]).toEqual([undefined, undefined, "acceptsPerSecond"]);
+  });
+
+  it("but not where one address may have connections without bound: all of a proxy's are of one", () => {
+    const guard = guardOf({ acceptsPerSecond: 8, maxConnectionsPerAddress: Number.POSITIVE_INFINITY });
+    expect(comers(guard, 100, () => "10.0.0.1")).toBe(8);
   });
 });
 
