@@ -15,7 +15,7 @@ import type { BracketReader, Keeper } from "./keeper.ts";
 import type { Buffers, RawIntake } from "./raw-intake.ts";
 import type { HoStage } from "./stages.ts";
 import type { Token } from "./token.ts";
-import { unguarded, type WaitOptions } from "./waits.ts";
+import { rawOptions, unguarded, type WaitOptions } from "./waits.ts";
 
 export class HoCo implements BracketReader, Chained {
   chain: unknown;
@@ -166,9 +166,4 @@ export class HoCo implements BracketReader, Chained {
   lose(error: HbiError): void {
     this.#course.lose(error);
   }
-}
-
-/** A body is bounded by the handler's own deadline and the peer's progress, not by the deadline of a call. */
-function rawOptions(options: WaitOptions): WaitOptions {
-  return { timeoutMs: Number.POSITIVE_INFINITY, ...options };
 }

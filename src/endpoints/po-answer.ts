@@ -46,7 +46,7 @@ export class PoAnswer implements LandingHost {
   #receiver: CoReceiver | undefined;
   #landing: Landing | undefined;
   /** objects asked for by `co_send` that have not come outside of a bracket */
-  #requests = 0;
+  requests = 0;
 
   constructor(connection: Keeper, course: Answered, options: AnswerOptions) {
     this.#connection = connection;
@@ -77,11 +77,6 @@ export class PoAnswer implements LandingHost {
   /** Whether what is asked for is what comes next on the wire. */
   get isManual(): boolean {
     return this.#landing?.isRunning === true ? this.#landing.isManual : true;
-  }
-
-  /** An object has been asked for by `co_send`. */
-  requested(): void {
-    this.#requests += 1;
   }
 
   /** Skips what is unread of the present raw data, so that what stands behind it can be read. */
@@ -150,8 +145,8 @@ export class PoAnswer implements LandingHost {
 
   /** An answer to `co_send` outside of any bracket, as the reference sends it. */
   takeLoneObject(text: string): boolean {
-    if (this.#requests === 0) return false;
-    this.#requests -= 1;
+    if (this.requests === 0) return false;
+    this.requests -= 1;
     this.receiver.onObject(text);
     return true;
   }
@@ -216,6 +211,10 @@ export class PoAnswer implements LandingHost {
       return;
     }
     this.#landing.start();
+  }
+
+  paced(run: () => void): void {
+    this.#connection.paced(run);
   }
 
   enter(): undefined {}

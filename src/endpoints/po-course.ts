@@ -11,7 +11,7 @@ import { type Answered, type AnswerOptions, PoAnswer } from "./po-answer.ts";
 import { type Asking, PoSender, type PromiseOptions } from "./po-sender.ts";
 import type { Buffers } from "./raw-intake.ts";
 import { nextStage, PO_STAGES, type PoEvent, type PoStage } from "./stages.ts";
-import { type Wait, type WaitHints, type WaitOptions, withLanded } from "./waits.ts";
+import { rawOptions, type Wait, type WaitHints, type WaitOptions, withLanded } from "./waits.ts";
 
 export class PoCourse implements Asking, Answered {
   readonly co: PostedConversation;
@@ -66,7 +66,7 @@ export class PoCourse implements Asking, Answered {
 
   bounded(options: WaitOptions): WaitOptions {
     const { timeoutMs } = this.#options;
-    return timeoutMs === undefined ? options : { timeoutMs, ...options };
+    return timeoutMs === undefined ? options : { ...options, timeoutMs: options.timeoutMs ?? timeoutMs };
   }
 
   // --- sending, then receiving ---------------------------------------------------------------------------------------
@@ -112,23 +112,25 @@ export class PoCourse implements Asking, Answered {
     schema: S,
     options: WaitOptions,
   ): Promise<SchemaOutput<S>> {
-    await this.sender.send("co_send", code, options);
-    this.answer.requested();
+    const sent = this.sender.send("co_send", code, options);
+    this.answer.requests += 1; // before the wait: it may be answered while the rest is not read
+    try {
+      await sent;
+    } catch (thrown) {
+      this.answer.requests -= 1;
+      throw thrown;
+    }
     return this.object(schema, options);
   }
 
   async data(into: Buffers, options: WaitOptions): Promise<void> {
     this.toRecv();
-    await this.answer.receiver.data(into, this.answer.isManual, this.#rawOptions(options));
+    await this.answer.receiver.data(into, this.answer.isManual, rawOptions(this.bounded(options)));
   }
 
   chunks(byteLength: number, options: WaitOptions): AsyncGenerator<Uint8Array, void, void> {
     this.toRecv();
-    return this.answer.receiver.chunks(byteLength, this.answer.isManual, this.#rawOptions(options));
-  }
-
-  #rawOptions(options: WaitOptions): WaitOptions {
-    return { timeoutMs: Number.POSITIVE_INFINITY, ...this.bounded(options) };
+    return this.answer.receiver.chunks(byteLength, this.answer.isManual, rawOptions(this.bounded(options)));
   }
 
   /** The answer begins. */

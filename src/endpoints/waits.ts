@@ -134,6 +134,11 @@ export function withLanded(error: HbiError, mayHaveLanded: boolean): HbiError {
   return new HbiError(code, message, details, { ...(reason ? { reason } : {}), cause, mayHaveLanded });
 }
 
+/** Raw data is bounded by the deadline of its conversation and the peer's progress, not by that of a call. */
+export function rawOptions(options: WaitOptions): WaitOptions {
+  return { ...options, timeoutMs: options.timeoutMs ?? Number.POSITIVE_INFINITY };
+}
+
 /** For what is often done without looking back, such as a notification: that it failed must not end the process as an
  *  unhandled rejection. Whoever awaits the promise is told all the same. */
 export function unguarded<T>(promise: Promise<T>): Promise<T> {

@@ -1,8 +1,8 @@
 /**
  * Conversations as an application has them: two peers of this library in memory, in whole chunks and byte by byte.
  */
-import { HbiError, HostingEnv, method, recvArray, repr, script, sendArray, value } from "hbi";
-import { quiet } from "hbi/testing";
+import { Connection, HbiError, HostingEnv, method, recvArray, repr, script, sendArray, value } from "hbi";
+import { hostileTransport, packet, quiet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { pair } from "../support/pair.ts";
@@ -423,4 +423,21 @@ it("a signal that is aborted already leaves nothing, and a notification says so"
   await expect(po.notif("note()", { signal })).rejects.toMatchObject({ code: "cancelled" });
   await expect((await po.co({ signal })).sendCode("x()")).rejects.toMatchObject({ code: "cancelled" });
   expect(client.posting.liveCount).toBe(0);
+});
+
+it("getObj takes the value that a peer of the reference gives before it has read all that was asked", async () => {
+  const { transport, peer } = hostileTransport();
+  const limits = { sendHighWaterBytes: 1_000 };
+  const connection = new Connection(transport, () => new HostingEnv(), { limits });
+  await connection.start();
+  await peer.play("deaf");
+  const co = await connection.posting.co();
+  void co.sendCode(`note("${"x".repeat(70_000)}")`);
+  const asked = co.getObj("f()", z.number());
+  await quiet();
+  expect(connection.wire.isAboveHighWater).toBe(true);
+  await peer.play({ say: packet("co_recv", "5") }, "listen");
+  expect(await asked).toBe(5);
+  await peer.play({ say: packet("co_recv", "6") }); // nobody has asked for that one
+  expect((await connection.closed)?.reason).toBe("bad_state");
 });
