@@ -43,6 +43,9 @@ const PUBLIC = {
   sendHighWaterBytes: MIB,
   /** the connection is cut above this */
   maxSendBufferBytes: 16 * MIB,
+  /** the same of those connections that a server has of one address, and of all of the process: whoever has most is cut above */
+  maxAddressUnsentBytes: 64 * MIB,
+  maxProcessUnsentBytes: 1_024 * MIB,
   /** the connection is cut when unsent bytes made no progress for so long */
   sendStallTimeoutMs: 30_000,
   /** a begun header must be complete after so long */
@@ -121,6 +124,8 @@ const TRUSTED: Limits = {
   maxPings: 10_000,
   pingsPerMinute: 60_000,
   maxProcessInFlight: 1_000_000,
+  maxProcessUnsentBytes: 4_096 * MIB,
+  maxAddressUnsentBytes: 4_096 * MIB,
   maxConnections: 100_000,
   maxConnectionsPerAddress: 100_000,
   acceptsPerSecond: 10_000,
@@ -137,6 +142,8 @@ const MAY_BE_INFINITE: ReadonlySet<LimitName> = new Set<LimitName>([
   "maxBodyBytes",
   "callsPerSecond",
   "receivedBytesPerSecond",
+  "maxProcessUnsentBytes",
+  "maxAddressUnsentBytes",
   "maxConnections",
   "maxConnectionsPerAddress",
   "acceptsPerSecond",

@@ -16,6 +16,8 @@ export interface LogEntry {
 
 export interface ConnectionOptions {
   readonly limits?: LimitOptions;
+  /** Where the peer was accepted from: it has a share of what `maxAddressUnsentBytes` allows that network. */
+  readonly network?: string | undefined;
   /** false: sends plain conversation ids and takes any as one, as the reference does */
   readonly extension?: boolean;
   readonly clock?: Clock;

@@ -16,22 +16,27 @@ import { builtinsOf } from "./builtins.ts";
 import { type ConnectionOptions, type LogEntry, logUnexpected } from "./connection-options.ts";
 import { HostingEnd } from "./hosting-end.ts";
 import type { BracketReader, Keeper } from "./keeper.ts";
+import { Pace } from "./pace.ts";
 import { PostingEnd } from "./posting-end.ts";
 import { type ReadHost, ReadTurn } from "./read-turn.ts";
 import { ReadWatch, type WatchHost } from "./read-watch.ts";
 import { SendTurn, type TurnTaker } from "./send-turn.ts";
+import { type Holder, UnsentShare } from "./unsent-load.ts";
 import { ignore, Waits } from "./waits.ts";
 
 const LINGER_BYTES = 256 * 1024;
 const LINGER_MS = 1_000;
+/** What goes on when a handler ends counts as so many bytes, for each conversation that the connection has: who has many waits longer. */
+const LIKE_BYTES = 1_024;
 const NOT_LANDED = { mayHaveLanded: false };
 const PEER_CLOSED = "the peer closed without a reason";
 
-export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, WireHost {
+export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, WireHost, Holder {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly isExtended: boolean;
   readonly budgets: Budgets;
+  readonly pace: Pace;
   readonly waits: Waits;
   readonly turn: SendTurn;
   readonly wire: Wire;
@@ -40,6 +45,7 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
   /** Resolves, and never rejects, when all is over; undefined when both sides parted in peace. */
   readonly closed: Promise<HbiError | undefined>;
   readonly #transport: Transport;
+  readonly #unsent: UnsentShare;
   readonly #reading: ReadTurn;
   readonly #log: (entry: LogEntry) => void;
   readonly #builtins: Builtins | undefined;
@@ -74,12 +80,14 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
     this.isExtended = options.extension !== false;
     this.#log = options.log ?? logUnexpected;
     this.budgets = new Budgets(this.clock, this.limits);
+    this.pace = Pace.of(this.clock);
+    this.#unsent = new UnsentShare(this, this.limits, options.network);
     this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
     this.wire = new Wire(transport, this.limits, this.clock, this);
     this.turn = new SendTurn(this.wire);
     const reader = new PacketReader(this.limits);
     const watch = new ReadWatch(this.clock, this.limits, this);
-    this.#reading = new ReadTurn(transport, reader, watch, this.clock, this.limits, this);
+    this.#reading = new ReadTurn(transport, reader, watch, this.clock, this.limits, this, this.pace);
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
     this.closed = new Promise((resolve) => {
@@ -231,6 +239,17 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
     return waitMs === 0;
   }
 
+  paced(run: () => void): void {
+    if (this.pace.isOver) {
+      const work = LIKE_BYTES * (this.hosting.liveCount + this.posting.liveCount);
+      this.pace.later({ chain: undefined, before: undefined, behind: undefined, run }, work);
+      return;
+    }
+    const fromMs = this.clock.now();
+    run();
+    this.pace.workedSince(fromMs);
+  }
+
   conversationBegun(): void {
     if (this.#reading.isHeldUp) this.pump(); // its answer may lie behind what was not wanted until now
   }
@@ -251,6 +270,24 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
 
   wireStuck(error: HbiError): void {
     this.cut(error);
+  }
+
+  get isTight(): boolean {
+    return this.#unsent.isTight;
+  }
+
+  wireMoved(): void {
+    this.#unsent.bytes = this.wire.bufferedBytes + this.turn.heldBytes;
+  }
+
+  answerHeld(): void {
+    this.wireMoved();
+    if (this.#unsent.bytes > this.limits.maxSendBufferBytes) this.cut(failure("slow_reader"));
+  }
+
+  drop(error: HbiError): void {
+    this.cut(error);
+    this.#transport.destroy();
   }
 
   onDrain(): void {
@@ -413,6 +450,7 @@ export class Connection implements TransportSink, Keeper, ReadHost, WatchHost, W
     this.#paceTimer?.cancel();
     if (wasOpen) this.#loseAll(this.#reason ?? failure("disconnected"));
     this.wire.destroy();
+    this.#unsent.leave();
     void this.#cleanup();
   }
 

@@ -179,6 +179,10 @@ export class HoCourse implements Hosting, Answering, Receiving {
 
   // --- landing: called by Landing ------------------------------------------------------------------------------------
 
+  paced(run: () => void): void {
+    this.#connection.paced(run);
+  }
+
   enter(): unknown {
     return this.#connection.hosting.enter(this.co);
   }
@@ -233,7 +237,18 @@ export class HoCourse implements Hosting, Answering, Receiving {
     if (this.#timer !== undefined) return;
     this.#landedAt = this.#connection.clock.now();
     this.#timer = this.#connection.clock.after(this.remainingMs, () => {
-      if (!this.sender.isMidAnswer) this.#stop("handler_timeout"); // how fast it goes on is the peer's doing, and watched by the wire
+      if (this.sender.isMidAnswer) this.#watchAnswer();
+      else this.#stop("handler_timeout");
+    });
+  }
+
+  /** Raw data that has begun may take as long as it goes on: how fast the peer reads is watched by the wire. A handler that does not
+   *  go on holds the send turn, so that the connection ends with it. */
+  #watchAnswer(): void {
+    const { sentBytes } = this.sender;
+    this.#timer = this.#connection.clock.after(this.limits.handlerTimeoutMs, () => {
+      if (this.sender.sentBytes > sentBytes) this.#watchAnswer();
+      else this.#stop("handler_timeout");
     });
   }
 

@@ -50,6 +50,12 @@ export class HoSender implements BracketOwner {
     return this.#bracket.isStarted && this.#sentRawData;
   }
 
+  /** Grows as long as it goes on: what was given to the wire, and what the wire has got rid of. */
+  get sentBytes(): number {
+    const { wire } = this.#connection;
+    return this.#bracket.rawBytes + wire.writtenBytes - wire.bufferedBytes;
+  }
+
   async send(directive: "" | "co_recv", code: string | Script, options: WaitOptions): Promise<void> {
     const packet = packetOf(directive, code, this.#connection.limits);
     this.checkOpen();
@@ -125,15 +131,13 @@ export class HoSender implements BracketOwner {
   }
 
   enterTurn(bracket: Bracket): void {
-    const { hosting, turn, wire, limits } = this.#connection;
+    const { hosting, turn } = this.#connection;
     if (this.#isSeedStyle) {
       hosting.enterSeedAnswer(bracket);
       return;
     }
     turn.request(bracket);
-    if (bracket.isStarted || turn.isClosed) return;
-    // Answers that a peer does not read are bounded together with what is written already.
-    if (turn.heldBytes + wire.bufferedBytes > limits.maxSendBufferBytes) this.#connection.cut(failure("slow_reader"));
+    if (!bracket.isStarted && !turn.isClosed) this.#connection.answerHeld();
   }
 
   leaveTurn(bracket: Bracket): void {

@@ -95,6 +95,10 @@ export interface Keeper extends Outgoing {
   readonly readMs: number;
   /** Handles what has arrived, as far as somebody wants it. */
   pump(): void;
+  /** Runs it now, or, when all connections together have worked for long, after others had their turn. */
+  paced(run: () => void): void;
+  /** An answer waits for the send turn: what a peer does not read is bounded together with what is written already. */
+  answerHeld(): void;
   /** Another conversation goes on reading this bracket. */
   handOverReader(owner: BracketReader, successor: BracketReader): void;
   /** The conversation has received all of its bracket. */

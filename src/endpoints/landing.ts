@@ -15,6 +15,8 @@ export interface LandingHost {
   readonly co: unknown;
   readonly intake: RawIntake;
   readonly limits: Limits;
+  /** Runs what follows from a handler's end, now or when it is this connection's turn. */
+  paced(run: () => void): void;
   /** Makes it the conversation being landed; gives the one that was, for `leave`. */
   enter(): unknown;
   leave(outer: unknown): void;
@@ -114,18 +116,23 @@ export class Landing {
 
   #wait(step: Step, outcome: Promise<unknown>, index: number): void {
     outcome.then(
-      (result) => {
-        if (this.#isAbandoned) return this.#endAbandoned();
-        try {
-          this.#end(step, result);
-        } catch (thrown) {
-          this.#fail(thrown);
-          return;
-        }
-        this.#run(index + 1);
-      },
-      (thrown) => (this.#isAbandoned ? this.#endAbandoned() : this.#fail(thrown)),
+      (result) => this.#host.paced(() => this.#goOn(step, result, index)),
+      (thrown) => this.#host.paced(() => (this.#isAbandoned ? this.#endAbandoned() : this.#fail(thrown))),
     );
+  }
+
+  #goOn(step: Step, result: unknown, index: number): void {
+    if (this.#isAbandoned) {
+      this.#endAbandoned();
+      return;
+    }
+    try {
+      this.#end(step, result);
+    } catch (thrown) {
+      this.#fail(thrown);
+      return;
+    }
+    this.#run(index + 1);
   }
 
   #begin(step: Step): unknown {

@@ -8,7 +8,7 @@ import { resolveLimits } from "../limits.ts";
 import { nodeSocketTransport } from "../wire/node-socket-transport.ts";
 import { TlsGate } from "../wire/node-tls-gate.ts";
 import type { ServerTls } from "../wire/node-tls-options.ts";
-import { AcceptGuard } from "./accept-guard.ts";
+import { AcceptGuard, networkOf } from "./accept-guard.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
@@ -137,7 +137,7 @@ export class HBIS {
     const context: ContextFactory = refusal === undefined ? this.#context : () => new HostingEnv();
     let connection: Connection;
     try {
-      connection = new Connection(transport, context, this.#options);
+      connection = new Connection(transport, context, { ...this.#options, network: networkOf(socket.remoteAddress) });
     } catch (thrown) {
       this.#report(thrown);
       transport.destroy();

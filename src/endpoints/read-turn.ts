@@ -2,12 +2,14 @@
  * ReadTurn: exactly one of the keeper and a conversation reads the wire. Hands what has arrived to whoever has the turn, as
  * far as it wants it, and stops the transport when nobody does. docs/protocol.md, sections 4 and 5.
  */
+import type { Chained } from "../chain.ts";
 import type { Clock, Timer } from "../clock.ts";
 import type { Limits } from "../limits.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { PacketReader, ReaderPhase } from "../wire/packet-reader.ts";
 import type { Transport } from "../wire/transport.ts";
 import type { BracketReader } from "./keeper.ts";
+import type { Pace, Waiting } from "./pace.ts";
 import type { ReadWatch } from "./read-watch.ts";
 
 /** The keeper: reads what stands between conversations. */
@@ -24,23 +26,29 @@ export interface ReadHost {
 /** How often the time is looked at while packets are handled. */
 const PACKETS_PER_LOOK = 16;
 
-export class ReadTurn {
+export class ReadTurn implements Waiting {
+  chain: unknown;
+  before: Chained | undefined;
+  behind: Chained | undefined;
   readonly #transport: Transport;
   readonly #reader: PacketReader;
   readonly #watch: ReadWatch;
   readonly #clock: Clock;
   readonly #limits: Limits;
   readonly #host: ReadHost;
+  readonly #pace: Pace;
   #owner: BracketReader | undefined;
   #held: Packet | undefined;
   #isPumping = false;
   #isPumpScheduled = false;
+  #hasTurn = false;
   #isPaused = false;
   #isStopped = false;
   #isBlocked = false;
   /** while the peer has had more than its share */
   #throttle: Timer | undefined;
   #nowMs = 0;
+  #pumpMs = 0;
   // what has been handled in this turn of the event loop, or since something came
   #turnPackets = 0;
   #turnBytes = 0;
@@ -53,6 +61,7 @@ export class ReadTurn {
     clock: Clock,
     limits: Limits,
     host: ReadHost,
+    pace: Pace,
   ) {
     this.#transport = transport;
     this.#reader = reader;
@@ -60,6 +69,7 @@ export class ReadTurn {
     this.#clock = clock;
     this.#limits = limits;
     this.#host = host;
+    this.#pace = pace;
   }
 
   /** The conversation that reads; undefined: the keeper. */
@@ -133,8 +143,9 @@ export class ReadTurn {
   /** Handles what has arrived, as far as somebody wants it. Cost: linear in the bytes taken. */
   pump(): void {
     if (this.#isPumping || this.#isStopped) return;
-    if (this.#isPumpScheduled) {
-      this.#pauseIfFull(); // the others first
+    if (this.#isPumpScheduled || (this.#pace.isOver && !this.#hasTurn)) {
+      this.#yield(); // the others first
+      this.#pauseIfFull();
       return;
     }
     this.#isPumping = true;
@@ -144,6 +155,7 @@ export class ReadTurn {
       this.#host.readFailed(thrown);
     }
     this.#isPumping = false;
+    this.#pace.workedSince(this.#pumpMs);
     if (this.#isStopped) return;
     this.#pauseIfFull();
     if (this.#throttle !== undefined)
@@ -153,7 +165,8 @@ export class ReadTurn {
   }
 
   #pauseIfFull(): void {
-    const isFull = this.#isBlocked && this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes;
+    const isFull =
+      (this.#isBlocked || this.#isPumpScheduled) && this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes;
     this.#setPaused(isFull || this.#throttle !== undefined);
   }
 
@@ -172,6 +185,7 @@ export class ReadTurn {
   #pumpPackets(): boolean {
     const { maxTurnPackets, maxTurnBytes, maxTurnMs } = this.#limits;
     this.#nowMs = this.#clock.now();
+    this.#pumpMs = this.#nowMs;
     for (; !this.#isStopped; this.#turnPackets++) {
       if (this.#turnPackets % PACKETS_PER_LOOK === PACKETS_PER_LOOK - 1) {
         this.#nowMs = this.#clock.now();
@@ -206,13 +220,18 @@ export class ReadTurn {
   #yield(): boolean {
     if (!this.#isPumpScheduled) {
       this.#isPumpScheduled = true;
-      this.#clock.soon(() => {
-        this.#isPumpScheduled = false;
-        this.#beginTurn();
-        this.#host.pump();
-      });
+      this.#pace.later(this, this.#reader.bufferedBytes);
     }
     return true;
+  }
+
+  /** It is its turn. */
+  run(): void {
+    this.#isPumpScheduled = false;
+    this.#beginTurn();
+    this.#hasTurn = true;
+    this.#host.pump();
+    this.#hasTurn = false;
   }
 
   #setPaused(isPaused: boolean): void {

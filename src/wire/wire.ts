@@ -8,6 +8,8 @@ import type { Limits } from "../limits.ts";
 import type { Transport } from "./transport.ts";
 
 const FLUSH_BYTES = 64 * 1024;
+/** The high-water mark while too much waits on all connections together. */
+const TIGHT_BYTES = 64 * 1024;
 /** Up to here raw data is copied into the pending output, so that the caller has its buffer back at once. */
 const COPY_BYTES = 16 * 1024;
 
@@ -21,6 +23,10 @@ interface Waiter {
 export interface WireHost {
   /** The peer does not read. */
   wireStuck(error: HbiError): void;
+  /** More or less of what was written waits for the peer than when this was last called. */
+  wireMoved(): void;
+  /** Together with others so much waits that this one should not add to it. */
+  readonly isTight: boolean;
 }
 
 export class Wire {
@@ -38,6 +44,7 @@ export class Wire {
   #waiters: Waiter[] | undefined;
   #stallTimer: Timer | undefined;
   #stallMark = 0;
+  #toldBytes = 0;
 
   constructor(transport: Transport, limits: Limits, clock: Clock, host: WireHost) {
     this.#transport = transport;
@@ -61,7 +68,8 @@ export class Wire {
   }
 
   get isAboveHighWater(): boolean {
-    return this.bufferedBytes > this.#limits.sendHighWaterBytes;
+    const bytes = this.bufferedBytes;
+    return bytes > this.#limits.sendHighWaterBytes || (bytes > TIGHT_BYTES && this.#host.isTight);
   }
 
   /** Appends text. */
@@ -130,10 +138,20 @@ export class Wire {
       for (const piece of pieces) this.#transport.write(piece);
       this.#transport.uncork?.();
     }
+    this.#told();
     this.#watchStall();
   }
 
+  /** Once for all that was written in a turn of the event loop. */
+  #told(): void {
+    const bytes = this.#transport.bufferedBytes;
+    if (bytes === this.#toldBytes) return;
+    this.#toldBytes = bytes;
+    this.#host.wireMoved();
+  }
+
   onDrain(): void {
+    this.#told();
     this.#stallTimer?.cancel();
     this.#stallTimer = undefined;
     const waiters = this.#waiters;

@@ -1,8 +1,18 @@
 /**
  * Every limit of connections and conversations: N is accepted, N + 1 is not, and an override is honoured.
  */
-import { HostingEnv, type LimitOptions, method, PRESETS, repr, resolveLimits, systemClock } from "hbi";
-import { answer, conversation, ManualClock, packet, quiet } from "hbi/testing";
+import {
+  Connection,
+  type HbiError,
+  HostingEnv,
+  type LimitOptions,
+  method,
+  PRESETS,
+  repr,
+  resolveLimits,
+  systemClock,
+} from "hbi";
+import { answer, conversation, hostileTransport, ManualClock, packet, quiet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { BarePeer, barePeer, pair } from "../support/pair.ts";
@@ -270,6 +280,106 @@ describe("what a peer does not read", () => {
   });
 });
 
+describe("handlerTimeoutMs in the middle of raw data", () => {
+  async function streaming(pauseMs: number) {
+    const clock = new ManualClock();
+    const env = new HostingEnv();
+    env.expose("stream", method({ params: {}, result: z.int(), resultBody: () => 700_000 }), async (_, co) => {
+      await co.sendObj("1");
+      for (let i = 0; i < 10; i++) {
+        await co.sendData(new Uint8Array(70_000));
+        await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
+      }
+      return 1;
+    });
+    const peer = await barePeer(env, { clock, limits: { handlerTimeoutMs: 1_000 } });
+    await peer.say(conversation("101;x;n", "stream()"));
+    return { clock, peer };
+  }
+
+  it("a handler that goes on may take longer", async () => {
+    const { clock, peer } = await streaming(999);
+    await clock.advance(9_990);
+    expect(peer.heard()).toContain("#co_ack_end]101");
+    peer.destroy();
+  });
+
+  it("one that does not go on for so long ends the connection: it holds the send turn", async () => {
+    const { clock, peer } = await streaming(100_000);
+    await clock.advance(1_999);
+    expect(peer.connection.isOpen).toBe(true);
+    await clock.advance(1);
+    expect(peer.connection.isOpen).toBe(false);
+    peer.destroy();
+  });
+});
+
+describe("what peers leave unread together", () => {
+  const KIB = 1024;
+  /** A peer that reads nothing, and asks for so many bytes. */
+  async function deaf(network: string | undefined, limits: LimitOptions) {
+    const { transport, peer } = hostileTransport();
+    const env = new HostingEnv();
+    let sent = 0;
+    env.expose("blob", method({ params: { n } }), async ({ n }, co) => {
+      for (let left = n; left > 0; left -= 10 * KIB) {
+        await co.sendData(new Uint8Array(10 * KIB));
+        sent += 10 * KIB;
+      }
+    });
+    const reasons: (string | undefined)[] = [];
+    const log = ({ error }: { error: HbiError }) => void reasons.push(error.message);
+    const connection = new Connection(transport, () => env, { limits, network, log });
+    await connection.start();
+    await peer.play("deaf");
+    let seq = 100;
+    const ask = async (kib: number) => {
+      seq += 1;
+      peer.say(conversation(`${seq};x;n`, `blob(${kib * KIB})`));
+      await quiet();
+    };
+    return { ask, peer, connection, reasons, sent: () => sent };
+  }
+  const [here, there] = ["192.0.2.1", "192.0.2.2"];
+
+  it.each([
+    ["maxAddressUnsentBytes", [here, here, here, there], "the peer reads too slowly: on many connections"],
+    ["maxProcessUnsentBytes", [here, there, undefined, undefined], "the peer reads too slowly: as many do"],
+  ] as const)("%s: whoever keeps most waiting is cut, and the others are not", async (limit, networks, message) => {
+    const peers = await Promise.all(networks.map((network) => deaf(network, { [limit]: 160 * KIB })));
+    const [one, two, three, other] = peers;
+    await one?.ask(50);
+    await two?.ask(60);
+    await three?.ask(40);
+    const isOpen = () => peers.map(({ connection }) => connection.isOpen);
+    expect(isOpen()).toEqual([true, true, true, true]);
+    await three?.ask(10);
+    expect(isOpen()).toEqual([true, false, true, true]);
+    expect(two?.reasons).toEqual([message]);
+    expect(two?.peer.isClosed).toBe(true); // at once, and so is what it kept
+    await three?.ask(10);
+    await other?.ask(30);
+    expect(isOpen()).toEqual([true, false, true, true]);
+    for (const { peer } of peers) peer.reset();
+    await quiet();
+  });
+
+  it.each([
+    ["above half of it a send waits at 64 KiB already", here, 70],
+    ["elsewhere it does not", there, 200],
+  ])("%s", async (_, network, kib) => {
+    const limits = { maxAddressUnsentBytes: 300 * KIB };
+    const first = await deaf(here, limits);
+    const second = await deaf(network, limits);
+    await first.ask(160);
+    await second.ask(200);
+    expect(second.sent() / KIB).toBe(kib === 70 ? 60 : kib);
+    expect(second.connection.wire.bufferedBytes).toBeGreaterThanOrEqual(kib * KIB);
+    for (const { peer } of [first, second]) peer.reset();
+    await quiet();
+  });
+});
+
 describe("what nobody asks for", () => {
   it("maxBufferedBytes: reading goes on to about N bytes, then pauses until somebody asks", async () => {
     const env = exposed();
@@ -326,6 +436,11 @@ describe("what nobody asks for", () => {
 });
 
 describe("fairness", () => {
+  const timers = {
+    after: systemClock.after.bind(systemClock),
+    soon: setImmediate,
+    endOfTurn: process.nextTick,
+  };
   const busy = (count: number) =>
     Array.from({ length: count }, (_, i) => conversation(String(101 + i), "nothing()")).join("");
 
@@ -339,19 +454,64 @@ describe("fairness", () => {
       new HostingEnv().expose("nothing", method({ params: {} }), () => void order.push(name));
     // Each look at this clock finds 10 ms gone.
     let nowMs = 0;
-    const clock = {
-      ...systemClock,
-      now: () => (nowMs += 10),
-      after: systemClock.after.bind(systemClock),
-      soon: setImmediate,
-      endOfTurn: process.nextTick,
-    };
+    const clock = { ...timers, now: () => (nowMs += 10) };
     const [flooding, modest] = [await barePeer(env("flood"), { limits, clock }), await barePeer(env("modest"))];
     const said = Promise.all([flooding.say(busy(count)), modest.say(conversation("101", "nothing()"))]);
     await said;
     expect(order.length).toBe(count + 1);
     expect(order.indexOf("modest")).toBeLessThan(count);
     for (const peer of [flooding, modest]) peer.destroy();
+  });
+
+  /** Peers of one process, whose every call takes 20 ms of its clock. */
+  async function busyProcess(names: readonly string[]) {
+    const order: string[] = [];
+    let nowMs = 0;
+    let open: () => void = () => undefined;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    const clock = { ...timers, now: () => nowMs };
+    const peers = await Promise.all(
+      names.map((name) => {
+        const env = new HostingEnv().expose("nothing", method({ params: {} }), () => {
+          order.push(name);
+          nowMs += 20;
+        });
+        return barePeer(
+          env.expose("wait", method({ params: {} }), () => opened),
+          { clock },
+        );
+      }),
+    );
+    return { order, peers, open };
+  }
+  const large = conversation("101", `nothing()${" ".repeat(10_000)}`);
+  const small = conversation("101", "nothing()");
+
+  it("when all connections together have worked for long, whoever has the least to do goes first", async () => {
+    const { order, peers } = await busyProcess(["large", "large", "large", "large", "small"]);
+    await Promise.all(peers.map((peer, i) => peer.say(i < 4 ? large : small)));
+    expect(order).toEqual(["large", "small", "large", "large", "large"]);
+    for (const peer of peers) peer.destroy();
+  });
+
+  it("and so it is where many handlers end at once", async () => {
+    const { order, peers, open } = await busyProcess(["many", "one"]);
+    const [many, one] = peers;
+    for (const id of ["101", "102", "103"]) await many?.say(conversation(id, "wait(); nothing()"));
+    await one?.say(conversation("101", "wait(); nothing()"));
+    open();
+    await quiet();
+    expect(order).toEqual(["many", "one", "many", "many"]);
+    for (const peer of peers) peer.destroy();
+  });
+
+  it("and nobody waits for ever, though there is always one with less to do", async () => {
+    const { order, peers } = await busyProcess([...Array.from({ length: 40 }, () => "small"), "large"]);
+    await Promise.all(peers.map((peer, i) => peer.say(i < 40 ? small : large)));
+    await quiet(200);
+    expect(order.length).toBe(41);
+    expect(order.indexOf("large")).toBeLessThan(25);
+    for (const peer of peers) peer.destroy();
   });
 });
 

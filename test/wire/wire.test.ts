@@ -28,7 +28,12 @@ function wired(options: Parameters<typeof resolveLimits>[0] = {}) {
   const [left, right] = memoryTransportPair({ cut: (available) => Math.min(available, 65_536) });
   const clock = new ManualClock();
   const stuck: (string | undefined)[] = [];
-  const wire = new Wire(left, resolveLimits(options), clock, { wireStuck: (error) => void stuck.push(error.reason) });
+  const host = {
+    wireStuck: ({ reason }: { reason: string | undefined }) => void stuck.push(reason),
+    wireMoved: () => undefined,
+    isTight: false,
+  };
+  const wire = new Wire(left, resolveLimits(options), clock, host);
   left.start({
     onData: () => undefined,
     onDrain: () => wire.onDrain(),
@@ -63,7 +68,11 @@ it("gives a buffer back when it may be changed: what was sent stays what it was"
 it("gives a large buffer back at once where the transport has taken all of it", () => {
   const written: unknown[] = [];
   const transport = { bufferedBytes: 0, write: (chunk: unknown) => void written.push(chunk) };
-  const wire = new Wire(transport as never, resolveLimits(), new ManualClock(), { wireStuck: () => undefined });
+  const wire = new Wire(transport as never, resolveLimits(), new ManualClock(), {
+    wireStuck: () => undefined,
+    wireMoved: () => undefined,
+    isTight: false,
+  });
   const chunk = new Uint8Array(200_000);
   expect(wire.bytes(chunk)).toBeUndefined();
   expect(written).toEqual([chunk]);

@@ -39,11 +39,11 @@ export const readers: readonly Attack[] = [
   },
   {
     name: "replies never read, on 90 connections",
-    limit: "maxSendBufferBytes, maxConnectionsPerAddress",
+    limit: "maxAddressUnsentBytes",
     limits: QUICK,
-    caught: "slow_reader",
-    open: "16 MiB for each connection, and nothing bounds those of one address together",
+    caught: { by: "slow_reader, as many as it takes", shows: ({ logged }) => logged.has("slow_reader") },
     mostMib: 256,
+    mostHeldMs: 250, // handlers that end at once
     async run(field) {
       const attackers = await field.openMany(field.many(90));
       const calls = times(60, call("add(work(1000), 0); find(250000)"));

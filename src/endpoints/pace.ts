@@ -1,0 +1,107 @@
+/**
+ * Pace: how the connections of a process share its event loop. Each works for its own turn; when all of them together have worked
+ * for long enough, the rest waits until the loop has looked at its sockets and timers again, and there whoever has the least to do
+ * goes first. docs/errors-and-limits.md, "maxTurnMs".
+ */
+import { Chain, type Chained } from "../chain.ts";
+import type { Clock } from "../clock.ts";
+
+/** All connections together in one turn of the event loop; what has been begun is ended. */
+const MOST_MS = 10;
+/** So much work, and the loop is asked to tell when its turn is over: asking for each packet would cost a system call. */
+const MARK_MS = 2;
+/** Up to so many bytes to handle, up to twice as many, and so on. */
+const LEAST_BYTES = 1_024;
+const LEVELS = 9;
+
+/** Something that waits for a turn of the event loop. */
+export interface Waiting extends Chained {
+  run(): void;
+}
+
+/** The event loop of a clock. */
+export class Pace {
+  readonly #clock: Clock;
+  /** by how much there is to do */
+  readonly #waiting = Array.from({ length: LEVELS }, () => new Chain<Waiting>());
+  #count = 0;
+  /** whose turn it is when there is no time for all */
+  #next = 0;
+  #workedMs = 0;
+  #isMarked = false;
+
+  private constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The one of all connections with that clock. */
+  static of(clock: Clock): Pace {
+    let pace = PACES.get(clock);
+    if (pace === undefined) {
+      pace = new Pace(clock);
+      PACES.set(clock, pace);
+    }
+    return pace;
+  }
+
+  /** Whether whoever has not begun had better wait. */
+  get isOver(): boolean {
+    return this.#workedMs > MOST_MS;
+  }
+
+  /** Somebody has worked since then. */
+  workedSince(fromMs: number): void {
+    this.#workedMs += this.#clock.now() - fromMs;
+    if (this.#workedMs > MARK_MS) this.#mark();
+  }
+
+  /** Runs it in a later turn of the event loop.
+   *  @param bytes that it has to handle, or what is as much work: how long it takes is known only afterwards */
+  later(waiting: Waiting, bytes: number): void {
+    const level = Math.ceil(Math.log2(bytes / LEAST_BYTES));
+    this.#waiting[Math.min(Math.max(level, 0), LEVELS - 1)]?.add(waiting);
+    this.#count += 1;
+    this.#mark();
+  }
+
+  #mark(): void {
+    if (this.#isMarked) return;
+    this.#isMarked = true;
+    this.#clock.soon(() => {
+      this.#isMarked = false;
+      this.#workedMs = 0;
+      this.#serve();
+      if (this.#count > 0) this.#mark();
+    });
+  }
+
+  /** Those that wait now; who comes meanwhile waits for the next turn. One that there was no time for is served in any case, of each
+   *  level in turn: nobody waits for ever. */
+  #serve(): void {
+    const sizes = this.#waiting.map((chain) => chain.size);
+    for (const [level, chain] of this.#waiting.entries()) {
+      for (let left = sizes[level] ?? 0; left > 0; left--) {
+        if (this.isOver) {
+          this.#serveLate();
+          return;
+        }
+        this.#run(chain);
+      }
+    }
+  }
+
+  #serveLate(): void {
+    do this.#next = (this.#next + 1) % LEVELS;
+    while (this.#waiting[this.#next]?.size === 0 && this.#count > 0);
+    this.#run(this.#waiting[this.#next]);
+  }
+
+  #run(chain: Chain<Waiting> | undefined): void {
+    const waiting = chain?.shift();
+    if (waiting === undefined) return;
+    this.#count -= 1;
+    waiting.run();
+  }
+}
+
+const PACES = new WeakMap<Clock, Pace>();
