@@ -29,12 +29,31 @@ export function install() {
   });
 }
 
+/** The same for a folder that is a package of its own, since only one command needs what it depends on. */
+export function installIn(folder, announcement) {
+  const { packages } = JSON.parse(readFileSync(`${folder}package-lock.json`, "utf8"));
+  const isInstalled = Object.entries(packages).every(
+    ([path, { version, optional, peer }]) =>
+      path === "" || optional === true || peer === true || versionAt(`${folder}${path}`) === version,
+  );
+  if (isInstalled) return;
+  console.log(announcement);
+  run(npm, ["--prefix", folder, "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], {
+    shell: process.platform === "win32",
+  });
+}
+
+function versionAt(path) {
+  if (!existsSync(`${path}/package.json`)) return undefined;
+  return JSON.parse(readFileSync(`${path}/package.json`, "utf8")).version;
+}
+
 const tsc = `${root}node_modules/typescript/bin/tsc`;
 
-/** The library into dist/. */
-export function build() {
+/** The library into dist/, where nothing earlier is left. Its source maps name files that are not published. */
+export function build({ sourceMap = true } = {}) {
   rmSync(`${root}dist`, { recursive: true, force: true });
-  run(process.execPath, [tsc, "-p", "tsconfig.build.json"]);
+  run(process.execPath, [tsc, "-p", "tsconfig.build.json", "--sourceMap", String(sourceMap)]);
 }
 
 /** Examples, benchmarks and test programs into .cache/programs/, where they import the built library by its name. */

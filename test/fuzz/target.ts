@@ -4,6 +4,3 @@ export interface Found {
   readonly accepted: number;
   readonly found: string | undefined;
 }
-
-/** Runs a property, telling now and then how far it is. */
-export type Target = (runs: number, onProgress: (done: number) => void) => Found;

@@ -1,0 +1,30 @@
+// npm run check-package: publint and attw look over the package as it would be published, knip over the whole repository for what
+// nothing uses. Anything that they say is a failure, but for what is listed as ignored, with the reason.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { build, install, installIn, npm, root, run } from "./setup.mjs";
+
+const folder = `${root}package-check/`;
+const packed = `${root}.cache/packed/`;
+
+/** What npm would publish. Its dist/ has no source maps: what is there afterwards is that of the other commands again. */
+function pack() {
+  mkdirSync(packed, { recursive: true });
+  const args = ["pack", "--json", "--silent", "--pack-destination", packed];
+  const output = execFileSync(npm, args, { cwd: root, encoding: "utf8", shell: process.platform === "win32" });
+  build();
+  const tarball = readFileSync(packed + JSON.parse(output)[0].filename);
+  rmSync(packed, { recursive: true });
+  return tarball;
+}
+
+install();
+installIn(folder, "Installing what checks the package (once)...");
+const { messagesOf } = await import("../package-check/check.js");
+const messages = await messagesOf(pack());
+for (const message of messages) console.error(message);
+
+const knip = `${folder}node_modules/knip/bin/knip.js`;
+run(process.execPath, [knip, "--config", `${folder}knip.jsonc`, "--no-progress", "--treat-config-hints-as-errors"]);
+if (messages.length > 0) process.exit(1);
+console.log("publint, attw and knip have nothing to say.");
