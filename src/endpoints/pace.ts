@@ -75,32 +75,30 @@ export class Pace {
     });
   }
 
-  /** Those that wait now; who comes meanwhile waits for the next turn. One that there was no time for is served in any case, of each
-   *  level in turn: nobody waits for ever. */
+  /** Those that wait now; who comes meanwhile waits for the next turn. Half of the time is for those with the least to do, the other half,
+   *  and one in any case, for all levels in turn: nobody waits for ever. */
   #serve(): void {
-    const sizes = this.#waiting.map((chain) => chain.size);
-    for (const [level, chain] of this.#waiting.entries()) {
-      for (let left = sizes[level] ?? 0; left > 0; left--) {
-        if (this.isOver) {
-          this.#serveLate();
-          return;
-        }
-        this.#run(chain);
-      }
+    const left = this.#waiting.map((chain) => chain.size);
+    let all = this.#count;
+    const run = (level: number): void => {
+      left[level] = (left[level] ?? 0) - 1;
+      all -= 1;
+      this.#run(level);
+    };
+    for (let level = 0; level < LEVELS; level++) {
+      while ((left[level] ?? 0) > 0 && this.#workedMs < MOST_MS / 2) run(level);
+    }
+    while (all > 0) {
+      do this.#next = (this.#next + 1) % LEVELS;
+      while (left[this.#next] === 0);
+      run(this.#next);
+      if (this.isOver) break;
     }
   }
 
-  #serveLate(): void {
-    do this.#next = (this.#next + 1) % LEVELS;
-    while (this.#waiting[this.#next]?.size === 0 && this.#count > 0);
-    this.#run(this.#waiting[this.#next]);
-  }
-
-  #run(chain: Chain<Waiting> | undefined): void {
-    const waiting = chain?.shift();
-    if (waiting === undefined) return;
+  #run(level: number): void {
     this.#count -= 1;
-    waiting.run();
+    this.#waiting[level]?.shift()?.run();
   }
 }
 

@@ -145,6 +145,7 @@ export class ReadTurn implements Waiting {
     if (this.#isPumping || this.#isStopped) return;
     if (this.#isPumpScheduled || (this.#pace.isOver && !this.#hasTurn)) {
       this.#yield(); // the others first
+      this.#watch.stop(); // it is not the peer that is late
       this.#pauseIfFull();
       return;
     }
@@ -159,7 +160,7 @@ export class ReadTurn implements Waiting {
     if (this.#isStopped) return;
     this.#pauseIfFull();
     if (this.#throttle !== undefined)
-      this.#watch.stop(); // it is not the peer that is late
+      this.#watch.stop(); // nor is it here
     else
       this.#watch.update(this.#reader, !this.#isBlocked && this.#owner !== undefined, this.#owner?.wantsRaw === true);
   }

@@ -505,6 +505,37 @@ describe("fairness", () => {
     for (const peer of peers) peer.destroy();
   });
 
+  it("a peer whose bytes wait for their turn is not late", async () => {
+    let nowMs = 0;
+    const due: { readonly atMs: number; readonly run: () => void }[] = [];
+    const clock = {
+      ...timers,
+      now: () => nowMs,
+      after: (ms: number, run: () => void) => {
+        const timer = { atMs: nowMs + ms, run };
+        due.push(timer);
+        return { cancel: () => void due.splice(due.indexOf(timer), due.includes(timer) ? 1 : 0) };
+      },
+    };
+    const busy = new HostingEnv().expose("nothing", method({ params: {} }), () => {
+      nowMs += 6_000;
+    });
+    const [one, other] = [await barePeer(busy, { clock }), await barePeer(exposed(), { clock })];
+    const said = conversation("101;x;n", "nothing()");
+    await other.say(said.slice(0, 5)); // within a header, which may take 5 s
+    const working = one.say(small);
+    const rest = other.say(said.slice(5));
+    await new Promise<void>((resolve) => {
+      setImmediate(() => {
+        for (const timer of [...due]) if (timer.atMs <= nowMs) timer.run();
+        resolve();
+      });
+    });
+    await working;
+    expect(await rest).toContain("#co_ack_end]101");
+    for (const peer of [one, other]) peer.destroy();
+  });
+
   it("and nobody waits for ever, though there is always one with less to do", async () => {
     const { order, peers } = await busyProcess([...Array.from({ length: 40 }, () => "small"), "large"]);
     await Promise.all(peers.map((peer, i) => peer.say(i < 40 ? small : large)));
