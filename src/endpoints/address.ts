@@ -12,7 +12,7 @@ export interface PathAddress {
 }
 export type Address = TcpAddress | PathAddress | string;
 
-export const DEFAULT_PORT = 3232;
+const DEFAULT_PORT = 3232;
 
 const HOST_PORT = /^(?:tcp:\/\/)?(\[[0-9A-Fa-f:.]+\]|[^[\]:/\s]+)(?::(\d{1,5}))?\/?$/;
 

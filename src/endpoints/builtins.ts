@@ -12,7 +12,7 @@ import type { HostingEnd } from "./hosting-end.ts";
 /** Runs for a conversation that says in its token that it speaks the extension; for others there is no such name. */
 type Run = (params: never, ho: HostingEnd) => unknown;
 
-export function builtin(name: string, declared: Method, run: Run): [string, ExposedMethod] {
+function builtin(name: string, declared: Method, run: Run): [string, ExposedMethod] {
   const handler = (params: never, co: { readonly isExtended?: boolean }, env: HostingEnv): unknown => {
     if (co.isExtended !== true) throw failure("unknown_name", name);
     return run(params, env.ho as HostingEnd); // of this room

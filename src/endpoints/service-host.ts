@@ -166,6 +166,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
       throw refusal;
     }
     if (connection.env !== before) throw failure("wrong_stage", "authenticated meanwhile");
+    connection.checkOpen(); // it may have gone meanwhile
     connection.enter(this.#admitted(peer, connection, context));
     return null;
   }

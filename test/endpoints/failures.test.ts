@@ -3,7 +3,7 @@
  */
 import { HbiError, HostingEnv, method, type PostingEnd, repr } from "hbi";
 import { answer, conversation, ManualClock, packet, quiet } from "hbi/testing";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { type BarePeer, barePeer, pair } from "../support/pair.ts";
 
@@ -750,4 +750,33 @@ it("seed-era posters are answered with raw data before they end, in order", asyn
   expect(heard).toBe(packet("co_ack_begin", id) + packet("co_recv", "100000") + "x".repeat(100_000));
   expect(await peer.say(packet("co_end", id))).toBe(packet("co_ack_end", id));
   peer.destroy();
+});
+
+describe("what an application throws where nobody waits for it", () => {
+  const quietly = () => vi.spyOn(console, "error").mockImplementation(() => undefined);
+  const bad = () => {
+    throw new Error("of the application");
+  };
+
+  it("a log that throws keeps no connection from ending, and no conversation from being answered", async () => {
+    const said = quietly();
+    const peer = await barePeer(exposed().env, { log: bad });
+    expect(await peer.say(conversation("101;x;n", "no_such()"))).toContain("#co_ack_end]101");
+    expect(await peer.say("nonsense")).toContain("#err]malformed packet header");
+    expect(peer.connection.isOpen).toBe(false);
+    expect(said).toHaveBeenCalledTimes(2);
+    peer.destroy();
+    expect(await peer.connection.closed).toMatchObject({ reason: "bad_frame" });
+    said.mockRestore();
+  });
+
+  it("onLost that throws is told to the log, and whoever waits is told all the same", async () => {
+    const { client, po, server, log } = await pair(new HostingEnv(), { client: { onLost: bad } });
+    const co = await po.co();
+    const waiting = co.recvObj().catch((error: HbiError) => error.code);
+    await server.disconnect();
+    expect(await waiting).toBe("unavailable");
+    await client.closed;
+    expect(log.map(({ where, error }) => [where, error.code])).toContainEqual(["onLost", "internal"]);
+  });
 });

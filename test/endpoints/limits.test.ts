@@ -224,6 +224,22 @@ describe("time", () => {
     expect(peer.heard()).toContain(packet("err", "idle"));
   });
 
+  it("and is idle from the end of its last conversation on, however long that took", async () => {
+    const clock = new ManualClock();
+    const env = exposed();
+    let end: () => void = () => undefined;
+    env.expose("long", method({ params: {} }), () => new Promise<void>((resolve) => (end = resolve)));
+    const peer = await barePeer(env, { clock, limits: { idleTimeoutMs: 5_000 } });
+    await peer.say(conversation("101", "long()"));
+    await clock.advance(12_000);
+    end();
+    await clock.advance(4_999);
+    expect(peer.connection.isOpen).toBe(true);
+    await clock.advance(1_001); // it is looked at once a second
+    expect(peer.connection.isOpen).toBe(false);
+    peer.destroy();
+  });
+
   it("a peer that closes its half and no more is dropped", async () => {
     const clock = new ManualClock();
     const peer = await barePeer(exposed(), { clock });

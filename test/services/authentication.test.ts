@@ -11,6 +11,7 @@ import {
   memoryTransportPair,
   method,
   type OutgoingCall,
+  ServiceHost,
 } from "hbi";
 import { conversation, hostileTransport, ManualClock, packet, quiet, testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
@@ -145,6 +146,27 @@ describe("authenticate", () => {
     expect(await test.link.call.who_am_i()).toBe('{"from":"memory:left"}');
     await test.close();
   });
+});
+
+it("a peer that goes while it is looked at is not let in: no handlers are made for it", async () => {
+  let decide: (user: object) => void = () => undefined;
+  let made = 0;
+  const looking = () => new Promise<object>((resolve) => (decide = resolve));
+  const factory = () => {
+    made += 1;
+    return handlers();
+  };
+  const host = new ServiceHost<Vault, object>(vault, factory, { authenticate: looking, log: () => undefined });
+  const before = made; // what it makes at the start for one that is gone
+  const { transport, peer } = hostileTransport();
+  await host.accept(transport);
+  await peer.play({ say: conversation("101;x;n", '$hbi.authenticate("open sesame")') });
+  await quiet();
+  await peer.play("reset");
+  await quiet();
+  decide({ user: "Ali" });
+  await quiet();
+  expect([made, host.peers.size]).toEqual([before, 0]);
 });
 
 describe("before it has authenticated, a peer", () => {

@@ -13,7 +13,7 @@ import {
   type Transport,
 } from "hbi";
 import { connect, serve } from "hbi/node";
-import { conversation, HostilePeer, ManualClock, quiet, type TestLink, testLink } from "hbi/testing";
+import { answer, conversation, HostilePeer, ManualClock, quiet, type TestLink, testLink } from "hbi/testing";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { chunksOf, handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
@@ -42,7 +42,7 @@ async function start(options: LinkOptions<Kinds> = {}) {
 }
 
 /** A link whose dials a test answers one by one. */
-function dialed(options: LinkOptions<Kinds> = {}) {
+function dialed(options: LinkOptions<Kinds> = {}, reactions: Partial<Reactions["all"]> = {}) {
   const clock = new ManualClock();
   const dials: { succeed: () => Transport; fail: (error: Error) => void }[] = [];
   const dial = () =>
@@ -56,7 +56,8 @@ function dialed(options: LinkOptions<Kinds> = {}) {
         fail: reject,
       });
     });
-  const link = new Link<Kinds>(kinds, dial, new Reactions().all, { clock, log: () => undefined, ...options });
+  const all = { ...new Reactions().all, ...reactions };
+  const link = new Link<Kinds>(kinds, dial, all, { clock, log: () => undefined, ...options });
   return { link, dials, clock };
 }
 
@@ -240,6 +241,27 @@ describe("a link", () => {
     await expect(link.call.nothing()).rejects.toMatchObject({ reason: "too_many_waiting" });
     await link.disconnect();
     expect(await Promise.all(waiting)).toEqual(["unavailable", "unavailable"]);
+  });
+
+  it("goes to the next connection when the service says no more, though what it has said is not all taken yet", async () => {
+    const { link, dials, clock } = dialed(
+      { reconnect: QUICK, limits: { maxInFlight: 1 } },
+      { asked: () => new Promise<never>(() => undefined) as never },
+    );
+    const opening = link.open();
+    const far = new HostilePeer(dials[0]?.succeed() as Transport);
+    await opening;
+    const push = (id: number) => conversation(`${id};x;n`, 'asked("?")');
+    await far.play({ say: push(101) + push(102) + push(103) }, "end"); // the handler of the first is at work
+    await quiet();
+    const waiting = link.call.nothing();
+    expect(link.state).toBe("connecting");
+    await clock.advance(100);
+    const next = new HostilePeer(dials[1]?.succeed() as Transport);
+    await next.play({ hear: "co_end" }, { say: answer("101") });
+    await waiting;
+    for (const peer of [far, next]) peer.reset();
+    await link.disconnect();
   });
 
   it("stops dialing when it is closed", async () => {
