@@ -124,25 +124,46 @@ class TimerWheel implements Clock {
   }
 
   #advance(): void {
+    try {
+      this.#runDue();
+    } finally {
+      this.#dropIfEmpty(this.#recent); // also when one has thrown: the others must not stand still
+      if (this.#buckets.size > 0) this.#arm();
+      else {
+        this.#handle = undefined;
+        this.#recent = { tick: -1, timers: new Chain() };
+      }
+    }
+  }
+
+  #runDue(): void {
     const until = Math.floor(this.now() / TICK_MS);
     while (this.#tick < until) {
       this.#tick += 1;
       const bucket = this.#buckets.get(this.#tick);
       if (bucket === undefined) continue;
       this.#buckets.delete(this.#tick);
-      for (let entry = bucket.timers.shift(); entry !== undefined; entry = bucket.timers.shift()) {
-        const { run } = entry;
-        entry.run = undefined;
-        if (entry.keepsAlive) this.#keep(-1);
-        run?.();
+      try {
+        this.#runAll(bucket);
+      } finally {
+        if (bucket.timers.size > 0) this.#again(bucket);
       }
     }
-    this.#dropIfEmpty(this.#recent);
-    if (this.#buckets.size > 0) this.#arm();
-    else {
-      this.#handle = undefined;
-      this.#recent = { tick: -1, timers: new Chain() };
+  }
+
+  #runAll({ timers }: Bucket): void {
+    for (let entry = timers.shift(); entry !== undefined; entry = timers.shift()) {
+      const { run } = entry;
+      entry.run = undefined;
+      if (entry.keepsAlive) this.#keep(-1);
+      run?.();
     }
+  }
+
+  /** One of them has thrown: the others are due. */
+  #again(bucket: Bucket): void {
+    this.#buckets.set(bucket.tick, bucket);
+    this.#tick = bucket.tick - 1;
   }
 }
 

@@ -15,8 +15,8 @@ interface Visitor {
 }
 
 /** One address alone gets no more than these parts of `acceptsPerSecond`, so that it can't keep the others out. */
-const ONE_AT_ONCE = 1 / 2;
-const ONE_PER_SECOND = 1 / 4;
+const SHARE_AT_ONCE = 1 / 2;
+const SHARE_PER_SECOND = 1 / 4;
 
 export class AcceptGuard {
   readonly #limits: Limits;
@@ -45,7 +45,10 @@ export class AcceptGuard {
     if (visitor !== undefined && visitor.count >= this.#limits.maxConnectionsPerAddress)
       return "maxConnectionsPerAddress";
     if (visitor?.accepts?.take() === false) return "acceptsPerSecond";
-    if (this.#accepts?.take() === false) return "acceptsPerSecond";
+    if (this.#accepts?.take() === false) {
+      visitor?.accepts?.charge(-1); // it is others who have been too many
+      return "acceptsPerSecond";
+    }
     this.#count += 1;
     if (network === undefined || visitor === undefined) return undefined;
     visitor.count += 1;
@@ -69,8 +72,8 @@ export class AcceptGuard {
   #bucketOfOne(acceptsPerSecond: number): TokenBucket {
     return new TokenBucket(
       this.#clock,
-      Math.max(acceptsPerSecond * ONE_AT_ONCE, 1),
-      Math.max(acceptsPerSecond * ONE_PER_SECOND, 1),
+      Math.max(acceptsPerSecond * SHARE_AT_ONCE, 1),
+      Math.max(acceptsPerSecond * SHARE_PER_SECOND, 1),
     );
   }
 

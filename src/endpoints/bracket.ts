@@ -12,6 +12,8 @@ import { unguarded, type Wait, type WaitOptions, type Waits } from "./waits.ts";
 const MAX_BUILT_BYTES = 64 * 1024;
 
 export interface Outgoing {
+  /** So much more of answers is built up, or less. What a peer does not read is bounded together with what is written. */
+  answerBuilt(bytes: number): void;
   readonly wire: Wire;
   readonly turn: SendTurn;
   readonly waits: Waits;
@@ -72,10 +74,6 @@ export class Bracket implements TurnTaker {
     return this.#state === "closed";
   }
 
-  get heldBytes(): number {
-    return this.#owner.isAnswer ? this.#builtBytes : 0;
-  }
-
   get builtBytes(): number {
     return this.#builtBytes;
   }
@@ -98,7 +96,7 @@ export class Bracket implements TurnTaker {
       return this.#out.wire.whenWritable();
     }
     this.#text += packet;
-    this.#builtBytes += packet.length;
+    this.#built(packet.length);
     return this.#builtBytes > MAX_BUILT_BYTES ? this.open(options) : undefined;
   }
 
@@ -107,8 +105,13 @@ export class Bracket implements TurnTaker {
     if (this.#state === "open") this.#out.wire.text(packet);
     else {
       this.#text += packet;
-      this.#builtBytes += packet.length;
+      this.#built(packet.length);
     }
+  }
+
+  #built(bytes: number): void {
+    this.#builtBytes += bytes;
+    if (this.#owner.isAnswer) this.#out.answerBuilt(bytes);
   }
 
   /** Appends raw data. When it resolves, the caller may change the buffer again. */
@@ -123,7 +126,7 @@ export class Bracket implements TurnTaker {
       if (this.#text !== "") this.#pieces.push(this.#text);
       this.#pieces.push(chunk.slice());
       this.#text = "";
-      this.#builtBytes += chunk.length;
+      this.#built(chunk.length);
       return undefined;
     }
     return this.#bytesWhenOpen(chunk, options);
@@ -203,7 +206,7 @@ export class Bracket implements TurnTaker {
   dropBuilt(): void {
     this.#text = "";
     this.#pieces = undefined;
-    this.#builtBytes = 0;
+    if (this.#builtBytes > 0) this.#built(-this.#builtBytes);
   }
 
   /** Gives up: nothing more is written. Only before it is open does this leave the wire as it was. */

@@ -16,8 +16,6 @@ export interface LogEntry {
 
 export interface ConnectionOptions {
   readonly limits?: LimitOptions;
-  /** Where the peer was accepted from: it has a share of what `maxAddressUnsentBytes` allows that network. */
-  readonly network?: string | undefined;
   /** false: sends plain conversation ids and takes any as one, as the reference does */
   readonly extension?: boolean;
   readonly clock?: Clock;
@@ -29,6 +27,17 @@ export interface ConnectionOptions {
   readonly onGoAway?: ((reason: string | undefined) => void) | undefined;
   /** Default: what a handler threw unexpectedly goes to `console.error`; nothing else does. */
   readonly log?: (entry: LogEntry) => void;
+}
+
+export type Log = (entry: LogEntry) => void;
+
+/** What a log throws must not keep what it is told of from happening. */
+export function tell(log: Log, entry: LogEntry): void {
+  try {
+    log(entry);
+  } catch (thrown) {
+    console.error("hbi: the log failed:", thrown);
+  }
 }
 
 export function logUnexpected({ error, netIdent, where }: LogEntry): void {

@@ -11,10 +11,10 @@ import { PacketReader } from "../wire/packet-reader.ts";
 import type { PeerIdentity } from "../wire/peer-identity.ts";
 import type { Transport, TransportSink } from "../wire/transport.ts";
 import { Wire, type WireHost } from "../wire/wire.ts";
-import { Admission } from "./admission.ts";
+import { BeginGate } from "./begin-gate.ts";
 import { Budgets } from "./budgets.ts";
 import { builtinsOf } from "./builtins.ts";
-import { type ConnectionOptions, type LogEntry, logUnexpected } from "./connection-options.ts";
+import { type ConnectionOptions, type LogEntry, logUnexpected, tell } from "./connection-options.ts";
 import { Drain } from "./drain.ts";
 import { Ending, type WholeKeeper } from "./ending.ts";
 import { HostingEnd } from "./hosting-end.ts";
@@ -25,9 +25,11 @@ import { PostingEnd } from "./posting-end.ts";
 import { type ReadHost, ReadTurn } from "./read-turn.ts";
 import { ReadWatch, type WatchHost } from "./read-watch.ts";
 import { SendTurn, type TurnTaker } from "./send-turn.ts";
-import { type Holder, UnsentShare } from "./unsent-load.ts";
+import { type Holder, type Neighbours, UnsentShare } from "./unsent-load.ts";
 import { Waits } from "./waits.ts";
 
+/** So much of answers that are being built is nobody's concern: most are given to the wire at once. */
+const LITTLE_BYTES = 64 * 1024;
 /** What goes on when a handler ends counts as so many bytes, for each conversation that the connection has: who has many waits longer. */
 const LIKE_BYTES = 1_024;
 
@@ -47,19 +49,23 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
   readonly #transport: Transport;
   readonly #unsent: UnsentShare;
   readonly #reading: ReadTurn;
-  readonly #admission: Admission;
+  readonly #beginGate: BeginGate;
   readonly #idle: IdleWatch | undefined;
   readonly #ending: Ending;
   readonly #drain: Drain;
   readonly #log: (entry: LogEntry) => void;
   readonly #builtins: Builtins | undefined;
   #env: HostingEnv;
+  /** of answers, and not given to the wire yet */
+  #builtBytes = 0;
 
-  /** @param context makes the hosting environment for the two ends */
+  /** @param context makes the hosting environment for the two ends
+   *  @param neighbours where it was accepted: they share what `maxAddressUnsentBytes` allows */
   constructor(
     transport: Transport,
     context: (po: PostingEnd, ho: HostingEnd, connection: Connection) => HostingEnv,
     options: ConnectionOptions = {},
+    neighbours?: Neighbours,
   ) {
     this.#transport = transport;
     this.limits = resolveLimits(options.limits);
@@ -68,7 +74,7 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
     this.#log = options.log ?? logUnexpected;
     this.budgets = new Budgets(this.clock, this.limits);
     this.pace = Pace.of(this.clock);
-    this.#unsent = new UnsentShare(this, this.limits, options.network);
+    this.#unsent = new UnsentShare(this, this.limits, neighbours);
     this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
     this.wire = new Wire(transport, this.limits, this.clock, this);
     this.turn = new SendTurn(this.wire);
@@ -77,11 +83,11 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
     this.#reading = new ReadTurn(transport, reader, watch, this.clock, this.limits, this, this.pace);
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
-    this.#admission = new Admission(this);
+    this.#beginGate = new BeginGate(this);
     this.#idle = this.limits.idleTimeoutMs === Number.POSITIVE_INFINITY ? undefined : new IdleWatch(this);
-    this.#ending = new Ending(this, transport, this.#reading, this.#admission, this.#idle, options.onLost);
+    this.#ending = new Ending(this, transport, this.#reading, this.#beginGate, this.#idle, options.onLost);
     this.closed = this.#ending.closed;
-    this.#drain = new Drain(this, this.#ending, this.#admission, options.onGoAway);
+    this.#drain = new Drain(this, this.#ending, this.#beginGate, options.onGoAway);
     this.#builtins = this.isExtended ? builtinsOf(options) : undefined;
     this.#env = context(this.posting, this.hosting, this);
     this.#attach(this.#env);
@@ -188,7 +194,7 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
   route({ directive, text }: Packet): boolean {
     switch (directive) {
       case "co_begin":
-        if (!this.#admission.mayBegin()) return false;
+        if (!this.#beginGate.mayBegin()) return false;
         this.#reading.give(this.hosting.begin(text));
         return true;
       case "co_ack_begin":
@@ -208,9 +214,12 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
       this.pace.later({ chain: undefined, before: undefined, behind: undefined, run }, work);
       return;
     }
-    const fromMs = this.clock.now();
-    run();
-    this.pace.workedSince(fromMs);
+    const isCounted = this.pace.begin(this.clock.now());
+    try {
+      run();
+    } finally {
+      if (isCounted) this.pace.end();
+    }
   }
 
   conversationBegun(): void {
@@ -240,12 +249,17 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
   }
 
   wireMoved(): void {
-    this.#unsent.bytes = this.wire.bufferedBytes + this.turn.heldBytes;
+    this.#unsent.moveTo(this.wire.bufferedBytes + this.#builtBytes);
+  }
+
+  answerBuilt(bytes: number): void {
+    this.#builtBytes += bytes;
+    if (bytes > 0 && this.#builtBytes > LITTLE_BYTES) this.answerHeld();
   }
 
   answerHeld(): void {
     this.wireMoved();
-    if (this.#unsent.bytes > this.limits.maxSendBufferBytes) this.cut(failure("slow_reader"));
+    if (this.#builtBytes + this.wire.bufferedBytes > this.limits.maxSendBufferBytes) this.cut(failure("slow_reader"));
   }
 
   drop(error: HbiError): void {
@@ -266,13 +280,14 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
       chain: undefined,
       before: undefined,
       behind: undefined,
-      heldBytes: packet.length,
       label: "co_send answer",
-      granted() {
+      granted: () => {
+        this.answerBuilt(-packet.length);
         wire.text(packet);
         turn.release(taker);
       },
     };
+    this.answerBuilt(packet.length);
     turn.request(taker);
   }
 
@@ -331,11 +346,7 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
   // --- telling -------------------------------------------------------------------------------------------------------
 
   report(error: HbiError, where: string): void {
-    try {
-      this.#log({ error, netIdent: this.netIdent, where });
-    } catch (thrown) {
-      console.error("hbi: the log failed:", thrown); // it must not keep what it is told of from happening
-    }
+    tell(this.#log, { error, netIdent: this.netIdent, where });
   }
 
   /** Why a wait was in vain, when more is known than that time is over. */

@@ -3,7 +3,7 @@
  * docs/protocol.md, section 6.
  */
 import { failure } from "../errors.ts";
-import type { Admission } from "./admission.ts";
+import type { BeginGate } from "./begin-gate.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import type { Ending, WholeKeeper } from "./ending.ts";
 import type { Wait } from "./waits.ts";
@@ -13,7 +13,7 @@ const NOT_LANDED = { mayHaveLanded: false };
 export class Drain {
   readonly #connection: WholeKeeper;
   readonly #ending: Ending;
-  readonly #admission: Admission;
+  readonly #beginGate: BeginGate;
   readonly #onGoAway: ConnectionOptions["onGoAway"];
   /** this side begins nothing more, but for its handlers that are still at work */
   #isDraining = false;
@@ -22,10 +22,10 @@ export class Drain {
   /** until what is in flight is over */
   #flight: Wait<void> | undefined;
 
-  constructor(connection: WholeKeeper, ending: Ending, admission: Admission, onGoAway: ConnectionOptions["onGoAway"]) {
+  constructor(connection: WholeKeeper, ending: Ending, beginGate: BeginGate, onGoAway: ConnectionOptions["onGoAway"]) {
     this.#connection = connection;
     this.#ending = ending;
-    this.#admission = admission;
+    this.#beginGate = beginGate;
     this.#onGoAway = onGoAway;
   }
 
@@ -45,7 +45,7 @@ export class Drain {
     const { limits, posting, waits } = this.#connection;
     this.#isDraining = true;
     if (this.#ending.state === "open") await posting.sayGoAway(reason);
-    this.#admission.close();
+    this.#beginGate.close();
     if (this.#ending.isOpen && !this.#isOver) {
       this.#flight ??= waits.start({ timeoutMs: limits.handlerTimeoutMs });
       try {

@@ -6,7 +6,7 @@ import type { Timer } from "../clock.ts";
 import { asHbiError, failure, type HbiError, oneLine } from "../errors.ts";
 import { encodePacket } from "../wire/packet.ts";
 import type { Transport } from "../wire/transport.ts";
-import type { Admission } from "./admission.ts";
+import type { BeginGate } from "./begin-gate.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import type { HostingEnd } from "./hosting-end.ts";
 import type { IdleWatch } from "./idle-watch.ts";
@@ -33,13 +33,14 @@ export class Ending {
   readonly #connection: WholeKeeper;
   readonly #transport: Transport;
   readonly #reading: ReadTurn;
-  readonly #admission: Admission;
+  readonly #beginGate: BeginGate;
   readonly #idle: IdleWatch | undefined;
   #onLost: ConnectionOptions["onLost"];
   #resolveClosed: (reason: HbiError | undefined) => void = ignore;
   #state: State = "starting";
   #hasPeerEnded = false;
   #reason: HbiError | undefined;
+  #isCut = false;
   #discardedBytes = 0;
   #timer: Timer | undefined;
 
@@ -47,14 +48,14 @@ export class Ending {
     connection: WholeKeeper,
     transport: Transport,
     reading: ReadTurn,
-    admission: Admission,
+    beginGate: BeginGate,
     idle: IdleWatch | undefined,
     onLost: ConnectionOptions["onLost"],
   ) {
     this.#connection = connection;
     this.#transport = transport;
     this.#reading = reading;
-    this.#admission = admission;
+    this.#beginGate = beginGate;
     this.#idle = idle;
     this.#onLost = onLost;
     this.closed = new Promise((resolve) => {
@@ -130,7 +131,8 @@ export class Ending {
   }
 
   cut(error: HbiError): void {
-    if (!this.isOpen) return;
+    if (!this.isOpen || this.#isCut) return;
+    this.#isCut = true; // what is said now may be too much for the wire, which cuts as well
     this.#connection.report(error, "connection");
     const why = oneLine(error.message);
     this.#sayWhy(why);
@@ -185,7 +187,7 @@ export class Ending {
 
   #stop(): void {
     this.#reading.stop();
-    this.#admission.stop();
+    this.#beginGate.stop();
     this.#idle?.stop();
   }
 

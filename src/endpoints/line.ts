@@ -8,7 +8,7 @@ import { type Limits, resolveLimits } from "../limits.ts";
 import type { Transport } from "../wire/transport.ts";
 import { type Backoff, backoff, type ReconnectOptions } from "./backoff.ts";
 import { Connection } from "./connection.ts";
-import { type ConnectionOptions, logUnexpected } from "./connection-options.ts";
+import { type ConnectionOptions, logUnexpected, tell } from "./connection-options.ts";
 import type { HostingEnv } from "./hosting-env.ts";
 import { type Wait, type WaitOptions, Waits } from "./waits.ts";
 
@@ -242,7 +242,7 @@ export class Line {
       listener(state, reason);
     } catch (thrown) {
       const { log = logUnexpected } = this.#options;
-      log({ error: asHbiError(thrown), netIdent: this.#owner.name, where: `onState ${state}` });
+      tell(log, { error: asHbiError(thrown), netIdent: this.#owner.name, where: `onState ${state}` });
     }
   }
 }

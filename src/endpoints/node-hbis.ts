@@ -11,10 +11,11 @@ import type { ServerTls } from "../wire/node-tls-options.ts";
 import { AcceptGuard, networkOf } from "./accept-guard.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import { Connection } from "./connection.ts";
-import type { ConnectionOptions } from "./connection-options.ts";
+import { type ConnectionOptions, tell } from "./connection-options.ts";
 import type { HostingEnd } from "./hosting-end.ts";
 import { HostingEnv } from "./hosting-env.ts";
 import type { PostingEnd } from "./posting-end.ts";
+import { Neighbourhood } from "./unsent-load.ts";
 
 /** Makes the environment of a new connection: what its peer may use. The ends are connected when init hooks run. */
 export type ContextFactory = (po: PostingEnd, ho: HostingEnd, connection: Connection) => HostingEnv;
@@ -30,6 +31,7 @@ export class HBIS {
   readonly #options: ConnectionOptions;
   readonly #gate: TlsGate | undefined;
   readonly #guard: AcceptGuard;
+  readonly #neighbourhood = new Neighbourhood();
   /** connections refused since the log was told */
   #refused = 0;
   readonly #connections = new Set<Connection>();
@@ -42,7 +44,9 @@ export class HBIS {
     this.#guard = new AcceptGuard(limits, options.clock ?? systemClock);
     const keeper = {
       onSecure: (socket: Socket, refusal: HbiError | undefined) => void this.#accept(socket, refusal),
-      onFailed: (error: HbiError) => options.log?.({ error, netIdent: this.#netIdent, where: "accept" }),
+      onFailed: (error: HbiError) => {
+        if (options.log !== undefined) tell(options.log, { error, netIdent: this.#netIdent, where: "accept" });
+      },
     };
     this.#gate = tls === undefined ? undefined : new TlsGate(tls, limits.connectTimeoutMs, keeper);
     this.#address = address;
@@ -137,7 +141,9 @@ export class HBIS {
     const context: ContextFactory = refusal === undefined ? this.#context : () => new HostingEnv();
     let connection: Connection;
     try {
-      connection = new Connection(transport, context, { ...this.#options, network: networkOf(socket.remoteAddress) });
+      const network = networkOf(socket.remoteAddress);
+      const neighbours = network === undefined ? undefined : { neighbourhood: this.#neighbourhood, network };
+      connection = new Connection(transport, context, this.#options, neighbours);
     } catch (thrown) {
       this.#report(thrown);
       transport.destroy();
@@ -186,7 +192,7 @@ export class HBIS {
   #report(thrown: unknown): void {
     const error = asHbiError(thrown);
     const log = this.#options.log;
-    if (log !== undefined) log({ error, netIdent: this.#netIdent, where: "accept" });
+    if (log !== undefined) tell(log, { error, netIdent: this.#netIdent, where: "accept" });
     else console.error(`hbi: ${this.#netIdent}: accept: ${oneLine(error.message)}`);
   }
 }

@@ -8,7 +8,8 @@ import type { Clock } from "../clock.ts";
 
 /** All connections together in one turn of the event loop; what has been begun is ended. */
 const MOST_MS = 10;
-/** So much work, and the loop is asked to tell when its turn is over: asking for each packet would cost a system call. */
+/** From so much work on, what was worked is forgotten when the loop comes round: asking to be told for each packet would cost a
+ *  system call. */
 const MARK_MS = 2;
 /** Up to so many bytes to handle, up to twice as many, and so on. */
 const LEAST_BYTES = 1_024;
@@ -28,6 +29,8 @@ export class Pace {
   /** whose turn it is when there is no time for all */
   #next = 0;
   #workedMs = 0;
+  #isWorking = false;
+  #fromMs = 0;
   #isMarked = false;
 
   private constructor(clock: Clock) {
@@ -49,18 +52,30 @@ export class Pace {
     return this.#workedMs > MOST_MS;
   }
 
-  /** Somebody has worked since then. */
-  workedSince(fromMs: number): void {
-    this.#workedMs += this.#clock.now() - fromMs;
+  /** Work begins, until `end`; false: within other work, which is counted as a whole. */
+  begin(nowMs: number): boolean {
+    if (this.#isWorking) return false;
+    this.#isWorking = true;
+    this.#fromMs = nowMs;
+    return true;
+  }
+
+  end(): void {
+    this.#isWorking = false;
+    this.#workedMs += this.#clock.now() - this.#fromMs;
     if (this.#workedMs > MARK_MS) this.#mark();
   }
 
-  /** Runs it in a later turn of the event loop.
+  /** Runs it in a later turn of the event loop. Again while it waits: there is more to do.
    *  @param bytes that it has to handle, or what is as much work: how long it takes is known only afterwards */
   later(waiting: Waiting, bytes: number): void {
     const level = Math.ceil(Math.log2(bytes / LEAST_BYTES));
-    this.#waiting[Math.min(Math.max(level, 0), LEVELS - 1)]?.add(waiting);
-    this.#count += 1;
+    const chain = this.#waiting[Math.min(Math.max(level, 0), LEVELS - 1)] as Chain<Waiting>; // there is one of each level
+    if (waiting.chain === chain) return;
+    const other = this.#waiting.find((it) => it === waiting.chain);
+    if (other === undefined) this.#count += 1;
+    else other.remove(waiting);
+    chain.add(waiting);
     this.#mark();
   }
 
@@ -70,8 +85,11 @@ export class Pace {
     this.#clock.soon(() => {
       this.#isMarked = false;
       this.#workedMs = 0;
-      this.#serve();
-      if (this.#count > 0) this.#mark();
+      try {
+        this.#serve();
+      } finally {
+        if (this.#count > 0) this.#mark();
+      }
     });
   }
 
@@ -98,7 +116,12 @@ export class Pace {
 
   #run(level: number): void {
     this.#count -= 1;
-    this.#waiting[level]?.shift()?.run();
+    const isCounted = this.begin(this.#clock.now());
+    try {
+      this.#waiting[level]?.shift()?.run();
+    } finally {
+      if (isCounted) this.end();
+    }
   }
 }
 

@@ -39,7 +39,6 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   readonly seq: number;
   isAdmitted = false;
   readonly mayAsk = false;
-  readonly heldBytes = 0;
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;

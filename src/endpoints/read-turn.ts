@@ -48,7 +48,6 @@ export class ReadTurn implements Waiting {
   /** while the peer has had more than its share */
   #throttle: Timer | undefined;
   #nowMs = 0;
-  #pumpMs = 0;
   // what has been handled in this turn of the event loop, or since something came
   #turnPackets = 0;
   #turnBytes = 0;
@@ -89,7 +88,7 @@ export class ReadTurn implements Waiting {
 
   /** Whether all that has arrived was taken, and it is not only that others have their turn. */
   get isExhausted(): boolean {
-    return !this.#isBlocked && !this.#isPumpScheduled;
+    return !this.#isBlocked && !this.#isPumpScheduled && !this.#isPumping;
   }
 
   /** Whether something stands there that nobody wants, and it is not only that others have their turn. */
@@ -112,7 +111,8 @@ export class ReadTurn implements Waiting {
   received(chunk: Uint8Array): void {
     this.#watch.received(chunk.length);
     this.#reader.push(chunk);
-    if (!this.#isPumpScheduled) this.#beginTurn();
+    if (this.#isPumpScheduled) this.#pace.later(this, this.#reader.bufferedBytes);
+    else this.#beginTurn();
   }
 
   /** What is handled from here on, by however many pumps, counts as one turn: a handler that has ended pumps as well. */
@@ -145,22 +145,26 @@ export class ReadTurn implements Waiting {
     if (this.#isPumping || this.#isStopped) return;
     if (this.#isPumpScheduled || (this.#pace.isOver && !this.#hasTurn)) {
       this.#yield(); // the others first
-      this.#watch.stop(); // it is not the peer that is late
+      this.#watch.isHeldBack = true;
       this.#pauseIfFull();
       return;
     }
+    this.#watch.isHeldBack = false;
     this.#isPumping = true;
+    this.#nowMs = this.#clock.now();
+    const isCounted = this.#pace.begin(this.#nowMs);
     try {
       this.#isBlocked = this.#pumpPackets();
     } catch (thrown) {
       this.#host.readFailed(thrown);
+    } finally {
+      this.#isPumping = false;
+      if (isCounted) this.#pace.end();
     }
-    this.#isPumping = false;
-    this.#pace.workedSince(this.#pumpMs);
     if (this.#isStopped) return;
     this.#pauseIfFull();
     if (this.#throttle !== undefined)
-      this.#watch.stop(); // nor is it here
+      this.#watch.stop(); // it is not the peer that is late
     else
       this.#watch.update(this.#reader, !this.#isBlocked && this.#owner !== undefined, this.#owner?.wantsRaw === true);
   }
@@ -185,8 +189,6 @@ export class ReadTurn implements Waiting {
   /** True when it stopped because nobody wants what is there, false when more has to arrive. */
   #pumpPackets(): boolean {
     const { maxTurnPackets, maxTurnBytes, maxTurnMs } = this.#limits;
-    this.#nowMs = this.#clock.now();
-    this.#pumpMs = this.#nowMs;
     for (; !this.#isStopped; this.#turnPackets++) {
       if (this.#turnPackets % PACKETS_PER_LOOK === PACKETS_PER_LOOK - 1) {
         this.#nowMs = this.#clock.now();
@@ -231,8 +233,11 @@ export class ReadTurn implements Waiting {
     this.#isPumpScheduled = false;
     this.#beginTurn();
     this.#hasTurn = true;
-    this.#host.pump();
-    this.#hasTurn = false;
+    try {
+      this.#host.pump();
+    } finally {
+      this.#hasTurn = false;
+    }
   }
 
   #setPaused(isPaused: boolean): void {

@@ -19,6 +19,9 @@ export class ReadWatch {
   readonly #clock: Clock;
   readonly #limits: Limits;
   readonly #host: WatchHost;
+  /** what has come waits for its turn here: whether the peer is late shows afterwards */
+  isHeldBack = false;
+  #isOverdue = false;
   #timer: Timer | undefined;
   #owed: Owed = "nothing";
   /** what must not change for the deadline to go on: of a packet its position, of a silence the bytes received */
@@ -43,16 +46,26 @@ export class ReadWatch {
     if (isRaw !== (this.#window !== undefined)) this.#watchRate(isRaw);
     const owed: Owed = reader.phase !== "idle" ? reader.phase : isAwaited ? "bracket" : "nothing";
     const mark = owed === "bracket" ? this.#receivedBytes : reader.packetCount;
-    if (owed === this.#owed && mark === this.#mark) return;
+    if (owed === this.#owed && mark === this.#mark) {
+      if (this.#isOverdue) this.#host.readLate("read_timeout");
+      return;
+    }
+    this.#isOverdue = false;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#owed = owed;
     this.#mark = mark;
     const ms = this.#deadlineMs(owed, reader);
-    if (ms !== undefined) this.#timer = this.#clock.after(ms, () => this.#host.readLate("read_timeout"));
+    if (ms !== undefined) this.#timer = this.#clock.after(ms, () => this.#late());
+  }
+
+  #late(): void {
+    if (this.isHeldBack) this.#isOverdue = true;
+    else this.#host.readLate("read_timeout");
   }
 
   stop(): void {
+    this.#isOverdue = false;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#owed = "nothing";

@@ -6,8 +6,6 @@ import { Chain, type Chained } from "../chain.ts";
 export interface TurnTaker extends Chained {
   /** for error messages: "conversation 101" */
   readonly label: string;
-  /** what it holds ready, in bytes, that a peer has asked for: answers */
-  readonly heldBytes: number;
   /** The turn is yours until you release it; you may do so at once. */
   granted(): void;
 }
@@ -32,11 +30,6 @@ export class SendTurn {
 
   get holder(): TurnTaker | undefined {
     return this.#holder;
-  }
-
-  /** What waits to be written because the peer does not read. Cost: linear in what waits. */
-  get heldBytes(): number {
-    return this.#waiting.toArray().reduce((bytes, taker) => bytes + taker.heldBytes, 0);
   }
 
   get isClosed(): boolean {

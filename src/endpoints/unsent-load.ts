@@ -1,7 +1,8 @@
 /**
- * UnsentLoad: what waits for peers that do not read, on all connections of the process and on those of one address. Where it comes to
- * more than half of the bound, each connection waits sooner; beyond the bound, whoever keeps most waiting is cut.
- * docs/errors-and-limits.md, "maxProcessUnsentBytes" and "maxAddressUnsentBytes".
+ * UnsentLoad: what waits for peers that do not read, on the connections that a server has of one address, and on all of the process.
+ * Where it comes to more than half of a bound, each connection waits sooner; beyond it, whoever keeps most waiting is cut: of an
+ * address its largest connection, of the process the largest one of the address that has most, so that nobody is cut for what
+ * others do. docs/errors-and-limits.md, "maxAddressUnsentBytes" and "maxProcessUnsentBytes".
  */
 import { failure, type HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
@@ -12,102 +13,134 @@ export interface Holder {
   drop(error: HbiError): void;
 }
 
+/** The connections of one address, as far as something waits on them; of a consumer its one connection. */
+class Group {
+  readonly shares = new Set<UnsentShare>();
+  bytes = 0;
+
+  get largest(): UnsentShare | undefined {
+    let largest: UnsentShare | undefined;
+    for (const share of this.shares) if (largest === undefined || share.bytes > largest.bytes) largest = share;
+    return largest;
+  }
+}
+
+/** Where a peer was accepted from, at one server. */
+export class Neighbourhood {
+  readonly #groups = new Map<string, Group>();
+
+  join(network: string, share: UnsentShare): Group {
+    const group = this.#groups.get(network) ?? new Group();
+    this.#groups.set(network, group);
+    group.shares.add(share);
+    return group;
+  }
+
+  part(network: string, share: UnsentShare): void {
+    const group = this.#groups.get(network);
+    group?.shares.delete(share);
+    if (group?.shares.size === 0) this.#groups.delete(network);
+  }
+}
+
+/** Where a connection was accepted. */
+export interface Neighbours {
+  readonly neighbourhood: Neighbourhood;
+  readonly network: string;
+}
+
 /** The part of one connection. */
 export class UnsentShare {
+  readonly limits: Limits;
   readonly #holder: Holder;
-  readonly #limits: Limits;
-  readonly #network: string | undefined;
-  /** those whose bounds concern it, while it has something */
-  #pools: readonly Pool[] = NONE;
+  readonly #neighbours: Neighbours | undefined;
+  /** while it has something */
+  #group: Group | undefined;
   #bytes = 0;
   #hasLeft = false;
 
-  /** @param network where it was accepted from, if it was */
-  constructor(holder: Holder, limits: Limits, network: string | undefined) {
+  /** @param neighbours where it was accepted, if it was */
+  constructor(holder: Holder, limits: Limits, neighbours: Neighbours | undefined) {
     this.#holder = holder;
-    this.#limits = limits;
-    this.#network = network;
+    this.limits = limits;
+    this.#neighbours = neighbours;
   }
 
   get bytes(): number {
     return this.#bytes;
   }
 
-  set bytes(bytes: number) {
+  /** So much waits now. Cuts connections, this one or others, where that is too much. */
+  moveTo(bytes: number): void {
     if (this.#hasLeft || bytes === this.#bytes) return;
     const more = bytes - this.#bytes;
-    if (this.#bytes === 0) this.#join();
+    this.#group ??= this.#join();
     this.#bytes = bytes;
-    for (const pool of this.#pools) pool.bytes += more;
-    if (bytes === 0) this.#part();
-    else if (more > 0) this.#check();
+    this.#group.bytes += more;
+    everybody.bytes += more;
+    if (bytes === 0) this.#part(this.#group);
+    else if (more > 0) this.#bound(this.#group);
   }
 
-  #join(): void {
-    this.#pools = this.#network === undefined ? [everybody] : [everybody, poolOf(this.#network)];
-    for (const pool of this.#pools) pool.shares.add(this);
+  #join(): Group {
+    const group = this.#neighbours?.neighbourhood.join(this.#neighbours.network, this) ?? new Group();
+    group.shares.add(this);
+    everybody.groups.add(group);
+    return group;
   }
 
-  #part(): void {
-    for (const pool of this.#pools) pool.remove(this);
-    this.#pools = NONE;
+  #part(group: Group): void {
+    this.#neighbours?.neighbourhood.part(this.#neighbours.network, this);
+    group.shares.delete(this);
+    if (group.shares.size === 0) everybody.groups.delete(group);
+    this.#group = undefined;
   }
 
-  #check(): void {
-    if (this.#network !== undefined) poolOf(this.#network).bound(this.#limits.maxAddressUnsentBytes);
-    everybody.bound(this.#limits.maxProcessUnsentBytes);
+  #bound(group: Group): void {
+    const { maxAddressUnsentBytes, maxProcessUnsentBytes } = this.limits;
+    if (this.#neighbours !== undefined) {
+      while (group.bytes > maxAddressUnsentBytes) {
+        if (group.largest?.drop("on many connections") !== true) return;
+      }
+    }
+    while (everybody.bytes > maxProcessUnsentBytes) {
+      if (everybody.heaviest?.largest?.drop("as many do") !== true) return;
+    }
   }
 
   /** Whether so much waits already that this connection should not add to it. */
   get isTight(): boolean {
-    const { maxProcessUnsentBytes, maxAddressUnsentBytes } = this.#limits;
-    const [all, network] = this.#pools;
-    return (all?.bytes ?? 0) * 2 > maxProcessUnsentBytes || (network?.bytes ?? 0) * 2 > maxAddressUnsentBytes;
+    const { maxProcessUnsentBytes, maxAddressUnsentBytes } = this.limits;
+    if (everybody.bytes * 2 > maxProcessUnsentBytes) return true;
+    return this.#neighbours !== undefined && (this.#group?.bytes ?? 0) * 2 > maxAddressUnsentBytes;
   }
 
-  drop(error: HbiError): void {
+  /** True: what it kept is gone. */
+  drop(where: string): boolean {
     this.leave();
-    this.#holder.drop(error);
+    this.#holder.drop(failure("slow_reader", where));
+    return true;
   }
 
   leave(): void {
-    this.bytes = 0;
+    this.moveTo(0);
     this.#hasLeft = true;
   }
 }
 
-/** Connections that have a bound together: those of a network, or all. */
-class Pool {
-  readonly shares = new Set<UnsentShare>();
-  readonly #network: string | undefined;
-  bytes = 0;
+/** All connections of the process. */
+const everybody = {
+  groups: new Set<Group>(),
+  bytes: 0,
 
-  constructor(network?: string) {
-    this.#network = network;
-  }
-
-  bound(mostBytes: number): void {
-    while (this.bytes > mostBytes) {
-      const largest = [...this.shares].reduce((most, share) => (share.bytes > most.bytes ? share : most));
-      largest.drop(failure("slow_reader", this.#network === undefined ? "as many do" : "on many connections"));
+  /** Of those whose own limit is exceeded: a server that allows more is not bounded by one that allows less. */
+  get heaviest(): Group | undefined {
+    let heaviest: Group | undefined;
+    for (const group of this.groups) {
+      const [any] = group.shares;
+      const isBounded = any !== undefined && any.limits.maxProcessUnsentBytes < this.bytes;
+      if (isBounded && (heaviest === undefined || group.bytes > heaviest.bytes)) heaviest = group;
     }
-  }
-
-  remove(share: UnsentShare): void {
-    this.shares.delete(share);
-    if (this.#network !== undefined && this.shares.size === 0) networks.delete(this.#network);
-  }
-}
-
-const NONE: readonly Pool[] = [];
-const everybody = new Pool();
-const networks = new Map<string, Pool>();
-
-function poolOf(network: string): Pool {
-  let pool = networks.get(network);
-  if (pool === undefined) {
-    pool = new Pool(network);
-    networks.set(network, pool);
-  }
-  return pool;
-}
+    return heaviest;
+  },
+};

@@ -23,7 +23,7 @@ interface Waiter {
 export interface WireHost {
   /** The peer does not read. */
   wireStuck(error: HbiError): void;
-  /** More or less of what was written waits for the peer than when this was last called. */
+  /** More or less of what was written may wait for the peer now. */
   wireMoved(): void;
   /** Together with others so much waits that this one should not add to it. */
   readonly isTight: boolean;
@@ -44,7 +44,6 @@ export class Wire {
   #waiters: Waiter[] | undefined;
   #stallTimer: Timer | undefined;
   #stallMark = 0;
-  #toldBytes = 0;
 
   constructor(transport: Transport, limits: Limits, clock: Clock, host: WireHost) {
     this.#transport = transport;
@@ -138,20 +137,12 @@ export class Wire {
       for (const piece of pieces) this.#transport.write(piece);
       this.#transport.uncork?.();
     }
-    this.#told();
+    this.#host.wireMoved();
     this.#watchStall();
   }
 
-  /** Once for all that was written in a turn of the event loop. */
-  #told(): void {
-    const bytes = this.#transport.bufferedBytes;
-    if (bytes === this.#toldBytes) return;
-    this.#toldBytes = bytes;
-    this.#host.wireMoved();
-  }
-
   onDrain(): void {
-    this.#told();
+    this.#host.wireMoved();
     this.#stallTimer?.cancel();
     this.#stallTimer = undefined;
     const waiters = this.#waiters;

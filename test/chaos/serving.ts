@@ -48,7 +48,7 @@ export class Serving {
       this.#lands({ id }, async () => {
         for (let n = 0; n < count; n++) {
           this.#journal.write("call", told(id, n), "told");
-          await peer.post.told({ id, pad, n });
+          await peer.post.told({ id, pad, n }).catch((thrown) => this.#failed(told(id, n), thrown));
           this.#journal.write("sent", told(id, n));
         }
         return count;
@@ -78,10 +78,14 @@ export class Serving {
       this.#journal.write("ack", id);
       return sum;
     } catch (thrown) {
-      const { code, mayHaveLanded, reason } = thrown as HbiError; // nothing else is thrown by a call
-      this.#journal.write("fail", id, code, String(mayHaveLanded), String(reason));
-      throw thrown;
+      return this.#failed(id, thrown);
     }
+  }
+
+  #failed(id: string, thrown: unknown): never {
+    const { code, mayHaveLanded, reason } = thrown as HbiError; // nothing else is thrown by a call
+    this.#journal.write("fail", id, code, String(mayHaveLanded), String(reason));
+    throw thrown;
   }
 
   async #hold(id: string, signal: AbortSignal): Promise<string> {

@@ -15,6 +15,7 @@ import {
 import { answer, conversation, hostileTransport, ManualClock, packet, quiet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { Neighbourhood } from "../../src/endpoints/unsent-load.ts";
 import { BarePeer, barePeer, pair } from "../support/pair.ts";
 
 const n = z.int().min(0);
@@ -332,6 +333,7 @@ describe("handlerTimeoutMs in the middle of raw data", () => {
 
 describe("what peers leave unread together", () => {
   const KIB = 1024;
+  const neighbourhood = new Neighbourhood();
   /** A peer that reads nothing, and asks for so many bytes. */
   async function deaf(network: string | undefined, limits: LimitOptions) {
     const { transport, peer } = hostileTransport();
@@ -345,7 +347,8 @@ describe("what peers leave unread together", () => {
     });
     const reasons: (string | undefined)[] = [];
     const log = ({ error }: { error: HbiError }) => void reasons.push(error.message);
-    const connection = new Connection(transport, () => env, { limits, network, log });
+    const neighbours = network === undefined ? undefined : { neighbourhood, network };
+    const connection = new Connection(transport, () => env, { limits, log }, neighbours);
     await connection.start();
     await peer.play("deaf");
     let seq = 100;
@@ -360,7 +363,7 @@ describe("what peers leave unread together", () => {
 
   it.each([
     ["maxAddressUnsentBytes", [here, here, here, there], "the peer reads too slowly: on many connections"],
-    ["maxProcessUnsentBytes", [here, there, undefined, undefined], "the peer reads too slowly: as many do"],
+    ["maxProcessUnsentBytes", [undefined, undefined, undefined, undefined], "the peer reads too slowly: as many do"],
   ] as const)("%s: whoever keeps most waiting is cut, and the others are not", async (limit, networks, message) => {
     const peers = await Promise.all(networks.map((network) => deaf(network, { [limit]: 160 * KIB })));
     const [one, two, three, other] = peers;
@@ -380,6 +383,55 @@ describe("what peers leave unread together", () => {
     await quiet();
   });
 
+  it("of the process, the address that has most pays, not who happens to keep most on one connection", async () => {
+    const limits = { maxProcessUnsentBytes: 160 * KIB };
+    const peers = await Promise.all([deaf(here, limits), deaf(here, limits), deaf(there, limits)]);
+    const [one, two, other] = peers;
+    await one?.ask(40);
+    await two?.ask(50);
+    await other?.ask(60);
+    expect(peers.map(({ connection }) => connection.isOpen)).toEqual([true, true, true]);
+    await other?.ask(10);
+    expect(peers.map(({ connection }) => connection.isOpen)).toEqual([true, false, true]);
+    for (const { peer } of peers) peer.reset();
+    await quiet();
+  });
+
+  it("what was read counts no more, also where the transport takes all at once", async () => {
+    const { transport, peer } = hostileTransport();
+    const taking = new Proxy(transport, {
+      get: (target, key) => {
+        const value: unknown = key === "bufferedBytes" ? 0 : Reflect.get(target, key);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    const limits = { maxAddressUnsentBytes: 160 * KIB };
+    let open: () => void = () => undefined;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    const env = new HostingEnv();
+    env.expose("text", method({ params: {}, result: z.string() }), () => "x".repeat(10 * KIB));
+    env.expose("hold", method({ params: {} }), async (_, co) => {
+      await co.sendData(new Uint8Array(70 * KIB)); // has the send turn from here on
+      await opened;
+    });
+    const neighbours = { neighbourhood, network: here };
+    const connection = new Connection(taking, () => env, { limits }, neighbours);
+    await connection.start();
+    peer.say(conversation("101;x;n", "hold()"));
+    for (let i = 0; i < 12; i++) peer.say(conversation(`${102 + i};x;n`, "text()"));
+    await quiet();
+    open();
+    await quiet();
+    expect(peer.heard()).toContain("#co_ack_end]113");
+    const other = await deaf(here, limits);
+    await other.ask(100);
+    expect([connection.isOpen, other.connection.isOpen, other.connection.isTight]).toEqual([true, true, true]);
+    await other.ask(50);
+    expect([connection.isOpen, other.connection.isOpen]).toEqual([true, true]);
+    for (const it of [peer, other.peer]) it.reset();
+    await quiet();
+  });
+
   it.each([
     ["above half of it a send waits at 64 KiB already", here, 70],
     ["elsewhere it does not", there, 200],
@@ -394,6 +446,64 @@ describe("what peers leave unread together", () => {
     for (const { peer } of [first, second]) peer.reset();
     await quiet();
   });
+});
+
+describe("answers that a peer does not read", () => {
+  const KB = 1_000;
+  /** A peer that reads nothing, of a service whose answers have so many thousand characters. */
+  async function deaf(limits: LimitOptions, isDeaf = true) {
+    const { transport, peer } = hostileTransport();
+    const env = new HostingEnv();
+    env.expose("text", method({ params: { kb: n }, result: z.string() }), async ({ kb }) => "x".repeat(kb * KB));
+    env.expose("hang", method({ params: {} }), () => new Promise(() => undefined));
+    const reasons: (string | undefined)[] = [];
+    const log = ({ error }: { error: HbiError }) => void reasons.push(error.reason);
+    const connection = new Connection(transport, () => env, { limits, log });
+    await connection.start();
+    if (isDeaf) await peer.play("deaf");
+    let seq = 100;
+    const ask = async (count: number, kb: number, suffix = ";x;n") => {
+      seq += 1;
+      peer.say(conversation(`${seq}${suffix}`, Array.from({ length: count }, () => `text(${kb})`).join("; ")));
+      await quiet();
+    };
+    return { ask, peer, connection, reasons };
+  }
+
+  it("end the connection once, also where the last words are too much as well", async () => {
+    const { ask, connection, reasons, peer } = await deaf({ maxSendBufferBytes: 100 * KB });
+    await ask(40, 1);
+    await ask(64, 1); // granted below half of the bound, and written as a whole
+    expect(reasons).toEqual(["slow_reader"]);
+    expect(connection.isOpen).toBe(false);
+    peer.reset();
+  });
+
+  it.each([
+    [6, true],
+    [9, false],
+  ])("of one script count as they are made: %i of 10 kB behind 80 where 150 may wait", async (count, isOpen) => {
+    const { ask, connection, reasons, peer } = await deaf({ maxSendBufferBytes: 150 * KB });
+    await ask(8, 10); // above half of the bound: nobody gets the turn
+    await ask(count, 10);
+    expect(connection.isOpen).toBe(isOpen);
+    expect(reasons).toEqual(isOpen ? [] : ["slow_reader"]);
+    peer.reset();
+  });
+
+  it.each([
+    [9, true],
+    [11, false],
+  ])(
+    "of peers of the seed era count while an earlier one is made: %i of 10 kB where 100 may wait",
+    async (count, isOpen) => {
+      const { ask, connection, peer } = await deaf({ maxSendBufferBytes: 100 * KB }, false);
+      peer.say(conversation("20000001", "hang()"));
+      for (let i = 0; i < count; i++) await ask(1, 10, "00000");
+      expect(connection.isOpen).toBe(isOpen);
+      peer.reset();
+    },
+  );
 });
 
 describe("what nobody asks for", () => {
@@ -498,7 +608,7 @@ describe("fairness", () => {
         );
       }),
     );
-    return { order, peers, open };
+    return { order, peers, open, clock };
   }
   const large = conversation("101", `nothing()${" ".repeat(10_000)}`);
   const small = conversation("101", "nothing()");
@@ -521,7 +631,40 @@ describe("fairness", () => {
     for (const peer of peers) peer.destroy();
   });
 
-  it("a peer whose bytes wait for their turn is not late", async () => {
+  it("and what was put off is work as well: no turn of the event loop takes it all", async () => {
+    const { order, peers, open } = await busyProcess(["many"]);
+    for (let i = 0; i < 20; i++) await peers[0]?.say(conversation(`${101 + i}`, "wait(); nothing()"));
+    open();
+    const turns: number[] = [];
+    for (let done = 0; done < 20; done = order.length) {
+      await new Promise(setImmediate);
+      turns.push(order.length - done);
+    }
+    expect(Math.max(...turns)).toBeLessThanOrEqual(2);
+    for (const peer of peers) peer.destroy();
+  });
+
+  it("and what has come before the end of a connection is still handled, in its turn", async () => {
+    const { peers, clock } = await busyProcess(["busy"]);
+    const { transport, peer } = hostileTransport();
+    const connection = new Connection(transport, () => new HostingEnv(), { clock });
+    await connection.start();
+    const request = { name: "f", code: "f()", results: [n], wantsResults: true, timeoutMs: 30_000 };
+    const calls = [connection.posting.call(request), connection.posting.call(request)];
+    await peer.play({ hear: "co_end" });
+    const said = peers[0]?.say(small);
+    peer.say(answer("101", packet("co_recv", "1")) + answer("102", packet("co_recv", "2")));
+    peer.end();
+    expect(await Promise.all(calls.map(({ promise }) => promise))).toEqual([1, 2]);
+    await said;
+    for (const it of peers) it.destroy();
+    peer.reset();
+  });
+
+  it.each([
+    ["is not late", (said: string) => said.slice(5), true],
+    ["is late where they were not all", (said: string) => said.slice(5, 6), false],
+  ])("a peer whose bytes wait for their turn %s", async (_, restOf, isInTime) => {
     let nowMs = 0;
     const due: { readonly atMs: number; readonly run: () => void }[] = [];
     const clock = {
@@ -540,7 +683,7 @@ describe("fairness", () => {
     const said = conversation("101;x;n", "nothing()");
     await other.say(said.slice(0, 5)); // within a header, which may take 5 s
     const working = one.say(small);
-    const rest = other.say(said.slice(5));
+    const rest = other.say(restOf(said));
     await new Promise<void>((resolve) => {
       setImmediate(() => {
         for (const timer of [...due]) if (timer.atMs <= nowMs) timer.run();
@@ -548,7 +691,7 @@ describe("fairness", () => {
       });
     });
     await working;
-    expect(await rest).toContain("#co_ack_end]101");
+    expect(await rest).toContain(isInTime ? "#co_ack_end]101" : "the peer stopped sending");
     for (const peer of [one, other]) peer.destroy();
   });
 

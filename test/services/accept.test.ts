@@ -93,6 +93,15 @@ describe("a guard", () => {
     expect([again(), again(), again()]).toEqual([undefined, undefined, "acceptsPerSecond"]);
   });
 
+  it("what others have taken costs an address nothing", async () => {
+    const clock = new ManualClock();
+    const guard = guardOf({ acceptsPerSecond: 4 }, clock);
+    expect(comers(guard, 4, others)).toBe(4);
+    expect(comers(guard, 10, () => "10.0.0.1")).toBe(0);
+    await clock.advance(1_000);
+    expect(comers(guard, 10, () => "10.0.0.1")).toBe(2);
+  });
+
   it("but not where one address may have connections without bound: all of a proxy's are of one", () => {
     const guard = guardOf({ acceptsPerSecond: 8, maxConnectionsPerAddress: Number.POSITIVE_INFINITY });
     expect(comers(guard, 100, () => "10.0.0.1")).toBe(8);

@@ -306,6 +306,24 @@ describe("the process", () => {
     await Promise.all([one.disconnect(), two.disconnect()]);
   });
 
+  it("a place that a connection was told of, and ended before its turn, is the next one's", () => {
+    const load = new ProcessLoad();
+    const held = (told: string[], name: string, placeCount: number) => {
+      const links = { chain: undefined, before: undefined, behind: undefined };
+      return { ...links, placeCount, placeFree: () => void told.push(name) };
+    };
+    const told: string[] = [];
+    const [first, second, third] = [held(told, "a", 0), held(told, "b", 1), held(told, "c", 1)];
+    expect([load.enter(first, 1), load.enter(second, 1), load.enter(third, 1)]).toEqual([true, false, false]);
+    load.leave();
+    expect(told).toEqual(["b"]);
+    load.forget(second);
+    expect(told).toEqual(["b", "c"]);
+    expect(load.enter(third, 1)).toBe(true);
+    load.forget(third); // has taken it
+    expect(told).toEqual(["b", "c"]);
+  });
+
   it("any number of connections that wait are told one after the other, not one inside the other", () => {
     const load = new ProcessLoad();
     const most = 1;

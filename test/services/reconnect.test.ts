@@ -305,6 +305,19 @@ it("a listener that throws is told to the log, and the link goes on", async () =
   expect(logged).toEqual(["onState connecting", "onState open"]);
 });
 
+it("a listener and a log that both throw do not keep it from closing", async () => {
+  const bad = () => {
+    throw new Error("of the application");
+  };
+  const said = vi.spyOn(console, "error").mockImplementation(() => undefined);
+  const { link } = await start({ log: bad });
+  link.onState(bad);
+  await link.disconnect();
+  expect(await link.closed).toBeUndefined();
+  expect(said).toHaveBeenCalled();
+  said.mockRestore();
+});
+
 describe("idempotent calls", () => {
   it("are sent again when their connection was lost, as often as was said", async () => {
     const seen: number[] = [];

@@ -1,12 +1,12 @@
 /**
- * Admission: whether a conversation of the peer may begin now. Where it may not, its packet stays where it is, and the connection
+ * BeginGate: whether a conversation of the peer may begin now. Where it may not, its packet stays where it is, and the connection
  * is pumped when it may. docs/errors-and-limits.md.
  */
 import type { Timer } from "../clock.ts";
 import { failure } from "../errors.ts";
 import type { Keeper } from "./keeper.ts";
 
-export class Admission {
+export class BeginGate {
   readonly #connection: Keeper;
   #isClosing = false;
   /** while the peer has begun more than its share */
