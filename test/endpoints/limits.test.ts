@@ -645,14 +645,14 @@ describe("fairness", () => {
   });
 
   it("and what has come before the end of a connection is still handled, in its turn", async () => {
-    const { peers, clock } = await busyProcess(["busy"]);
+    const { peers, clock } = await busyProcess(["a", "b", "c", "d", "e", "f"]);
     const { transport, peer } = hostileTransport();
     const connection = new Connection(transport, () => new HostingEnv(), { clock });
     await connection.start();
     const request = { name: "f", code: "f()", results: [n], wantsResults: true, timeoutMs: 30_000 };
     const calls = [connection.posting.call(request), connection.posting.call(request)];
     await peer.play({ hear: "co_end" });
-    const said = peers[0]?.say(small);
+    const said = Promise.all(peers.map((busy) => busy.say(small))); // its turn comes when the end is there as well
     peer.say(answer("101", packet("co_recv", "1")) + answer("102", packet("co_recv", "2")));
     peer.end();
     expect(await Promise.all(calls.map(({ promise }) => promise))).toEqual([1, 2]);

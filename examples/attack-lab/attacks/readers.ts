@@ -38,6 +38,17 @@ export const readers: readonly Attack[] = [
     },
   },
   {
+    name: "replies never read, of scripts of 64 calls",
+    limit: "maxSendBufferBytes",
+    mostMib: 128,
+    caught: "slow_reader",
+    async run(field) {
+      const attacker = (await field.open()).deaf();
+      for (const count of [20, 64, 64, 64]) attacker.say(call("find(250000); ".repeat(count)), 3);
+      await field.passes();
+    },
+  },
+  {
     name: "replies never read, on 90 connections",
     limit: "maxAddressUnsentBytes",
     limits: QUICK,
