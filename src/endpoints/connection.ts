@@ -20,7 +20,7 @@ import { Ending, type WholeKeeper } from "./ending.ts";
 import { HostingEnd } from "./hosting-end.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import type { BracketReader } from "./keeper.ts";
-import { Pace } from "./pace.ts";
+import { Pace, PutOff } from "./pace.ts";
 import { PostingEnd } from "./posting-end.ts";
 import { type ReadHost, ReadTurn } from "./read-turn.ts";
 import { ReadWatch, type WatchHost } from "./read-watch.ts";
@@ -30,8 +30,6 @@ import { Waits } from "./waits.ts";
 
 /** So much of answers that are being built is nobody's concern: most are given to the wire at once. */
 const LITTLE_BYTES = 64 * 1024;
-/** What goes on when a handler ends counts as so many bytes, for each conversation that the connection has: who has many waits longer. */
-const LIKE_BYTES = 1_024;
 
 export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHost, WireHost, Holder {
   readonly limits: Limits;
@@ -58,6 +56,7 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
   #env: HostingEnv;
   /** of answers, and not given to the wire yet */
   #builtBytes = 0;
+  #putOff: PutOff | undefined;
 
   /** @param context makes the hosting environment for the two ends
    *  @param neighbours where it was accepted: they share what `maxAddressUnsentBytes` allows */
@@ -210,8 +209,8 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
 
   paced(run: () => void): void {
     if (this.pace.isOver) {
-      const work = LIKE_BYTES * (this.hosting.liveCount + this.posting.liveCount);
-      this.pace.later({ chain: undefined, before: undefined, behind: undefined, run }, work);
+      this.#putOff ??= new PutOff(this.clock, this.pace);
+      this.#putOff.add(run);
       return;
     }
     const isCounted = this.pace.begin(this.clock.now());

@@ -14,6 +14,8 @@ const MARK_MS = 2;
 /** Up to so many bytes to handle, up to twice as many, and so on. */
 const LEAST_BYTES = 1_024;
 const LEVELS = 9;
+/** what is put off of one connection, in one turn */
+const SHORT_MS = 1;
 
 /** Something that waits for a turn of the event loop. */
 export interface Waiting extends Chained {
@@ -126,3 +128,38 @@ export class Pace {
 }
 
 const PACES = new WeakMap<Clock, Pace>();
+
+/** What goes on when handlers of one connection end, where it had to wait: one of them at a time, or a few short ones, as others have
+ *  their turn. Who has many of them waits longer. */
+export class PutOff implements Waiting {
+  chain: unknown;
+  before: Chained | undefined;
+  behind: Chained | undefined;
+  readonly #clock: Clock;
+  readonly #pace: Pace;
+  readonly #runs: (() => void)[] = [];
+
+  constructor(clock: Clock, pace: Pace) {
+    this.#clock = clock;
+    this.#pace = pace;
+  }
+
+  add(run: () => void): void {
+    this.#runs.push(run);
+    this.#wait();
+  }
+
+  run(): void {
+    const untilMs = this.#clock.now() + SHORT_MS;
+    try {
+      do this.#runs.shift()?.();
+      while (this.#runs.length > 0 && this.#clock.now() < untilMs);
+    } finally {
+      if (this.#runs.length > 0) this.#wait();
+    }
+  }
+
+  #wait(): void {
+    this.#pace.later(this, LEAST_BYTES * this.#runs.length);
+  }
+}
