@@ -11,11 +11,13 @@ const packed = `${root}.cache/packed/`;
 function pack() {
   mkdirSync(packed, { recursive: true });
   const args = ["pack", "--json", "--silent", "--pack-destination", packed];
-  const output = execFileSync(npm, args, { cwd: root, encoding: "utf8", shell: process.platform === "win32" });
-  build();
-  const tarball = readFileSync(packed + JSON.parse(output)[0].filename);
-  rmSync(packed, { recursive: true });
-  return tarball;
+  try {
+    const output = execFileSync(npm, args, { cwd: root, encoding: "utf8", shell: process.platform === "win32" });
+    return readFileSync(packed + JSON.parse(output)[0].filename);
+  } finally {
+    build();
+    rmSync(packed, { recursive: true });
+  }
 }
 
 install();

@@ -202,10 +202,15 @@ export function failure(reason: Reason, where?: string, options: Omit<HbiErrorOp
 /** As `failure`, for what a peer has sent: without a stack, which would show our own functions alone, and whose making costs more
  *  than all else about a refusal. */
 export function refusal(reason: Reason, where: string): HbiError {
+  return withoutStack(() => failure(reason, where));
+}
+
+/** For an error that many may be told of at once. */
+export function withoutStack(make: () => HbiError): HbiError {
   const { stackTraceLimit } = Error as { stackTraceLimit?: unknown }; // not in every engine, so not in its type
-  if (typeof stackTraceLimit !== "number") return failure(reason, where);
+  if (typeof stackTraceLimit !== "number") return make();
   Reflect.set(Error, "stackTraceLimit", 0); // unlike an assignment this lets a frozen Error be
-  const error = failure(reason, where);
+  const error = make();
   Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
   return error;
 }

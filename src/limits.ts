@@ -43,7 +43,7 @@ const PUBLIC = {
   sendHighWaterBytes: MIB,
   /** the connection is cut above this */
   maxSendBufferBytes: 16 * MIB,
-  /** the same of those connections that a server has of one address, and of all of the process: whoever has most is cut above */
+  /** unsent bytes of all connections that a server has of one address, and of all connections of the process: whoever has most is cut */
   maxAddressUnsentBytes: 64 * MIB,
   maxProcessUnsentBytes: 1_024 * MIB,
   /** the connection is cut when unsent bytes made no progress for so long */

@@ -5,10 +5,8 @@
 import { failure } from "../errors.ts";
 import type { BeginGate } from "./begin-gate.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
-import type { Ending, WholeKeeper } from "./ending.ts";
+import { type Ending, NOT_LANDED, type WholeKeeper } from "./ending.ts";
 import type { Wait } from "./waits.ts";
-
-const NOT_LANDED = { mayHaveLanded: false };
 
 export class Drain {
   readonly #connection: WholeKeeper;

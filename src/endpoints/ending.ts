@@ -17,7 +17,8 @@ import { ignore } from "./waits.ts";
 
 const LINGER_BYTES = 256 * 1024;
 const LINGER_MS = 1_000;
-const NOT_LANDED = { mayHaveLanded: false };
+/** What is not begun has not landed. */
+export const NOT_LANDED = { mayHaveLanded: false };
 const PEER_CLOSED = "the peer closed without a reason";
 
 type State = "starting" | "open" | "closing" | "closed";

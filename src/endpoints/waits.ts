@@ -4,7 +4,7 @@
  */
 import { Chain, type Chained } from "../chain.ts";
 import type { Clock, Timer } from "../clock.ts";
-import { failure, HbiError } from "../errors.ts";
+import { failure, HbiError, withoutStack } from "../errors.ts";
 
 export interface WaitOptions {
   /** Gives up when it aborts: the wait rejects with `cancelled`. */
@@ -129,9 +129,11 @@ export function checkTimeout(timeoutMs: number | undefined): number | undefined 
   return timeoutMs;
 }
 
+/** The error of a lost connection, for one of its calls. Thousands may be lost together: the stack is that of the connection's end. */
 export function withLanded(error: HbiError, mayHaveLanded: boolean): HbiError {
   const { code, message, details, reason, cause } = error;
-  return new HbiError(code, message, details, { ...(reason ? { reason } : {}), cause, mayHaveLanded });
+  const options = { ...(reason ? { reason } : {}), cause: cause ?? error, mayHaveLanded };
+  return withoutStack(() => new HbiError(code, message, details, options));
 }
 
 /** Raw data is bounded by the deadline of its conversation and the peer's progress, not by that of a call. */

@@ -125,6 +125,7 @@ export const servers: readonly Attack[] = [
     target,
     caught: "slow_reader",
     mostMib: 256,
+    mostHeldMs: 250, // 20,000 calls of the client are told at once that they are lost
     run: (field) =>
       field.lure("post", async (attacker) => {
         attacker.deaf();
