@@ -40,5 +40,7 @@ export const QUICK: LimitOptions = {
 
 export interface Slowed {
   readonly by: string;
+  /** what the log must name, though not each connection ends */
+  readonly logs?: Reason;
   readonly shows?: (evidence: Evidence) => boolean;
 }

@@ -40,7 +40,8 @@ export async function perform(attack: Attack, grounds: Grounds, options: LabOpti
   await victim.begin();
   const start = performance.now();
   await Promise.race([attack.run(field), passed(MOST_RUN_MS)]);
-  if (typeof attack.caught === "string") await victim.hasLogged([attack.caught], AbortSignal.timeout(MOST_SETTLE_MS));
+  const logs = typeof attack.caught === "string" ? attack.caught : attack.caught.logs;
+  if (logs !== undefined) await victim.hasLogged([logs], AbortSignal.timeout(MOST_SETTLE_MS));
   const seconds = (performance.now() - start) / 1_000;
   const cost = await victim.ask<Measured>("end");
   const exchange = await field.leave(typeof attack.caught === "string" && endsConnection(attack.caught));
@@ -90,7 +91,9 @@ export function tooDear({ mostMib = MOST_MIB, mostHeldMs = MOST_HELD_MS }: Attac
 
 function uncaught({ caught }: Attack, evidence: Evidence): string[] {
   if (typeof caught !== "string") {
-    return caught.shows === undefined || caught.shows(evidence) ? [] : [`not slowed: ${caught.by}`];
+    const isLogged = caught.logs === undefined || evidence.logged.has(caught.logs);
+    const isShown = caught.shows === undefined || caught.shows(evidence);
+    return isLogged && isShown ? [] : [`not slowed: ${caught.by}`];
   }
   const logged = [...evidence.logged.keys()].join(", ");
   if (!evidence.logged.has(caught)) return [`${caught} is not in the log: ${logged === "" ? "nothing is" : logged}`];

@@ -63,6 +63,18 @@ export const readers: readonly Attack[] = [
     },
   },
   {
+    name: "replies never read, by 10 addresses",
+    limit: "maxProcessUnsentBytes",
+    limits: { maxProcessUnsentBytes: 8 * MIB },
+    mostMib: 128,
+    caught: { by: "slow_reader, of the address that has most", logs: "slow_reader" },
+    async run(field) {
+      const attackers = await field.openMany(10, (i) => `127.1.0.${i + 1}`);
+      for (const attacker of attackers) attacker.deaf().say(call("find(250000); ".repeat(40)), 3);
+      await field.passes();
+    },
+  },
+  {
     name: "a download never read",
     limit: "sendStallTimeoutMs",
     limits: QUICK,
