@@ -70,6 +70,7 @@ export const scripts: readonly Attack[] = [
   {
     name: "255 KiB of values, accepted, without end",
     limit: "maxPacketBytes, maxTurnBytes",
+    mostMib: 128, // of 27 MB of values a second the collector has not collected all
     caught: { by: "takes turns" },
     async run(field) {
       await (await field.open()).flood(call(accepted()), 3, field.over);
