@@ -23,8 +23,9 @@ export interface ReadHost {
   pump(): void;
 }
 
-/** How often the time is looked at while packets are handled. */
+/** How often the time is looked at while packets are handled: after so many, or so many bytes. */
 const PACKETS_PER_LOOK = 16;
+const BYTES_PER_LOOK = 16 * 1024;
 
 export class ReadTurn implements Waiting {
   chain: unknown;
@@ -51,6 +52,7 @@ export class ReadTurn implements Waiting {
   // what has been handled in this turn of the event loop, or since something came
   #turnPackets = 0;
   #turnBytes = 0;
+  #lookBytes = 0;
   #turnMs = 0;
 
   constructor(
@@ -119,6 +121,7 @@ export class ReadTurn implements Waiting {
   #beginTurn(): void {
     this.#turnPackets = 0;
     this.#turnBytes = this.#reader.consumedBytes;
+    this.#lookBytes = this.#turnBytes;
     this.#turnMs = this.#clock.now();
   }
 
@@ -190,11 +193,16 @@ export class ReadTurn implements Waiting {
   #pumpPackets(): boolean {
     const { maxTurnPackets, maxTurnBytes, maxTurnMs } = this.#limits;
     for (; !this.#isStopped; this.#turnPackets++) {
-      if (this.#turnPackets % PACKETS_PER_LOOK === PACKETS_PER_LOOK - 1) {
+      const { consumedBytes } = this.#reader;
+      if (
+        this.#turnPackets % PACKETS_PER_LOOK === PACKETS_PER_LOOK - 1 ||
+        consumedBytes - this.#lookBytes > BYTES_PER_LOOK
+      ) {
         this.#nowMs = this.#clock.now();
+        this.#lookBytes = consumedBytes;
         if (this.#nowMs - this.#turnMs > maxTurnMs || this.#turnPackets >= maxTurnPackets) return this.#yield();
       }
-      if (this.#reader.consumedBytes - this.#turnBytes > maxTurnBytes) return this.#yield();
+      if (consumedBytes - this.#turnBytes > maxTurnBytes) return this.#yield();
       const owner = this.#owner;
       if (owner?.wantsRaw === true) {
         if (!owner.takeRaw(this.#reader)) return false;

@@ -620,6 +620,18 @@ describe("fairness", () => {
     for (const peer of peers) peer.destroy();
   });
 
+  it("and one with a few long scripts has one of them in a turn", async () => {
+    const { order, peers } = await busyProcess(["long"]);
+    const long = (id: number) => conversation(`${id}`, `nothing()${" ".repeat(20_000)}`);
+    const said = peers[0]?.say(long(101) + long(102) + long(103));
+    for (let done = 0; done < 3; done = order.length) {
+      await new Promise(setImmediate);
+      expect(order.length - done).toBeLessThanOrEqual(1);
+    }
+    await said;
+    for (const peer of peers) peer.destroy();
+  });
+
   it("and so it is where many handlers end at once", async () => {
     const { order, peers, open } = await busyProcess(["many", "one"]);
     const [many, one] = peers;
