@@ -26,10 +26,10 @@ export interface ConnectionOptions {
   /** The peer is about to close and takes no new conversations. */
   readonly onGoAway?: ((reason: string | undefined) => void) | undefined;
   /** Default: what a handler threw unexpectedly goes to `console.error`; nothing else does. */
-  readonly log?: (entry: LogEntry) => void;
+  readonly log?: Log;
 }
 
-export type Log = (entry: LogEntry) => void;
+type Log = (entry: LogEntry) => void;
 
 /** What a log throws must not keep what it is told of from happening. */
 export function tell(log: Log, entry: LogEntry): void {

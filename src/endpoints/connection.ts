@@ -36,7 +36,6 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
   readonly clock: Clock;
   readonly isExtended: boolean;
   readonly budgets: Budgets;
-  readonly pace: Pace;
   readonly waits: Waits;
   readonly turn: SendTurn;
   readonly wire: Wire;
@@ -45,6 +44,7 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
   /** Resolves, and never rejects, when all is over; undefined when both sides parted in peace. */
   readonly closed: Promise<HbiError | undefined>;
   readonly #transport: Transport;
+  readonly #pace: Pace;
   readonly #unsent: UnsentShare;
   readonly #reading: ReadTurn;
   readonly #beginGate: BeginGate;
@@ -72,14 +72,14 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
     this.isExtended = options.extension !== false;
     this.#log = options.log ?? logUnexpected;
     this.budgets = new Budgets(this.clock, this.limits);
-    this.pace = Pace.of(this.clock);
+    this.#pace = Pace.of(this.clock);
     this.#unsent = new UnsentShare(this, this.limits, neighbours);
     this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
     this.wire = new Wire(transport, this.limits, this.clock, this);
     this.turn = new SendTurn(this.wire);
     const reader = new PacketReader(this.limits);
     const watch = new ReadWatch(this.clock, this.limits, this);
-    this.#reading = new ReadTurn(transport, reader, watch, this.clock, this.limits, this, this.pace);
+    this.#reading = new ReadTurn(transport, reader, watch, this.clock, this.limits, this);
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
     this.#beginGate = new BeginGate(this);
@@ -208,16 +208,16 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
   }
 
   paced(run: () => void): void {
-    if (this.pace.isOver) {
-      this.#putOff ??= new PutOff(this.clock, this.pace);
+    if (this.#pace.isOver || this.#putOff?.isWaiting === true) {
+      this.#putOff ??= new PutOff(this.clock);
       this.#putOff.add(run);
       return;
     }
-    const isCounted = this.pace.begin(this.clock.now());
+    const isCounted = this.#pace.begin(this.clock.now());
     try {
       run();
     } finally {
-      if (isCounted) this.pace.end();
+      if (isCounted) this.#pace.end();
     }
   }
 

@@ -41,7 +41,6 @@ export class Ending {
   #state: State = "starting";
   #hasPeerEnded = false;
   #reason: HbiError | undefined;
-  #isCut = false;
   #discardedBytes = 0;
   #timer: Timer | undefined;
 
@@ -124,23 +123,19 @@ export class Ending {
   // --- by this side --------------------------------------------------------------------------------------------------
 
   async disconnect(reason?: string): Promise<void> {
-    if (this.isOpen) {
-      if (reason !== undefined) this.#sayWhy(oneLine(reason));
-      this.end(undefined, failure("disconnected", reason === undefined ? "by this side" : oneLine(reason)));
-    }
+    const words = reason === undefined ? "" : oneLine(reason);
+    this.end(undefined, failure("disconnected", words === "" ? "by this side" : words), words);
     await this.closed;
   }
 
   cut(error: HbiError): void {
-    if (!this.isOpen || this.#isCut) return;
-    this.#isCut = true; // what is said now may be too much for the wire, which cuts as well
+    if (!this.isOpen) return;
     this.#connection.report(error, "connection");
-    const why = oneLine(error.message);
-    this.#sayWhy(why);
-    this.end(error, failure("disconnected", why, { cause: error }));
+    const words = oneLine(error.message);
+    this.end(error, failure("disconnected", words, { cause: error }), words);
   }
 
-  #sayWhy(line: string): void {
+  #say(line: string): void {
     // Inside somebody's raw data it would be taken as data.
     const { holder } = this.#connection.turn;
     const isInRawData = holder !== undefined && "isInRawData" in holder && holder.isInRawData === true;
@@ -151,13 +146,15 @@ export class Ending {
 
   /** FIN, and so long for the peer to take what was written.
    *  @param reason undefined: in peace
-   *  @param told to all that waits here */
-  end(reason: HbiError | undefined, told = reason ?? failure("disconnected")): void {
+   *  @param told to all that waits here
+   *  @param words the last ones, to the peer */
+  end(reason: HbiError | undefined, told = reason ?? failure("disconnected"), words = ""): void {
     if (!this.isOpen) return;
     const { clock, limits, wire } = this.#connection;
-    this.#state = "closing";
+    this.#state = "closing"; // before anything is said: it may be too much for the wire, which then cuts
     this.#reason = reason;
     this.#stop();
+    this.#say(words);
     wire.end();
     this.#loseAll(told);
     const lingerMs = reason === undefined ? limits.closeTimeoutMs : LINGER_MS;

@@ -27,7 +27,6 @@ export class Pace {
   readonly #clock: Clock;
   /** by how much there is to do */
   readonly #waiting = Array.from({ length: LEVELS }, () => new Chain<Waiting>());
-  #count = 0;
   /** whose turn it is when there is no time for all */
   #next = 0;
   #workedMs = 0;
@@ -74,9 +73,7 @@ export class Pace {
     const level = Math.ceil(Math.log2(bytes / LEAST_BYTES));
     const chain = this.#waiting[Math.min(Math.max(level, 0), LEVELS - 1)] as Chain<Waiting>; // there is one of each level
     if (waiting.chain === chain) return;
-    const other = this.#waiting.find((it) => it === waiting.chain);
-    if (other === undefined) this.#count += 1;
-    else other.remove(waiting);
+    this.#waiting.find((it) => it === waiting.chain)?.remove(waiting);
     chain.add(waiting);
     this.#mark();
   }
@@ -90,7 +87,7 @@ export class Pace {
       try {
         this.#serve();
       } finally {
-        if (this.#count > 0) this.#mark();
+        if (this.#waiting.some(({ size }) => size > 0)) this.#mark();
       }
     });
   }
@@ -98,29 +95,24 @@ export class Pace {
   /** Those that wait now; who comes meanwhile waits for the next turn. Half of the time is for those with the least to do, the other half,
    *  and one in any case, for all levels in turn: nobody waits for ever. */
   #serve(): void {
-    const left = this.#waiting.map((chain) => chain.size);
-    let all = this.#count;
-    const run = (level: number): void => {
-      left[level] = (left[level] ?? 0) - 1;
-      all -= 1;
-      this.#run(level);
-    };
-    for (let level = 0; level < LEVELS; level++) {
-      while ((left[level] ?? 0) > 0 && this.#workedMs < MOST_MS / 2) run(level);
+    const levels = this.#waiting.map((chain) => ({ chain, left: chain.size }));
+    for (const level of levels) {
+      for (; level.left > 0 && this.#workedMs < MOST_MS / 2; level.left--) this.#run(level.chain);
     }
-    while (all > 0) {
-      do this.#next = (this.#next + 1) % LEVELS;
-      while (left[this.#next] === 0);
-      run(this.#next);
-      if (this.isOver) break;
+    while (levels.some(({ left }) => left > 0)) {
+      this.#next = (this.#next + 1) % LEVELS;
+      const level = levels[this.#next];
+      if (level === undefined || level.left === 0) continue;
+      level.left -= 1;
+      this.#run(level.chain);
+      if (this.isOver) return;
     }
   }
 
-  #run(level: number): void {
-    this.#count -= 1;
+  #run(chain: Chain<Waiting>): void {
     const isCounted = this.begin(this.#clock.now());
     try {
-      this.#waiting[level]?.shift()?.run();
+      chain.shift()?.run();
     } finally {
       if (isCounted) this.end();
     }
@@ -136,12 +128,15 @@ export class PutOff implements Waiting {
   before: Chained | undefined;
   behind: Chained | undefined;
   readonly #clock: Clock;
-  readonly #pace: Pace;
   readonly #runs: (() => void)[] = [];
 
-  constructor(clock: Clock, pace: Pace) {
+  constructor(clock: Clock) {
     this.#clock = clock;
-    this.#pace = pace;
+  }
+
+  /** Whoever comes behind them waits as well: what ends first is answered first. */
+  get isWaiting(): boolean {
+    return this.#runs.length > 0;
   }
 
   add(run: () => void): void {
@@ -160,6 +155,6 @@ export class PutOff implements Waiting {
   }
 
   #wait(): void {
-    this.#pace.later(this, LEAST_BYTES * this.#runs.length);
+    Pace.of(this.#clock).later(this, LEAST_BYTES * this.#runs.length);
   }
 }

@@ -26,6 +26,7 @@ export class ProcessLoad {
     this.#told.delete(held);
     if (this.#count < most || held.placeCount === 0) {
       this.#count += 1;
+      this.#held.remove(held);
       return true;
     }
     if (held.chain === undefined) this.#held.add(held);

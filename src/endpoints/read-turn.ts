@@ -9,7 +9,7 @@ import type { Packet } from "../wire/packet.ts";
 import type { PacketReader, ReaderPhase } from "../wire/packet-reader.ts";
 import type { Transport } from "../wire/transport.ts";
 import type { BracketReader } from "./keeper.ts";
-import type { Pace, Waiting } from "./pace.ts";
+import { Pace, type Waiting } from "./pace.ts";
 import type { ReadWatch } from "./read-watch.ts";
 
 /** The keeper: reads what stands between conversations. */
@@ -62,7 +62,6 @@ export class ReadTurn implements Waiting {
     clock: Clock,
     limits: Limits,
     host: ReadHost,
-    pace: Pace,
   ) {
     this.#transport = transport;
     this.#reader = reader;
@@ -70,7 +69,7 @@ export class ReadTurn implements Waiting {
     this.#clock = clock;
     this.#limits = limits;
     this.#host = host;
-    this.#pace = pace;
+    this.#pace = Pace.of(clock);
   }
 
   /** The conversation that reads; undefined: the keeper. */

@@ -25,21 +25,18 @@ class Group {
   }
 }
 
-/** Where a peer was accepted from, at one server. */
+/** The addresses of one server's peers. */
 export class Neighbourhood {
   readonly #groups = new Map<string, Group>();
 
-  join(network: string, share: UnsentShare): Group {
+  groupOf(network: string): Group {
     const group = this.#groups.get(network) ?? new Group();
     this.#groups.set(network, group);
-    group.shares.add(share);
     return group;
   }
 
-  part(network: string, share: UnsentShare): void {
-    const group = this.#groups.get(network);
-    group?.shares.delete(share);
-    if (group?.shares.size === 0) this.#groups.delete(network);
+  forget(network: string): void {
+    this.#groups.delete(network);
   }
 }
 
@@ -83,28 +80,29 @@ export class UnsentShare {
   }
 
   #join(): Group {
-    const group = this.#neighbours?.neighbourhood.join(this.#neighbours.network, this) ?? new Group();
+    const group = this.#neighbours?.neighbourhood.groupOf(this.#neighbours.network) ?? new Group();
     group.shares.add(this);
     everybody.groups.add(group);
     return group;
   }
 
   #part(group: Group): void {
-    this.#neighbours?.neighbourhood.part(this.#neighbours.network, this);
-    group.shares.delete(this);
-    if (group.shares.size === 0) everybody.groups.delete(group);
     this.#group = undefined;
+    group.shares.delete(this);
+    if (group.shares.size > 0) return;
+    everybody.groups.delete(group);
+    this.#neighbours?.neighbourhood.forget(this.#neighbours.network);
   }
 
   #bound(group: Group): void {
     const { maxAddressUnsentBytes, maxProcessUnsentBytes } = this.limits;
     if (this.#neighbours !== undefined) {
-      while (group.bytes > maxAddressUnsentBytes) {
-        if (group.largest?.drop("on many connections") !== true) return;
-      }
+      while (group.bytes > maxAddressUnsentBytes) group.largest?.drop("on many connections");
     }
     while (everybody.bytes > maxProcessUnsentBytes) {
-      if (everybody.heaviest?.largest?.drop("as many do") !== true) return;
+      const { heaviest } = everybody;
+      if (heaviest === undefined) return; // those who are left may keep more
+      heaviest.largest?.drop("as many do");
     }
   }
 
@@ -115,11 +113,9 @@ export class UnsentShare {
     return this.#neighbours !== undefined && (this.#group?.bytes ?? 0) * 2 > maxAddressUnsentBytes;
   }
 
-  /** True: what it kept is gone. */
-  drop(where: string): boolean {
+  drop(where: string): void {
     this.leave();
     this.#holder.drop(failure("slow_reader", where));
-    return true;
   }
 
   leave(): void {

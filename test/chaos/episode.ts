@@ -247,6 +247,7 @@ class Episode {
     if (code !== 0 || process.errors !== "") this.#violations.push(`${process.name}: ${code} ${process.errors}`);
   }
 
+  /** A deadline, not a sleep: a step that hangs fails with its name. */
   async #step<T>(promise: Promise<T>, what: string): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {

@@ -21,5 +21,5 @@ export function tellWhatIsLeft(): void {
     process.exit(what === "nothing" ? 0 : 1);
   };
   process.once("beforeExit", () => left(resources()));
-  setTimeout(() => left(resources()), WITHIN_MS).unref();
+  setTimeout(() => left(resources()), WITHIN_MS).unref(); // a deadline: what still stands then is left
 }

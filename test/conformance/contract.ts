@@ -64,7 +64,7 @@ export function contractEnv(): HostingEnv {
   env.expose("nothing", none, () => undefined);
   env.expose("get_notes", method({ params: {}, result: z.array(z.unknown()) }), () => [...notes]);
   env.expose("slow", method({ params: { ms: count, tag: text }, result: text }), async ({ ms, tag }) => {
-    await new Promise((resolve) => setTimeout(resolve, ms));
+    await new Promise((resolve) => setTimeout(resolve, ms)); // the peer asks for it: it is what this method does
     return tag;
   });
   env.expose("fail", method({ params: { why: text } }), ({ why }) => {

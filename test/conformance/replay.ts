@@ -135,7 +135,7 @@ class Listener {
 
   #changed(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
+      const timer = setTimeout(resolve, ms); // a deadline: what comes sooner wakes it
       this.#wake.push(() => {
         clearTimeout(timer);
         resolve();

@@ -643,6 +643,27 @@ describe("fairness", () => {
     for (const peer of peers) peer.destroy();
   });
 
+  it("and handlers of one connection are answered in the order in which they end, also where some were put off", async () => {
+    const order: number[] = [];
+    let nowMs = 0;
+    const clock = { ...timers, now: () => nowMs };
+    const opens: (() => void)[] = [];
+    const gates = [0, 1].map(() => new Promise<void>((resolve) => opens.push(resolve)));
+    const env = new HostingEnv().expose("wait", method({ params: { n } }), ({ n }) => gates[n]);
+    env.expose("note", method({ params: { n } }), ({ n }) => {
+      order.push(n);
+      nowMs += 2;
+    });
+    const peer = await barePeer(env, { clock });
+    for (let i = 0; i < 20; i++) await peer.say(conversation(`${101 + i}`, `wait(${i < 19 ? 0 : 1}); note(${i})`));
+    opens[0]?.();
+    while (order.length < 7) await new Promise(setImmediate); // some of them have been put off
+    opens[1]?.();
+    await quiet();
+    expect(order).toEqual(Array.from({ length: 20 }, (_, i) => i));
+    peer.destroy();
+  });
+
   it("and what was put off is work as well: no turn of the event loop takes it all", async () => {
     const { order, peers, open } = await busyProcess(["many"]);
     for (let i = 0; i < 20; i++) await peers[0]?.say(conversation(`${101 + i}`, "wait(); nothing()"));

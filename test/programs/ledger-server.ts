@@ -7,7 +7,7 @@ import { LIMITS, ledger } from "./ledger.ts";
 const [address = "127.0.0.1:0", file = "ledger.txt"] = process.argv.slice(2);
 
 async function write(id: string, delayMs: number, signal: AbortSignal): Promise<string> {
-  await setTimeout(delayMs, undefined, { signal });
+  await setTimeout(delayMs, undefined, { signal }); // asked for by the caller, who kills this process meanwhile
   appendFileSync(file, `${id}\n`); // to the kernel before it is acknowledged: it outlives a kill
   return id;
 }

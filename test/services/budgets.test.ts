@@ -324,6 +324,22 @@ describe("the process", () => {
     expect(told).toEqual(["b", "c"]);
   });
 
+  it("who has taken a place meanwhile is told of none", () => {
+    const load = new ProcessLoad();
+    const told: string[] = [];
+    const held = (name: string) => {
+      const links = { chain: undefined, before: undefined, behind: undefined };
+      return { ...links, placeCount: 1, placeFree: () => void told.push(name) };
+    };
+    const [first, second, third, fourth] = [held("a"), held("b"), held("c"), held("d")];
+    expect([first, second, third, fourth].map((it) => load.enter(it, 1))).toEqual([true, false, false, false]);
+    load.leave();
+    expect(load.enter(third, 1)).toBe(true); // not its turn, but it looked first
+    expect(load.enter(second, 1)).toBe(false);
+    load.leave();
+    expect(told).toEqual(["b", "d"]);
+  });
+
   it("any number of connections that wait are told one after the other, not one inside the other", () => {
     const load = new ProcessLoad();
     const most = 1;

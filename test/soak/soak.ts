@@ -61,7 +61,7 @@ async function sampled(
   for (let i = 1; workedMs < forMs; i++) {
     client.say("go");
     const startMs = performance.now();
-    await Promise.race([new Promise((resolve) => setTimeout(resolve, everyMs)), client.exited]);
+    await Promise.race([new Promise((resolve) => setTimeout(resolve, everyMs)), client.exited]); // so long the load goes on
     client.say(`sample ${i}`);
     const { conversations, ...held } = JSON.parse(await client.heard(`sample ${i}`)) as Sample & {
       conversations: number;

@@ -29,7 +29,7 @@ async function dialOne(): Promise<Link<typeof weather>> {
     try {
       return await connect(weather, address, {}, options);
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await new Promise((resolve) => setTimeout(resolve, 100)); // until the server takes more: it tells nobody when
     }
   }
 }

@@ -171,7 +171,7 @@ export class Lane {
 
   #woken(withinMs?: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = withinMs === undefined ? undefined : setTimeout(resolve, withinMs);
+      const timer = withinMs === undefined ? undefined : setTimeout(resolve, withinMs); // the delay that the lane is there for
       this.#wake = () => {
         clearTimeout(timer);
         resolve();
