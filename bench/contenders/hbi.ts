@@ -94,7 +94,7 @@ async function dial(port: number, limits: LimitOptions): Promise<Client> {
 
 export const hbi: Contender = {
   title: "hbi",
-  serve: () => listen({ maxConnectionsPerAddress: 5_000, acceptsPerSecond: 5_000 }), // all are of one address
+  serve: () => listen({ maxConnectionsPerAddress: Number.POSITIVE_INFINITY, acceptsPerSecond: 5_000 }), // all are of one address
   connect: (port) => dial(port, {}),
 };
 

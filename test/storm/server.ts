@@ -26,7 +26,7 @@ const server = await serve(
     ...tls,
     // All come from one address, or are called on one connection; so many are accepted a second as always.
     limits: {
-      maxConnectionsPerAddress: 20_000,
+      maxConnectionsPerAddress: Number.POSITIVE_INFINITY, // all are of one
       maxConnections: 20_000,
       maxInFlight: 20_000,
       maxProcessInFlight: 20_000,
