@@ -9,8 +9,8 @@ import { landValue } from "../registry/invoke.ts";
 import { validate } from "../registry/validate.ts";
 import { ENTRY_COST_BYTES } from "./account.ts";
 import type { Connection } from "./connection.ts";
-import { asBytes, type Buffers, type RawIntake } from "./raw-intake.ts";
-import type { Wait, WaitHints, WaitOptions } from "./waits.ts";
+import { asBytes, type Buffers, DISCARDED, type RawIntake } from "./raw-intake.ts";
+import { type Wait, type WaitHints, type WaitOptions, withLanded } from "./waits.ts";
 
 export type Schema = z.ZodType;
 export type SchemaOutput<S extends Schema | undefined> = S extends Schema ? z.output<S> : unknown;
@@ -36,6 +36,8 @@ export class CoReceiver {
   #heldBytes = 0;
   #waiting: ObjectWait[] | undefined;
   #isReceivingData = false;
+  /** why nothing is received any more */
+  #failure: HbiError | undefined;
 
   constructor(connection: Connection, co: Receiving, intake: RawIntake) {
     this.#connection = connection;
@@ -76,6 +78,7 @@ export class CoReceiver {
     hints: WaitHints = {},
     env?: HostingEnv,
   ): Promise<SchemaOutput<S>> {
+    this.#check();
     const text = this.#objects?.shift();
     let value: unknown;
     if (text === undefined) {
@@ -121,7 +124,9 @@ export class CoReceiver {
     for (const { wait } of this.#waiting?.splice(0) ?? []) wait.fail(error);
   }
 
+  /** Nothing is received any more: who waits is told, and who asks later. */
   fail(error: HbiError): void {
+    this.#failure ??= error;
     this.#failWaiting(error);
     this.intake.fail(error);
     this.drop();
@@ -139,6 +144,7 @@ export class CoReceiver {
   }
 
   async #fill(target: Uint8Array, isManual: boolean, options: WaitOptions): Promise<void> {
+    this.#check();
     if (target.length === 0) return;
     this.#expect(target.length, isManual);
     const filled = this.intake.fillNow(target);
@@ -154,8 +160,12 @@ export class CoReceiver {
     this.#beginData();
     let left = byteLength;
     try {
+      this.#check();
       if (left > 0) this.#expect(left, isManual);
+      const { discards } = this.intake;
       while (left > 0) {
+        this.#check();
+        if (this.intake.discards !== discards) throw failure("wrong_stage", DISCARDED);
         const chunk = this.intake.nextNow(left) ?? (await this.#nextChunk(left, options));
         left -= chunk.length;
         this.#connection.pump();
@@ -188,6 +198,10 @@ export class CoReceiver {
     this.intake.announce(bytes - unreadBytes);
   }
 
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
   #beginData(): void {
     if (this.#isReceivingData) throw failure("wrong_stage", "raw data is being received already");
     this.#isReceivingData = true;
@@ -202,5 +216,11 @@ function checked(value: unknown, schema: Schema | undefined): unknown {
 
 /** An object packet as a value. @throws HbiError why it is refused */
 export function landObject(text: string, env: HostingEnv, connection: Connection): unknown {
-  return landValue(parseValue(text, connection.limits), env);
+  const value = landValue(parseValue(text, connection.limits), env);
+  return isUnseen(value) ? withLanded(value, false) : value;
+}
+
+/** Whether it is what a host says of a conversation that it has not looked at. Of a service behind the host it never is. */
+export function isUnseen(value: unknown): value is HbiError {
+  return value instanceof HbiError && (value.reason === "draining" || value.reason === "overloaded");
 }

@@ -15,7 +15,7 @@ import { Account, ENTRY_COST_BYTES, type Held, type ProcessAccount, processAccou
 import { BeginGate } from "./begin-gate.ts";
 import { Budgets } from "./budgets.ts";
 import { builtinsOf } from "./builtins.ts";
-import { type ConnectionOptions, type LogEntry, logUnexpected, tell } from "./connection-options.ts";
+import { type ConnectionOptions, heard, type LogEntry, logUnexpected, tell } from "./connection-options.ts";
 import type { BracketReader } from "./conversation.ts";
 import { Drain } from "./drain.ts";
 import { Ending } from "./ending.ts";
@@ -195,7 +195,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
 
   onData(chunk: Uint8Array): void {
     this.#guarded(() => {
-      if (this.#ending.state === "closing") {
+      if (!this.isOpen) {
         this.#ending.discard(chunk.length);
         return;
       }
@@ -420,6 +420,11 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
 
   report(error: HbiError, where: string): void {
     tell(this.#log, { error, netIdent: this.netIdent, where });
+  }
+
+  /** Runs what the application has given; the operator is told of its failure. */
+  hear(run: () => unknown, where: string): void {
+    heard(run, (thrown) => this.report(asHbiError(thrown), where));
   }
 
   /** Why a wait was in vain, when more is known than that time is over. */

@@ -31,6 +31,8 @@ export interface PostedConversation extends BracketReader, Chained {
   readonly isSending: boolean;
   /** Whether it may be larger than what any peer takes. */
   readonly isLarge: boolean;
+  /** Whether it goes before what waits, and beside what is in flight. */
+  readonly isUrgent: boolean;
   /** It has a place on the wire, and may ask for the send turn. */
   admitted(): void;
   /** @param hasNoRawData the host promises that no raw data is in it */

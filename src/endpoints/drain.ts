@@ -51,7 +51,8 @@ export class Drain {
     if (this.#isPeerGoing) return;
     this.#isPeerGoing = true;
     this.#connection.posting.turnAway(failure("draining", "the peer is closing", NOT_LANDED));
-    this.#onGoAway?.(reason);
+    const onGoAway = this.#onGoAway;
+    if (onGoAway !== undefined) this.#connection.hear(() => onGoAway(reason), "onGoAway");
   }
 
   /** Resolves when the connection is closed; to a handler that asks before it waits for anything, when all but itself is over. */

@@ -181,6 +181,7 @@ export class Ending {
 
   /** What still comes while it closes. */
   discard(bytes: number): void {
+    if (this.#state === "closed") return;
     this.#discardedBytes += bytes;
     if (this.#discardedBytes <= LINGER_BYTES || this.#isPatient) return;
     if (this.#connection.wire.bufferedBytes === 0) this.#transport.destroy();
@@ -214,11 +215,7 @@ export class Ending {
   #tellLost(reason: HbiError | undefined): void {
     const onLost = this.#onLost;
     this.#onLost = undefined;
-    try {
-      onLost?.(reason);
-    } catch (thrown) {
-      this.#connection.report(asHbiError(thrown), "onLost"); // who waits must be told all the same
-    }
+    if (onLost !== undefined) this.#connection.hear(() => onLost(reason), "onLost"); // who waits must be told all the same
   }
 
   #loseAll(error: HbiError): void {

@@ -8,7 +8,7 @@ import type { Limits } from "../limits.ts";
 import { repr } from "../parser/repr.ts";
 import type { HostingEnv } from "../registry/hosting-env.ts";
 import { encodePacket, type Packet } from "../wire/packet.ts";
-import { CoReceiver, type Receiving, type Schema, type SchemaOutput } from "./co-receiver.ts";
+import { CoReceiver, isUnseen, type Receiving, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
 import type { HoCo } from "./ho-co.ts";
 import { HoScripts, type Hosting } from "./ho-scripts.ts";
@@ -63,7 +63,10 @@ export class HoCourse implements Hosting, Answering, Receiving {
 
   /** Made when somebody receives: most handlers don't. */
   get receiver(): CoReceiver {
-    this.#receiver ??= new CoReceiver(this.#connection, this, this.intake);
+    if (this.#receiver === undefined) {
+      this.#receiver = new CoReceiver(this.#connection, this, this.intake);
+      if (this.#failure !== undefined) this.#receiver.fail(this.#failure);
+    }
     return this.#receiver;
   }
 
@@ -226,8 +229,8 @@ export class HoCourse implements Hosting, Answering, Receiving {
   }
 
   landingFailed(error: HbiError, rawBytes: number | undefined): void {
-    // Of a service behind this one: the poster would take it as said of this connection, and send the call again.
-    const told = error.reason === "draining" ? new HbiError(error.code, error.message, error.details) : error;
+    // Of a service behind this one: the poster would take it as said of this connection, and of a call that was not looked at.
+    const told = isUnseen(error) ? new HbiError(error.code, error.message, error.details) : error;
     this.#fail(error, rawBytes, this.#scripts.landing?.answersObject ?? false, told);
   }
 
@@ -261,7 +264,7 @@ export class HoCourse implements Hosting, Answering, Receiving {
   // --- failing -------------------------------------------------------------------------------------------------------
 
   #startTimer(): void {
-    if (this.#timer !== undefined) return;
+    if (this.#timer !== undefined || this.#failure !== undefined) return; // it may have ended the connection
     this.#landedAt = this.#connection.clock.now();
     this.#timer = this.#connection.clock.after(this.remainingMs, () => {
       if (this.sender.isMidAnswer) this.#watchAnswer();

@@ -101,7 +101,9 @@ export class HoScripts {
     const { hosting, limits } = this.#connection;
     if (!hosting.mustReadOn) return false;
     if (!hosting.mayWait(bytes + promised)) {
-      this.#refuseUnseen(failure("overloaded", `at most ${limits.maxHostedWaiting} wait`));
+      this.#refuseUnseen(
+        failure("overloaded", `${limits.maxHostedWaiting} calls and ${limits.maxBufferedBytes} bytes of them at most`),
+      );
       return true;
     }
     this.#stored = { text, wantsValue };

@@ -118,7 +118,7 @@ export class HostingEnd {
   admit(): void {
     if (this.#isAdmitting) return;
     this.#isAdmitting = true;
-    for (;;) {
+    while (this.#connection.isOpen) {
       const next = this.#waiting?.keys().next();
       if (next === undefined || next.done === true || !this.takePlace(next.value, next.value.storedBytes)) break;
       this.waitsNoMore(next.value);

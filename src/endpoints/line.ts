@@ -124,9 +124,10 @@ export class Line implements Carrier, Home {
   }
 
   /** A call that has not reached the service comes back, from a connection that takes nothing new. */
-  park(call: Parked): boolean {
+  park(call: Parked, from: Connection): boolean {
     if (this.#isOver || this.#backoff === undefined) return false;
-    this.#park(call);
+    if (this.#connection === undefined || this.#connection === from) this.#park(call);
+    else this.#connection.posting.place(call);
     return true;
   }
 

@@ -44,7 +44,7 @@ export interface Parked extends Chained {
   /** when it was made, in the order of all of its link */
   readonly order: number;
   /** There is a connection. @throws HbiError unavailable when it takes nothing new */
-  begin(connection: Connection, isUrgent?: boolean): void;
+  begin(connection: Connection): void;
   /** It has to wait: that is a part of its own time. */
   waits(): void;
   /** There will be none. */
@@ -53,8 +53,8 @@ export interface Parked extends Chained {
 
 /** A link: where a call waits for a connection, also when the one that it was to be sent on takes nothing new. */
 export interface Home {
-  /** False when there will be none. */
-  park(parked: Parked): boolean;
+  /** @param from the one that takes nothing new. False when there will be no other. */
+  park(parked: Parked, from: Connection): boolean;
   unpark(parked: Parked): void;
 }
 
@@ -65,6 +65,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
   isAdmitted = false;
   readonly mayAsk = false;
   readonly isLarge: boolean;
+  readonly isUrgent: boolean;
   readonly order: number;
   chain: unknown;
   before: Chained | undefined;
@@ -106,7 +107,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
 
   /** @throws HbiError resource_exhausted for a script beyond `maxPacketBytes`, cancelled when the signal has aborted already */
   constructor(clock: Clock, limits: Limits, request: CallRequest, home?: Home, order = 0) {
-    const { timeoutMs, signal, code, body, name, results, wantsResults, isList = false } = request;
+    const { timeoutMs, signal, code, body, name, results, wantsResults, isList = false, isUrgent = false } = request;
     if (signal?.aborted === true) throw failure("cancelled", undefined, { cause: signal.reason });
     this.#clock = clock;
     this.#home = home;
@@ -115,6 +116,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
     this.#results = results;
     this.#wantsResults = wantsResults;
     this.#isList = isList;
+    this.isUrgent = isUrgent;
     this.#timeoutMs = timeoutMs;
     this.#signal = signal;
     this.#packet = packetOf("", code, limits);
@@ -182,15 +184,15 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
 
   // --- where it is ---------------------------------------------------------------------------------------------------
 
-  begin(connection: Connection, isUrgent = false): void {
+  begin(connection: Connection): void {
     const { posting } = connection;
     if (this.isLarge) posting.checkPacket(this.#packet);
-    this.seq = posting.takeSeq(isUrgent);
+    this.seq = posting.takeSeq(this.isUrgent);
     this.#connection = connection;
     posting.enroll(this);
     connection.account.posts += this.#packet.length + ENTRY_COST_BYTES;
     this.#state = "waiting";
-    posting.admit(this, isUrgent);
+    posting.admit(this);
     if (this.#state === "waiting") this.waits();
   }
 
@@ -214,7 +216,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
     this.#values = [];
     this.#refusal = undefined;
     this.#isAnsweredEarly = false;
-    if (!this.#isSettled && this.#home?.park(this) === true) return;
+    if (!this.#isSettled && this.#home?.park(this, connection) === true) return;
     this.#state = "completed";
     this.#fail(error);
   }
@@ -368,7 +370,8 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
 
   #acknowledged(): void {
     if (this.#refusal !== undefined) {
-      this.#leaveFor(withLanded(this.#refusal, false));
+      this.#connection?.peerGoesAway(undefined); // it may not have said so
+      this.#leaveFor(this.#refusal);
       return;
     }
     if (this.#failure === undefined && !this.#isSettled) {

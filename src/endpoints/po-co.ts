@@ -26,6 +26,7 @@ export class PoCo implements PostedConversation {
   isAdmitted = false;
   readonly mayAsk = true;
   readonly isLarge = false;
+  readonly isUrgent = false;
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;

@@ -169,7 +169,7 @@ export class PostingEnd {
     const { clock, limits } = this.#connection;
     const call = new PoCall(clock, limits, request);
     try {
-      this.#begin(call, request.isUrgent);
+      this.#begin(call);
     } catch (thrown) {
       call.lose(asHbiError(thrown));
       throw thrown;
@@ -177,8 +177,8 @@ export class PostingEnd {
     return call;
   }
 
-  #begin(call: Parked, isUrgent = false): void {
-    call.begin(this.#connection, isUrgent);
+  #begin(call: Parked): void {
+    call.begin(this.#connection);
     this.#connection.conversationBegun(); // last: what it reads may call as well, and must not overtake
   }
 
@@ -231,8 +231,8 @@ export class PostingEnd {
   }
 
   /** Asks for a place on the wire. */
-  admit(conversation: PostedConversation, isUrgent = false): void {
-    if (!isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(conversation))) {
+  admit(conversation: PostedConversation): void {
+    if (!conversation.isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(conversation))) {
       this.#gate.add(conversation);
       return;
     }
@@ -347,6 +347,7 @@ export class PostingEnd {
 
   /** Nobody waits for the answer any more: a peer that knows how is told so. */
   gaveUp(conversation: PostedConversation): void {
+    if (conversation.isUrgent || this.#live.get(conversation.seq) !== conversation) return; // answered in any case, or over
     this.#untold ??= new Set();
     if (this.#untold.has(conversation)) return;
     this.#untold.add(conversation);
@@ -363,11 +364,16 @@ export class PostingEnd {
     if (this.#connection.isOpen) this.#say("cancel", `${CANCEL}("${seq}")`).catch(ignore); // the call has been given up either way
   }
 
-  /** All places are taken by what was given up: a peer that answers none of it is of no use. */
+  /** All places are taken by what was given up: a peer that answers none of it in the time of a handler, and of a gap, is of no use.
+   *  What has not left yet can't be answered: that is the wire's concern. */
   #watchSilence(): void {
     if (this.#givenUp < this.#most || this.#silence !== undefined) return;
-    const { clock, limits } = this.#connection;
-    this.#silence = clock.after(limits.handlerTimeoutMs, () => this.#connection.cut(failure("unresponsive")));
+    const { clock, limits, wire } = this.#connection;
+    this.#silence = clock.after(limits.handlerTimeoutMs + limits.gapTimeoutMs, () => {
+      this.#silence = undefined;
+      if (wire.bufferedBytes > 0) this.#watchSilence();
+      else this.#connection.cut(failure("unresponsive"));
+    });
   }
 
   /** Asks the peer to begin nothing more. Resolves when everything that it had begun by then has been read here. */
@@ -417,18 +423,20 @@ export class PostingEnd {
   /** The peer takes nothing new: what has not begun goes back to where it came from. */
   turnAway(error: HbiError): void {
     this.#isTurnedAway = true;
-    for (const co of this.#inOrder()) co.turnedAway(error);
+    this.#each((co) => co.turnedAway(error));
   }
 
   loseAll(error: HbiError): void {
     this.#isTurnedAway = true;
     this.#silence?.cancel();
     this.#hello?.lose(error);
-    for (const co of this.#inOrder()) co.lose(error);
+    this.#each((co) => co.lose(error));
   }
 
-  /** By their numbers, which are given in the order of beginning, and begin again from 101. */
-  #inOrder(): PostedConversation[] {
-    return this.#live.toArray().sort((a, b) => a.seq - b.seq);
+  /** Those in flight, by their numbers, which are given in the order of beginning, and begin again from 101. One that has left on account
+   *  of another is its next connection's. */
+  #each(run: (co: PostedConversation) => void): void {
+    const all = this.#live.toArray().sort((a, b) => a.seq - b.seq);
+    for (const co of all) if (this.#live.get(co.seq) === co) run(co);
   }
 }

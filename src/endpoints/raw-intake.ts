@@ -20,6 +20,7 @@ interface Next {
   readonly wait: Wait<Uint8Array>;
 }
 
+export const DISCARDED = "its raw data was discarded";
 const SPENT = new Uint8Array(0);
 /** For the many that never queue anything; nothing is ever put into it. */
 const NONE: Uint8Array[] = [];
@@ -37,6 +38,7 @@ export class RawIntake {
   #queue: Uint8Array[] = NONE;
   /** index of the first chunk not yet read: shifting would make a dripped body quadratic */
   #head = 0;
+  #discards = 0;
   /** as entered in the account */
   #heldBytes = 0;
   #fill: Fill | undefined;
@@ -93,8 +95,15 @@ export class RawIntake {
     this.#unread += bytes;
   }
 
+  /** How often raw data was thrown away: whoever was reading it then reads no more. */
+  get discards(): number {
+    return this.#discards;
+  }
+
   /** Throws away what is unread of the present body, and `more` bytes behind it: of a promise what is left of it. */
   discard(more = 0): void {
+    this.#discards += 1;
+    if (this.#fill !== undefined || this.#next !== undefined) this.fail(failure("wrong_stage", DISCARDED));
     const behind = this.unannouncedBytes === undefined ? more : Math.min(more, this.unannouncedBytes);
     if (this.#promised === undefined) this.#pending += behind;
     this.#announced += behind;

@@ -241,7 +241,7 @@ export class ReadTurn implements Waiting {
       // Taken before it is handled: what the packet runs may pump again when it is done.
       this.#held = undefined;
       if (!this.#take(packet, owner)) {
-        this.#held = packet;
+        if (!this.#isStopped) this.#held = packet;
         return true;
       }
     }

@@ -114,7 +114,7 @@ export class Streaming implements Parked {
     const co = connection.posting.open({ ...this.#coOptions(), timeoutMs });
     this.#co = co;
     this.#connection = connection;
-    co.onTurnedAway = (error) => this.#leaveFor(error);
+    co.onTurnedAway = (error) => this.#leaveFor(co, error);
     // It may be waiting for a source that never goes on. Whatever else it waits for tells more, and first.
     co.onLost = (error) => this.#carrier.clock.soon(() => this.#fail(co, error));
     this.#run(co)
@@ -125,11 +125,13 @@ export class Streaming implements Parked {
       );
   }
 
-  /** Nothing of it has reached the peer: back to its link, for the next connection. */
-  #leaveFor(error: HbiError): void {
+  /** Nothing of it has reached the peer, or its host has not looked at it: back to its link, for the next connection. */
+  #leaveFor(co: PoCo, error: HbiError): void {
+    const connection = this.#connection;
+    if (co !== this.#co || connection === undefined) return;
     this.#co = undefined;
     this.#connection = undefined;
-    if (this.#isSettled || this.#home?.park(this) === true) return;
+    if (this.#isSettled || this.#home?.park(this, connection) === true) return;
     this.#giveUp(error);
   }
 
@@ -228,7 +230,13 @@ export class Streaming implements Parked {
   }
 
   #fail(co: PoCo, error: HbiError): void {
-    if (co === this.#co) this.#giveUp(error);
+    if (co !== this.#co) return;
+    const isWhole = !isPending(this.#body) && this.#sending.options.send === undefined;
+    if (error.reason === "draining" && error.mayHaveLanded === false && isWhole) {
+      co.abandon(error); // the rest of its answer is read where it is
+      this.#connection?.peerGoesAway(undefined); // it may not have said so
+      this.#leaveFor(co, error);
+    } else this.#giveUp(error);
   }
 
   /** Told at once, whatever the conversation still waits for. */

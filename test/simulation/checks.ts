@@ -155,13 +155,7 @@ function connectionsOf({ plan, sites, endingAtMs }: Facts): Violation[] {
       if (reason?.reason !== undefined && NEVER.has(reason.reason))
         violations.push(["protocol", `${label}: ${reason.reason}`]);
       if (connection === undefined) continue;
-      const { posting, hosting, waits, turn } = connection;
-      const left = {
-        posted: posting.liveCount,
-        hosted: hosting.liveCount,
-        waits: waits.size,
-        senders: turn.isIdle ? 0 : 1,
-      };
+      const left = { ...connection.held, waits: connection.waits.size };
       for (const [what, count] of Object.entries(left)) {
         if (count > 0) violations.push(["nothing is left", `${label}: ${count} ${what}`]);
       }

@@ -25,6 +25,12 @@ const EXPLANATIONS: readonly Explanation[] = [
     const leastMs = Math.min(timeoutMs, ...limits.map(({ handlerTimeoutMs }) => handlerTimeoutMs ?? 60_000));
     return (code === "deadline_exceeded" || reason === "body_unread") && settledAtMs - invokedAtMs >= leastMs;
   },
+  // more than the host takes at once: it goes on counting handlers whose calls were given up
+  ({ landings }, { reason, mayHaveLanded }, { plan: { limits } }) =>
+    reason === "overloaded" &&
+    mayHaveLanded === false &&
+    landings.length === 0 &&
+    limits.some(({ maxInFlight = 100 }) => maxInFlight < 100),
   // its raw data was not what was declared, or that of the answer
   (record) => sendsBody(record) && !isSound(record.plan.source, record.plan.size),
   (record, { code }) =>

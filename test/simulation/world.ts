@@ -193,6 +193,7 @@ class World {
     this.#actionsLeft = actions.length;
     for (const action of actions) director.clock.after(action.atMs, () => this.#act(action));
     await this.#until("calls", () => opening === 0 && this.#actionsLeft === 0 && this.#ledger.unsettled === 0);
+    await this.#quieten(actions);
     const endingAtMs = this.#time.nowMs;
     await this.#end();
     process.off("unhandledRejection", onUnhandled);
@@ -210,6 +211,16 @@ class World {
         return;
       }
     }
+  }
+
+  /** Every call has settled: what peers made each other hold is given back as soon as the handlers have ended. */
+  async #quieten(actions: readonly Action[]): Promise<void> {
+    const keepsAll = actions.some((action) => action.kind === "call" && action.plan.reading === "never");
+    if (keepsAll) return; // an answer that nobody reads is kept until the link closes
+    const open = () =>
+      this.#network.ends.flatMap(({ connection }) => (connection?.isOpen === true ? [connection] : []));
+    const isQuiet = () => open().every(({ held }) => Object.values(held).every((amount) => amount === 0));
+    await this.#until("what is held when all is quiet", isQuiet);
   }
 
   #act(action: Action): void {
