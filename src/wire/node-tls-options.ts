@@ -1,6 +1,7 @@
 /**
  * What a user says about TLS, checked, and as Node wants it. TLS 1.2 at least; the application protocol is hbi/1. docs/tls.md.
  */
+import { constants } from "node:crypto";
 import { createSecureContext, type SecureContext, type SecureContextOptions, type TlsOptions } from "node:tls";
 import { failure, oneLine } from "../errors.ts";
 
@@ -68,6 +69,7 @@ export function serverOptions(tls: ServerTls): TlsOptions {
   contextOf(tls); // so that what is wrong with it is found in the same words
   return {
     ...contextOptions(tls),
+    ...(ca === undefined ? {} : { secureOptions: NO_RESUMPTION }), // sessions are looked up before the host is known: also for `sni`
     ALPNProtocols: [APPLICATION_PROTOCOL],
     requestCert: ca !== undefined,
     rejectUnauthorized: false, // by the gate, which can tell both sides why
@@ -85,6 +87,11 @@ export function clientContext(tls: ClientTls): SecureContext {
   if ((key === undefined) !== (cert === undefined)) throw failure("bad_option", "tls.key and tls.cert go together");
   return contextOf(tls);
 }
+
+/** OpenSSL verifies a certificate in a full handshake alone: in a session that is resumed, an expired one, or one of an authority that
+ *  is trusted no more, stays authorized. Where certificates of clients are asked for, no session is resumed. In TLS 1.3, tickets are
+ *  sent all the same, of sessions that nobody keeps: clients wait for one to know that they are let in. */
+const NO_RESUMPTION = constants.SSL_OP_NO_TICKET;
 
 interface Material extends CommonTls {
   readonly key?: Pem | undefined;
