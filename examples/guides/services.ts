@@ -11,9 +11,12 @@ import {
   defineService,
   HbiError,
   isConnectionLost,
+  Link,
+  memoryTransportPair,
   method,
   type OutgoingCall,
   type Peer,
+  ServiceHost,
   script,
   value,
 } from "hbi";
@@ -246,6 +249,15 @@ const near = await connect(greeting, local.address);
 console.log(await near.call.hello());
 await near.close();
 await local.close();
+
+const host = new ServiceHost(greeting, () => ({ hello: (_, call) => `hello, ${call.context.from}` }), {
+  authenticate: (_: undefined, peer: Peer<typeof greeting, unknown>) => ({ from: peer.network ?? "nowhere" }),
+});
+const [ours, theirs] = memoryTransportPair();
+const accepted = host.accept(theirs, { address: "203.0.113.7" });
+const far = await new Link(greeting, async () => ours, {}, {}).open();
+console.log(await far.call.hello(), (await accepted).isConnected);
+await host.drain();
 await guardedServer.close();
 
 // --- reconnecting ------------------------------------------------------------------------------------------------------

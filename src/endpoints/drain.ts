@@ -27,10 +27,12 @@ export class Drain {
     this.#onGoAway = onGoAway;
   }
 
-  /** @throws HbiError unavailable while either side drains: what is not begun has not landed */
+  /** Handlers at work may begin conversations: a peer that drains waits for their answers, which may be made of just these.
+   *  @throws HbiError unavailable while either side drains: what is not begun has not landed */
   check(): void {
+    if (this.#connection.hosting.liveCount > 0) return;
     if (this.#isPeerGoing) throw failure("draining", "the peer is closing", NOT_LANDED);
-    if (this.#isDraining && this.#connection.hosting.liveCount === 0) throw failure("draining", undefined, NOT_LANDED);
+    if (this.#isDraining) throw failure("draining", undefined, NOT_LANDED);
   }
 
   peerGoesAway(reason: string | undefined): void {

@@ -4,18 +4,21 @@
 import type { HbiError } from "../errors.ts";
 import type { Service } from "../registry/service.ts";
 import type { PeerIdentity } from "../wire/peer-identity.ts";
-import { networkOf } from "./accept-guard.ts";
+import { hostOf, networkOf } from "./accept-guard.ts";
 import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./caller.ts";
 import type { Connection } from "./connection.ts";
 import { Desk, type DeskOptions } from "./desk.ts";
 import type { HostingEnd } from "./hosting-end.ts";
 import type { PostingEnd } from "./posting-end.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
+import { unguarded } from "./waits.ts";
 
 /** What the host knows of a peer. */
 export interface Admission {
   /** filled in when the peer is let in */
   context: unknown;
+  /** where the transport does not tell it */
+  readonly network: string | undefined;
 }
 
 /** A consumer of a service. */
@@ -46,7 +49,8 @@ export class Peer<S extends Service = Service, Context = unknown> {
     return this.#desk.script<S["reactions"], T>(this.#service.reactions, build, options);
   }
 
-  /** What `authenticate` made of it; undefined where a server has none, and before. */
+  /** What `authenticate` made of it; undefined where a server has none, and before. When the peer authenticates anew, it is the new
+   *  one from then on, also for handlers that are at work: theirs is `call.context`. */
   get context(): Context {
     return this.#admission.context as Context; // handlers and their factory are not called before it is set
   }
@@ -61,10 +65,10 @@ export class Peer<S extends Service = Service, Context = unknown> {
     return this.#connection.remoteAddress;
   }
 
-  /** Its address without the port, of IPv6 the network of 64 bits: whom a rate is kept for. Undefined on a Unix socket. */
+  /** Its address without the port, of IPv6 the network of 64 bits: whom a rate is kept for. Undefined on a Unix socket, and where a
+   *  transport of your own has no address. */
   get network(): string | undefined {
-    const [, host] = /^\[?([^\]]*?)\]?:\d+$/.exec(this.#connection.remoteAddress) ?? [];
-    return networkOf(host);
+    return this.#admission.network ?? networkOf(hostOf(this.#connection.remoteAddress));
   }
 
   get localAddress(): string {
@@ -91,11 +95,11 @@ export class Peer<S extends Service = Service, Context = unknown> {
 
   /** Tells it to begin nothing more, lets what is in flight finish, closes. */
   drain(reason?: string): Promise<void> {
-    return this.#connection.drain(reason);
+    return unguarded(this.#connection.drain(reason));
   }
 
   /** Closes at once, and tells it why if a reason is given. */
   disconnect(reason?: string): Promise<void> {
-    return this.#connection.disconnect(reason);
+    return unguarded(this.#connection.disconnect(reason));
   }
 }

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { asHbiError, failure, HbiError } from "../errors.ts";
-import { resolveLimits } from "../limits.ts";
+import { type Limits, resolveLimits } from "../limits.ts";
 import type { Dialect } from "../parser/repr.ts";
 import { briefDescription } from "../registry/brief-description.ts";
 import { describeService } from "../registry/describe.ts";
@@ -14,15 +14,18 @@ import { type Method, method, type Params, type ParamsOf } from "../registry/met
 import type { Service } from "../registry/service.ts";
 import { memoryTransportPair } from "../wire/memory-transport.ts";
 import type { Transport } from "../wire/transport.ts";
+import { hostOf } from "./accept-guard.ts";
 import { AUTHENTICATE } from "./builtin-names.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import type { OutgoingInterceptor } from "./desk.ts";
 import { HostingEnv } from "./hosting-env.ts";
 import { MethodGate } from "./method-gate.ts";
+import { OpenConnections } from "./open-connections.ts";
 import { type Admission, Peer } from "./peer.ts";
 import type { Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
+import { unguarded } from "./waits.ts";
 
 type Awaitable<T> = T | PromiseLike<T>;
 
@@ -57,13 +60,21 @@ export interface HostOptions<S extends Service, Context>
   readonly describe?: boolean | "full";
 }
 
+export interface AcceptOptions {
+  /** The peer's IP address, whose share the connection is counted in. Default: the transport's, if it has one, as "203.0.113.7:51034"
+   *  or "[2001:db8::7]:51034". A connection without an address counts for `maxConnections` and `acceptsPerSecond` alone. */
+  readonly address?: string | undefined;
+}
+
 type AnyFactory = (peer: never) => object;
 
 export class ServiceHost<S extends Service, Context = undefined> {
   readonly service: S;
   /** Connected and, where that is asked for, authenticated. */
   readonly peers = new Set<Peer<S, Context>>();
-  readonly connectionOptions: ConnectionOptions;
+  /** What it has accepted. For `serve`, which accepts sockets for it. */
+  readonly connections: OpenConnections;
+  readonly #connectionOptions: ConnectionOptions & { readonly limits: Limits };
   readonly #factory: AnyFactory;
   readonly #options: HostOptions<S, Context>;
   readonly #table: EntryTable;
@@ -89,27 +100,45 @@ export class ServiceHost<S extends Service, Context = undefined> {
     if (service.credentials !== undefined && authenticate === undefined) {
       throw failure("bad_option", `${service.name} declares credentials, and nothing authenticates`);
     }
-    this.connectionOptions = {
+    this.#connectionOptions = {
       ...connectionOptions,
       limits: resolveLimits(options.limits),
       describe: describe === false ? undefined : this.#description(describe),
     };
+    this.connections = new OpenConnections(service.name, this.#connectionOptions);
     this.#checkFactory();
   }
 
-  /** Serves one connection, over any transport. */
-  async accept(transport: Transport): Promise<Peer<S, Context>> {
+  /** Connections that are open, authenticated or not. */
+  get connectionCount(): number {
+    return this.connections.count;
+  }
+
+  /** Resolves when it has been told to drain or to close, and every connection is over. */
+  get closed(): Promise<void> {
+    return this.connections.closed;
+  }
+
+  /** Serves one connection, over any transport. Resolves when its init is done: the peer may have yet to authenticate. A transport
+   *  that is refused is destroyed.
+   *  @throws HbiError resource_exhausted beyond `maxConnections`, `maxConnectionsPerAddress` and `acceptsPerSecond`; unavailable while
+   *  it drains, and when it is closed; what `authenticate` or the handlers' factory throws */
+  accept(transport: Transport, options: AcceptOptions = {}): Promise<Peer<S, Context>> {
+    return unguarded(this.#accept(transport, options));
+  }
+
+  async #accept(transport: Transport, { address }: AcceptOptions): Promise<Peer<S, Context>> {
+    const place = this.connections.enter(address ?? hostOf(transport.remoteAddress));
+    if (place instanceof HbiError) {
+      transport.destroy();
+      throw place;
+    }
     let peer: Peer<S, Context> | undefined;
-    const connection = new Connection(
-      transport,
-      (_po, _ho, made) => {
-        peer = this.#peerOf(made);
-        return this.#envOf(peer, made);
-      },
-      this.connectionOptions,
-    );
-    await connection.start();
-    return peer as Peer<S, Context>; // made above, within the constructor
+    await this.connections.serve({ transport, neighbours: place.neighbours, place }, (_po, _ho, made) => {
+      peer = this.#peerOf(made, place.neighbours?.network);
+      return this.#envOf(peer, made);
+    });
+    return peer as Peer<S, Context>; // made above, before anything is served
   }
 
   /** The environment of a new connection. */
@@ -117,11 +146,27 @@ export class ServiceHost<S extends Service, Context = undefined> {
     return this.#envOf(this.#peerOf(connection), connection);
   }
 
-  #peerOf(connection: Connection): Peer<S, Context> {
+  /** Accepts no one any more and tells every peer so; answers what they had begun by then, and closes. Takes at most
+   *  `handlerTimeoutMs`. */
+  drain(reason?: string): Promise<void> {
+    return this.connections.drain(reason);
+  }
+
+  /** Closes at once; calls in flight are lost. A reason is told to the peers. */
+  close(reason?: string): Promise<void> {
+    return this.connections.close(reason);
+  }
+
+  /** `drain`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.drain();
+  }
+
+  #peerOf(connection: Connection, network?: string): Peer<S, Context> {
     const { clock, limits } = connection;
     const { outgoing: interceptors, dialect } = this.#options;
     const options = { clock, limits, writer: this.#table.writer, interceptors, dialect };
-    const admission: Admission = { context: undefined };
+    const admission: Admission = { context: undefined, network };
     const peer = new Peer<S, Context>(this.service, connection, options, admission);
     this.#admissions.set(peer, admission);
     return peer;
@@ -196,7 +241,10 @@ export class ServiceHost<S extends Service, Context = undefined> {
    *  authenticate, a factory that needs their context can only be checked when there is one. */
   #checkFactory(): void {
     const [transport] = memoryTransportPair();
-    const gone = new Connection(transport, () => new HostingEnv(), { ...this.connectionOptions, log: () => undefined });
+    const gone = new Connection(transport, () => new HostingEnv(), {
+      ...this.#connectionOptions,
+      log: () => undefined,
+    });
     void gone.start();
     void gone.disconnect();
     transport.destroy(); // so that its `closed` resolves, for a factory that keeps a list of its peers

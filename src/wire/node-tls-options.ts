@@ -32,6 +32,9 @@ interface CommonTls {
 export interface ServerTls extends CommonTls, KeyPair {
   /** "optional": a client without a certificate is let in, and has no identity. Default "required", where there is a `ca` */
   readonly clientCertificate?: "required" | "optional";
+  /** What becomes of a connection whose client certificate expires while it is open: "keep" (the default) lets it go on, "drain" lets
+   *  what is in flight finish and closes it, so that the client shows another. */
+  readonly expiredCertificate?: "keep" | "drain";
   /** Other certificates, by the host name that a client asks for: "b.example.com", "*.example.com". */
   readonly sni?: Readonly<Record<string, KeyPair>>;
 }
@@ -46,20 +49,16 @@ export interface ClientTls extends CommonTls, Partial<KeyPair> {
 
 const KEY_PAIR = ["key", "cert", "passphrase"];
 const COMMON = [...KEY_PAIR, "ca", "minVersion", "ciphers"];
-const SERVER = [...COMMON, "clientCertificate", "sni"];
+const SERVER = [...COMMON, "clientCertificate", "expiredCertificate", "sni"];
 const CLIENT = [...COMMON, "serverName", "rejectUnauthorized"];
 
 /** @throws HbiError invalid_argument */
 export function serverOptions(tls: ServerTls): TlsOptions {
-  const { ca, clientCertificate, sni = {} } = tls;
+  const { ca, sni = {} } = tls;
   checkNames(tls, SERVER);
   if (tls.key === undefined || tls.cert === undefined) throw failure("bad_option", "tls needs a key and a cert");
-  if (clientCertificate !== undefined) {
-    if (clientCertificate !== "required" && clientCertificate !== "optional") {
-      throw failure("bad_option", "tls.clientCertificate");
-    }
-    if (ca === undefined) throw failure("bad_option", "tls.clientCertificate needs tls.ca: who issues them?");
-  }
+  checkWord(tls, "clientCertificate", ["required", "optional"]);
+  checkWord(tls, "expiredCertificate", ["keep", "drain"]);
   const contexts = new Map<string, SecureContext>();
   for (const [name, pair] of Object.entries(sni)) {
     checkNames(pair, KEY_PAIR);
@@ -78,6 +77,14 @@ export function serverOptions(tls: ServerTls): TlsOptions {
       done(null, contexts.get(asked) ?? contexts.get(asked.replace(/^[^.]*/, "*")));
     },
   };
+}
+
+/** Of an option that is about certificates of clients. */
+function checkWord(tls: ServerTls, name: "clientCertificate" | "expiredCertificate", words: readonly string[]): void {
+  const word = tls[name];
+  if (word === undefined) return;
+  if (!words.includes(word)) throw failure("bad_option", `tls.${name} is one of ${words.join(", ")}`);
+  if (tls.ca === undefined) throw failure("bad_option", `tls.${name} needs tls.ca: who issues them?`);
 }
 
 /** @throws HbiError invalid_argument */
