@@ -20,7 +20,7 @@ import type { PostingEnd } from "./posting-end.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
 import type { Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
-import type { WaitOptions } from "./waits.ts";
+import { unguarded, type WaitOptions } from "./waits.ts";
 
 export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], ServiceCall<Link<S>, undefined>>;
 
@@ -103,7 +103,11 @@ export class Link<S extends Service = Service> {
 
   /** Shows the credentials again on the present connection, such as a new token: what is called from then on is called by whom they
    *  belong to. Refused, all stays as it was. @throws HbiError unauthenticated, or what `authenticate` of the service throws */
-  async authenticate(options: WaitOptions = {}): Promise<void> {
+  authenticate(options: WaitOptions = {}): Promise<void> {
+    return unguarded(this.#authenticateAnew(options));
+  }
+
+  async #authenticateAnew(options: WaitOptions): Promise<void> {
     await this.#authenticate(await this.#line.connectionFor(options), options);
   }
 

@@ -19,6 +19,7 @@ import { AUTHENTICATE } from "./builtin-names.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import type { OutgoingInterceptor } from "./desk.ts";
+import { HoCo } from "./ho-co.ts";
 import { HostingEnv } from "./hosting-env.ts";
 import { MethodGate } from "./method-gate.ts";
 import { OpenConnections } from "./open-connections.ts";
@@ -176,7 +177,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
     if (this.#lobby === undefined) return this.#admitted(peer, connection, undefined as Context); // Context is undefined then
     const lobby = new HostingEnv(this.#lobby, { side: peer, connection }).asLobby();
     if (this.service.credentials === undefined) {
-      lobby.onInit(() => this.#enter(peer, connection, undefined));
+      lobby.onInit(() => this.#enterUnasked(peer, connection));
     } else {
       const { connectTimeoutMs } = connection.limits;
       const timer = connection.clock.after(connectTimeoutMs, () => {
@@ -187,13 +188,38 @@ export class ServiceHost<S extends Service, Context = undefined> {
     return lobby;
   }
 
+  // --- who a peer is -------------------------------------------------------------------------------------------------
+
+  /** The one place where a peer becomes somebody. All of it succeeds while it is still wanted, or nothing changes: conversations that
+   *  begin from now on are those of the new context.
+   *  @throws HbiError when the peer is refused, or when nobody waits for it any more */
+  async #enter(peer: Peer<S, Context>, connection: Connection, credentials: unknown, co?: HoCo): Promise<null> {
+    const { authenticate } = this.#options;
+    const before = connection.env;
+    const context = await authenticate?.(credentials as CredentialsOf<S>, peer); // validated by the declared schemas
+    if (co?.signal.aborted === true) throw asHbiError(co.signal.reason); // given up: its caller has been told
+    connection.checkOpen(); // it may have gone meanwhile
+    if (context === undefined || context === null || context === false) throw failure("unauthenticated", "refused");
+    if (connection.env !== before) throw failure("wrong_stage", "authenticated meanwhile");
+    connection.enter(this.#admitted(peer, connection, context));
+    return null;
+  }
+
+  /** Where nothing is declared to be shown: a refusal ends the connection, as there is no call to answer. */
+  async #enterUnasked(peer: Peer<S, Context>, connection: Connection): Promise<void> {
+    try {
+      await this.#enter(peer, connection, undefined);
+    } catch (thrown) {
+      if (thrown instanceof HbiError) connection.cut(thrown); // else the connection says that its init has failed, and no more
+      throw thrown;
+    }
+  }
+
+  /** Handlers for this context. When the factory throws, the peer is who it was. */
   #admitted(peer: Peer<S, Context>, connection: Connection, context: Context): HostingEnv {
-    const admission = this.#admissions.get(peer);
-    if (admission !== undefined) admission.context = context;
-    const handlers = this.#factory(peer as never); // typed by whoever made the host
-    checkHandlers(this.service.methods, handlers);
+    const handlers = this.#handlersFor(peer, connection, context);
     const interceptors = this.#interceptors;
-    const bound: Bound = { side: peer, context, handlers: handlers as Bound["handlers"], interceptors, connection };
+    const bound: Bound = { side: peer, context, handlers, interceptors, connection };
     if (!this.peers.has(peer)) {
       this.peers.add(peer);
       void peer.closed.then(() => this.peers.delete(peer));
@@ -201,27 +227,29 @@ export class ServiceHost<S extends Service, Context = undefined> {
     return new HostingEnv(this.#table, bound);
   }
 
-  async #enter(peer: Peer<S, Context>, connection: Connection, credentials: unknown): Promise<null> {
-    const { authenticate } = this.#options;
-    const before = connection.env;
-    const context = await authenticate?.(credentials as CredentialsOf<S>, peer); // validated by the declared schemas
-    if (context === undefined || context === null || context === false) {
-      const refusal = failure("unauthenticated", "refused");
-      if (this.service.credentials === undefined) connection.cut(refusal);
-      throw refusal;
+  #handlersFor(peer: Peer<S, Context>, connection: Connection, context: Context): Bound["handlers"] {
+    const admission = this.#admissions.get(peer) as Admission; // made with the peer
+    const before = admission.context;
+    admission.context = context; // the factory goes by it, and nobody else runs meanwhile
+    try {
+      const handlers = this.#factory(peer as never); // typed by whoever made the host
+      connection.checkOpen(); // the factory may have closed it
+      checkFactoryGives(this.service, handlers);
+      return handlers as Bound["handlers"];
+    } catch (thrown) {
+      admission.context = before;
+      throw thrown;
     }
-    if (connection.env !== before) throw failure("wrong_stage", "authenticated meanwhile");
-    connection.checkOpen(); // it may have gone meanwhile
-    connection.enter(this.#admitted(peer, connection, context));
-    return null;
   }
 
   /** Where a peer shows what the definition asks for: before it is let in, and when it wants to be seen as another. */
   #door(credentials: Params): [string, ExposedMethod] {
     const declared: Method = method({ params: credentials, result: z.null() }) as never; // a method of any parameters
-    const handler = (shown: unknown, _co: unknown, env: HostingEnv): unknown => {
+    const handler = (shown: unknown, co: unknown, env: HostingEnv): unknown => {
+      // In an answer, nothing says whether it is still wanted.
+      if (!(co instanceof HoCo)) throw failure("wrong_stage", `${AUTHENTICATE} inside an answer`);
       const { side, connection } = env.bound as Required<Bound>; // see #envOf and #admitted
-      return this.#enter(side as Peer<S, Context>, connection, shown);
+      return this.#enter(side as Peer<S, Context>, connection, shown, co);
     };
     return [AUTHENTICATE, { kind: "method", name: AUTHENTICATE, method: declared, handler: handler as never }];
   }
@@ -256,6 +284,15 @@ export class ServiceHost<S extends Service, Context = undefined> {
       throw asHbiError(thrown);
     }
     checkHandlers(this.service.methods, handlers);
+  }
+}
+
+/** @throws HbiError internal: what the factory lacks is not the peer's fault, and none of its business */
+function checkFactoryGives(service: Service, handlers: unknown): void {
+  try {
+    checkHandlers(service.methods, handlers);
+  } catch (cause) {
+    throw asHbiError(new Error("the handlers' factory", { cause }));
   }
 }
 
