@@ -210,6 +210,7 @@ const guardedServer = await serve(
     authenticate,
     authorize, // before all that follows
     concurrency: { import_places: 2 }, // so many at once, of all consumers together
+    handlerTimeoutsMs: { import_places: 600_000 }, // the others have handlerTimeoutMs
     interceptors: [measure], // the first one is the outermost
   },
 );

@@ -51,6 +51,9 @@ export interface HostOptions<S extends Service, Context>
   readonly authorize?: (call: CallOn<S, Context>) => Awaitable<boolean>;
   /** How many handlers of a method run at once, on all connections together; more wait in order. */
   readonly concurrency?: { readonly [K in keyof S["methods"]]?: number };
+  /** How long a handler of a method may take, in milliseconds, instead of `handlerTimeoutMs` of the limits; `Infinity` as long as its
+   *  caller waits. Of a script of several calls the longest counts. */
+  readonly handlerTimeoutsMs?: { readonly [K in keyof S["methods"]]?: number };
   /** Around every call of a peer, the first one outermost: logging, metrics, rates. */
   readonly interceptors?: readonly Interceptor<Peer<S, Context>, Context>[];
   /** Around every call of this side to a peer. */
@@ -89,13 +92,22 @@ export class ServiceHost<S extends Service, Context = undefined> {
     factory: (peer: Peer<S, Context>) => HandlersOf<S, Context>,
     options: HostOptions<S, Context>,
   ) {
-    const { authenticate, authorize, concurrency, interceptors, outgoing, describe, dialect, ...connectionOptions } =
-      options;
+    const {
+      authenticate,
+      authorize,
+      concurrency,
+      handlerTimeoutsMs,
+      interceptors,
+      outgoing,
+      describe,
+      dialect,
+      ...connectionOptions
+    } = options;
     this.service = service;
     this.#factory = factory;
     this.#options = options;
     const door = service.credentials === undefined ? [] : [this.#door(service.credentials)];
-    this.#table = serviceTable(service.methods, service.values, door);
+    this.#table = serviceTable(service.methods, service.values, handlerTimeoutsMs, door);
     this.#lobby = authenticate === undefined ? undefined : { ...LOBBY, entries: new Map(door) };
     this.#interceptors = [...authorizing(authorize), ...gating(service, concurrency), ...(interceptors ?? [])] as never;
     if (service.credentials !== undefined && authenticate === undefined) {

@@ -38,8 +38,9 @@ export function formatToken(seq: number, isExtended: boolean, options: TokenOpti
   let text = `${seq};x`;
   if (options.hasNoRawData === true) text += ";n";
   if (options.rawBytes !== undefined) text += `;b=${options.rawBytes}`;
-  if (options.deadlineMs !== undefined) {
-    text += `;d=${Math.min(Math.max(Math.ceil(options.deadlineMs), 1), MAX_DEADLINE_MS)}`;
+  // One that is longer than a token can say is left out: a host would give up sooner than the poster. It has a limit of its own.
+  if (options.deadlineMs !== undefined && options.deadlineMs <= MAX_DEADLINE_MS) {
+    text += `;d=${Math.max(Math.ceil(options.deadlineMs), 1)}`;
   }
   return text;
 }
