@@ -4,11 +4,11 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect as connectSocket, type Socket } from "node:net";
+import { type AddressInfo, connect as connectSocket, createServer, type Socket } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseAddress } from "hbi";
-import { connect, type Server, serve } from "hbi/node";
+import { parseAddress, ServiceHost } from "hbi";
+import { connect, nodeSocketTransport, type Server, serve } from "hbi/node";
 import { ManualClock } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { AcceptGuard, networkOf, Place, type Refusal } from "../../src/endpoints/accept-guard.ts";
@@ -266,6 +266,30 @@ describe("over sockets", () => {
     await server.close();
     rmSync(folder, { recursive: true });
   });
+
+  it.each(["destroyed", "closed"] as const)(
+    "a socket that is %s when it is accepted leaves nothing behind",
+    async (state) => {
+      const host = new ServiceHost(kinds, handlersOf(new Work()), {
+        limits: { maxConnections: 1 },
+        log: () => undefined,
+      });
+      const listener = createServer();
+      await once(listener.listen(0, "127.0.0.1"), "listening");
+      const { port } = listener.address() as AddressInfo; // of TCP
+      for (let i = 0; i < 3; i++) {
+        const client = connectSocket(port, "127.0.0.1");
+        const [socket] = (await once(listener, "connection")) as [Socket];
+        socket.destroy();
+        if (state === "closed") await once(socket, "close");
+        await host.accept(nodeSocketTransport(socket));
+        while (host.connectionCount > 0) await new Promise(setImmediate);
+        client.destroy();
+      }
+      listener.close();
+      await host.close();
+    },
+  );
 
   const hasIpv6 = Object.values(networkInterfaces()).some((some) => some?.some(({ family }) => family === "IPv6"));
   it.skipIf(!hasIpv6)("an address is the same one by both protocols", async () => {
