@@ -118,6 +118,9 @@ function planCall(call: Call, entry: ExposedMethod, env: HostingEnv, limits: Lim
 /** How long the handlers of a script may take together: the longest that any of its calls may take, nested ones among them.
  *  @param commonMs of a call that has no time of its own */
 export function handlerTimeoutOf({ steps }: Plan, env: HostingEnv, commonMs: number): number {
+  const [first] = steps;
+  if (steps.length === 1 && first?.kind === "call" && first.params !== undefined)
+    return first.entry.timeoutMs ?? commonMs; // mostly
   let longestMs = 0;
   const visit = ({ timeoutMs = commonMs }: ExposedMethod): void => {
     longestMs = Math.max(longestMs, timeoutMs);
