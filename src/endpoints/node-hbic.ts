@@ -12,7 +12,7 @@ import type { ConnectionOptions } from "./connection-options.ts";
 import type { HostingEnd } from "./hosting-end.ts";
 import type { HostingEnv } from "./hosting-env.ts";
 import type { PostingEnd } from "./posting-end.ts";
-import { ignore, unguarded } from "./waits.ts";
+import { ignore, markHandled } from "./waits.ts";
 
 export interface ConnectOptions extends ConnectionOptions {
   readonly signal?: AbortSignal;
@@ -77,7 +77,7 @@ export class HBIC {
 
   #connectionOver(transport: Transport): Connection {
     try {
-      return new Connection(transport, () => this.#env(), this.#options);
+      return new Connection(transport, () => this.#env(), this.#options, { isDialing: true });
     } catch (thrown) {
       transport.destroy(); // there is no environment for it
       throw thrown;
@@ -91,13 +91,13 @@ export class HBIC {
 
   /** Closes, or gives up dialing; conversations in flight are lost. A reason is told to the server. */
   disconnect(reason?: string): Promise<void> {
-    return unguarded(this.#end((connection) => connection.disconnect(reason)));
+    return markHandled(this.#end((connection) => connection.disconnect(reason)));
   }
 
   /** Begins nothing more, lets the conversations in flight finish on both sides, closes; gives up dialing. Takes at most
    *  `handlerTimeoutMs`. */
   drain(reason?: string): Promise<void> {
-    return unguarded(this.#end((connection) => connection.drain(reason)));
+    return markHandled(this.#end((connection) => connection.drain(reason)));
   }
 
   async #end(end: (connection: Connection) => Promise<void>): Promise<void> {

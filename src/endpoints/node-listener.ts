@@ -12,7 +12,7 @@ import type { Transport } from "../wire/transport.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import type { Accepted, ContextFactory, OpenConnections } from "./open-connections.ts";
-import { ignore, unguarded } from "./waits.ts";
+import { ignore, markHandled } from "./waits.ts";
 
 export class Listener {
   readonly #address: Address;
@@ -88,7 +88,7 @@ export class Listener {
 
   /** Stops listening and ends the connections. Handshakes are destroyed when these are over: they hold up nothing. */
   end(endConnections: () => Promise<void>): Promise<void> {
-    return unguarded(this.#end(endConnections));
+    return markHandled(this.#end(endConnections));
   }
 
   async #end(endConnections: () => Promise<void>): Promise<void> {
@@ -96,7 +96,7 @@ export class Listener {
     this.#stop();
     await ended;
     this.#gate?.destroyAll();
-    await this.#closed;
+    if (this.#connections.count === 0) await this.#closed; // else it is a handler that asks, of a connection that waits for it
   }
 
   #stop(): void {
@@ -157,7 +157,7 @@ export class Listener {
     if (identity === undefined) return;
     const leftMs = Math.max(identity.validUntil.getTime() - Date.now(), 0);
     const timer = this.#connections.clock.after(leftMs, () => {
-      void unguarded(connection.drain("the client certificate has expired"));
+      void markHandled(connection.drain("the client certificate has expired"));
     });
     void connection.closed.then(() => timer.cancel());
   }

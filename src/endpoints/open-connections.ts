@@ -13,7 +13,7 @@ import type { HostingEnd } from "./hosting-end.ts";
 import { HostingEnv } from "./hosting-env.ts";
 import type { PostingEnd } from "./posting-end.ts";
 import type { Neighbours } from "./unsent-load.ts";
-import { ignore, unguarded } from "./waits.ts";
+import { ignore, markHandled } from "./waits.ts";
 
 /** Makes the environment of a new connection: what its peer may use. The ends are connected when init hooks run. */
 export type ContextFactory = (po: PostingEnd, ho: HostingEnd, connection: Connection) => HostingEnv;
@@ -120,7 +120,7 @@ export class OpenConnections {
     };
     let connection: Connection;
     try {
-      connection = new Connection(transport, contextOrNone, this.#options, neighbours);
+      connection = new Connection(transport, contextOrNone, this.#options, { neighbours });
     } catch (thrown) {
       place?.leave();
       transport.destroy();
@@ -149,20 +149,19 @@ export class OpenConnections {
 
   /** Accepts no one any more, lets what is in flight finish, closes. */
   drain(reason?: string): Promise<void> {
-    return unguarded(this.#end((connection) => connection.drain(reason)));
+    return markHandled(this.#end((connection) => connection.drain(reason)));
   }
 
   /** Accepts no one any more and closes at once. */
   close(reason?: string): Promise<void> {
-    return unguarded(this.#end((connection) => connection.disconnect(reason)));
+    return markHandled(this.#end((connection) => connection.disconnect(reason)));
   }
 
   async #end(end: (connection: Connection) => Promise<void>): Promise<void> {
     this.#isEnding = true;
     const ended = [...this.#open].map(end);
     if (this.#open.size === 0) this.#resolveClosed();
-    await Promise.all(ended);
-    await this.closed;
+    await Promise.all(ended); // but for the one whose handler asks: it would wait for itself
   }
 
   /** What concerns no connection that is open. */

@@ -9,9 +9,10 @@ import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./ca
 import type { Connection } from "./connection.ts";
 import { Desk, type DeskOptions } from "./desk.ts";
 import type { HostingEnd } from "./hosting-end.ts";
+import type { Carrier } from "./outgoing.ts";
 import type { PostingEnd } from "./posting-end.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
-import { unguarded } from "./waits.ts";
+import { markHandled } from "./waits.ts";
 
 /** What the host knows of a peer. */
 export interface Admission {
@@ -36,7 +37,7 @@ export class Peer<S extends Service = Service, Context = unknown> {
     this.#service = service;
     this.#connection = connection;
     this.#admission = admission;
-    this.#desk = new Desk(() => connection, options);
+    this.#desk = new Desk(carrierOn(connection), options);
     this.call = callsOf<S["reactions"]>(service.reactions, this.#desk);
     this.post = postsOf<S["reactions"]>(service.reactions, this.#desk);
   }
@@ -95,11 +96,23 @@ export class Peer<S extends Service = Service, Context = unknown> {
 
   /** Tells it to begin nothing more, lets what is in flight finish, closes. */
   drain(reason?: string): Promise<void> {
-    return unguarded(this.#connection.drain(reason));
+    return markHandled(this.#connection.drain(reason));
   }
 
   /** Closes at once, and tells it why if a reason is given. */
   disconnect(reason?: string): Promise<void> {
-    return unguarded(this.#connection.disconnect(reason));
+    return markHandled(this.#connection.disconnect(reason));
   }
+}
+
+/** One connection and no other. */
+function carrierOn(connection: Connection): Carrier {
+  const { clock, limits, posting } = connection;
+  return {
+    clock,
+    limits,
+    home: undefined,
+    nextOrder: () => 0,
+    place: (call) => posting.place(call),
+  };
 }

@@ -26,7 +26,7 @@ import { OpenConnections } from "./open-connections.ts";
 import { type Admission, Peer } from "./peer.ts";
 import type { Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
-import { unguarded } from "./waits.ts";
+import { markHandled } from "./waits.ts";
 
 type Awaitable<T> = T | PromiseLike<T>;
 
@@ -137,7 +137,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
    *  @throws HbiError resource_exhausted beyond `maxConnections`, `maxConnectionsPerAddress` and `acceptsPerSecond`; unavailable while
    *  it drains, and when it is closed; what `authenticate` or the handlers' factory throws */
   accept(transport: Transport, options: AcceptOptions = {}): Promise<Peer<S, Context>> {
-    return unguarded(this.#accept(transport, options));
+    return markHandled(this.#accept(transport, options));
   }
 
   async #accept(transport: Transport, { address }: AcceptOptions): Promise<Peer<S, Context>> {
@@ -176,9 +176,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   #peerOf(connection: Connection, network?: string): Peer<S, Context> {
-    const { clock, limits } = connection;
     const { outgoing: interceptors, dialect } = this.#options;
-    const options = { clock, limits, writer: this.#table.writer, interceptors, dialect };
+    const options = { writer: this.#table.writer, interceptors, dialect };
     const admission: Admission = { context: undefined, network };
     const peer = new Peer<S, Context>(this.service, connection, options, admission);
     this.#admissions.set(peer, admission);

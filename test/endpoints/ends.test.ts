@@ -167,6 +167,50 @@ describe("await using", () => {
   });
 });
 
+it("a handler may post to a client that drains, more than it waits for: each is landed or refused, and none hangs", async () => {
+  let isHeld = false;
+  let release: () => void = () => undefined;
+  const outcomes: Promise<string>[] = [];
+  const server = new HBIS(
+    "127.0.0.1:0",
+    () => {
+      const env = new HostingEnv();
+      env.expose("do_job", method({ params: { n } }), async ({ n }) => {
+        await new Promise<void>((resolve) => {
+          release = resolve;
+          isHeld = true;
+        });
+        for (let i = 0; i < n; i++) {
+          const landed = env.po.notif(script`job_done(${i})`).then((co) => co.waitCompleted());
+          outcomes.push(
+            landed.then(
+              () => "landed",
+              (error: HbiError) => error.code,
+            ),
+          );
+        }
+      });
+      return env;
+    },
+    { ...quietly, limits: { maxPostedInFlight: 10 } },
+  );
+  await server.listen();
+  const done: number[] = [];
+  const client = new HBIC(server.address, consumer(done), quietly);
+  const { po } = await client.connect();
+  await po.notif("do_job(50)");
+  while (!isHeld) await new Promise(setImmediate);
+  const drained = client.drain();
+  await quiet();
+  release();
+  await drained;
+  const settled = await Promise.all(outcomes);
+  expect(settled).toHaveLength(50);
+  expect(settled.filter((outcome) => outcome === "landed").length).toBe(done.length);
+  expect(new Set(settled)).toEqual(new Set(["landed", "unavailable"]));
+  await server.close();
+});
+
 it("a client that has drained connects again", async () => {
   const jobs = new Jobs();
   jobs.releaseAll();

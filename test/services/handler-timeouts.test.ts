@@ -121,8 +121,8 @@ it("one without an end has as long as its caller waits", async () => {
 describe("the caller's own deadline", () => {
   it.each([
     ["shorter", "long", 5_000, 5_000],
-    ["as long as a token can say", "long", 300_000, 300_000],
-    ["longer than that", "long", 300_001, 600_000],
+    ["shorter by one", "long", 599_999, 599_999],
+    ["longer by one", "long", 600_001, 600_000],
     ["longer than the handler's", "common", 300_000, COMMON_MS],
   ] as const)("%s: of %s", async (_, name, timeoutMs, ms) => {
     const { link, left, cut } = await working();

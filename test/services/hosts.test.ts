@@ -153,6 +153,32 @@ describe.each(Object.entries(WAYS))("%s:", (way, start) => {
     await host.close();
   });
 
+  it("a handler may wait for the drain that it asks for: for all but itself", async () => {
+    let ending: Ending | undefined;
+    const work = new Work();
+    const factory = ((peer) => ({
+      ...handlersOf(work)(peer),
+      nothing: async () => {
+        await ending?.drain("asked to");
+        work.noted.push("drained");
+      },
+    })) as unknown as Factory; // a handler may as well give a promise
+    const { host, open } = await start(factory, {});
+    ending = host;
+    const [one, two] = [await open(), await open()];
+    const held = two.call.hold({ name: "a" });
+    await work.holding(1);
+    const asked = one.call.nothing();
+    await quiet();
+    expect(work.noted).toEqual([]);
+    work.releaseAll();
+    expect(await held).toBe("a");
+    await asked;
+    expect(work.noted).toEqual(["drained"]);
+    await host.closed;
+    expect(await one.closed).toBeUndefined();
+  });
+
   it("a drain that can't end takes handlerTimeoutMs and no longer", async () => {
     const clock = new ManualClock();
     const { host, open, work } = await served({ clock, limits: { handlerTimeoutMs: 2_000 } });
