@@ -156,7 +156,7 @@ describe.each(Object.entries(WAYS))("%s:", (way, start) => {
   it("a handler may wait for the drain that it asks for: for all but itself", async () => {
     let ending: Ending | undefined;
     const work = new Work();
-    const factory = ((peer) => ({
+    const factory = ((peer: Peer<Kinds, undefined>) => ({
       ...handlersOf(work)(peer),
       nothing: async () => {
         await ending?.drain("asked to");
