@@ -21,6 +21,7 @@ export type { ScriptCall, ScriptMethods, ScriptPlan, ScriptResults } from "./end
 export type { Interceptor, ServiceCall } from "./endpoints/service-call.ts";
 export type { ServiceHandlers } from "./endpoints/service-env.ts";
 export {
+  type AcceptOptions,
   type CallOn,
   type CredentialsOf,
   type HandlersOf,

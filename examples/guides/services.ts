@@ -11,9 +11,12 @@ import {
   defineService,
   HbiError,
   isConnectionLost,
+  Link,
+  memoryTransportPair,
   method,
   type OutgoingCall,
   type Peer,
+  ServiceHost,
   script,
   value,
 } from "hbi";
@@ -207,6 +210,7 @@ const guardedServer = await serve(
     authenticate,
     authorize, // before all that follows
     concurrency: { import_places: 2 }, // so many at once, of all consumers together
+    handlerTimeoutsMs: { import_places: 600_000 }, // the others have handlerTimeoutMs
     interceptors: [measure], // the first one is the outermost
   },
 );
@@ -246,6 +250,15 @@ const near = await connect(greeting, local.address);
 console.log(await near.call.hello());
 await near.close();
 await local.close();
+
+const host = new ServiceHost(greeting, () => ({ hello: (_, call) => `hello, ${call.context.from}` }), {
+  authenticate: (_: undefined, peer: Peer<typeof greeting, unknown>) => ({ from: peer.network ?? "nowhere" }),
+});
+const [ours, theirs] = memoryTransportPair();
+const accepted = host.accept(theirs, { address: "203.0.113.7" });
+const far = await new Link(greeting, async () => ours, {}, {}).open();
+console.log(await far.call.hello(), (await accepted).isConnected);
+await host.drain();
 await guardedServer.close();
 
 // --- reconnecting ------------------------------------------------------------------------------------------------------

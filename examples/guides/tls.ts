@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defineService, HbiError, HostingEnv, type LogEntry, method, type Peer, script } from "hbi";
+import { type CallOn, defineService, HbiError, HostingEnv, type LogEntry, method, type Peer, script } from "hbi";
 import { connect, HBIC, HBIS, serve } from "hbi/node";
 import { z } from "zod";
 
@@ -80,6 +80,19 @@ const unknown = await connect(ledger, mutual.address, {}, { tls: { ca } }).catch
 console.log(log[0]?.error.message.split(": ").at(-1)); // a client certificate is required
 if (unknown instanceof HbiError) console.log(unknown.code);
 for (const { identity } of mutual.peers) console.log(identity?.uris[0]);
+
+const isValid = ({ peer }: CallOn<typeof ledger, string>) => (peer.identity?.validUntil.getTime() ?? 0) > Date.now();
+
+mutual.reloadTls({ ...tls, expiredCertificate: "drain" }); // of connections from now on
+const careful = await serve(ledger, "127.0.0.1:0", () => ({ book, balance: () => `${balance}` }), {
+  tls,
+  authenticate: (_: undefined, peer: Peer<typeof ledger, unknown>) => users.get(peer.identity?.uris[0] ?? ""),
+  authorize: isValid,
+});
+const valid = await connect(ledger, careful.address, {}, { tls: ali });
+console.log(await valid.call.balance());
+await valid.close();
+await careful.close();
 
 // --- several hosts, new certificates -----------------------------------------------------------------------------------
 

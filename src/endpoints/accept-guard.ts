@@ -1,15 +1,16 @@
 /**
- * AcceptGuard: how many connections a server has, in all and of one address, and how often new ones are taken. Asked before
- * anything is allocated for a connection. docs/errors-and-limits.md.
+ * AcceptGuard: how many connections there are, in all and of one address, and how often new ones are taken. Asked before anything is
+ * allocated for a connection. docs/errors-and-limits.md, "where a place is taken, and where it is given back".
  */
 import type { Clock } from "../clock.ts";
 import type { Limits } from "../limits.ts";
 import { TokenBucket } from "./token-bucket.ts";
+import { Neighbourhood, type Neighbours } from "./unsent-load.ts";
 
 export type Refusal = "maxConnections" | "maxConnectionsPerAddress" | "acceptsPerSecond";
 
-/** Of one address: its connections, and how often it may open another. */
-interface Visitor {
+/** One address: its connections, and how often it may open another. */
+interface Visitor extends Neighbours {
   count: number;
   readonly accepts: TokenBucket | undefined;
 }
@@ -18,11 +19,31 @@ interface Visitor {
 const SHARE_AT_ONCE = 1 / 2;
 const SHARE_PER_SECOND = 1 / 4;
 
+/** The place of one connection among all. */
+export class Place {
+  /** the connections of the same address; undefined where there is no address */
+  readonly neighbours: Neighbours | undefined;
+  #leave: ((place: Place) => void) | undefined;
+
+  constructor(neighbours: Neighbours | undefined, leave: (place: Place) => void) {
+    this.neighbours = neighbours;
+    this.#leave = leave;
+  }
+
+  /** Gives the place back. A second time does nothing: what ends a connection may come from two sides. */
+  leave(): void {
+    const leave = this.#leave;
+    this.#leave = undefined;
+    leave?.(this);
+  }
+}
+
 export class AcceptGuard {
   readonly #limits: Limits;
   readonly #clock: Clock;
   readonly #accepts: TokenBucket | undefined;
-  /** those who have connections, and those who had some a moment ago */
+  readonly #neighbourhood = new Neighbourhood();
+  /** addresses that have connections, and those that had some a moment ago */
   readonly #visitors = new Map<string, Visitor>();
   #count = 0;
 
@@ -36,11 +57,11 @@ export class AcceptGuard {
         : new TokenBucket(clock, acceptsPerSecond, acceptsPerSecond);
   }
 
-  /** Takes a place for a connection of this address (undefined: it has none), to be given back by `leave`; else says what is full. */
-  enter(address: string | undefined): Refusal | undefined {
+  /** A place for a connection of this address (undefined: it has none), or the limit that refuses it. */
+  enter(address: string | undefined): Place | Refusal {
     this.#forget();
     const network = networkOf(address);
-    const visitor = network === undefined ? undefined : (this.#visitors.get(network) ?? this.#newcomer());
+    const visitor = network === undefined ? undefined : (this.#visitors.get(network) ?? this.#newcomer(network));
     if (this.#count >= this.#limits.maxConnections) return "maxConnections";
     if (visitor !== undefined && visitor.count >= this.#limits.maxConnectionsPerAddress)
       return "maxConnectionsPerAddress";
@@ -50,23 +71,31 @@ export class AcceptGuard {
       return "acceptsPerSecond";
     }
     this.#count += 1;
-    if (network === undefined || visitor === undefined) return undefined;
-    visitor.count += 1;
-    this.#visitors.set(network, visitor);
-    return undefined;
+    if (visitor !== undefined) {
+      visitor.count += 1;
+      this.#visitors.set(visitor.network, visitor);
+    }
+    return new Place(visitor, this.#leave);
   }
 
-  leave(address: string | undefined): void {
+  /** The other connections of an address that has a place. */
+  neighboursOf(address: string | undefined): Neighbours | undefined {
+    return this.#visitors.get(networkOf(address) ?? "");
+  }
+
+  /** One function for all places. */
+  readonly #leave = ({ neighbours }: Place): void => {
     this.#count -= 1;
-    const visitor = this.#visitors.get(networkOf(address) ?? "");
+    const visitor = neighbours as Visitor | undefined; // made by `enter`
     if (visitor !== undefined) visitor.count -= 1;
-  }
+  };
 
-  /** Behind a proxy, where one address may have connections without bound, all of them are of one. */
-  #newcomer(): Visitor {
+  /** Behind a proxy, where one address may have connections without bound, every connection comes from that address. */
+  #newcomer(network: string): Visitor {
     const { acceptsPerSecond, maxConnectionsPerAddress } = this.#limits;
     const isBounded = Number.isFinite(acceptsPerSecond) && Number.isFinite(maxConnectionsPerAddress);
-    return { count: 0, accepts: isBounded ? this.#bucketOfOne(acceptsPerSecond) : undefined };
+    const accepts = isBounded ? this.#bucketOfOne(acceptsPerSecond) : undefined;
+    return { network, neighbourhood: this.#neighbourhood, count: 0, accepts };
   }
 
   #bucketOfOne(acceptsPerSecond: number): TokenBucket {
@@ -90,20 +119,52 @@ export class AcceptGuard {
   }
 }
 
-/** An IPv4 address, also in its IPv6 form; of IPv6 the /64 network, which one consumer has to itself. */
+const IPV4 = /^\d{1,3}(?:\.\d{1,3}){3}$/;
+
+/** What counts as one address: of IPv4 the address, also in its IPv6 form; of IPv6 the /64 network, which one consumer has to itself.
+ *  What is no IP address stands for itself. A zone or a port behind it makes no difference: a peer can choose its port. */
 export function networkOf(address: string | undefined): string | undefined {
-  if (address === undefined || !address.includes(":")) return address;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  if (mapped !== null) return mapped[1];
-  const [plain = ""] = address.split("%"); // a zone belongs to this host
-  const [head = "", tail] = plain.split("::");
-  const groups = head === "" ? [] : head.split(":");
-  if (tail !== undefined) {
-    const behind = tail === "" ? 0 : tail.split(":").length + (tail.includes(".") ? 1 : 0);
-    while (groups.length + behind < 8) groups.push("0");
-  }
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(":")}::/64`;
+  if (address === undefined) return undefined;
+  const host = hostOf(address) ?? address;
+  if (!host.includes(":")) return host;
+  const [plain = ""] = host.split("%"); // a zone belongs to this host
+  const groups = ipv6Groups(plain);
+  if (groups === undefined) return host;
+  const [a, b, c, d, e, f, g = 0, h = 0] = groups;
+  if (f === 0xffff && [a, b, c, d, e].every((group) => group === 0)) return ipv4Of(g, h);
+  return `${[a, b, c, d].map((group) => (group ?? 0).toString(16)).join(":")}::/64`;
+}
+
+/** The host of "127.0.0.1:51034" or "[::1]:51034"; undefined for what has no port. */
+export function hostOf(endpoint: string): string | undefined {
+  const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:[\]]*)):\d+$/.exec(endpoint) ?? [];
+  return bracketed ?? plain;
+}
+
+/** All eight of them; undefined for what is no IPv6 address. */
+function ipv6Groups(text: string): number[] | undefined {
+  const [before = "", behind, ...more] = text.split("::");
+  if (more.length > 0) return undefined;
+  const head = groupsOf(before);
+  const tail = groupsOf(behind ?? "");
+  const missing = 8 - head.length - tail.length;
+  if (behind === undefined ? missing !== 0 : missing < 1) return undefined;
+  const groups = [...head, ...new Array<number>(missing).fill(0), ...tail];
+  return groups.some(Number.isNaN) ? undefined : groups;
+}
+
+/** `NaN` for each one that is none. */
+function groupsOf(text: string): number[] {
+  if (text === "") return [];
+  return text.split(":").flatMap((group) => {
+    if (IPV4.test(group)) {
+      const [a = 0, b = 0, c = 0, d = 0] = group.split(".").map(Number);
+      return [a * 256 + b, c * 256 + d];
+    }
+    return [/^[0-9a-f]{1,4}$/i.test(group) ? Number.parseInt(group, 16) : Number.NaN];
+  });
+}
+
+function ipv4Of(high: number, low: number): string {
+  return [high >> 8, high & 255, low >> 8, low & 255].join(".");
 }

@@ -116,10 +116,10 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     return this.#env;
   }
 
-  /** Lands what begins from now on in another environment: who has shown credentials meets more than who has not. */
+  /** Lands what begins from now on in another environment: who has shown credentials meets more than who has not. What has begun
+   *  keeps the one before, with its ends and the library's own methods. */
   enter(env: HostingEnv): void {
     this.#attach(env);
-    this.#env.detach();
     this.#env = env;
   }
 

@@ -39,20 +39,24 @@ export class Drain {
     return this.#draining.signal;
   }
 
-  /** @throws HbiError unavailable while either side drains: what is not begun has not landed */
+  /** Handlers at work may begin conversations: a peer that drains waits for their answers, which may be made of just these.
+   *  @throws HbiError unavailable while either side drains: what is not begun has not landed */
   check(): void {
+    if (this.#connection.hosting.liveCount > 0) return;
     if (this.#isPeerGoing) throw failure("draining", "the peer is closing", NOT_LANDED);
-    if (this.#course !== undefined && this.#connection.hosting.liveCount === 0) {
-      throw failure("draining", undefined, NOT_LANDED);
-    }
+    if (this.#course !== undefined) throw failure("draining", undefined, NOT_LANDED);
   }
 
   peerGoesAway(reason: string | undefined): void {
     if (this.#isPeerGoing) return;
     this.#isPeerGoing = true;
-    this.#connection.posting.turnAway(failure("draining", "the peer is closing", NOT_LANDED));
+    this.#turnAway();
     const onGoAway = this.#onGoAway;
     if (onGoAway !== undefined) this.#connection.hear(() => onGoAway(reason), "onGoAway");
+  }
+
+  #turnAway(): void {
+    this.#connection.posting.turnAway(failure("draining", "the peer is closing", NOT_LANDED));
   }
 
   /** Resolves when the connection is closed; to a handler that asks before it waits for anything, when all but itself is over. */
@@ -91,6 +95,7 @@ export class Drain {
 
   /** A conversation of either side is over. */
   conversationEnded(): void {
+    if (this.#isPeerGoing && this.#connection.hosting.liveCount === 0) this.#turnAway(); // what the last handler has left waiting
     if (this.#asking !== undefined) this.#tellAsking();
     if (this.#flight !== undefined && this.#isOver(0)) this.#flight.settle();
   }

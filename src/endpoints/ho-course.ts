@@ -73,8 +73,12 @@ export class HoCourse implements Hosting, Answering, Receiving {
   get remainingMs(): number {
     const { deadlineMs = Number.POSITIVE_INFINITY } = this.token;
     const now = this.#connection.clock.now();
-    const ms = Math.min(deadlineMs + this.#beganAt, this.limits.handlerTimeoutMs + this.#landedAt) - now;
+    const ms = Math.min(deadlineMs + this.#beganAt, this.#handlerTimeoutMs + this.#landedAt) - now;
     return Math.max(ms, 0);
+  }
+
+  get #handlerTimeoutMs(): number {
+    return this.#scripts.landing?.timeoutMs ?? this.limits.handlerTimeoutMs;
   }
 
   get signal(): AbortSignal {
@@ -276,7 +280,7 @@ export class HoCourse implements Hosting, Answering, Receiving {
    *  go on holds the send turn, so that the connection ends with it. */
   #watchAnswer(): void {
     const { sentBytes } = this.sender;
-    this.#timer = this.#connection.clock.after(this.limits.handlerTimeoutMs, () => {
+    this.#timer = this.#connection.clock.after(this.#handlerTimeoutMs, () => {
       if (this.sender.sentBytes > sentBytes) this.#watchAnswer();
       else this.#stop("handler_timeout");
     });

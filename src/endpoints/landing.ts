@@ -6,7 +6,7 @@ import { asHbiError, failure, type HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import type { HostingEnv } from "../registry/hosting-env.ts";
 import { checkResult, isPromise, runStep, stepParams } from "../registry/invoke.ts";
-import type { Plan, Step } from "../registry/plan.ts";
+import { handlerTimeoutOf, type Plan, type Step } from "../registry/plan.ts";
 import type { RawIntake } from "./raw-intake.ts";
 
 /** The conversation whose packet is landed: PoAnswer for the answer to a posted one, HoCourse for a hosted one. */
@@ -53,6 +53,11 @@ export class Landing {
 
   get answersObject(): boolean {
     return this.#plan.answersObject;
+  }
+
+  /** How long its handlers may take. */
+  get timeoutMs(): number {
+    return handlerTimeoutOf(this.#plan, this.#env, this.#host.limits.handlerTimeoutMs);
   }
 
   /** Whether only the handler knows how much raw data comes next. */

@@ -32,6 +32,8 @@ interface CommonLinkOptions<S extends Service> extends LineOptions {
   readonly retries?: number;
   /** Around every call of this side, the first one outermost. */
   readonly interceptors?: readonly OutgoingInterceptor[];
+  /** How long a reaction may take, in milliseconds, instead of `handlerTimeoutMs` of the limits. */
+  readonly handlerTimeoutsMs?: { readonly [K in keyof S["reactions"]]?: number };
   /** Around every call of a reaction. */
   readonly incoming?: readonly Interceptor<Link<S>, undefined>[];
   /** `python` for a host of the reference that does not know `null`, `true`, `false` */
@@ -62,8 +64,8 @@ export class Link<S extends Service = Service> {
     checkHandlers(service.reactions, reactions);
     this.#service = service;
     this.#options = options;
-    const table = serviceTable(service.reactions, service.values);
-    const { incoming = [], dialect, interceptors, retries } = options;
+    const { handlerTimeoutsMs, incoming = [], dialect, interceptors, retries } = options;
+    const table = serviceTable(service.reactions, service.values, handlerTimeoutsMs);
     const bound: Bound = {
       side: this,
       context: undefined,

@@ -5,12 +5,14 @@ import { failure, type HbiError } from "../errors.ts";
 import { resolveLimits } from "../limits.ts";
 import { dialSocket } from "../wire/node-socket-transport.ts";
 import { type ClientTls, clientContext } from "../wire/node-tls-options.ts";
+import type { Transport } from "../wire/transport.ts";
 import { type Address, parseAddress } from "./address.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import type { HostingEnd } from "./hosting-end.ts";
 import type { HostingEnv } from "./hosting-env.ts";
 import type { PostingEnd } from "./posting-end.ts";
+import { ignore, markHandled } from "./waits.ts";
 
 export interface ConnectOptions extends ConnectionOptions {
   readonly signal?: AbortSignal;
@@ -58,19 +60,28 @@ export class HBIC {
   }
 
   async #dial(): Promise<PeerEnds> {
-    await this.#connection?.closed; // its cleanup has the environment until then
-    const limits = resolveLimits(this.#options.limits);
     this.#abortDial = new AbortController();
     const signals = [this.#abortDial.signal, ...(this.#options.signal === undefined ? [] : [this.#options.signal])];
+    await this.#connection?.closed; // its cleanup has the environment until then
+    const limits = resolveLimits(this.#options.limits);
     const transport = await dialSocket(parseAddress(this.#address), {
       timeoutMs: limits.connectTimeoutMs,
       signal: AbortSignal.any(signals),
       tls: this.#options.tls,
     });
-    const connection = new Connection(transport, () => this.#env(), this.#options, { isDialing: true });
+    const connection = this.#connectionOver(transport);
     this.#connection = connection;
     await connection.start();
     return endsOf(connection);
+  }
+
+  #connectionOver(transport: Transport): Connection {
+    try {
+      return new Connection(transport, () => this.#env(), this.#options, { isDialing: true });
+    } catch (thrown) {
+      transport.destroy(); // there is no environment for it
+      throw thrown;
+    }
   }
 
   /** Resolves when the present connection is over, with the reason if it did not end in peace. */
@@ -79,20 +90,26 @@ export class HBIC {
   }
 
   /** Closes, or gives up dialing; conversations in flight are lost. A reason is told to the server. */
-  async disconnect(reason?: string): Promise<void> {
+  disconnect(reason?: string): Promise<void> {
+    return markHandled(this.#end((connection) => connection.disconnect(reason)));
+  }
+
+  /** Begins nothing more, lets the conversations in flight finish on both sides, closes; gives up dialing. Takes at most
+   *  `handlerTimeoutMs`. */
+  drain(reason?: string): Promise<void> {
+    return markHandled(this.#end((connection) => connection.drain(reason)));
+  }
+
+  async #end(end: (connection: Connection) => Promise<void>): Promise<void> {
     this.#abortDial?.abort();
-    await this.#connection?.disconnect(reason);
-    await this.#dialing?.catch(() => undefined); // its caller is told
-    await this.#connection?.disconnect(reason);
+    if (this.#connection !== undefined) await end(this.#connection);
+    await this.#dialing?.catch(ignore); // its caller is told
+    if (this.#connection !== undefined) await end(this.#connection); // it was connected in the same moment
   }
 
-  /** Lets the conversations in flight finish, then closes. */
-  async drain(): Promise<void> {
-    await this.#connection?.drain();
-  }
-
+  /** `drain`. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.disconnect();
+    await this.drain();
   }
 }
 

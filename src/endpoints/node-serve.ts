@@ -4,7 +4,8 @@
 import type { Service } from "../registry/service.ts";
 import type { ServerTls } from "../wire/node-tls-options.ts";
 import type { Address } from "./address.ts";
-import { HBIS } from "./node-hbis.ts";
+import { Listener } from "./node-listener.ts";
+import type { ContextFactory } from "./open-connections.ts";
 import type { Peer } from "./peer.ts";
 import type { Surplus } from "./service-env.ts";
 import { type HandlersOf, type HostOptions, ServiceHost } from "./service-host.ts";
@@ -16,16 +17,16 @@ export interface ServeOptions<S extends Service, Context> extends HostOptions<S,
 
 export class Server<S extends Service = Service, Context = unknown> {
   readonly #host: ServiceHost<S, Context>;
-  readonly #hbis: HBIS;
+  readonly #listener: Listener;
 
-  constructor(host: ServiceHost<S, Context>, hbis: HBIS) {
+  constructor(host: ServiceHost<S, Context>, listener: Listener) {
     this.#host = host;
-    this.#hbis = hbis;
+    this.#listener = listener;
   }
 
   /** "127.0.0.1:3232" as bound; of port 0 the one that the system chose. */
   get address(): string {
-    return this.#hbis.address;
+    return this.#listener.address;
   }
 
   /** Consumers that are connected and, where that is asked for, authenticated: push to all of them. */
@@ -35,32 +36,34 @@ export class Server<S extends Service = Service, Context = unknown> {
 
   /** Connections that are open, authenticated or not. */
   get connectionCount(): number {
-    return this.#hbis.connectionCount;
+    return this.#host.connectionCount;
   }
 
   /** Resolves when it has stopped listening and every connection is over. */
   get closed(): Promise<void> {
-    return this.#hbis.closed;
+    return this.#listener.closed;
   }
 
   /** Certificates, authorities and rules of new connections, without a restart; those that are open go on.
    *  @throws HbiError invalid_argument, and nothing has changed */
   reloadTls(tls: ServerTls): void {
-    this.#hbis.reloadTls(tls);
+    this.#listener.reloadTls(tls);
   }
 
-  /** Accepts no one any more and tells every consumer so; answers what they had begun by then, and closes. */
+  /** Accepts no one any more and tells every consumer so; answers what they had begun by then, and closes. Takes at most
+   *  `handlerTimeoutMs`. */
   drain(reason?: string): Promise<void> {
-    return this.#hbis.drain(reason);
+    return this.#listener.end(() => this.#host.drain(reason));
   }
 
   /** Closes at once; calls in flight are lost. A reason is told to the consumers. */
   close(reason?: string): Promise<void> {
-    return this.#hbis.close(reason);
+    return this.#listener.end(() => this.#host.close(reason));
   }
 
+  /** `drain`. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+    await this.drain();
   }
 }
 
@@ -74,10 +77,8 @@ export async function serve<S extends Service, H extends HandlersOf<S, Context>,
   { tls, ...options }: ServeOptions<S, Context> = {},
 ): Promise<Server<S, Context>> {
   const host = new ServiceHost<S, Context>(service, handlers, options);
-  const hbis = new HBIS(address, (_po, _ho, connection) => host.admit(connection), {
-    ...host.connectionOptions,
-    ...(tls === undefined ? {} : { tls }),
-  });
-  await hbis.listen();
-  return new Server(host, hbis);
+  const context: ContextFactory = (_po, _ho, connection) => host.admit(connection);
+  const listener = new Listener(address, host.connections, context, tls);
+  await listener.listen();
+  return new Server(host, listener);
 }

@@ -4,7 +4,7 @@
 import type { HbiError } from "../errors.ts";
 import type { Service } from "../registry/service.ts";
 import type { PeerIdentity } from "../wire/peer-identity.ts";
-import { networkOf } from "./accept-guard.ts";
+import { hostOf, networkOf } from "./accept-guard.ts";
 import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./caller.ts";
 import type { Connection } from "./connection.ts";
 import { Desk, type DeskOptions } from "./desk.ts";
@@ -12,11 +12,14 @@ import type { HostingEnd } from "./hosting-end.ts";
 import type { Carrier } from "./outgoing.ts";
 import type { PostingEnd } from "./posting-end.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
+import { markHandled } from "./waits.ts";
 
 /** What the host knows of a peer. */
 export interface Admission {
   /** filled in when the peer is let in */
   context: unknown;
+  /** where the transport does not tell it */
+  readonly network: string | undefined;
 }
 
 /** A consumer of a service. */
@@ -47,7 +50,8 @@ export class Peer<S extends Service = Service, Context = unknown> {
     return this.#desk.script<S["reactions"], T>(this.#service.reactions, build, options);
   }
 
-  /** What `authenticate` made of it; undefined where a server has none, and before. */
+  /** What `authenticate` made of it; undefined where a server has none, and before. When the peer authenticates anew, it is the new
+   *  one from then on, also for handlers that are at work: theirs is `call.context`. */
   get context(): Context {
     return this.#admission.context as Context; // handlers and their factory are not called before it is set
   }
@@ -62,10 +66,10 @@ export class Peer<S extends Service = Service, Context = unknown> {
     return this.#connection.remoteAddress;
   }
 
-  /** Its address without the port, of IPv6 the network of 64 bits: whom a rate is kept for. Undefined on a Unix socket. */
+  /** Its address without the port, of IPv6 the network of 64 bits: whom a rate is kept for. Undefined on a Unix socket, and where a
+   *  transport of your own has no address. */
   get network(): string | undefined {
-    const [, host] = /^\[?([^\]]*?)\]?:\d+$/.exec(this.#connection.remoteAddress) ?? [];
-    return networkOf(host);
+    return this.#admission.network ?? networkOf(hostOf(this.#connection.remoteAddress));
   }
 
   get localAddress(): string {
@@ -92,12 +96,12 @@ export class Peer<S extends Service = Service, Context = unknown> {
 
   /** Tells it to begin nothing more, lets what is in flight finish, closes. */
   drain(reason?: string): Promise<void> {
-    return this.#connection.drain(reason);
+    return markHandled(this.#connection.drain(reason));
   }
 
   /** Closes at once, and tells it why if a reason is given. */
   disconnect(reason?: string): Promise<void> {
-    return this.#connection.disconnect(reason);
+    return markHandled(this.#connection.disconnect(reason));
   }
 }
 

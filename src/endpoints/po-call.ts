@@ -272,7 +272,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
     connection.turn.release(this);
     this.#resolveSent();
     if (this.#isAnsweredEarly) connection.pump();
-    else if (this.#failure !== undefined) connection.posting.gaveUp(this);
+    else if (this.#failure !== undefined) this.#gaveUp(connection);
   }
 
   /** It will not be sent again. */
@@ -420,7 +420,12 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
     } else if (this.#state === "sending")
       connection.wire.keepBorrowed(); // the host waits for every byte
     else if (this.#successor !== undefined) this.#successor.abandon(error);
-    else if (this.#state === "sent") connection.posting.gaveUp(this);
+    else if (this.#state === "sent") this.#gaveUp(connection);
+  }
+
+  /** Not so a message of the library that runs nothing: a cancellation would be cancelled, and so on. */
+  #gaveUp({ posting }: Connection): void {
+    if (this.#wantsResults || !this.isUrgent) posting.gaveUp(this);
   }
 
   /** No answer can come any more, or there will be no connection. */

@@ -46,8 +46,8 @@ export class PostingEnd {
   #suffixBytes = 0;
   #suffix = "";
   #knowsExtension = false;
-  /** whether the peer, or its connection, takes nothing new */
-  #isTurnedAway = false;
+  /** whose conversations may go to the wire: of a peer that is about to close, only those of handlers that it waits for */
+  #takes: "all" | "of handlers" | "none" = "all";
   /** calls that were given up before this side knew whether the peer can be told */
   #untold: Set<PostedConversation> | undefined;
   /** given up, on the wire, and not answered */
@@ -241,7 +241,11 @@ export class PostingEnd {
 
   /** A large packet waits until the peer has said whether it takes one. */
   #hasPlaceFor({ isLarge }: PostedConversation): boolean {
-    return this.#admitted < this.#most && !this.#isTurnedAway && !(isLarge && this.#hello?.isDone === false);
+    return this.#admitted < this.#most && this.#takesNew && !(isLarge && this.#hello?.isDone === false);
+  }
+
+  get #takesNew(): boolean {
+    return this.#takes === "all" || (this.#takes === "of handlers" && this.#connection.hosting.liveCount > 0);
   }
 
   #letIn(conversation: PostedConversation): void {
@@ -347,7 +351,7 @@ export class PostingEnd {
 
   /** Nobody waits for the answer any more: a peer that knows how is told so. */
   gaveUp(conversation: PostedConversation): void {
-    if (conversation.isUrgent || this.#live.get(conversation.seq) !== conversation) return; // answered in any case, or over
+    if (this.#live.get(conversation.seq) !== conversation) return; // it is over
     this.#untold ??= new Set();
     if (this.#untold.has(conversation)) return;
     this.#untold.add(conversation);
@@ -420,14 +424,17 @@ export class PostingEnd {
 
   // --- ending --------------------------------------------------------------------------------------------------------
 
-  /** The peer takes nothing new: what has not begun goes back to where it came from. */
+  /** The peer takes nothing new: what has not begun goes back to where it came from. What handlers at work begin from now on does not,
+   *  until they have ended. */
   turnAway(error: HbiError): void {
-    this.#isTurnedAway = true;
+    if (this.#takes === "none") return;
+    this.#takes = "none";
     this.#each((co) => co.turnedAway(error));
+    if (this.#connection.isOpen) this.#takes = "of handlers";
   }
 
   loseAll(error: HbiError): void {
-    this.#isTurnedAway = true;
+    this.#takes = "none";
     this.#silence?.cancel();
     this.#hello?.lose(error);
     this.#each((co) => co.lose(error));

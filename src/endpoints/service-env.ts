@@ -5,7 +5,7 @@
 import type { z } from "zod";
 import { failure, HbiError } from "../errors.ts";
 import { repr } from "../parser/repr.ts";
-import { type EntryTable, type ExposedMethod, entryTable } from "../registry/hosting-env.ts";
+import { type EntryTable, type ExposedMethod, entryTable, type HandlerTimes } from "../registry/hosting-env.ts";
 import { isPromise } from "../registry/invoke.ts";
 import type { BodyKind, Method, ParamsOf } from "../registry/method.ts";
 import type { Methods, Values } from "../registry/service.ts";
@@ -48,13 +48,17 @@ export interface Bound {
   readonly connection?: Connection;
 }
 
-/** `door`: where a peer authenticates. `Call` is filled in by whoever hands the table's environments their `Bound`. */
+/** @param times how long handlers may take, where it is not `handlerTimeoutMs`
+ *  @param door where a peer authenticates. `Call` is filled in by whoever hands the table's environments their `Bound`.
+ *  @throws HbiError invalid_argument for a name that is not declared, and a time that is none */
 export function serviceTable(
   methods: Methods,
   values: Values,
+  times: HandlerTimes = {},
   door: readonly [string, ExposedMethod][] = [],
 ): EntryTable {
-  const table = entryTable(methods, values, (name, method) => {
+  checkTimes(methods, times);
+  const handlerOf = (name: string, method: Method): ExposedMethod["handler"] => {
     const sendsBody = method.spec.resultBody !== undefined;
     return (params: unknown, co: HoCo | PoCo, env: HostingEnv): unknown => {
       const { side, context, handlers, interceptors } = env.bound as Bound; // made by the same room
@@ -66,8 +70,19 @@ export function serviceTable(
           : intercepted(interceptors, 0, call, () => handler(params, call));
       return sendsBody ? answerWithBody(method, call, returned, env) : returned;
     };
-  });
+  };
+  const table = entryTable(methods, values, handlerOf, times);
   return door.length === 0 ? table : { ...table, entries: new Map([...table.entries, ...door]) };
+}
+
+function checkTimes(methods: Methods, times: HandlerTimes): void {
+  for (const [name, ms] of Object.entries<unknown>(times)) {
+    if (!Object.hasOwn(methods, name)) throw failure("bad_option", `handlerTimeoutsMs: ${name} is not declared`);
+    if (ms === undefined || ms === Number.POSITIVE_INFINITY) continue;
+    if (!Number.isSafeInteger(ms) || (ms as number) < 1) {
+      throw failure("bad_option", `handlerTimeoutsMs.${name} must be a positive integer`);
+    }
+  }
 }
 
 function intercepted(chain: readonly Interceptor[], at: number, call: ServiceCall, handler: () => unknown): unknown {

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { asHbiError, failure, HbiError } from "../errors.ts";
-import { resolveLimits } from "../limits.ts";
+import { type Limits, resolveLimits } from "../limits.ts";
 import type { Dialect } from "../parser/repr.ts";
 import { briefDescription } from "../registry/brief-description.ts";
 import { describeService } from "../registry/describe.ts";
@@ -14,15 +14,19 @@ import { type Method, method, type Params, type ParamsOf } from "../registry/met
 import type { Service } from "../registry/service.ts";
 import { memoryTransportPair } from "../wire/memory-transport.ts";
 import type { Transport } from "../wire/transport.ts";
+import { hostOf } from "./accept-guard.ts";
 import { AUTHENTICATE } from "./builtin-names.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import type { OutgoingInterceptor } from "./desk.ts";
+import { HoCo } from "./ho-co.ts";
 import { HostingEnv } from "./hosting-env.ts";
 import { MethodGate } from "./method-gate.ts";
+import { OpenConnections } from "./open-connections.ts";
 import { type Admission, Peer } from "./peer.ts";
 import type { Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
+import { markHandled } from "./waits.ts";
 
 type Awaitable<T> = T | PromiseLike<T>;
 
@@ -47,6 +51,9 @@ export interface HostOptions<S extends Service, Context>
   readonly authorize?: (call: CallOn<S, Context>) => Awaitable<boolean>;
   /** How many handlers of a method run at once, on all connections together; more wait in order. */
   readonly concurrency?: { readonly [K in keyof S["methods"]]?: number };
+  /** How long a handler of a method may take, in milliseconds, instead of `handlerTimeoutMs` of the limits; `Infinity` as long as its
+   *  caller waits. Of a script of several calls the longest counts. */
+  readonly handlerTimeoutsMs?: { readonly [K in keyof S["methods"]]?: number };
   /** Around every call of a peer, the first one outermost: logging, metrics, rates. */
   readonly interceptors?: readonly Interceptor<Peer<S, Context>, Context>[];
   /** Around every call of this side to a peer. */
@@ -57,13 +64,21 @@ export interface HostOptions<S extends Service, Context>
   readonly describe?: boolean | "full";
 }
 
+export interface AcceptOptions {
+  /** The peer's IP address, whose share the connection is counted in. Default: the transport's, if it has one, as "203.0.113.7:51034"
+   *  or "[2001:db8::7]:51034". A connection without an address counts for `maxConnections` and `acceptsPerSecond` alone. */
+  readonly address?: string | undefined;
+}
+
 type AnyFactory = (peer: never) => object;
 
 export class ServiceHost<S extends Service, Context = undefined> {
   readonly service: S;
   /** Connected and, where that is asked for, authenticated. */
   readonly peers = new Set<Peer<S, Context>>();
-  readonly connectionOptions: ConnectionOptions;
+  /** What it has accepted. For `serve`, which accepts sockets for it. */
+  readonly connections: OpenConnections;
+  readonly #connectionOptions: ConnectionOptions & { readonly limits: Limits };
   readonly #factory: AnyFactory;
   readonly #options: HostOptions<S, Context>;
   readonly #table: EntryTable;
@@ -77,39 +92,66 @@ export class ServiceHost<S extends Service, Context = undefined> {
     factory: (peer: Peer<S, Context>) => HandlersOf<S, Context>,
     options: HostOptions<S, Context>,
   ) {
-    const { authenticate, authorize, concurrency, interceptors, outgoing, describe, dialect, ...connectionOptions } =
-      options;
+    const {
+      authenticate,
+      authorize,
+      concurrency,
+      handlerTimeoutsMs,
+      interceptors,
+      outgoing,
+      describe,
+      dialect,
+      ...connectionOptions
+    } = options;
     this.service = service;
     this.#factory = factory;
     this.#options = options;
     const door = service.credentials === undefined ? [] : [this.#door(service.credentials)];
-    this.#table = serviceTable(service.methods, service.values, door);
+    this.#table = serviceTable(service.methods, service.values, handlerTimeoutsMs, door);
     this.#lobby = authenticate === undefined ? undefined : { ...LOBBY, entries: new Map(door) };
     this.#interceptors = [...authorizing(authorize), ...gating(service, concurrency), ...(interceptors ?? [])] as never;
     if (service.credentials !== undefined && authenticate === undefined) {
       throw failure("bad_option", `${service.name} declares credentials, and nothing authenticates`);
     }
-    this.connectionOptions = {
+    this.#connectionOptions = {
       ...connectionOptions,
       limits: resolveLimits(options.limits),
       describe: describe === false ? undefined : this.#description(describe),
     };
+    this.connections = new OpenConnections(service.name, this.#connectionOptions);
     this.#checkFactory();
   }
 
-  /** Serves one connection, over any transport. */
-  async accept(transport: Transport): Promise<Peer<S, Context>> {
+  /** Connections that are open, authenticated or not. */
+  get connectionCount(): number {
+    return this.connections.count;
+  }
+
+  /** Resolves when it has been told to drain or to close, and every connection is over. */
+  get closed(): Promise<void> {
+    return this.connections.closed;
+  }
+
+  /** Serves one connection, over any transport. Resolves when its init is done: the peer may have yet to authenticate. A transport
+   *  that is refused is destroyed.
+   *  @throws HbiError resource_exhausted beyond `maxConnections`, `maxConnectionsPerAddress` and `acceptsPerSecond`; unavailable while
+   *  it drains, and when it is closed; what `authenticate` or the handlers' factory throws */
+  accept(transport: Transport, options: AcceptOptions = {}): Promise<Peer<S, Context>> {
+    return markHandled(this.#accept(transport, options));
+  }
+
+  async #accept(transport: Transport, { address }: AcceptOptions): Promise<Peer<S, Context>> {
+    const place = this.connections.enter(address ?? hostOf(transport.remoteAddress));
+    if (place instanceof HbiError) {
+      transport.destroy();
+      throw place;
+    }
     let peer: Peer<S, Context> | undefined;
-    const connection = new Connection(
-      transport,
-      (_po, _ho, made) => {
-        peer = this.#peerOf(made);
-        return this.#envOf(peer, made);
-      },
-      this.connectionOptions,
-    );
-    await connection.start();
-    return peer as Peer<S, Context>; // made above, within the constructor
+    await this.connections.serve({ transport, neighbours: place.neighbours, place }, (_po, _ho, made) => {
+      peer = this.#peerOf(made, place.neighbours?.network);
+      return this.#envOf(peer, made);
+    });
+    return peer as Peer<S, Context>; // made above, before anything is served
   }
 
   /** The environment of a new connection. */
@@ -117,10 +159,26 @@ export class ServiceHost<S extends Service, Context = undefined> {
     return this.#envOf(this.#peerOf(connection), connection);
   }
 
-  #peerOf(connection: Connection): Peer<S, Context> {
+  /** Accepts no one any more and tells every peer so; answers what they had begun by then, and closes. Takes at most
+   *  `handlerTimeoutMs`. */
+  drain(reason?: string): Promise<void> {
+    return this.connections.drain(reason);
+  }
+
+  /** Closes at once; calls in flight are lost. A reason is told to the peers. */
+  close(reason?: string): Promise<void> {
+    return this.connections.close(reason);
+  }
+
+  /** `drain`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.drain();
+  }
+
+  #peerOf(connection: Connection, network?: string): Peer<S, Context> {
     const { outgoing: interceptors, dialect } = this.#options;
     const options = { writer: this.#table.writer, interceptors, dialect };
-    const admission: Admission = { context: undefined };
+    const admission: Admission = { context: undefined, network };
     const peer = new Peer<S, Context>(this.service, connection, options, admission);
     this.#admissions.set(peer, admission);
     return peer;
@@ -130,7 +188,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
     if (this.#lobby === undefined) return this.#admitted(peer, connection, undefined as Context); // Context is undefined then
     const lobby = new HostingEnv(this.#lobby, { side: peer, connection }).asLobby();
     if (this.service.credentials === undefined) {
-      lobby.onInit(() => this.#enter(peer, connection, undefined));
+      lobby.onInit(() => this.#enterUnasked(peer, connection));
     } else {
       const { connectTimeoutMs } = connection.limits;
       const timer = connection.clock.after(connectTimeoutMs, () => {
@@ -141,13 +199,38 @@ export class ServiceHost<S extends Service, Context = undefined> {
     return lobby;
   }
 
+  // --- who a peer is -------------------------------------------------------------------------------------------------
+
+  /** The one place where a peer becomes somebody. All of it succeeds while it is still wanted, or nothing changes: conversations that
+   *  begin from now on are those of the new context.
+   *  @throws HbiError when the peer is refused, or when nobody waits for it any more */
+  async #enter(peer: Peer<S, Context>, connection: Connection, credentials: unknown, co?: HoCo): Promise<null> {
+    const { authenticate } = this.#options;
+    const before = connection.env;
+    const context = await authenticate?.(credentials as CredentialsOf<S>, peer); // validated by the declared schemas
+    if (co?.signal.aborted === true) throw asHbiError(co.signal.reason); // given up: its caller has been told
+    connection.checkOpen(); // it may have gone meanwhile
+    if (context === undefined || context === null || context === false) throw failure("unauthenticated", "refused");
+    if (connection.env !== before) throw failure("wrong_stage", "authenticated meanwhile");
+    connection.enter(this.#admitted(peer, connection, context));
+    return null;
+  }
+
+  /** Where nothing is declared to be shown: a refusal ends the connection, as there is no call to answer. */
+  async #enterUnasked(peer: Peer<S, Context>, connection: Connection): Promise<void> {
+    try {
+      await this.#enter(peer, connection, undefined);
+    } catch (thrown) {
+      if (thrown instanceof HbiError) connection.cut(thrown); // else the connection says that its init has failed, and no more
+      throw thrown;
+    }
+  }
+
+  /** Handlers for this context. When the factory throws, the peer is who it was. */
   #admitted(peer: Peer<S, Context>, connection: Connection, context: Context): HostingEnv {
-    const admission = this.#admissions.get(peer);
-    if (admission !== undefined) admission.context = context;
-    const handlers = this.#factory(peer as never); // typed by whoever made the host
-    checkHandlers(this.service.methods, handlers);
+    const handlers = this.#handlersFor(peer, connection, context);
     const interceptors = this.#interceptors;
-    const bound: Bound = { side: peer, context, handlers: handlers as Bound["handlers"], interceptors, connection };
+    const bound: Bound = { side: peer, context, handlers, interceptors, connection };
     if (!this.peers.has(peer)) {
       this.peers.add(peer);
       void peer.closed.then(() => this.peers.delete(peer));
@@ -155,27 +238,29 @@ export class ServiceHost<S extends Service, Context = undefined> {
     return new HostingEnv(this.#table, bound);
   }
 
-  async #enter(peer: Peer<S, Context>, connection: Connection, credentials: unknown): Promise<null> {
-    const { authenticate } = this.#options;
-    const before = connection.env;
-    const context = await authenticate?.(credentials as CredentialsOf<S>, peer); // validated by the declared schemas
-    if (context === undefined || context === null || context === false) {
-      const refusal = failure("unauthenticated", "refused");
-      if (this.service.credentials === undefined) connection.cut(refusal);
-      throw refusal;
+  #handlersFor(peer: Peer<S, Context>, connection: Connection, context: Context): Bound["handlers"] {
+    const admission = this.#admissions.get(peer) as Admission; // made with the peer
+    const before = admission.context;
+    admission.context = context; // the factory goes by it, and nobody else runs meanwhile
+    try {
+      const handlers = this.#factory(peer as never); // typed by whoever made the host
+      connection.checkOpen(); // the factory may have closed it
+      checkFactoryGives(this.service, handlers);
+      return handlers as Bound["handlers"];
+    } catch (thrown) {
+      admission.context = before;
+      throw thrown;
     }
-    if (connection.env !== before) throw failure("wrong_stage", "authenticated meanwhile");
-    connection.checkOpen(); // it may have gone meanwhile
-    connection.enter(this.#admitted(peer, connection, context));
-    return null;
   }
 
   /** Where a peer shows what the definition asks for: before it is let in, and when it wants to be seen as another. */
   #door(credentials: Params): [string, ExposedMethod] {
     const declared: Method = method({ params: credentials, result: z.null() }) as never; // a method of any parameters
-    const handler = (shown: unknown, _co: unknown, env: HostingEnv): unknown => {
+    const handler = (shown: unknown, co: unknown, env: HostingEnv): unknown => {
+      // In an answer, nothing says whether it is still wanted.
+      if (!(co instanceof HoCo)) throw failure("wrong_stage", `${AUTHENTICATE} inside an answer`);
       const { side, connection } = env.bound as Required<Bound>; // see #envOf and #admitted
-      return this.#enter(side as Peer<S, Context>, connection, shown);
+      return this.#enter(side as Peer<S, Context>, connection, shown, co);
     };
     return [AUTHENTICATE, { kind: "method", name: AUTHENTICATE, method: declared, handler: handler as never }];
   }
@@ -195,7 +280,10 @@ export class ServiceHost<S extends Service, Context = undefined> {
    *  authenticate, a factory that needs their context can only be checked when there is one. */
   #checkFactory(): void {
     const [transport] = memoryTransportPair();
-    const gone = new Connection(transport, () => new HostingEnv(), { ...this.connectionOptions, log: () => undefined });
+    const gone = new Connection(transport, () => new HostingEnv(), {
+      ...this.#connectionOptions,
+      log: () => undefined,
+    });
     void gone.start();
     void gone.disconnect();
     transport.destroy(); // so that its `closed` resolves, for a factory that keeps a list of its peers
@@ -207,6 +295,15 @@ export class ServiceHost<S extends Service, Context = undefined> {
       throw asHbiError(thrown);
     }
     checkHandlers(this.service.methods, handlers);
+  }
+}
+
+/** @throws HbiError internal: what the factory lacks is not the peer's fault, and none of its business */
+function checkFactoryGives(service: Service, handlers: unknown): void {
+  try {
+    checkHandlers(service.methods, handlers);
+  } catch (cause) {
+    throw asHbiError(new Error("the handlers' factory", { cause }));
   }
 }
 

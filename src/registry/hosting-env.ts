@@ -37,6 +37,8 @@ export interface ExposedMethod {
   readonly name: string;
   readonly method: Method;
   readonly handler: (params: never, co: never, env: never) => unknown;
+  /** how long the handler may take; undefined: `handlerTimeoutMs` of the limits */
+  readonly timeoutMs?: number | undefined;
 }
 export interface ExposedValue {
   readonly kind: "value";
@@ -253,16 +255,21 @@ function writtenBy(
   return undefined;
 }
 
+/** How long handlers may take, by the names of their methods. */
+export type HandlerTimes = Readonly<Record<string, number | undefined>>;
+
 /** The table of a definition: `handlerOf` gives what runs a method, for every connection. */
 export function entryTable(
   methods: Readonly<Record<string, Method>>,
   values: Readonly<Record<string, ValueConstructor>>,
   handlerOf: (name: string, method: Method) => ExposedMethod["handler"],
+  times: HandlerTimes = {},
 ): EntryTable {
   const entries = new Map<string, Entry>();
   let takesRawData = false;
   for (const [name, method] of Object.entries(methods)) {
-    entries.set(name, { kind: "method", name, method, handler: handlerOf(name, method) });
+    const timeoutMs = Object.hasOwn(times, name) ? times[name] : undefined;
+    entries.set(name, { kind: "method", name, method, handler: handlerOf(name, method), timeoutMs });
     takesRawData ||= method.takesRawData;
   }
   const makers = Object.entries(values).map(([name, maker]): ExposedValue => ({ kind: "value", name, maker }));

@@ -115,6 +115,28 @@ function planCall(call: Call, entry: ExposedMethod, env: HostingEnv, limits: Lim
   return { step, refusal, rawBytes };
 }
 
+/** How long the handlers of a script may take together: the longest that any of its calls may take, nested ones among them.
+ *  @param commonMs of a call that has no time of its own */
+export function handlerTimeoutOf({ steps }: Plan, env: HostingEnv, commonMs: number): number {
+  const [first] = steps;
+  if (steps.length === 1 && first?.kind === "call" && first.params !== undefined)
+    return first.entry.timeoutMs ?? commonMs; // mostly
+  let longestMs = 0;
+  const visit = ({ timeoutMs = commonMs }: ExposedMethod): void => {
+    longestMs = Math.max(longestMs, timeoutMs);
+  };
+  const visitNested = (call: Call): void => {
+    const entry = env.lookup(call.name);
+    if (entry?.kind === "method") visit(entry);
+  };
+  for (const step of steps) {
+    if (step.kind === "call") visit(step.entry);
+    if (step.kind !== "call") forEachCall(step.value, visitNested);
+    else if (step.params === undefined) forEachCall(step.bound, visitNested);
+  }
+  return longestMs === 0 ? commonMs : longestMs;
+}
+
 /** Checks the calls inside a value: known, no raw data, arguments that are there already are valid. */
 function checkNested(value: unknown, env: HostingEnv): unknown {
   forEachCall(value, (call) => {

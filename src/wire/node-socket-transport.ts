@@ -33,6 +33,7 @@ class NodeSocketTransport implements Transport {
     this.localAddress = endpoint(socket.localAddress, socket.localPort);
     this.remoteAddress = endpoint(socket.remoteAddress, socket.remotePort);
     this.identity = socket instanceof TLSSocket ? identityOf(socket) : undefined;
+    this.#isClosed = socket.closed; // its `close` will not come again
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_MS);
     socket.on("error", (error) => {

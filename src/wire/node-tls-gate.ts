@@ -8,8 +8,9 @@ import { type ServerTls, serverOptions } from "./node-tls-options.ts";
 import { acceptTrouble, certificateTrouble } from "./node-tls-trouble.ts";
 
 export interface GateKeeper {
-  /** The handshake is done. With a refusal nothing of the peer may be read; it is told why, and closed. */
-  onSecure(socket: TLSSocket, refusal: HbiError | undefined): void;
+  /** The handshake is done. With a refusal nothing of the peer may be read; it is told why, and closed.
+   *  @param isDrained whether the connection is to be drained when the certificate of its peer expires */
+  onSecure(socket: TLSSocket, refusal: HbiError | undefined, isDrained: boolean): void;
   onFailed(error: HbiError): void;
 }
 
@@ -52,7 +53,7 @@ export class TlsGate {
     server.on("secureConnection", (socket) => {
       socket.allowHalfOpen = true;
       socket.disableRenegotiation(); // who it is has been said
-      this.#keeper.onSecure(socket, refusalOf(socket, tls));
+      this.#keeper.onSecure(socket, refusalOf(socket, tls), tls.expiredCertificate === "drain");
     });
     server.on("tlsClientError", (cause, socket) => {
       const remote = socket.remoteAddress === undefined ? "a peer" : `${socket.remoteAddress}:${socket.remotePort}`;

@@ -1,8 +1,8 @@
 /**
  * The identity of a TLS peer, read from its certificate. docs/tls.md.
  */
-import type { X509Certificate } from "node:crypto";
-import type { TLSSocket } from "node:tls";
+import { X509Certificate } from "node:crypto";
+import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import type { PeerIdentity } from "./peer-identity.ts";
 
 /** Undefined unless the peer has shown a certificate and it was verified. Both are asked: to Node, a session that was resumed
@@ -10,6 +10,7 @@ import type { PeerIdentity } from "./peer-identity.ts";
 export function identityOf(socket: TLSSocket): PeerIdentity | undefined {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined || !socket.authorized) return undefined;
+  if (socket.isSessionReused() && !isStillGood(socket)) return undefined;
   const names = (kind: string) => alternativeNames(certificate.subjectAltName ?? "", kind);
   return {
     commonName: commonNameOf(certificate),
@@ -21,6 +22,25 @@ export function identityOf(socket: TLSSocket): PeerIdentity | undefined {
     validUntil: new Date(certificate.validTo),
     certificate: new Uint8Array(certificate.raw),
   };
+}
+
+const MAX_CHAIN = 10;
+
+/** Of a session that was resumed, OpenSSL repeats what it verified when the session began: dates that have passed since then, and
+ *  authorities that are trusted no more, are nothing to it. The server of this library resumes no session of a certificate; a socket of
+ *  the application's own may be of a server that does. A ticket holds the certificate alone: the rest of its chain must be known here. */
+function isStillGood(socket: TLSSocket): boolean {
+  const nowMs = Date.now();
+  let shown: DetailedPeerCertificate = socket.getPeerCertificate(true);
+  for (let depth = 0; depth < MAX_CHAIN; depth++) {
+    if (nowMs < Date.parse(shown.valid_from) || nowMs > Date.parse(shown.valid_to)) return false;
+    const issuer: DetailedPeerCertificate | undefined = shown.issuerCertificate; // undefined where it is not known, whatever its type says
+    if (issuer === undefined) return false;
+    if (issuer === shown) return true; // an authority
+    if (!new X509Certificate(shown.raw).verify(new X509Certificate(issuer.raw).publicKey)) return false;
+    shown = issuer;
+  }
+  return false;
 }
 
 function commonNameOf(certificate: X509Certificate): string | undefined {

@@ -1,6 +1,7 @@
 /**
  * What a user says about TLS, checked, and as Node wants it. TLS 1.2 at least; the application protocol is hbi/1. docs/tls.md.
  */
+import { constants } from "node:crypto";
 import { createSecureContext, type SecureContext, type SecureContextOptions, type TlsOptions } from "node:tls";
 import { failure, oneLine } from "../errors.ts";
 
@@ -31,6 +32,9 @@ interface CommonTls {
 export interface ServerTls extends CommonTls, KeyPair {
   /** "optional": a client without a certificate is let in, and has no identity. Default "required", where there is a `ca` */
   readonly clientCertificate?: "required" | "optional";
+  /** What becomes of a connection whose client certificate expires while it is open: "keep" (the default) lets it go on, "drain" lets
+   *  what is in flight finish and closes it, so that the client shows another. */
+  readonly expiredCertificate?: "keep" | "drain";
   /** Other certificates, by the host name that a client asks for: "b.example.com", "*.example.com". */
   readonly sni?: Readonly<Record<string, KeyPair>>;
 }
@@ -45,20 +49,16 @@ export interface ClientTls extends CommonTls, Partial<KeyPair> {
 
 const KEY_PAIR = ["key", "cert", "passphrase"];
 const COMMON = [...KEY_PAIR, "ca", "minVersion", "ciphers"];
-const SERVER = [...COMMON, "clientCertificate", "sni"];
+const SERVER = [...COMMON, "clientCertificate", "expiredCertificate", "sni"];
 const CLIENT = [...COMMON, "serverName", "rejectUnauthorized"];
 
 /** @throws HbiError invalid_argument */
 export function serverOptions(tls: ServerTls): TlsOptions {
-  const { ca, clientCertificate, sni = {} } = tls;
+  const { ca, sni = {} } = tls;
   checkNames(tls, SERVER);
   if (tls.key === undefined || tls.cert === undefined) throw failure("bad_option", "tls needs a key and a cert");
-  if (clientCertificate !== undefined) {
-    if (clientCertificate !== "required" && clientCertificate !== "optional") {
-      throw failure("bad_option", "tls.clientCertificate");
-    }
-    if (ca === undefined) throw failure("bad_option", "tls.clientCertificate needs tls.ca: who issues them?");
-  }
+  checkWord(tls, "clientCertificate", ["required", "optional"]);
+  checkWord(tls, "expiredCertificate", ["keep", "drain"]);
   const contexts = new Map<string, SecureContext>();
   for (const [name, pair] of Object.entries(sni)) {
     checkNames(pair, KEY_PAIR);
@@ -68,6 +68,7 @@ export function serverOptions(tls: ServerTls): TlsOptions {
   contextOf(tls); // so that what is wrong with it is found in the same words
   return {
     ...contextOptions(tls),
+    ...(ca === undefined ? {} : { secureOptions: NO_RESUMPTION }), // sessions are looked up before the host is known: also for `sni`
     ALPNProtocols: [APPLICATION_PROTOCOL],
     requestCert: ca !== undefined,
     rejectUnauthorized: false, // by the gate, which can tell both sides why
@@ -78,6 +79,14 @@ export function serverOptions(tls: ServerTls): TlsOptions {
   };
 }
 
+/** Of an option that is about certificates of clients. */
+function checkWord(tls: ServerTls, name: "clientCertificate" | "expiredCertificate", words: readonly string[]): void {
+  const word = tls[name];
+  if (word === undefined) return;
+  if (!words.includes(word)) throw failure("bad_option", `tls.${name} is one of ${words.join(", ")}`);
+  if (tls.ca === undefined) throw failure("bad_option", `tls.${name} needs tls.ca: who issues them?`);
+}
+
 /** @throws HbiError invalid_argument */
 export function clientContext(tls: ClientTls): SecureContext {
   checkNames(tls, CLIENT);
@@ -85,6 +94,11 @@ export function clientContext(tls: ClientTls): SecureContext {
   if ((key === undefined) !== (cert === undefined)) throw failure("bad_option", "tls.key and tls.cert go together");
   return contextOf(tls);
 }
+
+/** OpenSSL verifies a certificate in a full handshake alone: in a session that is resumed, an expired one, or one of an authority that
+ *  is trusted no more, stays authorized. Where certificates of clients are asked for, no session is resumed. In TLS 1.3, tickets are
+ *  sent all the same, of sessions that nobody keeps: clients wait for one to know that they are let in. */
+const NO_RESUMPTION = constants.SSL_OP_NO_TICKET;
 
 interface Material extends CommonTls {
   readonly key?: Pem | undefined;

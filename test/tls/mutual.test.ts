@@ -127,45 +127,6 @@ describeTls("mutual TLS", () => {
     await served.server.close();
   });
 
-  it("refuses a session that is resumed without a certificate, though OpenSSL has nothing against it", async () => {
-    const served = await serveWho(tls);
-    const first = await bareTls(served, { ca: authority.cert });
-    const [session] = (await once(first, "session")) as [Buffer];
-    await heardBy(first);
-    const second = await bareTls(served, { ca: authority.cert, session });
-    expect(second.isSessionReused()).toBe(true);
-    expect(await heardBy(second)).toContain("#err]authenticate first: a client certificate is required");
-    await served.server.close();
-  });
-
-  it("knows a client again whose session is resumed, until a reload", async () => {
-    const served = await serveWho(tls);
-    const { key, cert } = authority.client("ali");
-    const call = async (session?: Buffer) => {
-      const socket = await bareTls(served, {
-        ca: authority.cert,
-        key,
-        cert,
-        ...(session === undefined ? {} : { session }),
-      });
-      const ticket = new Promise<Buffer>((resolve) => socket.once("session", resolve));
-      socket.write("[5#co_begin]101;x[6#]am_i()[5#co_end]101;x");
-      const [chunk] = (await once(socket, "data")) as [Buffer];
-      return { socket, said: chunk.toString(), isResumed: socket.isSessionReused(), ticket };
-    };
-    const first = await call();
-    const session = await first.ticket;
-    const second = await call(session);
-    served.server.reloadTls({ ...pair, ca: other.cert });
-    const third = await call(session);
-    expect([first, second, third].map(({ isResumed }) => isResumed)).toEqual([false, true, false]);
-    expect(first.said).toContain('"ali"');
-    expect(second.said).toContain('"ali"');
-    expect(third.said).toContain("#err]authenticate first: the client certificate has no chain");
-    for (const { socket } of [first, second, third]) socket.destroy();
-    await served.server.close();
-  });
-
   it("is settled by the handshake: who renegotiates is cut", async () => {
     const served = await serveWho({ ...tls, clientCertificate: "optional" });
     const socket = await bareTls(served, { ca: authority.cert, maxVersion: "TLSv1.2" });

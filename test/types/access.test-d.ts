@@ -180,11 +180,28 @@ test("interceptors without a context, and of a consumer", () => {
   serve(plain, ADDRESS, () => ({ hello: () => "" }), { timeout: 3 });
 });
 
+test("a time of its own is for a method that is declared", () => {
+  serve(plain, ADDRESS, () => ({ hello: () => "" }), {
+    handlerTimeoutsMs: { hello: 1_000 },
+    concurrency: { hello: 2 },
+  });
+  // @ts-expect-error there is no method bye
+  serve(plain, ADDRESS, () => ({ hello: () => "" }), { handlerTimeoutsMs: { bye: 1_000 } });
+  // @ts-expect-error a time is a number
+  serve(plain, ADDRESS, () => ({ hello: () => "" }), { handlerTimeoutsMs: { hello: "1 s" } });
+  const reactions = { moved: () => 1, confirm: () => true };
+  connect(depot, ADDRESS, reactions, { handlerTimeoutsMs: { confirm: 1_000 } });
+  // @ts-expect-error that is a method, and no reaction
+  connect(depot, ADDRESS, reactions, { handlerTimeoutsMs: { count: 1_000 } });
+});
+
 test("a host without sockets is typed alike", () => {
   const host = new ServiceHost<Guarded, { user: string }>(guarded, () => ({ hello: () => "" }), {
     authenticate: async ({ token }) => ({ user: token }),
   });
   for (const peer of host.peers) expectTypeOf(peer.context.user).toEqualTypeOf<string>();
+  expectTypeOf(host.accept).parameter(1).toEqualTypeOf<{ readonly address?: string | undefined } | undefined>();
+  expectTypeOf(host.accept).returns.toEqualTypeOf<Promise<Peer<Guarded, { user: string }>>>();
   const inferred = new ServiceHost(guarded, () => ({ hello: (_params, call) => call.context.user }), {
     authenticate: async ({ token }: CredentialsOf<Guarded>) => ({ user: token }),
   });
