@@ -45,7 +45,7 @@ const SMALL: Readonly<Record<string, Declared>> = {
   "three calls, one place": { calls: [slow, slow, slow], serverLimits: ONE_PLACE },
   "three calls, one on the wire": { calls: [slow, call, call], clientLimits: ONE_POSTED },
   "three calls, one handler at once": { calls: [slow, slow, dropped], concurrency: 1, haveMet: true },
-  "calls of both sides": { calls: [slow, call, { ...slow, ...fromServer }] },
+  "calls of both sides": { calls: [slow, { ...slow, ...fromServer }] },
   posts: { calls: [{ ...slow, way: "post" }, { ...call, way: "post", method: "note" }, call] },
   "by hand": { calls: [{ ...slow, way: "talk" }, call] },
   "raw data": { calls: [put, give, call], atOnce: true, known: [ORDER] },
@@ -53,6 +53,13 @@ const SMALL: Readonly<Record<string, Declared>> = {
   "raw data that is too much at once": { calls: [put, call, put], atOnce: true, clientLimits: NARROW, known: [ORDER] },
   "raw data, one place": { calls: [put, put, give], atOnce: true, serverLimits: { ...ONE_PLACE, ...LITTLE } },
   "a slow transport": { calls: [slow, put], isSlow: true },
+  "a slow transport, raw data that is too much at once": { calls: [put, call], isSlow: true, clientLimits: NARROW },
+  "a slow transport, more calls than it holds": {
+    calls: [call, call, call, call, call],
+    atOnce: true,
+    isSlow: true,
+    clientLimits: { maxSendBufferBytes: 300 },
+  },
   "slow transports, nothing read in advance": {
     calls: [call, { ...call, ...fromServer }],
     isSlow: true,
@@ -87,7 +94,7 @@ const SMALL: Readonly<Record<string, Declared>> = {
   },
 
   // leaving
-  "the server drains": { ...drains, calls: [slow, call], haveMet: true },
+  "the server drains": { ...drains, calls: [slow], haveMet: true },
   "the server drains before it has answered": { ...drains, calls: [slow], known: [LOST, UNKNOWN] },
   "the server drains, one place": {
     ...drains,
@@ -106,7 +113,12 @@ const SMALL: Readonly<Record<string, Declared>> = {
   },
   "the server drains, no other connection": { calls: [slow, call], acts: ["server drains"], haveMet: true },
   "the server drains, and is called back": { ...drains, calls: [asking], haveMet: true },
-  "the server drains, a call is given up": { ...drains, calls: [dropped], haveMet: true, known: [UNTOLD] },
+  "the server drains, a call is given up": {
+    calls: [dropped],
+    acts: ["server drains"],
+    haveMet: true,
+    known: [UNTOLD],
+  },
   "the client closes": { calls: [slow, { ...slow, ...fromServer }], acts: ["client closes"], haveMet: true },
   "both close": { calls: [slow], acts: ["client closes", "server drains"], haveMet: true },
   "the server closes what is not used": {
@@ -116,6 +128,7 @@ const SMALL: Readonly<Record<string, Declared>> = {
     reconnects: true,
     known: [LOST, UNKNOWN],
   },
+  "the client closes what it does not use itself": { calls: [slow], idles: 1, clientLimits: IDLE, reconnects: true },
   "the client closes what is not used": {
     calls: [{ ...slow, ...fromServer }],
     idles: 1,
@@ -144,7 +157,8 @@ const SMALL: Readonly<Record<string, Declared>> = {
   "the server gives up": { calls: [{ ...dropped, ...fromServer }], known: [UNTOLD] },
 
   // losing
-  "the connection breaks": { ...breaks, calls: [slow, call] },
+  "the connection breaks": { ...breaks, calls: [slow] },
+  "the connection breaks, one on the wire": { ...breaks, calls: [slow, slow], atOnce: true, clientLimits: ONE_POSTED },
   "the connection breaks for good": { calls: [slow, call], acts: ["connection breaks"] },
   "the connection breaks, and calls are sent again": { ...breaks, calls: [{ ...slow, method: "again" }], retries: 1 },
   "the connection breaks in raw data": { calls: [put, give], acts: ["connection breaks"] },
@@ -174,6 +188,15 @@ const MEDIUM: Readonly<Record<string, Declared>> = {
     acts: ["client closes", "server drains"],
     reconnects: true,
     haveMet: true,
+  },
+  "two calls of the client, one of the server": { calls: [slow, call, { ...slow, ...fromServer }] },
+  "the connection breaks, two calls": { ...breaks, calls: [slow, call] },
+  "the server drains, two calls": { ...drains, calls: [slow, call], haveMet: true },
+  "the server drains, a call is given up, the link dials again": {
+    ...drains,
+    calls: [dropped],
+    haveMet: true,
+    known: [UNTOLD],
   },
   "bodies of both sides": { calls: [put, give, { ...put, ...fromServer }, { ...give, ...fromServer }] },
   "the server drains, and calls": { ...drains, calls: [slow, { ...slow, ...fromServer }], haveMet: true },
