@@ -88,6 +88,14 @@ export class Ends {
     return side === "client" ? this.link : this.#peer;
   }
 
+  /** The peers of the host, each with its connection. */
+  get peers(): { readonly peer: ExploredPeer; readonly pipe: Pipe }[] {
+    return this.pipes.flatMap((pipe) => {
+      const peer = this.#peers.get(pipe.number);
+      return peer !== undefined && this.host.peers.has(peer) ? [{ peer, pipe }] : [];
+    });
+  }
+
   /** What is under way: bytes, ends of connections, turns of the event loop, dials. */
   choices(): Choice[] {
     const { client, server } = this.processes;

@@ -99,6 +99,9 @@ describe("the checks see", () => {
   type Tamper = (first: Call, second: Call, run: Run) => void;
   const tampers: Partial<Record<Property, Tamper>> = {
     "nothing is thrown": (_first, _second, { ledger }) => void ledger.faults.push("thrown: something"),
+    "closing resolves when it is closed": (_first, _second, run) => {
+      run.closedEarly = "client1";
+    },
     "settled once": (first) => void first.settlements++,
     "its own result": (first) => {
       first.value = 20;

@@ -11,6 +11,8 @@ import type { Run } from "./run.ts";
 const CHECKS: Readonly<Record<StateProperty, (run: Run) => string | undefined>> = {
   "nothing is thrown": ({ ledger }) => ledger.faults[0],
 
+  "closing resolves when it is closed": ({ closedEarly }) => closedEarly,
+
   "settled once": eachCall(({ settlements }) => (settlements > 1 ? `${settlements} times` : undefined)),
 
   "its own result": eachCall((call) => {

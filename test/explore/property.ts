@@ -5,6 +5,7 @@
 /** checked in every state */
 export const STATE_PROPERTIES = [
   "nothing is thrown",
+  "closing resolves when it is closed",
   "settled once",
   "its own result",
   "answered only if handled",

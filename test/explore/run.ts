@@ -7,6 +7,7 @@ import type { Choice } from "./choice.ts";
 import { Crossing } from "./crossing.ts";
 import { Ends, type ExploredPeer } from "./ends.ts";
 import { Ledger } from "./ledger.ts";
+import type { End } from "./pipe.ts";
 import type { Act, Side, World } from "./world.ts";
 
 export interface Story {
@@ -26,6 +27,8 @@ export class Run implements Place {
   readonly world: World;
   readonly ledger = new Ledger();
   readonly ends: Ends;
+  /** the end of a connection that was still in use when closing it had resolved */
+  closedEarly: string | undefined;
   readonly #application: Application;
   readonly #endOfTurn: (() => void)[] = [];
   readonly #path: number[] = [];
@@ -145,19 +148,21 @@ export class Run implements Place {
 
   #closeClient(close: () => Promise<void>): void {
     this.#isClosing.client = true;
-    this.#closing(close());
+    this.#closing(close(), () => this.ends.pipes.map(({ client }) => client));
   }
 
   #closeServer(close: (peer: ExploredPeer) => Promise<void>): void {
     this.#isClosing.server = true;
-    for (const peer of this.ends.host.peers) this.#closing(close(peer));
+    for (const { peer, pipe } of this.ends.peers) this.#closing(close(peer), () => [pipe.server]);
   }
 
-  #closing(closing: Promise<void>): void {
+  #closing(closing: Promise<void>, ends: () => readonly End[]): void {
     this.#closings += 1;
     closing.then(
       () => {
         this.#closings -= 1;
+        const open = ends().find(({ connection }) => connection?.isOpen === true);
+        if (open !== undefined) this.closedEarly ??= open.localAddress;
       },
       (thrown) => this.ledger.faults.push(`closing rejects: ${thrown}`),
     );
