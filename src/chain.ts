@@ -36,6 +36,22 @@ export class Chain<T extends Chained> {
     this.#size += 1;
   }
 
+  /** Puts what is in no chain before `behind`; at the end when there is none. */
+  insert(member: T, behind: T | undefined): void {
+    if (behind === undefined) {
+      this.add(member);
+      return;
+    }
+    const before = behind.before as T | undefined; // nothing else is ever added
+    member.chain = this;
+    member.before = before;
+    member.behind = behind;
+    behind.before = member;
+    if (before === undefined) this.#first = member;
+    else before.behind = member;
+    this.#size += 1;
+  }
+
   /** False when it was not in this chain. */
   remove(member: T): boolean {
     if (member.chain !== this) return false;

@@ -18,9 +18,18 @@ export interface Clock {
   soon(run: () => void): void;
   /** Runs `run` when what runs now, and all that its promises set off, is done; where the platform can't tell, `soon`. */
   endOfTurn(run: () => void): void;
+  /** Milliseconds, in all, for which the event loop was held up and nothing could be looked at. A peer that is late by as much is not
+   *  late. A clock without it is never held up. */
+  readonly heldUpMs?: number;
+}
+
+export function heldUpMs({ heldUpMs = 0 }: Clock): number {
+  return heldUpMs;
 }
 
 const TICK_MS = 20;
+/** Later than this the event loop was held up. */
+const LATE_MS = 100;
 const NEVER: Timer = { cancel() {} };
 
 class Entry implements Timer, Chained {
@@ -58,11 +67,17 @@ class TimerWheel implements Clock {
   #recent: Bucket = { tick: -1, timers: new Chain() };
   #handle: ReturnType<typeof setTimeout> | undefined;
   #tick = 0;
+  #armedMs = 0;
+  #heldUpMs = 0;
   /** timers that keep the process alive */
   #keepers = 0;
 
   now(): number {
     return performance.now();
+  }
+
+  get heldUpMs(): number {
+    return this.#heldUpMs;
   }
 
   after(ms: number, run: () => void, keepsAlive = false): Timer {
@@ -112,8 +127,16 @@ class TimerWheel implements Clock {
   }
 
   #arm(): void {
-    this.#handle = setTimeout(() => this.#advance(), TICK_MS);
+    this.#armedMs = this.now();
+    this.#handle = setTimeout(() => this.#due(), TICK_MS);
     this.#keep(0);
+  }
+
+  /** Deadlines are for what did not come: the sockets are looked at once more before any of them passes. */
+  #due(): void {
+    const lateMs = this.now() - this.#armedMs - TICK_MS;
+    if (lateMs > LATE_MS) this.#heldUpMs += lateMs;
+    setSoon(() => this.#advance());
   }
 
   #keep(more: number): void {

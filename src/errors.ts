@@ -47,7 +47,8 @@ export type Ends = "nothing" | "script" | "connection";
 
 interface Failure {
   readonly code: Code;
-  readonly fault: "peer" | "local" | "network";
+  /** `version`: two honest sides of different versions or limits come to it as well, so that nobody is cut for it */
+  readonly fault: "peer" | "version" | "local" | "network";
   readonly ends: Ends;
   readonly text: string;
 }
@@ -57,23 +58,23 @@ export const FAILURES = {
   syntax: { code: "invalid_argument", fault: "peer", ends: "script", text: "syntax error" },
   forbidden_syntax: { code: "invalid_argument", fault: "peer", ends: "script", text: "syntax that is not landed" },
   bad_literal: { code: "invalid_argument", fault: "peer", ends: "script", text: "a literal that is not landed" },
-  too_deep: { code: "resource_exhausted", fault: "peer", ends: "script", text: "nested too deeply" },
-  too_many_nodes: { code: "resource_exhausted", fault: "peer", ends: "script", text: "too many values" },
-  too_many_statements: { code: "resource_exhausted", fault: "peer", ends: "script", text: "too many statements" },
-  too_many_calls: { code: "resource_exhausted", fault: "peer", ends: "script", text: "too many calls" },
-  too_many_arguments: { code: "resource_exhausted", fault: "peer", ends: "script", text: "too many arguments" },
-  too_many_keys: { code: "resource_exhausted", fault: "peer", ends: "script", text: "too many keys in an object" },
-  name_too_long: { code: "resource_exhausted", fault: "peer", ends: "script", text: "name too long" },
-  number_too_long: { code: "resource_exhausted", fault: "peer", ends: "script", text: "number too long" },
+  too_deep: { code: "resource_exhausted", fault: "version", ends: "script", text: "nested too deeply" },
+  too_many_nodes: { code: "resource_exhausted", fault: "version", ends: "script", text: "too many values" },
+  too_many_statements: { code: "resource_exhausted", fault: "version", ends: "script", text: "too many statements" },
+  too_many_calls: { code: "resource_exhausted", fault: "version", ends: "script", text: "too many calls" },
+  too_many_arguments: { code: "resource_exhausted", fault: "version", ends: "script", text: "too many arguments" },
+  too_many_keys: { code: "resource_exhausted", fault: "version", ends: "script", text: "too many keys in an object" },
+  name_too_long: { code: "resource_exhausted", fault: "version", ends: "script", text: "name too long" },
+  number_too_long: { code: "resource_exhausted", fault: "version", ends: "script", text: "number too long" },
   // checking a script against the hosting environment
-  unknown_name: { code: "unimplemented", fault: "peer", ends: "script", text: "no such name" },
-  bad_argument: { code: "invalid_argument", fault: "peer", ends: "script", text: "argument refused" },
+  unknown_name: { code: "unimplemented", fault: "version", ends: "script", text: "no such name" },
+  bad_argument: { code: "invalid_argument", fault: "version", ends: "script", text: "argument refused" },
   not_a_value: { code: "invalid_argument", fault: "peer", ends: "script", text: "a value is needed here" },
-  body_too_big: { code: "resource_exhausted", fault: "peer", ends: "script", text: "raw data too big" },
+  body_too_big: { code: "resource_exhausted", fault: "version", ends: "script", text: "raw data too big" },
   unauthenticated: { code: "unauthenticated", fault: "peer", ends: "script", text: "authenticate first" },
   body_mismatch: {
     code: "invalid_argument",
-    fault: "peer",
+    fault: "version",
     ends: "script",
     text: "raw data other than the conversation promised",
   },
@@ -81,6 +82,8 @@ export const FAILURES = {
   handler: { code: "internal", fault: "local", ends: "script", text: "internal error" },
   bad_result: { code: "internal", fault: "local", ends: "script", text: "internal error" },
   handler_timeout: { code: "deadline_exceeded", fault: "local", ends: "script", text: "the deadline has passed" },
+  overloaded: { code: "resource_exhausted", fault: "local", ends: "script", text: "too many calls wait for a place" },
+  draining: { code: "unavailable", fault: "local", ends: "script", text: "no new conversations, closing" },
   // the bytes
   bad_frame: { code: "invalid_argument", fault: "peer", ends: "connection", text: "malformed packet header" },
   packet_too_big: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "packet too big" },
@@ -110,7 +113,7 @@ export const FAILURES = {
   // the connection, as the waiting side sees it
   disconnected: { code: "unavailable", fault: "network", ends: "connection", text: "the connection is closed" },
   peer_error: { code: "aborted", fault: "peer", ends: "connection", text: "peer error" },
-  draining: { code: "unavailable", fault: "local", ends: "nothing", text: "no new conversations, closing" },
+  unresponsive: { code: "unavailable", fault: "network", ends: "connection", text: "the peer does not answer" },
   connect_failed: { code: "unavailable", fault: "network", ends: "nothing", text: "could not connect" },
   too_many_connections: {
     code: "resource_exhausted",

@@ -29,11 +29,18 @@ const PUBLIC = {
   maxBodyBytes: 64 * MIB,
   /** raw data skipped after a refusal, per conversation */
   maxDrainBytes: MIB,
-  /** hosted conversations whose handler has not ended; reading stops there */
+  /** hosted conversations whose handler has not ended; beyond it scripts wait for a place */
   maxInFlight: 100,
+  /** text of their scripts */
+  maxInFlightBytes: 16 * MIB,
+  /** begun conversations that wait for a place, while this side waits for answers and must read on; their text and raw data is bounded by
+   *  `maxBufferedBytes`. Beyond it they are refused; while no answer is awaited reading stops instead */
+  maxHostedWaiting: 1_000,
   /** posted conversations that the peer has not answered; more wait locally */
   maxPostedInFlight: 100,
   maxPostedWaiting: 100_000,
+  /** text of those that wait to be sent */
+  maxPostedWaitingBytes: 64 * MIB,
   /** answers of one hosted conversation that wait for its co_end and the send turn */
   maxQueuedAnswers: 1_000,
   maxQueuedAnswerBytes: MIB,
@@ -61,26 +68,25 @@ const PUBLIC = {
   connectTimeoutMs: 10_000,
   /** from FIN to destroying the socket */
   closeTimeoutMs: 5_000,
-  /** no traffic and no conversation: drain and close */
+  /** no conversation for so long: drain and close */
   idleTimeoutMs: Number.POSITIVE_INFINITY,
+  /** silence after which a peer that speaks the extension is asked whether it is still there */
+  keepaliveMs: 30_000,
+  /** its answer, or anything else of it, must come within so long; else the connection is lost */
+  keepaliveTimeoutMs: 20_000,
   /** of raw data that a handler asks for, over `dataRateWindowMs` */
   minDataBytesPerSecond: 4 * KIB,
   dataRateWindowMs: 10_000,
-  /** scripts refused at once, and forgiven each second; the connection is cut above */
+  /** malformed scripts at once, and forgiven each second; the connection is cut above */
   maxFailures: 50,
   failuresPerSecond: 5,
-  /** cancellations at once, and each second */
-  maxCancels: 1_000,
-  cancelsPerSecond: 33,
-  /** pings at once, and each minute */
-  maxPings: 30,
-  pingsPerMinute: 6,
-  /** conversations that a peer may begin; more wait to be read */
+  /** calls of a peer, also nested ones, and conversations without any; more wait to be read */
   callsPerSecond: Number.POSITIVE_INFINITY,
   /** bytes of a peer; more wait to be read */
   receivedBytesPerSecond: Number.POSITIVE_INFINITY,
-  /** hosted conversations of all connections of the process; reading their scripts stops there */
+  /** hosted conversations of all connections of the process, and the text of their scripts; beyond it scripts wait for a place */
   maxProcessInFlight: 10_000,
+  maxProcessInFlightBytes: 128 * MIB,
   /** of a peer that has not authenticated, where it must: a packet, refused scripts in all, bytes sent to it in all */
   strangerPacketBytes: 4 * KIB,
   strangerFailures: 3,
@@ -119,11 +125,9 @@ const TRUSTED: Limits = {
   dataRateWindowMs: 60_000,
   maxFailures: 10_000,
   failuresPerSecond: 1_000,
-  maxCancels: 100_000,
-  cancelsPerSecond: 10_000,
-  maxPings: 10_000,
-  pingsPerMinute: 60_000,
+  maxInFlightBytes: 1_024 * MIB,
   maxProcessInFlight: 1_000_000,
+  maxProcessInFlightBytes: 4_096 * MIB,
   maxProcessUnsentBytes: 4_096 * MIB,
   maxAddressUnsentBytes: 4_096 * MIB,
   maxConnections: 100_000,
@@ -136,6 +140,7 @@ export const PRESETS: Readonly<Record<Preset, Limits>> = { public: PUBLIC, trust
 /** Limits for which `Infinity` is a meaning; every other one is finite. */
 const MAY_BE_INFINITE: ReadonlySet<LimitName> = new Set<LimitName>([
   "idleTimeoutMs",
+  "keepaliveMs",
   "handlerTimeoutMs",
   "callTimeoutMs",
   "gapTimeoutMs",

@@ -122,7 +122,7 @@ async function send({ posting, limits }: Connection, { name, params, body }: Cal
   const given = Object.entries(params).filter(([, value]) => value !== undefined);
   const args = given.map(([key, value]) => `${key}=${repr(value, "json", limits.maxDepth - 1)}`);
   const promise = body === undefined ? { hasNoRawData: true } : { rawBytes: body.length };
-  const co = posting.begin({ ...promise, hasNoRawAnswer: true, dropsObjects: true });
+  const co = posting.open({ ...promise, hasNoRawAnswer: true, dropsObjects: true });
   await co.sendCode(`${name}(${args.join(",")})`);
   if (body !== undefined) await co.sendData(body);
   await co.waitCompleted();

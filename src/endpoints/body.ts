@@ -5,7 +5,7 @@
 import type { Clock, Timer } from "../clock.ts";
 import { failure, HbiError } from "../errors.ts";
 import { asBytes } from "./raw-intake.ts";
-import type { WaitOptions } from "./waits.ts";
+import { markHandled, type WaitOptions } from "./waits.ts";
 
 /** Raw data to send: a buffer, chunks of it, a web stream, a blob. */
 export type BodySource =
@@ -26,6 +26,8 @@ export interface RawSource {
   discardData(): void;
 }
 
+/** A body that nobody is reading is dropped so long after its side has begun to close. */
+const DRAIN_MS = 1_000;
 /** Up to here a body is read into one buffer; a larger one grows as it arrives, as an announcement alone reserves nothing. */
 const MAX_EAGER_BYTES = 64 * 1024;
 
@@ -33,6 +35,8 @@ export interface BodyEnd {
   readonly clock: Clock;
   /** nobody has read for so long: the rest is dropped, as the wire waits behind it */
   readonly idleTimeoutMs: number;
+  /** aborts when its side is about to close, which then does not wait for a reader that may never come */
+  readonly draining: AbortSignal | undefined;
   /** it was read, or dropped */
   readonly onEnd: () => void;
 }
@@ -44,6 +48,7 @@ export class Body implements AsyncIterable<Uint8Array> {
   readonly #source: RawSource;
   readonly #end: BodyEnd | undefined;
   #timer: Timer | undefined;
+  #onDraining: (() => void) | undefined;
   #isReading = false;
   #isEnded = false;
   #failure: HbiError | undefined;
@@ -79,7 +84,11 @@ export class Body implements AsyncIterable<Uint8Array> {
   }
 
   /** All that is unread, in one buffer. */
-  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+  bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    return markHandled(this.#bytes());
+  }
+
+  async #bytes(): Promise<Uint8Array<ArrayBuffer>> {
     const { unreadBytes } = this;
     if (unreadBytes <= MAX_EAGER_BYTES) {
       const all = new Uint8Array(unreadBytes);
@@ -102,7 +111,11 @@ export class Body implements AsyncIterable<Uint8Array> {
   }
 
   /** Fills the buffer with the next bytes. @throws HbiError out_of_range when it is longer than what is unread */
-  async readInto(buffer: ArrayBufferView): Promise<void> {
+  readInto(buffer: ArrayBufferView): Promise<void> {
+    return markHandled(this.#readInto(buffer));
+  }
+
+  async #readInto(buffer: ArrayBufferView): Promise<void> {
     if (this.length > 0) this.#begin();
     if (buffer.byteLength > this.unreadBytes) {
       this.#isReading = false;
@@ -145,7 +158,22 @@ export class Body implements AsyncIterable<Uint8Array> {
   #watch(): void {
     const end = this.#end;
     if (end === undefined) return;
-    this.#timer = end.clock.after(end.idleTimeoutMs, () => {
+    const { clock, draining, idleTimeoutMs } = end;
+    if (draining?.aborted === true) {
+      this.#endAfter(clock, DRAIN_MS);
+      return;
+    }
+    this.#endAfter(clock, idleTimeoutMs);
+    if (this.#onDraining !== undefined) return;
+    this.#onDraining = () => {
+      if (!this.#isReading) this.#endAfter(clock, DRAIN_MS);
+    };
+    draining?.addEventListener("abort", this.#onDraining, { once: true });
+  }
+
+  #endAfter(clock: Clock, ms: number): void {
+    this.#timer?.cancel();
+    this.#timer = clock.after(ms, () => {
       this.#failure = failure("timeout", "nobody read the body");
       this.#finish();
     });
@@ -156,6 +184,7 @@ export class Body implements AsyncIterable<Uint8Array> {
     this.#isEnded = true;
     this.#isReading = false;
     this.#timer?.cancel();
+    if (this.#onDraining !== undefined) this.#end?.draining?.removeEventListener("abort", this.#onDraining);
     if (this.#source.unreadBytes > 0) this.#source.discardData();
     this.#end?.onEnd();
   }
@@ -199,20 +228,76 @@ async function* counted(
   checkLength(given, length);
 }
 
-/** The body once its first chunk is there: what fails before it does so before anything of the call is on the wire. */
-export async function begun(
-  body: ArrayBufferView | AsyncIterable<ArrayBufferView>,
-): Promise<ArrayBufferView | AsyncIterable<ArrayBufferView>> {
+/** Up to here a body is read before anything of its call is sent. */
+const MAX_COLLECTED_BYTES = 64 * 1024;
+
+/** A source, of which exactly `length` bytes are sent: a buffer as it is, the rest as it comes; a short one is read whole, so that what
+ *  is wrong with it concerns its own call alone. @throws HbiError invalid_argument for a buffer or a blob of another length */
+export function bodyFrom(source: BodySource, length: number): ArrayBufferView | Pending {
+  const body = exactly(source, length);
   if (ArrayBuffer.isView(body)) return body;
-  const chunks = body[Symbol.asyncIterator]();
-  const first = await chunks.next();
-  return (async function* () {
-    try {
-      for (let chunk = first; chunk.done !== true; chunk = await chunks.next()) yield chunk.value;
-    } finally {
-      await chunks.return?.();
+  return length <= MAX_COLLECTED_BYTES ? new Collected(body, length) : new FirstChunk(body);
+}
+
+/** A body that is still to come. */
+export interface Pending {
+  /** Settles when its call may be sent, or its source has failed. */
+  readonly ready: Promise<unknown>;
+  /** What is sent, from then on; nothing is taken from it before it is read. */
+  readonly content: ArrayBufferView | AsyncIterable<ArrayBufferView>;
+  /** how many chunks it has given */
+  readonly chunks: number;
+  /** Whether the source is being asked for one. */
+  readonly isAwaited: boolean;
+}
+
+class Collected implements Pending {
+  readonly ready: Promise<void>;
+  readonly content: Uint8Array;
+  readonly chunks = 0;
+  readonly isAwaited = false;
+
+  constructor(body: AsyncIterable<ArrayBufferView>, length: number) {
+    this.content = new Uint8Array(length);
+    this.ready = markHandled(this.#collect(body));
+  }
+
+  async #collect(body: AsyncIterable<ArrayBufferView>): Promise<void> {
+    let at = 0;
+    for await (const view of body) {
+      this.content.set(asBytes(view), at);
+      at += view.byteLength;
     }
-  })();
+  }
+}
+
+/** A body whose first chunk is asked for before anything of its call is sent: what fails before it fails alone. */
+class FirstChunk implements Pending, AsyncIterable<ArrayBufferView> {
+  readonly ready: Promise<unknown>;
+  readonly content = this;
+  readonly #chunks: AsyncIterator<ArrayBufferView>;
+  readonly #first: Promise<IteratorResult<ArrayBufferView>>;
+  chunks = 0;
+  isAwaited = true;
+
+  constructor(body: AsyncIterable<ArrayBufferView>) {
+    this.#chunks = body[Symbol.asyncIterator]();
+    this.#first = markHandled(this.#chunks.next());
+    this.ready = this.#first;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ArrayBufferView, void, void> {
+    try {
+      for (let chunk = await this.#first; chunk.done !== true; chunk = await this.#chunks.next()) {
+        this.chunks += 1;
+        this.isAwaited = false;
+        yield chunk.value;
+        this.isAwaited = true;
+      }
+    } finally {
+      await this.#chunks.return?.();
+    }
+  }
 }
 
 /** A web stream in chunks: not every browser makes it iterable. */
@@ -237,12 +322,16 @@ export function keepFromFailingUnheard(source: BodyGiven | undefined): void {
     source.on("error", () => undefined);
 }
 
-/** Lets go of what will not be sent: an open file, a generator, a web stream. */
+/** Lets go of what will not be sent: an open file, a generator, a web stream. What it throws at that concerns nobody. */
 export function release(source: BodyGiven | undefined): void {
   if (typeof source !== "object" || source === null || ArrayBuffer.isView(source)) return;
-  keepFromFailingUnheard(source);
-  const end = END.map((name): unknown => Reflect.get(source, name)).find((method) => typeof method === "function");
-  if (typeof end === "function") void Promise.resolve(end.call(source)).catch(() => undefined); // nobody uses it any more
+  try {
+    keepFromFailingUnheard(source);
+    const end = END.map((name): unknown => Reflect.get(source, name)).find((method) => typeof method === "function");
+    if (typeof end === "function") markHandled(Promise.resolve(end.call(source)));
+  } catch {
+    // it is gone either way
+  }
 }
 
 /** How a stream of Node, a web stream and a generator are ended. */

@@ -3,36 +3,44 @@
  * one write when the bracket is whole; a longer one takes the send turn and holds it until it is closed.
  */
 import type { Chained } from "../chain.ts";
+import type { Clock } from "../clock.ts";
 import { failure, type HbiError } from "../errors.ts";
 import type { Wire } from "../wire/wire.ts";
+import { ENTRY_COST_BYTES } from "./account.ts";
 import type { SendTurn, TurnTaker } from "./send-turn.ts";
-import { unguarded, type Wait, type WaitOptions, type Waits } from "./waits.ts";
+import { ignore, markHandled, type Wait, type WaitOptions, type Waits } from "./waits.ts";
 
 /** What is built up before the send turn is taken. */
 const MAX_BUILT_BYTES = 64 * 1024;
 
 export interface Outgoing {
-  /** So much more of answers is built up, or less. What a peer does not read is bounded together with what is written. */
-  answerBuilt(bytes: number): void;
   readonly wire: Wire;
   readonly turn: SendTurn;
   readonly waits: Waits;
+  readonly clock: Clock;
+  /** So much more is built up, or less: what a peer does not read is bounded together with what is written. */
+  built(isAnswer: boolean, bytes: number): void;
 }
 
 /** The conversation that writes it. */
 export interface BracketOwner {
   /** for error messages: "conversation 101" */
   readonly label: string;
+  /** Whether what it writes was asked for by the peer. */
+  readonly isAnswer: boolean;
+  /** The first packet. Asked for once, when it goes to the wire. */
+  opening(): string;
+  /** The last packet, likewise. */
+  ending(): string;
   /** Asks for the send turn: at once, or through the gate of posted conversations. */
   enterTurn(bracket: Bracket): void;
   /** Asks no more. */
   leaveTurn(bracket: Bracket): void;
   bracketClosed(bracket: Bracket): void;
-  /** Whether what it writes was asked for by the peer. */
-  readonly isAnswer: boolean;
 }
 
-type BracketState = "building" | "waiting" | "open" | "closed";
+/** `held`: it has the turn and nothing to write yet; `aside`: it has let others go first meanwhile. */
+type BracketState = "building" | "waiting" | "held" | "aside" | "open" | "closed";
 
 export class Bracket implements TurnTaker {
   chain: unknown;
@@ -40,13 +48,14 @@ export class Bracket implements TurnTaker {
   behind: Chained | undefined;
   readonly #out: Outgoing;
   readonly #owner: BracketOwner;
-  readonly #opening: string;
   /** built up and not written: text alone, and what goes before it where there is raw data as well */
   #text = "";
   #pieces: (string | Uint8Array)[] | undefined;
   #builtBytes = 0;
   #state: BracketState = "building";
+  #isReady = true;
   #isWhole = false;
+  #isStarted = false;
   #isInRawData = false;
   #rawBytes = 0;
   /** buffers that wait for the send turn */
@@ -55,10 +64,9 @@ export class Bracket implements TurnTaker {
   mostRawBytes = Number.POSITIVE_INFINITY;
   #opened: Wait<void>[] | undefined;
 
-  constructor(out: Outgoing, owner: BracketOwner, opening: string) {
+  constructor(out: Outgoing, owner: BracketOwner) {
     this.#out = out;
     this.#owner = owner;
-    this.#opening = opening;
   }
 
   get label(): string {
@@ -67,11 +75,16 @@ export class Bracket implements TurnTaker {
 
   /** Whether something of it is on the wire. */
   get isStarted(): boolean {
-    return this.#state === "open" || (this.#state === "closed" && this.#isWhole);
+    return this.#isStarted;
   }
 
   get isClosed(): boolean {
     return this.#state === "closed";
+  }
+
+  /** Whether nothing will be appended any more. */
+  get isWhole(): boolean {
+    return this.#isWhole;
   }
 
   get builtBytes(): number {
@@ -86,6 +99,11 @@ export class Bracket implements TurnTaker {
   /** Whether a buffer waits for the send turn. */
   get hasUnwritten(): boolean {
     return this.#unwritten > 0;
+  }
+
+  /** Raw bytes appended so far. */
+  get rawBytes(): number {
+    return this.#rawBytes;
   }
 
   /** Appends a packet. Resolves when the caller may go on: undefined means at once. */
@@ -111,7 +129,7 @@ export class Bracket implements TurnTaker {
 
   #built(bytes: number): void {
     this.#builtBytes += bytes;
-    if (this.#owner.isAnswer) this.#out.answerBuilt(bytes);
+    this.#out.built(this.#owner.isAnswer, bytes);
   }
 
   /** Appends raw data. When it resolves, the caller may change the buffer again. */
@@ -126,7 +144,7 @@ export class Bracket implements TurnTaker {
       if (this.#text !== "") this.#pieces.push(this.#text);
       this.#pieces.push(chunk.slice());
       this.#text = "";
-      this.#built(chunk.length);
+      this.#built(chunk.length + ENTRY_COST_BYTES);
       return undefined;
     }
     return this.#bytesWhenOpen(chunk, options);
@@ -146,11 +164,6 @@ export class Bracket implements TurnTaker {
     if (this.#isWhole || this.#state === "closed") throw failure("wrong_stage", `${this.label} is closed`);
   }
 
-  /** Raw bytes appended so far. */
-  get rawBytes(): number {
-    return this.#rawBytes;
-  }
-
   beginRawData(): void {
     this.#isInRawData = true;
   }
@@ -166,11 +179,26 @@ export class Bracket implements TurnTaker {
     this.#owner.enterTurn(this);
   }
 
+  /** Asks for the send turn before there is anything to write, which is when `ready` has settled: so it keeps its place before what is
+   *  written later. Where that takes longer than this turn of the event loop, others go first: they may be what it waits for. */
+  standBy(ready: Promise<unknown>): void {
+    this.#isReady = false;
+    const go = (): void => {
+      this.#isReady = true;
+      if (this.#state === "held") this.#open();
+      if (this.#state !== "aside") return;
+      this.#state = "waiting";
+      this.#out.turn.request(this);
+    };
+    ready.then(go, ignore); // a source that fails gives the conversation up
+    this.ask();
+  }
+
   /** Waits for the send turn. @throws HbiError deadline_exceeded, naming the conversation that holds it */
   open(options: WaitOptions): Promise<void> | undefined {
     this.ask();
     if (this.#state === "open") return undefined;
-    if (this.#state === "closed") return unguarded(Promise.reject(failure("wrong_stage", `${this.label} is closed`)));
+    if (this.#state === "closed") return markHandled(Promise.reject(failure("wrong_stage", `${this.label} is closed`)));
     const wait = this.#out.waits.start<void>(options, { onTimeout: () => turnHeld(this.#out.turn) });
     this.#opened ??= [];
     this.#opened.push(wait);
@@ -183,22 +211,18 @@ export class Bracket implements TurnTaker {
     await this.#out.wire.whenWritable();
   }
 
-  /** Appends the last packet; the turn passes on as soon as it is written. */
-  close(ending: string): void {
+  /** Nothing more is appended; the turn passes on as soon as the last packet is written. */
+  close(): void {
     if (this.#state === "closed" || this.#isWhole) return;
     this.#isWhole = true;
-    if (this.#state === "open") {
-      this.#out.wire.text(ending);
-      this.#finish();
-      return;
-    }
-    this.#text += ending;
-    this.ask();
+    if (this.#state === "open") this.#finish();
+    else this.ask();
   }
 
   /** It is on the wire already, written by somebody else. */
   markWritten(): void {
     this.#isWhole = true;
+    this.#isStarted = true;
     this.#state = "closed";
   }
 
@@ -209,25 +233,40 @@ export class Bracket implements TurnTaker {
     if (this.#builtBytes > 0) this.#built(-this.#builtBytes);
   }
 
-  /** Gives up: nothing more is written. Only before it is open does this leave the wire as it was. */
+  /** Gives up: nothing more is written. Only before it is started does this leave the wire as it was. */
   withdraw(error: HbiError): void {
     if (this.#state === "closed") return;
-    const wasOpen = this.#state === "open";
-    if (this.#state === "waiting") this.#owner.leaveTurn(this);
+    const hadTurn = this.#state === "open" || this.#state === "held";
+    if (this.#state === "waiting" || this.#state === "aside") this.#owner.leaveTurn(this);
     this.#state = "closed";
     this.dropBuilt();
     for (const wait of this.#opened ?? []) wait.fail(error);
     this.#opened = undefined;
     this.#owner.bracketClosed(this);
-    if (wasOpen) this.#out.turn.release(this);
+    if (hadTurn) this.#out.turn.release(this);
   }
 
   granted(): void {
+    if (this.#isReady) {
+      this.#open();
+      return;
+    }
+    this.#state = "held";
+    this.#out.clock.soon(() => {
+      if (this.#state !== "held") return;
+      this.#state = "aside";
+      this.#out.turn.release(this);
+    });
+  }
+
+  #open(): void {
     this.#state = "open";
+    this.#isStarted = true;
     const { wire } = this.#out;
-    if (this.#pieces === undefined) wire.text(this.#opening + this.#text);
+    const opening = this.#owner.opening();
+    if (this.#pieces === undefined) wire.text(opening + this.#text);
     else {
-      wire.text(this.#opening);
+      wire.text(opening);
       for (const piece of this.#pieces) {
         if (typeof piece === "string") wire.text(piece);
         else wire.own(piece);
@@ -243,6 +282,7 @@ export class Bracket implements TurnTaker {
   }
 
   #finish(): void {
+    this.#out.wire.text(this.#owner.ending());
     this.#state = "closed";
     this.#owner.bracketClosed(this);
     this.#out.turn.release(this);

@@ -26,10 +26,7 @@ const goAway = method({ params: { reason: z.string().max(512).optional() } });
 const describe = method({ params: {}, result: z.string() });
 
 const COMMON: readonly [string, ExposedMethod][] = [
-  builtin(PING, ping, (_params, ho) => {
-    ho.pinged();
-    return null;
-  }),
+  builtin(PING, ping, () => null),
   builtin(CANCEL, cancel, ({ id }: { id: string }, ho) => ho.cancel(id)),
   builtin(GO_AWAY, goAway, ({ reason }: { reason?: string }, ho) => ho.peerGoesAway(reason)),
 ];

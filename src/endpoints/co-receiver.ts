@@ -7,7 +7,8 @@ import { parseValue } from "../parser/parse.ts";
 import type { HostingEnv } from "../registry/hosting-env.ts";
 import { landValue } from "../registry/invoke.ts";
 import { validate } from "../registry/validate.ts";
-import type { Keeper } from "./keeper.ts";
+import { ENTRY_COST_BYTES } from "./account.ts";
+import type { Connection } from "./connection.ts";
 import { asBytes, type Buffers, type RawIntake } from "./raw-intake.ts";
 import type { Wait, WaitHints, WaitOptions } from "./waits.ts";
 
@@ -28,15 +29,15 @@ export interface Receiving {
 
 export class CoReceiver {
   readonly intake: RawIntake;
-  readonly #connection: Keeper;
+  readonly #connection: Connection;
   readonly #co: Receiving;
   /** objects that came before they were asked for */
   #objects: string[] | undefined;
-  #objectChars = 0;
+  #heldBytes = 0;
   #waiting: ObjectWait[] | undefined;
   #isReceivingData = false;
 
-  constructor(connection: Keeper, co: Receiving, intake: RawIntake) {
+  constructor(connection: Connection, co: Receiving, intake: RawIntake) {
     this.#connection = connection;
     this.#co = co;
     this.intake = intake;
@@ -55,7 +56,18 @@ export class CoReceiver {
 
   /** Whether one more object may be held for somebody who may ask for it. */
   get hasRoom(): boolean {
-    return this.#objectChars < this.#connection.limits.maxBufferedBytes;
+    return this.#heldBytes < this.#connection.limits.maxBufferedBytes;
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes;
+    this.#connection.account.unread += bytes;
+  }
+
+  /** Nobody asks for what came. */
+  drop(): void {
+    this.#objects = undefined;
+    this.#hold(-this.#heldBytes);
   }
 
   async object<S extends Schema | undefined>(
@@ -73,29 +85,31 @@ export class CoReceiver {
       this.#connection.pump();
       value = await wait.promise;
     } else {
-      this.#objectChars -= text.length;
+      this.#hold(-text.length - ENTRY_COST_BYTES);
       this.#connection.pump();
       value = checked(landObject(text, env ?? this.#co.env, this.#connection), schema);
     }
     return value as SchemaOutput<S>; // validated by that schema
   }
 
-  /** Gives the object to whoever waits first, or keeps it. */
-  onObject(text: string): void {
+  /** Gives the object to whoever waits first, or keeps it. True when it was the peer's error. */
+  onObject(text: string): boolean {
     if (!this.isWaitingForObject) {
       this.#objects ??= [];
       this.#objects.push(text);
-      this.#objectChars += text.length;
-      return;
+      this.#hold(text.length + ENTRY_COST_BYTES);
+      return false;
     }
     const waiting = this.#waiting?.shift();
-    if (waiting === undefined) return;
+    if (waiting === undefined) return false;
+    let value: unknown;
     try {
-      const value = landObject(text, waiting.env ?? this.#co.env, this.#connection);
+      value = landObject(text, waiting.env ?? this.#co.env, this.#connection);
       waiting.wait.settle(checked(value, waiting.schema));
     } catch (thrown) {
       waiting.wait.fail(thrown instanceof HbiError ? thrown : failure("handler", undefined, { cause: thrown }));
     }
+    return value instanceof HbiError;
   }
 
   /** The objects that are waited for do not come. */
@@ -110,8 +124,7 @@ export class CoReceiver {
   fail(error: HbiError): void {
     this.#failWaiting(error);
     this.intake.fail(error);
-    this.#objects = undefined;
-    this.#objectChars = 0;
+    this.drop();
   }
 
   /** Fills the buffers. `isManual`: what is asked for is what comes next on the wire. */
@@ -167,7 +180,10 @@ export class CoReceiver {
   #expect(bytes: number, isManual: boolean): void {
     const { unreadBytes } = this.intake;
     if (bytes <= unreadBytes) return;
-    if (!isManual) throw new HbiError("out_of_range", `${bytes} raw bytes asked for, ${unreadBytes} are left`);
+    const left = unreadBytes + (this.intake.unannouncedBytes ?? Number.POSITIVE_INFINITY);
+    if (!isManual || bytes > left) {
+      throw new HbiError("out_of_range", `${bytes} raw bytes asked for, ${isManual ? left : unreadBytes} are left`);
+    }
     if (bytes > this.#connection.limits.maxBodyBytes) throw failure("body_too_big");
     this.intake.announce(bytes - unreadBytes);
   }
@@ -185,6 +201,6 @@ function checked(value: unknown, schema: Schema | undefined): unknown {
 }
 
 /** An object packet as a value. @throws HbiError why it is refused */
-export function landObject(text: string, env: HostingEnv, connection: Keeper): unknown {
+export function landObject(text: string, env: HostingEnv, connection: Connection): unknown {
   return landValue(parseValue(text, connection.limits), env);
 }

@@ -5,9 +5,9 @@ import { failure } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { type Script, scriptText } from "../parser/script.ts";
 import { encodePacket } from "../wire/packet.ts";
-import type { Bracket } from "./bracket.ts";
+import type { Bracket, Outgoing } from "./bracket.ts";
 import { asBytes, type Buffers } from "./raw-intake.ts";
-import type { WaitOptions, Waits } from "./waits.ts";
+import type { WaitOptions } from "./waits.ts";
 
 /** A packet of text that someone wrote or `script` made. Nothing is sent as `None`: the Python reference loses what
  *  follows an empty packet. @throws HbiError invalid_argument for an empty script, resource_exhausted for one beyond `maxPacketBytes` */
@@ -22,13 +22,13 @@ export function packetOf(directive: "" | "co_recv" | "co_send", code: string | S
  *  nobody knows how much the peer still expects. */
 export async function sendBuffers(
   bracket: Bracket,
-  waits: Waits,
+  out: Outgoing,
   buffers: Buffers,
   options: WaitOptions,
 ): Promise<void> {
   const send = (view: ArrayBufferView): Promise<void> | undefined => {
     const bytes = asBytes(view);
-    return settled(bracket.bytes(bytes, options), waits, options);
+    return settled(bracket.bytes(bytes, options), out, options);
   };
   if (ArrayBuffer.isView(buffers)) await send(buffers);
   else {
@@ -41,10 +41,11 @@ export async function sendBuffers(
   }
 }
 
-/** A wait for the wire, which ends with the connection anyway, given the caller's own deadline and signal. */
+/** A wait for the wire, which ends with the connection anyway, given the caller's own deadline and signal. Given up, its buffer may be
+ *  changed as well. */
 export function settled(
   sent: Promise<void> | undefined,
-  waits: Waits,
+  { waits, wire }: Outgoing,
   options: WaitOptions,
 ): Promise<void> | undefined {
   if (sent === undefined || (options.signal === undefined && options.timeoutMs === undefined)) return sent;
@@ -53,5 +54,6 @@ export function settled(
     () => wait.settle(),
     (error) => wait.fail(error),
   );
+  wait.promise.catch(() => wire.keepBorrowed());
   return wait.promise;
 }

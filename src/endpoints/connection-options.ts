@@ -2,11 +2,13 @@
  * What a connection can be told, and what it tells its operator.
  */
 import type { Clock } from "../clock.ts";
-import { type HbiError, oneLine } from "../errors.ts";
+import { HbiError, oneLine } from "../errors.ts";
 import type { LimitOptions } from "../limits.ts";
+import { isPromise } from "../registry/invoke.ts";
 
-/** What the library tells an operator. `error.cause` has what must not cross the wire. */
+/** What the library tells an operator. Each text is one line of printable ASCII of at most 512 characters. */
 export interface LogEntry {
+  /** `cause` has what must not cross the wire: what was thrown, as it was */
   readonly error: HbiError;
   /** the connection: addresses of both sides */
   readonly netIdent: string;
@@ -29,17 +31,62 @@ export interface ConnectionOptions {
   readonly log?: Log;
 }
 
-type Log = (entry: LogEntry) => void;
+type Log = (entry: LogEntry) => unknown;
 
-/** What a log throws must not keep what it is told of from happening. */
-export function tell(log: Log, entry: LogEntry): void {
+/** Runs what an application has given. What it throws, or rejects with later, is told and keeps nothing from happening. */
+export function heard(run: () => unknown, failed: (thrown: unknown) => void): void {
   try {
-    log(entry);
+    const result = run();
+    if (isPromise(result)) result.then(undefined, failed);
   } catch (thrown) {
-    console.error("hbi: the log failed:", thrown);
+    failed(thrown);
   }
 }
 
+/** Tells the operator, in texts that can neither forge a line nor drive a terminal, whoever wrote them. */
+export function tell(log: Log, { error, netIdent, where }: LogEntry): void {
+  const entry = { error: printable(error), netIdent: oneLine(netIdent), where: oneLine(where) };
+  heard(
+    () => log(entry),
+    (thrown) => console.error("hbi: the log failed:", indented(thrown)),
+  );
+}
+
+function printable(error: HbiError): HbiError {
+  const message = oneLine(error.message);
+  if (message === error.message) return error;
+  const { code, details, reason, cause, mayHaveLanded, stack } = error;
+  const told = new HbiError(code, message, details, {
+    ...(reason === undefined ? {} : { reason }),
+    ...(mayHaveLanded === undefined ? {} : { mayHaveLanded }),
+    cause,
+  });
+  const frames = stack?.indexOf("\n    at ") ?? -1;
+  told.stack = `HbiError: ${message}${frames < 0 ? "" : (stack as string).slice(frames)}`; // it has frames
+  return told;
+}
+
 export function logUnexpected({ error, netIdent, where }: LogEntry): void {
-  if (error.code === "internal") console.error(`hbi: ${netIdent} ${where}: ${oneLine(error.message)}`, error.cause);
+  if (error.code !== "internal") return;
+  console.error(
+    `hbi: ${netIdent} ${where}: ${error.message}${error.cause === undefined ? "" : `\n${indented(error.cause)}`}`,
+  );
+}
+
+/** What was thrown, with its stack, for a terminal: each further line is indented, so that none looks like the beginning of an entry. */
+function indented(thrown: unknown): string {
+  return textOf(thrown)
+    .split("\n", MOST_LINES)
+    .map((line) => `    ${oneLine(line)}`)
+    .join("\n");
+}
+
+const MOST_LINES = 50;
+
+function textOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? (thrown.stack ?? `${thrown.name}: ${thrown.message}`) : String(thrown);
+  } catch {
+    return "something that can't be written";
+  }
 }

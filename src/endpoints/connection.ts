@@ -11,30 +11,44 @@ import { PacketReader } from "../wire/packet-reader.ts";
 import type { PeerIdentity } from "../wire/peer-identity.ts";
 import type { Transport, TransportSink } from "../wire/transport.ts";
 import { Wire, type WireHost } from "../wire/wire.ts";
+import { Account, ENTRY_COST_BYTES, type Held, type ProcessAccount, processAccount } from "./account.ts";
 import { BeginGate } from "./begin-gate.ts";
 import { Budgets } from "./budgets.ts";
 import { builtinsOf } from "./builtins.ts";
 import { type ConnectionOptions, type LogEntry, logUnexpected, tell } from "./connection-options.ts";
+import type { BracketReader } from "./conversation.ts";
 import { Drain } from "./drain.ts";
-import { Ending, type WholeKeeper } from "./ending.ts";
+import { Ending } from "./ending.ts";
 import { HostingEnd } from "./hosting-end.ts";
 import { IdleWatch } from "./idle-watch.ts";
-import type { BracketReader } from "./keeper.ts";
+import { Keepalive } from "./keepalive.ts";
 import { Pace, PutOff } from "./pace.ts";
 import { PostingEnd } from "./posting-end.ts";
 import { type ReadHost, ReadTurn } from "./read-turn.ts";
 import { ReadWatch, type WatchHost } from "./read-watch.ts";
 import { SendTurn, type TurnTaker } from "./send-turn.ts";
+import type { Token } from "./token.ts";
 import { type Holder, type Neighbours, UnsentShare } from "./unsent-load.ts";
-import { Waits } from "./waits.ts";
+import { markHandled, Waits } from "./waits.ts";
 
 /** So much of answers that are being built is nobody's concern: most are given to the wire at once. */
 const LITTLE_BYTES = 64 * 1024;
 
-export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHost, WireHost, Holder {
+/** Where a connection stands. */
+export interface Setting {
+  /** where it was accepted: its neighbours share what `maxAddressUnsentBytes` allows */
+  readonly neighbours?: Neighbours | undefined;
+  /** This side has dialed: it introduces itself before anybody asks. */
+  readonly isDialing?: boolean;
+  /** what it shares with other connections; by default those of the process */
+  readonly process?: ProcessAccount;
+}
+
+export class Connection implements TransportSink, ReadHost, WatchHost, WireHost, Holder {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly isExtended: boolean;
+  readonly account: Account;
   readonly budgets: Budgets;
   readonly waits: Waits;
   readonly turn: SendTurn;
@@ -49,42 +63,47 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
   readonly #reading: ReadTurn;
   readonly #beginGate: BeginGate;
   readonly #idle: IdleWatch | undefined;
+  readonly #keepalive: Keepalive | undefined;
+  readonly #isDialing: boolean;
   readonly #ending: Ending;
   readonly #drain: Drain;
   readonly #log: (entry: LogEntry) => void;
   readonly #builtins: Builtins | undefined;
   #env: HostingEnv;
-  /** of answers, and not given to the wire yet */
-  #builtBytes = 0;
   #putOff: PutOff | undefined;
 
-  /** @param context makes the hosting environment for the two ends
-   *  @param neighbours where it was accepted: they share what `maxAddressUnsentBytes` allows */
+  /** @param context makes the hosting environment for the two ends */
   constructor(
     transport: Transport,
     context: (po: PostingEnd, ho: HostingEnd, connection: Connection) => HostingEnv,
     options: ConnectionOptions = {},
-    neighbours?: Neighbours,
+    { neighbours, isDialing = false, process = processAccount }: Setting = {},
   ) {
     this.#transport = transport;
     this.limits = resolveLimits(options.limits);
     this.clock = options.clock ?? systemClock;
     this.isExtended = options.extension !== false;
     this.#log = options.log ?? logUnexpected;
+    this.#isDialing = isDialing;
+    this.account = new Account(this.limits, process, () => this.#placeFree());
     this.budgets = new Budgets(this.clock, this.limits);
     this.#pace = Pace.of(this.clock);
-    this.#unsent = new UnsentShare(this, this.limits, neighbours);
+    this.#unsent = new UnsentShare(this, this.limits, process.unsent, neighbours);
     this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
     this.wire = new Wire(transport, this.limits, this.clock, this);
-    this.turn = new SendTurn(this.wire);
+    this.turn = new SendTurn(this.wire, this.account);
     const reader = new PacketReader(this.limits);
     const watch = new ReadWatch(this.clock, this.limits, this);
-    this.#reading = new ReadTurn(transport, reader, watch, this.clock, this.limits, this);
+    this.#reading = new ReadTurn(transport, reader, watch, this.clock, this.limits, this.account, this);
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
     this.#beginGate = new BeginGate(this);
-    this.#idle = this.limits.idleTimeoutMs === Number.POSITIVE_INFINITY ? undefined : new IdleWatch(this);
-    this.#ending = new Ending(this, transport, this.#reading, this.#beginGate, this.#idle, options.onLost);
+    const { idleTimeoutMs, keepaliveMs } = this.limits;
+    this.#idle = idleTimeoutMs === Number.POSITIVE_INFINITY ? undefined : new IdleWatch(this);
+    const isAsking = this.isExtended && keepaliveMs !== Number.POSITIVE_INFINITY;
+    this.#keepalive = isAsking ? new Keepalive(this, () => this.#reading.isStanding) : undefined;
+    const watches = { idle: this.#idle, keepalive: this.#keepalive };
+    this.#ending = new Ending(this, transport, this.#reading, this.#beginGate, watches, options.onLost);
     this.closed = this.#ending.closed;
     this.#drain = new Drain(this, this.#ending, this.#beginGate, options.onGoAway);
     this.#builtins = this.isExtended ? builtinsOf(options) : undefined;
@@ -131,12 +150,28 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
     return this.#ending.isOpen;
   }
 
+  /** What the peer makes this side hold now: all of it is zero when nothing is under way. */
+  get held(): Held {
+    return this.account.held;
+  }
+
+  /** Aborts when this side begins to drain. */
+  get draining(): AbortSignal {
+    return this.#drain.signal;
+  }
+
   /** Runs the init hooks, then lands what the peer sends. @throws HbiError when init fails */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return markHandled(this.#start());
+  }
+
+  async #start(): Promise<void> {
     this.#transport.start(this);
+    if (this.#isDialing) this.posting.sayHello();
     if (this.env.hasInit) await this.#init();
     this.#ending.started();
     this.#idle?.start();
+    this.#keepalive?.start();
     this.pump();
   }
 
@@ -159,15 +194,26 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
   // --- reading -------------------------------------------------------------------------------------------------------
 
   onData(chunk: Uint8Array): void {
-    if (this.#ending.state === "closing") {
-      this.#ending.discard(chunk.length);
-      return;
+    this.#guarded(() => {
+      if (this.#ending.state === "closing") {
+        this.#ending.discard(chunk.length);
+        return;
+      }
+      this.#reading.received(chunk);
+      this.#keepalive?.heard(this.#reading.receivedMs);
+      const waitMs = this.budgets.receivedWaitMs(chunk.length);
+      if (waitMs > 0) this.#reading.throttle(waitMs);
+      this.pump();
+    });
+  }
+
+  /** Nothing may throw out of an event of the platform. */
+  #guarded(run: () => void): void {
+    try {
+      run();
+    } catch (thrown) {
+      this.cut(asHbiError(thrown));
     }
-    this.#idle?.touched();
-    this.#reading.received(chunk);
-    const waitMs = this.budgets.receivedWaitMs(chunk.length);
-    if (waitMs > 0) this.#reading.throttle(waitMs);
-    this.pump();
   }
 
   pump(): void {
@@ -177,8 +223,14 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
     if (this.#ending.hasPeerEnded && this.#reading.isExhausted) this.#ending.finishAfterEnd();
   }
 
-  get readMs(): number {
-    return this.#reading.nowMs;
+  /** When what is read now has come. */
+  get arrivedMs(): number {
+    return this.#reading.arrivedMs;
+  }
+
+  #placeFree(): void {
+    this.hosting.admit();
+    this.pump();
   }
 
   readFailed(thrown: unknown): void {
@@ -207,18 +259,26 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
     }
   }
 
+  /** Whether the rate of calls allows one more; if not, the connection is pumped when it does. */
+  mayCall(): boolean {
+    return this.#beginGate.mayCall();
+  }
+
+  /** What a conversation that has begun is told, where nothing new is landed. */
+  refusalOf(token: Token): HbiError | undefined {
+    return this.#beginGate.refusalOf(token);
+  }
+
+  /** Runs it now, or, when all connections together have worked for long, after others had their turn. */
   paced(run: () => void): void {
     if (this.#pace.isOver || this.#putOff?.isWaiting === true) {
       this.#putOff ??= new PutOff(this.clock);
-      this.#putOff.add(run);
+      this.#putOff.add(() => this.#guarded(run));
       return;
     }
     const isCounted = this.#pace.begin(this.clock.now());
-    try {
-      run();
-    } finally {
-      if (isCounted) this.#pace.end();
-    }
+    this.#guarded(run);
+    if (isCounted) this.#pace.end();
   }
 
   conversationBegun(): void {
@@ -248,17 +308,27 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
   }
 
   wireMoved(): void {
-    this.#unsent.moveTo(this.wire.bufferedBytes + this.#builtBytes);
+    const { account } = this;
+    account.unsent = this.wire.bufferedBytes;
+    this.#unsent.moveTo(account.unsent + account.answers + account.posts);
   }
 
-  answerBuilt(bytes: number): void {
-    this.#builtBytes += bytes;
-    if (bytes > 0 && this.#builtBytes > LITTLE_BYTES) this.answerHeld();
+  /** So much more is built up, or less: what a peer does not read is bounded together with what is written. */
+  built(isAnswer: boolean, bytes: number): void {
+    const { account } = this;
+    if (!isAnswer) {
+      account.posts += bytes;
+      return;
+    }
+    account.answers += bytes;
+    if (bytes > 0 && account.answers > LITTLE_BYTES) this.answerHeld();
   }
 
+  /** An answer waits for the send turn. */
   answerHeld(): void {
     this.wireMoved();
-    if (this.#builtBytes + this.wire.bufferedBytes > this.limits.maxSendBufferBytes) this.cut(failure("slow_reader"));
+    const { answers, unsent } = this.account;
+    if (answers + unsent > this.limits.maxSendBufferBytes) this.cut(failure("slow_reader"));
   }
 
   drop(error: HbiError): void {
@@ -267,9 +337,11 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
   }
 
   onDrain(): void {
-    this.wire.onDrain();
-    this.turn.grant();
-    this.pump();
+    this.#guarded(() => {
+      this.wire.onDrain();
+      this.turn.grant();
+      this.pump();
+    });
   }
 
   /** A packet outside of any bracket, in its turn. */
@@ -281,12 +353,13 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
       behind: undefined,
       label: "co_send answer",
       granted: () => {
-        this.answerBuilt(-packet.length);
+        this.built(true, -packet.length - ENTRY_COST_BYTES);
         wire.text(packet);
         turn.release(taker);
       },
+      dropped: () => this.built(true, -packet.length - ENTRY_COST_BYTES),
     };
-    this.answerBuilt(packet.length);
+    this.built(true, packet.length + ENTRY_COST_BYTES);
     turn.request(taker);
   }
 
@@ -308,7 +381,7 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
   conversationEnded(): void {
     this.#drain.conversationEnded();
     this.#idle?.touched();
-    if (this.hosting.liveCount === this.hosting.most || this.#ending.hasPeerEnded) this.pump();
+    if (this.#reading.isHeldUp || this.#ending.hasPeerEnded) this.pump();
   }
 
   /** The peer is about to close: it answers what it has, and takes no more. */
@@ -320,12 +393,12 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
    *  after `handlerTimeoutMs` at the most. A peer that speaks the extension is told first, and what it had begun until then is
    *  still landed: nothing is lost on the way. */
   drain(reason?: string): Promise<void> {
-    return this.#drain.begin(reason);
+    return markHandled(this.#drain.begin(reason));
   }
 
   /** Ends the connection: `err` with the reason if there is one, FIN. Resolves when it is closed. */
   disconnect(reason?: string): Promise<void> {
-    return this.#ending.disconnect(reason);
+    return markHandled(this.#ending.disconnect(reason));
   }
 
   /** Ends the connection because of `error`, and tells the peer in one line. */
@@ -334,12 +407,13 @@ export class Connection implements TransportSink, WholeKeeper, ReadHost, WatchHo
   }
 
   onEnd(): void {
-    this.#ending.onEnd();
+    this.#guarded(() => this.#ending.onEnd());
   }
 
   onClose(error?: Error): void {
+    this.#guarded(() => this.#ending.onClose(error));
+    this.account.unsent = 0;
     this.#unsent.leave();
-    this.#ending.onClose(error);
   }
 
   // --- telling -------------------------------------------------------------------------------------------------------

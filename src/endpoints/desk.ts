@@ -1,20 +1,16 @@
 /**
- * Desk: sends the typed calls of one side, through its interceptors, on whatever connection it has at the time.
+ * Desk: makes the typed calls of one side, through its interceptors; a carrier sends them on whatever connection it has at the time.
  */
-import type { Clock } from "../clock.ts";
 import { asHbiError, failure, HbiError } from "../errors.ts";
-import type { Limits } from "../limits.ts";
 import type { Dialect, InstanceWriter } from "../parser/repr.ts";
 import type { Writing } from "../registry/call-text.ts";
-import { isPromise } from "../registry/invoke.ts";
 import type { Method } from "../registry/method.ts";
 import type { Methods } from "../registry/service.ts";
 import { keepFromFailingUnheard, release } from "./body.ts";
 import type { AnyCallOptions, CallDesk, CallOptions, Posted } from "./caller.ts";
-import type { Connection } from "./connection.ts";
-import { type Sending, sendCall, sendPost, timeoutOf } from "./outgoing.ts";
+import { type Carrier, callOf, type Sending, sendCall, sendPost, timeoutOf } from "./outgoing.ts";
 import { buildScript, type ScriptMethods, type ScriptPlan, type ScriptResults } from "./script-builder.ts";
-import { withLanded } from "./waits.ts";
+import { markHandled, withLanded } from "./waits.ts";
 
 /** A call of this side, to interceptors. */
 export interface OutgoingCall {
@@ -30,8 +26,6 @@ export interface OutgoingCall {
 export type OutgoingInterceptor = (call: OutgoingCall, next: () => Promise<unknown>) => Promise<unknown>;
 
 export interface DeskOptions {
-  readonly clock: Clock;
-  readonly limits: Limits;
   /** writes the values of the definition */
   readonly writer: InstanceWriter | undefined;
   /** which words are written: `python` for a peer that knows no `null` */
@@ -41,25 +35,20 @@ export interface DeskOptions {
   readonly retries?: number | undefined;
 }
 
-type Connecting = Connection | Promise<Connection>;
-type Send<T> = (connection: Connection, sending: Sending, writing: Writing) => Promise<T>;
+type Send<T> = (carrier: Carrier, sending: Sending, writing: Writing) => Promise<T>;
 
 export class Desk implements CallDesk {
-  readonly #connectionFor: (options: CallOptions) => Connecting;
-  readonly #options: DeskOptions;
+  readonly #carrier: Carrier;
   readonly #interceptors: readonly OutgoingInterceptor[];
   readonly #retries: number;
   readonly #writing: Writing;
 
-  /** @param connectionFor the present connection, or the next one as soon as it is open */
-  constructor(connectionFor: (options: CallOptions) => Connecting, options: DeskOptions) {
-    this.#connectionFor = connectionFor;
-    this.#options = options;
-    const { interceptors = [], retries = 0, dialect = "json", limits, writer } = options;
+  constructor(carrier: Carrier, { interceptors = [], retries = 0, dialect = "json", writer }: DeskOptions) {
     if (!Number.isSafeInteger(retries) || retries < 0) throw failure("bad_option", "retries is a count");
+    this.#carrier = carrier;
     this.#interceptors = interceptors;
     this.#retries = retries;
-    this.#writing = { dialect, maxDepth: limits.maxDepth, writer };
+    this.#writing = { dialect, maxDepth: carrier.limits.maxDepth, writer };
   }
 
   call(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<unknown> {
@@ -70,29 +59,38 @@ export class Desk implements CallDesk {
     return this.#run("post", { name, method, params, options }, sendPost);
   }
 
-  async script<M extends Methods, const T extends ScriptPlan>(
+  script<M extends Methods, const T extends ScriptPlan>(
     methods: M,
     build: (script: ScriptMethods<M>) => T,
     options: CallOptions,
   ): Promise<ScriptResults<T>> {
+    return markHandled(this.#script(methods, build, options));
+  }
+
+  async #script<M extends Methods, const T extends ScriptPlan>(
+    methods: M,
+    build: (script: ScriptMethods<M>) => T,
+    options: CallOptions,
+  ): Promise<ScriptResults<T>> {
+    const carrier = this.#carrier;
     let isSingle = false;
     const plan = (script: ScriptMethods<M>): T => {
       const built = build(script);
       isSingle = !Array.isArray(built);
       return built;
     };
-    const { code, name, results } = buildScript(methods, plan, this.#writing, this.#options.limits);
+    const { code, name, results } = buildScript(methods, plan, this.#writing, carrier.limits);
     const declared = results.filter((schema) => schema !== undefined);
-    const send = async (connection: Connection, left: CallOptions): Promise<unknown> => {
-      const timeoutMs = timeoutOf(connection, left);
-      const { signal } = left;
+    const run = async (): Promise<unknown> => {
+      const timeoutMs = timeoutOf(carrier, options);
+      const { signal } = options;
       const request = { name, code, results: declared, wantsResults: true, isList: true, timeoutMs, signal };
-      const call = connection.posting.call(request);
+      const call = callOf(carrier, request);
+      carrier.place(call);
       const values = ((await call.promise) as readonly unknown[]).values(); // a list, as asked for
       const all = results.map((schema) => (schema === undefined ? undefined : values.next().value));
       return isSingle ? all[0] : all;
     };
-    const run = () => this.#withConnection(options, send);
     const outgoing: OutgoingCall = { kind: "script", name, params: code, options };
     return (await this.#intercepted(outgoing, run)) as ScriptResults<T>; // validated by the schemas that type them
   }
@@ -100,13 +98,15 @@ export class Desk implements CallDesk {
   #run<T>(kind: "call" | "post", sending: Sending, send: Send<T>): Promise<T> {
     const { name, params, options } = sending;
     const retries = kind === "call" && sending.method.spec.idempotent === true ? this.#retries : 0;
-    const run = () => (retries === 0 ? this.#attempt(sending, send) : this.#retrying(sending, send, retries));
+    const run = (): Promise<T> =>
+      retries === 0 ? this.#attempt(sending, send) : markHandled(this.#retrying(sending, send, retries));
     if (this.#interceptors.length === 0) return run();
     let isBegun = false;
     const begin = (): Promise<T> => {
       isBegun = true;
       return run();
     };
+    keepFromFailingUnheard(options.body);
     const answer = this.#intercepted({ kind, name, params, options }, begin) as Promise<T>; // or what an interceptor makes of it
     answer.catch(() => {
       if (!isBegun) release(options.body);
@@ -114,55 +114,26 @@ export class Desk implements CallDesk {
     return answer;
   }
 
-  /** Asynchronous, so that an interceptor that throws at once rejects the call as any other. */
-  async #intercepted(call: OutgoingCall, run: () => Promise<unknown>, at = 0): Promise<unknown> {
+  /** An interceptor that throws at once rejects the call as any other; one that does not look at what `next` gives it ends nothing. */
+  #intercepted(call: OutgoingCall, run: () => Promise<unknown>, at = 0): Promise<unknown> {
     const interceptor = this.#interceptors[at];
-    if (interceptor === undefined) return run();
-    return interceptor(call, () => this.#intercepted(call, run, at + 1));
+    if (interceptor === undefined) return markHandled(run());
+    const next = (): Promise<unknown> => this.#intercepted(call, run, at + 1);
+    return markHandled((async () => interceptor(call, next))());
   }
 
   #attempt<T>(sending: Sending, send: Send<T>): Promise<T> {
-    return this.#withConnection(sending.options, (connection, options) =>
-      send(connection, options === sending.options ? sending : { ...sending, options }, this.#writing),
-    );
-  }
-
-  #withConnection<T>(
-    options: AnyCallOptions,
-    send: (connection: Connection, options: AnyCallOptions) => Promise<T>,
-  ): Promise<T> {
     try {
-      const connection = this.#connectionFor(options);
-      if (!isPromise(connection)) return send(connection, options);
-      keepFromFailingUnheard(options.body);
-      return this.#whenConnected(connection as Promise<Connection>, options, send);
+      return send(this.#carrier, sending, this.#writing);
     } catch (thrown) {
-      release(options.body);
-      return Promise.reject(asHbiError(thrown));
-    }
-  }
-
-  /** The time that it waits is a part of the call's. */
-  async #whenConnected<T>(
-    connecting: Promise<Connection>,
-    options: AnyCallOptions,
-    send: (connection: Connection, options: AnyCallOptions) => Promise<T>,
-  ): Promise<T> {
-    const { clock, limits } = this.#options;
-    const start = clock.now();
-    try {
-      const connection = await connecting;
-      const leftMs = Math.max((options.timeoutMs ?? limits.callTimeoutMs) - (clock.now() - start), 1);
-      return send(connection, { ...options, timeoutMs: leftMs });
-    } catch (thrown) {
-      release(options.body);
-      throw thrown;
+      release(sending.options.body);
+      return markHandled(Promise.reject(asHbiError(thrown)));
     }
   }
 
   /** All attempts together have the call's own time. */
   async #retrying<T>(sending: Sending, send: Send<T>, retries: number): Promise<T> {
-    const { clock, limits } = this.#options;
+    const { clock, limits } = this.#carrier;
     const { timeoutMs = limits.callTimeoutMs } = sending.options;
     const start = clock.now();
     let mayHaveLanded = false;

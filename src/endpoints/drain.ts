@@ -1,66 +1,106 @@
 /**
- * Drain: a connection that is about to close, on either side, and takes nothing new; what is in flight is answered first.
- * docs/protocol.md, section 6.
+ * Drain: a connection that is about to close, on either side, and takes nothing new; what is in flight is answered first, what has not
+ * begun goes back to where it came from. docs/protocol.md, section 6.
  */
 import { failure } from "../errors.ts";
 import type { BeginGate } from "./begin-gate.ts";
+import type { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
-import { type Ending, NOT_LANDED, type WholeKeeper } from "./ending.ts";
-import type { Wait } from "./waits.ts";
+import { type Ending, NOT_LANDED } from "./ending.ts";
+import type { HoCo } from "./ho-co.ts";
+import { ignore, markHandled, type Wait } from "./waits.ts";
 
 export class Drain {
-  readonly #connection: WholeKeeper;
+  readonly #connection: Connection;
   readonly #ending: Ending;
   readonly #beginGate: BeginGate;
   readonly #onGoAway: ConnectionOptions["onGoAway"];
-  /** this side begins nothing more, but for its handlers that are still at work */
-  #isDraining = false;
+  /** from when this side drains; handlers may heed it */
+  #draining: AbortController | undefined;
+  #course: Promise<void> | undefined;
   /** the peer has said that it takes no more */
   #isPeerGoing = false;
   /** until what is in flight is over */
   #flight: Wait<void> | undefined;
+  /** handlers that have asked for the drain and wait for it, as it would wait for them: until all else is over */
+  #asking: Map<HoCo, Wait<void>> | undefined;
 
-  constructor(connection: WholeKeeper, ending: Ending, beginGate: BeginGate, onGoAway: ConnectionOptions["onGoAway"]) {
+  constructor(connection: Connection, ending: Ending, beginGate: BeginGate, onGoAway: ConnectionOptions["onGoAway"]) {
     this.#connection = connection;
     this.#ending = ending;
     this.#beginGate = beginGate;
     this.#onGoAway = onGoAway;
   }
 
+  /** Aborts when this side begins to drain. */
+  get signal(): AbortSignal {
+    this.#draining ??= new AbortController();
+    if (this.#course !== undefined) this.#draining.abort();
+    return this.#draining.signal;
+  }
+
   /** @throws HbiError unavailable while either side drains: what is not begun has not landed */
   check(): void {
     if (this.#isPeerGoing) throw failure("draining", "the peer is closing", NOT_LANDED);
-    if (this.#isDraining && this.#connection.hosting.liveCount === 0) throw failure("draining", undefined, NOT_LANDED);
+    if (this.#course !== undefined && this.#connection.hosting.liveCount === 0) {
+      throw failure("draining", undefined, NOT_LANDED);
+    }
   }
 
   peerGoesAway(reason: string | undefined): void {
+    if (this.#isPeerGoing) return;
     this.#isPeerGoing = true;
+    this.#connection.posting.turnAway(failure("draining", "the peer is closing", NOT_LANDED));
     this.#onGoAway?.(reason);
   }
 
-  /** Resolves when the connection is closed. */
-  async begin(reason: string | undefined): Promise<void> {
-    const { limits, posting, waits } = this.#connection;
-    this.#isDraining = true;
-    if (this.#ending.state === "open") await posting.sayGoAway(reason);
+  /** Resolves when the connection is closed; to a handler that asks before it waits for anything, when all but itself is over. */
+  begin(reason: string | undefined): Promise<void> {
+    const asking = this.#connection.hosting.co;
+    this.#course ??= markHandled(this.#run(reason));
+    this.#draining?.abort();
+    return asking === undefined ? this.#course : this.#others(asking);
+  }
+
+  async #run(reason: string | undefined): Promise<void> {
+    const { posting } = this.#connection;
+    // A peer that goes itself knows, and what its handlers still begin is landed.
+    if (this.#ending.state === "open" && !this.#isPeerGoing) await posting.sayGoAway(reason);
     this.#beginGate.close();
-    if (this.#ending.isOpen && !this.#isOver) {
-      this.#flight ??= waits.start({ timeoutMs: limits.handlerTimeoutMs });
-      try {
-        await this.#flight.promise;
-      } catch {
-        // too late, or lost: it is closed either way
-      }
+    this.#connection.pump(); // what stands there may be refused now
+    if (this.#ending.isOpen && !this.#isOver(0)) {
+      this.#flight = this.#wait();
+      await this.#flight.promise.catch(ignore); // too late, or lost: it is closed either way
     }
-    await this.#ending.disconnect();
+    await this.#ending.part();
+  }
+
+  #others(asking: HoCo): Promise<void> {
+    this.#asking ??= new Map();
+    const wait = this.#asking.get(asking) ?? this.#wait();
+    this.#asking.set(asking, wait);
+    this.#tellAsking();
+    return markHandled(wait.promise.catch(ignore));
+  }
+
+  #wait(): Wait<void> {
+    const { limits, waits } = this.#connection;
+    return waits.start({ timeoutMs: limits.handlerTimeoutMs });
   }
 
   /** A conversation of either side is over. */
   conversationEnded(): void {
-    if (this.#flight !== undefined && this.#isOver) this.#flight.settle();
+    if (this.#asking !== undefined) this.#tellAsking();
+    if (this.#flight !== undefined && this.#isOver(0)) this.#flight.settle();
   }
 
-  get #isOver(): boolean {
-    return this.#connection.hosting.liveCount === 0 && this.#connection.posting.liveCount === 0;
+  #tellAsking(): void {
+    const waits = this.#asking ?? new Map<HoCo, Wait<void>>();
+    if (this.#isOver(waits.size)) for (const wait of waits.values()) wait.settle();
+  }
+
+  #isOver(others: number): boolean {
+    const { hosting, posting } = this.#connection;
+    return hosting.liveCount <= others && posting.liveCount === 0;
   }
 }

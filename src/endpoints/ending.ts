@@ -7,11 +7,10 @@ import { asHbiError, failure, type HbiError, oneLine } from "../errors.ts";
 import { encodePacket } from "../wire/packet.ts";
 import type { Transport } from "../wire/transport.ts";
 import type { BeginGate } from "./begin-gate.ts";
+import type { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
-import type { HostingEnd } from "./hosting-end.ts";
 import type { IdleWatch } from "./idle-watch.ts";
-import type { Keeper } from "./keeper.ts";
-import type { PostingEnd } from "./posting-end.ts";
+import type { Keepalive } from "./keepalive.ts";
 import type { ReadTurn } from "./read-turn.ts";
 import { ignore } from "./waits.ts";
 
@@ -23,40 +22,42 @@ const PEER_CLOSED = "the peer closed without a reason";
 
 type State = "starting" | "open" | "closing" | "closed";
 
-/** The connection that ends, with both of its ends. */
-export interface WholeKeeper extends Keeper {
-  readonly posting: PostingEnd;
-  readonly hosting: HostingEnd;
+/** What looks at the connection while it is open. */
+interface Watches {
+  readonly idle: IdleWatch | undefined;
+  readonly keepalive: Keepalive | undefined;
 }
 
 export class Ending {
   readonly closed: Promise<HbiError | undefined>;
-  readonly #connection: WholeKeeper;
+  readonly #connection: Connection;
   readonly #transport: Transport;
   readonly #reading: ReadTurn;
   readonly #beginGate: BeginGate;
-  readonly #idle: IdleWatch | undefined;
+  readonly #watches: Watches;
   #onLost: ConnectionOptions["onLost"];
   #resolveClosed: (reason: HbiError | undefined) => void = ignore;
   #state: State = "starting";
   #hasPeerEnded = false;
   #reason: HbiError | undefined;
   #discardedBytes = 0;
+  /** whether the peer has as long as it needs to take what was written */
+  #isPatient = false;
   #timer: Timer | undefined;
 
   constructor(
-    connection: WholeKeeper,
+    connection: Connection,
     transport: Transport,
     reading: ReadTurn,
     beginGate: BeginGate,
-    idle: IdleWatch | undefined,
+    watches: Watches,
     onLost: ConnectionOptions["onLost"],
   ) {
     this.#connection = connection;
     this.#transport = transport;
     this.#reading = reading;
     this.#beginGate = beginGate;
-    this.#idle = idle;
+    this.#watches = watches;
     this.#onLost = onLost;
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
@@ -98,7 +99,7 @@ export class Ending {
     if (this.#hasPeerEnded) return;
     this.#hasPeerEnded = true;
     this.#connection.pump();
-    // What it has said may not be taken yet, but it answers nothing new: whoever calls had better go elsewhere.
+    // What it has said may not be taken yet, but it answers nothing new: new calls should use another connection.
     if (this.isOpen && this.#onLost !== undefined) this.#connection.peerGoesAway(undefined);
   }
 
@@ -117,7 +118,7 @@ export class Ending {
     }
     this.#tellLost(undefined);
     posting.loseAll(error);
-    if (hosting.liveCount === 0 && turn.isIdle) this.end(undefined);
+    if (hosting.liveCount === 0 && turn.isIdle) void this.part();
   }
 
   // --- by this side --------------------------------------------------------------------------------------------------
@@ -125,6 +126,13 @@ export class Ending {
   async disconnect(reason?: string): Promise<void> {
     const words = reason === undefined ? "" : oneLine(reason);
     this.end(undefined, failure("disconnected", words === "" ? "by this side" : words), words);
+    await this.closed;
+  }
+
+  /** In peace: nothing is in flight any more. What was written may take as long as the peer goes on taking it. */
+  async part(): Promise<void> {
+    this.#isPatient = true;
+    this.end(undefined, failure("disconnected", "by this side"));
     await this.closed;
   }
 
@@ -150,21 +158,33 @@ export class Ending {
    *  @param words the last ones, to the peer */
   end(reason: HbiError | undefined, told = reason ?? failure("disconnected"), words = ""): void {
     if (!this.isOpen) return;
-    const { clock, limits, wire } = this.#connection;
+    const { limits, wire } = this.#connection;
     this.#state = "closing"; // before anything is said: it may be too much for the wire, which then cuts
     this.#reason = reason;
     this.#stop();
     this.#say(words);
     wire.end();
     this.#loseAll(told);
-    const lingerMs = reason === undefined ? limits.closeTimeoutMs : LINGER_MS;
-    this.#timer = clock.after(lingerMs, () => this.#transport.destroy());
+    this.#destroyAfter(reason === undefined ? limits.closeTimeoutMs : LINGER_MS);
+  }
+
+  #destroyAfter(ms: number): void {
+    const { clock, limits, wire } = this.#connection;
+    this.#timer = clock.after(ms, () => {
+      // What the platform has taken it may still be sending, and a socket that is destroyed may take it along.
+      const leftMs = this.#isPatient ? wire.progressMs + limits.closeTimeoutMs - clock.now() : 0;
+      const lingerMs = this.#isPatient ? Math.max(leftMs, Math.min(wire.transitMs, limits.closeTimeoutMs)) : 0;
+      if (lingerMs > 0) this.#destroyAfter(lingerMs);
+      else this.#transport.destroy();
+    });
   }
 
   /** What still comes while it closes. */
   discard(bytes: number): void {
     this.#discardedBytes += bytes;
-    if (this.#discardedBytes > LINGER_BYTES) this.#transport.destroy();
+    if (this.#discardedBytes <= LINGER_BYTES || this.#isPatient) return;
+    if (this.#connection.wire.bufferedBytes === 0) this.#transport.destroy();
+    else this.#transport.pause(); // its last words have not left
   }
 
   /** The transport has closed. */
@@ -186,7 +206,8 @@ export class Ending {
   #stop(): void {
     this.#reading.stop();
     this.#beginGate.stop();
-    this.#idle?.stop();
+    this.#watches.idle?.stop();
+    this.#watches.keepalive?.stop();
   }
 
   /** Once, and before the waits are told: who sends again at once must not come here. */
@@ -201,21 +222,30 @@ export class Ending {
   }
 
   #loseAll(error: HbiError): void {
-    const { hosting, posting, turn, waits } = this.#connection;
-    this.#tellLost(this.#reason);
+    const { account, hosting, posting, turn, waits } = this.#connection;
     turn.close();
+    posting.turnAway(error); // to its link, before anything newer gets there
+    this.#tellLost(this.#reason);
     posting.loseAll(error);
     waits.loseAll(error);
     hosting.loseAll(error);
+    account.close();
   }
 
+  /** A hook that does not return keeps nobody from closing. */
   async #cleanup(): Promise<void> {
+    const { clock, env, limits } = this.#connection;
+    let timer: Timer | undefined;
+    const patience = new Promise<void>((_resolve, reject) => {
+      timer = clock.after(limits.closeTimeoutMs, () => reject(failure("handler_timeout", "cleanup")), true);
+    });
     try {
-      await this.#connection.env.runCleanup(this.#reason);
+      await Promise.race([env.runCleanup(this.#reason), patience]);
     } catch (thrown) {
       this.#connection.report(asHbiError(thrown), "cleanup");
     }
-    this.#connection.env.detach();
+    timer?.cancel();
+    env.detach();
     this.#resolveClosed(this.#reason);
   }
 }

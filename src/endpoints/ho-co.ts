@@ -10,12 +10,13 @@ import type { HostingEnv } from "../registry/hosting-env.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { PacketReader } from "../wire/packet-reader.ts";
 import type { Schema, SchemaOutput } from "./co-receiver.ts";
+import type { Connection } from "./connection.ts";
+import type { BracketReader } from "./conversation.ts";
 import { HoCourse } from "./ho-course.ts";
-import type { BracketReader, Keeper } from "./keeper.ts";
 import type { Buffers, RawIntake } from "./raw-intake.ts";
 import type { HoStage } from "./stages.ts";
 import type { Token } from "./token.ts";
-import { rawOptions, unguarded, type WaitOptions } from "./waits.ts";
+import { markHandled, rawOptions, type WaitOptions } from "./waits.ts";
 
 export class HoCo implements BracketReader, Chained {
   chain: unknown;
@@ -24,7 +25,7 @@ export class HoCo implements BracketReader, Chained {
   readonly intake: RawIntake;
   readonly #course: HoCourse;
 
-  constructor(connection: Keeper, env: HostingEnv, token: Token) {
+  constructor(connection: Connection, env: HostingEnv, token: Token) {
     this.#course = new HoCourse(this, connection, env, token);
     this.intake = this.#course.intake;
   }
@@ -76,12 +77,12 @@ export class HoCo implements BracketReader, Chained {
   /** Receives an object that the peer sent by `sendObj`; without a schema it is `unknown`.
    *  @throws HbiError failed_precondition when the peer sends something else, invalid_argument when it is refused */
   recvObj<S extends Schema | undefined = undefined>(schema?: S, options: WaitOptions = {}): Promise<SchemaOutput<S>> {
-    return this.#course.object(schema as S, options);
+    return markHandled(this.#course.object(schema as S, options));
   }
 
   /** `recvObj` with the value constructors of `env`. */
   recvObjIn<S extends Schema>(env: HostingEnv, schema: S, options: WaitOptions = {}): Promise<SchemaOutput<S>> {
-    return this.#course.object(schema, options, env);
+    return markHandled(this.#course.object(schema, options, env));
   }
 
   /** Fills one buffer, or each of an iterable in turn, with the raw bytes that the peer sent by `sendData`.
@@ -89,7 +90,7 @@ export class HoCo implements BracketReader, Chained {
    *  Within the length that the method declares; a method with `body: "manual"` says it by what it asks for.
    *  @throws HbiError out_of_range beyond the declared length, unavailable */
   recvData(into: Buffers, options: WaitOptions = {}): Promise<void> {
-    return this.#course.receiver.data(into, this.#course.isManual, rawOptions(options));
+    return markHandled(this.#course.receiver.data(into, this.#course.isManual, rawOptions(options)));
   }
 
   /** The next `byteLength` raw bytes as they arrive, in the wire's own chunks and without a copy; by default the rest of
@@ -106,7 +107,7 @@ export class HoCo implements BracketReader, Chained {
   /** Waits until the peer has sent everything of the conversation; from then on the wire serves others. Not needed: it
    *  happens by itself when the script has its data. */
   finishRecv(options: WaitOptions = {}): Promise<void> {
-    return this.#course.finishRecv(options);
+    return markHandled(this.#course.finishRecv(options));
   }
 
   // --- sending -------------------------------------------------------------------------------------------------------
@@ -114,32 +115,42 @@ export class HoCo implements BracketReader, Chained {
   /** Sends code, landed by the poster for its effects. Small sends are kept together until the handler has returned;
    *  `startSend` first sends them as they come. */
   sendCode(code: string | Script, options: WaitOptions = {}): Promise<void> {
-    return unguarded(this.#course.sender.send("", code, options));
+    return markHandled(this.#course.sender.send("", code, options));
   }
 
   /** Sends an object, for the poster's `recvObj`. It is code that yields a value: `repr(value)`. */
   sendObj(code: string | Script, options: WaitOptions = {}): Promise<void> {
-    return unguarded(this.#course.sender.send("co_recv", code, options));
+    return markHandled(this.#course.sender.send("co_recv", code, options));
   }
 
   /** Sends raw data: one buffer, or all of a sync or async iterable. A buffer may be changed when the promise resolved,
    *  or when the next one of the iterable is asked for. */
   sendData(buffers: Buffers, options: WaitOptions = {}): Promise<void> {
-    return unguarded(this.#course.sender.data(buffers, options));
+    return markHandled(this.#course.sender.data(buffers, options));
   }
 
   /** Takes the send turn: what is sent goes out at once, and nobody else sends on this connection until the handler has
    *  returned. A handler that waits for an answer on the same connection meanwhile blocks itself. */
   startSend(options: WaitOptions = {}): Promise<void> {
-    return this.#course.startSend(options);
+    return markHandled(this.#course.startSend(options));
   }
 
   /** Ends the answer now, while the handler goes on without the conversation. */
   close(options: WaitOptions = {}): Promise<void> {
-    return unguarded(this.#course.close(options));
+    return markHandled(this.#course.close(options));
   }
 
   // --- called by the connection and its hosting end ------------------------------------------------------------------
+
+  /** Of the script that waits for a place. */
+  get storedBytes(): number {
+    return this.#course.storedBytes;
+  }
+
+  /** There is a place for the script that waits. */
+  landStored(): void {
+    this.#course.landStored();
+  }
 
   get wantsRaw(): boolean {
     return this.intake.wantsBytes;

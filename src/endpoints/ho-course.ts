@@ -3,27 +3,28 @@
  * deadline, a failure ends it alone or with the connection. docs/protocol.md, "the host".
  */
 import type { Timer } from "../clock.ts";
-import { failure, type HbiError } from "../errors.ts";
+import { failure, HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { repr } from "../parser/repr.ts";
 import type { HostingEnv } from "../registry/hosting-env.ts";
 import { encodePacket, type Packet } from "../wire/packet.ts";
 import { CoReceiver, type Receiving, type Schema, type SchemaOutput } from "./co-receiver.ts";
+import type { Connection } from "./connection.ts";
+import type { HoCo } from "./ho-co.ts";
 import { HoScripts, type Hosting } from "./ho-scripts.ts";
 import { type Answering, HoSender } from "./ho-sender.ts";
-import type { BracketReader, Keeper } from "./keeper.ts";
 import { RawIntake } from "./raw-intake.ts";
 import { HO_STAGES, type HoEvent, type HoStage, nextStage } from "./stages.ts";
 import type { Token } from "./token.ts";
 import type { Wait, WaitOptions } from "./waits.ts";
 
 export class HoCourse implements Hosting, Answering, Receiving {
-  readonly co: BracketReader;
+  readonly co: HoCo;
   readonly token: Token;
   readonly intake: RawIntake;
   readonly sender: HoSender;
   env: HostingEnv;
-  readonly #connection: Keeper;
+  readonly #connection: Connection;
   readonly #scripts: HoScripts;
   readonly #beganAt: number;
   #landedAt: number;
@@ -36,13 +37,13 @@ export class HoCourse implements Hosting, Answering, Receiving {
   #isReleased = false;
 
   /** @param co what handlers are given, and the connection reads by */
-  constructor(co: BracketReader, connection: Keeper, env: HostingEnv, token: Token) {
+  constructor(co: HoCo, connection: Connection, env: HostingEnv, token: Token) {
     this.co = co;
     this.token = token;
     this.env = env;
     this.#connection = connection;
-    this.intake = new RawIntake(connection.limits.maxBufferedBytes);
-    this.#beganAt = connection.readMs;
+    this.intake = new RawIntake(connection.limits.maxBufferedBytes, connection.account);
+    this.#beganAt = connection.arrivedMs;
     this.#landedAt = this.#beganAt;
     this.sender = new HoSender(connection, this, token);
     this.#scripts = new HoScripts(connection, this, token);
@@ -125,21 +126,23 @@ export class HoCourse implements Hosting, Answering, Receiving {
     const { landing } = this.#scripts;
     if (this.#failure !== undefined || landing?.isRunning !== true) return true;
     if (this.#receiver?.isWaitingForObject === true || this.#endWait !== undefined) return true;
-    return !landing.hidesNextPacket && this.receiver.hasRoom;
+    const isCertain = this.intake.unannouncedBytes !== undefined || !landing.hidesNextPacket;
+    return isCertain && this.#receiver?.hasRoom !== false;
   }
 
   /** False: not now, ask again when the running script has ended. */
   onPacket({ directive, text }: Packet): boolean {
+    if (this.intake.pendingBytes > 0) throw failure("position_lost"); // these bytes are no packet
     switch (directive) {
       case "":
       case "co_send":
-        if (this.#scripts.isHeldBack(text)) return false;
         if (this.#failure !== undefined) {
           this.#scripts.skip(text);
           this.#checkDrain();
-        } else if (this.#scripts.isRunning) return this.#holdScript();
-        else this.#land(text, directive === "co_send");
-        return true;
+          return true;
+        }
+        if (this.#scripts.isRunning) return this.#holdScript();
+        return this.#take(text, directive === "co_send");
       case "co_recv":
         if (this.#failure !== undefined) return true;
         if (!this.#scripts.isRunning) throw failure("bad_state", "an object that no script receives");
@@ -154,9 +157,21 @@ export class HoCourse implements Hosting, Answering, Receiving {
     }
   }
 
-  #land(text: string, wantsValue: boolean): void {
-    this.#scripts.land(text, wantsValue);
+  #take(text: string, wantsValue: boolean): boolean {
+    const isTaken = this.#scripts.take(text, wantsValue);
     if (this.#scripts.isRunning) this.#startTimer();
+    return isTaken;
+  }
+
+  get storedBytes(): number {
+    return this.#scripts.storedBytes;
+  }
+
+  /** There is a place for the script that has waited. */
+  landStored(): void {
+    this.#scripts.landStored();
+    if (this.#scripts.isRunning) this.#startTimer();
+    else this.#finish();
   }
 
   #holdScript(): boolean {
@@ -174,7 +189,7 @@ export class HoCourse implements Hosting, Answering, Receiving {
     this.#receiver?.failObjects("no_answer");
     this.#endWait?.settle();
     this.#endWait = undefined;
-    if (!this.#scripts.isRunning || this.#failure !== undefined) this.#finish();
+    if (this.#failure !== undefined || !(this.#scripts.isRunning || this.#scripts.isWaiting)) this.#finish();
   }
 
   // --- landing: called by Landing ------------------------------------------------------------------------------------
@@ -188,7 +203,7 @@ export class HoCourse implements Hosting, Answering, Receiving {
   }
 
   leave(outer: unknown): void {
-    this.#connection.hosting.leave(outer as BracketReader | undefined); // as given by `enter`
+    this.#connection.hosting.leave(outer as HoCo | undefined); // as given by `enter`
   }
 
   stepLanded(result: unknown, isDeclared: boolean): void {
@@ -203,17 +218,29 @@ export class HoCourse implements Hosting, Answering, Receiving {
   landed(value: unknown): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.intake.settle();
+    if (!this.#checkDrain()) return;
     if (this.#scripts.wantsValue) this.#answer(value);
     if (this.#stage === "recv") this.#connection.pump();
     else this.#finish();
   }
 
   landingFailed(error: HbiError, rawBytes: number | undefined): void {
-    this.#fail(error, rawBytes, this.#scripts.landing?.answersObject ?? false);
+    // Of a service behind this one: the poster would take it as said of this connection, and send the call again.
+    const told = error.reason === "draining" ? new HbiError(error.code, error.message, error.details) : error;
+    this.#fail(error, rawBytes, this.#scripts.landing?.answersObject ?? false, told);
+  }
+
+  /** The poster has given up: nothing runs for it any more. */
+  get isLate(): boolean {
+    const { deadlineMs } = this.token;
+    return deadlineMs !== undefined && this.#connection.clock.now() >= this.#beganAt + deadlineMs;
   }
 
   refused(error: HbiError, rawBytes: number | undefined, answersObject: boolean): void {
-    this.#fail(error, rawBytes, answersObject);
+    const excess = this.#connection.budgets.refused(error);
+    if (excess === undefined) this.#fail(error, rawBytes, answersObject);
+    else this.#connection.cut(excess);
   }
 
   #answer(value: unknown): void {
@@ -263,17 +290,18 @@ export class HoCourse implements Hosting, Answering, Receiving {
   }
 
   /** Ends the conversation if its position in the bytes is certain and the peer can be told, else the connection.
-   *  @param planned the raw bytes behind what is unread of the present call; undefined when no plan tells */
-  #fail(error: HbiError, planned: number | undefined, answersObject: boolean): void {
+   *  @param planned the raw bytes behind what is unread of the present call; undefined when no plan tells
+   *  @param told what the peer is told */
+  #fail(error: HbiError, planned: number | undefined, answersObject: boolean, told = error): void {
     if (this.#failure !== undefined) return;
     this.#connection.report(error, `conversation ${this.token.seq}`);
-    const excess = this.#connection.budgets.failed(error, this.env.isLobby);
+    const excess = this.env.isLobby ? this.#connection.budgets.strangerFailed() : undefined;
     if (excess !== undefined) {
       this.#connection.cut(excess);
       return;
     }
     if (this.#stage === "closed") return; // by the handler: nobody but the operator can be told
-    const rest = this.#stage === "recv" ? this.#scripts.restOfRawData(planned) : 0;
+    const rest = this.#stage === "recv" ? (this.intake.unannouncedBytes ?? planned) : 0;
     const isTold = this.token.isExtended || answersObject;
     if (rest === undefined || !isTold || this.sender.isMidAnswer) {
       this.#connection.cut(error);
@@ -283,7 +311,7 @@ export class HoCourse implements Hosting, Answering, Receiving {
     this.#giveUp(error);
     this.intake.discard(rest);
     if (!this.#checkDrain()) return;
-    this.sender.answerWith(error);
+    this.sender.answerWith(told);
     if (this.#stage === "recv") this.#connection.pump();
     else this.#finish();
   }
@@ -291,6 +319,7 @@ export class HoCourse implements Hosting, Answering, Receiving {
   /** Whoever waits in this conversation is told; what the handler still does is ignored. */
   #giveUp(error: HbiError): void {
     this.#scripts.landing?.abandon();
+    this.#scripts.forgetStored();
     this.#timer?.cancel();
     this.#receiver?.fail(error);
     this.#endWait?.fail(error);
@@ -299,9 +328,18 @@ export class HoCourse implements Hosting, Answering, Receiving {
   }
 
   #checkDrain(): boolean {
-    if (this.intake.pendingBytes <= (this.env.isLobby ? 0 : this.limits.maxDrainBytes)) return true;
+    if (this.intake.skippedBytes <= this.#maxDrainBytes) return true;
     this.#connection.cut(failure("drain_too_big"));
     return false;
+  }
+
+  get #maxDrainBytes(): number {
+    if (this.env.isLobby) return 0;
+    const { maxBodyBytes, maxDrainBytes } = this.limits;
+    const reason = this.#failure?.reason;
+    // A peer that did nothing wrong is not cut for the size of what it sends.
+    const isOurs = reason === "overloaded" || reason === "draining" || reason === "handler_timeout";
+    return isOurs ? Math.max(maxBodyBytes, maxDrainBytes) : maxDrainBytes;
   }
 
   // --- ending --------------------------------------------------------------------------------------------------------
@@ -319,6 +357,7 @@ export class HoCourse implements Hosting, Answering, Receiving {
     if (this.#stage !== "closed") this.#go("lost");
     this.#failure ??= error;
     this.#giveUp(error);
+    this.intake.drop();
     this.sender.withdraw(error);
     this.#release();
   }
@@ -331,7 +370,9 @@ export class HoCourse implements Hosting, Answering, Receiving {
     if (this.#isReleased || this.#stage !== "closed" || !this.sender.isClosed) return;
     if (this.#scripts.isRunning) return;
     this.#isReleased = true;
-    this.#connection.hosting.ended(this.co, this.#scripts.hasPlace);
+    this.intake.drop();
+    this.#receiver?.drop();
+    this.#connection.hosting.ended(this.co, this.#scripts.placeBytes);
   }
 
   #go(event: HoEvent): void {

@@ -1,34 +1,48 @@
 /**
- * HoScripts: the scripts that arrive in a hosted conversation: when the first may begin, what each plans, held against what the
- * token promises about raw data, and how much of that is to be skipped when one fails. docs/protocol.md, "the conversation token".
+ * HoScripts: the scripts that arrive in a hosted conversation: whether one may run now, must wait for a place or is refused; what it
+ * plans, held against what the token promises about raw data; how much of that is skipped when it fails.
+ * docs/protocol.md, "the conversation token".
  */
 import { asHbiError, failure, type HbiError } from "../errors.ts";
-import type { Limits } from "../limits.ts";
 import { parseScript } from "../parser/parse.ts";
+import type { Tree } from "../parser/tree.ts";
 import type { HostingEnv } from "../registry/hosting-env.ts";
-import { type Plan, planScript } from "../registry/plan.ts";
+import { callCount, type Plan, planScript } from "../registry/plan.ts";
+import { ENTRY_COST_BYTES } from "./account.ts";
 import { isUrgent } from "./builtin-names.ts";
-import type { Keeper } from "./keeper.ts";
+import type { Connection } from "./connection.ts";
+import type { HoCo } from "./ho-co.ts";
 import { Landing, type LandingHost } from "./landing.ts";
-import type { Token } from "./token.ts";
+import { promisedBytes, type Token } from "./token.ts";
 
 /** The conversation that lands them. */
 export interface Hosting extends LandingHost {
+  readonly co: HoCo;
   readonly env: HostingEnv;
+  /** The poster has given up. */
+  readonly isLate: boolean;
   /** Nothing of a script has run. */
   refused(error: HbiError, rawBytes: number | undefined, answersObject: boolean): void;
 }
 
+/** A script that waits for a place. */
+interface Stored {
+  readonly text: string;
+  readonly wantsValue: boolean;
+}
+
 export class HoScripts {
-  readonly #connection: Keeper;
+  readonly #connection: Connection;
   readonly #course: Hosting;
   readonly #token: Token;
   #count = 0;
   #landing: Landing | undefined;
   #wantsValue = false;
-  #hasPlace = false;
+  /** of the place that it has among all conversations; undefined: it has none */
+  #placeBytes: number | undefined;
+  #stored: Stored | undefined;
 
-  constructor(connection: Keeper, course: Hosting, token: Token) {
+  constructor(connection: Connection, course: Hosting, token: Token) {
     this.#connection = connection;
     this.#course = course;
     this.#token = token;
@@ -43,31 +57,108 @@ export class HoScripts {
     return this.#landing?.isRunning === true;
   }
 
+  /** Whether a script of it waits for a place. */
+  get isWaiting(): boolean {
+    return this.#stored !== undefined;
+  }
+
   /** Whether its value goes back as an object: it came as co_send. */
   get wantsValue(): boolean {
     return this.#wantsValue;
   }
 
-  /** Whether the conversation has a place among all of the process. */
-  get hasPlace(): boolean {
-    return this.#hasPlace;
+  /** A script has come: runs it, keeps it until there is a place, or refuses it. False: not now, the same one again later. */
+  take(text: string, wantsValue: boolean): boolean {
+    if (text === "") return true;
+    if (this.#stored !== undefined) return false;
+    if (this.#count > 0 && !this.#connection.mayCall()) return false;
+    const bytes = text.length + ENTRY_COST_BYTES;
+    const refusal = this.#connection.refusalOf(this.#token);
+    const isRefused = refusal !== undefined && !isUrgent(text);
+    if (!isRefused && (this.#hasPlace(bytes) || isUrgent(text))) {
+      this.#land(text, wantsValue);
+      return true;
+    }
+    const promised = promisedBytes(this.#token);
+    if (this.#count > 0 || promised === undefined) return false; // nobody knows what stands behind it
+    if (refusal === undefined) return this.#store(text, wantsValue, bytes, promised);
+    this.#refuseUnseen(refusal);
+    return true;
   }
 
-  /** Begun beyond `maxInFlight`, or what the process takes, so that a cancellation gets through: anything else waits for a place. */
-  isHeldBack(code: string): boolean {
-    if (this.#count > 0) return false;
+  /** One place for all scripts of the conversation, from the first that needs one on. */
+  #hasPlace(bytes: number): boolean {
     const { hosting } = this.#connection;
-    this.#hasPlace ||= !hosting.isOverfull && hosting.enterProcess();
-    return !this.#hasPlace && !isUrgent(code);
+    if (this.#placeBytes === undefined) {
+      if (!hosting.takePlace(this.#course.co, bytes)) return false;
+    } else hosting.resizePlace(bytes - this.#placeBytes);
+    this.#placeBytes = bytes;
+    return true;
   }
 
-  land(text: string, wantsValue: boolean): void {
-    if (text === "") return;
+  /** It is read and not looked at, so that what stands behind it can be read: an answer that handlers wait for. */
+  #store(text: string, wantsValue: boolean, bytes: number, promised: number): boolean {
+    const { hosting, limits } = this.#connection;
+    if (!hosting.mustReadOn) return false;
+    if (!hosting.mayWait(bytes + promised)) {
+      this.#refuseUnseen(failure("overloaded", `at most ${limits.maxHostedWaiting} wait`));
+      return true;
+    }
+    this.#stored = { text, wantsValue };
+    this.#course.intake.promise(promised);
+    hosting.wait(this.#course.co, bytes + promised);
+    return true;
+  }
+
+  /** There is a place for the one that has waited. */
+  landStored(): void {
+    const stored = this.#stored;
+    if (stored === undefined) return;
+    this.#placeBytes = this.storedBytes;
+    this.#stored = undefined;
+    this.#land(stored.text, stored.wantsValue);
+  }
+
+  /** Of the script that waits for a place. */
+  get storedBytes(): number {
+    return this.#stored === undefined ? 0 : this.#stored.text.length + ENTRY_COST_BYTES;
+  }
+
+  /** The conversation is given up: nothing of it waits any more. */
+  forgetStored(): void {
+    if (this.#stored === undefined) return;
+    this.#stored = undefined;
+    this.#connection.hosting.waitsNoMore(this.#course.co);
+  }
+
+  /** Its place, to be given back; undefined: it has none. */
+  get placeBytes(): number | undefined {
+    return this.#placeBytes;
+  }
+
+  /** The script has not been looked at, and nothing of it runs. */
+  #refuseUnseen(error: HbiError): void {
+    this.#promise();
+    this.#count += 1;
+    this.#course.refused(error, undefined, false);
+  }
+
+  /** What the token says about raw data holds from the first script on. */
+  #promise(): void {
+    const promised = promisedBytes(this.#token);
+    if (this.#count > 0 || promised === undefined || this.#course.intake.unannouncedBytes !== undefined) return;
+    this.#course.intake.promise(promised);
+  }
+
+  #land(text: string, wantsValue: boolean): void {
+    this.#promise();
     this.#count += 1;
     this.#wantsValue = wantsValue;
     let plan: Plan;
     try {
-      plan = checked(planOf(text, this.#course.env, this.#connection.limits), this.#token, this.#count === 1);
+      const tree = parseScript(text, this.#connection.limits);
+      this.#charge(tree);
+      plan = this.#checked(planScript(tree, this.#course.env, this.#connection.limits));
     } catch (thrown) {
       this.#course.refused(asHbiError(thrown), undefined, false);
       return;
@@ -80,42 +171,34 @@ export class HoScripts {
     this.#landing.start();
   }
 
+  /** The conversation has been counted as one call. */
+  #charge(tree: Tree): void {
+    const { budgets, limits } = this.#connection;
+    if (limits.callsPerSecond === Number.POSITIVE_INFINITY) return;
+    budgets.called(this.#count === 1 ? Math.max(callCount(tree) - 1, 0) : callCount(tree));
+  }
+
+  /** What the token promises about raw data must agree with what the script plans, where it can plan it. */
+  #checked(plan: Plan): Plan {
+    if (plan.refusal !== undefined) return plan;
+    if (this.#course.isLate) return { ...plan, refusal: failure("handler_timeout") };
+    const left = this.#course.intake.unannouncedBytes;
+    if (left === undefined || plan.rawBytes === undefined || plan.rawBytes === left) return plan;
+    return { ...plan, refusal: failure("body_mismatch") };
+  }
+
   /** A script behind a failed one is not landed, but its raw data has to be found. */
   skip(text: string): void {
     const { env, intake } = this.#course;
-    if (text === "" || promisedBytes(this.#token) !== undefined || !env.takesRawData) return;
+    if (text === "" || intake.unannouncedBytes !== undefined) return;
     let rawBytes: number | undefined;
     try {
-      rawBytes = planOf(text, env, this.#connection.limits).rawBytes;
+      const { limits } = this.#connection;
+      rawBytes = planScript(parseScript(text, limits), env, limits).rawBytes;
     } catch (thrown) {
       this.#connection.report(asHbiError(thrown), `conversation ${this.#token.seq}`);
     }
     if (rawBytes === undefined) throw failure("position_lost");
     intake.discard(rawBytes);
   }
-
-  /** The raw bytes to skip after a failure, beside what is unread of the present call; undefined: nobody knows.
-   *  @param planned those of the scripts that have been planned */
-  restOfRawData(planned: number | undefined): number | undefined {
-    const { intake, env } = this.#course;
-    const promised = promisedBytes(this.#token);
-    if (promised !== undefined) return Math.max(promised - intake.takenBytes - intake.pendingBytes, 0);
-    return env.takesRawData ? planned : 0;
-  }
-}
-
-function planOf(text: string, env: HostingEnv, limits: Limits): Plan {
-  return planScript(parseScript(text, limits), env, limits);
-}
-
-/** What the token promises about raw data must agree with what the script plans. */
-function checked(plan: Plan, token: Token, isFirst: boolean): Plan {
-  const promised = promisedBytes(token);
-  if (promised === undefined || plan.rawBytes === undefined || plan.refusal !== undefined) return plan;
-  if (plan.rawBytes === promised && (token.hasNoRawData || isFirst)) return plan;
-  return { ...plan, refusal: failure("body_mismatch") };
-}
-
-function promisedBytes({ hasNoRawData, rawBytes }: Token): number | undefined {
-  return hasNoRawData ? 0 : rawBytes;
 }

@@ -8,10 +8,10 @@ import { errorText } from "../registry/error-value.ts";
 import { encodePacket } from "../wire/packet.ts";
 import { Bracket, type BracketOwner } from "./bracket.ts";
 import { packetOf, sendBuffers, settled } from "./co-sender.ts";
-import type { Keeper } from "./keeper.ts";
+import type { Connection } from "./connection.ts";
 import type { Buffers } from "./raw-intake.ts";
 import type { HoStage } from "./stages.ts";
-import { isSeedStyle, type Token } from "./token.ts";
+import { answerId, isSeedStyle, type Token } from "./token.ts";
 import type { WaitOptions } from "./waits.ts";
 
 /** The conversation that answers. */
@@ -24,7 +24,7 @@ export interface Answering {
 }
 
 export class HoSender implements BracketOwner {
-  readonly #connection: Keeper;
+  readonly #connection: Connection;
   readonly #course: Answering;
   readonly #token: Token;
   readonly #bracket: Bracket;
@@ -32,12 +32,12 @@ export class HoSender implements BracketOwner {
   #answers = 0;
   #sentRawData = false;
 
-  constructor(connection: Keeper, course: Answering, token: Token) {
+  constructor(connection: Connection, course: Answering, token: Token) {
     this.#connection = connection;
     this.#course = course;
     this.#token = token;
     this.#isSeedStyle = isSeedStyle(token);
-    this.#bracket = new Bracket(connection, this, encodePacket("co_ack_begin", idOf(token)));
+    this.#bracket = new Bracket(connection, this);
     if (this.#isSeedStyle) connection.hosting.queueSeedAnswer(this.#bracket);
   }
 
@@ -50,10 +50,9 @@ export class HoSender implements BracketOwner {
     return this.#bracket.isStarted && this.#sentRawData;
   }
 
-  /** Grows as long as it goes on: what was given to the wire, and what the wire has got rid of. */
+  /** Grows as long as it goes on: what was given to the wire, and what the wire has handed on. */
   get sentBytes(): number {
-    const { wire } = this.#connection;
-    return this.#bracket.rawBytes + wire.writtenBytes - wire.bufferedBytes;
+    return this.#bracket.rawBytes + this.#connection.wire.handedBytes;
   }
 
   async send(directive: "" | "co_recv", code: string | Script, options: WaitOptions): Promise<void> {
@@ -61,14 +60,14 @@ export class HoSender implements BracketOwner {
     this.checkOpen();
     const sent = this.append(packet, options);
     if (this.#course.failure !== undefined) throw this.#course.failure;
-    await settled(sent, this.#connection.waits, options);
+    await settled(sent, this.#connection, options);
   }
 
   async data(buffers: Buffers, options: WaitOptions): Promise<void> {
     this.checkOpen();
     this.#sentRawData = true;
     await this.untilAnswerable(options);
-    await sendBuffers(this.#bracket, this.#connection.waits, buffers, options);
+    await sendBuffers(this.#bracket, this.#connection, buffers, options);
   }
 
   /** Takes the send turn now. */
@@ -113,7 +112,7 @@ export class HoSender implements BracketOwner {
   }
 
   close(): void {
-    this.#bracket.close(encodePacket("co_ack_end", idOf(this.#token)));
+    this.#bracket.close();
   }
 
   withdraw(error: HbiError): void {
@@ -128,6 +127,17 @@ export class HoSender implements BracketOwner {
 
   get label(): string {
     return `answer ${this.#token.seq}`;
+  }
+
+  opening(): string {
+    const { isWhole, rawBytes } = this.#bracket;
+    const id = this.#token.isExtended ? answerId(this.#token, !isWhole || rawBytes > 0) : this.#token.text;
+    return encodePacket("co_ack_begin", id);
+  }
+
+  ending(): string {
+    const { isExtended, seq, text } = this.#token;
+    return encodePacket("co_ack_end", isExtended ? seq : text);
   }
 
   enterTurn(bracket: Bracket): void {
@@ -148,9 +158,4 @@ export class HoSender implements BracketOwner {
     if (this.#isSeedStyle) this.#connection.hosting.seedAnswerClosed(bracket);
     this.#course.answerClosed();
   }
-}
-
-/** The id as this host acknowledges it: the extension's short way, or the reference's. */
-function idOf({ isExtended, seq, text }: Token): string {
-  return isExtended ? seq : text;
 }

@@ -1,30 +1,36 @@
 /**
- * HostingEnd: where conversations of the peer are hosted. docs/protocol.md, "the host".
+ * HostingEnd: where conversations of the peer are hosted: those that are at work, and those that wait for a place.
+ * docs/protocol.md, "the host".
  */
-import { Chain, type Chained } from "../chain.ts";
+import { Chain } from "../chain.ts";
 import type { HbiError } from "../errors.ts";
 import type { Bracket } from "./bracket.ts";
+import type { Connection } from "./connection.ts";
 import { HoCo } from "./ho-co.ts";
-import type { HostingDesk, Keeper } from "./keeper.ts";
-import { type Held, processLoad } from "./process-load.ts";
 import { opaqueToken, TokenReader } from "./token.ts";
 
-export class HostingEnd implements HostingDesk, Held {
-  chain: unknown;
-  before: Chained | undefined;
-  behind: Chained | undefined;
-  placeCount = 0;
-  readonly #connection: Keeper;
+/** A conversation whose script is there and has no place yet. */
+interface Waiting {
+  readonly bytes: number;
+}
+
+export class HostingEnd {
+  readonly #connection: Connection;
   readonly #tokens = new TokenReader();
   /** begun, and the handler or the answer has not ended */
   readonly #live = new Chain<HoCo>();
+  /** those of them that wait for a place, in the order in which they came; text and raw data of each */
+  #waiting: Map<HoCo, Waiting> | undefined;
+  #isAdmitting = false;
+  /** whether the peer has introduced itself, which is no call */
+  #isIntroduced = false;
   /** answers to seed-era posters, which must come in the order of the questions */
   #seedAnswers: readonly Bracket[] = NONE;
   /** those of them that have something to say */
   #seedEntering: Set<Bracket> | undefined;
   #co: HoCo | undefined;
 
-  constructor(connection: Keeper) {
+  constructor(connection: Connection) {
     this.#connection = connection;
   }
 
@@ -58,31 +64,81 @@ export class HostingEnd implements HostingDesk, Held {
     return this.#connection.disconnect(reason);
   }
 
-  /** One more than `maxInFlight` has begun, as the library's own messages must get through: its script is looked at. */
-  get isOverfull(): boolean {
-    return this.#live.size > this.most;
-  }
+  // --- places --------------------------------------------------------------------------------------------------------
 
-  /** How many it may host at once: one, for a peer that has yet to authenticate. */
-  get most(): number {
+  /** How many may be at work at once: one, for a peer that has yet to authenticate. */
+  get #most(): number {
     return this.#connection.env.isLobby ? 1 : this.#connection.limits.maxInFlight;
   }
 
-  enterProcess(): boolean {
-    const isIn = processLoad.enter(this, this.#connection.limits.maxProcessInFlight);
-    if (isIn) this.placeCount += 1;
-    return isIn;
+  /** Whether reading must not stop though there is no place: a handler may wait for an answer that stands behind. */
+  get mustReadOn(): boolean {
+    return this.#connection.posting.liveCount > 0;
   }
 
-  placeFree(): void {
-    this.#connection.pump();
+  /** Whether one more may begin. One more than there are places in any case, as the library's own messages must get through: its script
+   *  is looked at. */
+  get mayBegin(): boolean {
+    const { maxHostedWaiting } = this.#connection.limits;
+    return this.#live.size <= this.#most + (this.mustReadOn ? maxHostedWaiting : 0);
   }
+
+  takePlace(co: HoCo, bytes: number): boolean {
+    const isNext = this.#waiting === undefined || this.#waiting.size === 0 || this.#waiting.has(co);
+    return isNext && this.#connection.account.takePlace(bytes, this.#most);
+  }
+
+  resizePlace(bytes: number): void {
+    this.#connection.account.resizePlace(bytes);
+  }
+
+  /** Whether one more may wait for a place, with so many bytes of text and raw data. */
+  mayWait(bytes: number): boolean {
+    const { account, limits } = this.#connection;
+    const count = this.#waiting?.size ?? 0;
+    return (
+      count < limits.maxHostedWaiting && account.waiting + bytes <= limits.maxBufferedBytes && account.mayWait(bytes)
+    );
+  }
+
+  wait(co: HoCo, bytes: number): void {
+    this.#waiting ??= new Map();
+    this.#waiting.set(co, { bytes });
+    this.#connection.account.wait(bytes);
+  }
+
+  waitsNoMore(co: HoCo): void {
+    const waiting = this.#waiting?.get(co);
+    if (waiting === undefined) return;
+    this.#waiting?.delete(co);
+    this.#connection.account.wait(-waiting.bytes);
+  }
+
+  /** There may be places. A loop, not a recursion: what it lets in may have ended by the time it returns. */
+  admit(): void {
+    if (this.#isAdmitting) return;
+    this.#isAdmitting = true;
+    for (;;) {
+      const next = this.#waiting?.keys().next();
+      if (next === undefined || next.done === true || !this.takePlace(next.value, next.value.storedBytes)) break;
+      this.waitsNoMore(next.value);
+      next.value.landStored();
+    }
+    this.#isAdmitting = false;
+  }
+
+  // --- conversations -------------------------------------------------------------------------------------------------
 
   begin(id: string): HoCo {
-    const token = this.#connection.isExtended ? this.#tokens.read(id) : opaqueToken(id);
-    if (token.isExtended) this.#connection.posting.extensionSeen();
-    const co = new HoCo(this.#connection, this.#connection.env, token);
+    const { env, isExtended, posting } = this.#connection;
+    const token = isExtended ? this.#tokens.read(id) : opaqueToken(id);
+    if (token.isExtended) posting.extensionSeen(token);
+    const isHello = token.mostInFlight !== undefined && !this.#isIntroduced;
+    if (isHello) this.#isIntroduced = true;
+    else this.#connection.budgets.called(1);
+    const co = new HoCo(this.#connection, env, token);
     this.#live.add(co);
+    this.#connection.account.hosted += 1;
     return co;
   }
 
@@ -98,35 +154,24 @@ export class HostingEnd implements HostingDesk, Held {
 
   /** The peer waits no more for the answer to one of its conversations. */
   cancel(seq: string): void {
-    const excess = this.#connection.budgets.cancelled();
-    if (excess !== undefined) {
-      this.#connection.cut(excess);
-      return;
-    }
-    for (const co of this.#live.toArray()) if (co.coSeq === seq) co.cancel(); // at most `maxInFlight`
-  }
-
-  /** The peer asks whether this side is there. */
-  pinged(): void {
-    const excess = this.#connection.budgets.pinged();
-    if (excess !== undefined) this.#connection.cut(excess);
+    for (const co of this.#live.toArray()) if (co.coSeq === seq) co.cancel(); // as many as may be in flight
   }
 
   peerGoesAway(reason: string | undefined): void {
     this.#connection.peerGoesAway(reason);
   }
 
-  ended(co: HoCo, hadPlace: boolean): void {
+  /** @param placeBytes of its place; undefined: it had none */
+  ended(co: HoCo, placeBytes: number | undefined): void {
+    const { account } = this.#connection;
     this.#live.remove(co);
-    if (hadPlace) {
-      this.placeCount -= 1;
-      processLoad.leave();
-    }
+    account.hosted -= 1;
+    if (placeBytes !== undefined) account.givePlace(placeBytes);
+    this.admit();
     this.#connection.conversationEnded();
   }
 
   loseAll(error: HbiError): void {
-    processLoad.forget(this);
     for (const co of this.#live.toArray()) co.lose(error);
   }
 

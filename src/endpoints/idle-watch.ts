@@ -1,18 +1,18 @@
 /**
- * IdleWatch: a connection on which nothing came for `idleTimeoutMs`, and nothing is in flight, is closed. One timer, which is not
- * set anew for what comes.
+ * IdleWatch: a connection on which there was no conversation for `idleTimeoutMs` is drained and closed. One timer, which is not set
+ * anew for what happens.
  */
 import type { Timer } from "../clock.ts";
-import type { Keeper } from "./keeper.ts";
+import type { Connection } from "./connection.ts";
 
 const LEAST_MS = 1_000;
 
 export class IdleWatch {
-  readonly #connection: Keeper;
+  readonly #connection: Connection;
   #lastActiveMs = 0;
   #timer: Timer | undefined;
 
-  constructor(connection: Keeper) {
+  constructor(connection: Connection) {
     this.#connection = connection;
   }
 
@@ -21,7 +21,7 @@ export class IdleWatch {
     this.#lookAfter(this.#connection.limits.idleTimeoutMs);
   }
 
-  /** Something came, or a conversation has ended. */
+  /** A conversation has ended. */
   touched(): void {
     this.#lastActiveMs = this.#connection.clock.now();
   }
@@ -37,7 +37,7 @@ export class IdleWatch {
   #look(): void {
     const { clock, hosting, limits, posting } = this.#connection;
     const leftMs = this.#lastActiveMs + limits.idleTimeoutMs - clock.now();
-    if (leftMs <= 0 && hosting.liveCount + posting.liveCount === 0) void this.#connection.disconnect("idle");
+    if (leftMs <= 0 && hosting.liveCount + posting.liveCount === 0) void this.#connection.drain("idle");
     else this.#lookAfter(Math.max(leftMs, LEAST_MS));
   }
 }

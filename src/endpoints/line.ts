@@ -1,16 +1,21 @@
 /**
- * Line: the connection behind a link: dialed, dialed again when it is lost and when the service closes, waited for by calls, ended
- * for good. A conversation never survives a disconnect. docs/services.md.
+ * Line: the connection behind a link: dialed, dialed again when it is lost and when the service closes; where calls wait for it, in the
+ * order in which they were made; ended for good. A conversation never survives a disconnect, but what has not reached the service goes to
+ * the next connection. docs/services.md.
  */
+import { Chain } from "../chain.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { asHbiError, failure, type HbiError } from "../errors.ts";
 import { type Limits, resolveLimits } from "../limits.ts";
 import type { Transport } from "../wire/transport.ts";
 import { type Backoff, backoff, type ReconnectOptions } from "./backoff.ts";
 import { Connection } from "./connection.ts";
-import { type ConnectionOptions, logUnexpected, tell } from "./connection-options.ts";
+import { type ConnectionOptions, heard, logUnexpected, tell } from "./connection-options.ts";
 import type { HostingEnv } from "./hosting-env.ts";
-import { type Wait, type WaitOptions, Waits } from "./waits.ts";
+import type { Carrier } from "./outgoing.ts";
+import type { Home, Parked, PoCall } from "./po-call.ts";
+import type { Streaming } from "./streaming.ts";
+import { ignore, markHandled, type Wait, type WaitOptions, Waits } from "./waits.ts";
 
 /** Connects the bytes; gives up when the signal aborts. */
 export type Dial = (options: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<Transport>;
@@ -34,7 +39,10 @@ export interface LineOwner {
   authenticate(connection: Connection, options: WaitOptions): Promise<void>;
 }
 
-export class Line {
+/** A connection that has lived no longer was of no use. */
+const SHORT_MS = 1_000;
+
+export class Line implements Carrier, Home {
   readonly limits: Limits;
   readonly clock: Clock;
   /** Resolves, and never rejects, when it is over for good; with the reason if it did not end in peace. */
@@ -43,11 +51,16 @@ export class Line {
   readonly #dial: Dial;
   readonly #options: LineOptions;
   readonly #backoff: Backoff | undefined;
-  /** for calls that wait for a connection */
   readonly #waits: Waits;
+  /** calls that wait for a connection, the oldest first */
+  readonly #parked = new Chain<Parked>();
+  #order = 0;
+  /** what waits for a connection and is no call */
   readonly #waiting = new Set<Wait<Connection>>();
   readonly #listeners = new Set<StateListener>();
+  /** gives up dialing: closing, or the caller's signal */
   readonly #abort = new AbortController();
+  readonly #giveUp: AbortSignal;
   #state: LinkState = "connecting";
   #isClosing = false;
   /** dials, one after the other, that came to nothing */
@@ -56,7 +69,7 @@ export class Line {
   #connection: Connection | undefined;
   /** told to go away and not over: their answers still come */
   readonly #retiring = new Set<Connection>();
-  #resolveClosed: (reason: HbiError | undefined) => void = () => undefined;
+  #resolveClosed: (reason: HbiError | undefined) => void = ignore;
 
   constructor(owner: LineOwner, dial: Dial, options: LineOptions) {
     this.#owner = owner;
@@ -66,6 +79,8 @@ export class Line {
     this.clock = options.clock ?? systemClock;
     this.#backoff = options.reconnect === undefined ? undefined : backoff(options.reconnect);
     this.#waits = new Waits(this.clock, this.limits.callTimeoutMs);
+    const { signal } = options;
+    this.#giveUp = signal === undefined ? this.#abort.signal : AbortSignal.any([this.#abort.signal, signal]);
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -87,13 +102,63 @@ export class Line {
     return this.#connection;
   }
 
-  /** The connection for a call: the present one, or the next. @throws HbiError at once when there will be none */
-  connectionFor(options: WaitOptions): Connection | Promise<Connection> {
-    if (this.#connection !== undefined && !this.#isClosing) return this.#connection;
-    if (this.#isClosing || this.#state === "closed") {
-      throw failure("disconnected", "the link is closed", { mayHaveLanded: false });
+  // --- calls ---------------------------------------------------------------------------------------------------------
+
+  readonly home = this;
+
+  nextOrder(): number {
+    this.#order += 1;
+    return this.#order;
+  }
+
+  place(call: PoCall | Streaming): void {
+    const connection = this.#connection;
+    if (connection !== undefined && !this.#isClosing) {
+      connection.posting.place(call);
+      return;
     }
-    if (this.#waiting.size >= this.limits.maxPostedWaiting) throw failure("too_many_waiting");
+    if (this.#isOver) call.lose(this.#overError());
+    else if (this.#parked.size + this.#waiting.size >= this.limits.maxPostedWaiting)
+      call.lose(failure("too_many_waiting"));
+    else this.#park(call);
+  }
+
+  /** A call that has not reached the service comes back, from a connection that takes nothing new. */
+  park(call: Parked): boolean {
+    if (this.#isOver || this.#backoff === undefined) return false;
+    this.#park(call);
+    return true;
+  }
+
+  unpark(call: Parked): void {
+    this.#parked.remove(call);
+  }
+
+  /** Behind those that were made before it. Who comes back is older than most. */
+  #park(call: Parked): void {
+    call.waits();
+    let behind = this.#parked.first;
+    while (behind !== undefined && behind.order < call.order) behind = behind.behind as Parked | undefined; // nothing else is parked
+    this.#parked.insert(call, behind);
+  }
+
+  get #isOver(): boolean {
+    return this.#isClosing || this.#state === "closed";
+  }
+
+  #overError(reason?: HbiError): HbiError {
+    return failure("disconnected", "the link is closed", { mayHaveLanded: false, cause: reason });
+  }
+
+  /** The connection for what is no call: the present one, or the next. */
+  connectionFor(options: WaitOptions): Promise<Connection> {
+    return markHandled(this.#connectionFor(options));
+  }
+
+  async #connectionFor(options: WaitOptions): Promise<Connection> {
+    if (this.#isOver) throw this.#overError();
+    if (this.#connection !== undefined) return this.#connection;
+    if (this.#parked.size + this.#waiting.size >= this.limits.maxPostedWaiting) throw failure("too_many_waiting");
     const wait = this.#waits.start<Connection>(options);
     this.#waiting.add(wait);
     wait.promise.catch(() => this.#waiting.delete(wait));
@@ -114,36 +179,40 @@ export class Line {
   }
 
   async #connect(): Promise<void> {
-    const { signal } = this.#options;
-    const signals = signal === undefined ? [this.#abort.signal] : [this.#abort.signal, signal];
-    const giveUp = AbortSignal.any(signals);
-    const transport = await this.#dial({ signal: giveUp, timeoutMs: this.limits.connectTimeoutMs });
+    const transport = await this.#dial({ signal: this.#giveUp, timeoutMs: this.limits.connectTimeoutMs });
     const { clock, limits, extension, log } = this.#options;
-    const connection: Connection = new Connection(transport, () => this.#owner.makeEnv(), {
+    const options: ConnectionOptions = {
       ...(clock === undefined ? {} : { clock }),
       ...(limits === undefined ? {} : { limits }),
       ...(extension === undefined ? {} : { extension }),
       ...(log === undefined ? {} : { log }),
       onGoAway: () => this.#goingAway(connection),
       onLost: (reason) => this.#lost(connection, reason),
-    });
+    };
+    const connection: Connection = new Connection(transport, () => this.#owner.makeEnv(), options, { isDialing: true });
     try {
       await connection.start();
-      await this.#owner.authenticate(connection, { signal: giveUp });
+      await this.#owner.authenticate(connection, { signal: this.#giveUp });
+      if (this.#isClosing) throw failure("cancelled", "connect");
+      connection.checkAccepting(); // lost in the same moment
     } catch (thrown) {
       void connection.disconnect();
       throw thrown;
     }
-    if (this.#isClosing) {
-      void connection.disconnect();
-      throw failure("cancelled", "connect");
-    }
-    connection.checkAccepting(); // lost in the same moment
     this.#connection = connection;
     this.#openedAt = this.clock.now();
-    this.#enter("open");
+    this.#beginParked(connection);
     for (const wait of this.#waiting) wait.settle(connection);
     this.#waiting.clear();
+    if (this.#connection === connection) this.#enter("open");
+  }
+
+  /** Before anybody is told that there is a connection: what was called before is sent before. */
+  #beginParked(connection: Connection): void {
+    for (let call = this.#parked.shift(); call !== undefined; call = this.#parked.shift()) {
+      connection.posting.place(call);
+      if (this.#connection !== connection) return; // it is lost already: the rest waits for the next
+    }
   }
 
   /** The service is closing: what it has is answered there, what is new goes to the next connection. */
@@ -151,7 +220,8 @@ export class Line {
     if (this.#backoff === undefined || this.#connection !== connection || this.#isClosing) return;
     this.#retiring.add(connection);
     this.#connection = undefined;
-    this.#moveOn(connection, this.#backoff, failure("draining", "the service is closing"), 0);
+    void connection.drain(); // a service that does not close is left when nothing is in flight
+    this.#moveOn(this.#backoff, failure("draining", "the service is closing"), true);
   }
 
   #lost(connection: Connection, reason: HbiError | undefined): void {
@@ -159,20 +229,17 @@ export class Line {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
     if (this.#isClosing) return;
-    if (this.#backoff === undefined) {
-      this.#over(reason);
-      return;
-    }
-    this.#moveOn(connection, this.#backoff, reason, 1);
+    if (this.#backoff === undefined) this.#over(reason);
+    else this.#moveOn(this.#backoff, reason, false);
   }
 
-  /** @param first the attempt to begin with after a connection that has lived: 0 dials at once */
-  #moveOn(connection: Connection, backoff: Backoff, reason: HbiError | undefined, first: number): void {
+  /** A connection that has lived for `maxDelayMs` was a success, and after a goodbye the service is dialed again at once. One that a service
+   *  accepts and drops, or sends away, soon and again and again, is a dial that came to nothing. */
+  #moveOn(backoff: Backoff, reason: HbiError | undefined, isGoodbye: boolean): void {
+    const livedMs = this.clock.now() - this.#openedAt;
+    if (livedMs >= backoff.maxDelayMs) this.#attempts = isGoodbye ? 0 : 1;
+    else if (livedMs < SHORT_MS || this.#attempts === 0) this.#attempts += 1;
     this.#enter("connecting", reason);
-    const hasLived = this.clock.now() - this.#openedAt >= backoff.maxDelayMs;
-    // One that a service accepts and drops at once, or sends away, again and again, is no success.
-    if (hasLived) this.#attempts = first;
-    else this.#attempts = connection.posting.hasBeenAnswered ? 1 : this.#attempts + 1;
     if (this.#attempts > backoff.maxAttempts) this.#over(reason);
     else void this.#reconnect(backoff);
   }
@@ -183,13 +250,14 @@ export class Line {
       if (this.#attempts > 0) await this.#delay(delayMs(this.#attempts));
       if (this.#isClosing) return;
       try {
+        if (this.#giveUp.aborted) throw failure("cancelled", "connect", { cause: this.#giveUp.reason });
         await this.#connect();
         return;
       } catch (thrown) {
         const error = asHbiError(thrown);
         if (this.#isClosing) return;
         const isRefused = error.code === "unauthenticated" || error.code === "permission_denied";
-        if (isRefused || this.#options.signal?.aborted === true || this.#attempts >= maxAttempts) {
+        if (isRefused || this.#giveUp.aborted || this.#attempts >= maxAttempts) {
           this.#over(error);
           return;
         }
@@ -198,51 +266,59 @@ export class Line {
   }
 
   async #delay(ms: number): Promise<void> {
-    const wait = this.#waits.start<void>({ timeoutMs: Number.POSITIVE_INFINITY, signal: this.#abort.signal });
+    const wait = this.#waits.start<void>({ timeoutMs: Number.POSITIVE_INFINITY, signal: this.#giveUp });
     const timer = this.clock.after(ms, () => wait.settle(), true);
-    await wait.promise.catch(() => undefined); // closing: the caller looks
+    await wait.promise.catch(ignore); // closing, or given up: the caller looks
     timer.cancel();
   }
 
   // --- ending --------------------------------------------------------------------------------------------------------
 
-  async close(reason?: string): Promise<void> {
-    await this.#endBy((connection) => connection.drain(reason));
+  close(reason?: string): Promise<void> {
+    return markHandled(this.#endBy((connection) => connection.drain(reason)));
   }
 
-  async disconnect(reason?: string): Promise<void> {
-    await this.#endBy((connection) => connection.disconnect(reason));
+  disconnect(reason?: string): Promise<void> {
+    return markHandled(this.#endBy((connection) => connection.disconnect(reason)));
   }
 
   async #endBy(end: (connection: Connection) => Promise<void>): Promise<void> {
     this.#isClosing = true;
     this.#abort.abort();
+    this.#loseParked(undefined); // there will be no connection for them
     const connections = [...this.#retiring, ...(this.#connection === undefined ? [] : [this.#connection])];
     await Promise.all(connections.map(end));
     this.#over(undefined);
+  }
+
+  #loseParked(reason: HbiError | undefined): void {
+    const error = this.#overError(reason);
+    for (let call = this.#parked.shift(); call !== undefined; call = this.#parked.shift()) call.lose(error);
   }
 
   #over(reason: HbiError | undefined): void {
     if (this.#state === "closed") return;
     this.#connection = undefined;
     this.#enter("closed", reason);
-    this.#waits.loseAll(failure("disconnected", "the link is closed", { cause: reason, mayHaveLanded: false }));
+    this.#loseParked(reason);
+    this.#waits.loseAll(this.#overError(reason));
     this.#resolveClosed(reason);
   }
 
   #enter(state: LinkState, reason?: HbiError): void {
     if (this.#state === state) return;
     this.#state = state;
-    for (const listener of this.#listeners) this.#tell(listener, state, reason);
+    for (const listener of [...this.#listeners]) this.#tell(listener, state, reason);
   }
 
   /** A listener that throws must not leave the link in between. */
   #tell(listener: StateListener, state: LinkState, reason: HbiError | undefined): void {
-    try {
-      listener(state, reason);
-    } catch (thrown) {
-      const { log = logUnexpected } = this.#options;
-      tell(log, { error: asHbiError(thrown), netIdent: this.#owner.name, where: `onState ${state}` });
-    }
+    heard(
+      () => listener(state, reason),
+      (thrown) => {
+        const { log = logUnexpected } = this.#options;
+        tell(log, { error: asHbiError(thrown), netIdent: this.#owner.name, where: `onState ${state}` });
+      },
+    );
   }
 }

@@ -9,7 +9,7 @@ import { readDescription, type ServiceDescription } from "../registry/descriptio
 import { checkHandlers } from "../registry/hosting-env.ts";
 import type { ArgumentsOf, Params } from "../registry/method.ts";
 import type { Service } from "../registry/service.ts";
-import { AUTHENTICATE, DESCRIBE, PING } from "./builtin-names.ts";
+import { AUTHENTICATE, DESCRIBE } from "./builtin-names.ts";
 import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./caller.ts";
 import type { Connection } from "./connection.ts";
 import { Desk, type OutgoingInterceptor } from "./desk.ts";
@@ -20,7 +20,7 @@ import type { PostingEnd } from "./posting-end.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
 import type { Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
-import type { WaitOptions } from "./waits.ts";
+import { markHandled, type WaitOptions } from "./waits.ts";
 
 export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], ServiceCall<Link<S>, undefined>>;
 
@@ -77,9 +77,7 @@ export class Link<S extends Service = Service> {
     };
     this.#line = new Line(owner, dial, options);
     this.closed = this.#line.closed;
-    const { clock, limits } = this.#line;
-    const deskOptions = { clock, limits, writer: table.writer, dialect, interceptors, retries };
-    this.#desk = new Desk((wait) => this.#line.connectionFor(wait), deskOptions);
+    this.#desk = new Desk(this.#line, { writer: table.writer, dialect, interceptors, retries });
     this.call = callsOf<S["methods"]>(service.methods, this.#desk);
     this.post = postsOf<S["methods"]>(service.methods, this.#desk);
   }
@@ -103,21 +101,32 @@ export class Link<S extends Service = Service> {
 
   /** Shows the credentials again on the present connection, such as a new token: what is called from then on is called by whom they
    *  belong to. Refused, all stays as it was. @throws HbiError unauthenticated, or what `authenticate` of the service throws */
-  async authenticate(options: WaitOptions = {}): Promise<void> {
+  authenticate(options: WaitOptions = {}): Promise<void> {
+    return markHandled(this.#authenticateNow(options));
+  }
+
+  async #authenticateNow(options: WaitOptions): Promise<void> {
     await this.#authenticate(await this.#line.connectionFor(options), options);
   }
 
   /** Milliseconds of a round trip to the service. */
-  async ping(options: WaitOptions = {}): Promise<number> {
+  ping(options: WaitOptions = {}): Promise<number> {
+    return markHandled(this.#ping(options));
+  }
+
+  async #ping(options: WaitOptions): Promise<number> {
     const { posting, clock } = await this.#line.connectionFor(options);
     const start = clock.now();
-    if (!posting.knowsExtension) await posting.learnExtension(options);
-    else await posting.callBuiltin(PING, options);
+    await posting.ping(options);
     return clock.now() - start;
   }
 
   /** What the service tells of itself. @throws HbiError unimplemented when it does not */
-  async describe(options: WaitOptions = {}): Promise<ServiceDescription> {
+  describe(options: WaitOptions = {}): Promise<ServiceDescription> {
+    return markHandled(this.#describe(options));
+  }
+
+  async #describe(options: WaitOptions): Promise<ServiceDescription> {
     const { posting } = await this.#line.connectionFor(options);
     if (!(await posting.learnExtension(options))) throw failure("unknown_name", DESCRIBE);
     const text = await posting.callBuiltin(DESCRIBE, options);

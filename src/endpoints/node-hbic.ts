@@ -67,7 +67,7 @@ export class HBIC {
       signal: AbortSignal.any(signals),
       tls: this.#options.tls,
     });
-    const connection = new Connection(transport, () => this.#env(), this.#options);
+    const connection = new Connection(transport, () => this.#env(), this.#options, { isDialing: true });
     this.#connection = connection;
     await connection.start();
     return endsOf(connection);

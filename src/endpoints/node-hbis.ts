@@ -143,7 +143,7 @@ export class HBIS {
     try {
       const network = networkOf(socket.remoteAddress);
       const neighbours = network === undefined ? undefined : { neighbourhood: this.#neighbourhood, network };
-      connection = new Connection(transport, context, this.#options, neighbours);
+      connection = new Connection(transport, context, this.#options, { neighbours });
     } catch (thrown) {
       this.#report(thrown);
       transport.destroy();

@@ -9,6 +9,7 @@ import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./ca
 import type { Connection } from "./connection.ts";
 import { Desk, type DeskOptions } from "./desk.ts";
 import type { HostingEnd } from "./hosting-end.ts";
+import type { Carrier } from "./outgoing.ts";
 import type { PostingEnd } from "./posting-end.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
 
@@ -33,7 +34,7 @@ export class Peer<S extends Service = Service, Context = unknown> {
     this.#service = service;
     this.#connection = connection;
     this.#admission = admission;
-    this.#desk = new Desk(() => connection, options);
+    this.#desk = new Desk(carrierOn(connection), options);
     this.call = callsOf<S["reactions"]>(service.reactions, this.#desk);
     this.post = postsOf<S["reactions"]>(service.reactions, this.#desk);
   }
@@ -98,4 +99,16 @@ export class Peer<S extends Service = Service, Context = unknown> {
   disconnect(reason?: string): Promise<void> {
     return this.#connection.disconnect(reason);
   }
+}
+
+/** One connection and no other. */
+function carrierOn(connection: Connection): Carrier {
+  const { clock, limits, posting } = connection;
+  return {
+    clock,
+    limits,
+    home: undefined,
+    nextOrder: () => 0,
+    place: (call) => posting.place(call),
+  };
 }

@@ -9,7 +9,8 @@ import type { HostingEnv } from "../registry/hosting-env.ts";
 import { planScript } from "../registry/plan.ts";
 import type { Packet } from "../wire/packet.ts";
 import { CoReceiver, landObject } from "./co-receiver.ts";
-import type { Keeper, PostedConversation } from "./keeper.ts";
+import type { Connection } from "./connection.ts";
+import type { PostedConversation } from "./conversation.ts";
 import { Landing, type LandingHost } from "./landing.ts";
 import { RawIntake } from "./raw-intake.ts";
 import type { PoStage } from "./stages.ts";
@@ -40,19 +41,25 @@ export interface Answered {
 
 export class PoAnswer implements LandingHost {
   readonly intake: RawIntake;
-  readonly #connection: Keeper;
+  readonly #connection: Connection;
   readonly #course: Answered;
   readonly #options: AnswerOptions;
   #receiver: CoReceiver | undefined;
   #landing: Landing | undefined;
+  /** whether the object came that declares the raw data of the answer */
+  #hasAnswered = false;
+  /** whether the host's error came, behind which there is nothing */
+  #hasFailed = false;
+  /** whether the host has promised that there is no raw data */
+  isPromised = false;
   /** objects asked for by `co_send` that have not come outside of a bracket */
   requests = 0;
 
-  constructor(connection: Keeper, course: Answered, options: AnswerOptions) {
+  constructor(connection: Connection, course: Answered, options: AnswerOptions) {
     this.#connection = connection;
     this.#course = course;
     this.#options = options;
-    this.intake = new RawIntake(connection.limits.maxBufferedBytes);
+    this.intake = new RawIntake(connection.limits.maxBufferedBytes, connection.account);
   }
 
   get co(): PostedConversation {
@@ -74,9 +81,19 @@ export class PoAnswer implements LandingHost {
     return this.#options.env ?? this.#connection.env;
   }
 
-  /** Whether what is asked for is what comes next on the wire. */
+  /** Whether what is asked for is what comes next on the wire, as nothing else tells. */
   get isManual(): boolean {
-    return this.#landing?.isRunning === true ? this.#landing.isManual : true;
+    return this.#landing?.isRunning === true ? this.#landing.isManual : !this.isDeclared;
+  }
+
+  /** Whether the caller, or the host, has said how much raw data the answer has, beside that of its scripts. */
+  get isDeclared(): boolean {
+    const { hasNoRawAnswer, answerBytes } = this.#options;
+    return this.isPromised || hasNoRawAnswer === true || answerBytes !== undefined;
+  }
+
+  get #hasNoRawData(): boolean {
+    return this.isPromised || this.#options.hasNoRawAnswer === true;
   }
 
   /** Skips what is unread of the present raw data, so that what stands behind it can be read. */
@@ -125,6 +142,7 @@ export class PoAnswer implements LandingHost {
 
   onPacket({ directive, text }: Packet): boolean {
     if (this.#landing?.isRunning === true) return false;
+    this.#checkCertain();
     switch (directive) {
       case "":
         this.#land(text);
@@ -143,6 +161,21 @@ export class PoAnswer implements LandingHost {
     }
   }
 
+  /** A caller that gave up would have known where raw data stands between the packets. Without it nobody does, unless it was declared.
+   *  @throws HbiError failed_precondition */
+  #checkCertain(): void {
+    const isUnknown = this.#course.isAbandoned && !this.isDeclared && !this.#hasFailed;
+    if (this.intake.pendingBytes > 0 || isUnknown) {
+      throw failure("position_lost", "an answer was given up that may have some; see hasNoRawAnswer");
+    }
+  }
+
+  /** Nothing of it is read any more. */
+  drop(): void {
+    this.intake.drop();
+    this.#receiver?.drop();
+  }
+
   /** An answer to `co_send` outside of any bracket, as the reference sends it. */
   takeLoneObject(text: string): boolean {
     if (this.requests === 0) return false;
@@ -153,16 +186,25 @@ export class PoAnswer implements LandingHost {
 
   #onObject(text: string): void {
     if (this.#receiver?.isWaitingForObject === true) {
-      if (this.#options.answerBytes !== undefined) this.#announceBehind(text);
-      this.#receiver.onObject(text);
+      if (this.#options.answerBytes !== undefined && !this.#hasAnswered) this.#announceBehind(text);
+      this.#hasAnswered = true;
+      if (this.#receiver.onObject(text)) this.#hasFailed = true;
       return;
     }
+    if (this.#connection.posting.takeLone(text)) return;
     const value = this.#landUnwanted(text);
-    if (value instanceof HbiError) this.#course.failed(value);
-    else if (!this.#course.isAbandoned && this.#options.dropsObjects !== true) {
-      throw failure("bad_state", "an object that nobody receives");
-    }
-    this.intake.discard(this.#bytesBehind(value));
+    if (value instanceof HbiError) {
+      this.#hasFailed = true;
+      this.#course.failed(value);
+    } else if (!this.#course.isAbandoned && this.#options.dropsObjects !== true) this.#onSurplus();
+    this.intake.discard(this.#hasAnswered ? 0 : this.#bytesBehind(value));
+    this.#hasAnswered = true;
+  }
+
+  /** @throws HbiError failed_precondition where raw data may stand behind it */
+  #onSurplus(): void {
+    if (!this.isDeclared) throw failure("bad_state", "an object that nobody receives");
+    this.#course.failed(failure("bad_answer", "more objects than declared"));
   }
 
   /** What can't be landed harms nobody where it is certain that no raw data stands behind it. */
@@ -170,7 +212,7 @@ export class PoAnswer implements LandingHost {
     try {
       return landObject(text, this.env, this.#connection);
     } catch (thrown) {
-      if (this.#options.hasNoRawAnswer !== true) throw thrown;
+      if (!this.#hasNoRawData) throw thrown;
       return asHbiError(thrown);
     }
   }
@@ -187,9 +229,8 @@ export class PoAnswer implements LandingHost {
 
   /** Raw bytes behind an object of the answer. @throws HbiError when that is not certain: nobody can read on then */
   #bytesBehind(value: unknown): number {
-    const { hasNoRawAnswer, answerBytes } = this.#options;
-    if (hasNoRawAnswer === true || value instanceof HbiError) return 0;
-    const bytes = answerBytes?.(value);
+    if (this.#hasNoRawData || value instanceof HbiError) return 0;
+    const bytes = this.#options.answerBytes?.(value);
     if (bytes === undefined) throw failure("bad_state", "an object that nobody receives");
     if (bytes > this.limits.maxBodyBytes) throw failure("body_too_big", "of an answer");
     return bytes;
@@ -234,10 +275,9 @@ export class PoAnswer implements LandingHost {
   /** A script of the answer that fails here concerns this conversation alone, when the bytes behind it are certain. */
   landingFailed(error: HbiError, rawBytes: number | undefined): void {
     this.#connection.report(error, `answer ${this.co.coSeq}`);
-    const excess = this.#connection.budgets.failed(error, false);
-    const rest = this.env.takesRawData ? rawBytes : 0;
-    if (excess !== undefined || rest === undefined) {
-      this.#connection.cut(excess ?? error);
+    const rest = rawBytes ?? (this.#hasNoRawData ? 0 : undefined);
+    if (rest === undefined) {
+      this.#connection.cut(error);
       return;
     }
     this.#course.failed(error);

@@ -1,21 +1,25 @@
 /**
  * PoCall: a conversation of one script, perhaps with raw data that is there as a whole, whose answer is as many objects as were
- * declared: one write, one read, one promise. Whatever else an answer may hold (scripts of the host) is left to a PoCo that takes over.
+ * declared: one write, one read, one promise. It may be made before there is a connection, and begun again on another one as long as
+ * nothing of it can have reached the peer. Whatever else an answer may hold (scripts of the host) is left to a PoCo that takes over.
  */
 import type { z } from "zod";
 import type { Chained } from "../chain.ts";
-import type { Timer } from "../clock.ts";
+import type { Clock, Timer } from "../clock.ts";
 import { asHbiError, failure, HbiError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
 import { validate } from "../registry/validate.ts";
 import type { Packet } from "../wire/packet.ts";
+import { ENTRY_COST_BYTES } from "./account.ts";
 import { turnHeld } from "./bracket.ts";
 import { landObject } from "./co-receiver.ts";
 import { packetOf } from "./co-sender.ts";
-import type { BracketReader, Keeper, PostedConversation } from "./keeper.ts";
+import type { Connection } from "./connection.ts";
+import type { BracketReader, PostedConversation } from "./conversation.ts";
 import { PoCo } from "./po-co.ts";
 import type { TurnTaker } from "./send-turn.ts";
 import { seqOf } from "./token.ts";
-import { ignore, withLanded } from "./waits.ts";
+import { ignore, markHandled, withLanded } from "./waits.ts";
 
 export interface CallRequest {
   readonly code: string;
@@ -29,25 +33,60 @@ export interface CallRequest {
   readonly isList?: boolean;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** raw data behind the code, not changed before the answer is there */
+  /** raw data behind the code. The caller may change it when the call has settled, or, of a post, when it is sent */
   readonly body?: Uint8Array | undefined;
   /** goes before what waits, and beside what is in flight: for the library's own messages */
   readonly isUrgent?: boolean;
 }
 
-export class PoCall implements BracketReader, TurnTaker, PostedConversation {
-  readonly seq: number;
+/** What waits for a connection of its link. */
+export interface Parked extends Chained {
+  /** when it was made, in the order of all of its link */
+  readonly order: number;
+  /** There is a connection. @throws HbiError unavailable when it takes nothing new */
+  begin(connection: Connection, isUrgent?: boolean): void;
+  /** It has to wait: that is a part of its own time. */
+  waits(): void;
+  /** There will be none. */
+  lose(error: HbiError): void;
+}
+
+/** A link: where a call waits for a connection, also when the one that it was to be sent on takes nothing new. */
+export interface Home {
+  /** False when there will be none. */
+  park(parked: Parked): boolean;
+  unpark(parked: Parked): void;
+}
+
+type CallState = "parked" | "waiting" | "sending" | "sent" | "answering" | "completed";
+
+export class PoCall implements BracketReader, TurnTaker, PostedConversation, Parked {
+  seq = 0;
   isAdmitted = false;
   readonly mayAsk = false;
+  readonly isLarge: boolean;
+  readonly order: number;
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
-  readonly #connection: Keeper;
-  readonly #request: CallRequest;
-  readonly #packet: string;
-  /** when it began to wait for a place or the turn; undefined: it has not waited */
+  readonly #name: string;
+  readonly #results: CallRequest["results"];
+  readonly #wantsResults: boolean;
+  readonly #isList: boolean;
+  readonly #timeoutMs: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #clock: Clock;
+  readonly #home: Home | undefined;
+  /** while it may still be sent, also again */
+  #packet: string;
+  #body: Uint8Array | undefined;
+  /** the one on which it is, from `begin` on */
+  #connection: Connection | undefined;
+  /** where its script ends among all that was written there */
+  #scriptEnd = 0;
+  /** since when it waits for a connection, a place or the turn; undefined: it has not waited */
   #waitingSince: number | undefined;
-  readonly #values: unknown[] = [];
+  #values: unknown[] = [];
   #promise: Promise<unknown> | undefined;
   #resolve: (value: unknown) => void = ignore;
   #reject: (error: HbiError) => void = ignore;
@@ -56,20 +95,33 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   #rejectSent: (error: HbiError) => void = ignore;
   #timer: Timer | undefined;
   #onAbort: (() => void) | undefined;
-  #state: "waiting" | "sent" | "answering" | "completed" = "waiting";
+  #state: CallState = "parked";
+  #isAnsweredEarly = false;
   #isSettled = false;
   #failure: HbiError | undefined;
+  /** the peer has refused it unseen, as it takes nothing new */
+  #refusal: HbiError | undefined;
   /** reads the rest of an answer that has scripts in it */
   #successor: PoCo | undefined;
 
-  constructor(connection: Keeper, seq: number, request: CallRequest) {
-    this.seq = seq;
-    this.#connection = connection;
-    this.#request = request;
-    this.#packet = packetOf("", request.code, connection.limits);
-    const { timeoutMs, signal } = request;
+  /** @throws HbiError resource_exhausted for a script beyond `maxPacketBytes`, cancelled when the signal has aborted already */
+  constructor(clock: Clock, limits: Limits, request: CallRequest, home?: Home, order = 0) {
+    const { timeoutMs, signal, code, body, name, results, wantsResults, isList = false } = request;
+    if (signal?.aborted === true) throw failure("cancelled", undefined, { cause: signal.reason });
+    this.#clock = clock;
+    this.#home = home;
+    this.order = order;
+    this.#name = name;
+    this.#results = results;
+    this.#wantsResults = wantsResults;
+    this.#isList = isList;
+    this.#timeoutMs = timeoutMs;
+    this.#signal = signal;
+    this.#packet = packetOf("", code, limits);
+    this.isLarge = this.#packet.length > SMALL_CHARS;
+    this.#body = body;
     if (timeoutMs !== Number.POSITIVE_INFINITY) {
-      this.#timer = connection.clock.after(timeoutMs, () => this.abandon(this.#whyLate()));
+      this.#timer = clock.after(timeoutMs, () => this.abandon(this.#whyLate()));
     }
     if (signal !== undefined) {
       this.#onAbort = () => this.abandon(failure("cancelled", undefined, { cause: signal.reason }));
@@ -77,83 +129,166 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
     }
   }
 
-  /** The object of the answer, all of them, or undefined. Made when somebody asks for it: of a call that nobody waits for no
-   *  failure is unheard. */
+  /** The object of the answer, all of them, or undefined. Made when somebody asks for it. */
   get promise(): Promise<unknown> {
-    this.#promise ??= new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-      if (this.#isSettled) this.#tell();
-    });
+    if (this.#promise === undefined) {
+      this.#promise = new Promise((resolve, reject) => {
+        this.#resolve = resolve;
+        this.#reject = reject;
+        if (this.#isSettled) this.#tell();
+      });
+      markHandled(this.#promise);
+    }
     return this.#promise;
   }
 
   /** Resolves when it is on the wire; undefined when it is there already. */
   get whenSent(): Promise<void> | undefined {
-    if (this.#state !== "waiting" && this.#failure === undefined) return undefined;
-    this.#sent ??= new Promise((resolve, reject) => {
-      this.#resolveSent = resolve;
-      this.#rejectSent = reject;
-      if (this.#failure !== undefined) reject(this.#failure);
-    });
+    const isSent = this.#state === "sent" || this.#state === "answering" || this.#state === "completed";
+    if (isSent && this.#failure === undefined) return undefined;
+    if (this.#sent === undefined) {
+      this.#sent = new Promise((resolve, reject) => {
+        this.#resolveSent = resolve;
+        this.#rejectSent = reject;
+        if (this.#failure !== undefined) reject(this.#failure);
+      });
+      markHandled(this.#sent);
+    }
     return this.#sent;
   }
 
-  /** Its turn has not come at once: what time it spends waiting is not its host's. */
-  waits(): void {
-    if (this.#state === "waiting") this.#waitingSince = this.#connection.clock.now();
-  }
-
   #whyLate(): HbiError {
-    const { turn } = this.#connection;
-    return this.#state === "waiting" ? turnHeld(turn) : this.#connection.explainTimeout(this);
+    const connection = this.#connection;
+    if (connection === undefined) return failure("timeout", "no connection");
+    return this.#state === "waiting" ? turnHeld(connection.turn) : connection.explainTimeout(this);
   }
 
   get label(): string {
-    return `call ${this.seq} of ${this.#request.name}`;
+    return `call ${this.seq} of ${this.#name}`;
   }
 
   get coSeq(): string {
     return String(this.seq);
   }
 
-  /** It is written whole, so nothing is ever half on the wire. */
   get isSending(): boolean {
-    return false;
+    return this.#state === "sending";
+  }
+
+  /** Whether a packet now would be read as part of its raw data. */
+  get isInRawData(): boolean {
+    return this.#state === "sending";
+  }
+
+  // --- where it is ---------------------------------------------------------------------------------------------------
+
+  begin(connection: Connection, isUrgent = false): void {
+    const { posting } = connection;
+    if (this.isLarge) posting.checkPacket(this.#packet);
+    this.seq = posting.takeSeq(isUrgent);
+    this.#connection = connection;
+    posting.enroll(this);
+    connection.account.posts += this.#packet.length + ENTRY_COST_BYTES;
+    this.#state = "waiting";
+    posting.admit(this, isUrgent);
+    if (this.#state === "waiting") this.waits();
+  }
+
+  /** What time it spends waiting is not its host's. */
+  waits(): void {
+    this.#waitingSince ??= this.#clock.now();
+  }
+
+  turnedAway(error: HbiError): void {
+    if (this.#state === "waiting") this.#leaveFor(withLanded(error, false));
+  }
+
+  /** Nothing of it has reached the peer: back to its link, for the next connection; without one it fails. */
+  #leaveFor(error: HbiError): void {
+    const connection = this.#connection as Connection; // it was begun
+    if (this.#state === "waiting") this.#withdraw(connection);
+    connection.turn.release(this);
+    this.#state = "parked";
+    connection.posting.completed(this);
+    this.#connection = undefined;
+    this.#values = [];
+    this.#refusal = undefined;
+    this.#isAnsweredEarly = false;
+    if (!this.#isSettled && this.#home?.park(this) === true) return;
+    this.#state = "completed";
+    this.#fail(error);
+  }
+
+  #withdraw(connection: Connection): void {
+    connection.posting.withdraw(this);
+    connection.turn.withdraw(this);
+    connection.account.posts -= this.#packet.length + ENTRY_COST_BYTES;
   }
 
   // --- sending -------------------------------------------------------------------------------------------------------
 
   /** It has a place on the wire. */
   admitted(): void {
-    this.#connection.turn.request(this);
+    this.#connection?.turn.request(this);
   }
 
   granted(): void {
-    const { wire, posting, turn, clock } = this.#connection;
-    const { timeoutMs, body } = this.#request;
+    const connection = this.#connection as Connection; // it has asked for the turn
+    const { wire, posting, account } = connection;
+    const timeoutMs = this.#timeoutMs;
+    const body = this.#body;
     const { seq } = this;
     const since = this.#waitingSince;
-    const leftMs = since === undefined ? timeoutMs : Math.ceil(timeoutMs - (clock.now() - since));
+    const leftMs = since === undefined ? timeoutMs : Math.ceil(timeoutMs - (this.#clock.now() - since));
     const id = seq + posting.callSuffix(leftMs, body?.length ?? 0);
     const end = posting.knowsExtension ? this.coSeq : id;
-    this.#state = "sent";
-    const head = `[${id.length}#co_begin]${id}${this.#packet}`;
+    const packet = this.#packet;
+    account.posts -= packet.length + ENTRY_COST_BYTES;
+    const head = `[${id.length}#co_begin]${id}${packet}`;
     const tail = `[${end.length}#co_end]${end}`;
-    if (body === undefined) wire.text(head + tail);
-    else {
-      wire.text(head);
-      wire.own(body);
-      wire.text(tail);
+    if (body === undefined) {
+      this.#scriptEnd = wire.writtenBytes + head.length;
+      wire.text(head + tail);
+      this.#isOut(connection);
+      return;
     }
-    turn.release(this);
+    this.#state = "sending";
+    wire.text(head);
+    this.#scriptEnd = wire.writtenBytes;
+    const handed = wire.bytes(body);
+    const finish = (): void => {
+      wire.text(tail);
+      this.#isOut(connection);
+    };
+    if (handed === undefined) finish();
+    else handed.then(finish, ignore); // the end of the connection tells
+  }
+
+  #isOut(connection: Connection): void {
+    this.#state = this.#isAnsweredEarly ? "answering" : "sent";
+    if (this.#home === undefined) this.#forgetContent();
+    connection.turn.release(this);
     this.#resolveSent();
+    if (this.#isAnsweredEarly) connection.pump();
+    else if (this.#failure !== undefined) connection.posting.gaveUp(this);
+  }
+
+  /** It will not be sent again. */
+  #forgetContent(): void {
+    this.#packet = "";
+    this.#body = undefined;
   }
 
   // --- reading: called by the connection -----------------------------------------------------------------------------
 
-  readonly wantsRaw = false;
-  readonly wantsPacket = true;
+  get wantsRaw(): boolean {
+    return false;
+  }
+
+  /** A host of the seed era answers before it has all of the raw data. */
+  get wantsPacket(): boolean {
+    return this.#state !== "sending";
+  }
 
   takeRaw(): boolean {
     return false;
@@ -164,76 +299,101 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   }
 
   answerBegins(): void {
-    if (this.#state !== "sent") throw failure("bad_state", "answered twice");
-    this.#state = "answering";
+    if (this.#isAnsweredEarly || (this.#state !== "sent" && this.#state !== "sending")) {
+      throw failure("bad_state", "answered twice");
+    }
+    if (this.#state === "sending") this.#isAnsweredEarly = true;
+    else this.#state = "answering";
   }
 
   onPacket(packet: Packet): boolean {
+    const connection = this.#connection as Connection; // it reads there
     switch (packet.directive) {
       case "co_recv":
-        this.#onObject(packet.text);
+        this.#onObject(packet.text, connection);
         return true;
       case "co_ack_end":
         if (seqOf(packet.text) !== this.coSeq) throw failure("bad_state", "co_ack_end of another id");
-        this.#connection.releaseReader(this);
+        connection.releaseReader(this);
         this.#acknowledged();
         return true;
       case "":
-        return this.#succeed().onPacket(packet);
+        return this.#succeed(connection).onPacket(packet);
       default:
         throw failure("bad_state", `${packet.directive} inside an answer`);
     }
   }
 
-  #onObject(text: string): void {
-    const { results, wantsResults } = this.#request;
+  #onObject(text: string, connection: Connection): void {
     if (this.#failure !== undefined) return; // given up, or failed before: the rest is read and dropped
+    const results = this.#results;
     const index = this.#values.length;
-    try {
-      const value = landObject(text, this.#connection.env, this.#connection);
-      if (value instanceof HbiError) throw value;
-      if (index < results.length) this.#take(results[index], value);
-    } catch (thrown) {
-      this.#fail(asHbiError(thrown));
+    if (index >= results.length) {
+      this.#onSurplus(text, connection);
       return;
     }
-    if (index >= results.length) throw failure("bad_state", "an object that nobody receives");
-    if (wantsResults && this.#values.length === results.length) this.#settle();
+    try {
+      const value = landObject(text, connection.env, connection);
+      if (value instanceof HbiError) throw value;
+      this.#take(results[index], value);
+    } catch (thrown) {
+      const error = asHbiError(thrown);
+      if (error.reason === "draining") this.#refusal = error;
+      else this.#fail(error);
+      return;
+    }
+    // A peer of ours answers by what is declared; of others it shows at the end of the answer.
+    if (this.#wantsResults && this.#values.length === results.length && connection.posting.knowsExtension)
+      this.#settle();
+  }
+
+  /** More than was declared: the error of the host, the object that another conversation has asked for, or another idea of the method. */
+  #onSurplus(text: string, connection: Connection): void {
+    if (connection.posting.takeLone(text)) return;
+    let error = failure("bad_answer", `${this.#name}: more objects than declared`);
+    try {
+      const value = landObject(text, connection.env, connection);
+      if (value instanceof HbiError) error = value;
+    } catch {
+      // it is refused either way
+    }
+    if (error.reason === "draining") this.#refusal = error;
+    else if (this.#wantsResults || error.reason !== "bad_answer") this.#fail(error);
   }
 
   #take(schema: z.ZodType | undefined, value: unknown): void {
-    const { wantsResults, name } = this.#request;
-    const isChecked = wantsResults && schema !== undefined;
-    this.#values.push(isChecked ? validate(schema, value, "bad_answer", name) : value);
+    const isChecked = this.#wantsResults && schema !== undefined;
+    this.#values.push(isChecked ? validate(schema, value, "bad_answer", this.#name) : value);
   }
 
   #acknowledged(): void {
+    if (this.#refusal !== undefined) {
+      this.#leaveFor(withLanded(this.#refusal, false));
+      return;
+    }
     if (this.#failure === undefined && !this.#isSettled) {
-      if (this.#request.wantsResults && this.#values.length < this.#request.results.length) {
-        this.#fail(failure("no_answer"));
-      } else this.#settle();
+      if (this.#wantsResults && this.#values.length < this.#results.length) this.#fail(failure("no_answer"));
+      else this.#settle();
     }
     this.#complete();
   }
 
   /** The answer has scripts: a PoCo lands them, and waits for what this call waits for. */
-  #succeed(): PoCo {
-    const { results } = this.#request;
-    const co = PoCo.inAnswer(this.#connection, this.seq);
+  #succeed(connection: Connection): PoCo {
+    const co = PoCo.inAnswer(connection, this.seq);
     this.#successor = co;
-    this.#connection.posting.replace(this, co);
+    connection.posting.replace(this, co);
     if (this.#failure !== undefined) {
       co.abandon(this.#failure);
       return co;
     }
-    const objects = results.slice(this.#values.length).map((schema) => {
+    const objects = this.#results.slice(this.#values.length).map((schema) => {
       const object = co.recvObj(undefined, FOREVER).then((value) => this.#take(schema, value));
       object.catch(ignore); // the first one that fails is told
       return object;
     });
     const completed = co.waitCompleted(FOREVER);
-    completed.catch(ignore);
-    Promise.all(this.#request.wantsResults && objects.length > 0 ? objects : [...objects, completed]).then(
+    Promise.all(this.#wantsResults && objects.length > 0 ? objects : [...objects, completed]).then(
       () => this.#settle(),
       (thrown) => this.#fail(asHbiError(thrown)),
     );
@@ -245,28 +405,45 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   /** Gives up: the promise rejects, the peer is told if it can be, the answer is read to its end and dropped. */
   abandon(error: HbiError): void {
     if (this.#isSettled) return;
-    const { posting } = this.#connection;
-    this.#fail(this.#state === "waiting" ? withLanded(error, false) : error);
-    if (this.#state === "waiting") {
-      posting.withdraw(this);
-      this.#connection.turn.withdraw(this);
+    const connection = this.#connection;
+    const isUnsent = this.#state === "parked" || this.#state === "waiting";
+    this.#fail(isUnsent ? withLanded(error, false) : error);
+    if (connection === undefined) {
+      this.#home?.unpark(this);
+      this.#state = "completed";
+    } else if (this.#state === "waiting") {
+      this.#withdraw(connection);
       this.#complete();
-      return;
-    }
-    if (this.#successor !== undefined) this.#successor.abandon(error);
-    else if (this.#state === "sent") posting.cancelAtPeer(this.seq);
+    } else if (this.#state === "sending")
+      connection.wire.keepBorrowed(); // the host waits for every byte
+    else if (this.#successor !== undefined) this.#successor.abandon(error);
+    else if (this.#state === "sent") connection.posting.gaveUp(this);
   }
 
-  /** No answer can come any more. */
+  /** No answer can come any more, or there will be no connection. */
   lose(error: HbiError): void {
-    this.#fail(withLanded(error, this.#state !== "waiting"));
-    this.#complete();
+    const connection = this.#connection;
+    const hasReached = connection !== undefined && this.#hasReached(connection);
+    if (connection !== undefined && !hasReached) {
+      this.#leaveFor(withLanded(error, false));
+      return;
+    }
+    this.#fail(withLanded(error, hasReached));
+    if (connection === undefined) this.#state = "completed";
+    else this.#complete();
+  }
+
+  /** Whether its script may have reached the peer's hand. */
+  #hasReached({ wire }: Connection): boolean {
+    if (this.#state === "waiting" || this.#refusal !== undefined) return false;
+    return this.#state === "answering" || wire.handedBytes >= this.#scriptEnd;
   }
 
   #complete(): void {
     if (this.#state === "completed") return;
     this.#state = "completed";
-    this.#connection.posting.completed(this);
+    this.#connection?.turn.release(this); // lost in the middle of its raw data
+    this.#connection?.posting.completed(this);
   }
 
   #fail(error: HbiError): void {
@@ -283,16 +460,18 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation {
   /** What it has come to. */
   #tell(): void {
     if (this.#failure !== undefined) this.#reject(this.#failure);
-    else this.#resolve(this.#request.isList === true ? this.#values : this.#values[0]);
+    else this.#resolve(this.#isList ? this.#values : this.#values[0]);
   }
 
   #end(): void {
     this.#isSettled = true;
     this.#tell();
     this.#timer?.cancel();
-    if (this.#onAbort !== undefined) this.#request.signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
   }
 }
 
 /** The call's own timer bounds it. */
 const FOREVER = { timeoutMs: Number.POSITIVE_INFINITY };
+/** Every peer takes a packet of so many characters, unless its limits are very low. */
+const SMALL_CHARS = 4 * 1024;

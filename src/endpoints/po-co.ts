@@ -10,13 +10,14 @@ import type { HostingEnv } from "../registry/hosting-env.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { PacketReader } from "../wire/packet-reader.ts";
 import type { Schema, SchemaOutput } from "./co-receiver.ts";
-import type { Keeper, PostedConversation } from "./keeper.ts";
+import type { Connection } from "./connection.ts";
+import type { PostedConversation } from "./conversation.ts";
 import type { AnswerOptions } from "./po-answer.ts";
 import { PoCourse } from "./po-course.ts";
 import type { PromiseOptions } from "./po-sender.ts";
 import type { Buffers, RawIntake } from "./raw-intake.ts";
 import type { PoStage } from "./stages.ts";
-import { unguarded, type WaitOptions } from "./waits.ts";
+import { markHandled, type WaitOptions } from "./waits.ts";
 
 export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {}
 
@@ -24,14 +25,15 @@ export class PoCo implements PostedConversation {
   readonly seq: number;
   isAdmitted = false;
   readonly mayAsk = true;
+  readonly isLarge = false;
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
   readonly intake: RawIntake;
-  readonly #connection: Keeper;
+  readonly #connection: Connection;
   readonly #course: PoCourse;
 
-  constructor(connection: Keeper, seq: number, options: CoOptions) {
+  constructor(connection: Connection, seq: number, options: CoOptions) {
     this.seq = seq;
     this.#connection = connection;
     this.#course = new PoCourse(this, connection, options);
@@ -39,7 +41,7 @@ export class PoCo implements PostedConversation {
   }
 
   /** One that was sent by other means, and whose answer has begun. */
-  static inAnswer(connection: Keeper, seq: number): PoCo {
+  static inAnswer(connection: Connection, seq: number): PoCo {
     const co = new PoCo(connection, seq, { hasNoRawAnswer: true });
     co.#course.takesOver();
     return co;
@@ -88,48 +90,48 @@ export class PoCo implements PostedConversation {
 
   /** Sends code, landed by the host for its effects. `send` stage only. Resolves when more may be sent. */
   sendCode(code: string | Script, options: WaitOptions = {}): Promise<void> {
-    return unguarded(this.#course.sender.send("", code, options));
+    return markHandled(this.#course.sender.send("", code, options));
   }
 
   /** Sends an object, for a `recvObj` of the method called before: code that yields a value, `repr(value)`. */
   sendObj(code: string | Script, options: WaitOptions = {}): Promise<void> {
-    return unguarded(this.#course.sender.send("co_recv", code, options));
+    return markHandled(this.#course.sender.send("co_recv", code, options));
   }
 
   /** Sends raw data: one buffer, or all of a sync or async iterable, whose length the called method must know. A buffer may
    *  be changed when the promise resolved, or when the next one of the iterable is asked for. */
   sendData(buffers: Buffers, options: WaitOptions = {}): Promise<void> {
-    return unguarded(this.#course.sender.data(buffers, options));
+    return markHandled(this.#course.sender.data(buffers, options));
   }
 
   /** Says that everything is sent. Resolves when it is handed to the wire. Not needed: receiving and closing do it. */
   finishSend(options: WaitOptions = {}): Promise<void> {
-    return unguarded(this.#course.finishSend(options));
+    return markHandled(this.#course.finishSend(options));
   }
 
   // --- receiving -----------------------------------------------------------------------------------------------------
 
   /** Says that everything is sent, and waits until the answer begins. Not needed before `recvObj` and the others. */
   startRecv(options: WaitOptions = {}): Promise<void> {
-    return this.#course.startRecv(options);
+    return markHandled(this.#course.startRecv(options));
   }
 
   /** Receives an object of the answer; scripts before it are landed first. Without a schema it is `unknown`.
    *  @throws HbiError the peer's own; failed_precondition when the answer ends without one; invalid_argument when it is
    *  refused; unavailable */
   recvObj<S extends Schema | undefined = undefined>(schema?: S, options: WaitOptions = {}): Promise<SchemaOutput<S>> {
-    return this.#course.object(schema as S, options);
+    return markHandled(this.#course.object(schema as S, options));
   }
 
   /** `recvObj` with the value constructors of `env`. */
   recvObjIn<S extends Schema>(env: HostingEnv, schema: S, options: WaitOptions = {}): Promise<SchemaOutput<S>> {
-    return this.#course.object(schema, options, env);
+    return markHandled(this.#course.object(schema, options, env));
   }
 
   /** Fills one buffer, or each of an iterable in turn, with raw data of the answer. The length is agreed by other means:
    *  the wire does not carry it (docs/protocol.md, "raw data"). */
   recvData(into: Buffers, options: WaitOptions = {}): Promise<void> {
-    return this.#course.data(into, options);
+    return markHandled(this.#course.data(into, options));
   }
 
   /** The next `byteLength` raw bytes of the answer as they arrive, without a copy. */
@@ -148,7 +150,7 @@ export class PoCo implements PostedConversation {
     schema?: S,
     options: WaitOptions = {},
   ): Promise<SchemaOutput<S>> {
-    return this.#course.askedObject(code, schema as S, options);
+    return markHandled(this.#course.askedObject(code, schema as S, options));
   }
 
   // --- ending --------------------------------------------------------------------------------------------------------
@@ -156,13 +158,13 @@ export class PoCo implements PostedConversation {
   /** Waits until the host has landed everything and has answered: the only proof of it. Ends the sending first; scripts
    *  of the answer are landed. @throws HbiError the peer's, when it refused or failed; unavailable, with `mayHaveLanded` */
   waitCompleted(options: WaitOptions = {}): Promise<void> {
-    return this.#course.waitCompleted(options);
+    return markHandled(this.#course.waitCompleted(options));
   }
 
   /** Ends the conversation on this side: what is not sent yet goes out, scripts of the answer are still landed. Resolves
    *  when the request is handed to the wire. */
   close(options: WaitOptions = {}): Promise<void> {
-    return unguarded(this.#course.close(options));
+    return markHandled(this.#course.close(options));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -181,6 +183,26 @@ export class PoCo implements PostedConversation {
 
   set onLost(onLost: ((error: HbiError) => void) | undefined) {
     this.#course.onLost = onLost;
+  }
+
+  /** Takes its place before what is sent later. */
+  takePlace(): void {
+    this.#course.sender.takePlace();
+  }
+
+  /** The same, though what it sends is there only when `ready` has settled. */
+  standBy(ready: Promise<unknown>): void {
+    this.#course.sender.standBy(ready);
+  }
+
+  /** Resolves when it has the send turn. */
+  opened(options: WaitOptions): Promise<void> {
+    return markHandled(this.#course.sender.opened(options));
+  }
+
+  /** told, instead of the failure of all that waits here, when nothing of it is on the wire and the peer takes nothing new */
+  set onTurnedAway(onTurnedAway: ((error: HbiError) => void) | undefined) {
+    this.#course.onTurnedAway = onTurnedAway;
   }
 
   // --- called by the connection and its posting end ------------------------------------------------------------------
@@ -210,12 +232,16 @@ export class PoCo implements PostedConversation {
     return this.#course.answer.onPacket(packet);
   }
 
-  answerBegins(): void {
-    this.#course.answerBegins();
+  answerBegins(hasNoRawData: boolean): void {
+    this.#course.answerBegins(hasNoRawData);
   }
 
   takeLoneObject(text: string): boolean {
     return this.#course.answer.takeLoneObject(text);
+  }
+
+  turnedAway(error: HbiError): void {
+    this.#course.turnedAway(error);
   }
 
   /** No answer can come any more. */

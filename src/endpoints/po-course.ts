@@ -6,7 +6,8 @@ import { failure, type HbiError } from "../errors.ts";
 import type { Script } from "../parser/script.ts";
 import type { HostingEnv } from "../registry/hosting-env.ts";
 import type { Schema, SchemaOutput } from "./co-receiver.ts";
-import type { Keeper, PostedConversation } from "./keeper.ts";
+import type { Connection } from "./connection.ts";
+import type { PostedConversation } from "./conversation.ts";
 import { type Answered, type AnswerOptions, PoAnswer } from "./po-answer.ts";
 import { type Asking, PoSender, type PromiseOptions } from "./po-sender.ts";
 import type { Buffers } from "./raw-intake.ts";
@@ -19,7 +20,9 @@ export class PoCourse implements Asking, Answered {
   readonly answer: PoAnswer;
   /** told when the connection is lost, also to who waits for something else at the time */
   onLost: ((error: HbiError) => void) | undefined;
-  readonly #connection: Keeper;
+  /** told when nothing of it is on the wire and the peer takes nothing new: the caller may begin it elsewhere */
+  onTurnedAway: ((error: HbiError) => void) | undefined;
+  readonly #connection: Connection;
   readonly #options: WaitOptions;
   readonly #hints: WaitHints;
   #stage: PoStage = "send";
@@ -33,13 +36,13 @@ export class PoCourse implements Asking, Answered {
   #abort: AbortController | undefined;
 
   /** @param co what its caller has, and the connection knows it by */
-  constructor(co: PostedConversation, connection: Keeper, options: WaitOptions & PromiseOptions & AnswerOptions) {
+  constructor(co: PostedConversation, connection: Connection, options: WaitOptions & PromiseOptions & AnswerOptions) {
     this.co = co;
     this.#connection = connection;
     this.#options = options;
     this.#hints = { onTimeout: () => connection.explainTimeout(co) };
-    this.sender = new PoSender(connection, this, options);
     this.answer = new PoAnswer(connection, this, options);
+    this.sender = new PoSender(connection, this, options, !this.answer.isDeclared);
   }
 
   get stage(): PoStage {
@@ -134,9 +137,10 @@ export class PoCourse implements Asking, Answered {
   }
 
   /** The answer begins. */
-  answerBegins(): void {
+  answerBegins(hasNoRawData: boolean): void {
     if (this.#isAnswering) throw failure("bad_state", "answered twice");
     this.#isAnswering = true;
+    if (hasNoRawData) this.answer.isPromised = true;
     this.#answerWait?.settle();
   }
 
@@ -183,6 +187,7 @@ export class PoCourse implements Asking, Answered {
     this.#answerWait?.settle();
     if (this.#failure === undefined) this.#completion?.settle();
     else this.#completion?.fail(this.#failure);
+    this.answer.drop();
     this.#connection.posting.completed(this.co); // last: it may end the connection, which tells everybody else less
   }
 
@@ -229,22 +234,28 @@ export class PoCourse implements Asking, Answered {
     this.#endSending();
     if (this.#stage === "recv") this.#go("close");
     if (!this.#isAnswering && (!wasSending || this.sender.isClosed)) {
-      this.#connection.posting.cancelAtPeer(this.co.seq);
+      this.#connection.posting.gaveUp(this.co);
     }
     this.answer.discardData();
+  }
+
+  turnedAway(error: HbiError): void {
+    if (!this.sender.isStarted) this.lose(error);
   }
 
   /** No answer can come any more: everything that waits here is told, and whether it may have landed. */
   lose(error: HbiError): void {
     if (this.#stage !== "closed") this.#go("lost");
-    const told = withLanded(error, this.sender.isStarted);
+    const hasReached = this.sender.hasReached;
+    const told = withLanded(error, hasReached);
     this.failed(told);
     this.#abort?.abort(told);
     this.answer.lose(told);
     this.#answerWait?.fail(told);
     this.sender.withdraw(told);
     this.completed();
-    this.onLost?.(told);
+    if (hasReached || this.onTurnedAway === undefined) this.onLost?.(told);
+    else this.onTurnedAway(told);
   }
 
   #go(event: PoEvent): void {

@@ -7,7 +7,8 @@ import type { Script } from "../parser/script.ts";
 import { encodePacket } from "../wire/packet.ts";
 import { Bracket, type BracketOwner } from "./bracket.ts";
 import { packetOf, sendBuffers, settled } from "./co-sender.ts";
-import type { Keeper, PostedConversation } from "./keeper.ts";
+import type { Connection } from "./connection.ts";
+import type { PostedConversation } from "./conversation.ts";
 import type { Buffers } from "./raw-intake.ts";
 import type { PoStage } from "./stages.ts";
 import { formatToken } from "./token.ts";
@@ -34,27 +35,34 @@ export interface Asking {
 }
 
 export class PoSender implements BracketOwner {
-  readonly #connection: Keeper;
+  readonly #connection: Connection;
   readonly #course: Asking;
-  readonly #id: string;
   readonly #promised: number | undefined;
+  readonly #deadlineMs: number | undefined;
+  readonly #madeMs: number;
+  readonly #asksForPromise: boolean;
   readonly #bracket: Bracket;
+  /** as it was written, and where */
+  #id = "";
+  #startsAt = 0;
   #isFlushing = false;
+  /** one script, and nothing but raw data behind it */
+  #isScriptThenData = true;
+  #packets = 0;
   /** buffers on their way to the wire: given up meanwhile, they still go there, as the host waits for every byte */
   #sendingData = 0;
 
-  constructor(connection: Keeper, course: Asking, options: PromiseOptions & WaitOptions) {
+  /** @param asksForPromise nobody has said whether the answer has raw data */
+  constructor(connection: Connection, course: Asking, options: PromiseOptions & WaitOptions, asksForPromise: boolean) {
     const { hasNoRawData, rawBytes, timeoutMs } = options;
     this.#connection = connection;
     this.#course = course;
     this.#promised = hasNoRawData === true ? 0 : rawBytes;
-    this.#id = formatToken(course.co.seq, connection.isExtended, {
-      ...(hasNoRawData === true ? { hasNoRawData } : {}),
-      ...(rawBytes === undefined ? {} : { rawBytes }),
-      ...(timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY ? {} : { deadlineMs: timeoutMs }),
-    });
-    this.#bracket = new Bracket(connection, this, encodePacket("co_begin", this.#id));
-    if (hasNoRawData === true || rawBytes !== undefined) this.#bracket.mostRawBytes = rawBytes ?? 0;
+    this.#deadlineMs = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
+    this.#madeMs = connection.clock.now();
+    this.#asksForPromise = asksForPromise;
+    this.#bracket = new Bracket(connection, this);
+    if (this.#promised !== undefined) this.#bracket.mostRawBytes = this.#promised;
   }
 
   /** Whether something of it is on the wire. */
@@ -66,6 +74,11 @@ export class PoSender implements BracketOwner {
     return this.#bracket.isClosed;
   }
 
+  /** Whether a script of it may have reached the peer's hand. */
+  get hasReached(): boolean {
+    return this.#bracket.isStarted && this.#connection.wire.handedBytes > this.#startsAt;
+  }
+
   /** Whether buffers are on their way to the wire. */
   get isSendingData(): boolean {
     return this.#sendingData > 0;
@@ -73,20 +86,24 @@ export class PoSender implements BracketOwner {
 
   async send(directive: "" | "co_recv" | "co_send", code: string | Script, options: WaitOptions): Promise<void> {
     const packet = packetOf(directive, code, this.#connection.limits);
+    this.#connection.posting.checkPacket(packet);
     this.#checkSending();
+    this.#packets += 1;
+    if (directive === "co_recv" || this.#packets > 1) this.#isScriptThenData = false;
     this.#flushSoon();
     const text = this.#bracket.text(packet, this.#course.bounded(options));
-    const sent = settled(text, this.#connection.waits, options);
+    const sent = settled(text, this.#connection, options);
     if (sent !== undefined) await this.#orWhyLost(sent);
   }
 
   async data(buffers: Buffers, options: WaitOptions): Promise<void> {
     this.#checkSending();
+    if (this.#packets !== 1) this.#isScriptThenData = false;
     this.#flushSoon();
     this.#sendingData += 1;
     try {
       const bounded = this.#course.bounded(options);
-      await this.#orWhyLost(sendBuffers(this.#bracket, this.#connection.waits, buffers, bounded));
+      await this.#orWhyLost(sendBuffers(this.#bracket, this.#connection, buffers, bounded));
     } finally {
       this.#sendingData -= 1;
       this.#course.rawDataEnded();
@@ -137,7 +154,20 @@ export class PoSender implements BracketOwner {
       } else this.#course.abandon(error);
       return;
     }
-    this.#bracket.close(encodePacket("co_end", this.#connection.posting.knowsExtension ? this.#coSeq : this.#id));
+    this.#bracket.close();
+  }
+
+  takePlace(): void {
+    this.#bracket.ask();
+  }
+
+  standBy(ready: Promise<unknown>): void {
+    this.#bracket.standBy(ready);
+  }
+
+  async opened(options: WaitOptions): Promise<void> {
+    const opened = this.#bracket.open(options);
+    if (opened !== undefined) await this.#orWhyLost(opened);
   }
 
   /** All of it was sent by other means. */
@@ -166,6 +196,26 @@ export class PoSender implements BracketOwner {
 
   get label(): string {
     return `conversation ${this.#coSeq}`;
+  }
+
+  /** What is there as a whole promises its raw data by itself, so that a refusal ends it and nothing else. */
+  opening(): string {
+    const { clock, isExtended, wire } = this.#connection;
+    this.#startsAt = wire.writtenBytes;
+    const { isWhole, rawBytes: built } = this.#bracket;
+    const isCounted = built === 0 || (this.#isScriptThenData && this.#packets === 1);
+    const rawBytes = this.#promised ?? (isWhole && isCounted ? built : undefined);
+    const leftMs = this.#deadlineMs === undefined ? undefined : this.#deadlineMs - (clock.now() - this.#madeMs);
+    this.#id = formatToken(this.#course.co.seq, isExtended, {
+      ...(rawBytes === undefined ? {} : rawBytes === 0 ? { hasNoRawData: true } : { rawBytes }),
+      ...(leftMs === undefined ? {} : { deadlineMs: leftMs }),
+      asksForPromise: this.#asksForPromise,
+    });
+    return encodePacket("co_begin", this.#id);
+  }
+
+  ending(): string {
+    return encodePacket("co_end", this.#connection.posting.knowsExtension ? this.#coSeq : this.#id);
   }
 
   enterTurn(): void {

@@ -1,22 +1,34 @@
 /**
- * PostingEnd: where this side starts conversations. Keeps at most as many of them unanswered on the wire as a host takes;
+ * PostingEnd: where this side starts conversations. Keeps at most as many of them unanswered on the wire as the host takes;
  * more wait here, in the order asked. docs/protocol.md, "conversations".
  */
 import { Chain } from "../chain.ts";
+import type { Timer } from "../clock.ts";
 import { asHbiError, failure, type HbiError, oneLine } from "../errors.ts";
 import { repr } from "../parser/repr.ts";
 import type { Script } from "../parser/script.ts";
-import { CANCEL, GO_AWAY } from "./builtin-names.ts";
-import type { Keeper, PostedConversation, PostingDesk } from "./keeper.ts";
-import { type CallRequest, PoCall } from "./po-call.ts";
+import { utf8Length } from "../wire/packet.ts";
+import { CANCEL, GO_AWAY, PING } from "./builtin-names.ts";
+import type { Connection } from "./connection.ts";
+import type { BracketReader, PostedConversation } from "./conversation.ts";
+import { Hello } from "./hello.ts";
+import { type CallRequest, type Parked, PoCall } from "./po-call.ts";
 import { type CoOptions, PoCo } from "./po-co.ts";
 import type { Buffers } from "./raw-intake.ts";
 import { SeqRing } from "./seq-ring.ts";
-import { callTokenSuffix, SeqCounter, seqOf } from "./token.ts";
-import { checkTimeout, ignore, unguarded, type WaitOptions } from "./waits.ts";
+import {
+  callTokenSuffix,
+  HELLO_SEQ,
+  hasNoRawAnswer,
+  isAnsweredByOurs,
+  SeqCounter,
+  seqOf,
+  type Token,
+} from "./token.ts";
+import { checkTimeout, ignore, markHandled, type WaitOptions } from "./waits.ts";
 
-export class PostingEnd implements PostingDesk {
-  readonly #connection: Keeper;
+export class PostingEnd {
+  readonly #connection: Connection;
   readonly #counter = new SeqCounter();
   /** begun and not completed */
   readonly #live = new SeqRing<PostedConversation>();
@@ -26,14 +38,27 @@ export class PostingEnd implements PostingDesk {
   readonly #gate = new Chain<PostedConversation>();
   /** those on the wire that may ask for an object by `co_send`, in the order of sending */
   #asking: Set<PostedConversation> | undefined;
+  #hello: Hello | undefined;
+  /** how many conversations, and how large a packet, the peer takes; as much as this side until it says so */
+  #most: number;
+  #mostPacketBytes: number;
   #suffixMs = Number.NaN;
   #suffixBytes = 0;
   #suffix = "";
   #knowsExtension = false;
-  #hasBeenAnswered = false;
+  /** whether the peer, or its connection, takes nothing new */
+  #isTurnedAway = false;
+  /** calls that were given up before this side knew whether the peer can be told */
+  #untold: Set<PostedConversation> | undefined;
+  /** given up, on the wire, and not answered */
+  #givenUp = 0;
+  /** runs while there are only such, and the peer answers none */
+  #silence: Timer | undefined;
 
-  constructor(connection: Keeper) {
+  constructor(connection: Connection) {
     this.#connection = connection;
+    this.#most = connection.limits.maxPostedInFlight;
+    this.#mostPacketBytes = connection.limits.maxPacketBytes;
   }
 
   get netIdent(): string {
@@ -52,14 +77,9 @@ export class PostingEnd implements PostingDesk {
     return this.#connection.isOpen;
   }
 
-  /** Whether the peer has acknowledged a conversation in the way that only an implementation of the extension does. */
+  /** Whether the peer has shown that it speaks the extension, which only an implementation of it does. */
   get knowsExtension(): boolean {
     return this.#knowsExtension;
-  }
-
-  /** Whether the peer has answered anything. */
-  get hasBeenAnswered(): boolean {
-    return this.#hasBeenAnswered;
   }
 
   /** Whether a conversation is half on the wire, so that nothing else may be written. */
@@ -72,15 +92,25 @@ export class PostingEnd implements PostingDesk {
     return this.#live.size;
   }
 
+  // --- conversations of the application ------------------------------------------------------------------------------
+
   /** Starts a conversation. Close it, or use `await using` or `converse`, which do.
    *  @throws HbiError unavailable, resource_exhausted when too many wait */
-  async co(options: CoOptions = {}): Promise<PoCo> {
-    return this.begin(options);
+  co(options: CoOptions = {}): Promise<PoCo> {
+    return markHandled(this.#co(options));
+  }
+
+  async #co(options: CoOptions): Promise<PoCo> {
+    return this.open(options);
   }
 
   /** Runs `talk` in a conversation of its own, and closes it whatever happens. */
-  async converse<T>(talk: (co: PoCo) => Promise<T>, options: CoOptions = {}): Promise<T> {
-    const co = this.begin(options);
+  converse<T>(talk: (co: PoCo) => Promise<T>, options: CoOptions = {}): Promise<T> {
+    return markHandled(this.#converse(talk, options));
+  }
+
+  async #converse<T>(talk: (co: PoCo) => Promise<T>, options: CoOptions): Promise<T> {
+    const co = this.open(options);
     let result: T;
     try {
       result = await talk(co);
@@ -97,23 +127,23 @@ export class PostingEnd implements PostingDesk {
   /** Sends code that needs no answer. Resolves when it is handed to the wire; `waitCompleted` of the conversation that it
    *  gives says that it was landed. */
   notif(code: string | Script, options: CoOptions = {}): Promise<PoCo> {
-    return unguarded(this.#notif(code, options));
+    return markHandled(this.#notif(code, options));
   }
 
   async #notif(code: string | Script, options: CoOptions): Promise<PoCo> {
-    const co = this.begin({ ...options, hasNoRawData: true, hasNoRawAnswer: true });
+    const co = this.open({ ...options, hasNoRawData: true, hasNoRawAnswer: true });
     await Promise.all([co.sendCode(code), co.close()]);
     return co;
   }
 
   /** Sends code and raw data that need no answer. */
   notifData(code: string | Script, buffers: Buffers, options: CoOptions = {}): Promise<PoCo> {
-    return unguarded(this.#notifData(code, buffers, options));
+    return markHandled(this.#notifData(code, buffers, options));
   }
 
   async #notifData(code: string | Script, buffers: Buffers, options: CoOptions): Promise<PoCo> {
     const rawBytes = ArrayBuffer.isView(buffers) ? { rawBytes: buffers.byteLength } : {};
-    const co = this.begin({ ...options, ...rawBytes, hasNoRawAnswer: true });
+    const co = this.open({ ...options, ...rawBytes, hasNoRawAnswer: true });
     await co.sendCode(code);
     await co.sendData(buffers);
     await co.close();
@@ -125,10 +155,9 @@ export class PostingEnd implements PostingDesk {
     return this.#connection.disconnect(reason);
   }
 
-  begin(options: CoOptions): PoCo {
-    this.#connection.checkAccepting();
-    const co = new PoCo(this.#connection, this.#takeSeq(), options);
-    this.#live.set(co);
+  open(options: CoOptions): PoCo {
+    const co = new PoCo(this.#connection, this.takeSeq(), options);
+    this.enroll(co);
     this.#connection.conversationBegun();
     co.heedSignal();
     return co;
@@ -137,16 +166,58 @@ export class PostingEnd implements PostingDesk {
   /** A call that is one script, answered by objects alone: the short way. For the typed layer.
    *  @throws HbiError unavailable, resource_exhausted, cancelled when the signal has aborted already */
   call(request: CallRequest): PoCall {
-    if (request.isUrgent === true) this.#connection.checkOpen();
-    else this.#connection.checkAccepting();
-    const { signal } = request;
-    if (signal?.aborted === true) throw failure("cancelled", undefined, { cause: signal.reason });
-    const call = new PoCall(this.#connection, this.#takeSeq(), request);
-    this.#live.set(call);
-    this.admit(call, request.isUrgent);
-    call.waits();
-    this.#connection.conversationBegun(); // last: what it reads may call as well, and must not overtake
+    const { clock, limits } = this.#connection;
+    const call = new PoCall(clock, limits, request);
+    try {
+      this.#begin(call, request.isUrgent);
+    } catch (thrown) {
+      call.lose(asHbiError(thrown));
+      throw thrown;
+    }
     return call;
+  }
+
+  #begin(call: Parked, isUrgent = false): void {
+    call.begin(this.#connection, isUrgent);
+    this.#connection.conversationBegun(); // last: what it reads may call as well, and must not overtake
+  }
+
+  /** Begins it; where that is not possible it fails. */
+  place(call: Parked): void {
+    try {
+      this.#begin(call);
+    } catch (thrown) {
+      call.lose(asHbiError(thrown));
+    }
+  }
+
+  // --- numbers and places --------------------------------------------------------------------------------------------
+
+  /** The number of a new conversation.
+   *  @throws HbiError unavailable, also while draining, but for what is urgent; resource_exhausted when too many wait */
+  takeSeq(isUrgent = false): number {
+    if (isUrgent) this.#connection.checkOpen();
+    else this.#connection.checkAccepting();
+    const { limits, account } = this.#connection;
+    const isFull = this.#live.size >= limits.maxPostedInFlight + limits.maxPostedWaiting;
+    if (isFull || account.posts > limits.maxPostedWaitingBytes) throw failure("too_many_waiting");
+    return this.#counter.take(this.#live);
+  }
+
+  enroll(conversation: PostedConversation): void {
+    this.#live.set(conversation);
+    this.#connection.account.posted += 1;
+  }
+
+  /** @throws HbiError resource_exhausted for a packet that the peer does not take */
+  checkPacket(packet: string): void {
+    if (packet.length * 3 <= this.#mostPacketBytes) return;
+    const bytes = utf8Length(packet.slice(packet.indexOf("]") + 1));
+    if (bytes > this.#mostPacketBytes) {
+      throw failure("packet_too_big", `${bytes} bytes, the peer takes ${this.#mostPacketBytes}`, {
+        mayHaveLanded: false,
+      });
+    }
   }
 
   /** The part of a call's token behind its number; the same for all that may take as long and carry as much. */
@@ -159,17 +230,21 @@ export class PostingEnd implements PostingDesk {
     return this.#suffix;
   }
 
-  #takeSeq(): number {
-    const { maxPostedInFlight, maxPostedWaiting } = this.#connection.limits;
-    if (this.#live.size >= maxPostedInFlight + maxPostedWaiting) throw failure("too_many_waiting");
-    return this.#counter.take(this.#live);
-  }
-
+  /** Asks for a place on the wire. */
   admit(conversation: PostedConversation, isUrgent = false): void {
-    if (!isUrgent && this.#admitted >= this.#connection.limits.maxPostedInFlight) {
+    if (!isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(conversation))) {
       this.#gate.add(conversation);
       return;
     }
+    this.#letIn(conversation);
+  }
+
+  /** A large packet waits until the peer has said whether it takes one. */
+  #hasPlaceFor({ isLarge }: PostedConversation): boolean {
+    return this.#admitted < this.#most && !this.#isTurnedAway && !(isLarge && this.#hello?.isDone === false);
+  }
+
+  #letIn(conversation: PostedConversation): void {
     conversation.isAdmitted = true;
     this.#admitted += 1;
     if (conversation.mayAsk) {
@@ -179,27 +254,79 @@ export class PostingEnd implements PostingDesk {
     conversation.admitted();
   }
 
+  #admitNext(): void {
+    for (let next = this.#gate.first; next !== undefined && this.#hasPlaceFor(next); next = this.#gate.first) {
+      this.#gate.remove(next);
+      this.#letIn(next);
+    }
+  }
+
+  /** Asks no more. */
   withdraw(conversation: PostedConversation): void {
     this.#gate.remove(conversation);
   }
 
+  /** `successor` reads the rest of the answer. */
   replace(conversation: PostedConversation, successor: PostedConversation): void {
     this.#live.set(successor);
     successor.isAdmitted = conversation.isAdmitted;
     this.#connection.handOverReader(conversation, successor);
   }
 
-  /** Makes sure whether the peer speaks the extension: an empty conversation costs one round trip, and any peer takes it. */
-  async learnExtension(options: WaitOptions = {}): Promise<boolean> {
-    if (!this.#knowsExtension && this.#connection.isExtended) {
-      await this.begin({ ...options, hasNoRawData: true, hasNoRawAnswer: true }).waitCompleted(options);
+  completed(conversation: PostedConversation): void {
+    this.#live.delete(conversation.seq);
+    this.#connection.account.posted -= 1;
+    if (this.#untold?.delete(conversation) === true) this.#givenUp -= 1;
+    if (conversation.isAdmitted) {
+      conversation.isAdmitted = false;
+      this.#admitted -= 1;
+      this.#asking?.delete(conversation);
+      this.#silence?.cancel();
+      this.#silence = undefined;
+      if (this.#gate.size > 0) this.#admitNext();
     }
-    return this.#knowsExtension;
+    this.#connection.conversationEnded();
+  }
+
+  // --- the extension -------------------------------------------------------------------------------------------------
+
+  /** Introduces this side, once. */
+  sayHello(): void {
+    if (!this.#connection.isExtended || this.#hello !== undefined || !this.#connection.isOpen) return;
+    this.#hello = new Hello(this.#connection);
+    this.#hello.say();
+  }
+
+  /** The peer has acknowledged the hello. What it takes it has said before, if it is one of ours. */
+  introduced(): void {
+    this.#admitNext();
   }
 
   /** The peer speaks the extension: it has acknowledged as only such a peer does, or says so in its own token. */
-  extensionSeen(): void {
-    if (this.#connection.isExtended) this.#knowsExtension = true;
+  extensionSeen(token?: Token): void {
+    if (!this.#connection.isExtended) return;
+    if (!this.#knowsExtension) {
+      this.#knowsExtension = true;
+      this.sayHello();
+      this.#tellUntold();
+    }
+    if (token?.mostInFlight !== undefined || token?.mostPacketBytes !== undefined) this.#heed(token);
+  }
+
+  #heed({ mostInFlight, mostPacketBytes }: Token): void {
+    const { maxPostedInFlight, maxPacketBytes } = this.#connection.limits;
+    this.#most = Math.min(mostInFlight ?? maxPostedInFlight, maxPostedInFlight);
+    this.#mostPacketBytes = Math.min(mostPacketBytes ?? maxPacketBytes, maxPacketBytes);
+    this.#admitNext();
+  }
+
+  /** Makes sure whether the peer speaks the extension: it answers the hello before anything else. */
+  async learnExtension(options: WaitOptions = {}): Promise<boolean> {
+    if (this.#knowsExtension || !this.#connection.isExtended) return this.#knowsExtension;
+    this.#connection.checkOpen();
+    this.sayHello();
+    await this.#hello?.acknowledged(options);
+    return this.#knowsExtension;
   }
 
   /** Calls one of the library's own methods that answers. @throws HbiError */
@@ -210,9 +337,37 @@ export class PostingEnd implements PostingDesk {
     return this.call({ ...request, isUrgent: true }).promise;
   }
 
-  cancelAtPeer(seq: number): void {
-    if (!this.#knowsExtension || !this.#connection.isOpen) return;
-    this.#say("cancel", `${CANCEL}("${seq}")`).catch(ignore); // it is a courtesy: the call has been given up either way
+  /** Asks the peer whether it is there. Resolves when it has answered. */
+  async ping(options: WaitOptions): Promise<void> {
+    if (this.#knowsExtension) await this.callBuiltin(PING, options);
+    else if (this.#hello?.isDone === false)
+      await this.#hello.acknowledged(options); // a round trip as any other
+    else await this.open({ ...options, hasNoRawData: true, hasNoRawAnswer: true }).waitCompleted(options);
+  }
+
+  /** Nobody waits for the answer any more: a peer that knows how is told so. */
+  gaveUp(conversation: PostedConversation): void {
+    this.#untold ??= new Set();
+    if (this.#untold.has(conversation)) return;
+    this.#untold.add(conversation);
+    this.#givenUp += 1;
+    this.#watchSilence();
+    if (this.#knowsExtension) this.#cancel(conversation);
+  }
+
+  #tellUntold(): void {
+    for (const conversation of this.#untold ?? []) this.#cancel(conversation);
+  }
+
+  #cancel({ seq }: PostedConversation): void {
+    if (this.#connection.isOpen) this.#say("cancel", `${CANCEL}("${seq}")`).catch(ignore); // the call has been given up either way
+  }
+
+  /** All places are taken by what was given up: a peer that answers none of it is of no use. */
+  #watchSilence(): void {
+    if (this.#givenUp < this.#most || this.#silence !== undefined) return;
+    const { clock, limits } = this.#connection;
+    this.#silence = clock.after(limits.handlerTimeoutMs, () => this.#connection.cut(failure("unresponsive")));
   }
 
   /** Asks the peer to begin nothing more. Resolves when everything that it had begun by then has been read here. */
@@ -227,44 +382,53 @@ export class PostingEnd implements PostingDesk {
       .promise;
   }
 
-  completed(conversation: PostedConversation): void {
-    this.#live.delete(conversation.seq);
-    if (conversation.isAdmitted) {
-      conversation.isAdmitted = false;
-      this.#admitted -= 1;
-      this.#asking?.delete(conversation);
-      this.#admitNext();
-    }
-    this.#connection.conversationEnded();
-  }
-
-  #admitNext(): void {
-    if (this.#gate.size === 0 || this.#admitted >= this.#connection.limits.maxPostedInFlight) return;
-    const next = this.#gate.shift();
-    if (next !== undefined) this.admit(next);
-  }
+  // --- what arrives --------------------------------------------------------------------------------------------------
 
   /** co_ack_begin: who reads on. @throws HbiError failed_precondition for an id that is not in flight */
-  answerBegins(id: string): PostedConversation {
+  answerBegins(id: string): BracketReader {
     const seq = seqOf(id);
+    if (Number(seq) === HELLO_SEQ && this.#hello !== undefined) return this.#begun(id, this.#hello);
     const co = this.#live.get(Number(seq));
     if (co === undefined || co.coSeq !== seq || !co.isAdmitted) {
       throw failure("bad_state", "co_ack_begin of an unknown id");
     }
-    this.#hasBeenAnswered = true;
-    if (id === seq) this.extensionSeen();
-    co.answerBegins();
+    return this.#begun(id, co);
+  }
+
+  #begun<T extends BracketReader & { answerBegins(hasNoRawData: boolean): void }>(id: string, co: T): T {
+    if (isAnsweredByOurs(id)) this.extensionSeen();
+    co.answerBegins(hasNoRawAnswer(id));
     return co;
   }
 
   /** A co_recv outside of any bracket: the reference's answer to co_send, in the order asked. */
   takeLoneObject(text: string): void {
-    for (const co of this.#asking ?? []) if (co.takeLoneObject(text)) return;
-    throw failure("bad_state", "an object outside of a conversation");
+    if (!this.takeLone(text)) throw failure("bad_state", "an object outside of a conversation");
+  }
+
+  /** False when nobody has asked for one. The Go reference writes it without holding its turn, so that it may stand inside another answer. */
+  takeLone(text: string): boolean {
+    for (const co of this.#asking ?? []) if (co.takeLoneObject(text)) return true;
+    return false;
+  }
+
+  // --- ending --------------------------------------------------------------------------------------------------------
+
+  /** The peer takes nothing new: what has not begun goes back to where it came from. */
+  turnAway(error: HbiError): void {
+    this.#isTurnedAway = true;
+    for (const co of this.#inOrder()) co.turnedAway(error);
   }
 
   loseAll(error: HbiError): void {
-    this.#gate.clear();
-    for (const co of this.#live.toArray()) co.lose(error);
+    this.#isTurnedAway = true;
+    this.#silence?.cancel();
+    this.#hello?.lose(error);
+    for (const co of this.#inOrder()) co.lose(error);
+  }
+
+  /** By their numbers, which are given in the order of beginning, and begin again from 101. */
+  #inOrder(): PostedConversation[] {
+    return this.#live.toArray().sort((a, b) => a.seq - b.seq);
   }
 }

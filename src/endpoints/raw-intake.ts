@@ -1,9 +1,12 @@
 /**
- * RawIntake: the raw data of one conversation on its way from the wire to whoever asked for it. Holds views of received
- * chunks up to a bound, copies once when a buffer is filled, and not at all when chunks are handed on.
+ * RawIntake: the raw data of one conversation on its way from the wire to whoever asked for it, and the one place that knows how
+ * many raw bytes come before the next packet. Where the peer has promised a number, no more than it is ever taken for raw data, and
+ * all of it is. Holds views of received chunks up to a bound, copies once when a buffer is filled, and not at all when chunks are
+ * handed on. docs/protocol.md, "raw data".
  */
 import { failure, type HbiError } from "../errors.ts";
 import type { PacketReader } from "../wire/packet-reader.ts";
+import { type Account, ENTRY_COST_BYTES } from "./account.ts";
 import type { Wait } from "./waits.ts";
 
 interface Fill {
@@ -21,63 +24,94 @@ const SPENT = new Uint8Array(0);
 /** For the many that never queue anything; nothing is ever put into it. */
 const NONE: Uint8Array[] = [];
 
-/** What a queued chunk costs beside its bytes, so that a body in drips is bounded as well. */
-const CHUNK_COST_BYTES = 64;
-
 export class RawIntake {
-  /** bytes of the present body that are still on the wire */
-  #left = 0;
-  /** bytes to throw away before anything else is read */
+  /** raw bytes on the wire before the next packet */
+  #pending = 0;
+  /** how many of the next ones are thrown away */
   #skip = 0;
+  /** bytes of the present body that nobody has read, queued or on the wire */
+  #unread = 0;
+  /** of the promise, what bodies have been made of so far, or was thrown away */
+  #announced = 0;
+  #promised: number | undefined;
   #queue: Uint8Array[] = NONE;
   /** index of the first chunk not yet read: shifting would make a dripped body quadratic */
   #head = 0;
-  #queuedBytes = 0;
+  /** as entered in the account */
+  #heldBytes = 0;
   #fill: Fill | undefined;
   #next: Next | undefined;
-  #takenBytes = 0;
   readonly #maxQueuedBytes: number;
+  readonly #account: Account;
 
-  constructor(maxQueuedBytes: number) {
+  constructor(maxQueuedBytes: number, account: Account) {
     this.#maxQueuedBytes = maxQueuedBytes;
+    this.#account = account;
+  }
+
+  /** The next `bytes` of the wire are raw data, and no more is in this conversation, whatever its scripts ask for. Once. */
+  promise(bytes: number): void {
+    this.#promised = bytes;
+    this.#pending = bytes;
+  }
+
+  /** Of the promise, what no body has been made of; undefined without a promise. */
+  get unannouncedBytes(): number | undefined {
+    return this.#promised === undefined ? undefined : this.#promised - this.#announced;
   }
 
   /** Bytes of the present body that nobody has read. */
   get unreadBytes(): number {
-    return this.#left + this.#queuedBytes;
+    return this.#unread;
   }
 
   /** Bytes on the wire that come before the next packet. */
   get pendingBytes(): number {
-    return this.#left + this.#skip;
+    return this.#pending;
   }
 
-  /** Raw bytes taken from the wire so far, read or thrown away. */
-  get takenBytes(): number {
-    return this.#takenBytes;
+  /** How many of them are thrown away. */
+  get skippedBytes(): number {
+    return this.#skip;
   }
 
   get wantsBytes(): boolean {
     if (this.#skip > 0) return true;
-    return this.#left > 0 && (this.#fill !== undefined || this.#next !== undefined || this.#hasRoom);
+    return this.#pending > 0 && (this.#fill !== undefined || this.#next !== undefined || this.#hasRoom);
   }
 
   get #hasRoom(): boolean {
-    return this.#queuedBytes + CHUNK_COST_BYTES * (this.#queue.length - this.#head) < this.#maxQueuedBytes;
+    return this.#heldBytes < this.#maxQueuedBytes;
   }
 
-  /** The next `bytes` of the wire are raw data of this conversation. */
+  /** The next `bytes` that are not spoken for are raw data of this conversation.
+   *  @throws HbiError body_mismatch when the promise was another */
   announce(bytes: number): void {
-    this.#left += bytes;
+    if (this.#promised === undefined) this.#pending += bytes;
+    else if (this.#announced + bytes > this.#promised) throw failure("body_mismatch");
+    this.#announced += bytes;
+    this.#unread += bytes;
   }
 
-  /** Throws away what is unread of the present body, and `more` bytes behind it. */
+  /** Throws away what is unread of the present body, and `more` bytes behind it: of a promise what is left of it. */
   discard(more = 0): void {
-    this.#skip += this.#left + more;
-    this.#left = 0;
-    this.#queue = NONE;
-    this.#head = 0;
-    this.#queuedBytes = 0;
+    const behind = this.unannouncedBytes === undefined ? more : Math.min(more, this.unannouncedBytes);
+    if (this.#promised === undefined) this.#pending += behind;
+    this.#announced += behind;
+    let left = this.#unread + behind;
+    this.#unread = 0;
+    while (left > 0) {
+      const chunk = this.#shift(left);
+      if (chunk === undefined) break;
+      left -= chunk.length;
+    }
+    this.#skip += left;
+  }
+
+  /** No script makes a body of what is left of the promise: it is thrown away. */
+  settle(): void {
+    const left = this.unannouncedBytes ?? 0;
+    if (left > 0) this.discard(left);
   }
 
   /** Moves what the reader has towards whoever waits; false when it has nothing. */
@@ -85,9 +119,10 @@ export class RawIntake {
     if (this.#skip > 0) return this.#takeSkipped(reader);
     const fill = this.#fill;
     if (fill !== undefined) {
-      const room = Math.min(fill.target.length - fill.filled, this.#left);
+      const room = Math.min(fill.target.length - fill.filled, this.#pending);
       const taken = reader.rawInto(fill.target.subarray(fill.filled, fill.filled + room));
-      this.#took(taken);
+      this.#pending -= taken;
+      this.#unread -= taken;
       fill.filled += taken;
       if (fill.filled === fill.target.length) {
         this.#fill = undefined;
@@ -96,17 +131,14 @@ export class RawIntake {
       return taken > 0;
     }
     const next = this.#next;
-    const chunk = reader.raw(next === undefined ? this.#left : Math.min(this.#left, next.maxBytes));
+    const chunk = reader.raw(next === undefined ? this.#pending : Math.min(this.#pending, next.maxBytes));
     if (chunk === undefined) return false;
-    this.#took(chunk.length);
+    this.#pending -= chunk.length;
     if (next !== undefined) {
       this.#next = undefined;
-      next.wait.settle(chunk);
-    } else {
-      if (this.#queue === NONE) this.#queue = [];
-      this.#queue.push(chunk);
-      this.#queuedBytes += chunk.length;
-    }
+      this.#unread -= chunk.length;
+      next.wait.settle(compact(chunk));
+    } else this.#push(compact(chunk));
     return true;
   }
 
@@ -130,14 +162,10 @@ export class RawIntake {
     });
   }
 
-  /** A queued chunk of at most `maxBytes`. */
+  /** A queued chunk of at most `maxBytes`, which must not be more than what is unread. */
   nextNow(maxBytes: number): Uint8Array | undefined {
-    const head = this.#queue[this.#head];
-    if (head === undefined) return undefined;
-    const chunk = head.length <= maxBytes ? head : head.subarray(0, maxBytes);
-    if (chunk === head) this.#dropHead();
-    else this.#queue[this.#head] = head.subarray(maxBytes);
-    this.#queuedBytes -= chunk.length;
+    const chunk = this.#shift(maxBytes);
+    if (chunk !== undefined) this.#unread -= chunk.length;
     return chunk;
   }
 
@@ -157,27 +185,58 @@ export class RawIntake {
     this.#next = undefined;
   }
 
+  /** Nothing of it is read any more. */
+  drop(): void {
+    this.#queue = NONE;
+    this.#head = 0;
+    this.#hold(-this.#heldBytes);
+  }
+
+  // --- the queue -----------------------------------------------------------------------------------------------------
+
+  #push(chunk: Uint8Array): void {
+    if (this.#queue === NONE) this.#queue = [];
+    this.#queue.push(chunk);
+    this.#hold(chunk.length + ENTRY_COST_BYTES);
+  }
+
   /** What was read is let go at once; the array itself is cut when half of it is spent. */
-  #dropHead(): void {
+  #shift(maxBytes: number): Uint8Array | undefined {
+    const head = this.#queue[this.#head];
+    if (head === undefined) return undefined;
+    if (head.length > maxBytes) {
+      const chunk = head.subarray(0, maxBytes);
+      this.#queue[this.#head] = head.subarray(maxBytes);
+      this.#hold(-maxBytes);
+      return chunk;
+    }
     this.#queue[this.#head] = SPENT;
     this.#head += 1;
-    if (this.#head * 2 < this.#queue.length) return;
-    this.#queue.splice(0, this.#head);
-    this.#head = 0;
+    this.#hold(-head.length - ENTRY_COST_BYTES);
+    if (this.#head * 2 >= this.#queue.length) {
+      this.#queue.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return head;
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes;
+    this.#account.unread += bytes;
   }
 
   #takeSkipped(reader: PacketReader): boolean {
     const chunk = reader.raw(this.#skip);
     if (chunk === undefined) return false;
     this.#skip -= chunk.length;
-    this.#takenBytes += chunk.length;
+    this.#pending -= chunk.length;
     return true;
   }
+}
 
-  #took(bytes: number): void {
-    this.#left -= bytes;
-    this.#takenBytes += bytes;
-  }
+/** A small part of a large buffer of the platform would keep all of it: it is copied. */
+function compact(chunk: Uint8Array): Uint8Array {
+  return chunk.length * 4 < chunk.buffer.byteLength ? chunk.slice() : chunk;
 }
 
 /** Any view as its bytes: a `Float64Array` is filled as it is. @throws HbiError invalid_argument for what is not a view */

@@ -8,7 +8,8 @@ import type { Limits } from "../limits.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { PacketReader, ReaderPhase } from "../wire/packet-reader.ts";
 import type { Transport } from "../wire/transport.ts";
-import type { BracketReader } from "./keeper.ts";
+import type { Account } from "./account.ts";
+import type { BracketReader } from "./conversation.ts";
 import { Pace, type Waiting } from "./pace.ts";
 import type { ReadWatch } from "./read-watch.ts";
 
@@ -37,6 +38,7 @@ export class ReadTurn implements Waiting {
   readonly #clock: Clock;
   readonly #limits: Limits;
   readonly #host: ReadHost;
+  readonly #account: Account;
   readonly #pace: Pace;
   #owner: BracketReader | undefined;
   #held: Packet | undefined;
@@ -48,7 +50,7 @@ export class ReadTurn implements Waiting {
   #isBlocked = false;
   /** while the peer has had more than its share */
   #throttle: Timer | undefined;
-  #nowMs = 0;
+  #receivedMs = 0;
   // what has been handled in this turn of the event loop, or since something came
   #turnPackets = 0;
   #turnBytes = 0;
@@ -61,6 +63,7 @@ export class ReadTurn implements Waiting {
     watch: ReadWatch,
     clock: Clock,
     limits: Limits,
+    account: Account,
     host: ReadHost,
   ) {
     this.#transport = transport;
@@ -68,6 +71,7 @@ export class ReadTurn implements Waiting {
     this.#watch = watch;
     this.#clock = clock;
     this.#limits = limits;
+    this.#account = account;
     this.#host = host;
     this.#pace = Pace.of(clock);
   }
@@ -77,9 +81,9 @@ export class ReadTurn implements Waiting {
     return this.#owner;
   }
 
-  /** The time, as it was last looked at in this turn. */
-  get nowMs(): number {
-    return this.#nowMs;
+  /** When what is handled now has come. */
+  get arrivedMs(): number {
+    return this.#reader.arrivedMs;
   }
 
   /** Where in the stream of packets the reader stands. */
@@ -97,8 +101,14 @@ export class ReadTurn implements Waiting {
     return this.#isBlocked && !this.#isPumpScheduled;
   }
 
+  /** Whether what the peer sends now would not be looked at. */
+  get isStanding(): boolean {
+    return this.#isBlocked || this.#isPumpScheduled || this.#isPaused;
+  }
+
   give(owner: BracketReader): void {
     this.#owner = owner;
+    this.#account.readTurns = 1;
   }
 
   handOver(owner: BracketReader, successor: BracketReader): void {
@@ -106,22 +116,39 @@ export class ReadTurn implements Waiting {
   }
 
   release(owner: BracketReader): void {
-    if (this.#owner === owner) this.#owner = undefined;
+    if (this.#owner === owner) this.#disown();
+  }
+
+  #disown(): void {
+    this.#owner = undefined;
+    this.#account.readTurns = 0;
+  }
+
+  /** When something came last. */
+  get receivedMs(): number {
+    return this.#receivedMs;
   }
 
   received(chunk: Uint8Array): void {
+    const nowMs = this.#clock.now();
     this.#watch.received(chunk.length);
-    this.#reader.push(chunk);
+    this.#receivedMs = nowMs;
+    this.#reader.push(chunk, nowMs);
+    this.#note();
     if (this.#isPumpScheduled) this.#pace.later(this, this.#reader.bufferedBytes);
-    else this.#beginTurn();
+    else this.#beginTurn(nowMs);
   }
 
   /** What is handled from here on, by however many pumps, counts as one turn: a handler that has ended pumps as well. */
-  #beginTurn(): void {
+  #beginTurn(nowMs: number): void {
     this.#turnPackets = 0;
     this.#turnBytes = this.#reader.consumedBytes;
     this.#lookBytes = this.#turnBytes;
-    this.#turnMs = this.#clock.now();
+    this.#turnMs = nowMs;
+  }
+
+  #note(): void {
+    this.#account.received = this.#reader.heldBytes + (this.#held?.text.length ?? 0);
   }
 
   set maxPacketBytes(bytes: number) {
@@ -153,8 +180,7 @@ export class ReadTurn implements Waiting {
     }
     this.#watch.isHeldBack = false;
     this.#isPumping = true;
-    this.#nowMs = this.#clock.now();
-    const isCounted = this.#pace.begin(this.#nowMs);
+    const isCounted = this.#pace.begin(this.#clock.now());
     try {
       this.#isBlocked = this.#pumpPackets();
     } catch (thrown) {
@@ -164,6 +190,7 @@ export class ReadTurn implements Waiting {
       if (isCounted) this.#pace.end();
     }
     if (this.#isStopped) return;
+    this.#note();
     this.#pauseIfFull();
     if (this.#throttle !== undefined)
       this.#watch.stop(); // it is not the peer that is late
@@ -184,7 +211,9 @@ export class ReadTurn implements Waiting {
     this.#throttle?.cancel();
     this.#throttle = undefined;
     this.#held = undefined;
-    this.#owner = undefined;
+    this.#reader.clear();
+    this.#note();
+    this.#disown();
     this.#setPaused(false);
   }
 
@@ -197,9 +226,8 @@ export class ReadTurn implements Waiting {
         this.#turnPackets % PACKETS_PER_LOOK === PACKETS_PER_LOOK - 1 ||
         consumedBytes - this.#lookBytes > BYTES_PER_LOOK
       ) {
-        this.#nowMs = this.#clock.now();
         this.#lookBytes = consumedBytes;
-        if (this.#nowMs - this.#turnMs > maxTurnMs || this.#turnPackets >= maxTurnPackets) return this.#yield();
+        if (this.#clock.now() - this.#turnMs > maxTurnMs || this.#turnPackets >= maxTurnPackets) return this.#yield();
       }
       if (consumedBytes - this.#turnBytes > maxTurnBytes) return this.#yield();
       const owner = this.#owner;
@@ -238,7 +266,7 @@ export class ReadTurn implements Waiting {
   /** It is its turn. */
   run(): void {
     this.#isPumpScheduled = false;
-    this.#beginTurn();
+    this.#beginTurn(this.#clock.now());
     this.#hasTurn = true;
     try {
       this.#host.pump();

@@ -1,8 +1,8 @@
 /**
- * ReadWatch: the deadlines of received bytes: a begun header, a begun payload, silence inside a bracket. One timer at most,
- * and none while the peer owes nothing.
+ * ReadWatch: the deadlines of received bytes: a begun header, a begun payload, silence inside a bracket, the rate of raw data. One
+ * timer at most of each kind, and none while the peer owes nothing. Time in which this side did not look is not the peer's.
  */
-import type { Clock, Timer } from "../clock.ts";
+import { type Clock, heldUpMs, type Timer } from "../clock.ts";
 import type { Limits } from "../limits.ts";
 import type { PacketReader } from "../wire/packet-reader.ts";
 
@@ -56,12 +56,17 @@ export class ReadWatch {
     this.#owed = owed;
     this.#mark = mark;
     const ms = this.#deadlineMs(owed, reader);
-    if (ms !== undefined) this.#timer = this.#clock.after(ms, () => this.#late());
+    if (ms !== undefined) this.#lateAfter(ms);
   }
 
-  #late(): void {
-    if (this.isHeldBack) this.#isOverdue = true;
-    else this.#host.readLate("read_timeout");
+  #lateAfter(ms: number): void {
+    const heldUp = heldUpMs(this.#clock);
+    this.#timer = this.#clock.after(ms, () => {
+      const moreMs = heldUpMs(this.#clock) - heldUp;
+      if (moreMs > 0) this.#lateAfter(moreMs);
+      else if (this.isHeldBack) this.#isOverdue = true;
+      else this.#host.readLate("read_timeout");
+    });
   }
 
   stop(): void {
@@ -78,9 +83,16 @@ export class ReadWatch {
     if (!isRaw) return;
     const { minDataBytesPerSecond, dataRateWindowMs } = this.#limits;
     this.#windowBytes = this.#receivedBytes + (minDataBytesPerSecond * dataRateWindowMs) / 1_000;
-    this.#window = this.#clock.after(dataRateWindowMs, () => {
-      if (this.#receivedBytes < this.#windowBytes) this.#host.readLate("data_too_slow");
-      else this.#watchRate(true);
+    this.#lookAtRateAfter(dataRateWindowMs);
+  }
+
+  #lookAtRateAfter(ms: number): void {
+    const heldUp = heldUpMs(this.#clock);
+    this.#window = this.#clock.after(ms, () => {
+      const moreMs = heldUpMs(this.#clock) - heldUp;
+      if (this.#receivedBytes >= this.#windowBytes) this.#watchRate(true);
+      else if (moreMs > 0) this.#lookAtRateAfter(moreMs);
+      else this.#host.readLate("data_too_slow");
     });
   }
 

@@ -2,12 +2,15 @@
  * SendTurn: one conversation writes at a time, first come, first served. docs/protocol.md, "one sender per direction".
  */
 import { Chain, type Chained } from "../chain.ts";
+import type { Account } from "./account.ts";
 
 export interface TurnTaker extends Chained {
   /** for error messages: "conversation 101" */
   readonly label: string;
   /** The turn is yours until you release it; you may do so at once. */
   granted(): void;
+  /** The connection has ended before: for a taker that nobody else tells. */
+  dropped?(): void;
 }
 
 /** What is written to. */
@@ -17,6 +20,7 @@ export interface Writable {
 
 export class SendTurn {
   readonly #wire: Writable;
+  readonly #account: Account;
   readonly #waiting = new Chain<TurnTaker>();
   #holder: TurnTaker | undefined;
   #isGranting = false;
@@ -24,8 +28,9 @@ export class SendTurn {
 
   /** @param wire while its peer does not keep up nobody gets the turn, so that no more is queued than half of `maxSendBufferBytes` and what
    *  one conversation writes */
-  constructor(wire: Writable) {
+  constructor(wire: Writable, account: Account) {
     this.#wire = wire;
+    this.#account = account;
   }
 
   get holder(): TurnTaker | undefined {
@@ -41,6 +46,7 @@ export class SendTurn {
   }
 
   request(taker: TurnTaker): void {
+    this.#account.sendTurns += 1;
     const isNext = this.#holder === undefined && this.#waiting.size === 0 && !this.#isGranting && !this.#isClosed;
     if (!isNext || this.#wire.isCongested) {
       this.#waiting.add(taker);
@@ -56,19 +62,21 @@ export class SendTurn {
 
   /** Leaves the queue. */
   withdraw(taker: TurnTaker): void {
-    this.#waiting.remove(taker);
+    if (this.#waiting.remove(taker)) this.#account.sendTurns -= 1;
   }
 
   release(taker: TurnTaker): void {
     if (this.#holder !== taker) return;
     this.#holder = undefined;
+    this.#account.sendTurns -= 1;
     if (this.#waiting.size > 0) this.grant();
   }
 
   /** The connection is over: nobody gets it any more. */
   close(): void {
     this.#isClosed = true;
-    this.#waiting.clear();
+    this.#account.sendTurns -= this.#waiting.size;
+    for (let taker = this.#waiting.shift(); taker !== undefined; taker = this.#waiting.shift()) taker.dropped?.();
   }
 
   /** Looks again whether somebody may write. A loop, not a recursion: thousands of whole brackets may be waiting, each of which

@@ -118,9 +118,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   #peerOf(connection: Connection): Peer<S, Context> {
-    const { clock, limits } = connection;
     const { outgoing: interceptors, dialect } = this.#options;
-    const options = { clock, limits, writer: this.#table.writer, interceptors, dialect };
+    const options = { writer: this.#table.writer, interceptors, dialect };
     const admission: Admission = { context: undefined };
     const peer = new Peer<S, Context>(this.service, connection, options, admission);
     this.#admissions.set(peer, admission);

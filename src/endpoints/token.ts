@@ -3,6 +3,7 @@
  * text and echo. docs/protocol.md, "the conversation token".
  */
 import { failure } from "../errors.ts";
+import type { Limits } from "../limits.ts";
 
 export interface Token {
   /** the whole id as sent */
@@ -15,22 +16,30 @@ export interface Token {
   readonly hasNoRawData: boolean;
   /** `b=N`: one script, then exactly N raw bytes */
   readonly rawBytes: number | undefined;
-  /** `d=MS`: the poster gives up so long after the host read co_begin */
+  /** `d=MS`: the poster gives up so long after the host received co_begin */
   readonly deadlineMs: number | undefined;
+  /** `a`: the host is to say whether its answer has raw data */
+  readonly asksForPromise: boolean;
+  /** `m=N`: the poster hosts as many conversations at once */
+  readonly mostInFlight: number | undefined;
+  /** `p=N`: the poster takes code and objects of as many bytes in a packet */
+  readonly mostPacketBytes: number | undefined;
 }
 
 /** The largest id that the reference's counters reach. Above it ids are memory addresses of seed-era posters, which wait
  *  for their answer before they end the conversation. */
 const MAX_COUNTER = 9_999_999;
 const FIRST_SEQ = 101;
-const MAX_DEADLINE_MS = 300_000;
-const TOKEN = /^(\d+);([\x21-\x7e]*)$/;
+/** The id of the conversation that only introduces a peer: no counter reaches it. */
+export const HELLO_SEQ = 100;
+const TOKEN = /^\d{1,15};[\x21-\x7e]+$/;
 const DIGITS = /^\d{1,15}$/;
 
 export interface TokenOptions {
   readonly hasNoRawData?: boolean;
   readonly rawBytes?: number;
   readonly deadlineMs?: number;
+  readonly asksForPromise?: boolean;
 }
 
 export function formatToken(seq: number, isExtended: boolean, options: TokenOptions): string {
@@ -38,10 +47,14 @@ export function formatToken(seq: number, isExtended: boolean, options: TokenOpti
   let text = `${seq};x`;
   if (options.hasNoRawData === true) text += ";n";
   if (options.rawBytes !== undefined) text += `;b=${options.rawBytes}`;
-  if (options.deadlineMs !== undefined) {
-    text += `;d=${Math.min(Math.max(Math.ceil(options.deadlineMs), 1), MAX_DEADLINE_MS)}`;
-  }
+  if (options.asksForPromise === true) text += ";a";
+  if (options.deadlineMs !== undefined) text += `;d=${Math.max(Math.ceil(options.deadlineMs), 1)}`;
   return text;
+}
+
+/** The token of the conversation that introduces this side: what it takes of its peer. */
+export function helloToken({ maxInFlight, maxPacketBytes }: Limits): string {
+  return `${HELLO_SEQ};x;n;m=${maxInFlight};p=${maxPacketBytes}`;
 }
 
 /** What stands behind the number in the token of a call. */
@@ -51,30 +64,33 @@ export function callTokenSuffix(isExtended: boolean, deadlineMs: number, rawByte
   return formatToken(0, isExtended, { ...promise, ...(isBounded ? { deadlineMs } : {}) }).slice(1);
 }
 
-/** Reads any id: an unknown form is opaque and echoed. @throws HbiError bad_token for a malformed token with `x` */
+/** Reads any id. One that does not claim the extension, by a field `x` behind a `;`, is opaque and echoed.
+ *  @throws HbiError bad_token for one that does and is malformed: no number in front, not ASCII, a key twice or without a name */
 export function parseToken(text: string): Token {
-  const match = TOKEN.exec(text);
-  if (match === null) return opaqueToken(text);
-  const [, seq = "", rest = ""] = match;
+  const [seq = "", ...fields] = text.split(";");
+  if (!fields.some((field) => keyOf(field) === "x")) return opaqueToken(text);
   const keys = new Map<string, string>();
-  for (const field of rest.split(";")) {
-    const equals = field.indexOf("=");
-    keys.set(equals < 0 ? field : field.slice(0, equals), equals < 0 ? "" : field.slice(equals + 1));
+  for (const field of fields) {
+    const key = keyOf(field);
+    if (keys.has(key)) throw failure("bad_token");
+    keys.set(key, field.slice(key.length + 1));
   }
-  if (!keys.has("x")) return opaqueToken(text);
-  if (keys.has("")) throw failure("bad_token");
+  if (!TOKEN.test(text) || keys.has("")) throw failure("bad_token");
   const rawBytes = readCount(keys.get("b"));
   const deadlineMs = readCount(keys.get("d"));
+  const mostInFlight = readCount(keys.get("m"));
+  const mostPacketBytes = readCount(keys.get("p"));
   const hasNoRawData = keys.has("n");
-  if (deadlineMs === 0 || (hasNoRawData && rawBytes !== undefined)) throw failure("bad_token");
-  return {
-    text,
-    seq,
-    isExtended: true,
-    hasNoRawData,
-    rawBytes,
-    deadlineMs: deadlineMs === undefined ? undefined : Math.min(deadlineMs, MAX_DEADLINE_MS),
-  };
+  const asksForPromise = keys.has("a");
+  if (deadlineMs === 0 || mostInFlight === 0 || mostPacketBytes === 0) throw failure("bad_token");
+  if (hasNoRawData && rawBytes !== undefined) throw failure("bad_token");
+  const promises = { hasNoRawData, rawBytes, asksForPromise };
+  return { text, seq, isExtended: true, ...promises, deadlineMs, mostInFlight, mostPacketBytes };
+}
+
+function keyOf(field: string): string {
+  const equals = field.indexOf("=");
+  return equals < 0 ? field : field.slice(0, equals);
 }
 
 /** Reads the ids of one peer. What its tokens say behind their number is mostly what the one before said. */
@@ -85,7 +101,7 @@ export class TokenReader {
   /** @throws HbiError bad_token */
   read(text: string): Token {
     const end = text.indexOf(";");
-    if (end <= 0) return opaqueToken(text);
+    if (end < 0) return opaqueToken(text);
     const suffix = text.slice(end);
     const seq = text.slice(0, end);
     if (this.#before === undefined || suffix !== this.#suffix || !isNumber(seq)) {
@@ -94,12 +110,14 @@ export class TokenReader {
       this.#before = token.isExtended ? token : undefined;
       return token;
     }
-    const { hasNoRawData, rawBytes, deadlineMs } = this.#before;
-    return { text, seq, isExtended: true, hasNoRawData, rawBytes, deadlineMs };
+    const { hasNoRawData, rawBytes, deadlineMs, asksForPromise, mostInFlight, mostPacketBytes } = this.#before;
+    const promises = { hasNoRawData, rawBytes, asksForPromise };
+    return { text, seq, isExtended: true, ...promises, deadlineMs, mostInFlight, mostPacketBytes };
   }
 }
 
 function isNumber(text: string): boolean {
+  if (text.length === 0 || text.length > 15) return false;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code < 0x30 || code > 0x39) return false;
@@ -116,7 +134,15 @@ export function opaqueToken(text: string): Token {
     hasNoRawData: false,
     rawBytes: undefined,
     deadlineMs: undefined,
+    asksForPromise: false,
+    mostInFlight: undefined,
+    mostPacketBytes: undefined,
   };
+}
+
+/** How many raw bytes the whole conversation has; undefined: it does not say. */
+export function promisedBytes({ hasNoRawData, rawBytes }: Token): number | undefined {
+  return hasNoRawData ? 0 : rawBytes;
 }
 
 function readCount(text: string | undefined): number | undefined {
@@ -128,6 +154,21 @@ function readCount(text: string | undefined): number | undefined {
 /** Whether the poster is of the kind that waits for its answer before co_end. */
 export function isSeedStyle(token: Token): boolean {
   return !token.isExtended && /^\d{8,}$/.test(token.seq) && Number(token.seq) > MAX_COUNTER;
+}
+
+/** How a host of ours begins an answer: by the id alone, or, asked for it, with the promise that no raw data is in it. */
+export function answerId({ seq, asksForPromise }: Token, hasRawData: boolean): string {
+  return asksForPromise && !hasRawData ? `${seq};n` : seq;
+}
+
+/** Whether an answer begins as only a host of ours begins one. */
+export function isAnsweredByOurs(id: string): boolean {
+  return !id.includes(";") || hasNoRawAnswer(id);
+}
+
+/** Whether the host promises that no raw data is in its answer. */
+export function hasNoRawAnswer(id: string): boolean {
+  return /^\d+;n$/.test(id);
 }
 
 /** The id proper of an acknowledgement, which repeats either the whole token or its id. */

@@ -46,10 +46,28 @@ export interface Neighbours {
   readonly network: string;
 }
 
+/** All connections of a process. */
+export class UnsentLoad {
+  readonly groups = new Set<Group>();
+  bytes = 0;
+
+  /** Of those whose own limit is exceeded: a server that allows more is not bounded by one that allows less. */
+  get heaviest(): Group | undefined {
+    let heaviest: Group | undefined;
+    for (const group of this.groups) {
+      const [any] = group.shares;
+      const isBounded = any !== undefined && any.limits.maxProcessUnsentBytes < this.bytes;
+      if (isBounded && (heaviest === undefined || group.bytes > heaviest.bytes)) heaviest = group;
+    }
+    return heaviest;
+  }
+}
+
 /** The part of one connection. */
 export class UnsentShare {
   readonly limits: Limits;
   readonly #holder: Holder;
+  readonly #load: UnsentLoad;
   readonly #neighbours: Neighbours | undefined;
   /** while it has something */
   #group: Group | undefined;
@@ -57,9 +75,10 @@ export class UnsentShare {
   #hasLeft = false;
 
   /** @param neighbours where it was accepted, if it was */
-  constructor(holder: Holder, limits: Limits, neighbours: Neighbours | undefined) {
+  constructor(holder: Holder, limits: Limits, load: UnsentLoad, neighbours: Neighbours | undefined) {
     this.#holder = holder;
     this.limits = limits;
+    this.#load = load;
     this.#neighbours = neighbours;
   }
 
@@ -74,7 +93,7 @@ export class UnsentShare {
     this.#group ??= this.#join();
     this.#bytes = bytes;
     this.#group.bytes += more;
-    everybody.bytes += more;
+    this.#load.bytes += more;
     if (bytes === 0) this.#part(this.#group);
     else if (more > 0) this.#bound(this.#group);
   }
@@ -82,7 +101,7 @@ export class UnsentShare {
   #join(): Group {
     const group = this.#neighbours?.neighbourhood.groupOf(this.#neighbours.network) ?? new Group();
     group.shares.add(this);
-    everybody.groups.add(group);
+    this.#load.groups.add(group);
     return group;
   }
 
@@ -90,7 +109,7 @@ export class UnsentShare {
     this.#group = undefined;
     group.shares.delete(this);
     if (group.shares.size > 0) return;
-    everybody.groups.delete(group);
+    this.#load.groups.delete(group);
     this.#neighbours?.neighbourhood.forget(this.#neighbours.network);
   }
 
@@ -99,8 +118,8 @@ export class UnsentShare {
     if (this.#neighbours !== undefined) {
       while (group.bytes > maxAddressUnsentBytes) group.largest?.drop("on many connections");
     }
-    while (everybody.bytes > maxProcessUnsentBytes) {
-      const { heaviest } = everybody;
+    while (this.#load.bytes > maxProcessUnsentBytes) {
+      const { heaviest } = this.#load;
       if (heaviest === undefined) return; // those who are left may keep more
       heaviest.largest?.drop("as many do");
     }
@@ -109,7 +128,7 @@ export class UnsentShare {
   /** Whether so much waits already that this connection should not add to it. */
   get isTight(): boolean {
     const { maxProcessUnsentBytes, maxAddressUnsentBytes } = this.limits;
-    if (everybody.bytes * 2 > maxProcessUnsentBytes) return true;
+    if (this.#load.bytes * 2 > maxProcessUnsentBytes) return true;
     return this.#neighbours !== undefined && (this.#group?.bytes ?? 0) * 2 > maxAddressUnsentBytes;
   }
 
@@ -123,20 +142,3 @@ export class UnsentShare {
     this.#hasLeft = true;
   }
 }
-
-/** All connections of the process. */
-const everybody = {
-  groups: new Set<Group>(),
-  bytes: 0,
-
-  /** Of those whose own limit is exceeded: a server that allows more is not bounded by one that allows less. */
-  get heaviest(): Group | undefined {
-    let heaviest: Group | undefined;
-    for (const group of this.groups) {
-      const [any] = group.shares;
-      const isBounded = any !== undefined && any.limits.maxProcessUnsentBytes < this.bytes;
-      if (isBounded && (heaviest === undefined || group.bytes > heaviest.bytes)) heaviest = group;
-    }
-    return heaviest;
-  },
-};

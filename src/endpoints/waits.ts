@@ -141,9 +141,9 @@ export function rawOptions(options: WaitOptions): WaitOptions {
   return { ...options, timeoutMs: options.timeoutMs ?? Number.POSITIVE_INFINITY };
 }
 
-/** For what is often done without looking back, such as a notification: that it failed must not end the process as an
- *  unhandled rejection. Whoever awaits the promise is told all the same. */
-export function unguarded<T>(promise: Promise<T>): Promise<T> {
+/** For every promise that a caller may drop and a peer can make fail: its rejection must not end the process as unhandled. A caller that
+ *  awaits it is told all the same. */
+export function markHandled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(ignore);
   return promise;
 }

@@ -80,6 +80,7 @@ export class HostingEnv<E extends Ends = Ends> {
   #isLobby = false;
   #po: unknown;
   #ho: unknown;
+  #isAttached = false;
   /** what the handlers of a shared table find their connection by */
   readonly bound: unknown;
 
@@ -90,13 +91,14 @@ export class HostingEnv<E extends Ends = Ends> {
     this.bound = bound;
   }
 
-  /** The posting end of the connection. @throws HbiError failed_precondition before it is connected */
+  /** The posting end of the connection, also when it is over: what is posted there then fails. @throws HbiError failed_precondition before
+   *  it is connected */
   get po(): E["po"] {
     if (this.#po === undefined) throw failure("wrong_stage", "the hosting environment is not connected");
     return this.#po;
   }
 
-  /** The hosting end of the connection. @throws HbiError failed_precondition before it is connected */
+  /** The hosting end of the connection, also when it is over. @throws HbiError failed_precondition before it is connected */
   get ho(): E["ho"] {
     if (this.#ho === undefined) throw failure("wrong_stage", "the hosting environment is not connected");
     return this.#ho;
@@ -204,7 +206,8 @@ export class HostingEnv<E extends Ends = Ends> {
 
   /** For the connection alone. @throws HbiError failed_precondition when another connection uses this environment */
   attach(po: E["po"], ho: E["ho"], builtins?: Builtins): void {
-    if (this.#po !== undefined) throw failure("wrong_stage", "the hosting environment serves another connection");
+    if (this.#isAttached) throw failure("wrong_stage", "the hosting environment serves another connection");
+    this.#isAttached = true;
     this.#po = po;
     this.#ho = ho;
     this.#builtins = builtins;
@@ -212,8 +215,7 @@ export class HostingEnv<E extends Ends = Ends> {
 
   /** For the connection alone. */
   detach(): void {
-    this.#po = undefined;
-    this.#ho = undefined;
+    this.#isAttached = false;
     this.#builtins = undefined;
   }
 

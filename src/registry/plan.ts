@@ -158,6 +158,16 @@ function forEachCall(value: unknown, visit: (call: Call) => void): void {
   }
 }
 
+/** How many calls a script makes, nested ones included. */
+export function callCount(tree: Tree): number {
+  let count = 0;
+  for (const statement of tree) {
+    if (statement instanceof Call && !statement.hasNestedCall) count += 1;
+    else forEachCall(statement, () => (count += 1));
+  }
+  return count;
+}
+
 export function hasCall(value: unknown): boolean {
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return false;
   if (value instanceof Call) return true;

@@ -161,7 +161,7 @@ class Range {
     const code = `${name}(${args.map(([key, value]) => `${key}=${repr(value, "json", MAX_DEPTH, this.#writer)}`).join(",")})`;
     const promise = body === undefined ? { hasNoRawData: true } : { rawBytes: body.length };
     const { spec } = this.#service.methods[name] as Method; // of this service's own names
-    const co = po.begin({ ...promise, dropsObjects: true, answerBytes: (object) => bytesOf(spec, object), timeoutMs });
+    const co = po.open({ ...promise, dropsObjects: true, answerBytes: (object) => bytesOf(spec, object), timeoutMs });
     await co.sendCode(code);
     if (body !== undefined) await co.sendData(body);
     await co.waitCompleted();

@@ -10,10 +10,20 @@ interface Due {
 
 export class ManualClock implements Clock {
   #nowMs = 0;
+  #heldUpMs = 0;
   readonly #timers = new Set<Due>();
 
   now(): number {
     return this.#nowMs;
+  }
+
+  get heldUpMs(): number {
+    return this.#heldUpMs;
+  }
+
+  /** As if the event loop had been busy for so long: what a peer has sent could not be looked at. The time itself is moved by `advance`. */
+  holdUp(ms: number): void {
+    this.#heldUpMs += ms;
   }
 
   after(ms: number, run: () => void): Timer {

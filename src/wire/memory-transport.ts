@@ -125,7 +125,7 @@ class MemoryTransport implements Transport {
         return;
       }
       other.#sink.onData(chunk);
-      if (this.#outgoingBytes === 0) this.#sink?.onDrain();
+      if (!this.#isClosed) this.#sink?.onDrain();
       if (this.#outgoingBytes > 0 || this.#hasEnded) this.schedule();
       return;
     }

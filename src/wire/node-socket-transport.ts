@@ -75,7 +75,7 @@ class NodeSocketTransport implements Transport {
 
   /** One function for all writes. */
   readonly #taken = (): void => {
-    if (this.#socket.writableLength === 0) this.#sink?.onDrain();
+    if (!this.#isClosed) this.#sink?.onDrain();
   };
 
   pause(): void {

@@ -29,6 +29,9 @@ export class PacketReader {
   /** of code and objects; may change between packets */
   maxPacketBytes: number;
   #chunks: Uint8Array[] = [];
+  /** when each of them came */
+  #times: number[] = [];
+  #arrivedMs = 0;
   /** index of the chunk being read, and the position in it */
   #head = 0;
   #at = 0;
@@ -53,9 +56,10 @@ export class PacketReader {
   }
 
   /** Adds received bytes, which are kept, not copied. */
-  push(chunk: Uint8Array): void {
+  push(chunk: Uint8Array, nowMs = 0): void {
     if (chunk.length === 0) return;
     this.#chunks.push(chunk);
+    this.#times.push(nowMs);
     this.#heldBytes += chunk.length;
   }
 
@@ -64,8 +68,18 @@ export class PacketReader {
     return this.#heldBytes + CHUNK_COST_BYTES * (this.#chunks.length - this.#head);
   }
 
+  /** The same with what there is of a payload under way. */
+  get heldBytes(): number {
+    return this.bufferedBytes + this.#filled;
+  }
+
   get consumedBytes(): number {
     return this.#consumedBytes;
+  }
+
+  /** When the bytes came that were consumed last. */
+  get arrivedMs(): number {
+    return this.#arrivedMs;
   }
 
   get packetCount(): number {
@@ -115,14 +129,27 @@ export class PacketReader {
     this.#heldBytes -= to - this.#at;
     this.#consumedBytes += to - this.#at;
     this.#at = to;
+    this.#arrivedMs = this.#times[this.#head] as number; // one for each chunk
     if (to < chunk.length) return;
-    // What was read is let go at once; the array itself is cut when half of it is spent.
+    // What was read is let go at once; the arrays themselves are cut when half of them is spent.
     this.#chunks[this.#head] = SPENT;
     this.#at = 0;
     this.#head += 1;
     if (this.#head * 2 < this.#chunks.length) return;
     this.#chunks.splice(0, this.#head);
+    this.#times.splice(0, this.#head);
     this.#head = 0;
+  }
+
+  /** Nothing is read any more. */
+  clear(): void {
+    this.#chunks = [];
+    this.#times = [];
+    this.#head = 0;
+    this.#at = 0;
+    this.#heldBytes = 0;
+    this.#payload = undefined;
+    this.#filled = 0;
   }
 
   /** True when a header is complete. Refuses at the first byte that no header can have, so none is longer than 24. */

@@ -22,7 +22,8 @@ export interface Packet {
 }
 
 export const MAX_ID_BYTES = 256;
-export const MAX_ERR_BYTES = 1_024;
+/** The reference writes whole stack traces; a line of it is shown. */
+export const MAX_ERR_BYTES = 64 * 1024;
 
 /** The packet as text, to be written as UTF-8. The caller sends no empty payload: the Python reference loses what follows.
  *  @throws HbiError resource_exhausted beyond `maxBytes`: here it concerns one packet, at the peer the connection */

@@ -7,7 +7,7 @@ import type { PeerIdentity } from "./peer-identity.ts";
 export interface TransportSink {
   /** Bytes arrived. The chunk belongs to the receiver, which may keep views of it. */
   onData(chunk: Uint8Array): void;
-  /** Everything written has left: `bufferedBytes` has come down to 0. */
+  /** Some of what was written has left: `bufferedBytes` has come down. */
   onDrain(): void;
   /** The peer will send no more. */
   onEnd(): void;
@@ -25,7 +25,7 @@ export interface Transport {
   readonly bufferedBytes: number;
   /** Starts delivery to `sink`; nothing is delivered before, nothing inside this call. */
   start(sink: TransportSink): void;
-  /** Takes the bytes, and keeps the chunk until `onDrain`. Text is written as UTF-8. */
+  /** Takes the bytes, and may look at the chunk for as long as `bufferedBytes` counts it. Text is written as UTF-8. */
   write(chunk: Uint8Array | string): void;
   /** Between the two, what is written may go out together. */
   cork?(): void;

@@ -1,22 +1,38 @@
 /**
- * Wire: the send side of a connection. Coalesces what is written within one turn of the event loop, and says honestly when
- * the peer does not keep up.
+ * Wire: the send side of a connection. Collects what is written within one turn of the event loop, gives the platform a bounded
+ * amount at a time, and measures progress by what the platform takes: a peer that reads slowly and steadily is never taken for one
+ * that has stopped.
  */
-import type { Clock, Timer } from "../clock.ts";
+import { type Clock, heldUpMs, type Timer } from "../clock.ts";
 import { failure, type HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
+import { Transit } from "./transit.ts";
 import type { Transport } from "./transport.ts";
 
-const FLUSH_BYTES = 64 * 1024;
+/** Given to the platform and not yet taken by it, at most. A little: what it has is out of our hands. */
+const WINDOW_BYTES = 256 * 1024;
+/** Written at once; text is cut into pieces of as many characters. */
+const PIECE_BYTES = 64 * 1024;
 /** The high-water mark while too much waits on all connections together. */
 const TIGHT_BYTES = 64 * 1024;
-/** Up to here raw data is copied into the pending output, so that the caller has its buffer back at once. */
-const COPY_BYTES = 16 * 1024;
+/** Raw data up to here is collected with what was written before it, so that its caller has the buffer back at once. */
+const SMALL_BYTES = 16 * 1024;
+/** What a queued piece costs beside its bytes. */
+const PIECE_COST_BYTES = 64;
 
 interface Waiter {
   readonly resolve: () => void;
   readonly reject: (error: HbiError) => void;
-  readonly isBelow: () => boolean;
+  readonly isDone: () => boolean;
+}
+
+/** Raw data in the queue. */
+interface Raw {
+  readonly bytes: Uint8Array;
+  /** how much of it is content: of a buffer that small pieces are collected in the rest is room for more */
+  length: number;
+  /** its caller may change it as soon as it was handed over: what the platform gets is a copy */
+  readonly isBorrowed: boolean;
 }
 
 /** Whose wire it is. */
@@ -34,16 +50,25 @@ export class Wire {
   readonly #limits: Limits;
   readonly #clock: Clock;
   readonly #host: WireHost;
-  /** raw data, and what goes before it; text behind it is in `#text` */
-  #pending: (string | Uint8Array)[] | undefined;
+  /** what waits to be handed over; text behind it is in `#text` */
+  #queue: (string | Raw)[] | undefined;
   #text = "";
-  #pendingBytes = 0;
+  /** of both, with what the pieces cost */
+  #queuedBytes = 0;
+  /** how much of it is in buffers of callers, who wait for it */
+  #borrowedBytes = 0;
   #writtenBytes = 0;
+  #handedBytes = 0;
   #isScheduled = false;
   #isEnded = false;
+  #isEndHandedOver = false;
   #waiters: Waiter[] | undefined;
+  readonly #transit = new Transit();
   #stallTimer: Timer | undefined;
-  #stallMark = 0;
+  /** as of the last progress: when it was, what is allowed until the next, how long the event loop had been held up */
+  #progressMs = 0;
+  #patienceMs = 0;
+  #heldUpMs = 0;
 
   constructor(transport: Transport, limits: Limits, clock: Clock, host: WireHost) {
     this.#transport = transport;
@@ -52,13 +77,29 @@ export class Wire {
     this.#host = host;
   }
 
+  /** Written and not taken by the platform, without what is in buffers of callers. */
   get bufferedBytes(): number {
-    return this.#pendingBytes + this.#transport.bufferedBytes;
+    return this.#queuedBytes - this.#borrowedBytes + this.#transport.bufferedBytes;
   }
 
-  /** All that was ever handed to the transport; text by its characters. */
+  /** All that was ever written here; text by its characters. The position behind what was written last. */
   get writtenBytes(): number {
     return this.#writtenBytes;
+  }
+
+  /** How much of it the transport was given: nothing behind it can have reached the peer. */
+  get handedBytes(): number {
+    return this.#handedBytes;
+  }
+
+  /** When the platform last took something, by the clock. */
+  get progressMs(): number {
+    return this.#progressMs;
+  }
+
+  /** How long what the platform has taken may need to reach a peer that reads slowly and steadily. */
+  get transitMs(): number {
+    return this.#transit.ms(this.#clock.now());
   }
 
   /** Nobody begins to write any more until the peer has read. */
@@ -75,26 +116,31 @@ export class Wire {
   text(text: string): void {
     if (this.#isEnded) return;
     this.#text += text;
-    this.#pendingBytes += text.length; // at least; exact for ASCII
+    this.#writtenBytes += text.length;
+    this.#queuedBytes += text.length; // at least; exact for ASCII
     this.#appended();
   }
 
-  /** Appends raw data. The caller may change the buffer when the promise resolved, or at once when there is none. */
+  /** Appends raw data. The caller may change the buffer when the promise has resolved, or at once when there is none. */
   bytes(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#isEnded) return this.#wait(() => false);
-    if (chunk.length <= COPY_BYTES) {
-      this.own(chunk.slice());
+    if (chunk.length <= SMALL_BYTES) {
+      this.#collect(chunk);
+      this.#appended();
       return this.whenWritable();
     }
-    this.#push(chunk);
+    this.#borrowedBytes += chunk.length;
+    this.#push({ bytes: chunk, length: chunk.length, isBorrowed: true });
+    const end = this.#writtenBytes;
     this.flush();
-    return this.#whenTaken();
+    if (this.#handedBytes >= end) return this.whenWritable();
+    return this.#wait(() => this.#handedBytes >= end && !this.isAboveHighWater);
   }
 
   /** Appends raw data that nobody changes any more. */
   own(chunk: Uint8Array): void {
     if (this.#isEnded) return;
-    this.#push(chunk);
+    this.#push({ bytes: chunk, length: chunk.length, isBorrowed: false });
     this.#appended();
   }
 
@@ -104,52 +150,39 @@ export class Wire {
     return this.#wait(() => !this.isAboveHighWater);
   }
 
-  /** Until the transport has nothing left of what was written up to now. */
-  #whenTaken(): Promise<void> | undefined {
-    if (this.bufferedBytes === 0) return undefined;
-    return this.#wait(() => this.bufferedBytes === 0);
-  }
-
-  #wait(isBelow: () => boolean): Promise<void> {
+  #wait(isDone: () => boolean): Promise<void> {
     const promise = new Promise<void>((resolve, reject) => {
       if (this.#isEnded) reject(failure("disconnected"));
       else {
         this.#waiters ??= [];
-        this.#waiters.push({ resolve, reject, isBelow });
+        this.#waiters.push({ resolve, reject, isDone });
       }
     });
-    promise.catch(() => undefined); // who sends without looking back must not end the process
+    promise.catch(() => undefined); // a sender that does not look back must not end the process
     return promise;
   }
 
+  /** Hands over as much as the platform may have. */
   flush(): void {
-    const pieces = this.#pending;
-    const text = this.#text;
-    this.#pending = undefined;
-    this.#text = "";
-    this.#writtenBytes += this.#pendingBytes;
-    this.#pendingBytes = 0;
-    if (pieces === undefined) {
-      if (text !== "") this.#transport.write(text);
-    } else {
-      if (text !== "") pieces.push(text);
-      this.#transport.cork?.();
-      for (const piece of pieces) this.#transport.write(piece);
-      this.#transport.uncork?.();
-    }
+    this.#handOver();
     this.#host.wireMoved();
     this.#watchStall();
   }
 
+  /** The platform has taken some of what it had. */
   onDrain(): void {
+    if (this.#queuedBytes > 0 && !this.#isScheduled) this.#handOver();
+    this.#noteProgress();
+    if (this.#transport.bufferedBytes === 0) {
+      this.#stallTimer?.cancel();
+      this.#stallTimer = undefined;
+    } else this.#watchStall();
     this.#host.wireMoved();
-    this.#stallTimer?.cancel();
-    this.#stallTimer = undefined;
     const waiters = this.#waiters;
     if (waiters === undefined) return;
     this.#waiters = undefined;
     for (const waiter of waiters) {
-      if (waiter.isBelow()) waiter.resolve();
+      if (waiter.isDone()) waiter.resolve();
       else {
         this.#waiters ??= [];
         this.#waiters.push(waiter);
@@ -157,31 +190,62 @@ export class Wire {
     }
   }
 
-  /** Writes what is pending, then FIN. */
+  /** Sends what is queued, then FIN. */
   end(): void {
     if (this.#isEnded) return;
-    this.flush();
     this.#isEnded = true;
-    this.#transport.end();
+    this.flush();
     this.#rejectAll();
   }
 
   destroy(): void {
     this.#isEnded = true;
+    this.#isEndHandedOver = true;
     this.#stallTimer?.cancel();
-    this.#pending = undefined;
+    this.#queue = undefined;
     this.#text = "";
-    this.#pendingBytes = 0;
+    this.#queuedBytes = 0;
+    this.#borrowedBytes = 0;
     this.#rejectAll();
     this.#transport.destroy();
   }
 
-  #push(chunk: Uint8Array): void {
-    this.#pending ??= [];
-    if (this.#text !== "") this.#pending.push(this.#text);
-    this.#text = "";
-    this.#pending.push(chunk);
-    this.#pendingBytes += chunk.length;
+  // --- the queue -----------------------------------------------------------------------------------------------------
+
+  #push(raw: Raw): void {
+    this.#queue ??= [];
+    if (this.#text !== "") {
+      this.#queue.push(this.#text);
+      this.#text = "";
+      this.#queuedBytes += PIECE_COST_BYTES;
+    }
+    this.#queue.push(raw);
+    this.#writtenBytes += raw.length;
+    this.#queuedBytes += raw.length + PIECE_COST_BYTES;
+  }
+
+  /** Small pieces of raw data share a buffer: a body in drips costs no object for each. */
+  #collect(chunk: Uint8Array): void {
+    const last = this.#text === "" ? this.#queue?.at(-1) : undefined;
+    if (last === undefined || typeof last === "string" || last.isBorrowed) {
+      this.#push({ bytes: chunk.slice(), length: chunk.length, isBorrowed: false });
+      return;
+    }
+    const length = last.length + chunk.length;
+    if (length > last.bytes.length) {
+      const bytes = new Uint8Array(Math.min(Math.max(last.bytes.length * 2, length), PIECE_BYTES));
+      if (length > bytes.length) {
+        this.#push({ bytes: chunk.slice(), length: chunk.length, isBorrowed: false });
+        return;
+      }
+      bytes.set(last.bytes.subarray(0, last.length));
+      this.#queue?.splice(-1, 1, { bytes, length: last.length, isBorrowed: false });
+    }
+    const collecting = this.#queue?.at(-1) as Raw; // the last one, or its successor
+    collecting.bytes.set(chunk, last.length);
+    collecting.length = length;
+    this.#writtenBytes += chunk.length;
+    this.#queuedBytes += chunk.length;
   }
 
   #appended(): void {
@@ -189,14 +253,98 @@ export class Wire {
       this.#host.wireStuck(failure("slow_reader"));
       return;
     }
-    if (this.#pendingBytes >= FLUSH_BYTES) this.flush();
+    if (this.#queuedBytes >= PIECE_BYTES) this.flush();
     else if (!this.#isScheduled) {
       this.#isScheduled = true;
       this.#clock.endOfTurn(() => {
         this.#isScheduled = false;
-        if (!this.#isEnded) this.flush();
+        if (!this.#isEndHandedOver) this.flush();
       });
     }
+  }
+
+  // --- handing over --------------------------------------------------------------------------------------------------
+
+  #handOver(): void {
+    const transport = this.#transport;
+    if (this.#queuedBytes > 0) {
+      const before = this.#handedBytes;
+      if (this.#queue === undefined && this.#text.length <= PIECE_BYTES) {
+        if (transport.bufferedBytes < WINDOW_BYTES) this.#writeText();
+      } else this.#writePieces();
+      if (this.#handedBytes > before) this.#transit.add(this.#handedBytes - before, this.#clock.now());
+    }
+    if (this.#isEnded && !this.#isEndHandedOver && this.#queuedBytes === 0) {
+      this.#isEndHandedOver = true;
+      transport.end();
+    }
+  }
+
+  /** The usual case: one text, one write. */
+  #writeText(): void {
+    const text = this.#text;
+    this.#text = "";
+    this.#queuedBytes = 0;
+    this.#handedBytes += text.length;
+    this.#transport.write(text);
+  }
+
+  #writePieces(): void {
+    const transport = this.#transport;
+    const queue = this.#queue ?? [];
+    if (this.#text !== "") {
+      queue.push(this.#text);
+      this.#text = "";
+      this.#queuedBytes += PIECE_COST_BYTES;
+    }
+    let head = 0;
+    while (head < queue.length && transport.bufferedBytes < WINDOW_BYTES) {
+      const scratch = new Scratch();
+      transport.cork?.();
+      while (head < queue.length && transport.bufferedBytes < WINDOW_BYTES && !scratch.isFull) {
+        const rest = this.#writePiece(queue[head] as string | Raw, scratch); // head is below the length
+        if (rest === undefined) {
+          head += 1;
+          this.#queuedBytes -= PIECE_COST_BYTES;
+        } else queue[head] = rest;
+      }
+      transport.uncork?.();
+      if (transport.bufferedBytes === 0) scratch.giveBack();
+    }
+    queue.splice(0, head);
+    this.#queue = queue.length === 0 ? undefined : queue;
+  }
+
+  /** Writes as much of a piece as goes out at once, and gives the rest. */
+  #writePiece(piece: string | Raw, scratch: Scratch): string | Raw | undefined {
+    if (typeof piece === "string") {
+      const end = endOfPiece(piece);
+      this.#handed(end);
+      this.#transport.write(end === piece.length ? piece : piece.slice(0, end));
+      return end === piece.length ? undefined : piece.slice(end);
+    }
+    const { bytes, length, isBorrowed } = piece;
+    const view = bytes.subarray(0, Math.min(length, isBorrowed ? scratch.room : PIECE_BYTES));
+    if (isBorrowed) this.#borrowedBytes -= view.length;
+    this.#handed(view.length);
+    this.#transport.write(isBorrowed ? scratch.copyOf(view) : view);
+    if (view.length === length) return undefined;
+    return { bytes: bytes.subarray(view.length), length: length - view.length, isBorrowed };
+  }
+
+  #handed(bytes: number): void {
+    this.#handedBytes += bytes;
+    this.#queuedBytes -= bytes;
+  }
+
+  /** Copies what a caller has lent and the queue still holds, so that the caller may change it now. */
+  keepBorrowed(): void {
+    this.#queue = this.#queue?.map((piece) =>
+      typeof piece === "string" || !piece.isBorrowed
+        ? piece
+        : { bytes: piece.bytes.slice(0, piece.length), length: piece.length, isBorrowed: false },
+    );
+    this.#borrowedBytes = 0;
   }
 
   #rejectAll(): void {
@@ -204,16 +352,70 @@ export class Wire {
     for (const waiter of this.#waiters?.splice(0) ?? []) waiter.reject(error);
   }
 
+  // --- progress ------------------------------------------------------------------------------------------------------
+
   /** No progress for so long while bytes wait: the peer does not read. */
   #watchStall(): void {
     if (this.#stallTimer !== undefined || this.#transport.bufferedBytes === 0) return;
-    this.#stallMark = this.#transport.bufferedBytes;
-    this.#stallTimer = this.#clock.after(this.#limits.sendStallTimeoutMs, () => {
+    this.#noteProgress();
+    this.#stallAfter(this.#patienceMs);
+  }
+
+  /** A platform that has taken much takes more only when a third of it has gone. */
+  #noteProgress(): void {
+    this.#progressMs = this.#clock.now();
+    this.#patienceMs = this.#limits.sendStallTimeoutMs + Math.floor(this.transitMs / 3);
+    this.#heldUpMs = heldUpMs(this.#clock);
+  }
+
+  #stallAfter(ms: number): void {
+    this.#stallTimer = this.#clock.after(ms, () => {
       this.#stallTimer = undefined;
-      if (this.#isEnded) return;
-      const now = this.#transport.bufferedBytes;
-      if (now > 0 && now >= this.#stallMark) this.#host.wireStuck(failure("slow_reader"));
-      else this.#watchStall();
+      if (this.#transport.bufferedBytes === 0) return;
+      const heldUp = heldUpMs(this.#clock) - this.#heldUpMs; // when this side did not look is no fault of the peer
+      const leftMs = this.#progressMs + this.#patienceMs + heldUp - this.#clock.now();
+      if (leftMs > 0) this.#stallAfter(leftMs);
+      else this.#host.wireStuck(failure("slow_reader"));
     });
   }
+}
+
+/** The buffer that borrowed raw data is copied into. All wires share one: what the platform takes at once, as it mostly does, leaves it
+ *  free again, and warm in the processor's cache, so that the copy costs next to nothing. */
+class Scratch {
+  #bytes: Uint8Array | undefined;
+  #used = 0;
+
+  get room(): number {
+    return PIECE_BYTES - this.#used;
+  }
+
+  get isFull(): boolean {
+    return this.#used === PIECE_BYTES;
+  }
+
+  copyOf(view: Uint8Array): Uint8Array {
+    if (this.#bytes === undefined) {
+      this.#bytes = spare ?? new Uint8Array(PIECE_BYTES);
+      spare = undefined;
+    }
+    const copy = this.#bytes.subarray(this.#used, this.#used + view.length);
+    copy.set(view);
+    this.#used += view.length;
+    return copy;
+  }
+
+  /** Nobody looks at it any more. */
+  giveBack(): void {
+    if (this.#bytes !== undefined) spare = this.#bytes;
+  }
+}
+
+let spare: Uint8Array | undefined;
+
+/** Where a text is cut: not between the two halves of a character. */
+function endOfPiece(text: string): number {
+  if (text.length <= PIECE_BYTES) return text.length;
+  const isHigh = (text.charCodeAt(PIECE_BYTES - 1) & 0xfc00) === 0xd800;
+  return isHigh ? PIECE_BYTES - 1 : PIECE_BYTES;
 }

@@ -49,6 +49,6 @@ export const RETRIES = 3;
 /** Long enough for a peer to be started again on a slow machine. */
 export const PATIENCE_MS = 25_000;
 
-export const LIMITS: LimitOptions = { maxFailures: 1_000, maxCancels: 100_000 };
+export const LIMITS: LimitOptions = { maxFailures: 1_000 };
 /** So few that some calls wait on this side when the connection goes: those cannot have landed. */
 export const CLIENT_LIMITS: LimitOptions = { ...LIMITS, maxPostedInFlight: 3 };

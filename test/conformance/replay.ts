@@ -44,6 +44,7 @@ export async function replay(transcript: Transcript, side: Side, socket: Socket)
       }
       missing ??= await listener.until(needed);
       if (missing !== undefined || listener.hasEnded) break;
+      if (item.kind === "packet" && item.directive.endsWith("_begin")) socket.write(listener.answerToHello());
       socket.write(encode(listener.echoing(item)));
     } else if (item.kind !== "end") {
       const key = keeper.add(item);
@@ -52,6 +53,7 @@ export async function replay(transcript: Transcript, side: Side, socket: Socket)
   }
   missing ??= await listener.until(needed);
   const peerEnded = listener.hasEnded;
+  if (!socket.writableEnded) socket.write(listener.answerToHello());
   socket.end();
   await listener.ended();
   if (!socket.destroyed) socket.destroy();
@@ -72,6 +74,8 @@ class Listener {
   #wake: (() => void)[] = [];
   /** ids as the peer said them: a token is echoed whole, as the recorded programs would do */
   readonly #ids = new Map<string, string>();
+  /** of the conversation by which a peer introduces itself: nothing is in it */
+  #hello: string | undefined;
   hasEnded = false;
 
   constructor(recorded: Brackets) {
@@ -94,6 +98,14 @@ class Listener {
     return { ...item, payload: this.#ids.get(item.payload) ?? item.payload };
   }
 
+  /** An empty answer, once, as the recorded programs give to a conversation without content. */
+  answerToHello(): string {
+    const hello = this.#hello;
+    this.#hello = undefined;
+    if (hello === undefined) return "";
+    return `[${hello.length}#co_ack_begin]${hello}[${hello.length}#co_ack_end]${hello}`;
+  }
+
   #takeOne(): boolean {
     const expected = this.#recorded.get(this.keeper.key)?.[this.keeper.openLength];
     if (expected?.kind === "raw") {
@@ -111,6 +123,10 @@ class Listener {
     if (this.#buffer.length < end) return false;
     const payload = this.#buffer.toString("utf8", close + 1, end);
     this.#buffer = this.#buffer.subarray(end);
+    if (payload.startsWith("100;") && (header[2] === "co_begin" || header[2] === "co_end")) {
+      if (header[2] === "co_end") this.#hello = payload;
+      return true;
+    }
     if (header[2] === "co_begin") this.#ids.set(payload.split(";")[0] ?? "", payload);
     this.keeper.add({ kind: "packet", from: "server", directive: header[2] ?? "", payload } satisfies PacketItem);
     return true;

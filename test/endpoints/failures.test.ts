@@ -314,6 +314,7 @@ describe("a handler", () => {
       });
     });
     const { po, server } = await pair(env, { server: { clock } });
+    const atRest = clock.timerCount;
     const asked = po.converse(async (co) => {
       await co.sendCode("hang()");
       return co.recvObj();
@@ -329,7 +330,7 @@ describe("a handler", () => {
     end();
     await quiet();
     expect(server.hosting.liveCount).toBe(0);
-    expect(clock.timerCount).toBe(0);
+    expect(clock.timerCount).toBe(atRest);
   });
 
   it("is given the poster's deadline when that is shorter", async () => {
@@ -584,11 +585,20 @@ describe("a poster", () => {
     expect(bodies).toEqual([]);
   });
 
-  it("ends the connection over an object that nobody receives", async () => {
+  it("ends the connection over an object that nobody receives, as raw data may stand behind it", async () => {
     const { env } = exposed();
     const { po, client } = await pair(env, { client: { extension: false } });
-    await po.notif("ask('who wants it?')");
+    await po.converse((co) => co.sendCode("ask('who wants it?')"));
     expect(await client.closed).toMatchObject({ reason: "bad_state" });
+  });
+
+  it("fails alone over an object that nobody receives, where it is certain that there is no raw data", async () => {
+    const { env, landed } = exposed();
+    const { po } = await pair(env, { client: { extension: false } });
+    const notified = await po.notif("ask('who wants it?')");
+    await expect(notified.waitCompleted()).rejects.toMatchObject({ reason: "bad_answer" });
+    await (await po.notif("note('after')")).waitCompleted();
+    expect(landed).toEqual(["after"]);
   });
 
   it("misses an object that the answer does not have", async () => {

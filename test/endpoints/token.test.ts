@@ -7,17 +7,25 @@ describe("a conversation token", () => {
     ["007", { seq: "007", isExtended: false }],
     ["abc-é", { seq: "abc-é", isExtended: false }],
     ["101;tp=00-4bf9", { seq: "101;tp=00-4bf9", isExtended: false }],
-    ["abc;x;b=?", { seq: "abc;x;b=?", isExtended: false }],
+    ["abc;y;b=?", { seq: "abc;y;b=?", isExtended: false }],
+    [";", { seq: ";", isExtended: false }],
+    ["101;xx=1", { seq: "101;xx=1", isExtended: false }],
     ["101;x", { seq: "101", isExtended: true, hasNoRawData: false, rawBytes: undefined, deadlineMs: undefined }],
     ["101;x;n", { seq: "101", hasNoRawData: true }],
     ["101;x;b=65536;d=5000", { seq: "101", rawBytes: 65536, deadlineMs: 5000 }],
-    ["101;x;d=999999999", { deadlineMs: 300_000 }],
+    ["101;x;d=999999999", { deadlineMs: 999_999_999 }],
+    ["100;x;n;m=20;p=65536", { seq: "100", mostInFlight: 20, mostPacketBytes: 65_536 }],
+    ["101;x=2;n", { seq: "101", isExtended: true, hasNoRawData: true }],
     ["101;x;tp=00-4bf9;unknown=1", { seq: "101", isExtended: true }],
   ])("%s is read", (text, token) => expect(parseToken(text)).toMatchObject(token));
 
-  it.each(["101;x;b=-1", "101;x;b=1.5", "101;x;b=", "101;x;d=0", "101;x;d=soon", "101;x;;", "101;x;n;b=5"])(
-    "%s is refused",
-    (text) => expect(() => parseToken(text)).toThrow(expect.objectContaining({ reason: "bad_token" })),
+  it.each([
+    ...["101;x;b=-1", "101;x;b=1.5", "101;x;b=", "101;x;d=0", "101;x;d=soon", "101;x;;", "101;x;n;b=5"],
+    ...["101;x;x", "101;x;n;n", "101;x;d=5;d=5", "101;x;tp=1;tp=1"], // a key twice
+    ...["100;x;m=0", "100;x;p=0", "100;x;m=many"],
+    ...[";x", "abc;x;b=?", "101;x;é=1", "101;x;a b", "é;x;n", "1234567890123456;x", " 101;x", "101;y;x;"], // claims the extension
+  ])("%s is refused", (text) =>
+    expect(() => parseToken(text)).toThrow(expect.objectContaining({ reason: "bad_token" })),
   );
 
   it("is written as it is read", () => {
@@ -55,12 +63,12 @@ describe("a reader of one peer's ids", () => {
       "103;x;n;d=29999",
       "104;x;b=5",
       "105;x;b=5",
-      "x;x;b=5",
+      "x;y;b=5",
       "106",
       "107;y",
       "108;y",
     ],
-    ...["109;x", "110;x", ";x", "abc;x", "101;x;n;d=30000", "101;x;n;d=30000;d=5", "é;x;n"],
+    ...["109;x", "110;x", ";", "abc;y", "101;x;n;d=30000", "101;x;n;d=30000;c", "é;n", "100;x;n;m=5;p=9"],
   ];
   it("reads each as if it were the only one, whatever came before", () => {
     for (const first of IDS) {
@@ -74,7 +82,7 @@ describe("a reader of one peer's ids", () => {
   });
   it("refuses what is malformed, again and again", () => {
     const reader = new TokenReader();
-    for (const bad of ["101;x;d=0", "101;x;n;b=1", "101;x;b=-1"]) {
+    for (const bad of ["101;x;d=0", "101;x;n;b=1", "101;x;b=-1", ";x;n", "é;x;n", "1234567890123456;x;n"]) {
       reader.read("101;x;n");
       for (let i = 0; i < 2; i++)
         expect(() => reader.read(bad)).toThrow(expect.objectContaining({ reason: "bad_token" }));

@@ -9,13 +9,14 @@ import {
   Link,
   memoryTransportPair,
   method,
+  resolveLimits,
   ServiceHost,
   type Transport,
 } from "hbi";
 import { hostileTransport, ManualClock, packet, quiet, testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { ProcessLoad } from "../../src/endpoints/process-load.ts";
+import { Account, ProcessAccount } from "../../src/endpoints/account.ts";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
 const quietly = { log: () => undefined };
@@ -43,7 +44,7 @@ const refused = (link: Link<Kinds>): Promise<HbiError> =>
   failed(
     link.po.converse(
       async (co) => {
-        await co.sendCode("no_such_method()");
+        await co.sendCode("add(1,");
         return co.recvObj();
       },
       { hasNoRawData: true, hasNoRawAnswer: true },
@@ -51,11 +52,11 @@ const refused = (link: Link<Kinds>): Promise<HbiError> =>
   );
 
 describe("refused scripts", () => {
-  it("maxFailures are refused one by one, one more ends the connection, and time forgives", async () => {
+  it("maxFailures malformed ones are refused one by one, one more ends the connection, and time forgives", async () => {
     const { link, clock } = await start({ maxFailures: 3, failuresPerSecond: 2 });
-    for (let i = 0; i < 3; i++) expect((await refused(link)).code).toBe("unimplemented");
+    for (let i = 0; i < 3; i++) expect((await refused(link)).code).toBe("invalid_argument");
     await clock.advance(500);
-    expect((await refused(link)).code).toBe("unimplemented");
+    expect((await refused(link)).code).toBe("invalid_argument");
     expect(await refused(link)).toMatchObject({
       reason: "peer_error",
       message: expect.stringContaining("too many refused"),
@@ -72,36 +73,8 @@ describe("refused scripts", () => {
   });
 });
 
-describe("the library's own messages", () => {
-  it("maxPings at once, one more ends the connection, and more with the time", async () => {
-    const { link, clock } = await start({ maxPings: 2, pingsPerMinute: 6 });
-    await link.call.nothing(); // what the peer speaks is known from its first answer on
-    await link.ping();
-    await link.ping();
-    await clock.advance(10_000);
-    await link.ping();
-    expect(await failed(link.ping())).toMatchObject({ message: expect.stringContaining("too often: pings") });
-    await link.disconnect();
-  });
-
-  it.each([
-    [3, "open"],
-    [4, "cut"],
-  ] as const)("%i cancellations where three are allowed: %s", async (count, outcome) => {
-    const { link, work, reasons } = await start({ maxCancels: 3 });
-    await link.call.nothing(); // what the peer speaks is known from its first answer on
-    const stop = new AbortController();
-    const calls = Array.from({ length: count }, (_, i) =>
-      failed(link.call.hold({ name: `${i}` }, { signal: stop.signal })),
-    );
-    await work.holding(count);
-    stop.abort();
-    await Promise.all(calls);
-    await quiet();
-    expect(reasons.includes("rate_exceeded")).toBe(outcome === "cut");
-    await link.disconnect();
-  });
-});
+/** How the host introduces itself to a peer that speaks the extension. */
+const HELLO_BYTES = 2 * packet("co_begin", "100;x;n;m=100;p=262144").length - 2;
 
 describe("rates that a server sets", () => {
   it("callsPerSecond: what is beyond waits, is not refused, and is done in order", async () => {
@@ -264,7 +237,7 @@ describe("before authentication", () => {
   });
 
   it("no more is sent to it than strangerSentBytes and one answer", async () => {
-    const { say } = await stranger({ strangerSentBytes: 150 });
+    const { say } = await stranger({ strangerSentBytes: 150 + HELLO_BYTES });
     expect(await say("put(1)")).toContain("unauthenticated");
     expect(await say("put(1)")).toContain("unauthenticated");
     expect(await say("put(1)")).toContain("too often: authenticate first");
@@ -306,58 +279,64 @@ describe("the process", () => {
     await Promise.all([one.disconnect(), two.disconnect()]);
   });
 
-  it("a place that a connection was told of, and ended before its turn, is the next one's", () => {
-    const load = new ProcessLoad();
-    const held = (told: string[], name: string, placeCount: number) => {
-      const links = { chain: undefined, before: undefined, behind: undefined };
-      return { ...links, placeCount, placeFree: () => void told.push(name) };
-    };
+  /** Connections of one process, each of which has a place but for what `places` says. */
+  function accounts(names: string, told: string[], limits: LimitOptions = { maxProcessInFlight: 1 }) {
+    const load = new ProcessAccount();
+    const resolved = resolveLimits(limits);
+    const made = Array.from(names, (name) => new Account(resolved, load, () => void told.push(name)));
+    return { load, made };
+  }
+  const take = (account: Account | undefined, bytes = 1) => account?.takePlace(bytes, 100);
+
+  it("a place that a connection does not take is the next one's", () => {
     const told: string[] = [];
-    const [first, second, third] = [held(told, "a", 0), held(told, "b", 1), held(told, "c", 1)];
-    expect([load.enter(first, 1), load.enter(second, 1), load.enter(third, 1)]).toEqual([true, false, false]);
-    load.leave();
+    const { made } = accounts("abc", told);
+    const [first, second, third] = made;
+    for (const each of made) expect(take(each)).toBe(true); // a connection without a place always gets one
+    expect([take(second), take(third)]).toEqual([false, false]);
+    first?.givePlace(1);
     expect(told).toEqual(["b"]);
-    load.forget(second);
+    second?.close();
     expect(told).toEqual(["b", "c"]);
-    expect(load.enter(third, 1)).toBe(true);
-    load.forget(third); // has taken it
+    third?.close(); // has taken none
     expect(told).toEqual(["b", "c"]);
   });
 
-  it("who has taken a place meanwhile is told of none", () => {
-    const load = new ProcessLoad();
+  it("a connection that has taken a place meanwhile is told of none", () => {
     const told: string[] = [];
-    const held = (name: string) => {
-      const links = { chain: undefined, before: undefined, behind: undefined };
-      return { ...links, placeCount: 1, placeFree: () => void told.push(name) };
-    };
-    const [first, second, third, fourth] = [held("a"), held("b"), held("c"), held("d")];
-    expect([first, second, third, fourth].map((it) => load.enter(it, 1))).toEqual([true, false, false, false]);
-    load.leave();
-    expect(load.enter(third, 1)).toBe(true); // not its turn, but it looked first
-    expect(load.enter(second, 1)).toBe(false);
-    load.leave();
-    expect(told).toEqual(["b", "d"]);
+    const { made } = accounts("abcd", told, { maxProcessInFlight: 4 });
+    const [first, second, third, fourth] = made;
+    for (const each of made) expect(take(each)).toBe(true);
+    expect(made.map((each) => take(each))).toEqual([false, false, false, false]);
+    first?.givePlace(1);
+    expect(told).toEqual(["a"]);
+    expect(take(third)).toBe(true); // not its turn, but it looked first
+    expect(take(second)).toBe(false);
+    second?.givePlace(1);
+    fourth?.givePlace(1);
+    expect(told).toEqual(["a", "b", "d"]);
   });
 
   it("any number of connections that wait are told one after the other, not one inside the other", () => {
-    const load = new ProcessLoad();
-    const most = 1;
+    const load = new ProcessAccount();
+    const limits = resolveLimits({ maxProcessInFlight: 20_001 });
     let landed = 0;
-    const busy = { chain: undefined, before: undefined, behind: undefined, placeCount: 0, placeFree: () => undefined };
-    expect(load.enter(busy, most)).toBe(true);
-    const held = Array.from({ length: 20_000 }, () => ({
-      ...busy,
-      placeCount: 1,
-      placeFree() {
-        expect(load.enter(this, most)).toBe(true);
+    const busy = new Account(limits, load, () => undefined);
+    expect(take(busy)).toBe(true);
+    const held = Array.from({ length: 20_000 }, (): Account => {
+      const account: Account = new Account(limits, load, () => {
+        expect(take(account)).toBe(true);
         landed += 1;
-        load.leave(); // a handler that has ended by then
-      },
-    }));
-    for (const each of held) expect(load.enter(each, most)).toBe(false);
-    load.leave();
+        account.givePlace(1); // a handler that has ended by then
+      });
+      return account;
+    });
+    for (const each of held) expect(take(each)).toBe(true);
+    for (const each of held) expect(take(each)).toBe(false);
+    for (const each of held) each.givePlace(1);
+    busy.givePlace(1);
     expect(landed).toBe(20_000);
+    expect([load.places, load.bytes]).toEqual([0, 0]);
   });
 
   it("a connection that ends while it waits for a place leaves it to the others", async () => {

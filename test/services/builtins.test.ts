@@ -7,11 +7,14 @@ import { describe, expect, it } from "vitest";
 import { pair } from "../support/pair.ts";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
-const start = (describe?: boolean | "full") =>
-  testLink(kinds, handlersOf(new Work()), {
+async function start(describe?: boolean | "full") {
+  const work = new Work();
+  const test = await testLink(kinds, handlersOf(work), {
     reactions: new Reactions().all,
     host: { log: () => undefined, ...(describe === undefined ? {} : { describe }) },
   });
+  return { ...test, link: test.link, host: test.host, work };
+}
 
 async function bare(describe?: boolean | "full") {
   const { host, link } = await start(describe);
@@ -39,17 +42,40 @@ describe("ping", () => {
     await link.close();
   });
 
-  it("is an empty conversation to a peer who may not know it, and a call to one who does", async () => {
+  it("is the hello to a peer who may not know it, and a call to one who does", async () => {
     const { link, peer } = await linkTo();
     const first = link.ping();
-    expect(await peer.play({ hear: "co_end" })).toBe(`${packet("co_begin", "101;x;n")}${packet("co_end", "101;x;n")}`);
-    await peer.play({ say: answer("101") });
+    const hello = "100;x;n;m=100;p=262144";
+    expect(await peer.play({ hear: "co_end" })).toBe(`${packet("co_begin", hello)}${packet("co_end", hello)}`);
+    await peer.play({ say: answer("100") });
     await first;
     const second = link.ping();
     expect(await peer.play({ hear: "co_end" })).toContain("$hbi.ping()");
-    await peer.play({ say: answer("102", packet("co_recv", "null")) });
+    await peer.play({ say: answer("101", packet("co_recv", "null")) });
     await second;
     await peer.play("reset");
+  });
+
+  it("is an empty conversation to a peer that has shown that it does not know it", async () => {
+    const { link, peer } = await linkTo();
+    await peer.play({ hear: "co_end" }, { say: answer("100;x;n;m=100;p=262144") });
+    await quiet();
+    const ping = link.ping();
+    expect(await peer.play({ hear: "co_end" })).toBe(conversation("101;x;n"));
+    await peer.play({ say: answer("101;x;n") });
+    await ping;
+    await peer.play("reset");
+  });
+
+  it("does not wait behind calls that were made before it", async () => {
+    const { link, work } = await start();
+    const held = Array.from({ length: 100 }, (_, i) => link.call.hold({ name: `${i}` }));
+    await link.ping();
+    await work.holding(100);
+    await link.ping();
+    work.releaseAll();
+    await Promise.all(held);
+    await link.close();
   });
 });
 
@@ -88,8 +114,8 @@ describe("describe", () => {
   ])("takes no %s from a service", async (_, text) => {
     const { link, peer } = await linkTo();
     const described = link.describe().catch((error) => error.code);
-    await peer.play({ hear: "co_end" }, { say: answer("101") }, { hear: "describe" });
-    await peer.play({ say: answer("102", packet("co_recv", JSON.stringify(text))) });
+    await peer.play({ hear: "co_end" }, { say: answer("100") }, { hear: "describe" });
+    await peer.play({ say: answer("101", packet("co_recv", JSON.stringify(text))) });
     expect(["internal", "invalid_argument"]).toContain(await described);
     await peer.play("reset");
   });

@@ -13,6 +13,7 @@ import {
   testLink,
 } from "hbi/testing";
 import { afterEach, describe, expect, it } from "vitest";
+import { withoutHello } from "../support/hello.ts";
 import { chunksOf, handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
 let open: TestLink<Kinds, undefined>[] = [];
@@ -164,7 +165,7 @@ describe("raw data of an answer that is on the wire", () => {
     const abort = new AbortController();
     const { body } = await link.call.download({ size: 1, fill: 1 }, { signal: abort.signal });
     await work.holding(1);
-    link.po.cancelAtPeer(102);
+    void link.po.callBuiltin("$hbi.cancel", {}, '"102"');
     await quiet();
     work.releaseAll();
     expect((await body.bytes()).length).toBe(200_000);
@@ -346,7 +347,7 @@ describe("a late answer", () => {
 });
 
 describe("cancelling at the peer", () => {
-  it("is not tried before the peer has shown that it speaks the extension", async () => {
+  it("waits until the peer has shown that it speaks the extension, and is not tried at one that does not", async () => {
     const { transport, peer } = hostileTransport();
     const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, {
       log: () => undefined,
@@ -355,20 +356,32 @@ describe("cancelling at the peer", () => {
       link.call.add({ a: 1, b: 2 }, { signal: abort.signal }).catch((error) => error.code);
     const first = new AbortController();
     const gone = given(first);
-    await peer.play({ hear: "co_end" });
+    await peer.play({ hear: /co_end\]101/ });
     first.abort();
     expect(await gone).toBe("cancelled");
     await quiet();
     expect(peer.heard()).toBe("");
-    await peer.play({ say: answer("101", packet("co_recv", "3")) }); // the bare id: it does
-    await quiet();
+    await peer.play({ say: answer("100") }); // the bare id: it does
+    expect(await peer.play({ hear: "co_end" })).toContain('$hbi.cancel("101")');
     const second = new AbortController();
     const again = given(second);
     await peer.play({ hear: "co_end" });
     second.abort();
     expect(await again).toBe("cancelled");
-    expect(await peer.play({ hear: "co_end" })).toContain('$hbi.cancel("102")');
+    expect(await peer.play({ hear: "co_end" })).toContain('$hbi.cancel("103")');
     await peer.play("reset");
+    const other = hostileTransport();
+    const reference = await new Link<Kinds>(kinds, async () => other.transport, new Reactions().all, {
+      log: () => undefined,
+    }).open();
+    const third = new AbortController();
+    const call = reference.call.add({ a: 1, b: 2 }, { signal: third.signal }).catch((error) => error.code);
+    await other.peer.play({ hear: /co_end\]101/ }, { say: answer("100;x;n;m=100;p=262144") });
+    third.abort();
+    expect(await call).toBe("cancelled");
+    await quiet();
+    expect(other.peer.heard()).toBe("");
+    await other.peer.play("reset");
   });
 
   it.each([
@@ -383,7 +396,7 @@ describe("cancelling at the peer", () => {
       { say: conversation("101;x;n", "add(1,2)") + conversation("102;x;n", `$hbi.cancel(${JSON.stringify(id)})`) },
       { hear: /co_ack_end\]102/ },
     );
-    expect(said).toBe(answer("101", packet("co_recv", "3")) + answer("102"));
+    expect(withoutHello(said)).toBe(answer("101", packet("co_recv", "3")) + answer("102"));
     await peer.play("end");
   });
 

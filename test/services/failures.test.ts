@@ -8,6 +8,7 @@ import {
   FAILURES,
   HbiError,
   type HostOptions,
+  type LimitOptions,
   Link,
   type LinkOptions,
   method,
@@ -134,9 +135,13 @@ const guarded = defineService({
 const unaware = defineService({ name: "guarded", version: "1.0.0", methods: { add: kinds.methods.add } });
 
 /** A consumer that does not know of the credentials that the service asks for. */
-const unauthenticated: Scenario = async () => {
+const asStranger = async (
+  limits: LimitOptions,
+  fail: (link: Link<typeof unaware>) => Promise<unknown>,
+): Promise<Seen> => {
+  const authenticate = ({ token }: { token: string }) => (token === "open" ? { token } : undefined);
   const test = await testLink(guarded, () => ({ add: ({ a, b }) => a + b }), {
-    host: { ...quietly, authenticate: ({ token }: { token: string }) => (token === "open" ? { token } : undefined) },
+    host: { ...quietly, limits, authenticate },
     link: { credentials: { token: "open" } },
   });
   let transport: Transport | undefined;
@@ -152,12 +157,20 @@ const unauthenticated: Scenario = async () => {
     {},
     quietly,
   ).open();
-  const error = await caught(link.call.add({ a: 1, b: 2 }));
+  const error = await caught(fail(link));
   const lives = link.state === "open";
   await link.disconnect();
   await test.close();
   return { error, lives };
 };
+const unauthenticated: Scenario = () => asStranger({}, (link) => link.call.add({ a: 1, b: 2 }));
+const tooMuchForAStranger: Scenario = () =>
+  asStranger({ strangerSentBytes: 200, strangerFailures: 100 }, async (link) => {
+    for (;;) {
+      const error = await caught(link.call.add({ a: 1, b: 2 }));
+      if (error instanceof HbiError && error.reason === "peer_error") throw error;
+    }
+  });
 
 const SCENARIOS: Readonly<
   Record<Reason, { readonly run: Scenario; readonly lives: boolean; readonly as?: Reason | readonly Reason[] }>
@@ -192,6 +205,20 @@ const SCENARIOS: Readonly<
   handler: { run: hosted((link) => link.call.fail({ how: "anything" })), lives: true },
   bad_result: { run: hosted((link) => link.call.fail({ how: "result" })), lives: true },
   handler_timeout: { run: handlerTimeout, lives: true },
+  overloaded: {
+    run: hosted(
+      async (link) => {
+        const calls = [
+          link.call.ask_back({ question: "who" }),
+          ...Array.from({ length: 4 }, () => link.call.nothing()),
+        ];
+        const [refused] = (await Promise.all(calls.map(caught))).filter((outcome) => outcome instanceof HbiError);
+        throw refused;
+      },
+      { host: { limits: { maxInFlight: 1, maxHostedWaiting: 1 } } },
+    ),
+    lives: true,
+  },
   bad_frame: { run: answered("no packet", { isClosedReason: true }), lives: false },
   packet_too_big: { run: answered("[262145#co_recv]", { isClosedReason: true }), lives: false },
   bad_utf8: {
@@ -223,25 +250,16 @@ const SCENARIOS: Readonly<
   too_many_errors: {
     run: hosted(
       async (link) => {
-        for (let i = 0; i < 2; i++) await caught(freshCall(link as never));
-        return freshCall(link as never);
+        const malformed = () => link.po.notif("add(1,").then((co) => co.waitCompleted());
+        for (let i = 0; i < 2; i++) await caught(malformed());
+        return malformed();
       },
       { host: { limits: { maxFailures: 2 } } },
     ),
     as: "peer_error",
     lives: false,
   },
-  rate_exceeded: {
-    run: hosted(
-      async (link) => {
-        await link.call.nothing(); // what the peer speaks is known from its first answer on
-        for (let i = 0; i < 3; i++) await link.ping();
-      },
-      { host: { limits: { maxPings: 2 } } },
-    ),
-    as: "peer_error",
-    lives: false,
-  },
+  rate_exceeded: { run: tooMuchForAStranger, as: "peer_error", lives: false },
   data_too_slow: { run: slowData, as: "peer_error", lives: false },
   read_timeout: {
     run: answered(
@@ -271,6 +289,17 @@ const SCENARIOS: Readonly<
       expect(await held).toBe("a");
       throw refused;
     }),
+    lives: false,
+  },
+  unresponsive: {
+    run: answered(
+      async (peer, clock) => {
+        await peer.play({ say: answer("100") });
+        await quiet();
+        await clock.advance(30_000 + 20_000);
+      },
+      { isClosedReason: true },
+    ),
     lives: false,
   },
   connect_failed: { run: connectFailed, lives: false },
@@ -354,13 +383,13 @@ async function oneTooMany(): Promise<Seen> {
 async function slowData(): Promise<Seen> {
   const clock = new ManualClock();
   const stalled = async function* () {
-    yield new Uint8Array(10);
+    yield new Uint8Array(70_000);
     await new Promise(() => undefined);
   };
   const run = hosted(
     async (link) => {
-      const upload = caught(link.call.upload({ size: 20 }, { body: stalled() }));
-      await clock.advance(10_000);
+      const upload = caught(link.call.upload({ size: 70_001 }, { body: stalled() }));
+      await clock.advance(20_000); // in the first half of it enough has come
       throw await upload;
     },
     { host: { clock } },
@@ -398,6 +427,7 @@ function positionLost(): Promise<Seen> {
   return hosted(async (link) => {
     const co = await link.po.co();
     await co.sendCode("fail('hbi')");
+    await quiet(2); // it goes out before it is known what else is in the conversation
     await co.sendCode("what_is_this()");
     return co.recvObj();
   })().then(({ lives, error }) => ({ lives, error: asPeerError(error, "raw data of unknown length follows") }));
@@ -416,7 +446,7 @@ async function slowReader(): Promise<Seen> {
   await peer.play("deaf");
   const waiting = caught(link.call.upload({ size: 1_000_000 }, { body: new Uint8Array(1_000_000), timeoutMs: 1e9 }));
   await quiet();
-  await clock.advance(30_000);
+  await clock.advance(40_000); // 30 s, and what the platform has taken may still be on its way
   await peer.play("reset");
   const error = await link.closed;
   expect(await waiting).toMatchObject({ code: "unavailable", mayHaveLanded: true });

@@ -105,11 +105,13 @@ describe("a link", () => {
     const calls = ["a", "b", "c"].map((name) => link.call.hold({ name }).catch((error: HbiError) => error));
     await work.holding(2);
     test.cut();
-    const [a, b, c] = await Promise.all(calls);
+    const [a, b] = await Promise.all(calls.slice(0, 2));
     expect(a).toMatchObject({ code: "unavailable", mayHaveLanded: true });
     expect(b).toMatchObject({ code: "unavailable", mayHaveLanded: true });
-    expect(c).toMatchObject({ code: "unavailable", mayHaveLanded: false });
     await clock.advance(100);
+    await work.holding(3); // what had not been sent goes to the next connection
+    work.releaseAll();
+    expect(await calls[2]).toBe("c");
     expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
   });
 
@@ -225,7 +227,7 @@ describe("a link", () => {
     const waiting = send(link).catch(() => undefined);
     await clock.advance(4_000);
     const far = new HostilePeer(dials[1]?.succeed() as Transport);
-    expect(await far.play({ hear: "co_end" })).toContain(";d=6000");
+    expect(await far.play({ hear: /co_end\]101/ })).toContain(";d=6000");
     await far.play("reset");
     await waiting;
     await link.disconnect();

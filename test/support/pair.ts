@@ -10,6 +10,7 @@ import {
   type PostingEnd,
 } from "hbi";
 import { type HostilePeer, hostileTransport, quiet } from "hbi/testing";
+import { withoutHello } from "./hello.ts";
 
 export interface Pair {
   readonly client: Connection;
@@ -59,9 +60,9 @@ export class BarePeer {
     return this.heard();
   }
 
-  /** What came since the last call. */
+  /** What came since the last call, without the hello. */
   heard(): string {
-    return this.#peer.heard();
+    return withoutHello(this.#peer.heard());
   }
 
   get hasEnded(): boolean {

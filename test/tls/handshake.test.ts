@@ -118,6 +118,7 @@ describeTls("a TLS handshake", () => {
   ])("asks a server for hbi/1: one with %s", async (_, ALPNProtocols, refusal) => {
     const foreign = createServer({ ...pair, ...(ALPNProtocols === undefined ? {} : { ALPNProtocols }) });
     foreign.on("tlsClientError", () => undefined);
+    foreign.on("secureConnection", (socket) => socket.resume());
     const port = await listening(foreign);
     const dialed = connect(who, { host, port }, {}, { tls: { ca: authority.cert } });
     if (refusal === undefined) await (await dialed).disconnect();

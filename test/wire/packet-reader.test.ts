@@ -84,8 +84,8 @@ describe("payloads", () => {
       expect(readAll(encode(`[256#${directive}]`), [])).toEqual(["more"]);
       expect(readAll(encode(`[257#${directive}]`), [])).toEqual(["packet_too_big"]);
     }
-    expect(readAll(encode("[1024#err]"), [])).toEqual(["more"]);
-    expect(readAll(encode("[1025#err]"), [])).toEqual(["packet_too_big"]);
+    expect(readAll(encode("[65536#err]"), [])).toEqual(["more"]);
+    expect(readAll(encode("[65537#err]"), [])).toEqual(["packet_too_big"]);
   });
 
   it("keep a BOM, and are strict UTF-8", () => {

@@ -59,7 +59,7 @@ export function keepsTheContract(name: string, connect: () => Promise<[Transport
       for (const [k, end] of ends.entries()) {
         await end.until(() => end.bytes === 64 * 65_536);
         expect(end.chunks.reduce((sum, chunk) => crc32(chunk, sum), 0)).toBe(sums[1 - k]);
-        await end.until(() => end.drained > 0);
+        await end.until(() => end.drained > 0 && [left, right][k]?.bufferedBytes === 0);
       }
       expect([left.bufferedBytes, right.bufferedBytes]).toEqual([0, 0]);
       left.destroy();
@@ -99,6 +99,27 @@ export function keepsTheContract(name: string, connect: () => Promise<[Transport
       expect(r.bytes).toBeLessThanOrEqual(65_536);
       right.resume();
       await r.until(() => r.bytes === 200 * 65_536);
+      left.destroy();
+      right.destroy();
+      await r.until(() => r.closed.length > 0);
+    });
+
+    it("says each time that some has left, and looks at no chunk that it does not count any more", async () => {
+      const [left, right] = await connect();
+      const [l, r] = [new Collector(), new Collector()];
+      left.start(l);
+      right.start(r);
+      const chunk = new Uint8Array(65_536);
+      for (let i = 0; i < 300; i++) {
+        chunk.fill(i);
+        left.write(chunk);
+        await l.until(() => left.bufferedBytes === 0);
+      }
+      await r.until(() => r.bytes === 300 * 65_536);
+      expect(l.drained).toBeGreaterThanOrEqual(1);
+      const all = Buffer.concat(r.chunks);
+      for (let i = 0; i < 300; i++)
+        expect(all.subarray(i * 65_536, (i + 1) * 65_536).equals(Buffer.alloc(65_536, i))).toBe(true);
       left.destroy();
       right.destroy();
       await r.until(() => r.closed.length > 0);

@@ -65,17 +65,135 @@ it("gives a buffer back when it may be changed: what was sent stays what it was"
   expect(reader.chunks.join("")).not.toContain("b");
 });
 
-it("gives a large buffer back at once where the transport has taken all of it", () => {
-  const written: unknown[] = [];
-  const transport = { bufferedBytes: 0, write: (chunk: unknown) => void written.push(chunk) };
-  const wire = new Wire(transport as never, resolveLimits(), new ManualClock(), {
-    wireStuck: () => undefined,
-    wireMoved: () => undefined,
-    isTight: false,
-  });
-  const chunk = new Uint8Array(200_000);
-  expect(wire.bytes(chunk)).toBeUndefined();
-  expect(written).toEqual([chunk]);
+/** A platform that takes as much as it is told to, when it is told to. */
+class Platform {
+  bufferedBytes = 0;
+  readonly taken: number[] = [];
+  onDrain: () => void = () => undefined;
+  #kept: (Uint8Array | string)[] = [];
+  mostBytes = 0;
+  hasEnded = false;
+
+  write(chunk: Uint8Array | string): void {
+    this.#kept.push(chunk);
+    this.bufferedBytes += chunk.length;
+    this.mostBytes = Math.max(this.mostBytes, this.bufferedBytes);
+  }
+
+  end(): void {
+    this.hasEnded = true;
+  }
+
+  destroy(): void {}
+
+  /** Takes at most so much, in order. */
+  take(bytes: number): void {
+    for (let left = bytes; left > 0; ) {
+      const [chunk] = this.#kept;
+      if (chunk === undefined) break;
+      const part = chunk.slice(0, left);
+      for (let i = 0; i < part.length; i++)
+        this.taken.push(typeof part === "string" ? part.charCodeAt(i) : (part[i] as number));
+      left -= part.length;
+      this.bufferedBytes -= part.length;
+      if (part.length === chunk.length) this.#kept.shift();
+      else this.#kept[0] = chunk.slice(part.length);
+    }
+    this.onDrain();
+  }
+}
+
+function onPlatform(options: Parameters<typeof resolveLimits>[0] = {}) {
+  const platform = new Platform();
+  const clock = new ManualClock();
+  const stuck: number[] = [];
+  const host = { wireStuck: () => void stuck.push(clock.now()), wireMoved: () => undefined, isTight: false };
+  const wire = new Wire(platform as never, resolveLimits(options), clock, host); // no more of a transport is used
+  platform.onDrain = () => wire.onDrain();
+  return { wire, platform, clock, stuck };
+}
+
+it.each([
+  ["text", (wire: Wire) => wire.text("x".repeat(3_000_000))],
+  ["text beyond ASCII, cut between characters", (wire: Wire) => wire.text("😀".repeat(400_000))],
+  ["raw data", (wire: Wire) => wire.bytes(new Uint8Array(3_000_000))],
+  ["raw data that nobody changes", (wire: Wire) => wire.own(new Uint8Array(3_000_000))],
+  [
+    "all of them",
+    (wire: Wire) => {
+      for (const text of ["a".repeat(900_000), "b"]) {
+        wire.text(text);
+        wire.own(new Uint8Array(700_000));
+      }
+    },
+  ],
+])("gives the platform a bounded amount at a time: %s", (_, write) => {
+  const { wire, platform } = onPlatform();
+  write(wire);
+  wire.end();
+  for (let rounds = 0; !platform.hasEnded; rounds++) {
+    expect(rounds).toBeLessThan(1_000);
+    platform.take(100_000);
+  }
+  expect(platform.mostBytes).toBeGreaterThanOrEqual(256 * 1024);
+  expect(platform.mostBytes).toBeLessThan(256 * 1024 + 65_536);
+  expect([wire.handedBytes, wire.bufferedBytes]).toEqual([wire.writtenBytes, platform.bufferedBytes]);
+});
+
+it.each([1, 10, 16_384, 16_385, 65_536, 65_537, 300_000, 2_000_000])(
+  "has a buffer of %i bytes back to its caller when it may be changed, not before, whatever is before and behind it",
+  async (size) => {
+    const { wire, platform } = onPlatform();
+    const expected: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      const buffer = new Uint8Array(size).fill(round + 1);
+      for (const byte of buffer) expected.push(byte);
+      const free = wire.bytes(buffer);
+      let isFree = free === undefined;
+      void free?.then(() => {
+        isFree = true;
+        buffer.fill(99);
+      });
+      if (isFree) buffer.fill(99);
+      for (let turns = 0; !isFree; turns++) {
+        expect(turns).toBeLessThan(1_000);
+        platform.take(50_000);
+        await new Promise(setImmediate);
+      }
+      wire.text("t");
+      expected.push("t".charCodeAt(0));
+    }
+    wire.end();
+    while (!platform.hasEnded || platform.bufferedBytes > 0) platform.take(1_000_000);
+    expect(Buffer.from(platform.taken).equals(Buffer.from(expected))).toBe(true);
+  },
+);
+
+it("keeps what callers have lent, so that they may change it while it waits", () => {
+  const { wire, platform } = onPlatform();
+  const buffer = new Uint8Array(1_000_000).fill(1);
+  wire.bytes(buffer);
+  wire.keepBorrowed();
+  buffer.fill(2);
+  while (platform.bufferedBytes > 0) platform.take(100_000);
+  expect(platform.taken.length).toBe(1_000_000);
+  expect(platform.taken.every((byte) => byte === 1)).toBe(true);
+});
+
+it("counts what is queued by more than its bytes, and raw data in drips by little more", () => {
+  const { wire, platform } = onPlatform();
+  wire.text("x".repeat(65_536 * 5)); // as much as the platform may have, and more
+  const before = wire.bufferedBytes;
+  for (let i = 0; i < 1_000; i++) wire.bytes(Uint8Array.of(i));
+  expect(wire.bufferedBytes - before).toBeLessThan(1_000 + 5 * 64);
+  const dripped = wire.bufferedBytes;
+  for (let i = 0; i < 1_000; i++) {
+    wire.text("t");
+    wire.bytes(Uint8Array.of(i));
+  }
+  expect(wire.bufferedBytes - dripped).toBeGreaterThan(1_000 * 128);
+  while (platform.bufferedBytes > 0) platform.take(100_000);
+  expect(wire.bufferedBytes).toBe(0);
 });
 
 it("is writable below the high-water mark and not above, until the peer has read", async () => {
@@ -143,18 +261,67 @@ it("maxSendBufferBytes: holds N bytes and is stuck at N + 1", async () => {
   expect(stuck).toEqual(["slow_reader"]);
 });
 
-it("sendStallTimeoutMs: is stuck when nothing moved for so long, and not while something does", async () => {
-  const { wire, stuck, clock, reader } = wired({ sendStallTimeoutMs: 1_000 });
-  reader.transport.pause();
-  wire.text("x".repeat(300_000));
-  await clock.advance(999);
-  reader.transport.resume();
-  while (reader.bytes === 0) await new Promise(setImmediate);
-  reader.transport.pause();
-  await clock.advance(1);
+it("sendStallTimeoutMs: is stuck when nothing was taken for so long, and not a moment before", async () => {
+  for (const [ms, isStuck] of [
+    [999, false],
+    [1_000, true],
+  ] as const) {
+    const { wire, platform, clock, stuck } = onPlatform({ sendStallTimeoutMs: 1_000 });
+    wire.text("x");
+    wire.flush();
+    platform.take(1);
+    await clock.advance(5_000); // nothing waits: that is no stall
+    wire.text("y");
+    wire.flush();
+    await clock.advance(ms);
+    expect(stuck.length > 0).toBe(isStuck);
+  }
+});
+
+const HOUR_MS = 3_600_000;
+
+function takeAll(wire: Wire, platform: Platform, bytes: number): void {
+  for (let left = bytes; left > 0; left -= 100_000) {
+    while (wire.bufferedBytes < 400_000) wire.own(new Uint8Array(100_000));
+    platform.take(Math.min(left, 100_000));
+    platform.taken.length = 0;
+  }
+}
+
+it.each([
+  ["16 KiB a second", 0, 16 * 1024, 1_000],
+  ["512 bytes every 29 seconds", 0, 512, 29_000],
+  ["1.4 MB every 70 seconds, as Linux does where a peer reads 20 kB a second", 4_000_000, 1_400_000, 70_000],
+  ["1.4 MB every 7 seconds, as Linux does where a peer reads 200 kB a second", 4_000_000, 1_400_000, 7_000],
+])("is not stuck while the platform takes %s, for an hour", async (_, first, bytes, everyMs) => {
+  const { wire, platform, clock, stuck } = onPlatform();
+  takeAll(wire, platform, first);
+  for (let passedMs = 0; passedMs < HOUR_MS && stuck.length === 0; passedMs += everyMs) {
+    await clock.advance(everyMs);
+    takeAll(wire, platform, bytes);
+  }
   expect(stuck).toEqual([]);
-  await clock.advance(999);
+});
+
+it.each([
+  ["little", 1_000, 38_000],
+  ["megabytes", 8_000_000, 116_000],
+])("is stuck soon after the platform has taken %s and takes no more", async (_, bytes, mostMs) => {
+  const { wire, platform, clock, stuck } = onPlatform();
+  takeAll(wire, platform, bytes);
+  await clock.advance(200_000);
+  expect(stuck[0]).toBeGreaterThanOrEqual(30_000);
+  expect(stuck[0]).toBeLessThanOrEqual(mostMs);
+});
+
+it("does not blame the peer for the time in which this side did not look", async () => {
+  const { wire, platform, clock, stuck } = onPlatform();
+  wire.text("x");
+  wire.flush();
+  clock.holdUp(29_000);
+  await clock.advance(58_999);
   expect(stuck).toEqual([]);
-  await clock.advance(2);
-  expect(stuck).toEqual(["slow_reader"]);
+  await clock.advance(100);
+  expect(stuck.length).toBe(1);
+  expect(platform.taken).toEqual([]);
 });

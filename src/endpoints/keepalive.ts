@@ -1,0 +1,74 @@
+/**
+ * Keepalive: finds out that the peer is gone where the network does not say so. After a silence a peer that speaks the extension is
+ * asked; anything that it sends is an answer. Nobody is blamed for what this side does not read, or what may still be on its way.
+ * For other peers there is TCP's own keepalive. docs/errors-and-limits.md, "keepaliveMs".
+ */
+import { heldUpMs, type Timer } from "../clock.ts";
+import { failure } from "../errors.ts";
+import type { Connection } from "./connection.ts";
+import { ignore } from "./waits.ts";
+
+export class Keepalive {
+  readonly #connection: Connection;
+  /** whether what the peer sends now would not be looked at */
+  readonly #isStanding: () => boolean;
+  #heardMs = 0;
+  /** by how much less of the silence is the peer's */
+  #heldUpMs = 0;
+  #isAsking = false;
+  #askedMs = 0;
+  #timer: Timer | undefined;
+
+  constructor(connection: Connection, isStanding: () => boolean) {
+    this.#connection = connection;
+    this.#isStanding = isStanding;
+  }
+
+  start(): void {
+    this.heard(this.#connection.clock.now());
+    this.#lookAfter(this.#connection.limits.keepaliveMs);
+  }
+
+  /** Something came. */
+  heard(nowMs: number): void {
+    this.#heardMs = nowMs;
+    this.#heldUpMs = heldUpMs(this.#connection.clock);
+    this.#isAsking = false;
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #lookAfter(ms: number): void {
+    this.#timer = this.#connection.clock.after(ms, () => this.#look());
+  }
+
+  #look(): void {
+    const { clock, limits, posting, wire } = this.#connection;
+    const { keepaliveMs, keepaliveTimeoutMs } = limits;
+    const nowMs = clock.now();
+    if (this.#isStanding() || !posting.knowsExtension) this.heard(nowMs);
+    const heldUp = heldUpMs(clock) - this.#heldUpMs;
+    const silenceMs = nowMs - this.#heardMs - heldUp;
+    if (!this.#isAsking) {
+      if (silenceMs < keepaliveMs) this.#lookAfter(keepaliveMs - silenceMs);
+      else this.#ask();
+      return;
+    }
+    // The question may still be on its way, or not even on it: a peer that does not read is the wire's concern.
+    const leftMs = wire.bufferedBytes > 0 ? keepaliveTimeoutMs : this.#askedMs + keepaliveTimeoutMs + heldUp - nowMs;
+    if (leftMs > 0) this.#lookAfter(leftMs);
+    else this.#connection.drop(failure("unresponsive", `nothing came for ${Math.round(silenceMs / 1_000)} s`));
+  }
+
+  #ask(): void {
+    const { clock, limits, posting, wire } = this.#connection;
+    const timeoutMs = limits.keepaliveTimeoutMs + wire.transitMs;
+    this.#isAsking = true;
+    this.#askedMs = clock.now() + wire.transitMs;
+    this.#lookAfter(timeoutMs);
+    posting.ping({ timeoutMs }).catch(ignore); // whether anything came is what counts
+  }
+}
