@@ -155,11 +155,19 @@ export class Ends {
 const DEFAULT: LimitOptions = {};
 const RESOLVED = new Map<LimitOptions, Limits>();
 
-/** Resolved once for all runs of a world. The limit of the process is off, since all runs share it. */
+/** What the worlds change of the defaults: the limit of the process is off, since all runs share it, and a peer that is silent is not asked
+ *  whether it is there, since time passes only where a world lets it. */
+const SHARED: LimitOptions = {
+  maxProcessInFlight: Number.MAX_SAFE_INTEGER,
+  maxProcessInFlightBytes: Number.MAX_SAFE_INTEGER,
+  keepaliveMs: Number.POSITIVE_INFINITY,
+};
+
+/** Resolved once for all runs of a world. */
 function limitsOf(options: LimitOptions = DEFAULT): Limits {
   let limits = RESOLVED.get(options);
   if (limits === undefined) {
-    limits = resolveLimits({ maxProcessInFlight: Number.MAX_SAFE_INTEGER, ...options });
+    limits = resolveLimits({ ...SHARED, ...options });
     RESOLVED.set(options, limits);
   }
   return limits;

@@ -94,13 +94,14 @@ function isWhole({ world: { plain = [] } }: Run): boolean {
 }
 
 /** What an open connection still holds after all calls are over. */
-export function heldInVain({ ends: { processes, pipes } }: Run): string | undefined {
+export function heldInVain({ world, ends: { processes, pipes } }: Run): string | undefined {
   for (const { connection, localAddress } of pipes.flatMap(({ ends }) => ends)) {
     if (connection?.isOpen !== true) continue;
     const { posting, hosting } = connection;
     if (posting.liveCount > 0) return `${posting.liveCount} places for calls of ${localAddress}`;
     if (hosting.liveCount > 0) return `${hosting.liveCount} places for handlers at ${localAddress}`;
   }
+  if (world.clientLimits?.keepaliveMs !== undefined) return undefined; // its timer is always set
   for (const [side, process] of Object.entries(processes)) {
     const [deadline] = process.timers("deadline");
     if (deadline !== undefined) return `a timer of the ${side}: ${deadline.label}`;
@@ -160,6 +161,7 @@ function whyLost(call: Call, run: Run): string | undefined {
     return isSentAgain ? `it could have been sent again: ${told}` : undefined;
   }
   if (landings.length > 0) return `its handler began: ${told}`;
+  if (error.code === "resource_exhausted" && run.world.mayRefuse === true) return undefined;
   if (error.code !== "unavailable") return told;
   if (plain !== undefined) return undefined; // without the extension a peer can't be told in time to go elsewhere
   if (error.mayHaveLanded !== false) return `mayHaveLanded ${error.mayHaveLanded}: ${told}`;

@@ -54,7 +54,7 @@ export class Run implements Place {
   /** Connects before anything is chosen. */
   async start(): Promise<void> {
     await this.#do(() => this.ends.open());
-    if (this.world.haveMet !== true) return;
+    if (this.world.areStrangers === true) return;
     const fault = (thrown: unknown) => void this.ledger.faults.push(`ping: ${thrown}`);
     await this.#do(() => void this.ends.link.ping().catch(fault));
     for (let [choice] = this.urgent(); choice !== undefined; [choice] = this.urgent()) await this.#do(choice.run);

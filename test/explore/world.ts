@@ -54,8 +54,9 @@ export interface World {
   readonly size: Size;
   /** Each side makes its calls in this order, at any time. */
   readonly calls: readonly CallPlan[];
-  /** The client has had an answer before the exploration begins, so that both sides know whether the other speaks the extension. */
-  readonly haveMet?: boolean;
+  /** Nothing has been said when the exploration begins. Else the client has had an answer, so that both sides know whether the other one
+   *  speaks the extension. */
+  readonly areStrangers?: boolean;
   /** Each side makes all of its calls in one go. */
   readonly atOnce?: boolean;
   readonly acts?: readonly Act[];
@@ -79,6 +80,8 @@ export interface World {
   readonly idles?: number;
   /** how many deadlines may pass, each at any time. Default 0 */
   readonly deadlines?: number;
+  /** A side may refuse calls with `resource_exhausted`: more wait at it than it takes. */
+  readonly mayRefuse?: boolean;
   /** properties that are known not to hold yet */
   readonly known?: readonly Property[];
 }

@@ -30,27 +30,24 @@ const drains = { acts: ["server drains"], reconnects: true } as const;
 const breaks = { acts: ["connection breaks"], reconnects: true } as const;
 
 // What does not hold yet, in some worlds.
-const STANDS: Property = "every call settles without a deadline";
 const LOST: Property = "nothing is lost that need not be";
 const UNKNOWN: Property = "mayHaveLanded is true only where it can be";
-const UNTOLD: Property = "a cancellation reaches the handler";
-const TOO_LATE: Property = "what was cancelled before does not begin";
-const ORDER: Property = "in the order of the calls";
 
 type Declared = Omit<World, "name" | "size">;
 
 const SMALL: Readonly<Record<string, Declared>> = {
   // calls
   "two calls": { calls: [slow, slow] },
+  "two calls of strangers": { calls: [call, call], areStrangers: true },
   "three calls, one place": { calls: [slow, slow, slow], serverLimits: ONE_PLACE },
   "three calls, one on the wire": { calls: [slow, call, call], clientLimits: ONE_POSTED },
-  "three calls, one handler at once": { calls: [slow, slow, dropped], concurrency: 1, haveMet: true },
+  "three calls, one handler at once": { calls: [slow, slow, dropped], concurrency: 1 },
   "calls of both sides": { calls: [slow, { ...slow, ...fromServer }] },
   posts: { calls: [{ ...slow, way: "post" }, { ...call, way: "post", method: "note" }, call] },
   "by hand": { calls: [{ ...slow, way: "talk" }, call] },
-  "raw data": { calls: [put, give, call], atOnce: true, known: [ORDER] },
+  "raw data": { calls: [put, give, call], atOnce: true },
   "raw data in packets": { calls: [put, put, call], atOnce: true, pieces: "packets" },
-  "raw data that is too much at once": { calls: [put, call, put], atOnce: true, clientLimits: NARROW, known: [ORDER] },
+  "raw data that is too much at once": { calls: [put, call, put], atOnce: true, clientLimits: NARROW },
   "raw data, one place": { calls: [put, put, give], atOnce: true, serverLimits: { ...ONE_PLACE, ...LITTLE } },
   "a slow transport": { calls: [slow, put], isSlow: true },
   "a slow transport, raw data that is too much at once": { calls: [put, call], isSlow: true, clientLimits: NARROW },
@@ -69,19 +66,27 @@ const SMALL: Readonly<Record<string, Declared>> = {
 
   // call-backs
   "call-backs": { calls: [asking, asking] },
-  "call-backs, one place": { calls: [asking, asking], serverLimits: ONE_PLACE, known: [STANDS] },
-  "call-backs, two places": { calls: [asking, asking, asking], serverLimits: TWO_PLACES, known: [STANDS] },
+  "call-backs, one place": { calls: [asking, asking], serverLimits: ONE_PLACE },
+  "call-backs, two places": { calls: [asking, asking, asking], serverLimits: TWO_PLACES },
+  "call-backs, one place, one more may wait": {
+    calls: [asking, asking, asking],
+    serverLimits: { ...ONE_PLACE, maxHostedWaiting: 1 },
+    mayRefuse: true,
+  },
+  "call-backs, one place, little is kept": {
+    calls: [{ ...put, handler: ["read", "back"] }, put, put],
+    serverLimits: { ...ONE_PLACE, ...LITTLE },
+    mayRefuse: true,
+  },
   "call-backs, one on the wire": { calls: [asking, asking], serverLimits: ONE_POSTED },
   "call-backs of both sides, one place and two": {
     calls: [asking, { ...asking, ...fromServer }],
     serverLimits: ONE_PLACE,
     clientLimits: TWO_PLACES,
-    known: [STANDS],
   },
   "call-backs with raw data, one place": {
     calls: [{ ...put, handler: ["read", "back"] }, put],
     serverLimits: ONE_PLACE,
-    known: [STANDS],
   },
   "call-backs before raw data is read": { calls: [{ ...put, handler: ["back", "read"] }, call] },
   "call-backs that wait, one place of the caller": {
@@ -90,71 +95,77 @@ const SMALL: Readonly<Record<string, Declared>> = {
       { ...asking, backHandler: WAITS },
     ],
     clientLimits: ONE_PLACE,
-    haveMet: true,
   },
 
   // leaving
-  "the server drains": { ...drains, calls: [slow], haveMet: true },
-  "the server drains before it has answered": { ...drains, calls: [slow], known: [LOST, UNKNOWN] },
+  "the server drains": { ...drains, calls: [slow] },
+  "the server drains before it knows its peer": {
+    calls: [slow],
+    acts: ["server drains"],
+    areStrangers: true,
+    known: [LOST, UNKNOWN],
+  },
   "the server drains, one place": {
     ...drains,
-    calls: [call, slow, call],
+    calls: [slow, call],
     atOnce: true,
-    haveMet: true,
     serverLimits: ONE_PLACE,
   },
   "the server drains, one on the wire": {
     ...drains,
     calls: [call, slow],
     atOnce: true,
-    haveMet: true,
     clientLimits: ONE_POSTED,
-    known: [LOST, UNKNOWN],
   },
-  "the server drains, no other connection": { calls: [slow, call], acts: ["server drains"], haveMet: true },
-  "the server drains, and is called back": { ...drains, calls: [asking], haveMet: true },
+  "the server drains, no other connection": { calls: [slow, call], acts: ["server drains"] },
+  "the server drains, and is called back": { ...drains, calls: [asking] },
   "the server drains, a call is given up": {
     calls: [dropped],
     acts: ["server drains"],
-    haveMet: true,
-    known: [UNTOLD],
   },
-  "the client closes": { calls: [slow, { ...slow, ...fromServer }], acts: ["client closes"], haveMet: true },
-  "both close": { calls: [slow], acts: ["client closes", "server drains"], haveMet: true },
+  "the client closes": { calls: [slow, { ...slow, ...fromServer }], acts: ["client closes"] },
+  "both close": { calls: [slow], acts: ["client closes", "server drains"] },
   "the server closes what is not used": {
     calls: [slow],
     idles: 1,
     serverLimits: IDLE,
     reconnects: true,
+  },
+  "the client closes what it does not use itself": {
+    calls: [slow],
+    idles: 1,
+    clientLimits: IDLE,
+    reconnects: true,
+    known: [LOST],
+  },
+  "the server closes what is not used, before it knows its peer": {
+    calls: [slow],
+    idles: 1,
+    serverLimits: IDLE,
+    areStrangers: true,
     known: [LOST, UNKNOWN],
   },
-  "the client closes what it does not use itself": { calls: [slow], idles: 1, clientLimits: IDLE, reconnects: true },
   "the client closes what is not used": {
     calls: [{ ...slow, ...fromServer }],
     idles: 1,
     clientLimits: IDLE,
     reconnects: true,
-    known: [LOST, UNKNOWN],
   },
 
   // giving up
-  "the first call is given up": { calls: [dropped], known: [UNTOLD] },
-  "the second call is given up": { calls: [call, dropped], haveMet: true },
+  "the first call is given up": { calls: [dropped], areStrangers: true },
+  "the second call is given up": { calls: [call, dropped] },
   "calls are given up, one place": {
     calls: [slow, dropped, dropped],
-    haveMet: true,
     serverLimits: ONE_PLACE,
-    known: [UNTOLD, TOO_LATE],
   },
   "a call is given up, its handler ignores it, one place": {
     calls: [{ ...dropped, handler: ["stay"] }, call],
-    haveMet: true,
     serverLimits: ONE_PLACE,
-    known: [UNTOLD],
   },
-  "calls are given up, one on the wire": { calls: [dropped, dropped], clientLimits: ONE_POSTED, haveMet: true },
-  "raw data is given up": { calls: [{ ...put, mayAbort: true }], haveMet: true, pieces: "packets" },
-  "the server gives up": { calls: [{ ...dropped, ...fromServer }], known: [UNTOLD] },
+  "calls are given up, one on the wire": { calls: [dropped, dropped], clientLimits: ONE_POSTED },
+  "raw data is given up": { calls: [{ ...put, mayAbort: true }], pieces: "packets" },
+  "the server gives up": { calls: [{ ...dropped, ...fromServer }], areStrangers: true },
 
   // losing
   "the connection breaks": { ...breaks, calls: [slow] },
@@ -168,7 +179,6 @@ const SMALL: Readonly<Record<string, Declared>> = {
     calls: [slow, { ...slow, ...fromServer }],
     acts: ["client disconnects"],
     atOnce: true,
-    haveMet: true,
   },
 
   // peers without the extension
@@ -187,42 +197,50 @@ const MEDIUM: Readonly<Record<string, Declared>> = {
     calls: [slow],
     acts: ["client closes", "server drains"],
     reconnects: true,
-    haveMet: true,
   },
   "two calls of the client, one of the server": { calls: [slow, call, { ...slow, ...fromServer }] },
   "the connection breaks, two calls": { ...breaks, calls: [slow, call] },
-  "the server drains, two calls": { ...drains, calls: [slow, call], haveMet: true },
+  "the server drains, three calls, one place": {
+    ...drains,
+    calls: [call, slow, call],
+    atOnce: true,
+    serverLimits: ONE_PLACE,
+  },
+  "the server drains before it knows its peer, the link dials again": {
+    ...drains,
+    calls: [slow],
+    areStrangers: true,
+    known: [LOST, UNKNOWN],
+  },
+  "the server drains, two calls": { ...drains, calls: [slow, call] },
   "the server drains, a call is given up, the link dials again": {
     ...drains,
     calls: [dropped],
-    haveMet: true,
-    known: [UNTOLD],
   },
   "bodies of both sides": { calls: [put, give, { ...put, ...fromServer }, { ...give, ...fromServer }] },
-  "the server drains, and calls": { ...drains, calls: [slow, { ...slow, ...fromServer }], haveMet: true },
-  "the server drains, three calls": { ...drains, calls: [slow, call, slow], haveMet: true },
+  "the server drains, and calls": { ...drains, calls: [slow, { ...slow, ...fromServer }] },
+  "the server drains, three calls": { ...drains, calls: [slow, call, slow] },
   "the client closes while both call": {
     calls: [slow, call, { ...slow, ...fromServer }],
     acts: ["client closes"],
     reconnects: true,
-    haveMet: true,
   },
-  "three calls are given up": { calls: [dropped, dropped, dropped], haveMet: true },
+  "three calls are given up": { calls: [dropped, dropped, dropped] },
   "raw data both ways is given up": {
     calls: [call, { ...put, mayAbort: true }, { ...give, mayAbort: true }],
     pieces: "packets",
-    haveMet: true,
   },
-  "a deadline passes while the server drains": { ...drains, calls: [slow, call], deadlines: 1, haveMet: true },
-  "two deadlines pass": { calls: [slow, dropped], deadlines: 2, haveMet: true },
+  "a deadline passes while the server drains": { ...drains, calls: [slow, call], deadlines: 1 },
+  "a silent peer is asked": { calls: [slow, call], clientLimits: { keepaliveMs: 30_000 }, deadlines: 2 },
+  "two deadlines pass": { calls: [slow, dropped], deadlines: 2 },
 };
 
 /** Every world is explored in these circumstances as well, at the next larger size. What it is known to violate it may violate there too. */
 const CIRCUMSTANCES: Readonly<Record<string, Partial<World>>> = {
   "in packets": { pieces: "packets" },
   joined: { pieces: "joined" },
-  "without an end of turn": { lacksEndOfTurn: true, known: [UNKNOWN] },
-  "having met": { haveMet: true },
+  "without an end of turn": { lacksEndOfTurn: true },
+  strangers: { areStrangers: true },
 };
 
 /** Three conversations of either side, limits of two: an hour. */
@@ -239,31 +257,24 @@ const LARGE: Readonly<Record<string, Declared>> = {
     calls: [asking, asking, asking, { ...asking, ...fromServer }, { ...asking, ...fromServer }],
     serverLimits: TWO_PLACES,
     clientLimits: { maxInFlight: 3 },
-    known: [STANDS],
   },
   "three calls are given up, two places": {
     calls: [dropped, dropped, dropped],
     serverLimits: TWO_PLACES,
-    haveMet: true,
-    known: [UNTOLD, TOO_LATE],
   },
   "the server drains, both call and give up": {
     ...drains,
     calls: [dropped, slow, { ...dropped, ...fromServer }],
-    haveMet: true,
-    known: [UNTOLD],
   },
   "everybody leaves": {
     calls: [slow, call, { ...slow, ...fromServer }],
     acts: ["client closes", "server drains", "connection breaks"],
     reconnects: true,
-    haveMet: true,
   },
   "the server drains, and the next connection breaks": {
     calls: [slow, call],
     acts: ["server drains", "connection breaks", "dial fails"],
     reconnects: true,
-    haveMet: true,
   },
 };
 
