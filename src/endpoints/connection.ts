@@ -155,6 +155,11 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     return this.account.held;
   }
 
+  /** Whether this side drains. */
+  get isDraining(): boolean {
+    return this.#drain.isBegun;
+  }
+
   /** Aborts when this side begins to drain. */
   get draining(): AbortSignal {
     return this.#drain.signal;

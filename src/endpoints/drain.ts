@@ -32,6 +32,10 @@ export class Drain {
     this.#onGoAway = onGoAway;
   }
 
+  get isBegun(): boolean {
+    return this.#course !== undefined;
+  }
+
   /** Aborts when this side begins to drain. */
   get signal(): AbortSignal {
     this.#draining ??= new AbortController();

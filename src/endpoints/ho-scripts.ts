@@ -96,11 +96,12 @@ export class HoScripts {
     return true;
   }
 
-  /** It is read and not looked at, so that what stands behind it can be read: an answer that handlers wait for. */
+  /** It is read and not looked at, so that what stands behind it can be read: an answer that handlers wait for, a cancellation. When too
+   *  much waits, reading stops, unless there may be such an answer. */
   #store(text: string, wantsValue: boolean, bytes: number, promised: number): boolean {
     const { hosting, limits } = this.#connection;
-    if (!hosting.mustReadOn) return false;
     if (!hosting.mayWait(bytes + promised)) {
+      if (!hosting.mustReadOn) return false;
       this.#refuseUnseen(
         failure("overloaded", `${limits.maxHostedWaiting} calls and ${limits.maxBufferedBytes} bytes of them at most`),
       );

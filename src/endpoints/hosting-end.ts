@@ -8,6 +8,7 @@ import type { Bracket } from "./bracket.ts";
 import type { Connection } from "./connection.ts";
 import { HoCo } from "./ho-co.ts";
 import { opaqueToken, TokenReader } from "./token.ts";
+import type { Wait, WaitOptions } from "./waits.ts";
 
 /** A conversation whose script is there and has no place yet. */
 interface Waiting {
@@ -22,6 +23,8 @@ export class HostingEnd {
   /** those of them that wait for a place, in the order in which they came; text and raw data of each */
   #waiting: Map<HoCo, Waiting> | undefined;
   #isAdmitting = false;
+  #hasBegun = false;
+  #first: Wait<void> | undefined;
   /** whether the peer has introduced itself, which is no call */
   #isIntroduced = false;
   /** answers to seed-era posters, which must come in the order of the questions */
@@ -76,11 +79,23 @@ export class HostingEnd {
     return this.#connection.posting.liveCount > 0;
   }
 
-  /** Whether one more may begin. One more than there are places in any case, as the library's own messages must get through: its script
-   *  is looked at. */
+  /** Whether one more may begin. One more than may be at work or wait, as the library's own messages must get through: its script is
+   *  looked at. */
   get mayBegin(): boolean {
-    const { maxHostedWaiting } = this.#connection.limits;
-    return this.#live.size <= this.#most + (this.mustReadOn ? maxHostedWaiting : 0);
+    return this.#live.size <= this.#most + this.#mostWaiting;
+  }
+
+  /** More wait for one: while a peer has yet to authenticate, only where reading must go on. */
+  get #mostWaiting(): number {
+    const { env, limits } = this.#connection;
+    return env.isLobby && !this.mustReadOn ? 0 : limits.maxHostedWaiting;
+  }
+
+  /** Resolves when the peer has begun a conversation, and thereby said whether it speaks the extension. */
+  async begun(options: WaitOptions): Promise<void> {
+    if (this.#hasBegun) return;
+    this.#first ??= this.#connection.waits.start<void>(options);
+    await this.#first.promise;
   }
 
   takePlace(co: HoCo, bytes: number): boolean {
@@ -96,9 +111,7 @@ export class HostingEnd {
   mayWait(bytes: number): boolean {
     const { account, limits } = this.#connection;
     const count = this.#waiting?.size ?? 0;
-    return (
-      count < limits.maxHostedWaiting && account.waiting + bytes <= limits.maxBufferedBytes && account.mayWait(bytes)
-    );
+    return count < this.#mostWaiting && account.waiting + bytes <= limits.maxBufferedBytes && account.mayWait(bytes);
   }
 
   wait(co: HoCo, bytes: number): void {
@@ -133,6 +146,8 @@ export class HostingEnd {
     const { env, isExtended, posting } = this.#connection;
     const token = isExtended ? this.#tokens.read(id) : opaqueToken(id);
     if (token.isExtended) posting.extensionSeen(token);
+    this.#hasBegun = true;
+    this.#first?.settle();
     const isHello = token.mostInFlight !== undefined && !this.#isIntroduced;
     if (isHello) this.#isIntroduced = true;
     else this.#connection.budgets.called(1);

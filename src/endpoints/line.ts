@@ -111,8 +111,15 @@ export class Line implements Carrier, Home {
     return this.#order;
   }
 
-  place(call: PoCall | Streaming): void {
+  /** The one that takes calls. One that drains by itself, as it is idle, takes none. */
+  get #taking(): Connection | undefined {
     const connection = this.#connection;
+    if (connection?.isDraining === true) this.#goingAway(connection);
+    return this.#connection;
+  }
+
+  place(call: PoCall | Streaming): void {
+    const connection = this.#taking;
     if (connection !== undefined && !this.#isClosing) {
       connection.posting.place(call);
       return;
@@ -158,7 +165,8 @@ export class Line implements Carrier, Home {
 
   async #connectionFor(options: WaitOptions): Promise<Connection> {
     if (this.#isOver) throw this.#overError();
-    if (this.#connection !== undefined) return this.#connection;
+    const connection = this.#taking;
+    if (connection !== undefined) return connection;
     if (this.#parked.size + this.#waiting.size >= this.limits.maxPostedWaiting) throw failure("too_many_waiting");
     const wait = this.#waits.start<Connection>(options);
     this.#waiting.add(wait);
@@ -216,13 +224,15 @@ export class Line implements Carrier, Home {
     }
   }
 
-  /** The service is closing: what it has is answered there, what is new goes to the next connection. */
+  /** It is about to be closed: what is in flight is answered there, what is new, or waits, goes to the next connection. */
   #goingAway(connection: Connection): void {
     if (this.#backoff === undefined || this.#connection !== connection || this.#isClosing) return;
+    const reason = failure("draining", "the service is closing", { mayHaveLanded: false });
     this.#retiring.add(connection);
+    connection.posting.turnAway(reason);
     this.#connection = undefined;
     void connection.drain(); // a service that does not close is left when nothing is in flight
-    this.#moveOn(this.#backoff, failure("draining", "the service is closing"), true);
+    this.#moveOn(this.#backoff, reason, true);
   }
 
   #lost(connection: Connection, reason: HbiError | undefined): void {

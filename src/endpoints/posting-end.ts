@@ -27,6 +27,9 @@ import {
 } from "./token.ts";
 import { checkTimeout, ignore, markHandled, type WaitOptions } from "./waits.ts";
 
+/** So long after its connection a peer of ours has introduced itself. */
+const INTRODUCTION_MS = 1_000;
+
 export class PostingEnd {
   readonly #connection: Connection;
   readonly #counter = new SeqCounter();
@@ -382,8 +385,20 @@ export class PostingEnd {
 
   /** Asks the peer to begin nothing more. Resolves when everything that it had begun by then has been read here. */
   async sayGoAway(reason: string | undefined): Promise<void> {
+    await this.#acquainted();
     if (!this.#knowsExtension || !this.#connection.isOpen) return;
     await this.#say("goaway", `${GO_AWAY}(${reason === undefined ? "" : repr(oneLine(reason))})`).catch(ignore); // closing anyway
+  }
+
+  /** A peer of ours introduces itself at once, or answers who does. */
+  async #acquainted(): Promise<void> {
+    if (this.#knowsExtension || !this.#connection.isExtended) return;
+    const { hosting, limits } = this.#connection;
+    const known =
+      this.#hello === undefined
+        ? hosting.begun({ timeoutMs: INTRODUCTION_MS })
+        : this.#hello.acknowledged({ timeoutMs: limits.closeTimeoutMs });
+    await known.catch(ignore); // then it is none
   }
 
   async #say(name: string, code: string): Promise<void> {
