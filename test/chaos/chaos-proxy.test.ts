@@ -46,9 +46,7 @@ async function through(weather: Weathers = {}, seed = 1): Promise<Through> {
   near.on("error", () => undefined); // a reset is looked for where it is expected
   const [far] = (await arrived) as [Socket];
   far.on("error", () => undefined);
-  while (proxy.connections.size === 0) await new Promise(setImmediate);
-  const [connection] = proxy.connections;
-  if (connection === undefined) throw new Error("it is gone already");
+  const connection = await proxy.whenConnected();
   return { proxy, connection, near, far };
 }
 

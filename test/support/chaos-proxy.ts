@@ -51,7 +51,12 @@ export class ProxiedConnection {
   reset(): void {
     this.up.drop();
     this.down.drop();
-    for (const socket of this.#sockets) if (!socket.destroyed) socket.resetAndDestroy();
+    for (const socket of this.#sockets) {
+      if (socket.destroyed) continue;
+      // While FIN is on its way Node does not reset it, nor close it, and the process is kept busy by what is left.
+      if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+      else socket.resetAndDestroy();
+    }
   }
 
   /** The network goes: nothing is passed on any more, neither data nor FIN nor reset, until the proxy closes. */
@@ -94,6 +99,7 @@ export class ChaosProxy {
   readonly #server: Server;
   readonly #traps = new Set<Trap>();
   readonly #dialing = new Set<Socket>();
+  #connecting: ((connection: ProxiedConnection) => void)[] = [];
 
   private constructor(target: string, seed: number, weather: Weathers) {
     this.target = target;
@@ -158,7 +164,14 @@ export class ChaosProxy {
       this.connections.add(connection);
       void connection.closed.then(() => this.connections.delete(connection));
       for (const trap of this.#traps) this.#lay(trap, connection);
+      for (const tell of this.#connecting.splice(0)) tell(connection);
     });
+  }
+
+  /** The first connection that there is, or the next. Whoever has connected may know of it before the proxy does. */
+  async whenConnected(): Promise<ProxiedConnection> {
+    const [connection] = this.connections;
+    return connection ?? new Promise((resolve) => this.#connecting.push(resolve));
   }
 
   /** Resolves when every connection is over by itself. */
@@ -166,8 +179,13 @@ export class ChaosProxy {
     while (this.connections.size > 0) await Promise.all([...this.connections].map(({ closed }) => closed));
   }
 
-  async close(): Promise<void> {
+  /** Resets every connection; new ones are made as before. */
+  cut(): void {
     for (const connection of this.connections) connection.reset();
+  }
+
+  async close(): Promise<void> {
+    this.cut();
     for (const socket of this.#dialing) socket.destroy();
     this.#server.close();
     await once(this.#server, "close");
