@@ -18,6 +18,7 @@ const steady = (bytesPerSecond: number): Line => ({
 
 export const LINES = {
   "20 kB/s": steady(20_000),
+  "100 kB/s": steady(100_000),
   "200 kB/s": steady(200_000),
   "500 kB/s": steady(500_000),
   "400 ms": { weather: { latencyMs: 400 }, bytesPerSecond: undefined },

@@ -36,6 +36,15 @@ const LARGE: readonly What[] = [
 /** What is carried in one of ten rounds where the line has latency alone: one text. */
 const ROUND_BYTES = 200_000;
 
+/** As much text at once as the sockets don't take in 30 s. */
+const MUCH_TEXT: readonly What[] = [
+  "text arguments",
+  "text results",
+  "pushes, each acknowledged",
+  "scripts with large arguments",
+  "scripts with large results",
+];
+
 /** Longer than 30 s, in which whatever has made no progress is cut; a handler has 60 s for its upload. One buffer of 22 MB at 500 kB/s
  *  is more than the sockets take of it in the time that is left. */
 function secondsOf(what: What, on: LineName): number {
@@ -60,6 +69,7 @@ const SLOW_APPLICATIONS: readonly What[] = [
 const LONG: readonly Plan[] = [
   ...(["20 kB/s", "200 kB/s", "400 ms"] as const).flatMap((on) => plansFor(on, ALL, DIRECTIONS)),
   ...plansFor("500 kB/s", LARGE, DIRECTIONS),
+  ...plansFor("100 kB/s", MUCH_TEXT, ["up", "down"]).map((plan) => ({ ...plan, seconds: 90 })),
   ...plansFor("a fast line", SLOW_APPLICATIONS, ["up", "down"]).map((plan) => ({ ...plan, seconds: 44 })),
   ...plansFor("200 kB/s and 400 ms", ["text results", MIXED], DIRECTIONS),
   ...plansFor("200 kB/s", [...LARGE, MIXED], ["up", "down"], { isTls: true }),

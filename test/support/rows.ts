@@ -33,6 +33,8 @@ export interface Row {
   readonly isQuick: boolean;
   /** seconds that it takes where the machine takes none: what its line needs, or the deadline that it waits for */
   readonly seconds: number;
+  /** runs by itself, before those that run beside each other: it uses up what the process allows */
+  readonly isAlone?: boolean;
   /** Gives what there is to tell of it. @throws Error what is wrong */
   run(scope: Scope): Promise<string>;
 }
@@ -53,16 +55,18 @@ export interface RunOptions {
 
 /** Runs all of them, the longest first. Never rejects. */
 export async function runRows(rows: readonly Row[], { atOnce = 64, onOver }: RunOptions = {}): Promise<Outcome[]> {
-  const waiting = [...rows].sort((a, b) => b.seconds - a.seconds);
   const outcomes: Outcome[] = [];
-  const work = async (): Promise<void> => {
+  const runAll = async (waiting: Row[]): Promise<void> => {
     for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) {
       const outcome = await runRow(row);
       outcomes.push(outcome);
       onOver?.(outcome);
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, work));
+  const isAlone = (row: Row): boolean => row.isAlone === true;
+  await runAll(rows.filter(isAlone));
+  const others = rows.filter((row) => !isAlone(row)).sort((a, b) => b.seconds - a.seconds);
+  await Promise.all(Array.from({ length: atOnce }, () => runAll(others)));
   return outcomes;
 }
 
