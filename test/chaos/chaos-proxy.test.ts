@@ -216,7 +216,7 @@ it("refuses a client when nobody is at the target", async () => {
 
 describe("a steady rate", () => {
   const RATE = 1_000_000;
-  const STEP = RATE / 50;
+  const STEP = RATE / 20;
 
   it.each<[string, Weather, number]>([
     ["alone", {}, 300_000],
@@ -238,9 +238,9 @@ describe("a steady rate", () => {
     });
     const lineMs = (size * 1_000) / RATE + latencyMs;
     const tookMs = performance.now() - startMs;
-    expect(tookMs).toBeGreaterThan(lineMs - 25);
+    expect(tookMs).toBeGreaterThan(lineMs - 60);
     expect(tookMs).toBeLessThan(lineMs * 2); // three times as long, if what travels had to fit into the buffer
-    expect(pieces).toBeGreaterThan(5); // 15 steps, of which a busy machine may join some
+    expect(pieces).toBeGreaterThan(2); // 6 steps, of which a busy machine may join some
   });
 
   it("is that of its direction alone", async () => {
@@ -254,10 +254,10 @@ describe("a steady rate", () => {
     await once(far, "end");
     expect(performance.now() - startMs).toBeLessThan((20 * size * 1_000) / RATE / 2);
     await once(near, "end");
-    expect(performance.now() - startMs).toBeGreaterThan((size * 1_000) / RATE - 25);
+    expect(performance.now() - startMs).toBeGreaterThan((size * 1_000) / RATE - 60);
   });
 
-  it.each([STEP, 100_000])("keeps no more than its buffer and a chunk: %i bytes", async (bufferBytes) => {
+  it.each([20_000, 100_000])("keeps no more than its buffer and a chunk: %i bytes", async (bufferBytes) => {
     const { connection, near, far } = await through({ bytesPerSecond: 20_000_000, bufferBytes });
     far.resume();
     const size = 15_000_000;

@@ -11,5 +11,5 @@ export const LOAD: Suite = {
   title: "load",
   rows: [...RESTART_ROWS, ...CALLBACK_ROWS],
   known: KNOWN_TO_FAIL.load,
-  atOnce: 1,
+  atOnce: 4,
 };

@@ -2,11 +2,12 @@
  * Drain and close while bytes still flow: every answer that was begun arrives, and then both sides are gone. Each takes longer than the
  * 5 s that a socket lives after FIN.
  */
+import { checksum, readExactly } from "../chaos/content.ts";
 import { hasOpenssl } from "../support/authority.ts";
 import type { Row, Scope } from "../support/rows.ts";
 import { explained } from "../support/rows.ts";
 import { type Direction, LINES, type Line, type LineName, weathersOf } from "./lines.ts";
-import { bodyOf, checksum, readExactly, textOf } from "./service.ts";
+import { bodyOf, textOf } from "./service.ts";
 import { PATIENT, passed, World, type WorldOptions } from "./world.ts";
 
 const TEXT_BYTES = 200_000;

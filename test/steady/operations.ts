@@ -2,9 +2,11 @@
  * Operations: everything that carries bytes, each as a function of who calls and how much is to be carried. They throw when anything
  * does not arrive whole, or the counts do not add up.
  */
+
 import type { Body } from "hbi";
+import { checksum, readExactly } from "../chaos/content.ts";
 import type { Way } from "../support/chaos-proxy.ts";
-import { bodyOf, checksum, paced, readExactly, type Source, textOf } from "./service.ts";
+import { bodyOf, paced, type Source, textOf } from "./service.ts";
 import { type End, PATIENT, type World } from "./world.ts";
 
 /** Near `maxPacketBytes`. */

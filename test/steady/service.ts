@@ -5,7 +5,7 @@
 import { Readable } from "node:stream";
 import { defineService, type Link, method, type ServiceCall } from "hbi";
 import { z } from "zod";
-import { Content, checksum, chunksOf, readExactly } from "../chaos/content.ts";
+import { Content, chunksOf, readExactly } from "../chaos/content.ts";
 import { Random } from "../simulation/random.ts";
 
 const id = z.string().max(60);
@@ -134,5 +134,3 @@ export async function* paced(body: AsyncIterable<Uint8Array>, bytesPerSecond: nu
     if (aheadMs > 0) await new Promise((resolve) => setTimeout(resolve, aheadMs)); // its pace
   }
 }
-
-export { checksum, readExactly };

@@ -68,7 +68,7 @@ const SLOW_APPLICATIONS: readonly What[] = [
 
 const LONG: readonly Plan[] = [
   ...(["20 kB/s", "200 kB/s", "400 ms"] as const).flatMap((on) => plansFor(on, ALL, DIRECTIONS)),
-  ...plansFor("500 kB/s", LARGE, DIRECTIONS),
+  ...plansFor("500 kB/s", LARGE, ["up", "down"]),
   ...plansFor("100 kB/s", MUCH_TEXT, ["up", "down"]).map((plan) => ({ ...plan, seconds: 90 })),
   ...plansFor("a fast line", SLOW_APPLICATIONS, ["up", "down"]).map((plan) => ({ ...plan, seconds: 44 })),
   ...plansFor("200 kB/s and 400 ms", ["text results", MIXED], DIRECTIONS),

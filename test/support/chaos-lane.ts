@@ -13,7 +13,7 @@ export interface Weather {
   readonly jitterMs?: number;
   /** passed on in pieces of 1 to so many bytes, by chance */
   readonly sliceBytes?: number;
-  /** a steady rate, metered in steps of 20 ms */
+  /** a steady rate, metered in steps of 50 ms */
   readonly bytesPerSecond?: number;
   /** kept here beside what is travelling; above it the source is not read. One chunk of the source (64 KiB) may come on top. */
   readonly bufferBytes?: number;
@@ -38,7 +38,7 @@ interface Watch {
   at: number | undefined;
 }
 
-const STEP_MS = 20;
+const STEP_MS = 50;
 const BUFFER_BYTES = 1_000_000;
 /** With latency and no rate, as much may be travelling: 40 MB/s at 400 ms. */
 const TRAVELLING_BYTES = 16_000_000;

@@ -53,12 +53,22 @@ export interface RunOptions {
   readonly onOver?: (outcome: Outcome) => void;
 }
 
-/** Runs all of them, the longest first. Never rejects. */
+/** Runs all of them, the longest first. A row begins when the event loop keeps up: a busy machine runs fewer of them beside each other.
+ *  Never rejects. */
 export async function runRows(rows: readonly Row[], { atOnce = 64, onOver }: RunOptions = {}): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
+  let running = 0;
+  let beginning: Promise<void> = Promise.resolve();
+  const begin = async (): Promise<void> => {
+    while (running > 0 && !(await keepsUp()));
+    running += 1;
+  };
   const runAll = async (waiting: Row[]): Promise<void> => {
     for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) {
+      beginning = beginning.then(begin); // one at a time
+      await beginning;
       const outcome = await runRow(row);
+      running -= 1;
       outcomes.push(outcome);
       onOver?.(outcome);
     }
@@ -68,6 +78,16 @@ export async function runRows(rows: readonly Row[], { atOnce = 64, onOver }: Run
   const others = rows.filter((row) => !isAlone(row)).sort((a, b) => b.seconds - a.seconds);
   await Promise.all(Array.from({ length: atOnce }, () => runAll(others)));
   return outcomes;
+}
+
+const PROBE_MS = 20;
+const LATE_MS = 40;
+
+/** Whether a timer comes in time. */
+async function keepsUp(): Promise<boolean> {
+  const startMs = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, PROBE_MS));
+  return performance.now() - startMs < PROBE_MS + LATE_MS;
 }
 
 /** Twice as long as it takes, and a minute for a machine that has other things to do. */
