@@ -1,22 +1,31 @@
 /**
- * Lane: one direction of a proxied connection: bytes in, the same bytes out, in order, when the weather and whoever holds it let
- * them. Keeps what was read until it is passed on, and reads no more while that is much.
+ * Lane: one direction of a proxied connection: bytes in, the same bytes out, in order, as late and as slowly as its weather says.
+ * Keeps little: while its own buffer is full it does not read, so the sender meets the same backpressure as on a slow network.
  */
 import type { Socket } from "node:net";
 import { Random } from "../simulation/random.ts";
 
+/** All of it combines. */
 export interface Weather {
-  /** each chunk comes so much later */
+  /** each byte arrives so much later; the rate stays what it is */
   readonly latencyMs?: number;
   /** and up to so much more, by chance; never out of order */
   readonly jitterMs?: number;
   /** passed on in pieces of 1 to so many bytes, by chance */
   readonly sliceBytes?: number;
+  /** a steady rate, metered in steps of 50 ms */
   readonly bytesPerSecond?: number;
+  /** kept here beside what is travelling; above it the source is not read. One chunk of the source (64 KiB) may come on top. */
+  readonly bufferBytes?: number;
+  /** stops when so many bytes were passed on: for so long, or for good */
+  readonly stall?: { readonly atByte: number; readonly forMs?: number };
+  /** the network goes when so many bytes were passed on: both directions fall silent, without FIN or reset */
+  readonly goneAtByte?: number;
 }
 
 interface Chunk {
   readonly bytes: Buffer;
+  /** when its first byte is due */
   readonly dueMs: number;
 }
 
@@ -29,7 +38,10 @@ interface Watch {
   at: number | undefined;
 }
 
-const MUCH_BYTES = 1_000_000;
+const STEP_MS = 50;
+const BUFFER_BYTES = 1_000_000;
+/** With latency and no rate, as much may be travelling: 40 MB/s at 400 ms. */
+const TRAVELLING_BYTES = 16_000_000;
 
 export class Lane {
   /** passed on */
@@ -40,16 +52,20 @@ export class Lane {
   readonly #slices: Random;
   readonly #jitters: Random;
   readonly #watches = new Set<Watch>();
+  /** read from the source and not passed on: the source is paused above it */
+  readonly #mostQueuedBytes: number;
   #queue: Chunk[] = [];
   #received = 0;
   /** the end of what was received, in which a mark may have begun */
   #tail: Buffer = Buffer.alloc(0);
   #lastDueMs = 0;
-  #freeAtMs = 0;
+  /** when the last byte that was received will have passed the meter */
+  #meteredUntilMs = 0;
   #sliceEnd = 0;
   #isHeld = false;
   #isOver = false;
   #hasEnded = false;
+  #stallTimer: NodeJS.Timeout | undefined;
   #wake: () => void = () => undefined;
 
   /** @param path of the lane's streams of chance */
@@ -59,6 +75,10 @@ export class Lane {
     this.#weather = weather;
     this.#slices = new Random(seed, ...path, 0);
     this.#jitters = new Random(seed, ...path, 1);
+    const { bufferBytes = BUFFER_BYTES, bytesPerSecond, latencyMs = 0, stall } = weather;
+    const travelling = bytesPerSecond === undefined ? TRAVELLING_BYTES : (bytesPerSecond * latencyMs) / 1_000;
+    this.#mostQueuedBytes = bufferBytes + (latencyMs === 0 ? 0 : travelling);
+    if (stall !== undefined) this.watchAt(stall.atByte, () => this.#stall(stall.forMs));
     source.on("data", (chunk: Buffer) => this.#take(chunk));
     source.on("end", () => this.#end());
     source.resume();
@@ -86,9 +106,20 @@ export class Lane {
 
   /** Nothing more is passed on. */
   drop(): void {
+    this.#stop();
+    this.#source.resume();
+  }
+
+  /** Nothing more is passed on, nor read: the sender's data fills what room it finds, as on a network that has gone. */
+  fallSilent(): void {
+    this.#stop();
+    this.#source.pause();
+  }
+
+  #stop(): void {
     this.#isOver = true;
     this.#queue = [];
-    this.#source.resume();
+    clearTimeout(this.#stallTimer);
     this.#wake();
   }
 
@@ -98,17 +129,40 @@ export class Lane {
     this.#watches.add({ mark: Buffer.from(mark), bytesBehind, onReached, at });
   }
 
+  /** Calls `onReached` when exactly so many bytes of the stream were passed on. */
+  watchAt(byte: number, onReached: () => boolean): void {
+    this.#watches.add({ mark: Buffer.alloc(0), bytesBehind: 0, onReached, at: Math.max(byte, this.bytes) });
+  }
+
+  /** @returns true: the lane is held */
+  #stall(forMs: number | undefined): boolean {
+    if (forMs !== undefined) this.#stallTimer = setTimeout(() => this.release(), forMs);
+    return true;
+  }
+
   #take(bytes: Buffer): void {
     if (this.#isOver) return;
     for (const watch of this.#watches) this.#look(watch, bytes);
     this.#received += bytes.length;
     this.#tail = Buffer.concat([this.#tail, bytes]).subarray(-64);
-    const { latencyMs = 0, jitterMs = 0 } = this.#weather;
-    const jitter = jitterMs === 0 ? 0 : this.#jitters.between(0, jitterMs);
-    this.#lastDueMs = Math.max(this.#lastDueMs, performance.now() + latencyMs + jitter);
-    this.#queue.push({ bytes, dueMs: this.#lastDueMs });
-    if (this.queuedBytes > MUCH_BYTES) this.#source.pause();
+    this.#queue.push({ bytes, dueMs: this.#dueMs(bytes.length) });
+    if (this.queuedBytes > this.#mostQueuedBytes) this.#source.pause();
     this.#wake();
+  }
+
+  /** The meter comes first and the latency behind it, so that the latency does not take from the rate. */
+  #dueMs(length: number): number {
+    const { latencyMs = 0, jitterMs = 0, bytesPerSecond } = this.#weather;
+    const jitter = jitterMs === 0 ? 0 : this.#jitters.between(0, jitterMs);
+    const now = performance.now();
+    if (bytesPerSecond === undefined) {
+      this.#lastDueMs = Math.max(this.#lastDueMs, now + latencyMs + jitter);
+      return this.#lastDueMs;
+    }
+    const from = Math.max(this.#meteredUntilMs, now);
+    this.#meteredUntilMs = from + (length * 1_000) / bytesPerSecond;
+    this.#lastDueMs = Math.max(this.#lastDueMs, from + latencyMs + jitter);
+    return this.#lastDueMs;
   }
 
   #look(watch: Watch, bytes: Buffer): void {
@@ -126,34 +180,57 @@ export class Lane {
   }
 
   async #run(): Promise<void> {
+    this.#reach(); // what is watched for may be the first byte
     while (!this.#isOver) {
       const chunk = this.#queue[0];
-      const now = performance.now();
       if (this.#isHeld || (chunk === undefined && !this.#hasEnded)) await this.#woken();
-      else if (Math.max(chunk?.dueMs ?? 0, this.#freeAtMs) > now + 1) {
-        await this.#woken(Math.max(chunk?.dueMs ?? 0, this.#freeAtMs) - now);
-      } else if (chunk === undefined) return void this.#sink.end();
-      else await this.#pass(chunk);
+      else if (chunk === undefined) return void this.#sink.end();
+      else {
+        const waitMs = this.#dueMsOf(chunk, this.#stepBytes(chunk)) - performance.now();
+        if (waitMs > 1) await this.#woken(waitMs);
+        else await this.#pass(chunk, this.#dueBytes(chunk));
+      }
     }
   }
 
+  /** No smaller piece is passed on: a rate in single bytes would keep the processor busy. */
+  #stepBytes({ bytes }: Chunk): number {
+    const { bytesPerSecond } = this.#weather;
+    if (bytesPerSecond === undefined) return bytes.length;
+    return Math.min(bytes.length, Math.ceil((bytesPerSecond * STEP_MS) / 1_000));
+  }
+
+  /** When so many bytes of the chunk have passed the meter and arrived. */
+  #dueMsOf({ dueMs }: Chunk, length: number): number {
+    const { bytesPerSecond } = this.#weather;
+    return bytesPerSecond === undefined ? dueMs : dueMs + (length * 1_000) / bytesPerSecond;
+  }
+
+  /** As many of its bytes as are due, and a step at least. */
+  #dueBytes(chunk: Chunk): number {
+    const { bytesPerSecond } = this.#weather;
+    if (bytesPerSecond === undefined) return chunk.bytes.length;
+    const due = Math.floor(((performance.now() - chunk.dueMs) * bytesPerSecond) / 1_000);
+    return Math.min(Math.max(due, this.#stepBytes(chunk)), chunk.bytes.length);
+  }
+
   /** One slice of the chunk, not beyond a place that is watched for. */
-  async #pass({ bytes, dueMs }: Chunk): Promise<void> {
-    const end = this.bytes + bytes.length;
+  async #pass(chunk: Chunk, dueBytes: number): Promise<void> {
+    const { bytes } = chunk;
     const places = [...this.#watches].flatMap(({ at }) => (at === undefined ? [] : [at]));
-    const until = Math.min(end, this.#nextSliceEnd(end), ...places);
+    const until = Math.min(this.#nextSliceEnd(this.bytes + dueBytes), ...places);
     const slice = bytes.subarray(0, until - this.bytes);
     const rest = bytes.subarray(slice.length);
-    if (rest.length > 0) this.#queue[0] = { bytes: rest, dueMs };
+    if (rest.length > 0) this.#queue[0] = { bytes: rest, dueMs: this.#dueMsOf(chunk, slice.length) };
     else this.#queue.shift();
     this.bytes = until;
-    const { bytesPerSecond } = this.#weather;
-    if (bytesPerSecond !== undefined) {
-      this.#freeAtMs = Math.max(this.#freeAtMs, performance.now()) + (slice.length * 1_000) / bytesPerSecond;
-    }
     if (slice.length > 0) await new Promise<void>((taken) => this.#sink.write(slice, () => taken()));
     if (this.#weather.sliceBytes !== undefined) await new Promise(setImmediate); // else the next one joins it
-    if (this.queuedBytes <= MUCH_BYTES) this.#source.resume();
+    if (!this.#isOver && this.queuedBytes <= this.#mostQueuedBytes) this.#source.resume();
+    this.#reach();
+  }
+
+  #reach(): void {
     for (const watch of this.#watches) {
       if (watch.at === undefined || watch.at > this.bytes) continue;
       this.#watches.delete(watch);
@@ -162,11 +239,10 @@ export class Lane {
   }
 
   #nextSliceEnd(end: number): number {
-    const { sliceBytes, bytesPerSecond } = this.#weather;
-    if (bytesPerSecond !== undefined) return Math.min(end, this.bytes + Math.ceil(bytesPerSecond / 100));
+    const { sliceBytes } = this.#weather;
     if (sliceBytes === undefined) return end;
     while (this.#sliceEnd <= this.bytes) this.#sliceEnd += this.#slices.between(1, sliceBytes);
-    return this.#sliceEnd;
+    return Math.min(end, this.#sliceEnd);
   }
 
   #woken(withinMs?: number): Promise<void> {

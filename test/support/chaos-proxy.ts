@@ -1,5 +1,5 @@
 /**
- * ChaosProxy: a TCP proxy that is a bad network: late, in slices, slow, stalled, half closed, reset. All chance comes from a seed;
+ * ChaosProxy: a TCP proxy that is a bad network: late, in slices, slow, stalled, half closed, reset, gone. All chance comes from a seed;
  * slices end at places of the stream that do not depend on how the system delivers it.
  */
 import { once } from "node:events";
@@ -7,6 +7,9 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { Lane, type Weather } from "./chaos-lane.ts";
 
 export type Way = "up" | "down";
+
+/** The same weather both ways, or one for each. */
+export type Weathers = Weather | Readonly<Record<Way, Weather>>;
 
 /** A place in a stream: so many bytes behind the first occurrence of a text. */
 interface Trap {
@@ -22,12 +25,21 @@ export class ProxiedConnection {
   readonly down: Lane;
   readonly closed: Promise<unknown>;
   readonly #sockets: readonly [Socket, Socket];
+  /** nothing is passed on any more */
+  isGone = false;
 
-  constructor(client: Socket, server: Socket, weather: Weather, seed: number, index: number) {
-    this.up = new Lane(client, server, weather, seed, index, 0);
-    this.down = new Lane(server, client, weather, seed, index, 1);
+  constructor(client: Socket, server: Socket, weathers: Weathers, seed: number, index: number) {
+    const { up, down } = "up" in weathers ? weathers : { up: weathers, down: weathers };
     this.#sockets = [client, server];
-    for (const socket of this.#sockets) socket.on("error", () => this.reset()); // one was reset: so is the other
+    this.up = new Lane(client, server, up, seed, index, 0);
+    this.down = new Lane(server, client, down, seed, index, 1);
+    for (const [lane, { goneAtByte }] of [[this.up, up] as const, [this.down, down] as const]) {
+      if (goneAtByte !== undefined) lane.watchAt(goneAtByte, () => this.#vanish());
+    }
+    for (const socket of this.#sockets) {
+      // One was reset: so is the other, unless nothing is left that would tell it.
+      socket.on("error", () => (this.isGone ? socket.destroy() : this.reset()));
+    }
     this.closed = Promise.all(this.#sockets.map((socket) => new Promise((resolve) => socket.once("close", resolve))));
   }
 
@@ -39,7 +51,24 @@ export class ProxiedConnection {
   reset(): void {
     this.up.drop();
     this.down.drop();
-    for (const socket of this.#sockets) if (!socket.destroyed) socket.resetAndDestroy();
+    for (const socket of this.#sockets) {
+      if (socket.destroyed) continue;
+      // While FIN is on its way Node does not reset it, nor close it, and the process is kept busy by what is left.
+      if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+      else socket.resetAndDestroy();
+    }
+  }
+
+  /** The network goes: nothing is passed on any more, neither data nor FIN nor reset, until the proxy closes. */
+  vanish(): void {
+    this.isGone = true;
+    this.up.fallSilent();
+    this.down.fallSilent();
+  }
+
+  #vanish(): boolean {
+    this.vanish();
+    return false;
   }
 
   /** FIN in one direction, the other goes on; what is on its way there is lost. */
@@ -63,15 +92,16 @@ export class ChaosProxy {
   /** where the next connections lead */
   target: string;
   /** of the next connections */
-  weather: Weather;
+  weather: Weathers;
   /** connections that were made */
   count = 0;
   readonly #seed: number;
   readonly #server: Server;
   readonly #traps = new Set<Trap>();
   readonly #dialing = new Set<Socket>();
+  #connecting: ((connection: ProxiedConnection) => void)[] = [];
 
-  private constructor(target: string, seed: number, weather: Weather) {
+  private constructor(target: string, seed: number, weather: Weathers) {
     this.target = target;
     this.#seed = seed;
     this.weather = weather;
@@ -80,7 +110,7 @@ export class ChaosProxy {
     );
   }
 
-  static async listen(target: string, seed: number, weather: Weather = {}): Promise<ChaosProxy> {
+  static async listen(target: string, seed: number, weather: Weathers = {}): Promise<ChaosProxy> {
     const proxy = new ChaosProxy(target, seed, weather);
     proxy.#server.listen(0, "127.0.0.1");
     await once(proxy.#server, "listening");
@@ -134,7 +164,14 @@ export class ChaosProxy {
       this.connections.add(connection);
       void connection.closed.then(() => this.connections.delete(connection));
       for (const trap of this.#traps) this.#lay(trap, connection);
+      for (const tell of this.#connecting.splice(0)) tell(connection);
     });
+  }
+
+  /** The first connection that there is, or the next. Whoever has connected may know of it before the proxy does. */
+  async whenConnected(): Promise<ProxiedConnection> {
+    const [connection] = this.connections;
+    return connection ?? new Promise((resolve) => this.#connecting.push(resolve));
   }
 
   /** Resolves when every connection is over by itself. */
@@ -142,8 +179,13 @@ export class ChaosProxy {
     while (this.connections.size > 0) await Promise.all([...this.connections].map(({ closed }) => closed));
   }
 
-  async close(): Promise<void> {
+  /** Resets every connection; new ones are made as before. */
+  cut(): void {
     for (const connection of this.connections) connection.reset();
+  }
+
+  async close(): Promise<void> {
+    this.cut();
     for (const socket of this.#dialing) socket.destroy();
     this.#server.close();
     await once(this.#server, "close");
