@@ -179,7 +179,7 @@ export class Line implements Carrier, Home {
   /** The first connection: when it fails, all is over. */
   async open(): Promise<void> {
     try {
-      await this.#connect();
+      await this.#connect(false);
     } catch (thrown) {
       const error = asHbiError(thrown);
       this.#over(error);
@@ -187,21 +187,26 @@ export class Line implements Carrier, Home {
     }
   }
 
-  async #connect(): Promise<void> {
+  async #connect(isAgain: boolean): Promise<void> {
     const transport = await this.#dial({ signal: this.#giveUp, timeoutMs: this.limits.connectTimeoutMs });
     const { clock, limits, extension, log } = this.#options;
+    let isOpen = false;
     const options: ConnectionOptions = {
       ...(clock === undefined ? {} : { clock }),
       ...(limits === undefined ? {} : { limits }),
       ...(extension === undefined ? {} : { extension }),
       ...(log === undefined ? {} : { log }),
-      onGoAway: () => this.#goingAway(connection),
+      onGoAway: () => {
+        if (isOpen || !isAgain) this.#goingAway(connection);
+        else void connection.disconnect(); // no call is on it, and no hello needs to be heard
+      },
       onLost: (reason) => this.#lost(connection, reason),
     };
     const connection: Connection = new Connection(transport, () => this.#owner.makeEnv(), options, { isDialing: true });
     try {
       await connection.start();
       await this.#owner.authenticate(connection, { signal: this.#giveUp });
+      if (isAgain) await this.#heard(connection);
       if (this.#isClosing) throw failure("cancelled", "connect");
       connection.checkAccepting(); // lost in the same moment
     } catch (thrown) {
@@ -209,11 +214,23 @@ export class Line implements Carrier, Home {
       throw thrown;
     }
     this.#connection = connection;
+    isOpen = true;
     this.#openedAt = this.clock.now();
     this.#beginParked(connection);
     for (const wait of this.#waiting) wait.settle(connection);
     this.#waiting.clear();
     if (this.#connection === connection) this.#enter("open");
+  }
+
+  /** Calls wait for this connection, which may be one to a service that starts or stops: what a proxy or the queue of a closing listener
+   *  takes reaches nobody, and nobody could tell. They are sent when the service has said something. */
+  async #heard({ posting }: Connection): Promise<void> {
+    const { connectTimeoutMs } = this.limits;
+    try {
+      await posting.introduction({ timeoutMs: connectTimeoutMs, signal: this.#giveUp });
+    } catch (cause) {
+      throw failure("connect_failed", "the service has not answered", { cause });
+    }
   }
 
   /** Before anybody is told that there is a connection: what was called before is sent before. */
@@ -262,7 +279,7 @@ export class Line implements Carrier, Home {
       if (this.#isClosing) return;
       try {
         if (this.#giveUp.aborted) throw failure("cancelled", "connect", { cause: this.#giveUp.reason });
-        await this.#connect();
+        await this.#connect(true);
         return;
       } catch (thrown) {
         const error = asHbiError(thrown);

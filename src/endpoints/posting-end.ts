@@ -304,6 +304,11 @@ export class PostingEnd {
     this.#hello.say();
   }
 
+  /** Resolves when the peer has acknowledged the hello, if there is one. */
+  async introduction(options: WaitOptions): Promise<void> {
+    await this.#hello?.acknowledged(options);
+  }
+
   /** The peer has acknowledged the hello. What it takes it has said before, if it is one of ours. */
   introduced(): void {
     this.#admitNext();
