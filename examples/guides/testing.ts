@@ -14,6 +14,7 @@ import {
   ManualClock,
   nearlyValidCalls,
   packet,
+  quiet,
   testLink,
   validCalls,
 } from "hbi/testing";
@@ -95,12 +96,15 @@ console.log("30 s have passed");
 // --- a connection that is lost -----------------------------------------------------------------------------------------
 
 const dialing = new ManualClock();
-const unsteady = await testLink(lamps, lampHandlers(), {
+const unsteady = await testLink(lamps, lampHandlers(dialing), {
   reactions: { changed: () => undefined },
   host: { log: () => undefined },
   link: { clock: dialing, reconnect: { initialDelayMs: 100, jitter: 0 } },
 });
-const lost = unsteady.link.call.set_lamp({ lamp: { name: "desk", level: 1 } }).catch((error: HbiError) => error);
+await unsteady.link.call.set_lamp({ lamp: { name: "desk", level: 0 } }); // the service is there
+const fade = unsteady.link.call.fade({ name: "desk", ms: 50 });
+const lost = fade.catch((error: HbiError) => error);
+await quiet(); // the call has left
 unsteady.cut(); // as a network does: nothing is said
 assert.equal(((await lost) as HbiError).code, "unavailable");
 await dialing.advance(100);
@@ -146,7 +150,7 @@ const victim = new Link(lamps, async () => liar.transport, { changed: () => unde
 await victim.open();
 
 const asked = victim.call.set_lamp({ lamp: { name: "desk", level: 1 } }).catch((error: HbiError) => error);
-await liar.peer.play({ hear: "co_end" }, { say: answer("101", packet("co_recv", '"bright"')) });
+await liar.peer.play({ hear: /co_end\]101/ }, { say: answer("101", packet("co_recv", '"bright"')) });
 const answered = await asked;
 assert(answered instanceof HbiError);
 console.log(`${answered.reason}: ${answered.message}`); // bad_answer

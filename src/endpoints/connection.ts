@@ -40,6 +40,9 @@ export interface Setting {
   readonly neighbours?: Neighbours | undefined;
   /** This side has dialed: it introduces itself before anybody asks. */
   readonly isDialing?: boolean;
+  /** Calls wait until the peer has acknowledged the hello. Until then they may be in a queue that no process ever reads, and nobody could
+   *  tell; what has not left is sent on another connection. */
+  readonly awaitsPeer?: boolean;
   /** what it shares with other connections; by default those of the process */
   readonly process?: ProcessAccount;
 }
@@ -64,6 +67,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   readonly #beginGate: BeginGate;
   readonly #idle: IdleWatch | undefined;
   readonly #keepalive: Keepalive | undefined;
+  readonly awaitsPeer: boolean;
   readonly #isDialing: boolean;
   readonly #ending: Ending;
   readonly #drain: Drain;
@@ -77,7 +81,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     transport: Transport,
     context: (po: PostingEnd, ho: HostingEnd, connection: Connection) => HostingEnv,
     options: ConnectionOptions = {},
-    { neighbours, isDialing = false, process = processAccount }: Setting = {},
+    { neighbours, isDialing = false, awaitsPeer = false, process = processAccount }: Setting = {},
   ) {
     this.#transport = transport;
     this.limits = resolveLimits(options.limits);
@@ -85,6 +89,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     this.isExtended = options.extension !== false;
     this.#log = options.log ?? logUnexpected;
     this.#isDialing = isDialing;
+    this.awaitsPeer = awaitsPeer;
     this.account = new Account(this.limits, process, () => this.#placeFree());
     this.budgets = new Budgets(this.clock, this.limits);
     this.#pace = Pace.of(this.clock);

@@ -9,7 +9,7 @@ import { asHbiError, failure, type HbiError } from "../errors.ts";
 import { type Limits, resolveLimits } from "../limits.ts";
 import type { Transport } from "../wire/transport.ts";
 import { type Backoff, backoff, type ReconnectOptions } from "./backoff.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type Setting } from "./connection.ts";
 import { type ConnectionOptions, heard, logUnexpected, tell } from "./connection-options.ts";
 import type { HostingEnv } from "./hosting-env.ts";
 import type { Carrier } from "./outgoing.ts";
@@ -202,7 +202,8 @@ export class Line implements Carrier, Home {
       },
       onLost: (reason) => this.#lost(connection, reason),
     };
-    const connection: Connection = new Connection(transport, () => this.#owner.makeEnv(), options, { isDialing: true });
+    const setting: Setting = { isDialing: true, awaitsPeer: this.#backoff !== undefined };
+    const connection: Connection = new Connection(transport, () => this.#owner.makeEnv(), options, setting);
     try {
       await connection.start();
       await this.#owner.authenticate(connection, { signal: this.#giveUp });
@@ -222,8 +223,7 @@ export class Line implements Carrier, Home {
     if (this.#connection === connection) this.#enter("open");
   }
 
-  /** Calls wait for this connection, which may be one to a service that starts or stops: what a proxy or the queue of a closing listener
-   *  takes reaches nobody, and nobody could tell. They are sent when the service has said something. */
+  /** A link is open again when the service has said something: a proxy, or the queue of a listener that closes, takes connections too. */
   async #heard({ posting }: Connection): Promise<void> {
     const { connectTimeoutMs } = this.limits;
     try {

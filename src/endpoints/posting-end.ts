@@ -244,7 +244,8 @@ export class PostingEnd {
 
   /** A large packet waits until the peer has said whether it takes one. */
   #hasPlaceFor({ isLarge }: PostedConversation): boolean {
-    return this.#admitted < this.#most && this.#takesNew && !(isLarge && this.#hello?.isDone === false);
+    const waits = (isLarge || this.#connection.awaitsPeer) && this.#hello?.isDone === false;
+    return this.#admitted < this.#most && this.#takesNew && !waits;
   }
 
   get #takesNew(): boolean {
