@@ -23,8 +23,7 @@ export function install() {
     );
   if (isInstalled) return;
   console.log("Installing the development tools (once)...");
-  // Not `npm ci`: it refuses a lock file that lacks the optional packages of other platforms.
-  run(npm, ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], {
+  run(npm, ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
     shell: process.platform === "win32",
   });
 }
