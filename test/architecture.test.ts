@@ -45,3 +45,20 @@ it("imports go in one direction, and only node-* files touch Node", () => {
   expect(wrong).toEqual([]);
   expect(imports).toBeGreaterThan(100);
 });
+
+it("the table of files names each file, and none that is not there", () => {
+  const text = readFileSync(new URL("../ARCHITECTURE.md", import.meta.url), "utf8");
+  const table = text.slice(text.indexOf("## Files"), text.indexOf("## Where do I add"));
+  const named = [...table.matchAll(/^\| (`.+?) +\|/gm)].flatMap(([, cell = ""]) => {
+    const [, folder = ""] = /^`([a-z]+\/)/.exec(cell) ?? [];
+    return [...cell.matchAll(/`(?:[a-z]+\/)?([a-z0-9*-]+\.ts)`/g)].map(([, name = ""]) => folder + name);
+  });
+  const matches = (path: string) =>
+    named.filter((name) => new RegExp(`^${name.replace(".", "\\.").replace("*", "[^/]*")}$`).test(path));
+  const files = readdirSync(src, { recursive: true })
+    .map(String)
+    .filter((path) => path.endsWith(".ts"));
+  const found = new Set(files.flatMap(matches));
+  expect(files.filter((path) => matches(path).length === 0)).toEqual([]);
+  expect(named.filter((name) => !found.has(name))).toEqual([]);
+});
