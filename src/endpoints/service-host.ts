@@ -308,7 +308,7 @@ function checkFactoryGives(service: Service, handlers: unknown): void {
 }
 
 /** What there is before a peer is let in: whatever it names may have had raw data behind it. */
-const LOBBY = { takesRawData: true, writer: undefined };
+const LOBBY = { writer: undefined };
 
 type Authorize = (call: never) => Awaitable<boolean>;
 
