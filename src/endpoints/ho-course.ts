@@ -309,7 +309,7 @@ export class HoCourse implements Hosting, Answering, Receiving {
       return;
     }
     if (this.#stage === "closed") return; // by the handler: nobody but the operator can be told
-    const rest = this.#stage === "recv" ? this.intake.restAfter(planned) : 0;
+    const rest = this.intake.restAfter(this.#stage === "recv" ? planned : 0);
     const isTold = this.token.isExtended || answersObject;
     if (rest === undefined || !isTold || this.sender.isMidAnswer) {
       this.#connection.cut(error);

@@ -108,8 +108,8 @@ export class HoScripts {
       );
       return true;
     }
+    if (!this.#isBelieved(text)) return true;
     this.#stored = { text, wantsValue };
-    this.#course.intake.promise(promised);
     hosting.wait(this.#course.co, bytes + promised);
     return true;
   }
@@ -140,17 +140,23 @@ export class HoScripts {
     return this.#placeBytes;
   }
 
-  /** Nothing of the script runs. What it says of raw data is held against the promise all the same, by which the rest is read. */
+  /** Nothing of the script runs. */
   #refuseUnseen(error: HbiError, text: string): void {
-    this.#promise();
+    if (!this.#isBelieved(text)) return;
     this.#count += 1;
+    this.#course.refused(error, undefined, false);
+  }
+
+  /** Whether the promise may be read on by: the script does not say that there is more. If it does, the connection has ended. */
+  #isBelieved(text: string): boolean {
+    this.#promise();
     try {
       this.#plannedBytes(text);
+      return true;
     } catch (thrown) {
       this.#course.refused(asHbiError(thrown), undefined, false);
-      return;
+      return false;
     }
-    this.#course.refused(error, undefined, false);
   }
 
   /** Of a script that is not landed: the raw bytes behind it; undefined: it does not tell. @throws HbiError body_mismatch */
@@ -160,8 +166,8 @@ export class HoScripts {
     let rawBytes: number | undefined;
     try {
       rawBytes = planScript(parseScript(text, limits), env, limits).rawBytes;
-    } catch (thrown) {
-      this.#connection.report(asHbiError(thrown), `conversation ${this.#token.seq}`);
+    } catch {
+      // it tells nothing
     }
     intake.expect(rawBytes ?? 0);
     return rawBytes;

@@ -133,7 +133,9 @@ export class HoSender implements BracketOwner {
 
   opening(): string {
     const { isWhole, rawBytes } = this.#bracket;
-    const id = this.#token.isExtended ? answerId(this.#token, this.#sentScripts, !isWhole || rawBytes > 0) : this.#token.text;
+    const id = this.#token.isExtended
+      ? answerId(this.#token, this.#sentScripts, !isWhole || rawBytes > 0)
+      : this.#token.text;
     return encodePacket("co_ack_begin", id);
   }
 

@@ -72,6 +72,11 @@ export class RawIntake {
     throw failure("body_mismatch");
   }
 
+  /** Raw bytes that nobody but a handler tells of were asked for in vain: it may go on as if they were not there. */
+  doubt(): void {
+    if (this.#promised === undefined) this.#isCertain = false;
+  }
+
   /** What is to be skipped when a script fails behind which `planned` bytes would have come; undefined: nobody knows. */
   restAfter(planned: number | undefined): number | undefined {
     return this.#isCertain ? (this.unannouncedBytes ?? planned) : undefined;
