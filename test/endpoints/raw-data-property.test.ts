@@ -430,7 +430,7 @@ describe.each(keys(LAYERS))("%s: raw data is never read as packets", (layer) => 
       for (const promise of keys(PROMISES)) {
         for (const outcome of keys(OUTCOMES)) {
           if (outcome === "not authorized" && layer !== "service") continue;
-          for (const reading of ["all", "nothing"] as const) {
+          for (const reading of ["all", "nothing", "until it gives up"] as const) {
             await told({ layer, declared, promise, reading, outcome, ...plain });
           }
         }
