@@ -134,7 +134,7 @@ export class CoReceiver {
 
   /** Fills the buffers. `isManual`: what is asked for is what comes next on the wire. */
   async data(into: Buffers, isManual: boolean, options: WaitOptions): Promise<void> {
-    this.#beginData();
+    this.#beginData(isManual);
     try {
       if (ArrayBuffer.isView(into)) return await this.#fill(asBytes(into), isManual, options);
       for await (const view of into) await this.#fill(asBytes(view), isManual, options);
@@ -157,7 +157,7 @@ export class CoReceiver {
   }
 
   async *chunks(byteLength: number, isManual: boolean, options: WaitOptions): AsyncGenerator<Uint8Array, void, void> {
-    this.#beginData();
+    this.#beginData(isManual);
     let left = byteLength;
     try {
       this.#check();
@@ -194,7 +194,10 @@ export class CoReceiver {
     if (!isManual || bytes > left) {
       throw new HbiError("out_of_range", `${bytes} raw bytes asked for, ${isManual ? left : unreadBytes} are left`);
     }
-    if (bytes > this.#connection.limits.maxBodyBytes) throw failure("body_too_big");
+    if (bytes > this.#connection.limits.maxBodyBytes) {
+      this.intake.doubt();
+      throw failure("body_too_big");
+    }
     this.intake.announce(bytes - unreadBytes);
   }
 
@@ -202,8 +205,11 @@ export class CoReceiver {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #beginData(): void {
-    if (this.#isReceivingData) throw failure("wrong_stage", "raw data is being received already");
+  #beginData(isManual: boolean): void {
+    if (this.#isReceivingData) {
+      if (isManual) this.intake.doubt();
+      throw failure("wrong_stage", "raw data is being received already");
+    }
     this.#isReceivingData = true;
   }
 }

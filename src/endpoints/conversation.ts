@@ -12,6 +12,8 @@ export interface BracketReader {
   readonly wantsRaw: boolean;
   /** Whether the next bytes are a packet that it takes now. */
   readonly wantsPacket: boolean;
+  /** Before a packet is handed to it. @throws HbiError position_lost when what was read as one may be raw data */
+  checkPosition(): void;
   /** Takes raw data; false when there is none. */
   takeRaw(reader: PacketReader): boolean;
   /** Takes the packet; false: not now, the same one again after the next `pump`. */

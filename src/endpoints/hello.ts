@@ -57,6 +57,8 @@ export class Hello implements BracketReader, TurnTaker {
     this.#state = "answering";
   }
 
+  checkPosition(): void {}
+
   takeRaw(): boolean {
     return false;
   }

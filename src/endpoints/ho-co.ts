@@ -156,6 +156,10 @@ export class HoCo implements BracketReader, Chained {
     return this.intake.wantsBytes;
   }
 
+  checkPosition(): void {
+    this.intake.check();
+  }
+
   takeRaw(reader: PacketReader): boolean {
     return this.intake.take(reader);
   }

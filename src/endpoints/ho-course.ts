@@ -87,9 +87,11 @@ export class HoCourse implements Hosting, Answering, Receiving {
     return this.#abort.signal;
   }
 
-  /** Whether only the handler knows how much raw data comes next. */
+  /** Whether only the handler knows how much raw data comes next. Not when it has ended, and nothing beyond a promise when all of the
+   *  conversation has been read: what comes then is another's. */
   get isManual(): boolean {
-    return this.#scripts.landing?.isManual ?? false;
+    if (!this.#scripts.isRunning || this.#scripts.landing?.isManual !== true) return false;
+    return this.#stage === "recv" || this.intake.unannouncedBytes !== undefined;
   }
 
   async object<S extends Schema | undefined>(
@@ -139,7 +141,6 @@ export class HoCourse implements Hosting, Answering, Receiving {
 
   /** False: not now, ask again when the running script has ended. */
   onPacket({ directive, text }: Packet): boolean {
-    if (this.intake.pendingBytes > 0) throw failure("position_lost"); // these bytes are no packet
     switch (directive) {
       case "":
       case "co_send":
@@ -308,7 +309,7 @@ export class HoCourse implements Hosting, Answering, Receiving {
       return;
     }
     if (this.#stage === "closed") return; // by the handler: nobody but the operator can be told
-    const rest = this.#stage === "recv" ? (this.intake.unannouncedBytes ?? planned) : 0;
+    const rest = this.intake.restAfter(this.#stage === "recv" ? planned : 0);
     const isTold = this.token.isExtended || answersObject;
     if (rest === undefined || !isTold || this.sender.isMidAnswer) {
       this.#connection.cut(error);

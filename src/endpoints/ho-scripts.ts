@@ -82,7 +82,7 @@ export class HoScripts {
     const promised = promisedBytes(this.#token);
     if (this.#count > 0 || promised === undefined) return false; // nobody knows what stands behind it
     if (refusal === undefined) return this.#store(text, wantsValue, bytes, promised);
-    this.#refuseUnseen(refusal);
+    this.#refuseUnseen(refusal, text);
     return true;
   }
 
@@ -104,11 +104,12 @@ export class HoScripts {
       if (!hosting.mustReadOn) return false;
       this.#refuseUnseen(
         failure("overloaded", `${limits.maxHostedWaiting} calls and ${limits.maxBufferedBytes} bytes of them at most`),
+        text,
       );
       return true;
     }
+    if (!this.#isBelieved(text)) return true;
     this.#stored = { text, wantsValue };
-    this.#course.intake.promise(promised);
     hosting.wait(this.#course.co, bytes + promised);
     return true;
   }
@@ -139,11 +140,37 @@ export class HoScripts {
     return this.#placeBytes;
   }
 
-  /** The script has not been looked at, and nothing of it runs. */
-  #refuseUnseen(error: HbiError): void {
-    this.#promise();
+  /** Nothing of the script runs. */
+  #refuseUnseen(error: HbiError, text: string): void {
+    if (!this.#isBelieved(text)) return;
     this.#count += 1;
     this.#course.refused(error, undefined, false);
+  }
+
+  /** Whether the promise may be read on by: the script does not say that there is more. If it does, the connection has ended. */
+  #isBelieved(text: string): boolean {
+    this.#promise();
+    try {
+      this.#plannedBytes(text);
+      return true;
+    } catch (thrown) {
+      this.#course.refused(asHbiError(thrown), undefined, false);
+      return false;
+    }
+  }
+
+  /** Of a script that is not landed: the raw bytes behind it; undefined: it does not tell. @throws HbiError body_mismatch */
+  #plannedBytes(text: string): number | undefined {
+    const { env, intake } = this.#course;
+    const { limits } = this.#connection;
+    let rawBytes: number | undefined;
+    try {
+      rawBytes = planScript(parseScript(text, limits), env, limits).rawBytes;
+    } catch {
+      // it tells nothing
+    }
+    intake.expect(rawBytes ?? 0);
+    return rawBytes;
   }
 
   /** What the token says about raw data holds from the first script on. */
@@ -181,8 +208,10 @@ export class HoScripts {
     budgets.called(this.#count === 1 ? Math.max(callCount(tree) - 1, 0) : callCount(tree));
   }
 
-  /** What the token promises about raw data must agree with what the script plans, where it can plan it. */
+  /** What the token promises about raw data must agree with what the script plans, where it can plan it. Where the script has more,
+   *  nobody knows which of the two is wrong; where it has less, what was promised is skipped. */
   #checked(plan: Plan): Plan {
+    this.#course.intake.expect(plan.rawBytes ?? 0);
     if (plan.refusal !== undefined) return plan;
     if (this.#course.isLate) return { ...plan, refusal: failure("handler_timeout") };
     const left = this.#course.intake.unannouncedBytes;
@@ -192,15 +221,9 @@ export class HoScripts {
 
   /** A script behind a failed one is not landed, but its raw data has to be found. */
   skip(text: string): void {
-    const { env, intake } = this.#course;
-    if (text === "" || intake.unannouncedBytes !== undefined) return;
-    let rawBytes: number | undefined;
-    try {
-      const { limits } = this.#connection;
-      rawBytes = planScript(parseScript(text, limits), env, limits).rawBytes;
-    } catch (thrown) {
-      this.#connection.report(asHbiError(thrown), `conversation ${this.#token.seq}`);
-    }
+    if (text === "") return;
+    const { intake } = this.#course;
+    const rawBytes = intake.restAfter(this.#plannedBytes(text));
     if (rawBytes === undefined) throw failure("position_lost");
     intake.discard(rawBytes);
   }

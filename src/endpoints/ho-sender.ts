@@ -30,6 +30,7 @@ export class HoSender implements BracketOwner {
   readonly #bracket: Bracket;
   readonly #isSeedStyle: boolean;
   #answers = 0;
+  #sentScripts = false;
   #sentRawData = false;
 
   constructor(connection: Connection, course: Answering, token: Token) {
@@ -58,6 +59,7 @@ export class HoSender implements BracketOwner {
   async send(directive: "" | "co_recv", code: string | Script, options: WaitOptions): Promise<void> {
     const packet = packetOf(directive, code, this.#connection.limits);
     this.checkOpen();
+    if (directive === "") this.#sentScripts = true;
     const sent = this.append(packet, options);
     if (this.#course.failure !== undefined) throw this.#course.failure;
     await settled(sent, this.#connection, options);
@@ -131,7 +133,9 @@ export class HoSender implements BracketOwner {
 
   opening(): string {
     const { isWhole, rawBytes } = this.#bracket;
-    const id = this.#token.isExtended ? answerId(this.#token, !isWhole || rawBytes > 0) : this.#token.text;
+    const id = this.#token.isExtended
+      ? answerId(this.#token, this.#sentScripts, !isWhole || rawBytes > 0)
+      : this.#token.text;
     return encodePacket("co_ack_begin", id);
   }
 

@@ -51,7 +51,7 @@ export class PoAnswer implements LandingHost {
   /** whether the host's error came, behind which there is nothing */
   #hasFailed = false;
   /** whether the host has promised that there is no raw data */
-  isPromised = false;
+  #isPromised = false;
   /** objects asked for by `co_send` that have not come outside of a bracket */
   requests = 0;
 
@@ -89,11 +89,17 @@ export class PoAnswer implements LandingHost {
   /** Whether the caller, or the host, has said how much raw data the answer has, beside that of its scripts. */
   get isDeclared(): boolean {
     const { hasNoRawAnswer, answerBytes } = this.#options;
-    return this.isPromised || hasNoRawAnswer === true || answerBytes !== undefined;
+    return this.#isPromised || hasNoRawAnswer === true || answerBytes !== undefined;
   }
 
   get #hasNoRawData(): boolean {
-    return this.isPromised || this.#options.hasNoRawAnswer === true;
+    return this.#isPromised || this.#options.hasNoRawAnswer === true;
+  }
+
+  /** The host says that there is no raw data in all of it. */
+  promisesNoRawData(): void {
+    this.#isPromised = true;
+    this.intake.promise(0);
   }
 
   /** Skips what is unread of the present raw data, so that what stands behind it can be read. */
@@ -142,7 +148,6 @@ export class PoAnswer implements LandingHost {
 
   onPacket({ directive, text }: Packet): boolean {
     if (this.#landing?.isRunning === true) return false;
-    this.#checkCertain();
     switch (directive) {
       case "":
         this.#land(text);
@@ -163,11 +168,10 @@ export class PoAnswer implements LandingHost {
 
   /** A caller that gave up would have known where raw data stands between the packets. Without it nobody does, unless it was declared.
    *  @throws HbiError failed_precondition */
-  #checkCertain(): void {
-    const isUnknown = this.#course.isAbandoned && !this.isDeclared && !this.#hasFailed;
-    if (this.intake.pendingBytes > 0 || isUnknown) {
+  checkPosition(): void {
+    if (this.#course.isAbandoned && !this.isDeclared && !this.#hasFailed)
       throw failure("position_lost", "an answer was given up that may have some; see hasNoRawAnswer");
-    }
+    this.intake.check();
   }
 
   /** Nothing of it is read any more. */
@@ -229,10 +233,11 @@ export class PoAnswer implements LandingHost {
 
   /** Raw bytes behind an object of the answer. @throws HbiError when that is not certain: nobody can read on then */
   #bytesBehind(value: unknown): number {
-    if (this.#hasNoRawData || value instanceof HbiError) return 0;
-    const bytes = this.#options.answerBytes?.(value);
+    if (this.#options.hasNoRawAnswer === true || value instanceof HbiError) return 0;
+    const bytes = this.#options.answerBytes?.(value) ?? (this.#isPromised ? 0 : undefined);
     if (bytes === undefined) throw failure("bad_state", "an object that nobody receives");
     if (bytes > this.limits.maxBodyBytes) throw failure("body_too_big", "of an answer");
+    this.intake.expect(bytes);
     return bytes;
   }
 
@@ -242,6 +247,7 @@ export class PoAnswer implements LandingHost {
     if (text === "") return;
     try {
       const plan = planScript(parseScript(text, this.limits), this.env, this.limits);
+      this.intake.expect(plan.rawBytes ?? 0);
       if (plan.refusal !== undefined) {
         this.landingFailed(plan.refusal, plan.rawBytes);
         return;
@@ -275,7 +281,7 @@ export class PoAnswer implements LandingHost {
   /** A script of the answer that fails here concerns this conversation alone, when the bytes behind it are certain. */
   landingFailed(error: HbiError, rawBytes: number | undefined): void {
     this.#connection.report(error, `answer ${this.co.coSeq}`);
-    const rest = rawBytes ?? (this.#hasNoRawData ? 0 : undefined);
+    const rest = this.intake.restAfter(rawBytes); // that an answer has no raw data says nothing of its scripts, unless the host says it
     if (rest === undefined) {
       this.#connection.cut(error);
       return;

@@ -98,6 +98,8 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
   #onAbort: (() => void) | undefined;
   #state: CallState = "parked";
   #isAnsweredEarly = false;
+  /** the host promises that no raw data is in the answer */
+  #hasNoRawAnswer = false;
   #isSettled = false;
   #failure: HbiError | undefined;
   /** the peer has refused it unseen, as it takes nothing new */
@@ -292,6 +294,8 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
     return this.#state !== "sending";
   }
 
+  checkPosition(): void {}
+
   takeRaw(): boolean {
     return false;
   }
@@ -300,10 +304,11 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
     return false; // it never asks by co_send
   }
 
-  answerBegins(): void {
+  answerBegins(hasNoRawData: boolean): void {
     if (this.#isAnsweredEarly || (this.#state !== "sent" && this.#state !== "sending")) {
       throw failure("bad_state", "answered twice");
     }
+    this.#hasNoRawAnswer = hasNoRawData;
     if (this.#state === "sending") this.#isAnsweredEarly = true;
     else this.#state = "answering";
   }
@@ -383,7 +388,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
 
   /** The answer has scripts: a PoCo lands them, and waits for what this call waits for. */
   #succeed(connection: Connection): PoCo {
-    const co = PoCo.inAnswer(connection, this.seq);
+    const co = PoCo.inAnswer(connection, this.seq, this.#hasNoRawAnswer);
     this.#successor = co;
     connection.posting.replace(this, co);
     if (this.#failure !== undefined) {

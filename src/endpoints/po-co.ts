@@ -42,9 +42,9 @@ export class PoCo implements PostedConversation {
   }
 
   /** One that was sent by other means, and whose answer has begun. */
-  static inAnswer(connection: Connection, seq: number): PoCo {
+  static inAnswer(connection: Connection, seq: number, hasNoRawData: boolean): PoCo {
     const co = new PoCo(connection, seq, { hasNoRawAnswer: true });
-    co.#course.takesOver();
+    co.#course.takesOver(hasNoRawData);
     return co;
   }
 
@@ -219,6 +219,10 @@ export class PoCo implements PostedConversation {
 
   get wantsRaw(): boolean {
     return this.intake.wantsBytes;
+  }
+
+  checkPosition(): void {
+    this.#course.answer.checkPosition();
   }
 
   takeRaw(reader: PacketReader): boolean {

@@ -139,16 +139,20 @@ export class PoCourse implements Asking, Answered {
   /** The answer begins. */
   answerBegins(hasNoRawData: boolean): void {
     if (this.#isAnswering) throw failure("bad_state", "answered twice");
-    this.#isAnswering = true;
-    if (hasNoRawData) this.answer.isPromised = true;
+    this.#begins(hasNoRawData);
     this.#answerWait?.settle();
   }
 
   /** It was sent by other means, and its answer has begun. */
-  takesOver(): void {
+  takesOver(hasNoRawData: boolean): void {
     this.sender.markWritten();
     this.#go("sent");
+    this.#begins(hasNoRawData);
+  }
+
+  #begins(hasNoRawData: boolean): void {
     this.#isAnswering = true;
+    if (hasNoRawData) this.answer.promisesNoRawData();
   }
 
   // --- ending --------------------------------------------------------------------------------------------------------

@@ -1,10 +1,10 @@
 /**
  * RawIntake: the raw data of one conversation on its way from the wire to whoever asked for it, and the one place that knows how
- * many raw bytes come before the next packet. Where the peer has promised a number, no more than it is ever taken for raw data, and
- * all of it is. Holds views of received chunks up to a bound, copies once when a buffer is filled, and not at all when chunks are
+ * many raw bytes come before the next packet, and whether that is certain. Where the peer has promised a number, no more than it is
+ * ever taken for raw data, and all of it is; a script that asks for more makes the number uncertain. Holds views of received chunks up to a bound, copies once when a buffer is filled, and not at all when chunks are
  * handed on. docs/protocol.md, "raw data".
  */
-import { failure, type HbiError } from "../errors.ts";
+import { failure, HbiError } from "../errors.ts";
 import type { PacketReader } from "../wire/packet-reader.ts";
 import { type Account, ENTRY_COST_BYTES } from "./account.ts";
 import type { Wait } from "./waits.ts";
@@ -35,6 +35,8 @@ export class RawIntake {
   /** of the promise, what bodies have been made of so far, or was thrown away */
   #announced = 0;
   #promised: number | undefined;
+  /** whether all that was said of the number agrees */
+  #isCertain = true;
   #queue: Uint8Array[] = NONE;
   /** index of the first chunk not yet read: shifting would make a dripped body quadratic */
   #head = 0;
@@ -51,10 +53,38 @@ export class RawIntake {
     this.#account = account;
   }
 
-  /** The next `bytes` of the wire are raw data, and no more is in this conversation, whatever its scripts ask for. Once. */
+  /** The next `bytes` of the wire are raw data, and no more is in this conversation. Once. Who waits already for what does not come is told. */
   promise(bytes: number): void {
+    if (this.#announced > 0) this.fail(new HbiError("out_of_range", `the peer sends ${bytes} raw bytes`));
+    this.#announced = 0;
+    this.#unread = 0;
     this.#promised = bytes;
     this.#pending = bytes;
+  }
+
+  /** A script says that so many more bytes are raw data. Beyond the promise one of the two is wrong, and what is read as a packet might be
+   *  data of somebody else's making.
+   *  @throws HbiError body_mismatch */
+  expect(bytes: number): void {
+    const left = this.unannouncedBytes;
+    if (left === undefined || bytes <= left) return;
+    this.#isCertain = false;
+    throw failure("body_mismatch");
+  }
+
+  /** Raw bytes that nobody but a handler tells of were asked for in vain: it may go on as if they were not there. */
+  doubt(): void {
+    if (this.#promised === undefined) this.#isCertain = false;
+  }
+
+  /** What is to be skipped when a script fails behind which `planned` bytes would have come; undefined: nobody knows. */
+  restAfter(planned: number | undefined): number | undefined {
+    return this.#isCertain ? (this.unannouncedBytes ?? planned) : undefined;
+  }
+
+  /** Whatever is read as a packet passes here first. @throws HbiError position_lost when it may be raw data */
+  check(): void {
+    if (this.#pending > 0 || !this.#isCertain) throw failure("position_lost");
   }
 
   /** Of the promise, what no body has been made of; undefined without a promise. */
@@ -89,8 +119,8 @@ export class RawIntake {
   /** The next `bytes` that are not spoken for are raw data of this conversation.
    *  @throws HbiError body_mismatch when the promise was another */
   announce(bytes: number): void {
+    this.expect(bytes);
     if (this.#promised === undefined) this.#pending += bytes;
-    else if (this.#announced + bytes > this.#promised) throw failure("body_mismatch");
     this.#announced += bytes;
     this.#unread += bytes;
   }

@@ -4,6 +4,7 @@
  */
 import type { Chained } from "../chain.ts";
 import type { Clock, Timer } from "../clock.ts";
+import { failure } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { PacketReader, ReaderPhase } from "../wire/packet-reader.ts";
@@ -232,12 +233,14 @@ export class ReadTurn implements Waiting {
       if (consumedBytes - this.#turnBytes > maxTurnBytes) return this.#yield();
       const owner = this.#owner;
       if (owner?.wantsRaw === true) {
+        if (this.#held !== undefined) throw failure("position_lost"); // it has been read as a packet
         if (!owner.takeRaw(this.#reader)) return false;
         continue;
       }
       if (owner !== undefined && !owner.wantsPacket) return true;
       const packet = this.#held ?? this.#reader.next();
       if (packet === undefined) return false;
+      owner?.checkPosition(); // the one place where bytes become a packet
       // Taken before it is handled: what the packet runs may pump again when it is done.
       this.#held = undefined;
       if (!this.#take(packet, owner)) {

@@ -108,7 +108,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
     this.#options = options;
     const door = service.credentials === undefined ? [] : [this.#door(service.credentials)];
     this.#table = serviceTable(service.methods, service.values, handlerTimeoutsMs, door);
-    this.#lobby = authenticate === undefined ? undefined : { ...LOBBY, entries: new Map(door) };
+    this.#lobby = authenticate === undefined ? undefined : { entries: new Map(door), writer: undefined };
     this.#interceptors = [...authorizing(authorize), ...gating(service, concurrency), ...(interceptors ?? [])] as never;
     if (service.credentials !== undefined && authenticate === undefined) {
       throw failure("bad_option", `${service.name} declares credentials, and nothing authenticates`);
@@ -306,9 +306,6 @@ function checkFactoryGives(service: Service, handlers: unknown): void {
     throw asHbiError(new Error("the handlers' factory", { cause }));
   }
 }
-
-/** What there is before a peer is let in: whatever it names may have had raw data behind it. */
-const LOBBY = { takesRawData: true, writer: undefined };
 
 type Authorize = (call: never) => Awaitable<boolean>;
 

@@ -156,9 +156,10 @@ export function isSeedStyle(token: Token): boolean {
   return !token.isExtended && /^\d{8,}$/.test(token.seq) && Number(token.seq) > MAX_COUNTER;
 }
 
-/** How a host of ours begins an answer: by the id alone, or, asked for it, with the promise that no raw data is in it. */
-export function answerId({ seq, asksForPromise }: Token, hasRawData: boolean): string {
-  return asksForPromise && !hasRawData ? `${seq};n` : seq;
+/** How a host of ours begins an answer: by the id alone, or with the promise that no raw data is in it, where it was asked for that or where
+ *  the poster may not know how much is behind one of its scripts. */
+export function answerId({ seq, asksForPromise }: Token, hasScripts: boolean, hasRawData: boolean): string {
+  return (asksForPromise || hasScripts) && !hasRawData ? `${seq};n` : seq;
 }
 
 /** Whether an answer begins as only a host of ours begins one. */

@@ -56,15 +56,13 @@ export type Entry = ExposedMethod | ExposedValue | Slot;
 /** Names that every connection of a service has in common: made once, shared by all of its environments. */
 export interface EntryTable {
   readonly entries: ReadonlyMap<string, Entry>;
-  /** whether any of its methods takes raw data */
-  readonly takesRawData: boolean;
   readonly writer: InstanceWriter | undefined;
 }
 
 /** What the library itself offers to peers that speak the extension: names that begin with `$hbi.`. */
 export type Builtins = ReadonlyMap<string, ExposedMethod>;
 
-const NOTHING: EntryTable = { entries: new Map(), takesRawData: false, writer: undefined };
+const NOTHING: EntryTable = { entries: new Map(), writer: undefined };
 const HBI_ERROR: Entry = { kind: "value", name: "HbiError", maker: errorValue as never }; // a value of any type
 
 type InitHook = (po: never, ho: never) => unknown;
@@ -76,7 +74,6 @@ export class HostingEnv<E extends Ends = Ends> {
   #own: Map<string, Entry> | undefined;
   #init: InitHook[] | undefined;
   #cleanup: CleanupHook[] | undefined;
-  #takesRawData: boolean;
   #writer: InstanceWriter | undefined;
   #builtins: Builtins | undefined;
   #isLobby = false;
@@ -88,7 +85,6 @@ export class HostingEnv<E extends Ends = Ends> {
 
   constructor(shared: EntryTable = NOTHING, bound?: unknown) {
     this.#shared = shared;
-    this.#takesRawData = shared.takesRawData;
     this.#writer = shared.writer;
     this.bound = bound;
   }
@@ -118,7 +114,6 @@ export class HostingEnv<E extends Ends = Ends> {
     // The types were checked against each other above; the table holds methods of every type.
     const entry = { kind: "method", name, method: method as unknown as Method, handler } as unknown as ExposedMethod;
     this.#add(entry);
-    this.#takesRawData ||= method.takesRawData;
     return this;
   }
 
@@ -173,11 +168,6 @@ export class HostingEnv<E extends Ends = Ends> {
     return this;
   }
 
-  /** Whether any method takes raw data: if none does, no byte of a refused script can be misread. */
-  get takesRawData(): boolean {
-    return this.#takesRawData;
-  }
-
   lookup(name: string): Entry | undefined {
     const entry = this.#shared.entries.get(name) ?? this.#own?.get(name) ?? this.#builtin(name);
     return entry === undefined && name === HBI_ERROR.name ? HBI_ERROR : entry;
@@ -197,7 +187,6 @@ export class HostingEnv<E extends Ends = Ends> {
   /** Makes this the environment of peers who have not authenticated. */
   asLobby(): this {
     this.#isLobby = true;
-    this.#takesRawData = true;
     return this;
   }
 
@@ -266,16 +255,14 @@ export function entryTable(
   times: HandlerTimes = {},
 ): EntryTable {
   const entries = new Map<string, Entry>();
-  let takesRawData = false;
   for (const [name, method] of Object.entries(methods)) {
     const timeoutMs = Object.hasOwn(times, name) ? times[name] : undefined;
     entries.set(name, { kind: "method", name, method, handler: handlerOf(name, method), timeoutMs });
-    takesRawData ||= method.takesRawData;
   }
   const makers = Object.entries(values).map(([name, maker]): ExposedValue => ({ kind: "value", name, maker }));
   for (const maker of makers) entries.set(maker.name, maker);
   const isWriting = makers.some(({ maker }) => maker.spec.is !== undefined);
-  return { entries, takesRawData, writer: isWriting ? (instance) => writtenBy(makers, instance) : undefined };
+  return { entries, writer: isWriting ? (instance) => writtenBy(makers, instance) : undefined };
 }
 
 /** A handler for each method, and no other. @throws HbiError invalid_argument, naming the one */

@@ -114,9 +114,25 @@ describe("a failed script, by what is known of the bytes behind it and of who se
       conversation("101;x", "note('a')\nnote('b')\nnote(3)"),
       answer("101", REFUSAL("invalid_argument", "argument refused: note: x: expected string", "bad_argument")),
     ],
+    // the script says that more is raw data than the token does: one of the two is wrong
     [
       "more raw data than promised",
       packet("co_begin", "101;x;n") + packet("", "ignore(10)") + packet("co_end", "101"),
+      ERR("raw data other than the conversation promised"),
+    ],
+    [
+      "more than promised, beside a bad argument",
+      packet("co_begin", "101;x;b=9") + packet("", "ignore(10, 5)") + RAW,
+      ERR("raw data other than the conversation promised"),
+    ],
+    [
+      "more than is left of the promise, behind a failed script",
+      packet("co_begin", "101;x;n") + packet("", "note(5)") + packet("", "ignore(10)") + RAW,
+      ERR("raw data other than the conversation promised"),
+    ],
+    [
+      "less raw data than promised",
+      packet("co_begin", "101;x;b=10") + packet("", "ignore(4)") + RAW + packet("co_end", "101"),
       answer("101", REFUSAL("invalid_argument", "raw data other than the conversation promised", "body_mismatch")),
     ],
     [
@@ -635,6 +651,30 @@ describe("a poster", () => {
     expect(log.map(({ where }) => where)).toEqual(["answer 101"]);
     await (await po.notif("note('x')")).waitCompleted();
   });
+
+  it.each([
+    ["101", "unheard_of(10)", false],
+    ["101", "ignore('10')", false],
+    ["101", "note(5)", true],
+    ["101;n", "unheard_of(10)", true],
+    ["101;n", "ignore(10)", false],
+    ["101;n", "ignore(10, 5)", false],
+  ])(
+    "goes on after a failed script of an answer only where the bytes behind it are certain: %s, %s",
+    async (id, code, isWhole) => {
+      const { env, landed } = exposed();
+      const peer = await barePeer(env);
+      const co = await peer.connection.posting.notif("react()");
+      const failed = expect(co.waitCompleted()).rejects.toBeInstanceOf(HbiError);
+      await quiet();
+      await peer.say(packet("co_ack_begin", id) + packet("", code));
+      expect(peer.connection.isOpen).toBe(isWhole);
+      await peer.say(packet("co_ack_end", "101") + conversation("102;x;n", "note('next')"));
+      await failed;
+      expect(landed).toEqual(isWhole ? ["next"] : []);
+      peer.destroy();
+    },
+  );
 });
 
 describe("seed-era posters, who wait before they end", () => {

@@ -77,7 +77,7 @@ export const bodies: readonly Attack[] = [
     async run(field) {
       const attacker = await field.open();
       attacker.say(`${opening("store(20)", "101;x;b=10")}${"x".repeat(10)}${packet("co_end", "101")}`, 3);
-      await attacker.hears("co_ack_end");
+      await attacker.closed;
     },
   },
   {
