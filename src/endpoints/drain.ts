@@ -15,8 +15,9 @@ export class Drain {
   readonly #ending: Ending;
   readonly #beginGate: BeginGate;
   readonly #onGoAway: ConnectionOptions["onGoAway"];
-  /** from when this side drains; handlers may heed it */
+  /** from when this side drains, and from when either does; made when somebody asks */
   #draining: AbortController | undefined;
+  #either: AbortController | undefined;
   #course: Promise<void> | undefined;
   /** the peer has said that it takes no more */
   #isPeerGoing = false;
@@ -38,9 +39,20 @@ export class Drain {
 
   /** Aborts when this side begins to drain. */
   get signal(): AbortSignal {
-    this.#draining ??= new AbortController();
+    this.#draining ??= this.#connection.abortController();
     if (this.#course !== undefined) this.#draining.abort();
     return this.#draining.signal;
+  }
+
+  /** Aborts when this side begins to drain, or the peer says that it does: whoever works for it had better come to an end. */
+  get eitherSignal(): AbortSignal {
+    this.#either ??= this.#connection.abortController();
+    if (this.#course !== undefined || this.#isPeerGoing) this.#tellEither();
+    return this.#either.signal;
+  }
+
+  #tellEither(): void {
+    if (this.#either?.signal.aborted === false) this.#either.abort(failure("draining"));
   }
 
   /** Handlers at work may begin conversations: a peer that drains waits for their answers, which may be made of just these.
@@ -55,6 +67,7 @@ export class Drain {
     if (this.#isPeerGoing) return;
     this.#isPeerGoing = true;
     this.#turnAway();
+    this.#tellEither();
     const onGoAway = this.#onGoAway;
     if (onGoAway !== undefined) this.#connection.hear(() => onGoAway(reason), "onGoAway");
   }
@@ -68,6 +81,7 @@ export class Drain {
     const asking = this.#connection.hosting.co;
     this.#course ??= markHandled(this.#run(reason));
     this.#draining?.abort();
+    this.#tellEither();
     return asking === undefined ? this.#course : this.#others(asking);
   }
 

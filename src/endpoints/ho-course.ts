@@ -82,9 +82,13 @@ export class HoCourse implements Hosting, Answering, Receiving {
   }
 
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
+    this.#abort ??= this.#connection.abortController();
     if (this.#failure !== undefined) this.#abort.abort(this.#failure);
     return this.#abort.signal;
+  }
+
+  get draining(): AbortSignal {
+    return this.#connection.closingSoon;
   }
 
   /** Whether only the handler knows how much raw data comes next. */

@@ -62,7 +62,7 @@ export class PoCourse implements Asking, Answered {
   }
 
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
+    this.#abort ??= this.#connection.abortController();
     if (this.#failure !== undefined) this.#abort.abort(this.#failure);
     return this.#abort.signal;
   }
@@ -254,8 +254,8 @@ export class PoCourse implements Asking, Answered {
     this.#answerWait?.fail(told);
     this.sender.withdraw(told);
     this.completed();
-    if (hasReached || this.onTurnedAway === undefined) this.onLost?.(told);
-    else this.onTurnedAway(told);
+    const tell = hasReached || this.onTurnedAway === undefined ? this.onLost : this.onTurnedAway;
+    if (tell !== undefined) this.#connection.hear(() => tell(told), `conversation ${this.co.coSeq}`); // the others are told all the same
   }
 
   #go(event: PoEvent): void {
