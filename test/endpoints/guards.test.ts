@@ -54,7 +54,11 @@ beforeEach(() => {
   vi.spyOn(console, "error").mockImplementation((text) => void printed.push(String(text)));
 });
 afterEach(async () => {
-  for (const { link } of open.splice(0)) await link.disconnect();
+  for (const { link, cut } of open.splice(0)) {
+    const ended = link.disconnect();
+    cut(); // some hold an answer for ever
+    await ended;
+  }
   vi.restoreAllMocks();
 });
 
