@@ -170,9 +170,15 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     return this.#drain.signal;
   }
 
-  /** Aborts when either side begins to drain. */
-  get closingSoon(): AbortSignal {
-    return this.#drain.eitherSignal;
+  /** Of a conversation: aborts when either side begins to drain, until `forgetDraining`. */
+  heedDraining(): AbortController {
+    const controller = this.abortController();
+    this.#drain.tells(controller);
+    return controller;
+  }
+
+  forgetDraining(controller: AbortController): void {
+    this.#drain.tellsNoMore(controller);
   }
 
   /** Runs the init hooks, then lands what the peer sends. @throws HbiError when init fails */

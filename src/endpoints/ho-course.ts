@@ -33,6 +33,7 @@ export class HoCourse implements Hosting, Answering, Receiving {
   #failure: HbiError | undefined;
   #endWait: Wait<void> | undefined;
   #abort: AbortController | undefined;
+  #draining: AbortController | undefined;
   #timer: Timer | undefined;
   #isReleased = false;
 
@@ -88,7 +89,9 @@ export class HoCourse implements Hosting, Answering, Receiving {
   }
 
   get draining(): AbortSignal {
-    return this.#connection.closingSoon;
+    this.#draining ??= this.#connection.heedDraining();
+    if (this.#isReleased) this.#connection.forgetDraining(this.#draining);
+    return this.#draining.signal;
   }
 
   /** Whether only the handler knows how much raw data comes next. */
@@ -383,6 +386,7 @@ export class HoCourse implements Hosting, Answering, Receiving {
     this.#isReleased = true;
     this.intake.drop();
     this.#receiver?.drop();
+    if (this.#draining !== undefined) this.#connection.forgetDraining(this.#draining);
     this.#connection.hosting.ended(this.co, this.#scripts.placeBytes);
   }
 

@@ -77,9 +77,10 @@ export class PoCo implements PostedConversation {
     return this.#course.signal;
   }
 
-  /** Aborts when either side begins to drain: for handlers of scripts in the answer. */
+  /** Aborts when this side begins to drain: for handlers of scripts in the answer. Until these have ended, nothing that the peer says
+   *  later is read. */
   get draining(): AbortSignal {
-    return this.#connection.closingSoon;
+    return this.#course.draining;
   }
 
   /** Milliseconds that a handler of a script in the answer may take. */

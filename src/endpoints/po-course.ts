@@ -34,6 +34,7 @@ export class PoCourse implements Asking, Answered {
   #completion: Wait<void> | undefined;
   #onAbort: (() => void) | undefined;
   #abort: AbortController | undefined;
+  #draining: AbortController | undefined;
 
   /** @param co what its caller has, and the connection knows it by */
   constructor(co: PostedConversation, connection: Connection, options: WaitOptions & PromiseOptions & AnswerOptions) {
@@ -65,6 +66,12 @@ export class PoCourse implements Asking, Answered {
     this.#abort ??= this.#connection.abortController();
     if (this.#failure !== undefined) this.#abort.abort(this.#failure);
     return this.#abort.signal;
+  }
+
+  get draining(): AbortSignal {
+    this.#draining ??= this.#connection.heedDraining();
+    if (this.#isCompleted) this.#connection.forgetDraining(this.#draining);
+    return this.#draining.signal;
   }
 
   bounded(options: WaitOptions): WaitOptions {
@@ -188,6 +195,7 @@ export class PoCourse implements Asking, Answered {
     if (this.#failure === undefined) this.#completion?.settle();
     else this.#completion?.fail(this.#failure);
     this.answer.drop();
+    if (this.#draining !== undefined) this.#connection.forgetDraining(this.#draining);
     this.#connection.posting.completed(this.co); // last: it may end the connection, which tells everybody else less
   }
 
