@@ -3,6 +3,7 @@
  * in a clock of their own and need no sleeps.
  */
 import { Chain, type Chained } from "./chain.ts";
+import { indented } from "./errors.ts";
 
 export interface Timer {
   cancel(): void;
@@ -147,15 +148,12 @@ class TimerWheel implements Clock {
   }
 
   #advance(): void {
-    try {
-      this.#runDue();
-    } finally {
-      this.#dropIfEmpty(this.#recent); // also when one has thrown: the others must not stand still
-      if (this.#buckets.size > 0) this.#arm();
-      else {
-        this.#handle = undefined;
-        this.#recent = { tick: -1, timers: new Chain() };
-      }
+    this.#runDue();
+    this.#dropIfEmpty(this.#recent);
+    if (this.#buckets.size > 0) this.#arm();
+    else {
+      this.#handle = undefined;
+      this.#recent = { tick: -1, timers: new Chain() };
     }
   }
 
@@ -166,11 +164,7 @@ class TimerWheel implements Clock {
       const bucket = this.#buckets.get(this.#tick);
       if (bucket === undefined) continue;
       this.#buckets.delete(this.#tick);
-      try {
-        this.#runAll(bucket);
-      } finally {
-        if (bucket.timers.size > 0) this.#again(bucket);
-      }
+      this.#runAll(bucket);
     }
   }
 
@@ -179,24 +173,33 @@ class TimerWheel implements Clock {
       const { run } = entry;
       entry.run = undefined;
       if (entry.keepsAlive) this.#keep(-1);
-      run?.();
+      if (run !== undefined) runGuarded(run);
     }
-  }
-
-  /** One of them has thrown: the others are due. */
-  #again(bucket: Bucket): void {
-    this.#buckets.set(bucket.tick, bucket);
-    this.#tick = bucket.tick - 1;
   }
 }
 
+/** Nothing throws out of a timer: it would end the process, and keep the others from their turn. */
+function runGuarded(run: () => void): void {
+  try {
+    run();
+  } catch (thrown) {
+    console.error(`hbi: a timer has failed:\n${indented(thrown)}`);
+  }
+}
+
+/** Hands `run` on to `guard`, so that nothing is made for each. */
+type Later = (guard: (run: () => void) => void, run: () => void) => unknown;
+
 const setSoon: (run: () => void) => void = (() => {
-  const global: { setImmediate?: (run: () => void) => unknown } = globalThis as never; // Node and Bun have it
+  const global: { setImmediate?: Later } = globalThis as never; // Node and Bun have it
   const immediate = global.setImmediate;
-  if (immediate !== undefined) return (run) => void immediate(run);
+  if (immediate !== undefined) return (run) => void immediate(runGuarded, run);
   const { port1, port2 } = new MessageChannel();
   const queue: (() => void)[] = [];
-  port1.onmessage = () => queue.shift()?.();
+  port1.onmessage = () => {
+    const run = queue.shift();
+    if (run !== undefined) runGuarded(run);
+  };
   return (run) => {
     queue.push(run);
     port2.postMessage(0);
@@ -205,8 +208,9 @@ const setSoon: (run: () => void) => void = (() => {
 
 /** Node and Bun: behind the microtasks, before the event loop goes on, so that nothing is waited for. */
 const setEndOfTurn: (run: () => void) => void = (() => {
-  const { process }: { process?: { nextTick?: (run: () => void) => void } } = globalThis as never; // Node and Bun have it
-  return process?.nextTick ?? setSoon;
+  const { process }: { process?: { nextTick?: Later } } = globalThis as never; // Node and Bun have it
+  const nextTick = process?.nextTick;
+  return nextTick === undefined ? setSoon : (run) => void nextTick(runGuarded, run);
 })();
 
 export const systemClock: Clock = new TimerWheel();

@@ -238,3 +238,21 @@ export function asHbiError(thrown: unknown): HbiError {
   const reference = Math.random().toString(36).slice(2, 10).padEnd(8, "0");
   return failure("handler", `reference ${reference}`, { cause: thrown });
 }
+
+/** What was thrown, with its stack, for a terminal: each further line is indented, so that none looks like the beginning of an entry. */
+export function indented(thrown: unknown): string {
+  return textOf(thrown)
+    .split("\n", MOST_LINES)
+    .map((line) => `    ${oneLine(line)}`)
+    .join("\n");
+}
+
+const MOST_LINES = 50;
+
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? (thrown.stack ?? `${thrown.name}: ${thrown.message}`) : thrown);
+  } catch {
+    return "something that can't be written";
+  }
+}

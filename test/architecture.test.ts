@@ -13,7 +13,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   limits: ["errors"],
   chain: [],
-  clock: ["chain"],
+  clock: ["chain", "errors"],
   parser: ["errors", "limits", "parser", "acorn"],
   registry: ["errors", "limits", "parser", "registry", "zod"],
   wire: [...FOUNDATION, "wire"],

@@ -9,7 +9,7 @@ import { HostingEnv } from "../registry/hosting-env.ts";
 import { value } from "../registry/method.ts";
 import type { HoCo } from "./ho-co.ts";
 import type { PoCo } from "./po-co.ts";
-import type { WaitOptions } from "./waits.ts";
+import { markHandled, type WaitOptions } from "./waits.ts";
 
 export type TypedArray =
   | Int8Array
@@ -81,12 +81,16 @@ const DTYPE_ENV = new HostingEnv().construct(
 );
 
 /** Sends an array to a peer's `recvArray` or the reference's numpy helper. `shape` is by default one dimension. */
-export async function sendArray(
+export function sendArray(
   co: PoCo | HoCo,
   data: TypedArray,
   shape: readonly number[] = [data.length],
   options: WaitOptions = {},
 ): Promise<void> {
+  return markHandled(send(co, data, shape, options));
+}
+
+async function send(co: PoCo | HoCo, data: TypedArray, shape: readonly number[], options: WaitOptions): Promise<void> {
   if (elementCount(shape) !== data.length) throw failure("bad_option", "the shape is not that of the data");
   await co.sendObj(repr(shape), options);
   await co.sendObj(`dtype('${dtypeOf(data)}')`, options);
@@ -96,7 +100,11 @@ export async function sendArray(
 /** Receives an array. In a hosted method that declares `body: "manual"`, or in the answer to a posted conversation.
  *  @throws HbiError invalid_argument for a shape or dtype that is not of plain numbers, resource_exhausted beyond
  *  `maxBodyBytes` */
-export async function recvArray(co: PoCo | HoCo, options: WaitOptions = {}): Promise<NdArray> {
+export function recvArray(co: PoCo | HoCo, options: WaitOptions = {}): Promise<NdArray> {
+  return markHandled(recv(co, options));
+}
+
+async function recv(co: PoCo | HoCo, options: WaitOptions): Promise<NdArray> {
   const shape = await co.recvObj(SHAPE, options);
   const dtype = parseDtype((await co.recvObjIn(DTYPE_ENV, DTYPE, options)).name);
   const byteLength = elementCount(shape) * dtype.make.BYTES_PER_ELEMENT;

@@ -4,7 +4,7 @@
  */
 import type { Clock, Timer } from "../clock.ts";
 import { failure, HbiError } from "../errors.ts";
-import { asBytes } from "./raw-intake.ts";
+import { asBytes, type Buffers } from "./raw-intake.ts";
 import { markHandled, type WaitOptions } from "./waits.ts";
 
 /** Raw data to send: a buffer, chunks of it, a web stream, a blob. */
@@ -317,8 +317,8 @@ async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uin
 }
 
 /** A stream that has to wait before anybody reads it may fail meanwhile: that is told when it is read, and ends no process. */
-export function keepFromFailingUnheard(source: BodyGiven | undefined): void {
-  if (typeof source === "object" && "on" in source && typeof source.on === "function")
+export function keepFromFailingUnheard(source: BodyGiven | Buffers | null | undefined): void {
+  if (typeof source === "object" && source !== null && "on" in source && typeof source.on === "function")
     source.on("error", () => undefined);
 }
 

@@ -2,7 +2,7 @@
  * What a connection can be told, and what it tells its operator.
  */
 import type { Clock } from "../clock.ts";
-import { HbiError, oneLine } from "../errors.ts";
+import { HbiError, indented, oneLine } from "../errors.ts";
 import type { LimitOptions } from "../limits.ts";
 import { isPromise } from "../registry/invoke.ts";
 
@@ -71,22 +71,4 @@ export function logUnexpected({ error, netIdent, where }: LogEntry): void {
   console.error(
     `hbi: ${netIdent} ${where}: ${error.message}${error.cause === undefined ? "" : `\n${indented(error.cause)}`}`,
   );
-}
-
-/** What was thrown, with its stack, for a terminal: each further line is indented, so that none looks like the beginning of an entry. */
-function indented(thrown: unknown): string {
-  return textOf(thrown)
-    .split("\n", MOST_LINES)
-    .map((line) => `    ${oneLine(line)}`)
-    .join("\n");
-}
-
-const MOST_LINES = 50;
-
-function textOf(thrown: unknown): string {
-  try {
-    return thrown instanceof Error ? (thrown.stack ?? `${thrown.name}: ${thrown.message}`) : String(thrown);
-  } catch {
-    return "something that can't be written";
-  }
 }

@@ -6,11 +6,13 @@ import { type Clock, systemClock } from "../clock.ts";
 import { asHbiError, failure, HbiError, oneLine } from "../errors.ts";
 import { type Limits, resolveLimits } from "../limits.ts";
 import type { Builtins, HostingEnv } from "../registry/hosting-env.ts";
+import { GuardedTransport } from "../wire/guarded-transport.ts";
 import type { Packet } from "../wire/packet.ts";
 import { PacketReader } from "../wire/packet-reader.ts";
 import type { PeerIdentity } from "../wire/peer-identity.ts";
 import type { Transport, TransportSink } from "../wire/transport.ts";
 import { Wire, type WireHost } from "../wire/wire.ts";
+import { abortController } from "./abort.ts";
 import { Account, ENTRY_COST_BYTES, type Held, type ProcessAccount, processAccount } from "./account.ts";
 import { BeginGate } from "./begin-gate.ts";
 import { Budgets } from "./budgets.ts";
@@ -83,9 +85,12 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     options: ConnectionOptions = {},
     { neighbours, isDialing = false, awaitsPeer = false, process = processAccount }: Setting = {},
   ) {
-    this.#transport = transport;
     this.limits = resolveLimits(options.limits);
     this.clock = options.clock ?? systemClock;
+    const guarded = new GuardedTransport(transport, this.clock, (thrown) =>
+      this.report(asHbiError(thrown), "transport"),
+    );
+    this.#transport = guarded;
     this.isExtended = options.extension !== false;
     this.#log = options.log ?? logUnexpected;
     this.#isDialing = isDialing;
@@ -95,11 +100,11 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     this.#pace = Pace.of(this.clock);
     this.#unsent = new UnsentShare(this, this.limits, process.unsent, neighbours);
     this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
-    this.wire = new Wire(transport, this.limits, this.clock, this);
+    this.wire = new Wire(guarded, this.limits, this.clock, this);
     this.turn = new SendTurn(this.wire, this.account);
     const reader = new PacketReader(this.limits);
     const watch = new ReadWatch(this.clock, this.limits, this);
-    this.#reading = new ReadTurn(transport, reader, watch, this.clock, this.limits, this.account, this);
+    this.#reading = new ReadTurn(guarded, reader, watch, this.clock, this.limits, this.account, this);
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
     this.#beginGate = new BeginGate(this);
@@ -108,7 +113,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     const isAsking = this.isExtended && keepaliveMs !== Number.POSITIVE_INFINITY;
     this.#keepalive = isAsking ? new Keepalive(this, () => this.#reading.isStanding) : undefined;
     const watches = { idle: this.#idle, keepalive: this.#keepalive };
-    this.#ending = new Ending(this, transport, this.#reading, this.#beginGate, watches, options.onLost);
+    this.#ending = new Ending(this, guarded, this.#reading, this.#beginGate, watches, options.onLost);
     this.closed = this.#ending.closed;
     this.#drain = new Drain(this, this.#ending, this.#beginGate, options.onGoAway);
     this.#builtins = this.isExtended ? builtinsOf(options) : undefined;
@@ -168,6 +173,17 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   /** Aborts when this side begins to drain. */
   get draining(): AbortSignal {
     return this.#drain.signal;
+  }
+
+  /** Of a conversation: aborts when either side begins to drain, until `forgetDraining`. */
+  heedDraining(): AbortController {
+    const controller = this.abortController();
+    this.#drain.tells(controller);
+    return controller;
+  }
+
+  forgetDraining(controller: AbortController): void {
+    this.#drain.tellsNoMore(controller);
   }
 
   /** Runs the init hooks, then lands what the peer sends. @throws HbiError when init fails */
@@ -435,6 +451,11 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   /** Runs what the application has given; the operator is told of its failure. */
   hear(run: () => unknown, where: string): void {
     heard(run, (thrown) => this.report(asHbiError(thrown), where));
+  }
+
+  /** Of a signal that the application is given. */
+  abortController(): AbortController {
+    return abortController((thrown) => this.report(asHbiError(thrown), "abort listener"));
   }
 
   /** Why a wait was in vain, when more is known than that time is over. */

@@ -15,8 +15,10 @@ export class Drain {
   readonly #ending: Ending;
   readonly #beginGate: BeginGate;
   readonly #onGoAway: ConnectionOptions["onGoAway"];
-  /** from when this side drains; handlers may heed it */
+  /** from when this side drains; made when somebody asks */
   #draining: AbortController | undefined;
+  /** of the conversations at work that want to be told when either side does */
+  #heeding: Set<AbortController> | undefined;
   #course: Promise<void> | undefined;
   /** the peer has said that it takes no more */
   #isPeerGoing = false;
@@ -38,9 +40,27 @@ export class Drain {
 
   /** Aborts when this side begins to drain. */
   get signal(): AbortSignal {
-    this.#draining ??= new AbortController();
+    this.#draining ??= this.#connection.abortController();
     if (this.#course !== undefined) this.#draining.abort();
     return this.#draining.signal;
+  }
+
+  /** Aborts it when this side begins to drain, or the peer says that it does: whoever works for it had better come to an end. One for each
+   *  conversation, until it is over: what handlers add to a signal of the connection would be kept as long as that. */
+  tells(controller: AbortController): void {
+    this.#heeding ??= new Set();
+    this.#heeding.add(controller);
+    if (this.#course !== undefined || this.#isPeerGoing) this.#tell();
+  }
+
+  tellsNoMore(controller: AbortController): void {
+    this.#heeding?.delete(controller);
+  }
+
+  #tell(): void {
+    const heeding = this.#heeding;
+    this.#heeding = undefined;
+    for (const controller of heeding ?? []) controller.abort(failure("draining"));
   }
 
   /** Handlers at work may begin conversations: a peer that drains waits for their answers, which may be made of just these.
@@ -55,6 +75,7 @@ export class Drain {
     if (this.#isPeerGoing) return;
     this.#isPeerGoing = true;
     this.#turnAway();
+    this.#tell();
     const onGoAway = this.#onGoAway;
     if (onGoAway !== undefined) this.#connection.hear(() => onGoAway(reason), "onGoAway");
   }
@@ -68,6 +89,7 @@ export class Drain {
     const asking = this.#connection.hosting.co;
     this.#course ??= markHandled(this.#run(reason));
     this.#draining?.abort();
+    this.#tell();
     return asking === undefined ? this.#course : this.#others(asking);
   }
 

@@ -58,6 +58,11 @@ export class HoCo implements BracketReader, Chained {
     return this.#course.signal;
   }
 
+  /** Aborts when either side begins to drain: the connection closes when its handlers have ended. */
+  get draining(): AbortSignal {
+    return this.#course.draining;
+  }
+
   /** The environment that lands the conversation's packets, from the next one on. */
   get env(): HostingEnv {
     return this.#course.env;

@@ -33,6 +33,7 @@ export class HoCourse implements Hosting, Answering, Receiving {
   #failure: HbiError | undefined;
   #endWait: Wait<void> | undefined;
   #abort: AbortController | undefined;
+  #draining: AbortController | undefined;
   #timer: Timer | undefined;
   #isReleased = false;
 
@@ -82,9 +83,15 @@ export class HoCourse implements Hosting, Answering, Receiving {
   }
 
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
+    this.#abort ??= this.#connection.abortController();
     if (this.#failure !== undefined) this.#abort.abort(this.#failure);
     return this.#abort.signal;
+  }
+
+  get draining(): AbortSignal {
+    this.#draining ??= this.#connection.heedDraining();
+    if (this.#isReleased) this.#connection.forgetDraining(this.#draining);
+    return this.#draining.signal;
   }
 
   /** Whether only the handler knows how much raw data comes next. Not when it has ended, and nothing beyond a promise when all of the
@@ -380,6 +387,7 @@ export class HoCourse implements Hosting, Answering, Receiving {
     this.#isReleased = true;
     this.intake.drop();
     this.#receiver?.drop();
+    if (this.#draining !== undefined) this.#connection.forgetDraining(this.#draining);
     this.#connection.hosting.ended(this.co, this.#scripts.placeBytes);
   }
 

@@ -6,6 +6,7 @@ import { failure, type HbiError } from "../errors.ts";
 import type { Script } from "../parser/script.ts";
 import { errorText } from "../registry/error-value.ts";
 import { encodePacket } from "../wire/packet.ts";
+import { keepFromFailingUnheard } from "./body.ts";
 import { Bracket, type BracketOwner } from "./bracket.ts";
 import { packetOf, sendBuffers, settled } from "./co-sender.ts";
 import type { Connection } from "./connection.ts";
@@ -68,6 +69,7 @@ export class HoSender implements BracketOwner {
   async data(buffers: Buffers, options: WaitOptions): Promise<void> {
     this.checkOpen();
     this.#sentRawData = true;
+    keepFromFailingUnheard(buffers);
     await this.untilAnswerable(options);
     await sendBuffers(this.#bracket, this.#connection, buffers, options);
   }

@@ -101,16 +101,15 @@ export class Landing {
       const step = steps[i] as Step; // i is below the length
       this.#index = i;
       this.#isAnnounced = false;
-      let outcome: unknown;
       try {
-        outcome = this.#begin(step);
-        if (!isPromise(outcome)) this.#end(step, outcome);
+        const outcome = this.#begin(step);
+        if (isPromise(outcome)) {
+          this.#wait(step, outcome, i);
+          return;
+        }
+        this.#end(step, outcome);
       } catch (thrown) {
         this.#fail(thrown);
-        return;
-      }
-      if (isPromise(outcome)) {
-        this.#wait(step, outcome, i);
         return;
       }
     }
@@ -120,7 +119,8 @@ export class Landing {
   }
 
   #wait(step: Step, outcome: Promise<unknown>, index: number): void {
-    outcome.then(
+    // A thenable may settle twice, and at once: a promise does not.
+    Promise.resolve(outcome).then(
       (result) => this.#host.paced(() => this.#goOn(step, result, index)),
       (thrown) => this.#host.paced(() => (this.#isAbandoned ? this.#endAbandoned() : this.#fail(thrown))),
     );

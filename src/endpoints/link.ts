@@ -154,9 +154,8 @@ export class Link<S extends Service = Service> {
   }
 
   /** The first connection. @throws HbiError unavailable, unauthenticated, deadline_exceeded, cancelled */
-  async open(): Promise<this> {
-    await this.#line.open();
-    return this;
+  open(): Promise<this> {
+    return markHandled(this.#line.open().then(() => this));
   }
 
   /** Begins nothing more, lets what is in flight finish on both sides, closes. */
@@ -169,8 +168,8 @@ export class Link<S extends Service = Service> {
     return this.#line.disconnect(reason);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   async #authenticate({ posting, limits }: Connection, options: WaitOptions): Promise<void> {

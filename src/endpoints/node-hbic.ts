@@ -50,7 +50,11 @@ export class HBIC {
 
   /** Dials unless it is connected, and waits for the init hooks.
    *  @throws HbiError unavailable, unauthenticated, deadline_exceeded, cancelled */
-  async connect(): Promise<PeerEnds> {
+  connect(): Promise<PeerEnds> {
+    return markHandled(this.#connect());
+  }
+
+  async #connect(): Promise<PeerEnds> {
     const connection = this.#connection;
     if (connection?.isOpen === true && this.#dialing === undefined) return endsOf(connection);
     this.#dialing ??= this.#dial().finally(() => {
@@ -108,8 +112,8 @@ export class HBIC {
   }
 
   /** `drain`. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.drain();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain();
   }
 }
 

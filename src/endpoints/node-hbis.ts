@@ -67,7 +67,7 @@ export class HBIS {
   }
 
   /** `drain`. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.drain();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain();
   }
 }

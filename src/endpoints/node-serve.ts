@@ -62,8 +62,8 @@ export class Server<S extends Service = Service, Context = unknown> {
   }
 
   /** `drain`. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.drain();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain();
   }
 }
 

@@ -5,6 +5,7 @@
 import { type Clock, systemClock } from "../clock.ts";
 import { asHbiError, failure, type HbiError, withoutStack } from "../errors.ts";
 import type { Limits } from "../limits.ts";
+import { destroyQuietly } from "../wire/guarded-transport.ts";
 import type { Transport } from "../wire/transport.ts";
 import { AcceptGuard, Place, type Refusal } from "./accept-guard.ts";
 import { Connection } from "./connection.ts";
@@ -123,7 +124,7 @@ export class OpenConnections {
       connection = new Connection(transport, contextOrNone, this.#options, { neighbours });
     } catch (thrown) {
       place?.leave();
-      transport.destroy();
+      destroyQuietly(transport);
       this.report(thrown);
       throw thrown;
     }

@@ -77,6 +77,12 @@ export class PoCo implements PostedConversation {
     return this.#course.signal;
   }
 
+  /** Aborts when this side begins to drain: for handlers of scripts in the answer. Until these have ended, nothing that the peer says
+   *  later is read. */
+  get draining(): AbortSignal {
+    return this.#course.draining;
+  }
+
   /** Milliseconds that a handler of a script in the answer may take. */
   get remainingMs(): number {
     return this.limits.handlerTimeoutMs;
@@ -168,8 +174,8 @@ export class PoCo implements PostedConversation {
     return markHandled(this.#course.close(options));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   /** Gives up: every wait fails with `error`, the answer is read to its end and dropped. */

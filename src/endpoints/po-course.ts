@@ -34,6 +34,7 @@ export class PoCourse implements Asking, Answered {
   #completion: Wait<void> | undefined;
   #onAbort: (() => void) | undefined;
   #abort: AbortController | undefined;
+  #draining: AbortController | undefined;
 
   /** @param co what its caller has, and the connection knows it by */
   constructor(co: PostedConversation, connection: Connection, options: WaitOptions & PromiseOptions & AnswerOptions) {
@@ -62,9 +63,15 @@ export class PoCourse implements Asking, Answered {
   }
 
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
+    this.#abort ??= this.#connection.abortController();
     if (this.#failure !== undefined) this.#abort.abort(this.#failure);
     return this.#abort.signal;
+  }
+
+  get draining(): AbortSignal {
+    this.#draining ??= this.#connection.heedDraining();
+    if (this.#isCompleted) this.#connection.forgetDraining(this.#draining);
+    return this.#draining.signal;
   }
 
   bounded(options: WaitOptions): WaitOptions {
@@ -192,6 +199,7 @@ export class PoCourse implements Asking, Answered {
     if (this.#failure === undefined) this.#completion?.settle();
     else this.#completion?.fail(this.#failure);
     this.answer.drop();
+    if (this.#draining !== undefined) this.#connection.forgetDraining(this.#draining);
     this.#connection.posting.completed(this.co); // last: it may end the connection, which tells everybody else less
   }
 
@@ -258,8 +266,8 @@ export class PoCourse implements Asking, Answered {
     this.#answerWait?.fail(told);
     this.sender.withdraw(told);
     this.completed();
-    if (hasReached || this.onTurnedAway === undefined) this.onLost?.(told);
-    else this.onTurnedAway(told);
+    const tell = hasReached || this.onTurnedAway === undefined ? this.onLost : this.onTurnedAway;
+    if (tell !== undefined) this.#connection.hear(() => tell(told), `conversation ${this.co.coSeq}`); // the others are told all the same
   }
 
   #go(event: PoEvent): void {

@@ -334,7 +334,11 @@ export class PostingEnd {
   }
 
   /** Makes sure whether the peer speaks the extension: it answers the hello before anything else. */
-  async learnExtension(options: WaitOptions = {}): Promise<boolean> {
+  learnExtension(options: WaitOptions = {}): Promise<boolean> {
+    return markHandled(this.#learnExtension(options));
+  }
+
+  async #learnExtension(options: WaitOptions): Promise<boolean> {
     if (this.#knowsExtension || !this.#connection.isExtended) return this.#knowsExtension;
     this.#connection.checkOpen();
     this.sayHello();
@@ -351,7 +355,11 @@ export class PostingEnd {
   }
 
   /** Asks the peer whether it is there. Resolves when it has answered. */
-  async ping(options: WaitOptions): Promise<void> {
+  ping(options: WaitOptions = {}): Promise<void> {
+    return markHandled(this.#ping(options));
+  }
+
+  async #ping(options: WaitOptions): Promise<void> {
     if (this.#knowsExtension) await this.callBuiltin(PING, options);
     else if (this.#hello?.isDone === false)
       await this.#hello.acknowledged(options); // a round trip as any other

@@ -69,6 +69,12 @@ export class ServiceCall<Other = unknown, Context = unknown> {
     return this.co.signal;
   }
 
+  /** Aborts when the connection is about to close, as either side drains: it waits for this handler, so come to an end soon. What the
+   *  handler still calls is sent. Unlike `signal`, it does not say that nobody wants the result. */
+  get draining(): AbortSignal {
+    return this.co.draining;
+  }
+
   /** Milliseconds until the deadline: hand it on as `timeoutMs` of calls that this one makes. */
   get remainingMs(): number {
     return this.co.remainingMs;

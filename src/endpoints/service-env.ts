@@ -10,12 +10,13 @@ import { isPromise } from "../registry/invoke.ts";
 import type { BodyKind, Method, ParamsOf } from "../registry/method.ts";
 import type { Methods, Values } from "../registry/service.ts";
 import { validate } from "../registry/validate.ts";
-import { type BodySource, exactly, release } from "./body.ts";
+import { type BodySource, exactly, keepFromFailingUnheard, release } from "./body.ts";
 import type { Connection } from "./connection.ts";
 import { HoCo } from "./ho-co.ts";
 import type { HostingEnv } from "./hosting-env.ts";
 import type { PoCo } from "./po-co.ts";
 import { type Interceptor, ServiceCall } from "./service-call.ts";
+import { markHandled } from "./waits.ts";
 
 type Awaitable<T> = T | PromiseLike<T>;
 
@@ -87,7 +88,11 @@ function checkTimes(methods: Methods, times: HandlerTimes): void {
 
 function intercepted(chain: readonly Interceptor[], at: number, call: ServiceCall, handler: () => unknown): unknown {
   const interceptor = chain[at];
-  return interceptor === undefined ? handler() : interceptor(call, () => intercepted(chain, at + 1, call, handler));
+  if (interceptor === undefined) return handler();
+  return interceptor(call, () => {
+    const result = intercepted(chain, at + 1, call, handler);
+    return result instanceof Promise ? markHandled(result) : result; // it may not look at it
+  });
 }
 
 /** The result as an object and its raw data behind it, exactly as much as the result declares. */
@@ -100,6 +105,7 @@ async function answerWithBody(method: Method, call: ServiceCall, returned: unkno
     throw failure("bad_result", name);
   }
   const source = "body" in answer ? (answer.body as BodySource) : EMPTY; // as typed
+  keepFromFailingUnheard(source); // until the answer has its turn
   try {
     const result = validate(schema, answer.result, "bad_result", name);
     const bytes = method.resultBytes(result);

@@ -12,6 +12,7 @@ import { checkHandlers, type EntryTable, type ExposedMethod } from "../registry/
 import { isPromise } from "../registry/invoke.ts";
 import { type Method, method, type Params, type ParamsOf } from "../registry/method.ts";
 import type { Service } from "../registry/service.ts";
+import { destroyQuietly } from "../wire/guarded-transport.ts";
 import { memoryTransportPair } from "../wire/memory-transport.ts";
 import type { Transport } from "../wire/transport.ts";
 import { hostOf } from "./accept-guard.ts";
@@ -143,7 +144,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
   async #accept(transport: Transport, { address }: AcceptOptions): Promise<Peer<S, Context>> {
     const place = this.connections.enter(address ?? hostOf(transport.remoteAddress));
     if (place instanceof HbiError) {
-      transport.destroy();
+      destroyQuietly(transport);
       throw place;
     }
     let peer: Peer<S, Context> | undefined;
@@ -171,8 +172,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   /** `drain`. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.drain();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain();
   }
 
   #peerOf(connection: Connection, network?: string): Peer<S, Context> {
@@ -243,7 +244,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
     const before = admission.context;
     admission.context = context; // the factory goes by it, and nobody else runs meanwhile
     try {
-      const handlers = this.#factory(peer as never); // typed by whoever made the host
+      const handlers = this.#made(peer);
       connection.checkOpen(); // the factory may have closed it
       checkFactoryGives(this.service, handlers);
       return handlers as Bound["handlers"];
@@ -251,6 +252,13 @@ export class ServiceHost<S extends Service, Context = undefined> {
       admission.context = before;
       throw thrown;
     }
+  }
+
+  /** @throws whatever the factory throws */
+  #made(peer: Peer<S, Context>): object {
+    const handlers: unknown = this.#factory(peer as never); // typed by whoever made the host
+    if (handlers instanceof Promise) markHandled(handlers); // it is refused, and may reject later
+    return handlers as object; // checked by the callers
   }
 
   /** Where a peer shows what the definition asks for: before it is let in, and when it wants to be seen as another. */
@@ -289,7 +297,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
     transport.destroy(); // so that its `closed` resolves, for a factory that keeps a list of its peers
     let handlers: object;
     try {
-      handlers = this.#factory(this.#peerOf(gone) as never);
+      handlers = this.#made(this.#peerOf(gone));
     } catch (thrown) {
       if (this.#lobby !== undefined) return;
       throw asHbiError(thrown);
@@ -319,7 +327,7 @@ function authorizing(authorize: Authorize | undefined): readonly Interceptor[] {
     (call, next) => {
       const permitted = authorize(call as never); // typed by whoever made the host
       return isPromise(permitted)
-        ? permitted.then((settled) => admit(settled as boolean, next))
+        ? Promise.resolve(permitted).then((settled) => admit(settled as boolean, next)) // a thenable may settle twice
         : admit(permitted as boolean, next);
     },
   ];

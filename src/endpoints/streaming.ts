@@ -178,6 +178,7 @@ export class Streaming implements Parked {
       if (isPending(body)) co.standBy(body.ready);
       const code = co.sendCode(this.#code, FOREVER);
       const data = isPending(body) ? this.#stream(co, body) : this.#sendWhole(co, body);
+      markHandled(Promise.resolve(data)); // nobody looks at it when the code has failed
       await code;
       await data;
     } catch (cause) {

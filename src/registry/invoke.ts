@@ -101,7 +101,7 @@ function resolveAll(values: readonly unknown[], env: HostingEnv, co: unknown): u
     for (let i = start; i < values.length; i++) {
       const item = resolveCalls(values[i], env, co);
       if (isPromise(item)) {
-        return item.then((value) => {
+        return Promise.resolve(item).then((value) => {
           done.push(value);
           return from(i + 1);
         });
@@ -129,5 +129,5 @@ export function isPromise(value: unknown): value is Promise<unknown> {
 }
 
 function then(value: unknown, next: (value: unknown) => unknown): unknown {
-  return isPromise(value) ? value.then(next) : next(value);
+  return isPromise(value) ? Promise.resolve(value).then(next) : next(value); // a thenable may settle twice, and return nothing
 }

@@ -3,7 +3,7 @@
  */
 import { connect, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { failure, type HbiError } from "../errors.ts";
+import { asHbiError, failure, type HbiError } from "../errors.ts";
 import { connectTls, serverNameOf, whenAdmitted } from "./node-tls-dial.ts";
 import { identityOf } from "./node-tls-identity.ts";
 import type { ClientTls } from "./node-tls-options.ts";
@@ -137,7 +137,14 @@ export function dialSocket(
     socket.on("error", onError);
     const ready = (): void => {
       done();
-      resolve(nodeSocketTransport(socket)); // sets noDelay
+      let transport: Transport;
+      try {
+        transport = nodeSocketTransport(socket); // sets noDelay, reads the certificate of the peer
+      } catch (thrown) {
+        giveUp(asHbiError(thrown));
+        return;
+      }
+      resolve(transport);
     };
     if (socket instanceof TLSSocket) whenAdmitted(socket, target, ready, giveUp);
     else socket.once("connect", ready);

@@ -3,7 +3,7 @@
  */
 import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
-import { failure, type HbiError } from "../errors.ts";
+import { asHbiError, failure, type HbiError } from "../errors.ts";
 import { type ServerTls, serverOptions } from "./node-tls-options.ts";
 import { acceptTrouble, certificateTrouble } from "./node-tls-trouble.ts";
 
@@ -51,9 +51,17 @@ export class TlsGate {
     const options = serverOptions(tls);
     const server = createServer({ ...options, pauseOnConnect: true, handshakeTimeout: this.#timeoutMs });
     server.on("secureConnection", (socket) => {
-      socket.allowHalfOpen = true;
-      socket.disableRenegotiation(); // who it is has been said
-      this.#keeper.onSecure(socket, refusalOf(socket, tls), tls.expiredCertificate === "drain");
+      let refusal: HbiError | undefined;
+      try {
+        socket.allowHalfOpen = true;
+        socket.disableRenegotiation(); // who it is has been said
+        refusal = refusalOf(socket, tls);
+      } catch (thrown) {
+        socket.destroy();
+        this.#keeper.onFailed(asHbiError(thrown));
+        return;
+      }
+      this.#keeper.onSecure(socket, refusal, tls.expiredCertificate === "drain");
     });
     server.on("tlsClientError", (cause, socket) => {
       const remote = socket.remoteAddress === undefined ? "a peer" : `${socket.remoteAddress}:${socket.remotePort}`;

@@ -124,6 +124,7 @@ export class Wire {
   /** Appends raw data. The caller may change the buffer when the promise has resolved, or at once when there is none. */
   bytes(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#isEnded) return this.#wait(() => false);
+    if (chunk.length === 0) return this.whenWritable(); // as the owner may have detached it
     if (chunk.length <= SMALL_BYTES) {
       this.#collect(chunk);
       this.#appended();
@@ -202,10 +203,7 @@ export class Wire {
     this.#isEnded = true;
     this.#isEndHandedOver = true;
     this.#stallTimer?.cancel();
-    this.#queue = undefined;
-    this.#text = "";
-    this.#queuedBytes = 0;
-    this.#borrowedBytes = 0;
+    this.#forgetQueue();
     this.#rejectAll();
     this.#transport.destroy();
   }
@@ -298,11 +296,15 @@ export class Wire {
       this.#queuedBytes += PIECE_COST_BYTES;
     }
     let head = 0;
-    while (head < queue.length && transport.bufferedBytes < WINDOW_BYTES) {
+    let isTakenAway = false;
+    while (head < queue.length && transport.bufferedBytes < WINDOW_BYTES && !isTakenAway) {
       const scratch = new Scratch();
       transport.cork?.();
       while (head < queue.length && transport.bufferedBytes < WINDOW_BYTES && !scratch.isFull) {
-        const rest = this.#writePiece(queue[head] as string | Raw, scratch); // head is below the length
+        const piece = queue[head] as string | Raw; // head is below the length
+        isTakenAway = isTaken(piece);
+        if (isTakenAway) break;
+        const rest = this.#writePiece(piece, scratch);
         if (rest === undefined) {
           head += 1;
           this.#queuedBytes -= PIECE_COST_BYTES;
@@ -313,6 +315,20 @@ export class Wire {
     }
     queue.splice(0, head);
     this.#queue = queue.length === 0 ? undefined : queue;
+    if (isTakenAway) this.#giveUp();
+  }
+
+  /** The peer waits for raw data that is no more: nothing that could be said would be understood. */
+  #giveUp(): void {
+    this.#forgetQueue();
+    this.#host.wireStuck(failure("body_failed", "a buffer was detached or shrunk while it was being sent"));
+  }
+
+  #forgetQueue(): void {
+    this.#queue = undefined;
+    this.#text = "";
+    this.#queuedBytes = 0;
+    this.#borrowedBytes = 0;
   }
 
   /** Writes as much of a piece as goes out at once, and gives the rest. */
@@ -340,7 +356,7 @@ export class Wire {
   /** Copies what a caller has lent and the queue still holds, so that the caller may change it now. */
   keepBorrowed(): void {
     this.#queue = this.#queue?.map((piece) =>
-      typeof piece === "string" || !piece.isBorrowed
+      typeof piece === "string" || !piece.isBorrowed || isTaken(piece)
         ? piece
         : { bytes: piece.bytes.slice(0, piece.length), length: piece.length, isBorrowed: false },
     );
@@ -412,6 +428,11 @@ class Scratch {
 }
 
 let spare: Uint8Array | undefined;
+
+/** Whether its owner has taken away what it had lent: detached, by handing it to a worker, or shrunk. */
+function isTaken(piece: string | Raw): boolean {
+  return typeof piece !== "string" && piece.bytes.length < piece.length;
+}
 
 /** Where a text is cut: not between the two halves of a character. */
 function endOfPiece(text: string): number {

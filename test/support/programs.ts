@@ -36,9 +36,11 @@ export async function startProgram(path: string, args: readonly string[], flags 
   return { child, address, errors: () => errors };
 }
 
-export async function stopProgram({ child }: Running): Promise<void> {
+/** @throws Error when it has ended by something that nobody has caught */
+export async function stopProgram({ child, errors }: Running): Promise<void> {
   child.stdin?.end();
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  if (child.exitCode !== 0 && child.signalCode === null) throw new Error(`exit code ${child.exitCode}: ${errors()}`);
 }
 
 export interface Ended {
