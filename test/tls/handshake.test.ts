@@ -7,6 +7,7 @@ import { createServer } from "node:tls";
 import { HbiError } from "hbi";
 import { connect, type KeyPair, serve } from "hbi/node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { systemClock } from "../../src/clock.ts";
 import { connectTls, whenAdmitted } from "../../src/wire/node-tls-dial.ts";
 import { Authority, LOCAL } from "../support/authority.ts";
 import { describeTls } from "./describe.ts";
@@ -135,7 +136,7 @@ describeTls("a TLS handshake", () => {
       vi.useFakeTimers({ toFake: ["setTimeout"] }); // stands still
       try {
         const socket = connectTls({ host, port }, host, { ca: authority.cert });
-        await new Promise<void>((admitted, refused) => whenAdmitted(socket, "there", admitted, refused));
+        await new Promise<void>((admitted, refused) => whenAdmitted(socket, "there", systemClock, admitted, refused));
         expect(socket.getProtocol()).toBe(version);
         socket.destroy();
       } finally {
@@ -153,6 +154,7 @@ describeTls("a TLS handshake", () => {
     whenAdmitted(
       socket,
       "there",
+      systemClock,
       () => void said.push("admitted"),
       () => void said.push("refused"),
     );
