@@ -16,6 +16,9 @@ export interface ProviderOptions {
   readonly haste: number;
 }
 
+/** Its consumer was asked to go elsewhere: a push may not go to this connection any more. A link goes to the next one by itself. */
+const DRAINING = "draining";
+
 export type AnyPeer = Peer<Newer, undefined>;
 
 export class Provider {
@@ -76,7 +79,7 @@ export class Provider {
   #alert(name: string, consumerVersion: Version, peer: AnyPeer): () => Promise<void> {
     const { record, version } = this.#options;
     if (version === "older") return this.#news(name, consumerVersion, peer);
-    const outcome = [consumerVersion === "older" ? "unimplemented" : "ok"];
+    const outcome = [consumerVersion === "older" ? "unimplemented" : "ok", DRAINING];
     return () => record.attempt(name, "alert", outcome, 5, () => peer.call.alert({ text: "hello" }));
   }
 
@@ -84,7 +87,7 @@ export class Provider {
     const { record, version } = this.#options;
     const isLong = version === "newer";
     const text = "x".repeat(isLong ? OLDER_TEXT + 1 : OLDER_TEXT);
-    const outcome = [isLong && consumerVersion === "older" ? "invalid_argument" : "ok"];
+    const outcome = [isLong && consumerVersion === "older" ? "invalid_argument" : "ok", DRAINING];
     const posted = async () => void (await (await peer.post.news({ text })).waitCompleted());
     return () => record.attempt(name, "news", outcome, undefined, posted);
   }

@@ -32,7 +32,7 @@ export class Record {
   }
 
   /** Runs it. Never rejects.
-   *  @param expected "ok", or the codes of failures  */
+   *  @param expected "ok", or the codes of failures, or "draining" */
   async attempt<T>(
     link: string,
     what: string,
@@ -47,7 +47,7 @@ export class Record {
       const given = await run();
       if (given !== value) outcome = `${String(given)} instead of ${String(value)}`;
     } catch (thrown) {
-      outcome = thrown instanceof HbiError ? thrown.code : String(thrown);
+      outcome = thrown instanceof HbiError ? outcomeOf(thrown) : String(thrown);
       told = thrown instanceof HbiError ? ` (${thrown.reason}: ${thrown.message})` : "";
     }
     const isCut = outcome === "unavailable" && this.#wasCut(link, startMs);
@@ -61,3 +61,5 @@ export class Record {
     return (this.#cuts.get(link) ?? []).some((atMs) => atMs >= sinceMs - AFTERMATH_MS);
   }
 }
+
+const outcomeOf = ({ code, reason }: HbiError): string => (reason === "draining" ? reason : code);
