@@ -3,6 +3,7 @@
  * should.
  */
 import { describe, expect, it } from "vitest";
+import { runOverSockets } from "./versions/sockets.ts";
 import { runTown, townText } from "./versions/town.ts";
 
 const SEED = Number(process.env["HBI_SEED"] ?? 1);
@@ -12,5 +13,20 @@ describe.each(["older", "newer"] as const)("the service is the %s one", (version
     const outcome = await runTown({ seed: SEED, version, minutes: 3 });
     console.log(townText(outcome));
     expect(outcome.violations).toEqual([]);
+    // A simulation in which nothing happens finds nothing.
+    for (const what of ["ping: ok", "letter: cancelled", "upload given up: cancelled", "cut", "stall", "idle"]) {
+      expect(outcome.counts.get(what), what).toBeGreaterThan(0);
+    }
+  });
+
+  it("and is found out when it gives up too early", async () => {
+    const { violations } = await runTown({ seed: SEED, version, minutes: 1, limits: { handlerTimeoutMs: 100 } });
+    expect(violations.join("\n")).toMatch(/search: deadline_exceeded \(handler_timeout/);
+  });
+
+  it("also over sockets", { timeout: 120_000 }, async () => {
+    const { counts, violations } = await runOverSockets({ seed: SEED, version, forMs: 2_000 });
+    expect(violations).toEqual([]);
+    expect(counts.get("cut")).toBeGreaterThan(0);
   });
 });

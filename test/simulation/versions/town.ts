@@ -2,7 +2,7 @@
  * Town: a service in one version, consumers of both, and the simulated network between them, for as long as is asked for; from one
  * seed, and the same each time. Whatever ends a connection but the town itself is a violation.
  */
-import { type LimitOptions, Link, ServiceHost } from "hbi";
+import { type LimitOptions, Link, type ReactionsOf, ServiceHost } from "hbi";
 import { History } from "../history.ts";
 import { dialFailed, type End, Network } from "../network.ts";
 import { Random } from "../random.ts";
@@ -106,15 +106,16 @@ class Town {
   }
 
   #site(name: string, version: Version): Site {
-    const reactions = {
-      news: () => undefined,
-      ...(version === "newer" ? { alert: hears, progress: () => undefined } : {}),
-    };
-    const link = new Link<Newer>(definitionOf(version), ({ signal }) => this.#dial(site, signal), reactions as never, {
-      clock: this.#process().clock,
-      reconnect: { initialDelayMs: 50, maxDelayMs: 2_000 },
-      log: ({ where, error }) => this.#told(name, where, error.reason ?? error.code),
-    }); // an older one has an older one's
+    const link = new Link<Newer>(
+      definitionOf(version),
+      ({ signal }) => this.#dial(site, signal),
+      reactionsOf(version),
+      {
+        clock: this.#process().clock,
+        reconnect: { initialDelayMs: 50, maxDelayMs: 2_000 },
+        log: ({ where, error }) => this.#told(name, where, error.reason ?? error.code),
+      },
+    );
     const site: Site = { name, version, link, ends: [], peer: undefined };
     return site;
   }
@@ -249,6 +250,11 @@ class Town {
   }
 }
 
+/** Those of a consumer; an older one has fewer. */
+export const reactionsOf = (version: Version): ReactionsOf<Newer> =>
+  (version === "newer" ? { news: ignore, alert: hears, progress: ignore } : { news: ignore }) as never;
+
+const ignore = (): void => undefined;
 const hears = ({ text }: { readonly text: string }): number => text.length;
 
 /** As the newer one: what the older one has is a part of it, and nobody uses more. */
