@@ -2,7 +2,7 @@
  * Ending: a connection from its start to its close. Whatever ends it comes through here: the peer is told why, gets FIN and a
  * moment to take it, and all that waits on this side is told once. docs/protocol.md, section 6.
  */
-import type { Timer } from "../clock.ts";
+import { afterHearing, type Timer } from "../clock.ts";
 import { asHbiError, failure, type HbiError, oneLine } from "../errors.ts";
 import { encodePacket } from "../wire/packet.ts";
 import type { Transport } from "../wire/transport.ts";
@@ -170,7 +170,7 @@ export class Ending {
 
   #destroyAfter(ms: number): void {
     const { clock, limits, wire } = this.#connection;
-    this.#timer = clock.after(ms, () => {
+    this.#timer = afterHearing(clock, ms, () => {
       // What the platform has taken it may still be sending, and a socket that is destroyed may take it along.
       const leftMs = this.#isPatient ? wire.progressMs + limits.closeTimeoutMs - clock.now() : 0;
       const lingerMs = this.#isPatient ? Math.max(leftMs, Math.min(wire.transitMs, limits.closeTimeoutMs)) : 0;

@@ -46,7 +46,7 @@ export class Hello implements BracketReader, TurnTaker {
   /** Resolves when it is acknowledged. */
   async acknowledged(options: WaitOptions): Promise<void> {
     if (this.isDone) return;
-    const wait = this.#connection.waits.start<void>(options);
+    const wait = this.#connection.waits.start<void>(options, { isHearing: true });
     this.#waits ??= [];
     this.#waits.push(wait);
     await wait.promise;

@@ -94,7 +94,7 @@ export class HostingEnd {
   /** Resolves when the peer has begun a conversation, and thereby said whether it speaks the extension. */
   async begun(options: WaitOptions): Promise<void> {
     if (this.#hasBegun) return;
-    this.#first ??= this.#connection.waits.start<void>(options);
+    this.#first ??= this.#connection.waits.start<void>(options, { isHearing: true });
     await this.#first.promise;
   }
 

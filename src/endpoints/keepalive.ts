@@ -16,7 +16,9 @@ export class Keepalive {
   /** by how much less of the silence is the peer's */
   #heldUpMs = 0;
   #isAsking = false;
-  #askedMs = 0;
+  /** until when there must be an answer, if this side is held up no more than it had been then */
+  #answerMs = 0;
+  #askedHeldUpMs = 0;
   #timer: Timer | undefined;
 
   constructor(connection: Connection, isStanding: () => boolean) {
@@ -50,15 +52,16 @@ export class Keepalive {
     const { keepaliveMs, keepaliveTimeoutMs } = limits;
     const nowMs = clock.now();
     if (this.#isStanding() || !posting.knowsExtension) this.heard(nowMs);
-    const heldUp = heldUpMs(clock) - this.#heldUpMs;
-    const silenceMs = nowMs - this.#heardMs - heldUp;
+    const heldUp = heldUpMs(clock);
+    const silenceMs = nowMs - this.#heardMs - (heldUp - this.#heldUpMs);
     if (!this.#isAsking) {
       if (silenceMs < keepaliveMs) this.#lookAfter(keepaliveMs - silenceMs);
       else this.#ask();
       return;
     }
     // The question may still be on its way, or not even on it: a peer that does not read is the wire's concern.
-    const leftMs = wire.bufferedBytes > 0 ? keepaliveTimeoutMs : this.#askedMs + keepaliveTimeoutMs + heldUp - nowMs;
+    const leftMs =
+      wire.bufferedBytes > 0 ? keepaliveTimeoutMs : this.#answerMs + (heldUp - this.#askedHeldUpMs) - nowMs;
     if (leftMs > 0) this.#lookAfter(leftMs);
     else this.#connection.drop(failure("unresponsive", `nothing came for ${Math.round(silenceMs / 1_000)} s`));
   }
@@ -67,7 +70,8 @@ export class Keepalive {
     const { clock, limits, posting, wire } = this.#connection;
     const timeoutMs = limits.keepaliveTimeoutMs + wire.transitMs;
     this.#isAsking = true;
-    this.#askedMs = clock.now() + wire.transitMs;
+    this.#answerMs = clock.now() + timeoutMs;
+    this.#askedHeldUpMs = heldUpMs(clock);
     this.#lookAfter(timeoutMs);
     posting.ping({ timeoutMs }).catch(ignore); // whether anything came is what counts
   }

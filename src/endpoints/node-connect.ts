@@ -1,6 +1,7 @@
 /**
  * connect: a consumer's link to a service, over Node's sockets. docs/services.md.
  */
+import { systemClock } from "../clock.ts";
 import type { Params } from "../registry/method.ts";
 import type { Service } from "../registry/service.ts";
 import { dialSocket } from "../wire/node-socket-transport.ts";
@@ -28,7 +29,8 @@ export async function connect<S extends Service, H extends ReactionsOf<S> = Reac
   ...[reactions = {} as never, options = {} as ConnectLinkOptions<S>]: ConnectArguments<S, H> // left out where they may be
 ): Promise<Link<S>> {
   const target = parseAddress(address);
-  const dial: Dial = (dialing) => dialSocket(target, { ...dialing, tls: options.tls });
+  const { clock = systemClock } = options;
+  const dial: Dial = (dialing) => dialSocket(target, { ...dialing, clock, tls: options.tls });
   const link = new Link<S>(service, dial, reactions, options);
   return link.open();
 }

@@ -72,6 +72,7 @@ export class HBIC {
       timeoutMs: limits.connectTimeoutMs,
       signal: AbortSignal.any(signals),
       tls: this.#options.tls,
+      ...(this.#options.clock === undefined ? {} : { clock: this.#options.clock }),
     });
     const connection = this.#connectionOver(transport);
     this.#connection = connection;

@@ -36,7 +36,8 @@ export class Listener {
         this.#secured(socket, refusal, isDrained),
       onFailed: (error: HbiError) => connections.report(error),
     };
-    this.#gate = tls === undefined ? undefined : new TlsGate(tls, connections.limits.connectTimeoutMs, keeper);
+    const { clock, limits } = connections;
+    this.#gate = tls === undefined ? undefined : new TlsGate(tls, limits.connectTimeoutMs, clock, keeper);
   }
 
   /** @throws HbiError failed_precondition before it listens */

@@ -3,7 +3,7 @@
  * more wait here, in the order asked. docs/protocol.md, "conversations".
  */
 import { Chain } from "../chain.ts";
-import type { Timer } from "../clock.ts";
+import { afterHearing, type Timer } from "../clock.ts";
 import { asHbiError, failure, type HbiError, oneLine } from "../errors.ts";
 import { repr } from "../parser/repr.ts";
 import type { Script } from "../parser/script.ts";
@@ -390,7 +390,7 @@ export class PostingEnd {
   #watchSilence(): void {
     if (this.#givenUp < this.#most || this.#silence !== undefined) return;
     const { clock, limits, wire } = this.#connection;
-    this.#silence = clock.after(limits.handlerTimeoutMs + limits.gapTimeoutMs, () => {
+    this.#silence = afterHearing(clock, limits.handlerTimeoutMs + limits.gapTimeoutMs, () => {
       this.#silence = undefined;
       if (wire.bufferedBytes > 0) this.#watchSilence();
       else this.#connection.cut(failure("unresponsive"));

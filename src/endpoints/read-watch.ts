@@ -2,7 +2,7 @@
  * ReadWatch: the deadlines of received bytes: a begun header, a begun payload, silence inside a bracket, the rate of raw data. One
  * timer at most of each kind, and none while the peer owes nothing. Time in which this side did not look is not the peer's.
  */
-import { type Clock, heldUpMs, type Timer } from "../clock.ts";
+import { afterHearing, type Clock, heldUpMs, type Timer } from "../clock.ts";
 import type { Limits } from "../limits.ts";
 import type { PacketReader } from "../wire/packet-reader.ts";
 
@@ -56,15 +56,9 @@ export class ReadWatch {
     this.#owed = owed;
     this.#mark = mark;
     const ms = this.#deadlineMs(owed, reader);
-    if (ms !== undefined) this.#lateAfter(ms);
-  }
-
-  #lateAfter(ms: number): void {
-    const heldUp = heldUpMs(this.#clock);
-    this.#timer = this.#clock.after(ms, () => {
-      const moreMs = heldUpMs(this.#clock) - heldUp;
-      if (moreMs > 0) this.#lateAfter(moreMs);
-      else if (this.isHeldBack) this.#isOverdue = true;
+    if (ms === undefined) return;
+    this.#timer = afterHearing(this.#clock, ms, () => {
+      if (this.isHeldBack) this.#isOverdue = true;
       else this.#host.readLate("read_timeout");
     });
   }

@@ -3,6 +3,7 @@
  * a peer waits until it has authenticated. docs/services.md.
  */
 import { z } from "zod";
+import { afterHearing } from "../clock.ts";
 import { asHbiError, failure, HbiError } from "../errors.ts";
 import { type Limits, resolveLimits } from "../limits.ts";
 import type { Dialect } from "../parser/repr.ts";
@@ -192,7 +193,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
       lobby.onInit(() => this.#enterUnasked(peer, connection));
     } else {
       const { connectTimeoutMs } = connection.limits;
-      const timer = connection.clock.after(connectTimeoutMs, () => {
+      const timer = afterHearing(connection.clock, connectTimeoutMs, () => {
         if (connection.env === lobby) connection.cut(failure("unauthenticated"));
       });
       void connection.closed.then(() => timer.cancel());

@@ -3,7 +3,7 @@
  * deadline, its signal, or the end of the connection.
  */
 import { Chain, type Chained } from "../chain.ts";
-import type { Clock, Timer } from "../clock.ts";
+import { afterHearing, type Clock, type Timer } from "../clock.ts";
 import { failure, HbiError, withoutStack } from "../errors.ts";
 
 export interface WaitOptions {
@@ -17,6 +17,8 @@ export interface WaitOptions {
 export interface WaitHints {
   /** the error of a deadline, when more is known than that time is over */
   readonly onTimeout?: () => HbiError;
+  /** It is not a caller's deadline: the peer has so long in which it could be heard. */
+  readonly isHearing?: boolean;
 }
 
 interface Failing {
@@ -60,7 +62,8 @@ export class Wait<T> implements Chained {
       signal.addEventListener("abort", this.#onAbort, { once: true });
     }
     if (timeoutMs !== Number.POSITIVE_INFINITY) {
-      this.#timer = clock.after(timeoutMs, () => this.fail(hints.onTimeout?.() ?? failure("timeout")));
+      const late = (): void => this.fail(hints.onTimeout?.() ?? failure("timeout"));
+      this.#timer = hints.isHearing === true ? afterHearing(clock, timeoutMs, late) : clock.after(timeoutMs, late);
     }
   }
 

@@ -3,6 +3,7 @@
  */
 import { connect, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
+import { afterHearing, type Clock, systemClock } from "../clock.ts";
 import { asHbiError, failure, type HbiError } from "../errors.ts";
 import { connectTls, serverNameOf, whenAdmitted } from "./node-tls-dial.ts";
 import { identityOf } from "./node-tls-identity.ts";
@@ -100,13 +101,14 @@ export interface DialOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
   readonly tls?: ClientTls | undefined;
+  readonly clock?: Clock;
 }
 
 /** Connects. `timeoutMs` bounds all of it, also the TLS handshake.
  *  @throws HbiError unavailable, deadline_exceeded, cancelled; of TLS also unauthenticated, invalid_argument */
 export function dialSocket(
   address: { readonly host: string; readonly port: number } | { readonly path: string },
-  { timeoutMs, signal, tls }: DialOptions,
+  { timeoutMs, signal, tls, clock = systemClock }: DialOptions,
 ): Promise<Transport> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) {
@@ -127,9 +129,9 @@ export function dialSocket(
       tls === undefined ? failure("connect_failed", target, { cause }) : dialTrouble(target, serverName, cause);
     const onError = (cause: Error): void => giveUp(trouble(cause));
     const onAbort = (): void => giveUp(failure("cancelled", "connect", { cause: signal?.reason }));
-    const timer = setTimeout(() => giveUp(failure("timeout", `connect to ${target}`)), timeoutMs);
+    const timer = afterHearing(clock, timeoutMs, () => giveUp(failure("timeout", `connect to ${target}`)));
     const done = (): void => {
-      clearTimeout(timer);
+      timer.cancel();
       socket.off("error", onError);
       signal?.removeEventListener("abort", onAbort);
     };
@@ -146,7 +148,7 @@ export function dialSocket(
       }
       resolve(transport);
     };
-    if (socket instanceof TLSSocket) whenAdmitted(socket, target, ready, giveUp);
+    if (socket instanceof TLSSocket) whenAdmitted(socket, target, clock, ready, giveUp);
     else socket.once("connect", ready);
   });
 }

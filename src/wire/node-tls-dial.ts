@@ -3,6 +3,7 @@
  */
 import { isIP } from "node:net";
 import { checkServerIdentity, connect, type TLSSocket } from "node:tls";
+import { afterHearing, type Clock } from "../clock.ts";
 import { failure, type HbiError, oneLine } from "../errors.ts";
 import { APPLICATION_PROTOCOL, type ClientTls, clientContext } from "./node-tls-options.ts";
 import { certificateRefused } from "./node-tls-trouble.ts";
@@ -36,6 +37,7 @@ const VERDICT_MS = 1_000;
 export function whenAdmitted(
   socket: TLSSocket,
   target: string,
+  clock: Clock,
   admitted: () => void,
   refused: (error: HbiError) => void,
 ): void {
@@ -61,10 +63,10 @@ export function whenAdmitted(
       admitted();
     };
     const soon = (): void => void setImmediate(look);
-    const timer = setTimeout(look, VERDICT_MS);
+    const timer = afterHearing(clock, VERDICT_MS, look);
     const done = (): void => {
       isDone = true;
-      clearTimeout(timer);
+      timer.cancel();
       socket.off("session", soon).off("end", onEnd);
     };
     socket.once("end", onEnd).once("close", done);

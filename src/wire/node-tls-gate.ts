@@ -3,6 +3,7 @@
  */
 import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
+import { afterHearing, type Clock, type Timer } from "../clock.ts";
 import { asHbiError, failure, type HbiError } from "../errors.ts";
 import { type ServerTls, serverOptions } from "./node-tls-options.ts";
 import { acceptTrouble, certificateTrouble } from "./node-tls-trouble.ts";
@@ -16,13 +17,15 @@ export interface GateKeeper {
 
 export class TlsGate {
   readonly #timeoutMs: number;
+  readonly #clock: Clock;
   readonly #keeper: GateKeeper;
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets = new Map<Socket, Patience>();
   #server: Server;
 
   /** @param timeoutMs of a handshake, however slowly its bytes come  @throws HbiError invalid_argument */
-  constructor(tls: ServerTls, timeoutMs: number, keeper: GateKeeper) {
+  constructor(tls: ServerTls, timeoutMs: number, clock: Clock, keeper: GateKeeper) {
     this.#timeoutMs = timeoutMs;
+    this.#clock = clock;
     this.#keeper = keeper;
     this.#server = this.#serverOf(tls);
   }
@@ -35,15 +38,19 @@ export class TlsGate {
 
   /** Takes over an accepted socket that nobody has read from. */
   take(socket: Socket): void {
-    this.#sockets.add(socket);
+    const patience = new Patience(this.#clock, this.#timeoutMs);
+    this.#sockets.set(socket, patience);
     socket.allowHalfOpen = false; // half of a handshake is none: who ends it is gone
-    socket.once("close", () => this.#sockets.delete(socket));
+    socket.once("close", () => {
+      patience.end();
+      this.#sockets.delete(socket);
+    });
     this.#server.emit("connection", socket);
   }
 
   /** For the end, when every connection is over: what is left are handshakes. */
   destroyAll(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.keys()) socket.destroy();
   }
 
   /** A server that never listens: Node hands sockets to it in the same way, and another can take its place. */
@@ -51,6 +58,7 @@ export class TlsGate {
     const options = serverOptions(tls);
     const server = createServer({ ...options, pauseOnConnect: true, handshakeTimeout: this.#timeoutMs });
     server.on("secureConnection", (socket) => {
+      this.#patienceWith(socket)?.end();
       let refusal: HbiError | undefined;
       try {
         socket.allowHalfOpen = true;
@@ -64,12 +72,52 @@ export class TlsGate {
       this.#keeper.onSecure(socket, refusal, tls.expiredCertificate === "drain");
     });
     server.on("tlsClientError", (cause, socket) => {
-      const remote = socket.remoteAddress === undefined ? "a peer" : `${socket.remoteAddress}:${socket.remotePort}`;
-      socket.destroy(); // one that took too long is not
-      this.#keeper.onFailed(acceptTrouble(remote, cause));
+      // Node's own deadline does not know whether anybody could look at what has come.
+      if (isTimeout(cause) && this.#patienceWith(socket)?.whenOver(() => this.#failed(cause, socket)) === true) return;
+      this.#failed(cause, socket);
     });
     return server;
   }
+
+  #failed(cause: Error, socket: TLSSocket): void {
+    const remote = socket.remoteAddress === undefined ? "a peer" : `${socket.remoteAddress}:${socket.remotePort}`;
+    socket.destroy(); // one that took too long is not
+    this.#keeper.onFailed(acceptTrouble(remote, cause));
+  }
+
+  #patienceWith(socket: TLSSocket): Patience | undefined {
+    const { _parent } = socket as { readonly _parent?: Socket }; // of all Node's versions; without it Node's deadline alone counts
+    return _parent === undefined ? undefined : this.#sockets.get(_parent);
+  }
+}
+
+/** The time that the peer has for its handshake, without what this side could not look at. */
+class Patience {
+  readonly #timer: Timer;
+  #isOver = false;
+  #run: (() => void) | undefined;
+
+  constructor(clock: Clock, ms: number) {
+    this.#timer = afterHearing(clock, ms, () => {
+      this.#isOver = true;
+      this.#run?.();
+    });
+  }
+
+  /** False: it is. */
+  whenOver(run: () => void): boolean {
+    this.#run = run;
+    return !this.#isOver;
+  }
+
+  /** Nothing is waited for any more. */
+  end(): void {
+    this.#timer.cancel();
+  }
+}
+
+function isTimeout(cause: Error): boolean {
+  return "code" in cause && cause.code === "ERR_TLS_HANDSHAKE_TIMEOUT";
 }
 
 function refusalOf(socket: TLSSocket, { ca, clientCertificate = "required" }: ServerTls): HbiError | undefined {

@@ -1,6 +1,6 @@
 /**
- * npm run load [-- quick | PATTERN]: call-backs at every limit, drains and restarts under load. Exits with 1 when a row fails that is not
- * known to, or passes although it is marked.
+ * npm run load [-- quick | PATTERN]: call-backs at every limit, drains and restarts under load. Exits with 1 when a row
+ * fails.
  */
 import { runSuite } from "../support/suite.ts";
 import { LOAD } from "./suite.ts";

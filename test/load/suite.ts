@@ -2,7 +2,6 @@
  * Call-backs, drains and restarts under load: all rows. Call-backs come one after the other, since they share what the
  * process allows.
  */
-import { KNOWN_TO_FAIL } from "../support/known-to-fail.ts";
 import type { Suite } from "../support/suite.ts";
 import { CALLBACK_ROWS } from "./callbacks.ts";
 import { RESTART_ROWS } from "./restarts.ts";
@@ -10,6 +9,5 @@ import { RESTART_ROWS } from "./restarts.ts";
 export const LOAD: Suite = {
   title: "load",
   rows: [...RESTART_ROWS, ...CALLBACK_ROWS],
-  known: KNOWN_TO_FAIL.load,
   atOnce: 4,
 };

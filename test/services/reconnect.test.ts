@@ -267,30 +267,33 @@ describe("a link", () => {
     await link.disconnect();
   });
 
-  it.each([["the first"], ["the second"]])("has sent nothing when %s connection is taken and never read", async (which) => {
-    const { link, dials, clock } = dialed({ reconnect: QUICK });
-    const opening = link.open();
-    let unread = new HostilePeer(dials[0]?.succeed() as Transport);
-    await opening;
-    let next = 1;
-    if (which === "the second") {
+  it.each([["the first"], ["the second"]])(
+    "has sent nothing when %s connection is taken and never read",
+    async (which) => {
+      const { link, dials, clock } = dialed({ reconnect: QUICK });
+      const opening = link.open();
+      let unread = new HostilePeer(dials[0]?.succeed() as Transport);
+      await opening;
+      let next = 1;
+      if (which === "the second") {
+        unread.reset();
+        await clock.advance(100);
+        unread = new HostilePeer(dials[next++]?.succeed() as Transport);
+      }
+      const calls = [link.call.nothing(), link.post.nothing(), link.script((s) => s.nothing())];
+      await unread.play({ hear: /co_end\]100/ });
+      await quiet();
       unread.reset();
-      await clock.advance(100);
-      unread = new HostilePeer(dials[next++]?.succeed() as Transport);
-    }
-    const calls = [link.call.nothing(), link.post.nothing(), link.script((s) => s.nothing())];
-    await unread.play({ hear: /co_end\]100/ });
-    await quiet();
-    unread.reset();
-    await clock.advance(1_000);
-    const service = new HostilePeer(dials[next]?.succeed() as Transport);
-    await service.play({ hear: /co_end\]100/ }, { say: answer("100") }, { hear: /co_end\]103/ });
-    await service.play({ say: answer("101") + answer("102") + answer("103") });
-    await Promise.all(calls);
-    expect(unread.heard()).not.toContain("nothing");
-    service.reset();
-    await link.disconnect();
-  });
+      await clock.advance(1_000);
+      const service = new HostilePeer(dials[next]?.succeed() as Transport);
+      await service.play({ hear: /co_end\]100/ }, { say: answer("100") }, { hear: /co_end\]103/ });
+      await service.play({ say: answer("101") + answer("102") + answer("103") });
+      await Promise.all(calls);
+      expect(unread.heard()).not.toContain("nothing");
+      service.reset();
+      await link.disconnect();
+    },
+  );
 
   it("stops dialing when it is closed", async () => {
     const { link, dials, clock } = dialed({ reconnect: QUICK });

@@ -1,6 +1,6 @@
 /**
- * npm run steady [-- quick | PATTERN]: slow lines, lines that stall, busy servers; some minutes. Exits with 1 when a row fails that is not
- * known to, or passes although it is marked.
+ * npm run steady [-- quick | PATTERN]: slow lines, lines that stall, busy servers; some minutes. Exits with 1 when a
+ * row fails.
  */
 import { runSuite } from "../support/suite.ts";
 import { STEADY } from "./suite.ts";

@@ -1,7 +1,7 @@
 /**
- * Steady but slow, the quick rows; HBI_STEADY=long asks for all of them, as `npm run steady` does.
+ * Steady but slow, the quick rows; `npm run steady` runs all of them.
  */
 import { testRows } from "../support/row-tests.ts";
 import { STEADY } from "./suite.ts";
 
-testRows(STEADY, process.env["HBI_STEADY"] === "long");
+testRows(STEADY);

@@ -2,7 +2,6 @@
  * Steady but slow: all rows.
  */
 
-import { KNOWN_TO_FAIL } from "../support/known-to-fail.ts";
 import type { Suite } from "../support/suite.ts";
 import { BUSY_ROWS } from "./busy-rows.ts";
 import { ENDING_ROWS } from "./ending-rows.ts";
@@ -12,6 +11,5 @@ import { STEADY_ROWS } from "./steady-rows.ts";
 export const STEADY: Suite = {
   title: "steady but slow",
   rows: [...STEADY_ROWS, ...ENDING_ROWS, ...STALL_ROWS, ...BUSY_ROWS],
-  known: KNOWN_TO_FAIL.steady,
   atOnce: 120,
 };

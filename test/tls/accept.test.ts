@@ -129,6 +129,22 @@ describeTls("a place", () => {
     await served.server.close();
   });
 
+  it.each([0, 700])("is given back as much later as this side was held up: %i ms", async (heldUpMs) => {
+    const clock = new ManualClock();
+    const served = await serveWho(pair, { connectTimeoutMs: 1 }, { clock });
+    const silent = await plain(served.port);
+    const told = served.told();
+    for (let i = 0; i < 3; i++) await ask(served, { ca: authority.cert }); // Node's own millisecond is over
+    clock.holdUp(heldUpMs);
+    await clock.advance(heldUpMs);
+    expect([silent.destroyed, served.log.map(({ error }) => error.message)]).toEqual([false, []]);
+    await clock.advance(1);
+    await heardBy(silent);
+    expect(await told).toMatchObject({ reason: "timeout", message: expect.stringMatching(/: it took too long$/) });
+    await served.server.close();
+    expect(clock.timerCount).toBe(0);
+  });
+
   it("is given back when the environment can't be made, and the peer is told", async () => {
     let isBroken = true;
     const limits = { maxConnections: 1 };

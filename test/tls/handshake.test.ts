@@ -6,7 +6,9 @@ import { createServer as createPlainServer, type Socket } from "node:net";
 import { createServer } from "node:tls";
 import { HbiError } from "hbi";
 import { connect, type KeyPair, serve } from "hbi/node";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { ManualClock } from "hbi/testing";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { systemClock } from "../../src/clock.ts";
 import { connectTls, whenAdmitted } from "../../src/wire/node-tls-dial.ts";
 import { Authority, LOCAL } from "../support/authority.ts";
 import { describeTls } from "./describe.ts";
@@ -132,19 +134,39 @@ describeTls("a TLS handshake", () => {
     async (version) => {
       const foreign = createServer({ ...pair, minVersion: version, maxVersion: version }, (socket) => socket.resume());
       const port = await listening(foreign);
-      vi.useFakeTimers({ toFake: ["setTimeout"] }); // stands still
-      try {
-        const socket = connectTls({ host, port }, host, { ca: authority.cert });
-        await new Promise<void>((admitted, refused) => whenAdmitted(socket, "there", admitted, refused));
-        expect(socket.getProtocol()).toBe(version);
-        socket.destroy();
-      } finally {
-        vi.useRealTimers();
-      }
+      const standsStill = new ManualClock();
+      const socket = connectTls({ host, port }, host, { ca: authority.cert });
+      await new Promise<void>((admitted, refused) => whenAdmitted(socket, "there", standsStill, admitted, refused));
+      expect(socket.getProtocol()).toBe(version);
+      expect(standsStill.timerCount).toBe(0);
+      socket.destroy();
       foreign.close();
       await once(foreign, "close");
     },
   );
+
+  it.each([0, 700])("has as much longer as this side was held up: %i ms", async (heldUpMs) => {
+    const clock = new ManualClock();
+    const deaf = createPlainServer();
+    const port = await listening(deaf);
+    const accepted = once(deaf, "connection");
+    const limits = { connectTimeoutMs: 2_000 };
+    const connecting = connect(who, { host, port }, {}, { clock, limits, tls: { ca: authority.cert } });
+    let isOver = false;
+    const over = connecting.catch((error: unknown) => {
+      isOver = true;
+      throw error;
+    });
+    over.catch(() => undefined); // it is looked at below
+    const [socket] = await accepted;
+    clock.holdUp(heldUpMs);
+    await clock.advance(2_000 + heldUpMs - 1);
+    expect(isOver).toBe(false);
+    await clock.advance(1);
+    await expect(over).rejects.toMatchObject({ code: "deadline_exceeded", reason: "timeout" });
+    socket.destroy();
+    deaf.close();
+  });
 
   it("says nothing any more of a socket that is gone when the verdict comes", async () => {
     const socket = connectTls({ host, port: served.port }, host, { ca: authority.cert });
@@ -153,6 +175,7 @@ describeTls("a TLS handshake", () => {
     whenAdmitted(
       socket,
       "there",
+      systemClock,
       () => void said.push("admitted"),
       () => void said.push("refused"),
     );

@@ -7,6 +7,7 @@ import { type ConnectionOptions, createServer, type Server as SecureServer, type
 import { ServiceHost } from "hbi";
 import { type ClientTls, connect, type KeyPair, nodeSocketTransport } from "hbi/node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { systemClock } from "../../src/clock.ts";
 import { connectTls, whenAdmitted } from "../../src/wire/node-tls-dial.ts";
 import { Authority } from "../support/authority.ts";
 import { describeTls } from "./describe.ts";
@@ -98,7 +99,7 @@ describeTls("a session", () => {
           ...(version === "TLSv1.3" ? { minVersion: version } : {}),
         };
         const socket = connectTls({ host: "127.0.0.1", port: served.port }, "127.0.0.1", tls);
-        await new Promise<void>((admitted, refused) => whenAdmitted(socket, "there", admitted, refused));
+        await new Promise<void>((admitted, refused) => whenAdmitted(socket, "there", systemClock, admitted, refused));
         socket.destroy();
       } finally {
         vi.useRealTimers();

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { connect as connectPlain, type Socket, type Server as SocketServer } from "node:net";
 import { type ConnectionOptions, connect as connectSecure, type TLSSocket } from "node:tls";
 import { defineService, type HbiError, type LimitOptions, type LogEntry, method, parseAddress } from "hbi";
-import { type ClientTls, connect, type Server, type ServerTls, serve } from "hbi/node";
+import { type ClientTls, connect, type ServeOptions, type Server, type ServerTls, serve } from "hbi/node";
 import { z } from "zod";
 
 export const who = defineService({
@@ -22,11 +22,16 @@ export interface Served {
   told(): Promise<HbiError>;
 }
 
-export async function serveWho(tls: ServerTls | undefined, limits: LimitOptions = {}): Promise<Served> {
+export async function serveWho(
+  tls: ServerTls | undefined,
+  limits: LimitOptions = {},
+  options: Pick<ServeOptions<typeof who, undefined>, "clock"> = {},
+): Promise<Served> {
   const log: LogEntry[] = [];
   const waiting: ((error: HbiError) => void)[] = [];
   const server = await serve(who, "127.0.0.1:0", (peer) => ({ am_i: () => peer.identity?.commonName ?? "nobody" }), {
     ...(tls === undefined ? {} : { tls }),
+    ...options,
     limits,
     log: (entry) => {
       log.push(entry);

@@ -7,6 +7,7 @@ import { connect, type TLSSocket } from "node:tls";
 import type { Transport } from "hbi";
 import { dialSocket, nodeSocketTransport } from "hbi/node";
 import { afterAll, beforeAll } from "vitest";
+import { systemClock } from "../../src/clock.ts";
 import { TlsGate } from "../../src/wire/node-tls-gate.ts";
 import { Authority } from "../support/authority.ts";
 import { keepsTheContract } from "../wire/transport-contract.ts";
@@ -19,7 +20,7 @@ describeTls("over TLS", () => {
   beforeAll(async () => {
     authority = new Authority("Test-CA");
     const keeper = { onSecure: (socket: TLSSocket) => onSecure(socket), onFailed: () => undefined };
-    const gate = new TlsGate(authority.server(), 5_000, keeper);
+    const gate = new TlsGate(authority.server(), 5_000, systemClock, keeper);
     server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => gate.take(socket));
     await once(server.listen(0, "127.0.0.1"), "listening");
   });
