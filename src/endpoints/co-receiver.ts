@@ -4,6 +4,7 @@
 import type { z } from "zod";
 import { failure, HbiError, type Reason } from "../errors.ts";
 import { parseValue } from "../parser/parse.ts";
+import { prepareLate } from "../registry/asynchronous.ts";
 import type { HostingEnv } from "../registry/hosting-env.ts";
 import { landValue } from "../registry/invoke.ts";
 import { validate } from "../registry/validate.ts";
@@ -211,7 +212,9 @@ export class CoReceiver {
 /** @throws HbiError the peer's, when the object is one; else why it is refused */
 function checked(value: unknown, schema: Schema | undefined): unknown {
   if (value instanceof HbiError) throw value;
-  return schema === undefined ? value : validate(schema, value, "bad_argument", "object");
+  if (schema === undefined) return value;
+  prepareLate(schema);
+  return validate(schema, value, "bad_argument", "object");
 }
 
 /** An object packet as a value. @throws HbiError why it is refused */
