@@ -2,7 +2,7 @@
  * What both kinds of conversation do to receive: objects, landed as values only, and raw data.
  */
 import type { z } from "zod";
-import { failure, HbiError, type Reason } from "../errors.ts";
+import { failure, HbiError, ownError, type Reason } from "../errors.ts";
 import { parseValue } from "../parser/parse.ts";
 import { prepareLate } from "../registry/asynchronous.ts";
 import type { HostingEnv } from "../registry/hosting-env.ts";
@@ -111,7 +111,7 @@ export class CoReceiver {
       value = landObject(text, waiting.env ?? this.#co.env, this.#connection);
       waiting.wait.settle(checked(value, waiting.schema));
     } catch (thrown) {
-      waiting.wait.fail(thrown instanceof HbiError ? thrown : failure("handler", undefined, { cause: thrown }));
+      waiting.wait.fail(ownError(thrown) ?? failure("handler", undefined, { cause: thrown }));
     }
     return value instanceof HbiError;
   }

@@ -101,26 +101,26 @@ export class Landing {
       const step = steps[i] as Step; // i is below the length
       this.#index = i;
       this.#isAnnounced = false;
-      let outcome: unknown;
+      let isWaiting: boolean;
       try {
-        outcome = this.#begin(step);
-        if (!isPromise(outcome)) this.#end(step, outcome);
+        const outcome = this.#begin(step);
+        isWaiting = isPromise(outcome); // asked once: what it is may run code of the handler's
+        if (isWaiting) this.#wait(step, outcome, i);
+        else this.#end(step, outcome);
       } catch (thrown) {
         this.#fail(thrown);
         return;
       }
-      if (isPromise(outcome)) {
-        this.#wait(step, outcome, i);
-        return;
-      }
+      if (isWaiting) return;
     }
     this.#isRunning = false;
     this.#host.landingEnded();
     this.#host.landed(this.#value);
   }
 
-  #wait(step: Step, outcome: Promise<unknown>, index: number): void {
-    outcome.then(
+  /** A thenable of the handler's own may settle twice, or throw: a promise does neither. */
+  #wait(step: Step, outcome: unknown, index: number): void {
+    Promise.resolve(outcome).then(
       (result) => this.#host.paced(() => this.#goOn(step, result, index)),
       (thrown) => this.#host.paced(() => (this.#isAbandoned ? this.#endAbandoned() : this.#fail(thrown))),
     );

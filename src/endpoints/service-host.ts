@@ -3,7 +3,7 @@
  * a peer waits until it has authenticated. docs/services.md.
  */
 import { z } from "zod";
-import { asHbiError, failure, HbiError } from "../errors.ts";
+import { asHbiError, failure, HbiError, ownError } from "../errors.ts";
 import { type Limits, resolveLimits } from "../limits.ts";
 import type { Dialect } from "../parser/repr.ts";
 import { briefDescription } from "../registry/brief-description.ts";
@@ -221,7 +221,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
     try {
       await this.#enter(peer, connection, undefined);
     } catch (thrown) {
-      if (thrown instanceof HbiError) connection.cut(thrown); // else the connection says that its init has failed, and no more
+      const own = ownError(thrown);
+      if (own !== undefined) connection.cut(own); // else the connection says that its init has failed, and no more
       throw thrown;
     }
   }
