@@ -176,11 +176,15 @@ export interface HbiErrorOptions {
   readonly mayHaveLanded?: boolean;
 }
 
+let isMade: (thrown: object) => thrown is HbiError;
+
 /** The one error class of this library; also what a handler throws to refuse a call with a code of its own.
  *
  *  `reason` names the exact cause (a key of `FAILURES`) when the library raised it. `mayHaveLanded` is set on waits that
  *  a lost connection ended: whether the peer may have landed what was sent. */
 export class HbiError extends Error {
+  /** Neither a proxy has it, nor what only inherits from this class. */
+  readonly #isMade = true;
   readonly code: Code;
   readonly reason: Reason | undefined;
   readonly details: ErrorDetails | undefined;
@@ -194,12 +198,29 @@ export class HbiError extends Error {
     this.details = details;
     this.mayHaveLanded = options.mayHaveLanded;
   }
+
+  static {
+    isMade = (thrown): thrown is HbiError => #isMade in thrown;
+  }
 }
 
-/** Makes the error of one row of `FAILURES`; `where` is added to the row's text and must hold no values of a peer. */
+const MEMBERS = ["code", "reason", "details", "message", "mayHaveLanded", "cause"];
+
+export function isCode(text: unknown): text is Code {
+  return CODES.has(text as string);
+}
+
+export function isReason(text: unknown): text is Reason {
+  return typeof text === "string" && Object.hasOwn(FAILURES, text);
+}
+
+/** Makes the error of one row of `FAILURES`; `where` is added to the row's text, as one line of at most 512 characters. */
 export function failure(reason: Reason, where?: string, options: Omit<HbiErrorOptions, "reason"> = {}): HbiError {
   const { code, text } = FAILURES[reason];
-  return new HbiError(code, where === undefined ? text : `${text}: ${where}`, undefined, { ...options, reason });
+  return new HbiError(code, where === undefined ? text : oneLine(`${text}: ${where}`), undefined, {
+    ...options,
+    reason,
+  });
 }
 
 /** As `failure`, for what a peer has sent: without a stack, which would show our own functions alone, and whose making costs more
@@ -219,10 +240,12 @@ export function withoutStack(make: () => HbiError): HbiError {
 }
 
 const MAX_TEXT_BYTES = 512;
+const PRINTABLE = /^[\x20-\x7e]*$/;
 
 /** One line of printable ASCII, at most 512 bytes: everything else is escaped, so that no peer's text can forge a log
  *  line or drive a terminal. */
 export function oneLine(text: string): string {
+  if (text.length <= MAX_TEXT_BYTES && PRINTABLE.test(text)) return text; // mostly
   let line = "";
   for (const char of text.slice(0, MAX_TEXT_BYTES)) {
     const point = char.codePointAt(0) ?? 0;
@@ -231,10 +254,11 @@ export function oneLine(text: string): string {
   return line.length <= MAX_TEXT_BYTES ? line : `${line.slice(0, MAX_TEXT_BYTES - 3)}...`;
 }
 
-/** Any thrown thing as an HbiError. What is not one already is an unexpected failure of a handler: `internal`, the
- *  original in `cause`, and nothing of it in the text. */
+/** Any thrown thing as an HbiError that can be told to anybody. What is not one already is an unexpected failure of a handler:
+ *  `internal`, the original in `cause`, and nothing of it in the text. */
 export function asHbiError(thrown: unknown): HbiError {
-  if (thrown instanceof HbiError) return thrown;
+  const own = ownError(thrown);
+  if (own !== undefined) return own;
   const reference = Math.random().toString(36).slice(2, 10).padEnd(8, "0");
   return failure("handler", `reference ${reference}`, { cause: thrown });
 }
@@ -242,17 +266,77 @@ export function asHbiError(thrown: unknown): HbiError {
 /** What was thrown, with its stack, for a terminal: each further line is indented, so that none looks like the beginning of an entry. */
 export function indented(thrown: unknown): string {
   return textOf(thrown)
-    .split("\n", MOST_LINES)
+    .split("\n", STACK_LINES)
     .map((line) => `    ${oneLine(line)}`)
     .join("\n");
 }
 
-const MOST_LINES = 50;
+/** of a stack, in a log */
+export const STACK_LINES = 50;
 
-function textOf(thrown: unknown): string {
+/** Whatever was thrown, as text: with its stack, if it has one. */
+export function textOf(thrown: unknown): string {
   try {
-    return String(thrown instanceof Error ? (thrown.stack ?? `${thrown.name}: ${thrown.message}`) : thrown);
+    if (!(thrown instanceof Error)) return String(thrown);
+    const { stack }: { readonly stack?: unknown } = thrown;
+    return typeof stack === "string" ? stack : `${thrown.name}: ${thrown.message}`;
   } catch {
     return "something that can't be written";
+  }
+}
+
+/** The HbiError that was thrown; undefined for anything else. JavaScript may throw anything by this name: one whose members can't be
+ *  read, or mean nothing, is made anew from what can be read. */
+export function ownError(thrown: unknown): HbiError | undefined {
+  if (typeof thrown !== "object" || thrown === null) return undefined;
+  try {
+    if (isSound(thrown)) return thrown;
+    return thrown instanceof HbiError ? madeSound(thrown) : undefined;
+  } catch {
+    return undefined; // a proxy that does not even tell what it inherits from
+  }
+}
+
+function isSound(thrown: object): thrown is HbiError {
+  if (!isMade(thrown) || !MEMBERS.every((key) => isPlain(thrown, key))) return false;
+  const { code, reason, details, message } = thrown;
+  return (
+    isCode(code) && (reason === undefined || isReason(reason)) && isDetails(details) && typeof message === "string"
+  );
+}
+
+/** Whether reading it runs nothing. */
+function isPlain(thrown: object, key: string): boolean {
+  for (let owner: object | null = thrown; owner !== null; owner = Object.getPrototypeOf(owner)) {
+    const member = Object.getOwnPropertyDescriptor(owner, key);
+    if (member !== undefined) return "value" in member;
+  }
+  return true;
+}
+
+/** Its members are looked at when it is written. */
+function isDetails(details: unknown): details is ErrorDetails | undefined {
+  return details === undefined || (typeof details === "object" && details !== null);
+}
+
+function madeSound(error: HbiError): HbiError {
+  const [code, reason, details, message, mayHaveLanded] = MEMBERS.map((key) => readMember(error, key));
+  return new HbiError(
+    isCode(code) ? code : "unknown",
+    typeof message === "string" ? message : "",
+    isDetails(details) ? details : undefined,
+    {
+      ...(isReason(reason) ? { reason } : {}),
+      ...(typeof mayHaveLanded === "boolean" ? { mayHaveLanded } : {}),
+      cause: error,
+    },
+  );
+}
+
+function readMember(error: object, key: string): unknown {
+  try {
+    return Reflect.get(error, key);
+  } catch {
+    return undefined;
   }
 }

@@ -2,8 +2,9 @@
  * What both kinds of conversation do to receive: objects, landed as values only, and raw data.
  */
 import type { z } from "zod";
-import { failure, HbiError, type Reason } from "../errors.ts";
+import { failure, HbiError, ownError, type Reason } from "../errors.ts";
 import { parseValue } from "../parser/parse.ts";
+import { prepareLate } from "../registry/asynchronous.ts";
 import type { HostingEnv } from "../registry/hosting-env.ts";
 import { landValue } from "../registry/invoke.ts";
 import { validate } from "../registry/validate.ts";
@@ -110,7 +111,7 @@ export class CoReceiver {
       value = landObject(text, waiting.env ?? this.#co.env, this.#connection);
       waiting.wait.settle(checked(value, waiting.schema));
     } catch (thrown) {
-      waiting.wait.fail(thrown instanceof HbiError ? thrown : failure("handler", undefined, { cause: thrown }));
+      waiting.wait.fail(ownError(thrown) ?? failure("handler", undefined, { cause: thrown }));
     }
     return value instanceof HbiError;
   }
@@ -217,7 +218,9 @@ export class CoReceiver {
 /** @throws HbiError the peer's, when the object is one; else why it is refused */
 function checked(value: unknown, schema: Schema | undefined): unknown {
   if (value instanceof HbiError) throw value;
-  return schema === undefined ? value : validate(schema, value, "bad_argument", "object");
+  if (schema === undefined) return value;
+  prepareLate(schema);
+  return validate(schema, value, "bad_argument", "object");
 }
 
 /** An object packet as a value. @throws HbiError why it is refused */

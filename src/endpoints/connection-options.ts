@@ -2,7 +2,7 @@
  * What a connection can be told, and what it tells its operator.
  */
 import type { Clock } from "../clock.ts";
-import { HbiError, indented, oneLine } from "../errors.ts";
+import { HbiError, indented, oneLine, STACK_LINES, textOf, withoutStack } from "../errors.ts";
 import type { LimitOptions } from "../limits.ts";
 import { isPromise } from "../registry/invoke.ts";
 
@@ -52,18 +52,35 @@ export function tell(log: Log, { error, netIdent, where }: LogEntry): void {
   );
 }
 
+/** The error without its details, which are for the caller's program. */
 function printable(error: HbiError): HbiError {
+  const { code, details, reason, cause, mayHaveLanded } = error;
   const message = oneLine(error.message);
-  if (message === error.message) return error;
-  const { code, details, reason, cause, mayHaveLanded, stack } = error;
-  const told = new HbiError(code, message, details, {
-    ...(reason === undefined ? {} : { reason }),
-    ...(mayHaveLanded === undefined ? {} : { mayHaveLanded }),
-    cause,
-  });
-  const frames = stack?.indexOf("\n    at ") ?? -1;
-  told.stack = `HbiError: ${message}${frames < 0 ? "" : (stack as string).slice(frames)}`; // it has frames
+  const stack = stackOf(error, message);
+  if (details === undefined && message === error.message && stack === textOf(error)) return error;
+  const told = withoutStack(
+    () =>
+      new HbiError(code, message, undefined, {
+        ...(reason === undefined ? {} : { reason }),
+        ...(mayHaveLanded === undefined ? {} : { mayHaveLanded }),
+        cause,
+      }),
+  );
+  told.stack = stack;
   return told;
+}
+
+/** Its frames, where they are the engine's: a message, or a name, may hold what looks like some. */
+function stackOf(error: HbiError, message: string): string {
+  const stack = textOf(error);
+  for (const name of ["Error", "HbiError"]) {
+    const head = error.message === "" ? name : `${name}: ${error.message}`;
+    if (stack !== head && !stack.startsWith(`${head}\n`)) continue;
+    const [, ...frames] = stack.slice(head.length).split("\n", STACK_LINES);
+    const first = message === "" ? name : `${name}: ${message}`;
+    return [first, ...frames.map((frame) => `    ${oneLine(frame.trim())}`)].join("\n");
+  }
+  return `HbiError: ${message}`;
 }
 
 export function logUnexpected({ error, netIdent, where }: LogEntry): void {

@@ -3,7 +3,7 @@
  * begin, how it ends; here is what passes from one to the other. docs/protocol.md, sections 3 to 6.
  */
 import { type Clock, systemClock } from "../clock.ts";
-import { asHbiError, failure, HbiError, oneLine } from "../errors.ts";
+import { asHbiError, failure, type HbiError, oneLine, ownError } from "../errors.ts";
 import { type Limits, resolveLimits } from "../limits.ts";
 import type { Builtins, HostingEnv } from "../registry/hosting-env.ts";
 import { GuardedTransport } from "../wire/guarded-transport.ts";
@@ -210,7 +210,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     try {
       await wait.promise;
     } catch (thrown) {
-      const error = thrown instanceof HbiError ? thrown : failure("init_failed", undefined, { cause: thrown });
+      const error = ownError(thrown) ?? failure("init_failed", undefined, { cause: thrown });
       this.report(error, "init");
       this.cut(error);
       throw error;

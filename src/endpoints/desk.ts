@@ -1,7 +1,7 @@
 /**
  * Desk: makes the typed calls of one side, through its interceptors; a carrier sends them on whatever connection it has at the time.
  */
-import { asHbiError, failure, HbiError } from "../errors.ts";
+import { asHbiError, failure, HbiError, ownError } from "../errors.ts";
 import type { Dialect, InstanceWriter } from "../parser/repr.ts";
 import type { Writing } from "../registry/call-text.ts";
 import type { Method } from "../registry/method.ts";
@@ -144,8 +144,8 @@ export class Desk implements CallDesk {
       } catch (thrown) {
         const isOver = attempt === retries || clock.now() - start >= timeoutMs;
         if (isOver || !isConnectionLost(thrown) || !isReplayable(sending.options)) {
-          const hasNot = thrown instanceof HbiError && thrown.mayHaveLanded === false;
-          throw mayHaveLanded && hasNot ? withLanded(thrown, true) : thrown; // one before it may have
+          const own = ownError(thrown);
+          throw mayHaveLanded && own?.mayHaveLanded === false ? withLanded(own, true) : thrown; // one before it may have
         }
         mayHaveLanded ||= thrown.mayHaveLanded === true;
       }

@@ -2,7 +2,7 @@
  * Drain: a connection that is about to close, on either side, and takes nothing new; what is in flight is answered first, what has not
  * begun goes back to where it came from. docs/protocol.md, section 6.
  */
-import { failure } from "../errors.ts";
+import { failure, oneLine } from "../errors.ts";
 import type { BeginGate } from "./begin-gate.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
@@ -77,7 +77,8 @@ export class Drain {
     this.#turnAway();
     this.#tell();
     const onGoAway = this.#onGoAway;
-    if (onGoAway !== undefined) this.#connection.hear(() => onGoAway(reason), "onGoAway");
+    if (onGoAway !== undefined)
+      this.#connection.hear(() => onGoAway(reason === undefined ? undefined : oneLine(reason)), "onGoAway");
   }
 
   #turnAway(): void {

@@ -101,25 +101,25 @@ export class Landing {
       const step = steps[i] as Step; // i is below the length
       this.#index = i;
       this.#isAnnounced = false;
+      let isWaiting: boolean;
       try {
         const outcome = this.#begin(step);
-        if (isPromise(outcome)) {
-          this.#wait(step, outcome, i);
-          return;
-        }
-        this.#end(step, outcome);
+        isWaiting = isPromise(outcome); // asked once: what it is may run code of the handler's
+        if (isWaiting) this.#wait(step, outcome, i);
+        else this.#end(step, outcome);
       } catch (thrown) {
         this.#fail(thrown);
         return;
       }
+      if (isWaiting) return;
     }
     this.#isRunning = false;
     this.#host.landingEnded();
     this.#host.landed(this.#value);
   }
 
-  #wait(step: Step, outcome: Promise<unknown>, index: number): void {
-    // A thenable may settle twice, and at once: a promise does not.
+  /** A thenable of the handler's own may settle twice, or throw: a promise does neither. */
+  #wait(step: Step, outcome: unknown, index: number): void {
     Promise.resolve(outcome).then(
       (result) => this.#host.paced(() => this.#goOn(step, result, index)),
       (thrown) => this.#host.paced(() => (this.#isAbandoned ? this.#endAbandoned() : this.#fail(thrown))),

@@ -2,7 +2,7 @@
  * Link: a consumer's end of a service: typed calls and the reactions. The connection behind them, which may be dialed again when
  * it is lost, is the Line's. docs/services.md.
  */
-import { failure, type HbiError } from "../errors.ts";
+import { failure, HbiError } from "../errors.ts";
 import type { Dialect } from "../parser/repr.ts";
 import { argumentsText } from "../registry/call-text.ts";
 import { readDescription, type ServiceDescription } from "../registry/description.ts";
@@ -132,7 +132,7 @@ export class Link<S extends Service = Service> {
     const { posting } = await this.#line.connectionFor(options);
     if (!(await posting.learnExtension(options))) throw failure("unknown_name", DESCRIBE);
     const text = await posting.callBuiltin(DESCRIBE, options);
-    return readDescription(parseJson(text));
+    return readAnswer(text);
   }
 
   /** The present connection's address. @throws HbiError unavailable */
@@ -183,10 +183,10 @@ export class Link<S extends Service = Service> {
   }
 }
 
-function parseJson(text: unknown): unknown {
+function readAnswer(text: unknown): ServiceDescription {
   try {
-    return JSON.parse(String(text));
+    return readDescription(JSON.parse(String(text)));
   } catch (cause) {
-    throw failure("bad_answer", DESCRIBE, { cause });
+    throw failure("bad_answer", cause instanceof HbiError ? `${DESCRIBE}: ${cause.message}` : DESCRIBE, { cause });
   }
 }

@@ -59,16 +59,14 @@ export class MethodGate {
   #begin(handler: () => unknown): unknown {
     this.#running += 1;
     let result: unknown;
+    let isWaiting = false;
     try {
       result = handler();
-    } catch (thrown) {
-      this.#end();
-      throw thrown;
+      isWaiting = isPromise(result); // what it is may run code of the handler's
+    } finally {
+      if (!isWaiting) this.#end();
     }
-    if (!isPromise(result)) {
-      this.#end();
-      return result;
-    }
+    if (!isWaiting) return result;
     return Promise.resolve(result).finally(() => this.#end()); // it may be any thenable
   }
 

@@ -3,7 +3,7 @@
  * the handlers of their connection. docs/services.md.
  */
 import type { z } from "zod";
-import { failure, HbiError } from "../errors.ts";
+import { failure, ownError } from "../errors.ts";
 import { repr } from "../parser/repr.ts";
 import { type EntryTable, type ExposedMethod, entryTable, type HandlerTimes } from "../registry/hosting-env.ts";
 import { isPromise } from "../registry/invoke.ts";
@@ -118,9 +118,7 @@ async function answerWithBody(method: Method, call: ServiceCall, returned: unkno
     await co.sendData(body);
   } catch (thrown) {
     release(source);
-    throw thrown instanceof HbiError && thrown.reason === "body_mismatch"
-      ? failure("bad_result", name, { cause: thrown })
-      : thrown;
+    throw ownError(thrown)?.reason === "body_mismatch" ? failure("bad_result", name, { cause: thrown }) : thrown;
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { afterHearing } from "../clock.ts";
-import { asHbiError, failure, HbiError } from "../errors.ts";
+import { asHbiError, failure, HbiError, ownError } from "../errors.ts";
 import { type Limits, resolveLimits } from "../limits.ts";
 import type { Dialect } from "../parser/repr.ts";
 import { briefDescription } from "../registry/brief-description.ts";
@@ -223,7 +223,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
     try {
       await this.#enter(peer, connection, undefined);
     } catch (thrown) {
-      if (thrown instanceof HbiError) connection.cut(thrown); // else the connection says that its init has failed, and no more
+      const own = ownError(thrown);
+      if (own !== undefined) connection.cut(own); // else the connection says that its init has failed, and no more
       throw thrown;
     }
   }

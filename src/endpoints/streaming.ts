@@ -4,7 +4,7 @@
  */
 import type { Chained } from "../chain.ts";
 import type { Timer } from "../clock.ts";
-import { asHbiError, failure, HbiError } from "../errors.ts";
+import { asHbiError, failure, type HbiError, ownError } from "../errors.ts";
 import { validate } from "../registry/validate.ts";
 import { Body, type BodySource, bodyFrom, type Pending, release } from "./body.ts";
 import type { Posted } from "./caller.ts";
@@ -182,7 +182,7 @@ export class Streaming implements Parked {
       await code;
       await data;
     } catch (cause) {
-      throw cause instanceof HbiError ? cause : failure("body_failed", this.#sending.name, { cause }); // a file that is not there
+      throw ownError(cause) ?? failure("body_failed", this.#sending.name, { cause }); // a file that is not there
     }
     if (co.stage === "send") await co.finishSend(FOREVER); // a manual one may be receiving already
   }

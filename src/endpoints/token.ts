@@ -32,8 +32,11 @@ const MAX_COUNTER = 9_999_999;
 const FIRST_SEQ = 101;
 /** The id of the conversation that only introduces a peer: no counter reaches it. */
 export const HELLO_SEQ = 100;
-const TOKEN = /^\d{1,15};[\x21-\x7e]+$/;
 const DIGITS = /^\d{1,15}$/;
+/** A key, with a value behind `=` or without. */
+const FIELD = /^[a-z]{1,16}(?:=[\x21-\x3a\x3c-\x7e]*)?$/;
+/** What may stand behind the number of an answer: the promise of a host of ours, or a token of ours, as other hosts repeat it. */
+const ANSWER = /^;(?:n|x(?:;[nabdmp](?:=\d{1,15})?)*)$/;
 
 export interface TokenOptions {
   readonly hasNoRawData?: boolean;
@@ -65,25 +68,26 @@ export function callTokenSuffix(isExtended: boolean, deadlineMs: number, rawByte
 }
 
 /** Reads any id. One that does not claim the extension, by a field `x` behind a `;`, is opaque and echoed.
- *  @throws HbiError bad_token for one that does and is malformed: no number in front, not ASCII, a key twice or without a name */
+ *  @throws HbiError bad_token for one that does and is malformed: no number in front, a key that is none, twice, or with another value */
 export function parseToken(text: string): Token {
   const [seq = "", ...fields] = text.split(";");
   if (!fields.some((field) => keyOf(field) === "x")) return opaqueToken(text);
   const keys = new Map<string, string>();
   for (const field of fields) {
     const key = keyOf(field);
-    if (keys.has(key)) throw failure("bad_token");
+    if (!FIELD.test(field))
+      throw failure("bad_token", "a key is of letters from a to z, and a value of printable ASCII");
+    if (keys.has(key)) throw failure("bad_token", `${key} twice`);
     keys.set(key, field.slice(key.length + 1));
   }
-  if (!TOKEN.test(text) || keys.has("")) throw failure("bad_token");
-  const rawBytes = readCount(keys.get("b"));
-  const deadlineMs = readCount(keys.get("d"));
-  const mostInFlight = readCount(keys.get("m"));
-  const mostPacketBytes = readCount(keys.get("p"));
-  const hasNoRawData = keys.has("n");
-  const asksForPromise = keys.has("a");
-  if (deadlineMs === 0 || mostInFlight === 0 || mostPacketBytes === 0) throw failure("bad_token");
-  if (hasNoRawData && rawBytes !== undefined) throw failure("bad_token");
+  if (!DIGITS.test(seq)) throw failure("bad_token", "it begins with a number of 15 digits at most");
+  const rawBytes = countOf(keys, "b", 0);
+  const deadlineMs = countOf(keys, "d", 1);
+  const mostInFlight = countOf(keys, "m", 1);
+  const mostPacketBytes = countOf(keys, "p", 1);
+  const hasNoRawData = isFlagged(fields, keys, "n");
+  const asksForPromise = isFlagged(fields, keys, "a");
+  if (hasNoRawData && rawBytes !== undefined) throw failure("bad_token", "n and b contradict each other");
   const promises = { hasNoRawData, rawBytes, asksForPromise };
   return { text, seq, isExtended: true, ...promises, deadlineMs, mostInFlight, mostPacketBytes };
 }
@@ -145,10 +149,19 @@ export function promisedBytes({ hasNoRawData, rawBytes }: Token): number | undef
   return hasNoRawData ? 0 : rawBytes;
 }
 
-function readCount(text: string | undefined): number | undefined {
+function countOf(keys: ReadonlyMap<string, string>, key: string, least: number): number | undefined {
+  const text = keys.get(key);
   if (text === undefined) return undefined;
-  if (!DIGITS.test(text)) throw failure("bad_token");
+  if (!DIGITS.test(text) || Number(text) < least) {
+    throw failure("bad_token", `${key} has a value of 15 digits at most, from ${least} on`);
+  }
   return Number(text);
+}
+
+function isFlagged(fields: readonly string[], keys: ReadonlyMap<string, string>, key: string): boolean {
+  if (!keys.has(key)) return false;
+  if (!fields.includes(key)) throw failure("bad_token", `${key} has no value`);
+  return true;
 }
 
 /** Whether the poster is of the kind that waits for its answer before co_end. */
@@ -172,10 +185,13 @@ export function hasNoRawAnswer(id: string): boolean {
   return /^\d+;n$/.test(id);
 }
 
-/** The id proper of an acknowledgement, which repeats either the whole token or its id. */
+/** The id proper of an acknowledgement, which repeats either the whole token or its id.
+ *  @throws HbiError bad_token for what no host makes of it */
 export function seqOf(text: string): string {
   const end = text.indexOf(";");
-  return end < 0 ? text : text.slice(0, end);
+  if (end < 0) return text;
+  if (!ANSWER.test(text.slice(end))) throw failure("bad_token", "an answer repeats the id");
+  return text.slice(0, end);
 }
 
 /** Counts as the reference does: from 101 to 9999999, then again from 101, leaving out what is not free. */

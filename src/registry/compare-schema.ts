@@ -4,11 +4,10 @@
  * A schema is a union of alternatives, each a conjunction of parts; it is within another when each alternative meets each
  * of the other's constraints (schema-constraints.ts).
  */
-import { type Definitions, type JsonSchema, VALUE_KEYWORD } from "./json-schema.ts";
+import { type Definitions, type JsonSchema, tooDeep, VALUE_KEYWORD } from "./json-schema.ts";
 import { areDisjoint, at, constraintsOf } from "./schema-constraints.ts";
 import {
   alternatives,
-  circle,
   hasConstraints,
   isNothing,
   literals,
@@ -35,17 +34,20 @@ class Comparison {
   #lastId = 0;
   /** Pairs taken for granted, as a recursive schema comes back to them: each stays as long as nothing before it failed. */
   readonly #assumed = new Set<string>();
+  /** the same, in the order in which they came */
+  readonly #since: string[] = [];
   #depth = 0;
 
   readonly within = (inner: Node, outer: Node, path: string): string | undefined => {
     if (!hasConstraints(outer.schema) || isNothing(inner)) return undefined;
     const pair = `${this.#id(inner.schema)} ${this.#id(outer.schema)}`;
     if (this.#assumed.has(pair)) return undefined;
-    const before = this.#assumed.size;
+    const before = this.#since.length;
     this.#assumed.add(pair);
+    this.#since.push(pair);
     const reason = this.#deeper(() => this.#compare(inner, outer, path));
-    // In the order of insertion: what was assumed since may rest on this pair.
-    if (reason !== undefined) for (const since of [...this.#assumed].slice(before)) this.#assumed.delete(since);
+    // What was assumed since may rest on this pair.
+    if (reason !== undefined) for (const since of this.#since.splice(before)) this.#assumed.delete(since);
     return reason;
   };
 
@@ -98,7 +100,7 @@ class Comparison {
   }
 
   #deeper<T>(compare: () => T): T {
-    if (this.#depth === MAX_DEPTH) throw circle();
+    if (this.#depth === MAX_DEPTH) throw tooDeep();
     this.#depth += 1;
     const result = compare();
     this.#depth -= 1;

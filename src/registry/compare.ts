@@ -7,6 +7,7 @@ import { describeService } from "./describe.ts";
 import { type MethodDescription, readDescription, type ServiceDescription } from "./description.ts";
 import type { Change, Direction } from "./differences.ts";
 import { Differences } from "./differences.ts";
+import { bounded } from "./json-schema.ts";
 import type { DescribeOptions } from "./schema-export.ts";
 import { Service } from "./service.ts";
 
@@ -15,7 +16,8 @@ import { Service } from "./service.ts";
  *  is not proven to be. The version is not compared, and neither is what the definition does not say: handlers, refinements,
  *  the functions of `body` and `resultBody`.
  *  @param options for services that are given as such: as for `describeService`
- *  @throws HbiError bad_option for a description of another form, or a schema that has no JSON Schema */
+ *  @throws HbiError bad_option for a description of another form, or a schema that has no JSON Schema; resource_exhausted for schemas
+ *  of others that would take too long */
 export function compareServices(
   older: Service | ServiceDescription,
   newer: Service | ServiceDescription,
@@ -24,6 +26,10 @@ export function compareServices(
   const [before, after] = [older, newer].map((one) =>
     one instanceof Service ? describeService(one, options) : readDescription(one),
   ) as [ServiceDescription, ServiceDescription]; // as many as went in
+  return bounded(() => compareDescriptions(before, after));
+}
+
+function compareDescriptions(before: ServiceDescription, after: ServiceDescription): Change[] {
   const differences = new Differences(before.$defs, after.$defs);
   if (before.name !== after.name) differences.add("name", "changed", true, "it is another service to who looks it up");
   compareTexts(differences, "", before, after, ["title", "description"]);

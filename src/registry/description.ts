@@ -3,8 +3,19 @@
  * docs/schema-export.md.
  */
 import { z } from "zod";
-import { type Definitions, isObject, type JsonSchema, referencesOf, resolveReference } from "./json-schema.ts";
+import { failure } from "../errors.ts";
+import {
+  type Definitions,
+  isObject,
+  type JsonSchema,
+  MAX_NESTING,
+  referencesOf,
+  resolveReference,
+} from "./json-schema.ts";
+import { checkName, checkPlainName } from "./names.ts";
 import { validate } from "./validate.ts";
+
+const DOCUMENT = "the description of a service";
 
 /** Of this form of documents; a reader refuses another. */
 export const FORMAT = 1;
@@ -85,13 +96,57 @@ const document = z.looseObject({
   $defs: z.record(z.string(), schema),
 });
 
-/** Checks a document that was published, to its last reference.
- *  @throws HbiError bad_option */
+/** Of a document that somebody else has written: its values, the characters of its texts and keys, and how deep it is. */
+const MAX_VALUES = 100_000;
+const MAX_CHARACTERS = 8 * 1024 * 1024;
+
+/** Checks a document that was published, to its last reference. Its author may be a stranger, or mean harm.
+ *  @throws HbiError bad_option; resource_exhausted for one that is too large or nested too deeply */
 export function readDescription(candidate: unknown): ServiceDescription {
-  const checked = validate(document, candidate, "bad_option", "the description of a service");
+  measure(candidate);
+  const checked = validate(document, candidate, "bad_option", DOCUMENT);
   const description = checked as ServiceDescription; // as the schema has it, and JSON holds nothing that is undefined
+  checkNames(description);
   checkReferences(description);
   return description;
+}
+
+/** Before anything recursive looks at it: a loop, level by level, which a circle does not keep running either. */
+function measure(candidate: unknown): void {
+  let values = 0;
+  let characters = 0;
+  let level: unknown[] = [candidate];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_NESTING) throw failure("too_deep", `${DOCUMENT}: at most ${MAX_NESTING} levels`);
+    const next: unknown[] = [];
+    for (const value of level) {
+      values += 1;
+      if (typeof value === "string") characters += value.length;
+      if (typeof value !== "object" || value === null) continue;
+      const isList = Array.isArray(value);
+      for (const [key, member] of Object.entries(value)) {
+        if (!isList) characters += key.length;
+        next.push(member);
+      }
+      if (values + next.length > MAX_VALUES)
+        throw failure("too_many_nodes", `${DOCUMENT}: at most ${MAX_VALUES} values`);
+    }
+    if (characters > MAX_CHARACTERS) {
+      throw failure("too_many_nodes", `${DOCUMENT}: at most ${MAX_CHARACTERS} characters`);
+    }
+    level = next;
+  }
+}
+
+/** They are printed by whoever compares. */
+function checkNames({ name, methods, reactions, values, credentials = [] }: ServiceDescription): void {
+  checkName(name, "service");
+  const members: Readonly<Record<string, ValueDescription>> = { ...methods, ...reactions, ...values };
+  for (const [member, { params }] of Object.entries(members)) {
+    checkName(member, "member");
+    for (const param of params) checkPlainName(param.name, "parameter");
+  }
+  for (const param of credentials) checkPlainName(param.name, "credential");
 }
 
 function checkReferences({ methods, reactions, values, credentials = [], $defs }: ServiceDescription): void {

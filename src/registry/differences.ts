@@ -2,6 +2,7 @@
  * The changes found between two definitions, and the judgement of a schema that changed: which way its values go decides
  * what breaks.
  */
+import { oneLine } from "../errors.ts";
 import { whyNotWithin } from "./compare-schema.ts";
 import { canonical, type Definitions, isObject, type JsonSchema, sortedText } from "./json-schema.ts";
 
@@ -45,7 +46,7 @@ export class Differences {
   }
 
   add(path: string, kind: ChangeKind, isBreaking: boolean, why: string): void {
-    this.#changes.push({ path, kind, isBreaking, why });
+    this.#changes.push({ path: oneLine(path), kind, isBreaking, why: oneLine(why) }); // names may be a stranger's
   }
 
   sorted(): Change[] {

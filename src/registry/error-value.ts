@@ -2,7 +2,7 @@
  * HbiError as a value: how a refusal or a failure crosses the wire, `HbiError("code", "message", details, "reason")`.
  */
 import { z } from "zod";
-import { CODES, type Code, FAILURES, HbiError, oneLine, type Reason } from "../errors.ts";
+import { HbiError, isCode, isReason, oneLine } from "../errors.ts";
 import { PRESETS } from "../limits.ts";
 import { repr } from "../parser/repr.ts";
 import { value } from "./method.ts";
@@ -37,17 +37,11 @@ export function errorText(error: HbiError): string {
 
 function detailsText(details: Readonly<Record<string, unknown>>): string | undefined {
   try {
+    const prototype: unknown = Object.getPrototypeOf(details);
+    if (prototype !== Object.prototype && prototype !== null) return undefined; // a list is no details at the peer
     const text = repr(details, "json", MAX_DETAILS_DEPTH);
     return text.length <= MAX_DETAILS_CHARS ? text : undefined;
   } catch {
     return undefined; // also where a getter of theirs fails: it must not take the connection with it
   }
-}
-
-function isCode(text: string): text is Code {
-  return CODES.has(text);
-}
-
-function isReason(text: string): text is Reason {
-  return Object.hasOwn(FAILURES, text);
 }

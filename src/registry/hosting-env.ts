@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import { failure, type HbiError } from "../errors.ts";
 import type { InstanceWriter } from "../parser/repr.ts";
+import { prepare } from "./asynchronous.ts";
 import { errorValue } from "./error-value.ts";
 import { Method, type Params, type ParamsOf, ValueConstructor } from "./method.ts";
 import { checkName, checkPlainName } from "./names.ts";
@@ -130,6 +131,7 @@ export class HostingEnv<E extends Ends = Ends> {
   slot<S extends z.ZodType>(name: string, schema: S, initial?: z.output<S>): this {
     checkPlainName(name, "slot");
     if (!isSchema(schema)) throw failure("bad_option", `slot ${name} has no zod schema`);
+    prepare(schema, `slot ${name}`);
     this.#add({ kind: "slot", name, schema, value: initial });
     return this;
   }

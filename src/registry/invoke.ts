@@ -54,8 +54,7 @@ export function landValue(tree: unknown, env: HostingEnv): unknown {
     const entry = env.lookup(call.name);
     if (entry === undefined) throw failure("unknown_name", call.name);
     if (entry.kind !== "value") throw failure("not_a_value", call.name);
-    const { signature, spec } = entry.maker;
-    return spec.make(signature.validate(call.name, signature.bind(args)));
+    return entry.maker.make(call.name, args);
   });
 }
 
@@ -83,10 +82,7 @@ function resolveCalls(value: unknown, env: HostingEnv, co: unknown): unknown {
 function runNested(call: Call, env: HostingEnv, co: unknown): unknown {
   const entry = env.lookup(call.name);
   if (entry === undefined || entry.kind === "slot") throw failure("unknown_name", call.name);
-  if (entry.kind === "value") {
-    const { signature, spec } = entry.maker;
-    return spec.make(signature.validate(call.name, signature.bind(call)));
-  }
+  if (entry.kind === "value") return entry.maker.make(call.name, call);
   const { signature, spec } = entry.method;
   const params = signature.validate(call.name, signature.bind(call));
   const result = entry.handler(params as never, co as never, env as never); // validated by the schema that types the handler

@@ -76,12 +76,39 @@ export function resolveReference(reference: string, definitions: Definitions): J
   return found;
 }
 
+/** Nested parts, through references as well: deeper schemas are written by nobody. */
+export const MAX_NESTING = 400;
+/** What comparing two services may take: a few references to each other make a schema as large as one likes. */
+const MAX_STEPS = 2_000_000;
+let stepsLeft = Number.POSITIVE_INFINITY;
+
+/** Runs what compares schemas that others have written. @throws HbiError resource_exhausted when it takes too long */
+export function bounded<T>(compare: () => T): T {
+  const outer = stepsLeft;
+  stepsLeft = MAX_STEPS;
+  try {
+    return compare();
+  } finally {
+    stepsLeft = outer;
+  }
+}
+
+export function step(count = 1): void {
+  stepsLeft -= count;
+  if (stepsLeft < 0) throw failure("too_many_nodes", "schemas that refer to each other too often to be compared");
+}
+
+export function tooDeep() {
+  return failure("bad_option", "a schema that is nested too deeply, or refers to itself in a circle");
+}
+
 /** JSON text with the keys of all objects sorted, so that equal data has equal text. */
 export function sortedText(data: unknown): string {
   return JSON.stringify(sorted(data));
 }
 
 function sorted(data: unknown): unknown {
+  step();
   if (Array.isArray(data)) return data.map(sorted);
   if (!isObject(data)) return data;
   const entries = Object.entries(data).map(([key, item]): [string, unknown] => [key, sorted(item)]);
@@ -100,14 +127,20 @@ export function canonical(
 ): unknown {
   const numbers = new Map<JsonSchema, number>();
   const bodies: JsonSchema[] = [];
+  let depth = 0;
   const reduce = (part: JsonSchema): JsonSchema => {
+    step();
+    if (depth === MAX_NESTING) throw tooDeep();
+    depth += 1; // a reference is followed from within
     const entries = Object.entries(part)
       .filter(([keyword]) => !skipped.has(keyword))
       .map(([keyword, content]): [string, unknown] => {
         if (SETS.has(keyword) && Array.isArray(content)) return [keyword, content.map(sortedText).sort()];
         return keyword === "$ref" ? [keyword, refer(String(content))] : [keyword, content];
       });
-    return mapParts(Object.fromEntries(entries), reduce);
+    const mapped = mapParts(Object.fromEntries(entries), reduce);
+    depth -= 1;
+    return mapped;
   };
   const refer = (reference: string): unknown => {
     const target = resolveReference(reference, definitions);

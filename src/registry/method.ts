@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { failure, refusal } from "../errors.ts";
 import type { Call } from "../parser/tree.ts";
+import { checkFunction, prepare, prepareLate, synchronous } from "./asynchronous.ts";
 import { checkPlainName } from "./names.ts";
 import { findTransform, isSchema } from "./schema-walk.ts";
 import { type Refuse, validate } from "./validate.ts";
@@ -71,6 +72,7 @@ class Signature<P extends Params> {
   readonly names: readonly string[];
   readonly #schemas: ReadonlyMap<string, z.ZodType>;
   readonly #object: z.ZodType;
+  #isPrepared: boolean;
 
   constructor(params: P) {
     this.names = Object.keys(params);
@@ -80,6 +82,7 @@ class Signature<P extends Params> {
       if (!isSchema(schema)) throw failure("bad_option", `parameter ${name} has no zod schema`);
     }
     this.#object = z.strictObject(params);
+    this.#isPrepared = prepare(this.#object, "params");
   }
 
   /** Gives each argument its parameter's name. @throws HbiError bad_argument */
@@ -100,11 +103,13 @@ class Signature<P extends Params> {
 
   /** @throws HbiError bad_argument */
   validate(name: string, bound: Bound, make: Refuse = failure): ParamsOf<P> {
+    if (!this.#isPrepared) this.#isPrepared = prepareLate(this.#object);
     return validate(this.#object, bound, "bad_argument", name, make) as ParamsOf<P>; // made of these params above
   }
 
   /** Checks what can be checked before the calls among the arguments have run. @throws HbiError bad_argument */
   checkEach(name: string, given: Bound, isPending: (value: unknown) => boolean): void {
+    if (!this.#isPrepared) this.#isPrepared = prepareLate(this.#object);
     const unknown = Object.keys(given).find((key) => !this.#schemas.has(key));
     if (unknown !== undefined) throw failure("bad_argument", `${name}: no parameter ${unknown.slice(0, 64)}`);
     for (const [parameter, schema] of this.#schemas) {
@@ -116,6 +121,7 @@ class Signature<P extends Params> {
   /** The parameters one by one: reading one that is not valid throws. For the length of a body, which must stay known
    *  when other arguments of the call are refused. */
   probe(bound: Bound, isPending: (value: unknown) => boolean): ParamsOf<P> {
+    if (!this.#isPrepared) this.#isPrepared = prepareLate(this.#object);
     const probe = {};
     for (const [name, schema] of this.#schemas) {
       const get = () => {
@@ -154,6 +160,8 @@ export class Method<
     if (spec.resultBody !== undefined && (typeof spec.resultBody !== "function" || spec.result === undefined)) {
       throw failure("bad_option", "resultBody must be a function of the declared result");
     }
+    checkFunction(spec.body, "body");
+    checkFunction(spec.resultBody, "resultBody");
     this.spec = spec;
     this.signature = new Signature(spec.params);
     this.results = spec.result === undefined ? [] : [spec.result];
@@ -173,13 +181,13 @@ export class Method<
     const { body } = this.spec;
     if (body === undefined) return 0;
     if (body === "manual") return undefined;
-    return count(() => body(params)); // where a parameter that it needs is not valid, reading it throws
+    return count(() => synchronous(body(params), "body")); // where a parameter that it needs is not valid, reading it throws
   }
 
   /** How many raw bytes follow the result; undefined when the declared function can't tell from this one. */
   resultBytes(result: unknown): number | undefined {
     const bytes: ((result: never) => number) | undefined = this.spec.resultBody;
-    return bytes === undefined ? 0 : count(() => bytes(result as never)); // validated by the schema that types it
+    return bytes === undefined ? 0 : count(() => synchronous(bytes(result as never), "resultBody")); // validated by the schema that types it
   }
 }
 
@@ -197,6 +205,7 @@ function checkResultSchema(schema: z.ZodType): void {
   if (!isSchema(schema)) throw failure("bad_option", "result is not a zod schema");
   const path = findTransform(schema);
   if (path !== undefined) throw failure("bad_option", `the result has a transform at "${path}", which would run twice`);
+  prepare(schema, "result");
 }
 
 export interface ValueSpec<P extends Params, T> {
@@ -216,8 +225,16 @@ export class ValueConstructor<P extends Params = Params, T = unknown> {
 
   constructor(spec: ValueSpec<P, T>) {
     if (typeof spec?.make !== "function") throw failure("bad_option", "value without make");
+    checkFunction(spec.make, "make");
+    checkFunction(spec.is, "is");
     this.spec = spec;
     this.signature = new Signature(spec.params);
+  }
+
+  /** The value of a constructor call. @throws HbiError bad_argument */
+  make(name: string, args: Call): T {
+    const params = this.signature.validate(name, this.signature.bind(args));
+    return synchronous(this.spec.make(params), name);
   }
 
   /** Such a value as a parameter or a part of a result. @throws HbiError invalid_argument without `is` */

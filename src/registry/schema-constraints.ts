@@ -2,7 +2,7 @@
  * The constraints of one JSON Schema, keyword by keyword, each with the proof that another schema is at least as strict. A
  * proof may fail where it could be made; it must never be made where it fails.
  */
-import { isObject, type JsonSchema, sortedText, VALUE_KEYWORD } from "./json-schema.ts";
+import { isObject, type JsonSchema, sortedText, step, VALUE_KEYWORD } from "./json-schema.ts";
 import { isSilent, listOf, type Node, toNode } from "./schema-node.ts";
 import { join } from "./schema-walk.ts";
 
@@ -113,7 +113,10 @@ function typeOf(literal: unknown): string {
 /** All that the schema can accept at most, where that can be listed. */
 function valuesOf(schema: JsonSchema): readonly unknown[] | undefined {
   if (Object.hasOwn(schema, "const")) return [schema["const"]];
-  if (Array.isArray(schema["enum"])) return schema["enum"];
+  if (Array.isArray(schema["enum"])) {
+    step(schema["enum"].length);
+    return schema["enum"];
+  }
   if (schema["type"] === "null") return [null];
   return schema["type"] === "boolean" ? [false, true] : undefined;
 }
@@ -128,7 +131,7 @@ function values(inner: Node, outer: Node, _: Within, path: string): string | und
 function limit(type: string, closed: string, open: string, sign: 1 | -1): Check {
   const boundOf = (schema: JsonSchema) => {
     const known = valuesOf(schema)?.filter((one) => typeof one === "number");
-    if (known !== undefined) return { least: Math.min(...known.map((one) => one * sign)), isOpen: false };
+    if (known !== undefined) return { least: least(known.map((one) => one * sign)), isOpen: false };
     const [reached, unreached] = [closed, open].map((keyword) =>
       isKnown(schema, keyword) ? Number(schema[keyword]) * sign : Number.NEGATIVE_INFINITY,
     ) as [number, number]; // as many as went in
@@ -144,11 +147,16 @@ function limit(type: string, closed: string, open: string, sign: 1 | -1): Check 
   return [[closed, open], check];
 }
 
+/** Of any number of them, unlike Math.min. */
+function least(numbers: readonly number[]): number {
+  return numbers.reduce((found, number) => Math.min(found, number), Number.POSITIVE_INFINITY);
+}
+
 /** A bound of lengths. */
 function size(type: string, keyword: string, sign: 1 | -1): Check {
   const boundOf = (schema: JsonSchema) => {
     const lengths = valuesOf(schema)?.map((one) => (typeof one === "string" || Array.isArray(one) ? one.length : 0));
-    if (lengths !== undefined) return Math.min(...lengths.map((length) => length * sign));
+    if (lengths !== undefined) return least(lengths.map((length) => length * sign));
     if (isKnown(schema, keyword)) return Number(schema[keyword]) * sign;
     return sign === 1 ? 0 : Number.NEGATIVE_INFINITY;
   };

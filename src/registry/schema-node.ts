@@ -1,8 +1,15 @@
 /**
  * A JSON Schema taken apart for comparison: references followed, unions into alternatives, conjunctions into parts.
  */
-import { failure } from "../errors.ts";
-import { ANNOTATIONS, type Definitions, isObject, type JsonSchema, resolveReference } from "./json-schema.ts";
+import {
+  ANNOTATIONS,
+  type Definitions,
+  isObject,
+  type JsonSchema,
+  resolveReference,
+  step,
+  tooDeep,
+} from "./json-schema.ts";
 
 /** A schema without a reference at its top, and what those inside refer to. */
 export interface Node {
@@ -20,7 +27,7 @@ export const MAX_DEPTH = 200;
 export function toNode(part: unknown, definitions: Definitions): Node {
   let schema = part === false ? NOTHING : isObject(part) ? part : ANYTHING;
   for (let hops = 0; typeof schema["$ref"] === "string"; hops++) {
-    if (hops > MAX_DEPTH) throw circle();
+    if (hops > MAX_DEPTH) throw tooDeep();
     const { $ref, ...rest } = schema;
     const target = resolveReference(String($ref), definitions);
     if (hasConstraints(rest)) return { schema: { ...rest, allOf: [...listOf(rest, "allOf"), target] }, definitions };
@@ -44,8 +51,12 @@ export interface Parts {
 
 /** A value of the schema is a value of each of its parts. */
 export function split({ schema, definitions }: Node): Parts {
+  step();
   const { anyOf, oneOf, allOf, ...rest } = schema;
-  const nodes = (list: readonly unknown[]) => list.map((part) => toNode(part, definitions));
+  const nodes = (list: readonly unknown[]) => {
+    step(list.length);
+    return list.map((part) => toNode(part, definitions));
+  };
   const unions: Union[] = [];
   if (Array.isArray(anyOf)) unions.push({ keyword: "anyOf", branches: nodes(anyOf) });
   if (Array.isArray(oneOf)) unions.push({ keyword: "oneOf", branches: nodes(oneOf) });
@@ -57,7 +68,7 @@ export function split({ schema, definitions }: Node): Parts {
 
 /** A value of the schema is a value of at least one of these. The node itself when there is nothing to choose. */
 export function alternatives(node: Node, depth = 0): readonly Node[] {
-  if (depth > MAX_DEPTH) throw circle();
+  if (depth > MAX_DEPTH) throw tooDeep();
   const { plain, unions, members } = split(node);
   const [union, second] = unions;
   if (plain === undefined && members.length === 0 && union !== undefined && second === undefined) {
@@ -91,8 +102,4 @@ export function hasConstraints(schema: JsonSchema): boolean {
 export function listOf(schema: JsonSchema, keyword: string): readonly unknown[] {
   const list = schema[keyword];
   return Array.isArray(list) ? list : [];
-}
-
-export function circle() {
-  return failure("bad_option", "a schema that is nested too deeply, or refers to itself in a circle");
 }

@@ -3,6 +3,7 @@
  * no handler and touches no network. docs/services.md.
  */
 import { failure } from "../errors.ts";
+import { prepare } from "./asynchronous.ts";
 import { Method, type Params, ValueConstructor } from "./method.ts";
 import { checkName, checkPlainName } from "./names.ts";
 import { isSchema } from "./schema-walk.ts";
@@ -75,6 +76,7 @@ export class Service<
     for (const [name, schema] of Object.entries(spec.credentials ?? {})) {
       checkPlainName(name, "credential");
       if (!isSchema(schema)) throw failure("bad_option", `credential ${name} has no zod schema`);
+      prepare(schema, `credential ${name}`);
     }
     this.name = spec.name;
     this.version = spec.version;

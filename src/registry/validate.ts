@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import { failure, type HbiError, oneLine, type Reason } from "../errors.ts";
+import { runSynchronously } from "./asynchronous.ts";
 
 type Issue = z.core.$ZodRawIssue;
 const FIRST_ISSUE = { async: false, abortEarly: true, error: () => "" } as const;
@@ -11,6 +12,7 @@ const FIRST_ISSUE = { async: false, abortEarly: true, error: () => "" } as const
 export type Refuse = (reason: Reason, where: string) => HbiError;
 
 /** Runs the schema; throws `reason` with `where`, the path and what was expected, and no value.
+ *  @param schema prepared to be run
  *  @throws HbiError of the reason; `internal` when the schema is asynchronous */
 export function validate<S extends z.ZodType>(
   schema: S,
@@ -26,16 +28,11 @@ export function validate<S extends z.ZodType>(
 }
 
 function run(schema: z.ZodType, value: unknown, where: string): z.core.ParsePayload {
-  let cause: unknown;
   try {
-    const result = schema._zod.run({ value, issues: [] }, FIRST_ISSUE);
-    if (!(result instanceof Promise)) return result;
-    result.catch(() => undefined); // the failure below says what is wrong
-    cause = new Error(`${where}: asynchronous schemas are not supported`);
-  } catch (thrown) {
-    cause = thrown; // a refinement that throws, or is asynchronous
+    return runSynchronously(schema, value, FIRST_ISSUE, where);
+  } catch (cause) {
+    throw failure("handler", undefined, { cause }); // a refinement that throws, or is asynchronous: its author's concern alone
   }
-  throw failure("handler", undefined, { cause });
 }
 
 function describe(issue: Issue, where: string): string {

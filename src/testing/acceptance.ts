@@ -5,16 +5,16 @@
 import fc from "fast-check";
 import type { z } from "zod";
 import { failure, HbiError } from "../errors.ts";
+import { prepareLate, runSynchronously } from "../registry/asynchronous.ts";
 
 /** `threw`: a refinement that throws or is asynchronous, of which nobody can say what it means. */
 export type Verdict = "accepted" | "refused" | "threw";
 
 export function verdictOf(schema: z.core.$ZodType, value: unknown): Verdict {
   try {
-    const result = schema._zod.run({ value, issues: [] }, { async: false });
-    if (!(result instanceof Promise)) return result.issues.length === 0 ? "accepted" : "refused";
-    result.catch(() => undefined); // the verdict says it
-    return "threw";
+    prepareLate(schema);
+    const result = runSynchronously(schema, value, { async: false }, "value");
+    return result.issues.length === 0 ? "accepted" : "refused";
   } catch {
     return "threw"; // the caller's refinement: its error is no concern of who looks for a value
   }

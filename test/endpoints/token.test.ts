@@ -22,7 +22,18 @@ describe("a conversation token", () => {
   it.each([
     ...["101;x;b=-1", "101;x;b=1.5", "101;x;b=", "101;x;d=0", "101;x;d=soon", "101;x;;", "101;x;n;b=5"],
     ...["101;x;x", "101;x;n;n", "101;x;d=5;d=5", "101;x;tp=1;tp=1"], // a key twice
-    ...["100;x;m=0", "100;x;p=0", "100;x;m=many"],
+    ...["100;x;m=0", "100;x;p=0", "100;x;m=many", "101;x;m", "101;x;b", "101;x;b=1234567890123456"],
+    ...["101;x;n=1", "101;x;n=", "101;x;a=1", "101;x;n=0;a"], // they have no value
+    ...[
+      "101;x;B=5",
+      "101;x;1=5",
+      "101;x;=5",
+      "101;x;t p=1",
+      "101;x;tp=a b",
+      "101;x;tp=\u0007",
+      "101;x;abcdefghijklmnopq",
+    ],
+    ...["101;x=1;x", "101;n;n;x", "101;b=5;x;b=5"], // also where `x` comes later
     ...[";x", "abc;x;b=?", "101;x;é=1", "101;x;a b", "é;x;n", "1234567890123456;x", " 101;x", "101;y;x;"], // claims the extension
   ])("%s is refused", (text) =>
     expect(() => parseToken(text)).toThrow(expect.objectContaining({ reason: "bad_token" })),
@@ -35,9 +46,33 @@ describe("a conversation token", () => {
     expect(formatToken(101, false, { rawBytes: 7 })).toBe("101");
   });
 
-  it("is acknowledged whole or by its id", () => {
-    expect(["101", "101;x;n"].map(seqOf)).toEqual(["101", "101"]);
-  });
+  it.each(["101", "101;n", "101;x", "101;x;n", "101;x;b=5;a;d=30000", "101;x;n;m=20;p=65536"])(
+    "%s acknowledges 101",
+    (text) => expect(seqOf(text)).toBe("101"),
+  );
+
+  it.each([
+    "101;",
+    "101;y",
+    "101;n;n",
+    "101;x;",
+    "101;x;z",
+    "101;x;n;é=1",
+    "101;x;b=",
+    "101;N",
+    "101;x;d=1234567890123456",
+  ])("%s acknowledges nothing", (text) =>
+    expect(() => seqOf(text)).toThrow(expect.objectContaining({ reason: "bad_token" })),
+  );
+
+  it.each([
+    ["101;x;d=5;d=5", "malformed conversation id: d twice"],
+    ["101;x;\u{1f600}=1", "malformed conversation id: a key is of letters from a to z, and a value of printable ASCII"],
+    [";x", "malformed conversation id: it begins with a number of 15 digits at most"],
+    ["101;x;d=0", "malformed conversation id: d has a value of 15 digits at most, from 1 on"],
+    ["101;x;n=1", "malformed conversation id: n has no value"],
+    ["101;x;n;b=1", "malformed conversation id: n and b contradict each other"],
+  ])("what is wrong with %s is said", (text, message) => expect(() => parseToken(text)).toThrow(message));
 
   it.each([
     ["9999999", false],
