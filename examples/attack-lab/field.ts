@@ -22,6 +22,8 @@ const LAST_WORDS_MS = 50;
 export class Field {
   readonly place: Workplace;
   readonly remarks: string[] = [];
+  /** what the attack itself has seen that should not be */
+  readonly failures: string[] = [];
   readonly #effort: Effort;
   readonly #client: Child;
   readonly #limits: LimitOptions | undefined;
@@ -78,6 +80,16 @@ export class Field {
       if (over.aborted) resolve();
       else over.addEventListener("abort", () => resolve(), { once: true });
     });
+  }
+
+  /** Resolves when the client has done what it had come for. */
+  get visited(): Promise<unknown> {
+    return this.#client.ask("visited");
+  }
+
+  /** What must hold, as the attacker sees it. */
+  must(holds: boolean, what: string): void {
+    if (!holds) this.failures.push(what);
   }
 
   /** Whether another client gets in now. */

@@ -56,6 +56,8 @@ export async function perform(attack: Attack, grounds: Grounds, options: LabOpti
       ? [`${during.failures.length} calls of the good client failed: ${during.failures[0]}`]
       : []),
     ...complaints,
+    ...field.failures,
+    ...[server, client].flatMap((child) => child.takeUnheard()).map((unheard) => `uncaught: ${unheard.slice(0, 400)}`),
     ...said.map((errors) => `standard error: ${errors.slice(0, 200)}`),
   ];
   return { ...evidence, before, during, remarks: field.remarks, problems };

@@ -11,8 +11,8 @@ import { serve } from "hbi/node";
 import { answer, tell, tellAgain } from "./child.ts";
 import { Meter } from "./meter.ts";
 import type { Measured } from "./result.ts";
-import { type Depot, depot, type Kind, TOKEN, vault } from "./service.ts";
-import { complaint } from "./told.ts";
+import { type Depot, depot, type Kind, SLOW_TOKEN, TOKEN, vault } from "./service.ts";
+import { complaint, forgery } from "./told.ts";
 
 const meter = new Meter();
 const complaints = new Set<string>();
@@ -20,10 +20,11 @@ let running = 0;
 let mostRunning = 0;
 let calls = 0;
 
-function log({ error }: LogEntry): void {
+function log({ error, netIdent, where }: LogEntry): void {
   tell(error.reason ?? error.code);
-  const wrong = complaint(error.message.replace(/^(.*: )?TLS handshake of [\d.:]+/, "$1TLS handshake")); // it names its own peer
-  if (wrong !== undefined && complaints.size < 10) complaints.add(`logged: ${wrong}`);
+  const message = error.message.replace(/^(.*: )?TLS handshake of [\d.:]+/, "$1TLS handshake"); // it names its own peer
+  for (const wrong of [complaint(message), forgery(netIdent), forgery(where)])
+    if (wrong !== undefined && complaints.size < 10) complaints.add(`logged: ${wrong}`);
 }
 
 /** Around every handler. */
@@ -59,6 +60,16 @@ const handlers = (peer: Peer<Depot, unknown>): HandlersOf<Depot, unknown> => ({
   ignore: () => undefined,
   postpone: (_, call) => setTimeout(120_000, undefined, { signal: call.signal }),
   fetch: ({ size }) => ({ result: { size }, body: zeros(size) }),
+  keep: ({ ms }, call) => setTimeout(ms, undefined, { signal: call.signal }),
+  tag: () => undefined,
+  push({ count, about }) {
+    for (let i = 0; i < count; i++) void peer.post.noticed({ about });
+  },
+  async sip({ size }, call) {
+    if (size > 0) await call.co.recvData(new Uint8Array(size));
+    return size;
+  },
+  loot: () => void complaints.add("raw data was run as a script"),
 });
 
 /** A certificate for an hour, by the openssl command. */
@@ -76,7 +87,10 @@ function certificate(): { readonly key: string; readonly cert: string } {
 async function listen({ kind, limits }: { kind: Kind; limits: LimitOptions }) {
   const options = { limits, log, interceptors: [counted] };
   if (kind === "guarded") {
-    const authenticate = ({ token }: { token: string }) => token === TOKEN;
+    const authenticate = async ({ token }: { token: string }) => {
+      if (token === SLOW_TOKEN) await setTimeout(120_000, undefined, { ref: false });
+      return token === TOKEN;
+    };
     // Of the same methods, so of the same handlers.
     const server = await serve(vault, "127.0.0.1:0", handlers as never, { ...options, authenticate });
     return { address: server.address };

@@ -27,10 +27,21 @@ const methods = {
   /** reads what it is given when it has time, which is never */
   postpone: method({ params: { size }, body: ({ size }) => size }),
   fetch: method({ params: { size }, result: z.strictObject({ size }), resultBody: ({ size }) => size }),
+  /** keeps what it is given for so long */
+  keep: method({ params: { about: z.unknown(), ms: z.int().min(0).max(120_000) } }),
+  tag: method({ params: { labels: z.record(z.string(), z.unknown()) } }),
+  /** posts so many to its caller, and looks after none of them */
+  push: method({ params: { count: z.int().min(0).max(10_000), about: z.string() } }),
+  /** reads so much of its raw data by hand, and leaves the rest */
+  sip: method({ params: { size }, body: "manual", result: z.int() }),
+  /** of no use to anybody: it is named only in raw data, which is never run */
+  loot: method({ params: {} }),
 };
 const reactions = {
   confirm: method({ params: { question: z.string() }, result: z.boolean() }),
   noticed: method({ params: { about: z.unknown() } }),
+  /** takes so long */
+  ponder: method({ params: { ms: z.int().min(0).max(120_000) } }),
 };
 
 export const depot = defineService({ name: "depot", version: "1.0.0", methods, reactions });
@@ -44,6 +55,8 @@ export const vault = defineService({
 
 export type Depot = typeof depot;
 export const TOKEN = "open sesame";
+/** Nobody knows for a long time whether it is good. */
+export const SLOW_TOKEN = "let me see";
 
 /** Without credentials, with them, over TLS. */
 export type Kind = "open" | "guarded" | "tls";

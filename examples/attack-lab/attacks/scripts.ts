@@ -33,6 +33,26 @@ function refused(name: string, limit: string, caught: Reason, code: string): Att
 const nested = (count: number) => `note(${"[".repeat(count)}${"]".repeat(count)})`;
 const list = (count: number, item: (i: number) => string) => Array.from({ length: count }, (_, i) => item(i)).join(",");
 
+/** Nine objects of a thousand keys, for which an engine might keep room for all numbers between. Kept while a hundred calls are at work. */
+function sparse(name: string, code: (objects: readonly string[]) => string): Attack {
+  return {
+    name,
+    limit: "maxObjectKeys, maxNodes",
+    caught: { by: "room for what is there" },
+    async run(field) {
+      const attacker = await field.open();
+      for (const gap of [500, 1_000, 1_023, 2_000, 30_000, 4_000_000]) {
+        const objects = Array.from({ length: 9 }, () => `{${list(1_000, (i) => `${i * gap}: 0`)}}`);
+        attacker.say(call(`add(0, 0); ${code(objects)}`), 3);
+        attacker.say(call(`keep([${objects}], 2000)`, "102;x;n"), 3);
+      }
+      attacker.say(call("add(20, 22)", "9;x;n"), 3);
+      await attacker.hears(packet("co_ack_end", "9"));
+      field.must(attacker.isOpen, "it was cut");
+    },
+  };
+}
+
 export const scripts: readonly Attack[] = [
   refused("nested 33 deep", "maxDepth", "too_deep", nested(33)),
   refused("nested 130,000 deep", "maxDepth", "too_deep", nested(130_000)),
@@ -67,6 +87,12 @@ export const scripts: readonly Attack[] = [
   refused("objects that fit no schema", "maxNodes", "bad_argument", `draw([${list(9_900, () => "{}")}])`),
   refused("a prototype as a key", "fixed: forbidden_syntax", "forbidden_syntax", 'note({"__proto__": {"a": 1}})'),
   refused("a constructor", "fixed: unknown_name", "unknown_name", "constructor('return process')"),
+  sparse("objects with sparse integer keys", (objects) => `note([${objects.join(",")}])`),
+  sparse(
+    "a record of objects with sparse integer keys",
+    (objects) => `tag({${objects.map((text, i) => `k${i}: ${text}`)}})`,
+  ),
+  sparse("a record with sparse integer keys", ([text = ""]) => `tag(${text})`),
   {
     name: "255 KiB of values, accepted, without end",
     limit: "maxPacketBytes, maxTurnBytes",
