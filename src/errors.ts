@@ -199,7 +199,8 @@ export class HbiError extends Error {
 /** Makes the error of one row of `FAILURES`; `where` is added to the row's text and must hold no values of a peer. */
 export function failure(reason: Reason, where?: string, options: Omit<HbiErrorOptions, "reason"> = {}): HbiError {
   const { code, text } = FAILURES[reason];
-  return new HbiError(code, where === undefined ? text : `${text}: ${where}`, undefined, { ...options, reason });
+  const message = where === undefined ? text : shortened(`${text}: ${where}`);
+  return new HbiError(code, message, undefined, { ...options, reason });
 }
 
 /** As `failure`, for what a peer has sent: without a stack, which would show our own functions alone, and whose making costs more
@@ -228,6 +229,10 @@ export function oneLine(text: string): string {
     const point = char.codePointAt(0) ?? 0;
     line += point >= 0x20 && point < 0x7f ? char : point === 0x0a ? "\\n" : `\\u{${point.toString(16)}}`;
   }
+  return shortened(line);
+}
+
+function shortened(line: string): string {
   return line.length <= MAX_TEXT_BYTES ? line : `${line.slice(0, MAX_TEXT_BYTES - 3)}...`;
 }
 

@@ -36,7 +36,7 @@ export async function perform(attack: Attack, grounds: Grounds, options: LabOpti
   await passed(options.beforeMs);
   const before = await client.ask<Phase>("phase");
   const victim = target === "server" ? server : client;
-  const field = new Field(place, client, options, limits);
+  const field = new Field(place, client, victim, options, limits);
   await victim.begin();
   const start = performance.now();
   await Promise.race([attack.run(field), passed(MOST_RUN_MS)]);
@@ -92,12 +92,12 @@ export function tooDear({ mostMib = MOST_MIB, mostHeldMs = MOST_HELD_MS }: Attac
 }
 
 function uncaught({ caught }: Attack, evidence: Evidence): string[] {
+  const logged = [...evidence.logged.keys()].join(", ");
   if (typeof caught !== "string") {
     const isLogged = caught.logs === undefined || evidence.logged.has(caught.logs);
     const isShown = caught.shows === undefined || caught.shows(evidence);
-    return isLogged && isShown ? [] : [`not slowed: ${caught.by}`];
+    return isLogged && isShown ? [] : [`not ${caught.by}: ${isLogged ? "it shows" : `logged is ${logged}`}`];
   }
-  const logged = [...evidence.logged.keys()].join(", ");
   if (!evidence.logged.has(caught)) return [`${caught} is not in the log: ${logged === "" ? "nothing is" : logged}`];
   return endsConnection(caught) && evidence.exchange.fates.open > 0 ? ["a connection was not ended"] : [];
 }

@@ -45,6 +45,12 @@ function* zeros(size: number): Generator<Uint8Array> {
   for (let left = size; left > 0; left -= CHUNK.length) yield CHUNK.subarray(0, Math.min(left, CHUNK.length));
 }
 
+/** Its parameters are in memory as long as it runs. */
+async function kept(params: { readonly ms: number }, call: { readonly signal: AbortSignal }): Promise<void> {
+  await setTimeout(params.ms, undefined, { signal: call.signal });
+  Object.freeze(params);
+}
+
 const handlers = (peer: Peer<Depot, unknown>): HandlersOf<Depot, unknown> => ({
   add: ({ a, b }) => a + b,
   note: () => undefined,
@@ -60,8 +66,9 @@ const handlers = (peer: Peer<Depot, unknown>): HandlersOf<Depot, unknown> => ({
   ignore: () => undefined,
   postpone: (_, call) => setTimeout(120_000, undefined, { signal: call.signal }),
   fetch: ({ size }) => ({ result: { size }, body: zeros(size) }),
-  keep: ({ ms }, call) => setTimeout(ms, undefined, { signal: call.signal }),
-  tag: () => undefined,
+  keep: kept,
+  keep_tagged: kept,
+  keep_records: kept,
   push({ count, about }) {
     for (let i = 0; i < count; i++) void peer.post.noticed({ about });
   },

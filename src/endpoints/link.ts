@@ -132,7 +132,7 @@ export class Link<S extends Service = Service> {
     const { posting } = await this.#line.connectionFor(options);
     if (!(await posting.learnExtension(options))) throw failure("unknown_name", DESCRIBE);
     const text = await posting.callBuiltin(DESCRIBE, options);
-    return readDescription(parseJson(text));
+    return described(text);
   }
 
   /** The present connection's address. @throws HbiError unavailable */
@@ -184,9 +184,10 @@ export class Link<S extends Service = Service> {
   }
 }
 
-function parseJson(text: unknown): unknown {
+/** @throws HbiError internal: what the service says is no description */
+function described(text: unknown): ServiceDescription {
   try {
-    return JSON.parse(String(text));
+    return readDescription(JSON.parse(String(text)));
   } catch (cause) {
     throw failure("bad_answer", DESCRIBE, { cause });
   }

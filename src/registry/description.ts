@@ -3,6 +3,7 @@
  * docs/schema-export.md.
  */
 import { z } from "zod";
+import { failure } from "../errors.ts";
 import { type Definitions, isObject, type JsonSchema, referencesOf, resolveReference } from "./json-schema.ts";
 import { validate } from "./validate.ts";
 
@@ -88,10 +89,20 @@ const document = z.looseObject({
 /** Checks a document that was published, to its last reference.
  *  @throws HbiError bad_option */
 export function readDescription(candidate: unknown): ServiceDescription {
+  checkDepth(candidate, MOST_DEPTH);
   const checked = validate(document, candidate, "bad_option", "the description of a service");
   const description = checked as ServiceDescription; // as the schema has it, and JSON holds nothing that is undefined
   checkReferences(description);
   return description;
+}
+
+/** More than a description needs, and less than what walks over one can go down: a schema refers to itself by its name. */
+const MOST_DEPTH = 512;
+
+function checkDepth(part: unknown, left: number): void {
+  if (typeof part !== "object" || part === null) return;
+  if (left === 0) throw failure("bad_option", "the description of a service: nested too deeply");
+  for (const inner of Object.values(part)) checkDepth(inner, left - 1);
 }
 
 function checkReferences({ methods, reactions, values, credentials = [], $defs }: ServiceDescription): void {

@@ -90,6 +90,7 @@ export const conversations: readonly Attack[] = [
     name: "a byte of garbage beside pushes that nobody looks after",
     limit: "fixed: bad_frame",
     caught: "bad_frame",
+    mostHeldMs: 250, // a handler that pushes 5,000 times at once
     async run(field) {
       const attacker = await field.open();
       attacker.say(`${call(`push(5000, "${"x".repeat(1_000)}")`)}?`);

@@ -34,7 +34,6 @@ function answered(name: string, message: string): Attack {
     caught: { by: "escaped", logs: "aborted" as Reason },
     async run(field) {
       const attacker = await field.open();
-      attacker.say(answer("100"));
       attacker.say(call("ask()", "101;x;n"), 3);
       await attacker.hears("confirm");
       attacker.say(answer("101", packet("co_recv", message)));
@@ -47,7 +46,7 @@ export const forgery: readonly Attack[] = [
   forged("the id of a conversation", "syntax", opening("add(1,", NAME)),
   forged("an id that is closed by another", "bad_state", packet("co_begin", NAME) + packet("co_end", "101")),
   forged("a token", "bad_token", packet("co_begin", `101;x;${NAME}`)),
-  forged("the name of a method", "unknown_name", call(`${"\u0430".repeat(30)}\u202e()`.replace("\u202e", ""))),
+  forged("the name of a method", "syntax", call(`${"\u0430".repeat(30)}()`)),
   forged("a string", "syntax", call(`note("${LONG}")`)),
   forged("a key", "bad_argument", call(`draw([{${JSON.stringify(LONG)}: 1}])`)),
   forged("the reason of a goodbye", "unknown_name", call(`$hbi.goaway(${JSON.stringify(LINE)})`) + call("nothing()")),

@@ -3,7 +3,7 @@
  */
 import type { Reason } from "hbi";
 import type { Attack } from "../attack.ts";
-import { call, KIB, packet } from "../bytes.ts";
+import { call, KIB, packet, times } from "../bytes.ts";
 
 /** Below `maxFailures`, so that each is read. */
 const TIMES = 40;
@@ -33,19 +33,29 @@ function refused(name: string, limit: string, caught: Reason, code: string): Att
 const nested = (count: number) => `note(${"[".repeat(count)}${"]".repeat(count)})`;
 const list = (count: number, item: (i: number) => string) => Array.from({ length: count }, (_, i) => item(i)).join(",");
 
-/** Nine objects of a thousand keys, for which an engine might keep room for all numbers between. Kept while a hundred calls are at work. */
-function sparse(name: string, code: (objects: readonly string[]) => string): Attack {
+/** Keys for which an engine may keep room for all numbers between them, in objects that handlers keep for a while. */
+const SPARSE: readonly (readonly number[])[] = [
+  [1_000],
+  [1_023, 2_046, 3_069],
+  [500, 1_500, 2_500, 3_500],
+  [4_000_000, 4_000_500],
+  Array.from({ length: 900 }, (_, i) => i * 1_000),
+];
+
+/** @param code a call that keeps all of these values for a second */
+function sparse(name: string, code: (values: readonly string[]) => string): Attack {
   return {
     name,
     limit: "maxObjectKeys, maxNodes",
-    caught: { by: "room for what is there" },
+    caught: { by: "room for what is there", shows: ({ cost }) => cost.mostRunning >= 4 * SPARSE.length },
     async run(field) {
       const attacker = await field.open();
-      for (const gap of [500, 1_000, 1_023, 2_000, 30_000, 4_000_000]) {
-        const objects = Array.from({ length: 9 }, () => `{${list(1_000, (i) => `${i * gap}: 0`)}}`);
-        attacker.say(call(`add(0, 0); ${code(objects)}`), 3);
-        attacker.say(call(`keep([${objects}], 2000)`, "102;x;n"), 3);
-      }
+      for (const quote of ["", '"'])
+        for (const keys of SPARSE) {
+          const value = `{${keys.map((key) => `${quote}${key}${quote}: 0`)}}`;
+          const script = code(new Array(Math.floor(9_000 / (keys.length + 1))).fill(value));
+          attacker.say(times(3, call(script)), 9);
+        }
       attacker.say(call("add(20, 22)", "9;x;n"), 3);
       await attacker.hears(packet("co_ack_end", "9"));
       field.must(attacker.isOpen, "it was cut");
@@ -87,12 +97,12 @@ export const scripts: readonly Attack[] = [
   refused("objects that fit no schema", "maxNodes", "bad_argument", `draw([${list(9_900, () => "{}")}])`),
   refused("a prototype as a key", "fixed: forbidden_syntax", "forbidden_syntax", 'note({"__proto__": {"a": 1}})'),
   refused("a constructor", "fixed: unknown_name", "unknown_name", "constructor('return process')"),
-  sparse("objects with sparse integer keys", (objects) => `note([${objects.join(",")}])`),
-  sparse(
-    "a record of objects with sparse integer keys",
-    (objects) => `tag({${objects.map((text, i) => `k${i}: ${text}`)}})`,
-  ),
-  sparse("a record with sparse integer keys", ([text = ""]) => `tag(${text})`),
+  sparse("objects with sparse integer keys", (values) => `keep([${values}], 2000)`),
+  sparse("a record of objects with sparse integer keys", (values) => {
+    const most = values.slice(0, 990);
+    return `keep_tagged({${most.map((value, i) => `k${i}: ${value}`)}}, 2000)`;
+  }),
+  sparse("records with sparse integer keys", (values) => `keep_records([${values}], 2000)`),
   {
     name: "255 KiB of values, accepted, without end",
     limit: "maxPacketBytes, maxTurnBytes",

@@ -107,22 +107,22 @@ export const servers: readonly Attack[] = [
   flood("an answer of nothing without end", "callTimeoutMs", "timeout", packet("co_ack_begin", "101"), "[0#]"),
   flood(
     "an answer of objects without end",
-    "fixed: bad_answer",
-    "bad_answer",
+    "callTimeoutMs",
+    "timeout",
     packet("co_ack_begin", "101"),
     packet("co_recv", "3"),
   ),
   flood(
     "an answer of empty objects without end",
-    "callTimeoutMs",
-    "syntax",
+    "fixed: bad_answer",
+    "bad_answer",
     packet("co_ack_begin", "101"),
     packet("co_recv", ""),
   ),
   flood(
     "raw data awaited, and empty objects without end",
-    "maxBodyBytes",
-    "syntax",
+    "fixed: bad_answer",
+    "bad_answer",
     packet("co_ack_begin", "101"),
     packet("co_recv", ""),
     "fetch",
@@ -226,6 +226,7 @@ export const servers: readonly Attack[] = [
     limit: "fixed: bad_frame",
     target,
     caught: "bad_frame",
+    mostHeldMs: 250, // 5,000 calls of the client at once
     run: (field) =>
       field.lure("forget", async (attacker) => {
         await attacker.hears(ended);
