@@ -46,7 +46,7 @@ export const forgery: readonly Attack[] = [
   forged("the id of a conversation", "syntax", opening("add(1,", NAME)),
   forged("an id that is closed by another", "bad_state", packet("co_begin", NAME) + packet("co_end", "101")),
   forged("a token", "bad_token", packet("co_begin", `101;x;${NAME}`)),
-  forged("the name of a method", "syntax", call(`${"\u0430".repeat(30)}()`)),
+  forged("the name of a method", "forbidden_syntax", call(`${"\u0430".repeat(30)}()`)),
   forged("a string", "syntax", call(`note("${LONG}")`)),
   forged("a key", "bad_argument", call(`draw([{${JSON.stringify(LONG)}: 1}])`)),
   forged("the reason of a goodbye", "unknown_name", call(`$hbi.goaway(${JSON.stringify(LINE)})`) + call("nothing()")),

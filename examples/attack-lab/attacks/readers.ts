@@ -7,8 +7,8 @@ import { call, MIB, packet, times } from "../bytes.ts";
 const EMPTY = packet("co_begin", "101") + packet("co_end", "101");
 /** More than the systems of both sides hold, with what is read here. */
 const MOST_TAKEN = 64 * MIB;
-/** A megabyte of pushes. */
-const PUSH = `push(1000, "${"x".repeat(1_000)}")`;
+/** A hundred kilobytes of pushes. */
+const PUSH = `push(100, "${"x".repeat(1_000)}")`;
 
 export const readers: readonly Attack[] = [
   {
@@ -106,6 +106,7 @@ export const readers: readonly Attack[] = [
     limit: "maxPostedInFlight, maxPostedWaitingBytes",
     limits: { maxPostedWaitingBytes: 4 * MIB },
     caught: { by: "no more are kept" },
+    mostHeldMs: 250, // handlers that push a hundred times at once
     async run(field) {
       const attacker = await field.open();
       await attacker.flood(times(10, call(PUSH)), 30, field.over);
@@ -117,6 +118,7 @@ export const readers: readonly Attack[] = [
     limits: { maxAddressUnsentBytes: 16 * MIB },
     caught: { by: "slow_reader, of the connection that has most", logs: "slow_reader" },
     mostMib: 128,
+    mostHeldMs: 250, // the same
     async run(field) {
       const attackers = await field.openMany(20, () => "127.1.0.1");
       await Promise.all(attackers.map((attacker) => attacker.flood(times(10, call(PUSH)), 30, field.over)));

@@ -193,6 +193,7 @@ export const servers: readonly Attack[] = [
       target,
       caught: { by: "refused" },
       limits: QUICK,
+      mostHeldMs: 250, // twenty documents of 200 kB, which JSON.parse refuses at their ends
       run: (field) => field.lure("describe", (attacker) => described(field, attacker, JSON.stringify(document))),
     }),
   ),
