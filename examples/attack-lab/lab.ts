@@ -16,6 +16,7 @@ export interface LabOptions extends Effort {
 export const MOST_HELD_MS = 50;
 export const MOST_MIB = 64;
 const MOST_RUN_MS = 40_000;
+const LONG_RUN_MS = 150_000;
 const MOST_SETTLE_MS = 10_000;
 
 /** On grounds that nothing has happened on. That a process has ended is a result as well, and the worst. */
@@ -39,7 +40,7 @@ export async function perform(attack: Attack, grounds: Grounds, options: LabOpti
   const field = new Field(place, client, victim, options, limits);
   await victim.begin();
   const start = performance.now();
-  await Promise.race([attack.run(field), passed(MOST_RUN_MS)]);
+  await Promise.race([attack.run(field), passed(attack.isLong === true ? LONG_RUN_MS : MOST_RUN_MS)]);
   const logs = typeof attack.caught === "string" ? attack.caught : attack.caught.logs;
   if (logs !== undefined) await victim.hasLogged([logs], AbortSignal.timeout(MOST_SETTLE_MS));
   const seconds = (performance.now() - start) / 1_000;
@@ -96,7 +97,7 @@ function uncaught({ caught }: Attack, evidence: Evidence): string[] {
   if (typeof caught !== "string") {
     const isLogged = caught.logs === undefined || evidence.logged.has(caught.logs);
     const isShown = caught.shows === undefined || caught.shows(evidence);
-    return isLogged && isShown ? [] : [`not ${caught.by}: ${isLogged ? "it shows" : `logged is ${logged}`}`];
+    return isLogged && isShown ? [] : [`not held by "${caught.by}"${isLogged ? "" : `: logged is ${logged}`}`];
   }
   if (!evidence.logged.has(caught)) return [`${caught} is not in the log: ${logged === "" ? "nothing is" : logged}`];
   return endsConnection(caught) && evidence.exchange.fates.open > 0 ? ["a connection was not ended"] : [];

@@ -26,6 +26,7 @@ export const readers: readonly Attack[] = [
     limit: "sendStallTimeoutMs",
     limits: { ...QUICK, handlerTimeoutMs: 120_000 },
     caught: "slow_reader",
+    mostMib: 128,
     isLong: true, // what the platform has taken may be on its way at 16 KiB a second
     async run(field) {
       const attackers = (await field.openMany(3)).map((attacker) => attacker.deaf());
