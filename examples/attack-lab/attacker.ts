@@ -98,6 +98,11 @@ export class Attacker {
     while (this.isOpen && !this.#heard.includes(what)) await new Promise<void>((resolve) => this.#wake.push(resolve));
   }
 
+  /** Whether this is among the last that it has heard. */
+  hasHeard(what: string): boolean {
+    return this.#heard.includes(what);
+  }
+
   /** Reads no more. */
   deaf(): this {
     this.#socket.pause();
@@ -112,6 +117,11 @@ export class Attacker {
   /** Says that it will say no more. */
   end(): void {
     this.#socket.end();
+  }
+
+  /** Goes without a word: the other side's system is told by a reset. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
   }
 
   destroy(): void {

@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 
 // Landed code is never evaluated: the programs run where the engine refuses to.
+const MOST_TOLD = 20;
 const FLAGS = ["--disallow-code-generation-from-strings", "--enable-source-maps"];
 
 interface Question {
@@ -13,7 +14,10 @@ interface Question {
   readonly argument: unknown;
 }
 
-export type Message = { readonly id: number; readonly answer: unknown } | { readonly logged: string };
+export type Message =
+  | { readonly id: number; readonly answer: unknown }
+  | { readonly logged: string }
+  | { readonly unheard: string };
 
 export class Child {
   /** how often each reason was logged */
@@ -21,6 +25,7 @@ export class Child {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, (answer: unknown) => void>();
   readonly #gone: Promise<never>;
+  #unheard: string[] = [];
   #errors = "";
   #watchers: (() => void)[] = [];
   #asked = 0;
@@ -43,6 +48,11 @@ export class Child {
   /** What it has written to standard error. */
   get errors(): string {
     return this.#errors;
+  }
+
+  /** What nobody has caught there since the last look: it would have ended the process. */
+  takeUnheard(): readonly string[] {
+    return this.#unheard.splice(0);
   }
 
   get isRunning(): boolean {
@@ -87,6 +97,10 @@ export class Child {
       this.#waiting.delete(message.id);
       return;
     }
+    if ("unheard" in message) {
+      if (this.#unheard.length < MOST_TOLD) this.#unheard.push(message.unheard);
+      return;
+    }
     this.logged.set(message.logged, (this.logged.get(message.logged) ?? 0) + 1);
     for (const wake of this.#watchers.splice(0)) wake();
   }
@@ -98,9 +112,15 @@ export function answer(commands: Readonly<Record<string, (argument: never) => un
     process.send?.({ id, answer: await commands[name]?.(argument as never) }); // both sides are of this folder
   });
   process.once("disconnect", () => process.exit());
+  for (const event of ["unhandledRejection", "uncaughtException"] as const) {
+    process.on(event, (thrown: unknown) => {
+      process.send?.({
+        unheard: `${event}: ${thrown instanceof Error ? thrown.stack : String(thrown)}`,
+      } satisfies Message);
+    });
+  }
 }
 
-const MOST_TOLD = 20;
 const told = new Map<string, number>();
 
 /** What was told counts no more. */

@@ -2,39 +2,54 @@
  * The well-behaved client, as a process: calls at a steady rate and checks every answer. Asked to, it visits a server that is not so
  * well-behaved, beside its work.
  */
-import { HbiError, type Link, type LogEntry } from "hbi";
+import { setTimeout } from "node:timers/promises";
+import { HbiError, type Link, type LogEntry, type ReconnectOptions } from "hbi";
 import { connect } from "hbi/node";
 import { answer, tell, tellAgain } from "./child.ts";
 import { Meter } from "./meter.ts";
 import type { Measured, Phase, Visit, Workplace } from "./result.ts";
 import { type Depot, depot, TOKEN, vault } from "./service.ts";
-import { complaint } from "./told.ts";
+import { complaint, forgery } from "./told.ts";
 
 const EVERY_MS = 10;
 const WARM_UP = 200;
 const TIMEOUT_MS = 5_000;
+/** how long a visit goes on that has no end of its own */
+const STAY_MS = 3_000;
 
 const meter = new Meter();
 const complaints = new Set<string>();
 let latencies: number[] = [];
 let failures: string[] = [];
+let visits: Promise<unknown> = Promise.resolve();
 const underWay = new Set<Promise<void>>();
 let calls = 0;
 
-const reactions = { confirm: () => true, noticed: () => undefined };
+const reactions = {
+  confirm: () => true,
+  noticed: () => undefined,
+  ponder: ({ ms }: { ms: number }) => setTimeout(ms, undefined, { ref: false }),
+};
 
 function check(text: string): void {
   const wrong = complaint(text.replace(/^peer error: [\x20-\x7e]*$/, "peer error")); // a peer says of itself what it likes
   if (wrong !== undefined && complaints.size < 10) complaints.add(`logged: ${wrong}`);
 }
 
-function log({ error }: LogEntry): void {
+function log({ error, netIdent, where }: LogEntry): void {
   tell(error.reason ?? error.code);
   check(error.message);
+  for (const wrong of [forgery(netIdent), forgery(where)])
+    if (wrong !== undefined && complaints.size < 10) complaints.add(`logged: ${wrong}`);
 }
 
-async function open({ address, kind, ca, limits = {} }: Workplace): Promise<Link<Depot>> {
-  const options = { limits, log, ...(ca === undefined ? {} : { tls: { ca } }) };
+async function open({ address, kind, ca, limits = {} }: Workplace, reconnect?: ReconnectOptions): Promise<Link<Depot>> {
+  const options = {
+    limits,
+    log,
+    ...(ca === undefined ? {} : { tls: { ca } }),
+    ...(reconnect === undefined ? {} : { reconnect }),
+  };
   if (kind !== "guarded") return connect(depot, address, reactions, options);
   // Of the same methods.
   return (await connect(vault, address, reactions, { ...options, credentials: { token: TOKEN } })) as never;
@@ -94,7 +109,7 @@ async function visit({ place, does }: Visit): Promise<void> {
     tell(error.reason ?? error.code);
     check(error.message);
   };
-  const link = await open(place);
+  const link = await open(place, does === "stay" ? { initialDelayMs: 10, maxDelayMs: 1_000 } : undefined);
   void link.closed.then(told);
   if (does === "fetch") {
     const fetched = await link.call.fetch({ size: 1_000_000 });
@@ -104,6 +119,16 @@ async function visit({ place, does }: Visit): Promise<void> {
       void link.post.note({ about: "x".repeat(1_000) }).catch(told);
       if (i % 100 === 0) await new Promise(setImmediate); // it is the server that attacks
     }
+  } else if (does === "forget") {
+    for (let i = 0; i < 5_000; i++) void link.post.note({ about: "x".repeat(1_000) });
+  } else if (does === "describe") {
+    await Promise.all(Array.from({ length: 20 }, () => link.describe().catch(told)));
+  } else if (does === "stay") {
+    const over = AbortSignal.timeout(STAY_MS);
+    while (!over.aborted) {
+      void link.call.add({ a: 1, b: 2 }).catch(told);
+      await setTimeout(EVERY_MS);
+    }
   } else await Promise.all(Array.from({ length: 20 }, (_, i) => link.call.add({ a: i, b: i }).catch(told)));
 }
 
@@ -111,9 +136,10 @@ answer({
   work,
   phase,
   knock,
-  visit: (asked: Visit) => {
-    visit(asked).catch((error: HbiError) => tell(error.reason ?? error.code));
+  visit(asked: Visit): void {
+    visits = Promise.all([visits, visit(asked).catch((error: HbiError) => tell(error.reason ?? error.code))]);
   },
+  visited: async () => void (await visits),
   begin() {
     meter.begin();
     tellAgain();

@@ -3,7 +3,7 @@
  */
 import { setMaxListeners } from "node:events";
 import { createServer, type Server } from "node:net";
-import type { LimitOptions } from "hbi";
+import type { LimitOptions, Reason } from "hbi";
 import { Attacker, type Fate } from "./attacker.ts";
 import type { Child } from "./child.ts";
 import type { Exchange, Visit, Workplace } from "./result.ts";
@@ -22,15 +22,19 @@ const LAST_WORDS_MS = 50;
 export class Field {
   readonly place: Workplace;
   readonly remarks: string[] = [];
+  /** what the attack itself has seen that should not be */
+  readonly failures: string[] = [];
   readonly #effort: Effort;
   readonly #client: Child;
+  readonly #victim: Child;
   readonly #limits: LimitOptions | undefined;
   readonly #attackers: Attacker[] = [];
   #server: Server | undefined;
   #over: AbortSignal | undefined;
 
-  constructor(place: Workplace, client: Child, effort: Effort, limits: LimitOptions | undefined) {
+  constructor(place: Workplace, client: Child, victim: Child, effort: Effort, limits: LimitOptions | undefined) {
     this.place = place;
+    this.#victim = victim;
     this.#client = client;
     this.#effort = effort;
     this.#limits = limits;
@@ -78,6 +82,21 @@ export class Field {
       if (over.aborted) resolve();
       else over.addEventListener("abort", () => resolve(), { once: true });
     });
+  }
+
+  /** Resolves when the client has done what it had come for. */
+  get visited(): Promise<unknown> {
+    return this.#client.ask("visited");
+  }
+
+  /** Resolves when what is attacked has logged this. */
+  logs(reason: Reason): Promise<void> {
+    return this.#victim.hasLogged([reason], this.never);
+  }
+
+  /** What must hold, as the attacker sees it. */
+  must(holds: boolean, what: string): void {
+    if (!holds) this.failures.push(what);
   }
 
   /** Whether another client gets in now. */

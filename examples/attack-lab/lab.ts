@@ -16,6 +16,7 @@ export interface LabOptions extends Effort {
 export const MOST_HELD_MS = 50;
 export const MOST_MIB = 64;
 const MOST_RUN_MS = 40_000;
+const LONG_RUN_MS = 150_000;
 const MOST_SETTLE_MS = 10_000;
 
 /** On grounds that nothing has happened on. That a process has ended is a result as well, and the worst. */
@@ -36,10 +37,10 @@ export async function perform(attack: Attack, grounds: Grounds, options: LabOpti
   await passed(options.beforeMs);
   const before = await client.ask<Phase>("phase");
   const victim = target === "server" ? server : client;
-  const field = new Field(place, client, options, limits);
+  const field = new Field(place, client, victim, options, limits);
   await victim.begin();
   const start = performance.now();
-  await Promise.race([attack.run(field), passed(MOST_RUN_MS)]);
+  await Promise.race([attack.run(field), passed(attack.isLong === true ? LONG_RUN_MS : MOST_RUN_MS)]);
   const logs = typeof attack.caught === "string" ? attack.caught : attack.caught.logs;
   if (logs !== undefined) await victim.hasLogged([logs], AbortSignal.timeout(MOST_SETTLE_MS));
   const seconds = (performance.now() - start) / 1_000;
@@ -56,6 +57,8 @@ export async function perform(attack: Attack, grounds: Grounds, options: LabOpti
       ? [`${during.failures.length} calls of the good client failed: ${during.failures[0]}`]
       : []),
     ...complaints,
+    ...field.failures,
+    ...[server, client].flatMap((child) => child.takeUnheard()).map((unheard) => `uncaught: ${unheard.slice(0, 400)}`),
     ...said.map((errors) => `standard error: ${errors.slice(0, 200)}`),
   ];
   return { ...evidence, before, during, remarks: field.remarks, problems };
@@ -90,12 +93,12 @@ export function tooDear({ mostMib = MOST_MIB, mostHeldMs = MOST_HELD_MS }: Attac
 }
 
 function uncaught({ caught }: Attack, evidence: Evidence): string[] {
+  const logged = [...evidence.logged.keys()].join(", ");
   if (typeof caught !== "string") {
     const isLogged = caught.logs === undefined || evidence.logged.has(caught.logs);
     const isShown = caught.shows === undefined || caught.shows(evidence);
-    return isLogged && isShown ? [] : [`not slowed: ${caught.by}`];
+    return isLogged && isShown ? [] : [`not held by "${caught.by}"${isLogged ? "" : `: logged is ${logged}`}`];
   }
-  const logged = [...evidence.logged.keys()].join(", ");
   if (!evidence.logged.has(caught)) return [`${caught} is not in the log: ${logged === "" ? "nothing is" : logged}`];
   return endsConnection(caught) && evidence.exchange.fates.open > 0 ? ["a connection was not ended"] : [];
 }

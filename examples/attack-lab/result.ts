@@ -13,10 +13,11 @@ export interface Workplace {
   readonly limits?: LimitOptions | undefined;
 }
 
-/** A server to be visited, and what is done there: calls, a call with raw data in its answer, posts without waiting. */
+/** A server to be visited, and what is done there: calls, a call with raw data in its answer, posts without waiting, posts that nobody looks
+ *  after, asking what it offers, calls without end by a link that reconnects. */
 export interface Visit {
   readonly place: Workplace;
-  readonly does: "call" | "fetch" | "post";
+  readonly does: "call" | "fetch" | "post" | "forget" | "describe" | "stay";
 }
 
 /** Of the process that was attacked. */

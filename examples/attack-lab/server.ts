@@ -11,19 +11,24 @@ import { serve } from "hbi/node";
 import { answer, tell, tellAgain } from "./child.ts";
 import { Meter } from "./meter.ts";
 import type { Measured } from "./result.ts";
-import { type Depot, depot, type Kind, TOKEN, vault } from "./service.ts";
-import { complaint } from "./told.ts";
+import { type Depot, depot, type Kind, SLOW_TOKEN, TOKEN, vault } from "./service.ts";
+import { complaint, forgery } from "./told.ts";
 
 const meter = new Meter();
 const complaints = new Set<string>();
 let running = 0;
 let mostRunning = 0;
 let calls = 0;
+let connections = (): number => 0;
 
-function log({ error }: LogEntry): void {
+const LOOK_MS = 5;
+const MOST_QUIET_MS = 10_000;
+
+function log({ error, netIdent, where }: LogEntry): void {
   tell(error.reason ?? error.code);
-  const wrong = complaint(error.message.replace(/^(.*: )?TLS handshake of [\d.:]+/, "$1TLS handshake")); // it names its own peer
-  if (wrong !== undefined && complaints.size < 10) complaints.add(`logged: ${wrong}`);
+  const message = error.message.replace(/^(.*: )?TLS handshake of [\d.:]+/, "$1TLS handshake"); // it names its own peer
+  for (const wrong of [complaint(message), forgery(netIdent), forgery(where)])
+    if (wrong !== undefined && complaints.size < 10) complaints.add(`logged: ${wrong}`);
 }
 
 /** Around every handler. */
@@ -44,6 +49,12 @@ function* zeros(size: number): Generator<Uint8Array> {
   for (let left = size; left > 0; left -= CHUNK.length) yield CHUNK.subarray(0, Math.min(left, CHUNK.length));
 }
 
+/** Its parameters are in memory as long as it runs. */
+async function kept(params: { readonly ms: number }, call: { readonly signal: AbortSignal }): Promise<void> {
+  await setTimeout(params.ms, undefined, { signal: call.signal });
+  Object.freeze(params);
+}
+
 const handlers = (peer: Peer<Depot, unknown>): HandlersOf<Depot, unknown> => ({
   add: ({ a, b }) => a + b,
   note: () => undefined,
@@ -59,6 +70,17 @@ const handlers = (peer: Peer<Depot, unknown>): HandlersOf<Depot, unknown> => ({
   ignore: () => undefined,
   postpone: (_, call) => setTimeout(120_000, undefined, { signal: call.signal }),
   fetch: ({ size }) => ({ result: { size }, body: zeros(size) }),
+  keep: kept,
+  keep_tagged: kept,
+  keep_records: kept,
+  push({ count, about }) {
+    for (let i = 0; i < count; i++) void peer.post.noticed({ about });
+  },
+  async sip({ size }, call) {
+    if (size > 0) await call.co.recvData(new Uint8Array(size));
+    return size;
+  },
+  loot: () => void complaints.add("raw data was run as a script"),
 });
 
 /** A certificate for an hour, by the openssl command. */
@@ -76,19 +98,31 @@ function certificate(): { readonly key: string; readonly cert: string } {
 async function listen({ kind, limits }: { kind: Kind; limits: LimitOptions }) {
   const options = { limits, log, interceptors: [counted] };
   if (kind === "guarded") {
-    const authenticate = ({ token }: { token: string }) => token === TOKEN;
+    const authenticate = async ({ token }: { token: string }) => {
+      if (token === SLOW_TOKEN) await setTimeout(120_000, undefined, { ref: false });
+      return token === TOKEN;
+    };
     // Of the same methods, so of the same handlers.
     const server = await serve(vault, "127.0.0.1:0", handlers as never, { ...options, authenticate });
+    connections = () => server.connectionCount;
     return { address: server.address };
   }
   const tls = kind === "tls" ? certificate() : undefined;
   const server = await serve(depot, "127.0.0.1:0", handlers, { ...options, ...(tls === undefined ? {} : { tls }) });
+  connections = () => server.connectionCount;
   return { address: server.address, ca: tls?.cert };
+}
+
+/** What the attack before has left is over: of the good client there is one connection. */
+async function quiet(): Promise<void> {
+  const over = performance.now() + MOST_QUIET_MS;
+  while (connections() > 1 && performance.now() < over) await setTimeout(LOOK_MS);
 }
 
 answer({
   listen,
-  begin() {
+  async begin() {
+    await quiet();
     meter.begin();
     tellAgain();
     complaints.clear();

@@ -9,6 +9,7 @@ const size = z
   .int()
   .min(0)
   .max(2 ** 40);
+const ms = z.int().min(0).max(120_000);
 const shape = z.union([z.object({ radius: z.number() }), z.object({ width: z.number(), height: z.number() })]);
 
 const methods = {
@@ -18,7 +19,7 @@ const methods = {
   /** a text of so many characters */
   find: method({ params: { size: z.int().min(0).max(250_000) }, result: z.string() }),
   /** takes so long */
-  work: method({ params: { ms: z.int().min(0).max(120_000) }, result: z.int() }),
+  work: method({ params: { ms }, result: z.int() }),
   /** asks its caller something first */
   ask: method({ params: {}, result: z.boolean() }),
   store: method({ params: { size }, body: ({ size }) => size, result: z.int() }),
@@ -27,10 +28,22 @@ const methods = {
   /** reads what it is given when it has time, which is never */
   postpone: method({ params: { size }, body: ({ size }) => size }),
   fetch: method({ params: { size }, result: z.strictObject({ size }), resultBody: ({ size }) => size }),
+  /** keeps what it is given for so long */
+  keep: method({ params: { about: z.unknown(), ms } }),
+  keep_tagged: method({ params: { labels: z.record(z.string(), z.unknown()), ms } }),
+  keep_records: method({ params: { records: z.array(z.record(z.string(), z.int())), ms } }),
+  /** posts so many to its caller, and looks after none of them */
+  push: method({ params: { count: z.int().min(0).max(10_000), about: z.string() } }),
+  /** reads so much of its raw data by hand, and leaves the rest */
+  sip: method({ params: { size }, body: "manual", result: z.int() }),
+  /** of no use to anybody: it is named only in raw data, which is never run */
+  loot: method({ params: {} }),
 };
 const reactions = {
   confirm: method({ params: { question: z.string() }, result: z.boolean() }),
   noticed: method({ params: { about: z.unknown() } }),
+  /** takes so long */
+  ponder: method({ params: { ms } }),
 };
 
 export const depot = defineService({ name: "depot", version: "1.0.0", methods, reactions });
@@ -44,6 +57,8 @@ export const vault = defineService({
 
 export type Depot = typeof depot;
 export const TOKEN = "open sesame";
+/** Nobody knows for a long time whether it is good. */
+export const SLOW_TOKEN = "let me see";
 
 /** Without credentials, with them, over TLS. */
 export type Kind = "open" | "guarded" | "tls";

@@ -18,6 +18,12 @@ export function complaint(line: string): string | undefined {
   return found === undefined ? undefined : `${found[0]}: ${JSON.stringify(line)}`;
 }
 
+/** What is wrong with a line that may name addresses: whether it forges another line, or drives a terminal. */
+export function forgery(line: string): string | undefined {
+  const wrong = complaint(line.replace(/\d+\.\d+\.\d+\.\d+:\d+/g, "peer"));
+  return wrong === undefined ? undefined : `of a connection: ${wrong}`;
+}
+
 const HEADER = /^\[(\d{1,9})#([a-z_]{0,12})\]/;
 const ERROR = /^HbiError\("[a-z_]+",("(?:[^"\\]|\\.)*")/;
 const MOST_LINES = 50;

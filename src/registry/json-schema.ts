@@ -1,7 +1,7 @@
 /**
  * JSON Schema (draft 2020-12) as plain data: the walk over its parts, its references, and its canonical text. Knows nothing of zod.
  */
-import { failure } from "../errors.ts";
+import { failure, oneLine } from "../errors.ts";
 
 /** A schema in the form of an object. Its parts may also be `true`, anything, and `false`, nothing. */
 export type JsonSchema = { readonly [keyword: string]: unknown };
@@ -72,7 +72,7 @@ export function referenceTo(name: string): string {
 export function resolveReference(reference: string, definitions: Definitions): JsonSchema {
   const name = definitionName(reference);
   const found = name !== undefined && Object.hasOwn(definitions, name) ? definitions[name] : undefined;
-  if (found === undefined) throw failure("bad_option", `${JSON.stringify(reference)} leads to no definition`);
+  if (found === undefined) throw failure("bad_option", `"${oneLine(reference.slice(0, 64))}" leads to no definition`);
   return found;
 }
 

@@ -330,4 +330,15 @@ describe("published descriptions", () => {
       expect.objectContaining({ reason: "bad_option" }),
     ),
   );
+
+  it.each([
+    [508, undefined],
+    [509, "nested too deeply"],
+  ])("a schema of %i levels: %s", (levels, refusal) => {
+    const document = published();
+    const result = JSON.parse(`${'{"items":'.repeat(levels)}{}${"}".repeat(levels)}`);
+    document.methods.n = { ...document.methods.m, result }; // three levels further in
+    if (refusal === undefined) expect(compareServices(document, service)).not.toEqual([]);
+    else expect(() => compareServices(document, service)).toThrow(refusal);
+  });
 });

@@ -1,7 +1,7 @@
 /**
  * The library's own methods between peers that speak the extension: ping, describe, goaway.
  */
-import { describeService, HostingEnv, Link } from "hbi";
+import { describeService, HbiError, HostingEnv, Link } from "hbi";
 import { answer, conversation, hostileTransport, packet, quiet, testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { pair } from "../support/pair.ts";
@@ -79,6 +79,8 @@ describe("ping", () => {
   });
 });
 
+const FORGED = "\u001b[2J\r\nERROR: all is lost\u202e".repeat(100);
+
 describe("describe", () => {
   it("tells names and schemas of what may be called, and no texts", async () => {
     const { link } = await start();
@@ -108,15 +110,25 @@ describe("describe", () => {
     await close();
   });
 
+  const document = (damage: object) => JSON.stringify({ ...describeService(kinds), ...damage });
+  const nested = (depth: number) => JSON.parse(`${'{"items":'.repeat(depth)}{}${"}".repeat(depth)}`);
+  const member = { params: [], body: "none", resultBody: "none", idempotent: false };
+
   it.each([
     ["no JSON", "{"],
     ["another document", "{}"],
+    ["one that is nested deeper than the stack", document({ $defs: { deep: nested(3_000) } })],
+    ["method whose schema is", document({ methods: { f: { ...member, result: nested(3_000) } } })],
+    ["a reference to a forged line", document({ methods: { f: { ...member, result: { $ref: FORGED } } } })],
+    ["a forged line as a name", document({ methods: { ["\u202e".repeat(64)]: { ...member, body: 1 } } })],
   ])("takes no %s from a service", async (_, text) => {
     const { link, peer } = await linkTo();
-    const described = link.describe().catch((error) => error.code);
+    const described = link.describe().catch((error) => error);
     await peer.play({ hear: "co_end" }, { say: answer("100") }, { hear: "describe" });
     await peer.play({ say: answer("101", packet("co_recv", JSON.stringify(text))) });
-    expect(["internal", "invalid_argument"]).toContain(await described);
+    const error = await described;
+    expect(error).toMatchObject({ code: "internal", reason: "bad_answer" });
+    expect(error.cause.message).toMatch(error.cause instanceof HbiError ? /^[\x20-\x7e]{1,512}$/ : /JSON/);
     await peer.play("reset");
   });
 });

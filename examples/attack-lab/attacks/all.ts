@@ -7,11 +7,13 @@ import { connections } from "./connections.ts";
 import { conversations } from "./conversations.ts";
 import { drips } from "./drips.ts";
 import { floods } from "./floods.ts";
+import { forgery } from "./forgery.ts";
 import { handshakes } from "./handshakes.ts";
 import { readers } from "./readers.ts";
 import { refusals } from "./refusals.ts";
 import { scripts } from "./scripts.ts";
 import { servers } from "./servers.ts";
+import { smuggling } from "./smuggling.ts";
 import { strangers } from "./strangers.ts";
 
 export interface Family {
@@ -27,7 +29,9 @@ export const FAMILIES: readonly Family[] = [
   { title: "Drips and silence", attacks: drips },
   { title: "Scripts", attacks: scripts },
   { title: "Raw data", attacks: bodies },
-  { title: "Before authentication", attacks: strangers },
+  { title: "Raw data made of packets", attacks: smuggling },
+  { title: "Forged lines", attacks: forgery },
+  { title: "Identity, and before it", attacks: strangers },
   { title: "Connections", attacks: connections },
   { title: "TLS handshakes", attacks: handshakes },
   { title: "Servers that attack their clients", attacks: servers },

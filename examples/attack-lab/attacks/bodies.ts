@@ -6,6 +6,11 @@ import { KIB, MIB, opening, packet } from "../bytes.ts";
 
 const CHUNK = Buffer.alloc(64 * KIB);
 
+function refusedBody(code: string): Buffer {
+  const id = `101;x;b=${MIB}`;
+  return Buffer.from(opening(code, id) + "x".repeat(MIB) + packet("co_end", id));
+}
+
 export const bodies: readonly Attack[] = [
   {
     name: "a body above the limit",
@@ -48,14 +53,21 @@ export const bodies: readonly Attack[] = [
     },
   },
   {
-    name: "bodies of a megabyte behind refused calls",
+    name: "bodies of a megabyte behind unknown methods",
+    limit: "maxDrainBytes, maxTurnBytes",
+    caught: { by: "takes turns", logs: "unknown_name" },
+    async run(field) {
+      const attacker = await field.open();
+      await attacker.flood(refusedBody("no_such_thing()"), 3, field.over);
+    },
+  },
+  {
+    name: "bodies of a megabyte behind syntax errors",
     limit: "maxDrainBytes, maxFailures",
     caught: "too_many_errors",
     async run(field) {
       const attacker = await field.open();
-      const id = `101;x;b=${MIB}`;
-      const refused = Buffer.from(opening("no_such_thing()", id) + "x".repeat(MIB) + packet("co_end", id));
-      await attacker.flood(refused, 3, field.never);
+      await attacker.flood(refusedBody("add(1,"), 3, field.never);
       await attacker.closed;
     },
   },

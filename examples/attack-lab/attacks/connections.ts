@@ -54,4 +54,21 @@ export const connections: readonly Attack[] = [
       field.remarks.push(`${entries} of ${knocks} newcomers got in meanwhile`);
     },
   },
+  {
+    name: "connections that are reset at once",
+    limit: "acceptsPerSecond",
+    limits: { acceptsPerSecond: 40 },
+    caught: "too_many_connections",
+    async run(field) {
+      let isOver = false;
+      const dial = async (): Promise<void> => {
+        while (!isOver) (await field.open(address(1))).reset();
+      };
+      const dialing = Promise.all(Array.from({ length: 32 }, dial));
+      await field.passes();
+      for (let i = 0; i < 3; i++) field.must(await field.knock(), "a newcomer of another address was refused");
+      isOver = true;
+      await dialing;
+    },
+  },
 ];

@@ -3,7 +3,7 @@
  */
 import type { Reason } from "hbi";
 import { type Attack, QUICK } from "../attack.ts";
-import { call, opening, packet, times } from "../bytes.ts";
+import { call, MIB, opening, packet, times } from "../bytes.ts";
 
 /** One connection that says something once, and is cut. */
 function said(name: string, limit: string, caught: Reason, text: string | Uint8Array): Attack {
@@ -72,6 +72,28 @@ export const conversations: readonly Attack[] = [
       const attacker = await field.open();
       attacker.say(packet("co_begin", "101;x;n"));
       await attacker.flood(times(100, packet("co_recv", "[1, 2]")), 100, field.never);
+      await attacker.closed;
+    },
+  },
+  {
+    name: "empty objects for a handler that receives none, on 20 connections",
+    limit: "maxBufferedBytes",
+    caught: { by: "reading pauses", shows: ({ exchange }) => exchange.sentBytes / exchange.connections < 16 * MIB },
+    async run(field) {
+      const attackers = await field.openMany(20);
+      for (const attacker of attackers) attacker.say(opening("work(60000)", "101;x;n"), 2);
+      const objects = times(5_000, packet("co_recv", ""));
+      await Promise.all(attackers.map((attacker) => attacker.flood(objects, 5_000, field.over)));
+    },
+  },
+  {
+    name: "a byte of garbage beside pushes that nobody looks after",
+    limit: "fixed: bad_frame",
+    caught: "bad_frame",
+    mostHeldMs: 250, // a handler that pushes 5,000 times at once
+    async run(field) {
+      const attacker = await field.open();
+      attacker.say(`${call(`push(5000, "${"x".repeat(1_000)}")`)}?`);
       await attacker.closed;
     },
   },

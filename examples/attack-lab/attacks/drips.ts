@@ -2,7 +2,7 @@
  * Drips and silence: bytes that come so slowly that the connection would be held for ever, or not at all.
  */
 import { type Attack, QUICK } from "../attack.ts";
-import { MIB, opening, packet } from "../bytes.ts";
+import { call, MIB, opening, packet } from "../bytes.ts";
 
 const EVERY_MS = 150;
 
@@ -77,9 +77,24 @@ export const drips: readonly Attack[] = [
     name: "a connection that says nothing",
     limit: "idleTimeoutMs",
     limits: { idleTimeoutMs: 500 },
-    caught: { by: "told that it is idle", shows: ({ exchange }) => exchange.lastWords === "idle" },
+    caught: {
+      by: "ended without a word",
+      shows: ({ exchange: { fates, heardBytes } }) => fates.closed === 1 && heardBytes === 0,
+    },
     async run(field) {
-      await (await field.open()).closed;
+      const attacker = await field.open();
+      await attacker.closed;
+    },
+  },
+  {
+    name: "a peer that speaks the extension, and then says nothing, on 90 connections",
+    limit: "keepaliveMs, keepaliveTimeoutMs",
+    limits: { keepaliveMs: 500, keepaliveTimeoutMs: 3_000 },
+    caught: "unresponsive",
+    async run(field) {
+      const attackers = await field.openMany(field.many(90));
+      for (const attacker of attackers) attacker.say(call("add(1, 2)"), 3);
+      await Promise.all(attackers.map(({ closed }) => closed));
     },
   },
 ];

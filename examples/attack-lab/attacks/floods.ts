@@ -2,13 +2,23 @@
  * Floods: more of something than anybody needs, as fast as the system takes it.
  */
 import type { Attack } from "../attack.ts";
-import { call, MIB, opening, packet, times } from "../bytes.ts";
+import { call, KIB, MIB, opening, packet, times } from "../bytes.ts";
 
 const EMPTY = packet("co_begin", "101") + packet("co_end", "101");
 
 /** So many of them, with the numbers that they have. */
 const numbered = (count: number, text: (id: number) => string) =>
   Buffer.from(Array.from({ length: count }, (_, i) => text(101 + i)).join(""));
+
+/** Those of the good client that may be under way at the same moment. */
+const GOOD_CALLS = 10;
+const FEW_PLACES = { maxProcessInFlight: 50 };
+/** It keeps 255 KiB for a minute. */
+const LARGE = `keep("${"x".repeat(255 * KIB)}", 60000)`;
+
+function pieces(text: string, bytes: number): string[] {
+  return Array.from({ length: Math.ceil(text.length / bytes) }, (_, i) => text.slice(i * bytes, (i + 1) * bytes));
+}
 
 export const floods: readonly Attack[] = [
   {
@@ -91,22 +101,109 @@ export const floods: readonly Attack[] = [
     },
   },
   {
+    name: "slow calls behind a goodbye, on 20 connections",
+    limit: "maxProcessInFlight",
+    limits: FEW_PLACES,
+    // A connection that has none always gets one.
+    caught: { by: "a place of its own for each script", shows: ({ cost }) => cost.mostRunning <= 50 + 20 + GOOD_CALLS },
+    async run(field) {
+      const attackers = await field.openMany(field.many(20));
+      const urgent = ["$hbi.ping()", '$hbi.cancel("1")', '$hbi.goaway("soon")'];
+      const begun = (id: number) => opening(urgent[id % urgent.length] ?? "", `${id};x;n`);
+      const calls = numbered(99, (id) => begun(id) + packet("", "work(60000)") + packet("co_end", `${id}`));
+      for (const attacker of attackers) attacker.say(calls, 396);
+      await field.passes();
+    },
+  },
+  {
+    name: "large scripts of slow calls",
+    limit: "maxInFlightBytes",
+    limits: { maxInFlightBytes: MIB },
+    caught: { by: "waits for a place", shows: ({ cost }) => cost.mostRunning <= 4 + GOOD_CALLS },
+    async run(field) {
+      const attacker = await field.open();
+      void attacker.flood(
+        numbered(50, (id) => call(LARGE, `${id};x;n`)),
+        150,
+        field.over,
+      );
+      await field.passes();
+    },
+  },
+  {
+    name: "large scripts of slow calls, on 20 connections",
+    limit: "maxProcessInFlightBytes",
+    limits: { maxProcessInFlightBytes: 4 * MIB },
+    caught: { by: "waits for a place", shows: ({ cost }) => cost.mostRunning <= 16 + 20 + GOOD_CALLS },
+    mostMib: 128,
+    async run(field) {
+      const attackers = await field.openMany(field.many(20));
+      const calls = numbered(50, (id) => call(LARGE, `${id};x;n`));
+      for (const attacker of attackers) void attacker.flood(calls, 150, field.over);
+      await field.passes();
+    },
+  },
+  {
+    name: "calls while we wait for an answer, without end",
+    limit: "maxHostedWaiting",
+    caught: "overloaded",
+    async run(field) {
+      const attacker = await field.open();
+      attacker.say(call("ask()"), 3);
+      await attacker.hears("confirm"); // so it must read on, as the answer may stand behind anything
+      await attacker.flood(
+        numbered(500, (id) => call("work(60000)", `${id};x;n`)),
+        1_500,
+        field.over,
+      );
+    },
+  },
+  {
     name: "pings",
-    limit: "maxPings",
-    caught: "rate_exceeded",
+    limit: "maxTurnPackets, maxTurnMs",
+    caught: { by: "takes turns" },
     async run(field) {
       await (await field.open()).flood(times(50, call("$hbi.ping()")), 150, field.over);
     },
   },
   {
     name: "open, cancel, repeat",
-    limit: "maxCancels",
-    caught: "rate_exceeded",
+    limit: "maxInFlight, maxTurnPackets",
+    caught: { by: "takes turns", shows: ({ cost }) => cost.mostRunning <= 100 + GOOD_CALLS },
     async run(field) {
       const pair = call("work(60000)", "101;x;n") + call('$hbi.cancel("101")', "102;x;n");
+      await (await field.open()).flood(times(50, pair), 300, field.over);
+    },
+  },
+  {
+    name: "cancellations of nothing, while a hundred calls are under way",
+    limit: "maxTurnPackets, maxTurnMs",
+    caught: { by: "takes turns" },
+    async run(field) {
       const attacker = await field.open();
-      attacker.say(times(1_500, pair), 9_000);
-      await attacker.closed;
+      attacker.say(
+        numbered(99, (id) => call("work(60000)", `${id};x;n`)),
+        297,
+      );
+      await attacker.flood(times(100, call('$hbi.cancel("1")', "501;x;n")), 300, field.over);
+    },
+  },
+  {
+    name: "a script of 256 KiB that looks urgent and finds no place, then byte by byte",
+    limit: "maxInFlight, maxBufferedBytes",
+    caught: { by: "is looked at by its length", shows: ({ cost }) => cost.mostRunning <= 100 + GOOD_CALLS },
+    async run(field) {
+      const attacker = await field.open();
+      attacker.say(
+        numbered(100, (id) => call("work(60000)", `${id};x;n`)),
+        300,
+      );
+      const urgent = `$hbi.ping("${"\\\\".repeat(131_000)}x`; // an end that does not come, behind escapes
+      for (const bytes of pieces(opening(urgent, "501;x"), 64)) attacker.say(bytes, 0);
+      while (attacker.isOpen && !field.over.aborted) {
+        for (let i = 0; i < 50; i++) attacker.say("[", 0);
+        await new Promise(setImmediate);
+      }
     },
   },
   {
@@ -128,6 +225,20 @@ export const floods: readonly Attack[] = [
     },
     async run(field) {
       await (await field.open()).flood(times(500, call("add(1, 2)")), 1_500, field.over);
+    },
+  },
+  {
+    name: "calls in one conversation, where a server counts them",
+    limit: "callsPerSecond",
+    limits: { callsPerSecond: 200 },
+    caught: {
+      by: "delay",
+      shows: ({ cost, seconds }) => cost.calls <= 300 + 200 * (seconds + 1) + 150 * (seconds + 1),
+    },
+    async run(field) {
+      const attacker = await field.open();
+      attacker.say(packet("co_begin", "101;x;n"));
+      await attacker.flood(times(50, packet("", "note(1);".repeat(64))), 50, field.over);
     },
   },
   {

@@ -5,15 +5,34 @@ import { type Attack, QUICK } from "../attack.ts";
 import { call, MIB, packet, times } from "../bytes.ts";
 
 const EMPTY = packet("co_begin", "101") + packet("co_end", "101");
+/** More than the systems of both sides hold, with what is read here. */
+const MOST_TAKEN = 64 * MIB;
+/** A hundred kilobytes of pushes. */
+const PUSH = `push(100, "${"x".repeat(1_000)}")`;
+
 export const readers: readonly Attack[] = [
   {
     name: "acknowledgements never read",
-    limit: "sendHighWaterBytes, sendStallTimeoutMs",
+    limit: "sendHighWaterBytes",
     limits: QUICK,
-    caught: "slow_reader",
+    caught: { by: "reading pauses", shows: ({ exchange }) => exchange.sentBytes < MOST_TAKEN },
     async run(field) {
       const attacker = (await field.open()).deaf();
-      await attacker.flood(times(1_000, EMPTY), 2_000, field.never);
+      await attacker.flood(times(1_000, EMPTY), 2_000, field.over);
+    },
+  },
+  {
+    name: "nothing of it ever read: acknowledgements, answers, a download",
+    limit: "sendStallTimeoutMs",
+    limits: { ...QUICK, handlerTimeoutMs: 120_000 },
+    caught: "slow_reader",
+    mostMib: 128,
+    isLong: true, // what the platform has taken may be on its way at 16 KiB a second
+    async run(field) {
+      const attackers = (await field.openMany(3)).map((attacker) => attacker.deaf());
+      const chunks = [times(1_000, EMPTY), times(20, call("find(250000)")), Buffer.from(call(`fetch(${64 * MIB})`))];
+      await Promise.all(attackers.map((attacker, i) => attacker.flood(chunks[i] ?? EMPTY, 1, field.over)));
+      await Promise.all(attackers.map(({ closed }) => closed));
     },
   },
   {
@@ -76,11 +95,34 @@ export const readers: readonly Attack[] = [
   },
   {
     name: "a download never read",
-    limit: "sendStallTimeoutMs",
+    limit: "handlerTimeoutMs",
     limits: QUICK,
-    caught: "slow_reader",
+    caught: "handler_timeout",
     async run(field) {
       (await field.open()).deaf().say(call(`fetch(${64 * MIB})`), 3);
+    },
+  },
+  {
+    name: "pushes never acknowledged, though read",
+    limit: "maxPostedInFlight, maxPostedWaitingBytes",
+    limits: { maxPostedWaitingBytes: 4 * MIB },
+    caught: { by: "no more are kept" },
+    mostHeldMs: 250, // handlers that push a hundred times at once
+    async run(field) {
+      const attacker = await field.open();
+      await attacker.flood(times(10, call(PUSH)), 30, field.over);
+    },
+  },
+  {
+    name: "pushes never acknowledged, though read, on 20 connections of one address",
+    limit: "maxAddressUnsentBytes",
+    limits: { maxAddressUnsentBytes: 16 * MIB },
+    caught: { by: "slow_reader, of the connection that has most", logs: "slow_reader" },
+    mostMib: 128,
+    mostHeldMs: 250, // the same
+    async run(field) {
+      const attackers = await field.openMany(20, () => "127.1.0.1");
+      await Promise.all(attackers.map((attacker) => attacker.flood(times(10, call(PUSH)), 30, field.over)));
     },
   },
   {

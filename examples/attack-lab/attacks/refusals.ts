@@ -1,10 +1,12 @@
 /**
  * Failures on purpose: each refused script costs a reading, a log entry and an answer.
  */
+import type { Reason } from "hbi";
 import type { Attack } from "../attack.ts";
 import { call, opening, packet, times } from "../bytes.ts";
 
-function provoked(name: string, code: string): Attack {
+/** What no honest peer sends. */
+function malformed(name: string, code: string): Attack {
   return {
     name,
     limit: "maxFailures, failuresPerSecond",
@@ -17,18 +19,33 @@ function provoked(name: string, code: string): Attack {
   };
 }
 
+/** What a peer with another version of the definition sends: each is refused alone, and costs a turn. */
+function outdated(name: string, reason: Reason, code: string): Attack {
+  return {
+    name,
+    limit: "maxTurnPackets, maxTurnMs",
+    caught: { by: "takes turns", logs: reason },
+    async run(field) {
+      const attacker = await field.open();
+      await attacker.flood(times(20, call(code)), 60, field.over);
+      field.must(attacker.isOpen, "an honest peer of another version would have been cut");
+    },
+  };
+}
+
 export const refusals: readonly Attack[] = [
-  provoked("unknown methods", "no_such_thing(1)"),
-  provoked("arguments that are refused", 'add("one", "two")'),
-  provoked("syntax errors", "add(1,"),
+  outdated("unknown methods", "unknown_name", "no_such_thing(1)"),
+  outdated("arguments that are refused", "bad_argument", 'add("one", "two")'),
+  malformed("syntax errors", "add(1,"),
+  malformed("values that are not landed", "note(/x/)"),
   {
-    name: "unknown methods, dialing again each time",
+    name: "syntax errors, dialing again each time",
     limit: "maxFailures, acceptsPerSecond",
     caught: "too_many_errors",
     async run(field) {
       for (let i = 0; i < field.many(50) && !field.over.aborted; i++) {
         const attacker = await field.open("127.0.0.2");
-        await attacker.flood(times(60, call("no_such_thing(1)")), 180, field.never);
+        await attacker.flood(times(60, call("add(1,")), 180, field.never);
         await attacker.closed;
       }
     },

@@ -33,6 +33,36 @@ function refused(name: string, limit: string, caught: Reason, code: string): Att
 const nested = (count: number) => `note(${"[".repeat(count)}${"]".repeat(count)})`;
 const list = (count: number, item: (i: number) => string) => Array.from({ length: count }, (_, i) => item(i)).join(",");
 
+/** Keys for which an engine may keep room for all numbers between them, in objects that handlers keep for a while. */
+const SPARSE: readonly (readonly number[])[] = [
+  [1_000],
+  [1_023, 2_046, 3_069],
+  [500, 1_500, 2_500, 3_500],
+  [4_000_000, 4_000_500],
+  Array.from({ length: 900 }, (_, i) => i * 1_000),
+];
+
+/** @param code a call that keeps all of these values for a second */
+function sparse(name: string, code: (values: readonly string[]) => string): Attack {
+  return {
+    name,
+    limit: "maxObjectKeys, maxNodes",
+    caught: { by: "room for what is there", shows: ({ cost }) => cost.mostRunning >= 2 * SPARSE.length },
+    async run(field) {
+      const attacker = await field.open();
+      for (const quote of ["", '"'])
+        for (const keys of SPARSE) {
+          const value = `{${keys.map((key) => `${quote}${key}${quote}: 0`)}}`;
+          const script = code(new Array(Math.floor(9_000 / (keys.length + 1))).fill(value));
+          attacker.say(call(script), 3);
+        }
+      attacker.say(call("add(20, 22)", "9;x;n"), 3);
+      await attacker.hears(packet("co_ack_end", "9"));
+      field.must(attacker.isOpen, "it was cut");
+    },
+  };
+}
+
 export const scripts: readonly Attack[] = [
   refused("nested 33 deep", "maxDepth", "too_deep", nested(33)),
   refused("nested 130,000 deep", "maxDepth", "too_deep", nested(130_000)),
@@ -67,6 +97,12 @@ export const scripts: readonly Attack[] = [
   refused("objects that fit no schema", "maxNodes", "bad_argument", `draw([${list(9_900, () => "{}")}])`),
   refused("a prototype as a key", "fixed: forbidden_syntax", "forbidden_syntax", 'note({"__proto__": {"a": 1}})'),
   refused("a constructor", "fixed: unknown_name", "unknown_name", "constructor('return process')"),
+  sparse("objects with sparse integer keys", (values) => `keep([${values}], 2000)`),
+  sparse("a record of objects with sparse integer keys", (values) => {
+    const most = values.slice(0, 990);
+    return `keep_tagged({${most.map((value, i) => `k${i}: ${value}`)}}, 2000)`;
+  }),
+  sparse("records with sparse integer keys", (values) => `keep_records([${values}], 2000)`),
   {
     name: "255 KiB of values, accepted, without end",
     limit: "maxPacketBytes, maxTurnBytes",

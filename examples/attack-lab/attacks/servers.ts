@@ -4,7 +4,7 @@
 import type { Reason } from "hbi";
 import { type Attack, QUICK } from "../attack.ts";
 import type { Attacker } from "../attacker.ts";
-import { answer, call, KIB, packet, times } from "../bytes.ts";
+import { answer, call, KIB, MIB, packet, times } from "../bytes.ts";
 import type { Field } from "../field.ts";
 import type { Visit } from "../result.ts";
 
@@ -29,14 +29,21 @@ function said(name: string, limit: string, caught: Reason, text: string, does: V
   };
 }
 
-function flood(name: string, limit: string, caught: Attack["caught"], head: string, piece: string): Attack {
+function flood(
+  name: string,
+  limit: string,
+  caught: Attack["caught"],
+  head: string,
+  piece: string,
+  does: Visit["does"] = "call",
+): Attack {
   return {
     name: `server: ${name}`,
     limit,
     target,
     caught,
     limits: QUICK,
-    run: (field) => field.lure("call", (attacker) => flooded(field, attacker, head, piece)),
+    run: (field) => field.lure(does, (attacker) => flooded(field, attacker, head, piece)),
   };
 }
 
@@ -46,10 +53,50 @@ async function flooded(field: Field, attacker: Attacker, head: string, piece: st
   await attacker.flood(times(200, piece), 200, field.over);
 }
 
+const nested = (depth: number) => `${'{"items": '.repeat(depth)}{}${"}".repeat(depth)}`;
+
+/** The text of a description with one method, whose result has this schema. */
+function documentWith(schema: string): string {
+  const method = `{"params": [], "body": "none", "result": ${schema}, "resultBody": "none", "idempotent": false}`;
+  const rest = `"reactions": {}, "values": {}, "$defs": {}`;
+  return `{"format": 1, "name": "x", "version": "1", "hash": "", "methods": {"f": ${method}}, ${rest}}`;
+}
+
+/** Answers each question with this text. */
+async function described(field: Field, attacker: Attacker, text: string): Promise<void> {
+  attacker.say(answer("100"));
+  for (let id = 101; id < 121; id++) {
+    await attacker.hears(`${id};x`);
+    attacker.say(answer(String(id), packet("co_recv", text)));
+  }
+  await field.visited;
+}
+
 export const servers: readonly Attack[] = [
   flood("pushes without end", "maxTurnPackets, maxTurnMs", { by: "takes turns" }, "", call("noticed(1)")),
-  flood("pushes that are refused", "maxFailures", "too_many_errors", "", call("no_such_thing(1)")),
-  flood("pings", "maxPings", "rate_exceeded", "", call("$hbi.ping()")),
+  flood(
+    "pushes of another version",
+    "maxTurnPackets, maxTurnMs",
+    { by: "takes turns", logs: "unknown_name" },
+    "",
+    call("no_such_thing(1)"),
+  ),
+  flood("pushes that are malformed", "maxFailures", "too_many_errors", "", call("noticed(1,")),
+  flood("pings", "maxTurnPackets, maxTurnMs", { by: "takes turns" }, "", call("$hbi.ping()")),
+  flood(
+    "call-backs without end",
+    "maxInFlight, maxTurnMs",
+    { by: "takes turns" },
+    "",
+    call('confirm("really?")', "101;x;n"),
+  ),
+  flood(
+    "slow call-backs without end, while an answer is awaited",
+    "maxHostedWaiting, maxInFlight",
+    "overloaded",
+    "",
+    call("ponder(60000)", "101;x;n"),
+  ),
   flood(
     "an answer of scripts without end",
     "callTimeoutMs",
@@ -60,10 +107,25 @@ export const servers: readonly Attack[] = [
   flood("an answer of nothing without end", "callTimeoutMs", "timeout", packet("co_ack_begin", "101"), "[0#]"),
   flood(
     "an answer of objects without end",
-    "fixed: bad_state",
-    "bad_state",
+    "callTimeoutMs",
+    "timeout",
     packet("co_ack_begin", "101"),
     packet("co_recv", "3"),
+  ),
+  flood(
+    "an answer of empty objects without end",
+    "fixed: bad_answer",
+    "bad_answer",
+    packet("co_ack_begin", "101"),
+    packet("co_recv", ""),
+  ),
+  flood(
+    "raw data awaited, and empty objects without end",
+    "fixed: bad_answer",
+    "bad_answer",
+    packet("co_ack_begin", "101"),
+    packet("co_recv", ""),
+    "fetch",
   ),
   flood("objects outside of conversations", "fixed: bad_state", "bad_state", "", packet("co_recv", "3")),
   said("answers to calls never made", "fixed: bad_state", "bad_state", answer("999", packet("co_recv", "3"))),
@@ -118,12 +180,67 @@ export const servers: readonly Attack[] = [
         await attacker.closed;
       }),
   },
+  ...[
+    "[".repeat(200_000),
+    documentWith(nested(20_000)),
+    documentWith('{"$ref": "#/$defs/__proto__"}'),
+    "null",
+    "{}",
+  ].map(
+    (document, i): Attack => ({
+      name: `server: a description that is none, ${i + 1}`,
+      limit: "fixed: bad_option",
+      target,
+      caught: { by: "refused" },
+      limits: QUICK,
+      mostHeldMs: 250, // twenty documents of 200 kB, which JSON.parse refuses at their ends
+      run: (field) => field.lure("describe", (attacker) => described(field, attacker, JSON.stringify(document))),
+    }),
+  ),
+  {
+    name: "server: says goodbye on each connection, and keeps its socket",
+    limit: "fixed: backoff",
+    limits: { ...QUICK, handlerTimeoutMs: 500 },
+    target,
+    caught: { by: "dialed less and less often" },
+    async run(field) {
+      let dials = 0;
+      let open = 0;
+      let mostOpen = 0;
+      await field.lure("stay", async (attacker) => {
+        dials += 1;
+        open += 1;
+        mostOpen = Math.max(mostOpen, open);
+        void attacker.closed.then(() => {
+          open -= 1;
+        });
+        attacker.say(answer("100") + call("$hbi.goaway()", "101;x;n"));
+        await field.visited;
+      });
+      field.remarks.push(`${dials} dials, ${mostOpen} connections at once`);
+      field.must(dials > 1 && dials <= 16, `${dials} dials`); // each after twice the time of the one before
+      field.must(mostOpen <= 8, `${mostOpen} connections at once`);
+    },
+  },
+  {
+    name: "server: a byte of garbage beside posts that nobody looks after",
+    limit: "fixed: bad_frame",
+    target,
+    caught: "bad_frame",
+    mostHeldMs: 250, // 5,000 calls of the client at once
+    run: (field) =>
+      field.lure("forget", async (attacker) => {
+        await attacker.hears(ended);
+        attacker.say("?");
+        await attacker.closed;
+      }),
+  },
   {
     name: "server: reads nothing",
-    limit: "sendStallTimeoutMs, maxPostedInFlight",
-    limits: { sendStallTimeoutMs: 1_000, maxPostedInFlight: 10_000, maxPostedWaiting: 100_000 },
+    limit: "maxPostedWaitingBytes, maxPostedInFlight",
+    limits: { maxPostedInFlight: 10_000, maxPostedWaiting: 100_000, maxPostedWaitingBytes: 8 * MIB },
     target,
-    caught: "slow_reader",
+    caught: "too_many_waiting",
     mostMib: 256,
     mostHeldMs: 250, // 20,000 calls of the client are told at once that they are lost
     run: (field) =>

@@ -2,9 +2,26 @@
  * Strangers: peers of a service that asks for credentials, who have shown none.
  */
 import { type Attack, QUICK } from "../attack.ts";
-import { call, packet, times } from "../bytes.ts";
+import type { Attacker } from "../attacker.ts";
+import { answer, call, packet, times } from "../bytes.ts";
+import type { Field } from "../field.ts";
+import { SLOW_TOKEN, TOKEN } from "../service.ts";
 
 const kind = "guarded";
+/** Those of the good client that may be under way at the same moment. */
+const GOOD_CALLS = 10;
+
+async function authenticated(attacker: Attacker): Promise<void> {
+  attacker.say(call(`$hbi.authenticate("${TOKEN}")`, "7;x;n"), 3);
+  await attacker.hears(packet("co_ack_end", "7"));
+}
+
+/** What went wrong with other credentials changes nothing of who it is. */
+async function stillServed(field: Field, attacker: Attacker): Promise<void> {
+  attacker.say(call("add(20, 22)", "8;x;n"), 3);
+  await attacker.hears(packet("co_ack_end", "8"));
+  field.must(attacker.hasHeard(answer("8", packet("co_recv", "42"))), "it is not who it was");
+}
 
 export const strangers: readonly Attack[] = [
   {
@@ -38,6 +55,61 @@ export const strangers: readonly Attack[] = [
       const attacker = await field.open();
       const names = ["add(1, 2)", "no_such_thing()", "$hbi.describe()", "fetch(1)", "work(1)"];
       attacker.say(names.map((code) => call(code)).join(""), 15);
+      await attacker.closed;
+    },
+  },
+  {
+    name: "showing other credentials again and again, all refused",
+    limit: "maxFailures",
+    kind,
+    caught: { by: "who it was", logs: "unauthenticated" },
+    async run(field) {
+      const attacker = await field.open();
+      await authenticated(attacker);
+      await attacker.flood(times(20, call('$hbi.authenticate("guess")')), 60, field.over);
+      await stillServed(field, attacker);
+    },
+  },
+  {
+    name: "showing other credentials, and giving it up",
+    limit: "maxInFlight",
+    kind,
+    caught: { by: "who it was", logs: "cancelled" },
+    async run(field) {
+      const attacker = await field.open();
+      await authenticated(attacker);
+      const pair = call(`$hbi.authenticate("${SLOW_TOKEN}")`, "101;x;n") + call('$hbi.cancel("101")', "102;x;n");
+      attacker.say(times(50, pair), 300); // what ignores that it was given up keeps its place
+      await stillServed(field, attacker);
+    },
+  },
+  {
+    name: "showing other credentials, which nobody looks at in time",
+    limit: "handlerTimeoutMs",
+    limits: QUICK,
+    kind,
+    caught: { by: "who it was", logs: "handler_timeout" },
+    async run(field) {
+      const attacker = await field.open();
+      await authenticated(attacker);
+      attacker.say(times(99, call(`$hbi.authenticate("${SLOW_TOKEN}")`, "101;x;n;d=300")), 297);
+      await stillServed(field, attacker);
+    },
+  },
+  {
+    name: "one handshake that takes long, and calls behind it",
+    limit: "fixed: one conversation of a stranger",
+    limits: QUICK,
+    kind,
+    caught: {
+      by: "nothing else is read",
+      logs: "unauthenticated",
+      shows: ({ cost }) => cost.mostRunning <= GOOD_CALLS,
+    },
+    async run(field) {
+      const attacker = await field.open();
+      attacker.say(call(`$hbi.authenticate("${SLOW_TOKEN}")`), 3);
+      attacker.say(times(100, call("work(60000)")), 300);
       await attacker.closed;
     },
   },
