@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import { failure, type HbiError, oneLine, type Reason } from "../errors.ts";
+import { prepare } from "./prepared-schema.ts";
 
 type Issue = z.core.$ZodRawIssue;
 const FIRST_ISSUE = { async: false, abortEarly: true, error: () => "" } as const;
@@ -27,6 +28,7 @@ export function validate<S extends z.ZodType>(
 
 function run(schema: z.ZodType, value: unknown, where: string): z.core.ParsePayload {
   let cause: unknown;
+  prepare(schema);
   try {
     const result = schema._zod.run({ value, issues: [] }, FIRST_ISSUE);
     if (!(result instanceof Promise)) return result;
