@@ -73,12 +73,13 @@ const REFUSED_OBJECT: Entry = {
   kind: "value",
   name: ODD_OBJECT,
   maker: {
+    spec: {},
     signature: {
       bind: ({ args }: Call) => {
         throw refusal("bad_key", String(args[0]));
       },
     },
-  } as never, // nothing of it is reached behind `bind`
+  } as never, // nothing of either is called behind `bind`
 };
 
 type InitHook = (po: never, ho: never) => unknown;
