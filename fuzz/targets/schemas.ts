@@ -67,6 +67,7 @@ function everyKind() {
     preprocess: z.preprocess((given) => given, loose),
     codec: z.codec(any, any, { decode: (record) => record, encode: (record) => record }),
     property: any.check(z.property("a", z.unknown().pipe(z.record(z.string(), z.unknown()).optional()))),
+    compiled: z.compile(z.array(any).or(any)),
     map: z.map(z.string(), z.unknown()),
     set: z.set(z.unknown()),
     lazy: tree,

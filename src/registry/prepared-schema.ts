@@ -8,7 +8,7 @@ import { compact, isIndex } from "../parser/members.ts";
 import { definition, isSchema, partsOf } from "./schema-walk.ts";
 
 type Schema = z.core.$ZodType;
-type Parse = Schema["_zod"]["parse"];
+type Run = Schema["_zod"]["run"];
 
 const prepared = new WeakSet<Schema>();
 
@@ -17,43 +17,41 @@ export function prepare(schema: Schema): void {
   if (prepared.has(schema)) return;
   prepared.add(schema);
   const internals = schema._zod;
-  const { parse, run } = internals;
-  const replace = (by: Parse): void => {
-    internals.parse = by;
-    if (run === parse) internals.run = by; // it has no checks
-  };
-  replace((payload, context) => {
+  const { run, parse } = internals;
+  // Without checks a schema is run by its parser, which zod may still replace.
+  const ran: Run = run === parse ? (payload, context) => internals.parse(payload, context) : run;
+  internals.run = (payload, context) => {
     for (const part of schemasIn(schema)) prepare(part);
-    const by = preparedParse(schema, parse);
-    replace(by);
-    return by(payload, context);
-  });
+    internals.run = preparedRun(schema, ran) ?? run;
+    return internals.run(payload, context);
+  };
 }
 
-function preparedParse(schema: Schema, parse: Parse): Parse {
+/** Undefined: as it is. */
+function preparedRun(schema: Schema, run: Run): Run | undefined {
   const def = definition(schema);
   switch (def.type) {
     case "record":
-      return compacting(parse);
+      return compacting(run);
     case "object":
-      return makesIndexes(def) ? compacting(parse) : parse;
+      return makesIndexes(def) ? compacting(run) : undefined;
     case "intersection":
-      return rebuilds(schema) ? bounded(compacting(parse)) : parse;
+      return rebuilds(schema) ? bounded(compacting(run)) : undefined;
     case "union": {
       const [only] = def.options;
-      // zod keeps how a single option ran before it was prepared
-      const isSingle = def.options.length === 1 && only !== undefined && !("discriminator" in def);
-      return isSingle ? (payload, context) => only._zod.run(payload, context) : parse;
+      if (def.options.length !== 1 || only === undefined || "discriminator" in def) return undefined;
+      schema._zod.parse = (payload, context) => only._zod.run(payload, context); // zod keeps how it ran before it was prepared
+      return run;
     }
     default:
-      return parse;
+      return undefined;
   }
 }
 
-function compacting(parse: Parse): Parse {
+function compacting(run: Run): Run {
   return (payload, context) => {
     const given = payload.value;
-    const result = parse(payload, context);
+    const result = run(payload, context);
     if (result instanceof Promise) return result; // asynchronous schemas are refused
     const { value } = result;
     if (value !== given && typeof value === "object" && value !== null) compact(value); // it has been made here
@@ -78,9 +76,9 @@ const MOST_SLOTS = 5_000;
 /** No peer can nest deeper. What is deeper, or in a cycle, is the program's own. */
 const MAX_DEPTH = 512;
 
-function bounded(parse: Parse): Parse {
+function bounded(run: Run): Run {
   return (payload, context) => {
-    if (reservedSlots(payload.value) <= FREE_SLOTS) return parse(payload, context);
+    if (reservedSlots(payload.value) <= FREE_SLOTS) return run(payload, context);
     const expected = "fewer objects with sparse integer keys" as never; // no type of zod's
     payload.issues.push({ code: "invalid_type", expected, input: payload.value });
     return payload;

@@ -7,7 +7,9 @@ import { failure, type HbiError, oneLine, type Reason } from "../errors.ts";
 import { prepare } from "./prepared-schema.ts";
 
 type Issue = z.core.$ZodRawIssue;
-const FIRST_ISSUE = { async: false, abortEarly: true, error: () => "" } as const;
+const noText = () => "";
+/** What `z.compile` has made is run by its schema: it builds objects that `prepare` can't reach. */
+const INTERPRETED = Symbol.for("zod.compile.fallback");
 /** Makes the error: `failure`, or `refusal` where a peer is to blame and no stack is needed. */
 export type Refuse = (reason: Reason, where: string) => HbiError;
 
@@ -30,7 +32,9 @@ function run(schema: z.ZodType, value: unknown, where: string): z.core.ParsePayl
   let cause: unknown;
   prepare(schema);
   try {
-    const result = schema._zod.run({ value, issues: [] }, FIRST_ISSUE);
+    // A context of its own: zod remembers there what it has made of each object.
+    const context = { async: false, abortEarly: true, error: noText, [INTERPRETED]: true } as const;
+    const result = schema._zod.run({ value, issues: [] }, context);
     if (!(result instanceof Promise)) return result;
     result.catch(() => undefined); // the failure below says what is wrong
     cause = new Error(`${where}: asynchronous schemas are not supported`);
