@@ -66,6 +66,13 @@ export const FAILURES = {
   too_many_keys: { code: "resource_exhausted", fault: "version", ends: "script", text: "too many keys in an object" },
   name_too_long: { code: "resource_exhausted", fault: "version", ends: "script", text: "name too long" },
   number_too_long: { code: "resource_exhausted", fault: "version", ends: "script", text: "number too long" },
+  /** the text is well-formed, so that the raw data behind it is known */
+  bad_key: {
+    code: "invalid_argument",
+    fault: "version",
+    ends: "script",
+    text: "a key that is neither a text nor an integer",
+  },
   // checking a script against the hosting environment
   unknown_name: { code: "unimplemented", fault: "version", ends: "script", text: "no such name" },
   bad_argument: { code: "invalid_argument", fault: "version", ends: "script", text: "argument refused" },

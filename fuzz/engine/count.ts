@@ -90,9 +90,19 @@ class Told {
 }
 
 function table(done: readonly Counted[], seed: number): string {
-  const head = ["target", "executions", "by coverage", "generated", "seconds", "findings", "worst ms/KiB", "seed"];
-  const rows = done.map((it) => [it.target.name, ...sums([it]), worstOf(it), `${seed}`]);
-  const lines = [head, ...rows, ["all", ...sums(done), "", `${seed}`]];
+  const head = [
+    "target",
+    "executions",
+    "by coverage",
+    "generated",
+    "seconds",
+    "findings",
+    "worst ms/KiB",
+    "worst B/char",
+    "seed",
+  ];
+  const rows = done.map((it) => [it.target.name, ...sums([it]), worstOf(it), heapOf(it), `${seed}`]);
+  const lines = [head, ...rows, ["all", ...sums(done), "", "", `${seed}`]];
   const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   return lines
     .map((line) => line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))))
@@ -114,6 +124,10 @@ function findings({ guided, plain }: Counted): number {
 
 function worstOf({ plain }: Counted): string {
   return plain?.worst?.msPerKib?.toPrecision(2) ?? "";
+}
+
+function heapOf({ plain }: Counted): string {
+  return plain?.heap?.worst?.bytesPerChar.toFixed(0) ?? "";
 }
 
 /** 1,234,567 */

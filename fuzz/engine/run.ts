@@ -3,6 +3,7 @@
  */
 import { keep } from "./corpus.ts";
 import { checkGrowth, checkRejections, guarded, timed } from "./guards.ts";
+import { Heap } from "./heap.ts";
 import { Inputs } from "./inputs.ts";
 import { Memory } from "./memory.ts";
 import { smaller } from "./mutation.ts";
@@ -27,6 +28,8 @@ export interface RunReport {
   readonly found: Found | undefined;
   /** of text, without coverage: the most that one reading of any input took for each KiB */
   readonly worst?: Worst;
+  /** the most that any input took of the heap */
+  readonly heap?: Heap;
 }
 
 /** What ends a run, whichever comes first. */
@@ -46,6 +49,8 @@ interface Wrong {
 
 /** The part of the time for looking at growth. */
 const GROWTH_SHARE = 0.05;
+/** For looking at the heap. */
+const HEAP_SHARE = 0.4;
 /** Prototypes and rejections are looked at after so many: what is found then is looked for one by one. */
 const LOOK_EVERY = 64;
 const MEMORY_EVERY_MS = 5_000;
@@ -57,7 +62,8 @@ export async function run(target: Target, bounds: Bounds, seed: number, onProgre
   const inputs = new Inputs(target, seed);
   const worst = new Worst(target.readOnce);
   const memory = new Memory();
-  let [runs, nowMs, growthMs, lookedMs] = [0, startMs, 0, startMs];
+  const heap = new Heap(target);
+  let [runs, nowMs, growthMs, heapMs, lookedMs] = [0, startMs, 0, 0, startMs];
   const next = async (): Promise<Wrong | undefined> => {
     const [number, input] = [runs, inputs.at(runs)];
     runs += 1;
@@ -68,6 +74,12 @@ export async function run(target: Target, bounds: Bounds, seed: number, onProgre
       growthMs += performance.now() - nowMs;
     }
     worst.offer(input);
+    const beforeMs = performance.now();
+    if (why === undefined && heapMs <= (beforeMs - startMs) * HEAP_SHARE && target.held !== undefined) {
+      const tooMuch = heap.look(input, seed);
+      heapMs += performance.now() - beforeMs;
+      if (tooMuch !== undefined) return { number, ...tooMuch };
+    }
     if (why !== undefined || runs % LOOK_EVERY === 0) {
       const earlier = await lookBack(target, inputs, Math.floor(number / LOOK_EVERY) * LOOK_EVERY, number);
       if (earlier !== undefined) return earlier;
@@ -90,7 +102,7 @@ export async function run(target: Target, bounds: Bounds, seed: number, onProgre
     Error.stackTraceLimit = limit;
   }
   worst.measureAgain(10);
-  const report = { runs, seconds: (performance.now() - startMs) / 1_000, isGuided: false, worst };
+  const report = { runs, seconds: (performance.now() - startMs) / 1_000, isGuided: false, worst, heap };
   return { ...report, found: found && (await smallest(target, found.input, found.number, found.why)) };
 }
 
@@ -128,7 +140,10 @@ async function lookBack(target: Target, inputs: Inputs, from: number, to: number
 export function wrongWith(target: Target, input: Uint8Array, looksAtGrowth = false): Promise<string | undefined> {
   return wrong(async () => {
     await guarded(target, input);
-    if (looksAtGrowth) await checkGrowth(target, input);
+    if (!looksAtGrowth) return;
+    await checkGrowth(target, input);
+    const tooMuch = new Heap(target).look(input, 0);
+    if (tooMuch !== undefined) throw new Violation(tooMuch.why);
   });
 }
 

@@ -33,6 +33,8 @@ function tell(target: Target, report: RunReport, seed: number): void {
   console.log(
     `${target.name.padEnd(12)}${runs} inputs in ${seconds.toFixed(1)} s${how}, ${rate}/s, seed ${seed}: ${end}`,
   );
+  const perChar = report.heap?.worst?.bytesPerChar;
+  if (perChar !== undefined) console.log(`${"".padEnd(12)}at most ${perChar.toFixed(1)} bytes of heap for a character`);
   tellFound(target, report, seed);
 }
 

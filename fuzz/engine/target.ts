@@ -4,6 +4,12 @@
  */
 import type fc from "fast-check";
 
+/** A text, and reading it: what that gives is held. */
+export interface Held {
+  readonly chars: number;
+  read(): unknown;
+}
+
 export interface Target {
   readonly name: string;
   /** one line: what is fed, and what must hold */
@@ -18,6 +24,10 @@ export interface Target {
   readonly share: number;
   /** Of text, which may take as long as it is: one reading of it as a program does it, whose time is told for each KiB. */
   readonly readOnce?: (input: Uint8Array) => void;
+  /** A long text made of an input; undefined where it is none that can be read. */
+  readonly held?: (input: Uint8Array) => Held | undefined;
+  /** What it may take of the heap for each character. */
+  readonly maxBytesPerChar?: number;
   /** Runs it. What it throws, but for a `Violation`, is a finding as well. */
   run(input: Uint8Array): void | Promise<void>;
 }

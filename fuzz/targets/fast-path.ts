@@ -4,8 +4,9 @@
 import { Assignment, Call, HbiError, type Limits, parseScript, parseValue, resolveLimits } from "../../src/index.ts";
 import { parseValueWithAcorn, parseWithAcorn } from "../../src/parser/parse.ts";
 import { difference } from "../../test/fuzz/parser.ts";
+import { inArray } from "../engine/heap.ts";
 import { must, type Target, Violation } from "../engine/target.ts";
-import { scriptInputs, scriptWords } from "./script.ts";
+import { heldValue, MAX_BYTES_PER_CHAR, scriptInputs, scriptWords } from "./script.ts";
 
 const decoder = new TextDecoder();
 const DEFAULTS = resolveLimits();
@@ -28,6 +29,11 @@ export const fastPath: Target = {
   share: 16,
   inputs: scriptInputs,
   readOnce: (input) => void readOrRefusal(parseValue, decoder.decode(input), DEFAULTS),
+  maxBytesPerChar: MAX_BYTES_PER_CHAR,
+  held(input) {
+    const text = inArray(decoder.decode(input));
+    return heldValue(text, isJson(text) ? parseValue : parseValueWithAcorn);
+  },
   run(input) {
     const text = decoder.decode(input);
     for (const limits of LIMITS) {
@@ -38,6 +44,16 @@ export const fastPath: Target = {
     }
   },
 };
+
+/** What JSON.parse reads of a peer; the rest is read by every token of acorn's. */
+function isJson(text: string | undefined): boolean {
+  try {
+    JSON.parse(text ?? "");
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 type Read = (text: string, limits: Limits) => unknown;
 

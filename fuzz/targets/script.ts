@@ -5,14 +5,18 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { Assignment, Call, type Limits, parseScript, parseValue, repr, resolveLimits } from "../../src/index.ts";
+import { ODD_OBJECT } from "../../src/parser/tree.ts";
 import { recordedScripts } from "../../test/fuzz/parser.ts";
 import { scripts } from "../../test/fuzz/scripts.ts";
 import { plain } from "../../test/parser/verdict.ts";
-import { checkError } from "../engine/guards.ts";
-import { must, type Target } from "../engine/target.ts";
+import { checkError, checkText } from "../engine/guards.ts";
+import { inArray } from "../engine/heap.ts";
+import { type Held, must, type Target } from "../engine/target.ts";
 
 const LIMITS = [resolveLimits(), resolveLimits({ preset: "trusted" }), resolveLimits({ maxDepth: 4, maxNodes: 12 })];
 const [DEFAULTS = resolveLimits(), TRUSTED = resolveLimits()] = LIMITS;
+/** Of what the parser makes: `b'',` is a Uint8Array of 200 bytes, `{9:` an object of 210. */
+export const MAX_BYTES_PER_CHAR = 64;
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
@@ -75,6 +79,8 @@ export const script: Target = {
     const text = decoder.decode(input);
     readOrRefuse(() => parseScript(text, DEFAULTS), text);
   },
+  maxBytesPerChar: MAX_BYTES_PER_CHAR,
+  held: (input) => heldValue(inArray(decoder.decode(input)), parseValue),
   run(input) {
     const text = decoder.decode(input);
     for (const limits of LIMITS) {
@@ -91,6 +97,17 @@ export const script: Target = {
     }
   },
 };
+
+/** Undefined if it is not read. */
+export function heldValue(text: string | undefined, read: (text: string, limits: Limits) => unknown): Held | undefined {
+  if (text === undefined) return undefined;
+  try {
+    read(text, TRUSTED);
+  } catch {
+    return undefined; // `run` has looked at why
+  }
+  return { chars: text.length, read: () => read(text, TRUSTED) };
+}
 
 /** As deep as the limits, or a little deeper. */
 function nested(): fc.Arbitrary<string> {
@@ -131,12 +148,23 @@ function checkTree(tree: readonly unknown[], { maxDepth, maxNodes }: Limits): vo
 }
 
 function partsOf(value: unknown): readonly unknown[] {
+  if (value instanceof Call && value.name === ODD_OBJECT) return oddPartsOf(value.args);
   if (value instanceof Call) return [...value.args, ...(value.named?.values() ?? [])];
   if (value instanceof Assignment) return [value.value];
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return [];
   if (Array.isArray(value)) return value;
   must(Object.getPrototypeOf(value) === Object.prototype, "an object with another prototype");
   return Object.values(value);
+}
+
+/** What an object holds that has a key that none may have. */
+function oddPartsOf([what, object, others]: readonly unknown[]): readonly unknown[] {
+  must(
+    typeof what === "string" && /, line \d+, column \d+$/.test(what),
+    () => `it does not say where: ${String(what)}`,
+  );
+  checkText(what);
+  return [...partsOf(object), ...partsOf(others)];
 }
 
 function checkWritten(value: unknown, limits: Limits): void {

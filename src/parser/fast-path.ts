@@ -11,6 +11,7 @@ import {
   isIdentifierPart,
   isIdentifierStart,
   isReserved,
+  ownText,
   skipDigits,
 } from "./lexicon.ts";
 import { Call, type Tree } from "./tree.ts";
@@ -40,7 +41,7 @@ export function parseFast(text: string, limits: Limits): Tree | undefined {
   }
   const open = endOfName(text, start, limits);
   if (codeAt(text, open) !== 0x28) return undefined;
-  const name = text.slice(start, open);
+  const name = ownText(text.slice(start, open), text);
   if (CONSTANTS.has(name) || isReserved(name)) return undefined;
   const close = endOfJson(text, open, limits, true);
   if (close < 0) return undefined;

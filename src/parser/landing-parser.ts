@@ -4,9 +4,10 @@
  */
 import type { Reason } from "../errors.ts";
 import type { Limits } from "../limits.ts";
-import { CONSTANTS, isNumericConstant, isReserved, KEYWORDS, setMember } from "./lexicon.ts";
+import { CONSTANTS, isNumericConstant, isReserved, KEYWORDS } from "./lexicon.ts";
+import { integerKey, isSparseKey, makeSparse, OddKey, OddKeys, setMember } from "./members.ts";
 import * as token from "./tokens.ts";
-import { Assignment, Call, type Statement, type Tree } from "./tree.ts";
+import { Assignment, Call, ODD_OBJECT, type Statement, type Tree } from "./tree.ts";
 
 /** Of one text. Its tokens may be made by any reader of them. */
 export class LandingParser {
@@ -180,49 +181,69 @@ export class LandingParser {
     return items;
   }
 
-  #object(): Record<string, unknown> {
+  /** Or the call that tells what is wrong with its keys. */
+  #object(): unknown {
     const tokens = this.#tokens;
     this.#count(tokens.start);
     const object: Record<string, unknown> = {};
+    let isSparse = false;
+    let odd: OddKeys | undefined;
     this.#open();
-    for (let count = 1; tokens.kind !== token.BRACE_CLOSE; count++) {
-      if (count > this.#limits.maxObjectKeys) this.#refuse("too_many_keys");
+    for (let count = 0; tokens.kind !== token.BRACE_CLOSE; count++) {
+      const { start } = tokens;
+      if (count === this.#limits.maxObjectKeys) this.#refuse("too_many_keys");
       const key = this.#key();
+      if (typeof key !== "string") odd ??= new OddKeys();
+      odd?.add(key, object, start);
       if (tokens.kind !== token.COLON) this.#unexpected();
       tokens.next();
-      setMember(object, key, this.#value());
+      const name = String(key);
+      if (!isSparse && isSparseKey(name, count)) {
+        isSparse = true;
+        makeSparse(object);
+      }
+      const value = this.#value();
+      if (odd?.wrong === undefined) setMember(object, name, value);
+      else odd.values.push(value);
       this.#separator(token.BRACE_CLOSE);
     }
     this.#close();
-    return object;
+    if (odd?.wrong === undefined) return object;
+    this.#hasCall = true;
+    const what = `${odd.wrong}, ${token.positionIn(this.#text, odd.wrongAt)}`;
+    return new Call(ODD_OBJECT, [what, object, odd.values], undefined, true);
   }
 
-  /** A word, a string or a finite number, as text. */
-  #key(): string {
+  /** A word or a string, an integer, or what names no member here: well-formed, and refused as a value. */
+  #key(): string | number | bigint | OddKey {
     const tokens = this.#tokens;
     const { kind, value, start } = tokens;
-    let key = value;
     switch (kind) {
       case token.NAME:
-        this.#checkPlainName(value as string, start);
-        break;
+      case token.STRING: {
+        const isConstant = kind === token.NAME && CONSTANTS.has(value as string);
+        if (kind === token.NAME && !isConstant) this.#checkPlainName(value as string, start);
+        if (value === "__proto__") this.#refuse("forbidden_syntax", start);
+        tokens.next();
+        if (isConstant) return new OddKey(value as string);
+        return typeof value === "string" ? value : integerKey(value);
+      }
       case token.PLUS:
       case token.MINUS:
-        key = this.#signed();
-        if (typeof key === "number" && !Number.isFinite(key)) this.#refuse("bad_literal", start);
+      case token.NUMBER: {
+        const key = this.#value();
         this.#nodes -= 1; // as every other key, it is none
-        return String(key);
-      case token.NUMBER:
-        break;
-      case token.STRING:
-        if (typeof value !== "string") this.#refuse("bad_literal", start);
-        break;
+        return integerKey(key);
+      }
+      case token.PAREN_OPEN: {
+        const outer = this.#enterValue();
+        const key = this.#tuple();
+        if (this.#leaveValue(outer) || key === "__proto__") this.#refuse("syntax", start);
+        return typeof key === "string" ? key : integerKey(key); // ("a") is "a", (1) is 1
+      }
       default:
-        this.#unexpected();
+        return this.#unexpected();
     }
-    if (key === "__proto__") this.#refuse("forbidden_syntax", start);
-    tokens.next();
-    return String(key);
   }
 
   #signed(): number | bigint {

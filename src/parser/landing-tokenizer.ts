@@ -5,7 +5,7 @@
 import { Parser, tokTypes as tt } from "acorn";
 import type { Reason } from "../errors.ts";
 import type { Limits } from "../limits.ts";
-import { CONSTANTS, hexadecimalAt, isDigit, isIdentifierPart, isIdentifierStart } from "./lexicon.ts";
+import { CONSTANTS, hexadecimalAt, isDigit, isIdentifierPart, isIdentifierStart, ownText } from "./lexicon.ts";
 import { END, EQUALS, MINUS, NAME, NUMBER, PLUS, PUNCTUATION, refusalIn, STRING, type Tokens } from "./tokens.ts";
 
 /** What acorn has and its types leave out. */
@@ -67,7 +67,7 @@ export class LandingTokenizer extends AcornParser implements Tokens {
 
   /** Called by acorn with each token. */
   override finishToken(type: unknown, value?: unknown): void {
-    super.finishToken(type, value);
+    super.finishToken(type, typeof value === "string" ? ownText(value, this.input) : value);
     this.kind = KINDS.get(type) ?? (type as number);
   }
 

@@ -40,13 +40,6 @@ export function isReserved(name: string): boolean {
   return KEYWORDS.has(name) || (name.includes(".") && HEADS.has(name.slice(0, name.indexOf("."))));
 }
 
-/** Makes a member as JSON.parse does: its own, whatever the prototype has under that name (a setter, a frozen method). */
-export function setMember(object: Record<string, unknown>, key: string, value: unknown): void {
-  if (key in Object.prototype) {
-    Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
-  } else object[key] = value;
-}
-
 const START = new Uint8Array(128);
 const PART = new Uint8Array(128);
 for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$") {
@@ -92,4 +85,17 @@ export function hexadecimalAt(text: string, from: number, digits: number): numbe
     else return -1;
   }
   return value;
+}
+
+/** V8 copies shorter parts of a text by itself; of longer ones it makes views that keep the whole text. */
+const MIN_VIEW_CHARS = 13;
+/** So much may be kept by what is a view. */
+const MAX_KEPT_CHARS = 256;
+const MAX_KEPT_RATIO = 4;
+
+/** A part of a text that may outlive it: copied where it would keep a text that is much longer. */
+export function ownText(part: string, whole: string): string {
+  if (part.length < MIN_VIEW_CHARS || whole.length <= MAX_KEPT_CHARS) return part;
+  if (part.length * MAX_KEPT_RATIO >= whole.length) return part;
+  return ` ${part}`.slice(1); // what is put together has to be written out before it can be cut: nothing else copies here and costs less
 }

@@ -4,7 +4,7 @@
  */
 import type { Limits } from "../limits.ts";
 import { LandingTokenizer, SIMPLE_ESCAPES } from "./landing-tokenizer.ts";
-import { codeAt, hexadecimalAt, isDigit, isIdentifierPart, isIdentifierStart, skipDigits } from "./lexicon.ts";
+import { codeAt, hexadecimalAt, isDigit, isIdentifierPart, isIdentifierStart, ownText, skipDigits } from "./lexicon.ts";
 import { END, MINUS, NAME, NUMBER, PLUS, PUNCTUATION, STRING, type Tokens } from "./tokens.ts";
 
 /** With more digits an integer may be a bigint. */
@@ -112,7 +112,7 @@ export class Scanner implements Tokens {
     }
     // b'..', nil<nil>, f\u0065, naïve
     if (code === 0x22 || code === 0x27 || code === 0x3c || code === 0x5c || code >= 0x80) return false;
-    return this.#finish(NAME, text.slice(start, at), at);
+    return this.#finish(NAME, ownText(text.slice(start, at), text), at);
   }
 
   /** Decimal digits, with a fraction and an exponent or without. */
@@ -155,7 +155,7 @@ export class Scanner implements Tokens {
     let from = start + 1;
     for (let at = from; at < text.length; at++) {
       const code = codeAt(text, at);
-      if (code === quote) return this.#finish(STRING, value + text.slice(from, at), at + 1);
+      if (code === quote) return this.#finish(STRING, ownText(value + text.slice(from, at), text), at + 1);
       if (code === 0x0a || code === 0x0d) return false;
       if (code !== 0x5c) continue;
       value += text.slice(from, at);

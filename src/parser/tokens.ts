@@ -46,7 +46,7 @@ export function refusalIn(text: string, reason: Reason, at: number): HbiError {
 }
 
 /** Lines and columns from 1, columns in characters, as an editor shows them. */
-function positionIn(text: string, at: number): string {
+export function positionIn(text: string, at: number): string {
   let line = 1;
   let column = 1;
   for (let i = 0; i < at; i++) {

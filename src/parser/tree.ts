@@ -27,6 +27,10 @@ export class Call {
   }
 }
 
+/** What is called where an object has a key that no object here can have. No text can write this name, and whoever binds the call is told
+ *  what is wrong, its first argument. The others are what the object holds: there may be calls in it. */
+export const ODD_OBJECT = "{}";
+
 export class Assignment {
   readonly name: string;
   readonly value: unknown;

@@ -3,8 +3,9 @@
  * peer's text ever indexes an object of the application.
  */
 import type { z } from "zod";
-import { failure, type HbiError } from "../errors.ts";
+import { failure, type HbiError, refusal } from "../errors.ts";
 import type { InstanceWriter } from "../parser/repr.ts";
+import { type Call, ODD_OBJECT } from "../parser/tree.ts";
 import { prepare } from "./asynchronous.ts";
 import { errorValue } from "./error-value.ts";
 import { Method, type Params, type ParamsOf, ValueConstructor } from "./method.ts";
@@ -65,6 +66,20 @@ export type Builtins = ReadonlyMap<string, ExposedMethod>;
 
 const NOTHING: EntryTable = { entries: new Map(), writer: undefined };
 const HBI_ERROR: Entry = { kind: "value", name: "HbiError", maker: errorValue as never }; // a value of any type
+
+/** Is refused as a value constructor with a wrong argument is, wherever it stands: nothing runs, and no raw data is lost. */
+const REFUSED_OBJECT: Entry = {
+  kind: "value",
+  name: ODD_OBJECT,
+  maker: {
+    spec: {},
+    signature: {
+      bind: ({ args }: Call) => {
+        throw refusal("bad_key", String(args[0]));
+      },
+    },
+  } as never, // nothing of either is called behind `bind`
+};
 
 type InitHook = (po: never, ho: never) => unknown;
 type CleanupHook = (po: never, ho: never, reason: HbiError | undefined) => unknown;
@@ -172,7 +187,8 @@ export class HostingEnv<E extends Ends = Ends> {
 
   lookup(name: string): Entry | undefined {
     const entry = this.#shared.entries.get(name) ?? this.#own?.get(name) ?? this.#builtin(name);
-    return entry === undefined && name === HBI_ERROR.name ? HBI_ERROR : entry;
+    if (entry !== undefined) return entry;
+    return name === HBI_ERROR.name ? HBI_ERROR : name === ODD_OBJECT ? REFUSED_OBJECT : undefined;
   }
 
   /** Who has not authenticated is not told either what there is, or that there is anybody. */

@@ -3,6 +3,7 @@
  * are asynchronous and for handlers that return one.
  */
 import { failure } from "../errors.ts";
+import { compact } from "../parser/members.ts";
 import { Call } from "../parser/tree.ts";
 import type { HostingEnv } from "./hosting-env.ts";
 import { hasCall, type Step } from "./plan.ts";
@@ -76,7 +77,9 @@ function resolveCalls(value: unknown, env: HostingEnv, co: unknown): unknown {
     env,
     co,
   );
-  return then(items, (resolved) => Object.fromEntries(entries.map(([key], i) => [key, (resolved as unknown[])[i]])));
+  return then(items, (resolved) =>
+    compact(Object.fromEntries(entries.map(([key], i) => [key, (resolved as unknown[])[i]]))),
+  );
 }
 
 function runNested(call: Call, env: HostingEnv, co: unknown): unknown {
@@ -117,7 +120,7 @@ function mapCalls(value: unknown, make: (call: Call, args: Call) => unknown): un
     return make(value, new Call(value.name, args, named, false));
   }
   if (Array.isArray(value)) return value.map((item) => mapCalls(item, make));
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapCalls(item, make)]));
+  return compact(Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapCalls(item, make)])));
 }
 
 export function isPromise(value: unknown): value is Promise<unknown> {

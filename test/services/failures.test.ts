@@ -178,6 +178,7 @@ const SCENARIOS: Readonly<
   syntax: { run: raw("add(1,"), lives: true },
   forbidden_syntax: { run: raw("a => 1"), lives: true },
   bad_literal: { run: raw('echo("\\q")'), lives: true },
+  bad_key: { run: rawAndOpen("echo({True: 1})"), lives: true },
   too_deep: { run: raw(deep(40)), lives: true },
   too_many_nodes: { run: raw(`echo([${"0,".repeat(10_001)}])`), lives: true },
   too_many_statements: { run: raw("nothing()\n".repeat(65)), lives: true },

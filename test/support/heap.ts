@@ -1,0 +1,24 @@
+/**
+ * What a value takes of this thread's heap, garbage aside.
+ */
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
+setFlagsFromString("--expose-gc");
+const gc = runInNewContext("gc") as () => void;
+
+/** Of all that lives on the heap now, and of its buffers outside. */
+export function liveBytes(): number {
+  gc();
+  const { used_heap_size: used, external_memory: external } = getHeapStatistics();
+  return used + external;
+}
+
+/** What is made, as long as it is held. Make it once before: the engine keeps something of what it does first. */
+export function heldBytes(make: () => unknown): number {
+  const before = liveBytes();
+  const held = [make()];
+  const bytes = liveBytes() - before;
+  held.length = 0; // alive until here
+  return bytes;
+}
