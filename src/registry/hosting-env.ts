@@ -73,13 +73,14 @@ const REFUSED_OBJECT: Entry = {
   name: ODD_OBJECT,
   maker: {
     spec: {},
-    signature: {
-      bind: ({ args }: Call) => {
-        throw refusal("bad_key", String(args[0]));
-      },
-    },
-  } as never, // nothing of either is called behind `bind`
+    signature: { bind: refuseObject },
+    make: (_name: string, call: Call) => refuseObject(call),
+  } as never, // nothing else of either is called
 };
+
+function refuseObject({ args }: Call): never {
+  throw refusal("bad_key", String(args[0]));
+}
 
 type InitHook = (po: never, ho: never) => unknown;
 type CleanupHook = (po: never, ho: never, reason: HbiError | undefined) => unknown;
