@@ -2,7 +2,6 @@
  * Members of plain objects, made so that an object costs what its members do. For keys such as 1023 and 2574 V8 reserves thousands of
  * slots in an object that is young, 31 KiB for 16 characters of text; one whose indexes it keeps as a dictionary costs 0.2 KiB.
  */
-import { isDigit } from "./lexicon.ts";
 
 /** The last array index. So far behind all others none is reserved, and from then on V8 keeps the indexes as a dictionary for good. */
 const LAST_INDEX = 2 ** 32 - 2;
@@ -22,7 +21,7 @@ export function isSparseKey(key: string, count: number): boolean {
 
 /** Whether JavaScript takes the key for an array index: those come first in every object, by their size. */
 export function isIndex(key: string): boolean {
-  return isDigit(key.charCodeAt(0)) && /^(?:0|[1-9]\d{0,9})$/.test(key) && Number(key) <= LAST_INDEX;
+  return key.charCodeAt(0) < 0x3a && /^(?:0|[1-9]\d{0,9})$/.test(key) && Number(key) <= LAST_INDEX;
 }
 
 /** From now on each index of the object costs the same, however large it is. */
