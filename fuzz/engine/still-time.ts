@@ -40,6 +40,12 @@ export class StillTime {
     for (let i = 0; i < most && this.#isBusyAt(nowMs); i++) await this.#step();
   }
 
+  /** Lets what is due next happen, and all that it sets off. */
+  async pass(): Promise<void> {
+    await this.#step();
+    await this.settle();
+  }
+
   /** Runs until nothing is left to do. */
   async finish(most: number): Promise<void> {
     await this.#endTurn();

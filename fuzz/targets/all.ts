@@ -2,14 +2,20 @@
  * All targets, by name.
  */
 import type { Target } from "../engine/target.ts";
+import { answers } from "./answers.ts";
 import { connection } from "./connection.ts";
+import { description } from "./description.ts";
 import { fastPath } from "./fast-path.ts";
 import { header } from "./header.ts";
 import { operations } from "./operations.ts";
+import { raw } from "./raw.ts";
 import { schemas } from "./schemas.ts";
 import { script } from "./script.ts";
 import { service } from "./service.ts";
+import { token } from "./token.ts";
 
 export const TARGETS: ReadonlyMap<string, Target> = new Map(
-  [header, script, fastPath, schemas, connection, operations, service].map((target) => [target.name, target]),
+  [header, token, script, fastPath, schemas, connection, raw, answers, description, operations, service].map(
+    (target) => [target.name, target],
+  ),
 );

@@ -190,8 +190,9 @@ export class PoAnswer implements LandingHost {
 
   #onObject(text: string): void {
     if (this.#receiver?.isWaitingForObject === true) {
-      if (this.#options.answerBytes !== undefined && !this.#hasAnswered) this.#announceBehind(text);
+      const isFirst = this.#options.answerBytes !== undefined && !this.#hasAnswered;
       this.#hasAnswered = true;
+      if (isFirst && !this.#announceBehind(text)) return;
       if (this.#receiver.onObject(text)) this.#hasFailed = true;
       return;
     }
@@ -201,7 +202,7 @@ export class PoAnswer implements LandingHost {
       this.#hasFailed = true;
       this.#course.failed(value);
     } else if (!this.#course.isAbandoned && this.#options.dropsObjects !== true) this.#onSurplus();
-    this.intake.discard(this.#hasAnswered ? 0 : this.#bytesBehind(value));
+    this.intake.discard(this.#hasAnswered || this.#hasNoRawData ? 0 : this.#bytesBehind(value));
     this.#hasAnswered = true;
   }
 
@@ -221,20 +222,28 @@ export class PoAnswer implements LandingHost {
     }
   }
 
-  /** Before the object is given to anybody: who gets it can rely on its raw data. */
-  #announceBehind(text: string): void {
+  /** Before the object is given to anybody: who gets it can rely on its raw data. False when it is refused, and who waits has been told.
+   *  @throws HbiError when nobody can read on then */
+  #announceBehind(text: string): boolean {
     try {
       this.intake.announce(this.#bytesBehind(landObject(text, this.env, this.#connection)));
+      return true;
     } catch (thrown) {
       this.fail(asHbiError(thrown));
-      throw thrown;
+      if (!this.#hasNoRawData) throw thrown;
+      return false;
     }
   }
 
-  /** Raw bytes behind an object of the answer. @throws HbiError when that is not certain: nobody can read on then */
+  /** Raw bytes behind an object of the answer. A host that has promised none does not spare the object from being looked at.
+   *  @throws HbiError when that is not certain: nobody can read on then */
   #bytesBehind(value: unknown): number {
-    if (this.#options.hasNoRawAnswer === true || value instanceof HbiError) return 0;
-    const bytes = this.#options.answerBytes?.(value) ?? (this.#isPromised ? 0 : undefined);
+    if (value instanceof HbiError) return 0;
+    const bytes = this.#options.answerBytes?.(value);
+    if (this.#hasNoRawData) {
+      if (bytes !== undefined && bytes > 0) throw failure("body_mismatch", "of an answer");
+      return 0;
+    }
     if (bytes === undefined) throw failure("bad_state", "an object that nobody receives");
     if (bytes > this.limits.maxBodyBytes) throw failure("body_too_big", "of an answer");
     this.intake.expect(bytes);

@@ -521,3 +521,20 @@ describe("a typed client sees", () => {
     expect(await caught(link.call.add({ a: 1, b: 2 }))).toMatchObject({ code: "unavailable", mayHaveLanded: false });
   });
 });
+
+describe("a service that promises an answer without raw data, where some is declared", () => {
+  it.each([
+    ["a result that has none", '{"size":0,"fill":1}', { result: { size: 0, fill: 1 } }],
+    ["a result that has some", '{"size":3,"fill":1}', { reason: "body_mismatch" }],
+    ["another result", '{"sizes":0}', { reason: "bad_answer" }],
+    ["no value", "[", { reason: "syntax" }],
+    ["an error", 'HbiError("aborted","no")', { code: "aborted" }],
+    ["nothing", undefined, { reason: "no_answer" }],
+  ])("%s", async (_, text, expected) => {
+    const said = packet("co_ack_begin", "101;n") + (text === undefined ? "" : packet("co_recv", text));
+    const call = (link: Link<Kinds>) => link.call.download({ size: 0, fill: 1 });
+    const { error, lives } = await answered(said + packet("co_ack_end", "101"), { call })();
+    expect(error).toMatchObject(expected);
+    expect(lives).toBe(true);
+  });
+});
