@@ -34,6 +34,8 @@ const FIRST_SEQ = 101;
 export const HELLO_SEQ = 100;
 const TOKEN = /^\d{1,15};[\x21-\x7e]+$/;
 const DIGITS = /^\d{1,15}$/;
+/** The largest number in it. Whoever waits longer, or takes more, says nothing of it or so many. */
+const MOST = 999_999_999_999_999;
 
 export interface TokenOptions {
   readonly hasNoRawData?: boolean;
@@ -48,13 +50,14 @@ export function formatToken(seq: number, isExtended: boolean, options: TokenOpti
   if (options.hasNoRawData === true) text += ";n";
   if (options.rawBytes !== undefined) text += `;b=${options.rawBytes}`;
   if (options.asksForPromise === true) text += ";a";
-  if (options.deadlineMs !== undefined) text += `;d=${Math.max(Math.ceil(options.deadlineMs), 1)}`;
+  if (options.deadlineMs !== undefined && options.deadlineMs <= MOST)
+    text += `;d=${Math.max(Math.ceil(options.deadlineMs), 1)}`;
   return text;
 }
 
 /** The token of the conversation that introduces this side: what it takes of its peer. */
 export function helloToken({ maxInFlight, maxPacketBytes }: Limits): string {
-  return `${HELLO_SEQ};x;n;m=${maxInFlight};p=${maxPacketBytes}`;
+  return `${HELLO_SEQ};x;n;m=${Math.min(maxInFlight, MOST)};p=${maxPacketBytes}`;
 }
 
 /** What stands behind the number in the token of a call. */
