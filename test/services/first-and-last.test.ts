@@ -1,7 +1,7 @@
 /**
  * The first moment of a connection, and the last one of a call: what can be given up from the start, and what is too late to begin.
  */
-import type { HostOptions, LinkOptions, ServiceCall } from "hbi";
+import type { HostOptions, LinkOptions, ReactionsOf, ServiceCall } from "hbi";
 import { conversation, hostileTransport, ManualClock, packet, quiet, testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
@@ -10,14 +10,15 @@ interface Given {
   readonly host?: HostOptions<Kinds, undefined>;
   readonly link?: LinkOptions<Kinds>;
   readonly handlers?: object;
+  readonly reactions?: ReactionsOf<Kinds>;
 }
 
 /** Nothing has been called on it. */
-async function fresh({ host = {}, link = {}, handlers = {} }: Given = {}) {
+async function fresh({ host = {}, link = {}, handlers = {}, reactions = new Reactions().all }: Given = {}) {
   const work = new Work();
   const quietly = { log: () => undefined };
   const test = await testLink(kinds, (peer) => ({ ...handlersOf(work)(peer), ...handlers }), {
-    reactions: new Reactions().all,
+    reactions,
     host: { ...quietly, ...host },
     link: { ...quietly, ...link },
   });
@@ -55,34 +56,21 @@ describe("from the first call on", () => {
   });
 
   it("so is a call of the service to its consumer", async () => {
-    const ended: string[] = [];
-    const { peer, link, cut } = await fresh();
-    void link;
-    const abort = new AbortController();
-    const asked = codeOf(peer.call.given({ size: 500_000 }, { body: endless(ended), signal: abort.signal }));
-    await quiet();
-    abort.abort();
-    expect(await asked).toBe("cancelled");
-    cut();
-    await quiet();
-    expect(ended).toEqual(["let go of"]);
-  });
-
-  /** Gives nothing until it is let go of. */
-  function endless(ended: string[]): AsyncGenerator<Uint8Array> {
-    return {
-      next: () => new Promise(() => undefined),
-      return: async () => {
-        ended.push("let go of");
-        return { done: true, value: undefined };
-      },
-      throw: (thrown) => Promise.reject(thrown),
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-      [Symbol.asyncDispose]: async () => undefined,
+    const work = new Work();
+    const asked = async ({ question }: { question: string }, { signal }: { readonly signal: AbortSignal }) => {
+      await work.hold(question, signal);
+      return "";
     };
-  }
+    const { peer, cut } = await fresh({ reactions: { ...new Reactions().all, asked } });
+    const abort = new AbortController();
+    const answered = codeOf(peer.call.asked({ question: "first" }, { signal: abort.signal }));
+    await work.holding(1);
+    abort.abort();
+    expect(await answered).toBe("cancelled");
+    await quiet();
+    expect(work.aborted).toEqual(["first"]);
+    cut();
+  });
 
   it.each([0, 1, 100, 300])("a ping does not wait behind %i calls that wait", async (count) => {
     const { link, work, cut } = await fresh();
