@@ -58,6 +58,11 @@ export class HoCo implements BracketReader, Chained {
     return this.#course.signal;
   }
 
+  /** Whether `signal` has aborted, or would have. */
+  get isGivenUp(): boolean {
+    return this.#course.failure !== undefined;
+  }
+
   /** Aborts when either side begins to drain: the connection closes when its handlers have ended. */
   get draining(): AbortSignal {
     return this.#course.draining;

@@ -106,6 +106,10 @@ export class Line implements Carrier, Home {
 
   readonly home = this;
 
+  get isLasting(): boolean {
+    return this.#backoff !== undefined;
+  }
+
   nextOrder(): number {
     this.#order += 1;
     return this.#order;

@@ -53,6 +53,8 @@ export interface Parked extends Chained {
 
 /** A link: where a call waits for a connection, also when the one that it was to be sent on takes nothing new. */
 export interface Home {
+  /** Whether there may be another connection. */
+  readonly isLasting: boolean;
   /** @param from the one that takes nothing new. False when there will be no other. */
   park(parked: Parked, from: Connection): boolean;
   unpark(parked: Parked): void;
@@ -270,7 +272,8 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
 
   #isOut(connection: Connection): void {
     this.#state = this.#isAnsweredEarly ? "answering" : "sent";
-    if (this.#home === undefined) this.#forgetContent();
+    if (this.#home?.isLasting !== true) this.#forgetContent();
+    else if (!this.#wantsResults) this.#body = this.#body?.slice(); // it may be sent again, and its caller may change it now
     connection.turn.release(this);
     this.#resolveSent();
     if (this.#isAnsweredEarly) connection.pump();

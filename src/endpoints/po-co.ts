@@ -77,6 +77,11 @@ export class PoCo implements PostedConversation {
     return this.#course.signal;
   }
 
+  /** Whether `signal` has aborted, or would have. */
+  get isGivenUp(): boolean {
+    return this.#course.failure !== undefined;
+  }
+
   /** Aborts when this side begins to drain: for handlers of scripts in the answer. Until these have ended, nothing that the peer says
    *  later is read. */
   get draining(): AbortSignal {

@@ -88,7 +88,10 @@ function checkTimes(methods: Methods, times: HandlerTimes): void {
 
 function intercepted(chain: readonly Interceptor[], at: number, call: ServiceCall, handler: () => unknown): unknown {
   const interceptor = chain[at];
-  if (interceptor === undefined) return handler();
+  if (interceptor === undefined) {
+    if (call.co.isGivenUp) throw failure("cancelled"); // while an interceptor has waited: too late to begin
+    return handler();
+  }
   return interceptor(call, () => {
     const result = intercepted(chain, at + 1, call, handler);
     return result instanceof Promise ? markHandled(result) : result; // it may not look at it

@@ -12,6 +12,7 @@ import type { Connection } from "./connection.ts";
 import type { Carrier, Sending } from "./outgoing.ts";
 import type { Home, Parked } from "./po-call.ts";
 import type { CoOptions, PoCo } from "./po-co.ts";
+import { asBytes } from "./raw-intake.ts";
 import { ignore, markHandled, withLanded } from "./waits.ts";
 
 const FOREVER = { timeoutMs: Number.POSITIVE_INFINITY };
@@ -34,7 +35,7 @@ export class Streaming implements Parked {
   readonly #wantsAnswer: boolean;
   readonly #source: BodySource | undefined;
   /** what of the source is sent; undefined: nothing */
-  readonly #body: ArrayBufferView | Pending | undefined;
+  #body: ArrayBufferView | Pending | undefined;
   readonly #untilMs: number;
   readonly #timer: Timer;
   readonly #onAbort: () => void;
@@ -167,8 +168,16 @@ export class Streaming implements Parked {
 
   async #run(co: PoCo): Promise<unknown> {
     await this.#send(co);
+    this.#keepBody();
     this.#resolveSent({ waitCompleted: () => markHandled(this.promise.then(ignore)) });
     return this.#wantsAnswer ? this.#receive(co) : co.waitCompleted(FOREVER);
+  }
+
+  /** Its caller may change the buffer of a post that is sent, which may be sent again. */
+  #keepBody(): void {
+    const body = this.#body;
+    if (this.#wantsAnswer || this.#home?.isLasting !== true || !ArrayBuffer.isView(body)) return;
+    this.#body = asBytes(body).slice();
   }
 
   /** Asks for its place before it first waits: calls that are made one after the other begin in this order. */

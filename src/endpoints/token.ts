@@ -33,6 +33,8 @@ const FIRST_SEQ = 101;
 /** The id of the conversation that only introduces a peer: no counter reaches it. */
 export const HELLO_SEQ = 100;
 const DIGITS = /^\d{1,15}$/;
+/** The largest number in it. Whoever waits longer, or takes more, says nothing of it or so many. */
+const MOST = 999_999_999_999_999;
 /** A key, with a value behind `=` or without. */
 const FIELD = /^[a-z]{1,16}(?:=[\x21-\x3a\x3c-\x7e]*)?$/;
 /** What may stand behind the number of an answer: the promise of a host of ours, or a token of ours, as other hosts repeat it. */
@@ -51,13 +53,14 @@ export function formatToken(seq: number, isExtended: boolean, options: TokenOpti
   if (options.hasNoRawData === true) text += ";n";
   if (options.rawBytes !== undefined) text += `;b=${options.rawBytes}`;
   if (options.asksForPromise === true) text += ";a";
-  if (options.deadlineMs !== undefined) text += `;d=${Math.max(Math.ceil(options.deadlineMs), 1)}`;
+  if (options.deadlineMs !== undefined && options.deadlineMs <= MOST)
+    text += `;d=${Math.max(Math.ceil(options.deadlineMs), 1)}`;
   return text;
 }
 
 /** The token of the conversation that introduces this side: what it takes of its peer. */
 export function helloToken({ maxInFlight, maxPacketBytes }: Limits): string {
-  return `${HELLO_SEQ};x;n;m=${maxInFlight};p=${maxPacketBytes}`;
+  return `${HELLO_SEQ};x;n;m=${Math.min(maxInFlight, MOST)};p=${maxPacketBytes}`;
 }
 
 /** What stands behind the number in the token of a call. */

@@ -87,9 +87,9 @@ export class Wire {
     return this.#writtenBytes;
   }
 
-  /** How much of it the transport was given: nothing behind it can have reached the peer. */
+  /** How much of it the transport was given, or, when nothing more is written, will be: nothing behind it can reach the peer. */
   get handedBytes(): number {
-    return this.#handedBytes;
+    return this.#isEnded && !this.#isEndHandedOver ? this.#writtenBytes : this.#handedBytes;
   }
 
   /** When the platform last took something, by the clock. */
@@ -196,6 +196,7 @@ export class Wire {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.flush();
+    this.keepBorrowed(); // it goes on to be sent, and its callers are told that they may change it
     this.#rejectAll();
   }
 
