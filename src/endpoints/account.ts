@@ -41,8 +41,11 @@ export interface HeldPlaces {
 
 export type Held = Readonly<HeldBytes & HeldPlaces>;
 
-/** What an entry costs beside its content. */
+/** What an entry costs beside its content, as measured: a text; a hosted conversation, of which a peer can begin many that say nothing; one
+ *  that this side has posted. */
 export const ENTRY_COST_BYTES = 64;
+const HOSTED_COST_BYTES = 2_048;
+const POSTED_COST_BYTES = 1_024;
 
 /** Of one connection. */
 export class Account implements HeldBytes, HeldPlaces, Chained {
@@ -76,6 +79,24 @@ export class Account implements HeldBytes, HeldPlaces, Chained {
     const { received, unread, scripts, waiting, answers, unsent, posts } = this;
     const { hosted, places, posted, sendTurns, readTurns } = this;
     return { received, unread, scripts, waiting, answers, unsent, posts, hosted, places, posted, sendTurns, readTurns };
+  }
+
+  /** All of it in bytes, with what the conversations cost: no less than a quarter of what the heap has of it. */
+  get bytes(): number {
+    const { received, unread, scripts, waiting, answers, unsent, posts, hosted, posted } = this;
+    const content = received + unread + scripts + waiting + answers + unsent + posts;
+    return content + hosted * HOSTED_COST_BYTES + posted * POSTED_COST_BYTES;
+  }
+
+  /** A conversation of the peer has begun: it counts in the process, place or not. */
+  beginHosted(): void {
+    this.hosted += 1;
+    this.#process.bytes += HOSTED_COST_BYTES;
+  }
+
+  endHosted(): void {
+    this.hosted -= 1;
+    this.#process.bytes -= HOSTED_COST_BYTES;
   }
 
   /** Takes a place for a script of so many bytes; false: there is none now, and `placeFree` will be called when there may be. Who has
@@ -125,7 +146,7 @@ export class Account implements HeldBytes, HeldPlaces, Chained {
 
 /** Of all connections of a process. */
 export class ProcessAccount {
-  /** hosted scripts, and the bytes of these and of those that wait */
+  /** hosted scripts, and the bytes of these, of those that wait, and of their conversations */
   places = 0;
   bytes = 0;
   /** what waits for peers that do not read */

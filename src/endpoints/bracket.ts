@@ -5,6 +5,7 @@
 import type { Chained } from "../chain.ts";
 import type { Clock } from "../clock.ts";
 import { failure, type HbiError } from "../errors.ts";
+import { CHUNK_COST_BYTES } from "../wire/packet-reader.ts";
 import type { Wire } from "../wire/wire.ts";
 import { ENTRY_COST_BYTES } from "./account.ts";
 import type { SendTurn, TurnTaker } from "./send-turn.ts";
@@ -114,7 +115,7 @@ export class Bracket implements TurnTaker {
       return this.#out.wire.whenWritable();
     }
     this.#text += packet;
-    this.#built(packet.length);
+    this.#built(packet.length + ENTRY_COST_BYTES);
     return this.#builtBytes > MAX_BUILT_BYTES ? this.open(options) : undefined;
   }
 
@@ -123,7 +124,7 @@ export class Bracket implements TurnTaker {
     if (this.#state === "open") this.#out.wire.text(packet);
     else {
       this.#text += packet;
-      this.#built(packet.length);
+      this.#built(packet.length + ENTRY_COST_BYTES);
     }
   }
 
@@ -144,7 +145,7 @@ export class Bracket implements TurnTaker {
       if (this.#text !== "") this.#pieces.push(this.#text);
       this.#pieces.push(chunk.slice());
       this.#text = "";
-      this.#built(chunk.length + ENTRY_COST_BYTES);
+      this.#built(chunk.length + CHUNK_COST_BYTES);
       return undefined;
     }
     return this.#bytesWhenOpen(chunk, options);

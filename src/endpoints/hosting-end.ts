@@ -153,7 +153,7 @@ export class HostingEnd {
     else this.#connection.budgets.called(1);
     const co = new HoCo(this.#connection, env, token);
     this.#live.add(co);
-    this.#connection.account.hosted += 1;
+    this.#connection.account.beginHosted();
     return co;
   }
 
@@ -180,7 +180,7 @@ export class HostingEnd {
   ended(co: HoCo, placeBytes: number | undefined): void {
     const { account } = this.#connection;
     this.#live.remove(co);
-    account.hosted -= 1;
+    account.endHosted();
     if (placeBytes !== undefined) account.givePlace(placeBytes);
     this.admit();
     this.#connection.conversationEnded();

@@ -5,8 +5,8 @@
  * handed on. docs/protocol.md, "raw data".
  */
 import { failure, HbiError } from "../errors.ts";
-import type { PacketReader } from "../wire/packet-reader.ts";
-import { type Account, ENTRY_COST_BYTES } from "./account.ts";
+import { CHUNK_COST_BYTES, type PacketReader } from "../wire/packet-reader.ts";
+import type { Account } from "./account.ts";
 import type { Wait } from "./waits.ts";
 
 interface Fill {
@@ -236,7 +236,7 @@ export class RawIntake {
   #push(chunk: Uint8Array): void {
     if (this.#queue === NONE) this.#queue = [];
     this.#queue.push(chunk);
-    this.#hold(chunk.length + ENTRY_COST_BYTES);
+    this.#hold(chunk.length + CHUNK_COST_BYTES);
   }
 
   /** What was read is let go at once; the array itself is cut when half of it is spent. */
@@ -251,7 +251,7 @@ export class RawIntake {
     }
     this.#queue[this.#head] = SPENT;
     this.#head += 1;
-    this.#hold(-head.length - ENTRY_COST_BYTES);
+    this.#hold(-head.length - CHUNK_COST_BYTES);
     if (this.#head * 2 >= this.#queue.length) {
       this.#queue.splice(0, this.#head);
       this.#head = 0;

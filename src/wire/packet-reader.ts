@@ -14,8 +14,8 @@ const CLOSE = 0x5d;
 const ZERO = 0x30;
 const NINE = 0x39;
 const MAX_LENGTH_DIGITS = 9;
-/** what holding a chunk costs beside its bytes, so that one-byte chunks are bounded as well */
-const CHUNK_COST_BYTES = 64;
+/** what holding a chunk costs beside its bytes, as measured: its view and its buffer weigh more than a byte in it */
+export const CHUNK_COST_BYTES = 256;
 /** Up to here characters are put together one by one; up to there ASCII is taken as Latin-1; the rest is a TextDecoder's. */
 const TINY_TEXT_BYTES = 6;
 const SMALL_TEXT_BYTES = 128;
