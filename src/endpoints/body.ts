@@ -284,6 +284,10 @@ class FirstChunk implements Pending, AsyncIterable<ArrayBufferView> {
     this.#chunks = body[Symbol.asyncIterator]();
     this.#first = markHandled(this.#chunks.next());
     this.ready = this.#first;
+    const given = (): void => {
+      this.isAwaited = false;
+    };
+    this.#first.then(given, given); // nobody may want it for a while
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<ArrayBufferView, void, void> {

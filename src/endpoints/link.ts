@@ -20,7 +20,7 @@ import type { PostingEnd } from "./posting-end.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
 import type { Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
-import { markHandled, type WaitOptions } from "./waits.ts";
+import { checkTimeout, markHandled, type WaitOptions } from "./waits.ts";
 
 export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], ServiceCall<Link<S>, undefined>>;
 
@@ -107,8 +107,8 @@ export class Link<S extends Service = Service> {
     return markHandled(this.#authenticateNow(options));
   }
 
-  async #authenticateNow(options: WaitOptions): Promise<void> {
-    await this.#authenticate(await this.#line.connectionFor(options), options);
+  #authenticateNow(options: WaitOptions): Promise<void> {
+    return this.#onConnection(options, (connection, left) => this.#authenticate(connection, left));
   }
 
   /** Milliseconds of a round trip to the service. */
@@ -116,11 +116,31 @@ export class Link<S extends Service = Service> {
     return markHandled(this.#ping(options));
   }
 
-  async #ping(options: WaitOptions): Promise<number> {
-    const { posting, clock } = await this.#line.connectionFor(options);
-    const start = clock.now();
-    await posting.ping(options);
-    return clock.now() - start;
+  #ping(options: WaitOptions): Promise<number> {
+    return this.#onConnection(options, async ({ posting, clock }, left) => {
+      const start = clock.now();
+      await posting.ping(left);
+      return clock.now() - start;
+    });
+  }
+
+  /** On the present connection, or on the one after it when the service goes away and has not looked at it. */
+  async #onConnection<T>(
+    options: WaitOptions,
+    run: (connection: Connection, left: WaitOptions) => Promise<T>,
+  ): Promise<T> {
+    const { clock, limits } = this.#line;
+    const untilMs = clock.now() + (checkTimeout(options.timeoutMs) ?? limits.callTimeoutMs);
+    for (let left = options; ; left = { ...options, timeoutMs: Math.max(untilMs - clock.now(), 1) }) {
+      const connection = await this.#line.connectionFor(left);
+      try {
+        return await run(connection, left);
+      } catch (thrown) {
+        const isUnseen = thrown instanceof HbiError && thrown.reason === "draining" && thrown.mayHaveLanded === false;
+        if (!isUnseen || this.#line.state === "closed") throw thrown;
+        connection.peerGoesAway(undefined); // it may not have said so
+      }
+    }
   }
 
   /** What the service tells of itself. @throws HbiError unimplemented when it does not */
@@ -128,49 +148,40 @@ export class Link<S extends Service = Service> {
     return markHandled(this.#describe(options));
   }
 
-  async #describe(options: WaitOptions): Promise<ServiceDescription> {
-    const { posting } = await this.#line.connectionFor(options);
-    if (!(await posting.learnExtension(options))) throw failure("unknown_name", DESCRIBE);
-    const text = await posting.callBuiltin(DESCRIBE, options);
-    return readAnswer(text);
-  }
+  #describe(options: WaitOptions): Promise<ServiceDescription> 
+    return this.#onConnection(options, async ({ posting }, left) => {
+      if (!(await posting.learnExtension(left))) throw failure("unknown_name", DESCRIBE);
+      return readAnswer(await posting.callBuiltin(DESCRIBE, left));
+    });
 
   /** The present connection's address. @throws HbiError unavailable */
-  get remoteAddress(): string {
+  get remoteAddress(): string 
     return this.#line.present.remoteAddress;
-  }
 
-  get localAddress(): string {
+  get localAddress(): string 
     return this.#line.present.localAddress;
-  }
 
   /** The posting end of the present connection: HBI's own way to start conversations. @throws HbiError unavailable */
-  get po(): PostingEnd {
+  get po(): PostingEnd 
     return this.#line.present.posting;
-  }
 
-  get ho(): HostingEnd {
+  get ho(): HostingEnd 
     return this.#line.present.hosting;
-  }
 
   /** The first connection. @throws HbiError unavailable, unauthenticated, deadline_exceeded, cancelled */
-  open(): Promise<this> {
+  open(): Promise<this> 
     return markHandled(this.#line.open().then(() => this));
-  }
 
   /** Begins nothing more, lets what is in flight finish on both sides, closes. */
-  close(reason?: string): Promise<void> {
+  close(reason?: string): Promise<void> 
     return this.#line.close(reason);
-  }
 
   /** Closes at once; calls in flight reject. A reason is told to the service. */
-  disconnect(reason?: string): Promise<void> {
+  disconnect(reason?: string): Promise<void> 
     return this.#line.disconnect(reason);
-  }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> 
     return this.close();
-  }
 
   async #authenticate({ posting, limits }: Connection, options: WaitOptions): Promise<void> {
     const { credentials: declared } = this.#service;

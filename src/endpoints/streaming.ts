@@ -274,11 +274,11 @@ export class Streaming implements Parked {
     const { clock } = this.#carrier;
     const body = this.#body;
     if (!isPending(body)) return;
-    const { chunks } = body;
+    const { chunks, isAwaited } = body;
     this.#stall?.cancel();
     this.#stall = clock.after(STALLED_MS, () => {
       if (!co.isSending) return;
-      if (body.chunks === chunks && body.isAwaited) {
+      if (isAwaited && body.isAwaited && body.chunks === chunks) {
         const where = `${this.#sending.name} was given up and its source has stopped, so that nothing else could be sent`;
         this.#connection?.cut(failure("body_failed", where));
       } else this.#watchSource(co);

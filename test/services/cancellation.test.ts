@@ -1,7 +1,7 @@
 /**
  * Deadlines and cancellation: what gives up, what the other side learns, and that nobody else is disturbed.
  */
-import { Link, type LinkOptions } from "hbi";
+import { Link, type LinkOptions, memoryTransportPair } from "hbi";
 import {
   answer,
   conversation,
@@ -120,6 +120,39 @@ describe("an aborted call", () => {
     await work.holding(1);
     work.releaseAll();
     expect(await others[1]).toBe("later");
+  });
+
+  it("goes on to be uploaded as well when it is the peer that stands still, not the source", async () => {
+    const clock = new ManualClock();
+    const [near, far] = memoryTransportPair();
+    let heardBytes = 0;
+    far.start({
+      onData: (chunk) => void (heardBytes += chunk.length),
+      onDrain() {},
+      onEnd() {},
+      onClose() {},
+    });
+    const options = { clock, log: () => undefined };
+    const link = await new Link<Kinds>(kinds, async () => near, new Reactions().all, options).open();
+    far.write(answer("100")); // to the introduction
+    await quiet();
+    far.pause();
+    const text = "x".repeat(200_000);
+    for (let i = 0; i < 10; i++) link.post.note({ text }).catch(() => undefined); // more than is written ahead
+    await quiet();
+    const abort = new AbortController();
+    const body = chunksOf(500_000, 1);
+    const given = link.call.upload({ size: 500_000 }, { body, signal: abort.signal });
+    await quiet();
+    abort.abort();
+    await expect(given).rejects.toMatchObject({ code: "cancelled" });
+    await clock.advance(20_000);
+    expect(link.state).toBe("open");
+    far.resume();
+    await quiet(200);
+    expect(heardBytes).toBeGreaterThan(2_500_000);
+    void link.disconnect();
+    far.destroy();
   });
 
   it("lets go of an answer's raw data, whenever it is given up", async () => {

@@ -4,6 +4,7 @@
 import {
   defineService,
   HbiError,
+  type HostOptions,
   isConnectionLost,
   Link,
   type LinkOptions,
@@ -26,13 +27,13 @@ afterEach(async () => {
 
 const QUICK = { initialDelayMs: 100, maxDelayMs: 1_000, jitter: 0 };
 
-async function start(options: LinkOptions<Kinds> = {}) {
+async function start(options: LinkOptions<Kinds> = {}, host: HostOptions<Kinds, undefined> = {}) {
   const clock = new ManualClock();
   const work = new Work();
   const reactions = new Reactions();
   const test = await testLink(kinds, handlersOf(work), {
     reactions: reactions.all,
-    host: { log: () => undefined },
+    host: { log: () => undefined, ...host },
     link: { clock, reconnect: QUICK, log: () => undefined, ...options },
   });
   open.push(test);
@@ -528,6 +529,32 @@ describe("a server that drains", () => {
     await drained;
     await link.close();
     await servers[1]?.drain();
+  });
+
+  it.each([
+    ["a ping", (link: Link<Kinds>) => link.ping()],
+    ["a question what it offers", (link: Link<Kinds>) => link.describe()],
+  ])("answers %s on the next connection, where it had not left for this one", async (_, ask) => {
+    const { test, link, clock } = await start({}, { describe: true });
+    await link.call.nothing();
+    let give: () => void = () => undefined;
+    const given = new Promise<void>((resolve) => (give = resolve));
+    async function* body() {
+      yield new Uint8Array(70_000);
+      await given;
+      yield new Uint8Array(30_000);
+    }
+    const uploading = link.call.upload({ size: 100_000 }, { body: body() });
+    await quiet();
+    const asked = ask(link); // behind the rest of it
+    await quiet();
+    const draining = test.peer.drain();
+    await clock.advance(QUICK.initialDelayMs);
+    await expect(asked).resolves.toBeDefined();
+    expect(test.connectionCount).toBe(2);
+    give();
+    expect(await uploading).toMatchObject({ sum: 0 });
+    await draining;
   });
 
   it("lets its handlers push while they finish", async () => {
