@@ -148,40 +148,49 @@ export class Link<S extends Service = Service> {
     return markHandled(this.#describe(options));
   }
 
-  #describe(options: WaitOptions): Promise<ServiceDescription> 
+  #describe(options: WaitOptions): Promise<ServiceDescription> {
     return this.#onConnection(options, async ({ posting }, left) => {
       if (!(await posting.learnExtension(left))) throw failure("unknown_name", DESCRIBE);
       return readAnswer(await posting.callBuiltin(DESCRIBE, left));
     });
+  }
 
   /** The present connection's address. @throws HbiError unavailable */
-  get remoteAddress(): string 
+  get remoteAddress(): string {
     return this.#line.present.remoteAddress;
+  }
 
-  get localAddress(): string 
+  get localAddress(): string {
     return this.#line.present.localAddress;
+  }
 
   /** The posting end of the present connection: HBI's own way to start conversations. @throws HbiError unavailable */
-  get po(): PostingEnd 
+  get po(): PostingEnd {
     return this.#line.present.posting;
+  }
 
-  get ho(): HostingEnd 
+  get ho(): HostingEnd {
     return this.#line.present.hosting;
+  }
 
   /** The first connection. @throws HbiError unavailable, unauthenticated, deadline_exceeded, cancelled */
-  open(): Promise<this> 
+  open(): Promise<this> {
     return markHandled(this.#line.open().then(() => this));
+  }
 
   /** Begins nothing more, lets what is in flight finish on both sides, closes. */
-  close(reason?: string): Promise<void> 
+  close(reason?: string): Promise<void> {
     return this.#line.close(reason);
+  }
 
   /** Closes at once; calls in flight reject. A reason is told to the service. */
-  disconnect(reason?: string): Promise<void> 
+  disconnect(reason?: string): Promise<void> {
     return this.#line.disconnect(reason);
+  }
 
-  [Symbol.asyncDispose](): Promise<void> 
+  [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
 
   async #authenticate({ posting, limits }: Connection, options: WaitOptions): Promise<void> {
     const { credentials: declared } = this.#service;
