@@ -202,7 +202,7 @@ export class PoAnswer implements LandingHost {
       this.#hasFailed = true;
       this.#course.failed(value);
     } else if (!this.#course.isAbandoned && this.#options.dropsObjects !== true) this.#onSurplus();
-    this.intake.discard(this.#hasAnswered || this.#hasNoRawData ? 0 : this.#bytesBehind(value));
+    this.intake.discard(this.#hasAnswered ? 0 : this.#skippedBehind(value));
     this.#hasAnswered = true;
   }
 
@@ -230,20 +230,31 @@ export class PoAnswer implements LandingHost {
       return true;
     } catch (thrown) {
       this.fail(asHbiError(thrown));
-      if (!this.#hasNoRawData) throw thrown;
+      this.#checkCertain(thrown);
       return false;
     }
+  }
+
+  /** Of an object that nobody wants. @throws HbiError when nobody can read on */
+  #skippedBehind(value: unknown): number {
+    try {
+      return this.#bytesBehind(value);
+    } catch (thrown) {
+      this.#checkCertain(thrown);
+      return 0;
+    }
+  }
+
+  /** An object that is refused harms nobody where it is certain that no raw data stands behind it. */
+  #checkCertain(thrown: unknown): void {
+    if (this.intake.restAfter(this.#hasNoRawData ? 0 : undefined) === undefined) throw thrown;
   }
 
   /** Raw bytes behind an object of the answer. A host that has promised none does not spare the object from being looked at.
    *  @throws HbiError when that is not certain: nobody can read on then */
   #bytesBehind(value: unknown): number {
-    if (value instanceof HbiError) return 0;
-    const bytes = this.#options.answerBytes?.(value);
-    if (this.#hasNoRawData) {
-      if (bytes !== undefined && bytes > 0) throw failure("body_mismatch", "of an answer");
-      return 0;
-    }
+    if (this.#options.hasNoRawAnswer === true || value instanceof HbiError) return 0;
+    const bytes = this.#options.answerBytes?.(value) ?? (this.#isPromised ? 0 : undefined);
     if (bytes === undefined) throw failure("bad_state", "an object that nobody receives");
     if (bytes > this.limits.maxBodyBytes) throw failure("body_too_big", "of an answer");
     this.intake.expect(bytes);
