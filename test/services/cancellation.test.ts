@@ -127,7 +127,9 @@ describe("an aborted call", () => {
     const [near, far] = memoryTransportPair();
     let heardBytes = 0;
     far.start({
-      onData: (chunk) => void (heardBytes += chunk.length),
+      onData(chunk) {
+        heardBytes += chunk.length;
+      },
       onDrain() {},
       onEnd() {},
       onClose() {},
