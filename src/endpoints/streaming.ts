@@ -33,7 +33,7 @@ export class Streaming implements Parked {
   readonly #code: string;
   readonly #bodyBytes: number | undefined;
   readonly #wantsAnswer: boolean;
-  readonly #source: BodySource | undefined;
+  #source: BodySource | undefined;
   /** what of the source is sent; undefined: nothing */
   #body: ArrayBufferView | Pending | undefined;
   readonly #untilMs: number;
@@ -132,8 +132,21 @@ export class Streaming implements Parked {
     if (co !== this.#co || connection === undefined) return;
     this.#co = undefined;
     this.#connection = undefined;
-    if (this.#isSettled || this.#home?.park(this, connection) === true) return;
-    this.#giveUp(error);
+    if (this.#isSettled) return;
+    try {
+      if (!this.#renewBody() || this.#home?.park(this, connection) !== true) this.#giveUp(error);
+    } catch (thrown) {
+      this.#giveUp(asHbiError(thrown)); // the function that makes it
+    }
+  }
+
+  /** What was taken from its source for that connection is not there again, unless a function makes it. Whether there is a whole body. */
+  #renewBody(): boolean {
+    if (!isPending(this.#body) || this.#body.chunks === 0) return true;
+    if (typeof this.#sending.options.body !== "function") return false;
+    this.#source = bodyOf(this.#sending);
+    this.#body = this.#bodyFrom(this.#bodyBytes);
+    return true;
   }
 
   lose(error: HbiError): void {

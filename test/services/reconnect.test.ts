@@ -11,6 +11,7 @@ import {
   type LinkState,
   memoryTransportPair,
   method,
+  ServiceHost,
   type Transport,
 } from "hbi";
 import { connect, serve } from "hbi/node";
@@ -502,6 +503,35 @@ describe("idempotent calls", () => {
     await clock.advance(100);
     expect(work.started.length).toBe(1);
   });
+});
+
+it.each([
+  ["a source that can be read once is lost with it", () => chunksOf(300_000, 1, 100_000), { mayHaveLanded: false }],
+  ["a function makes it anew for the next one", () => () => chunksOf(300_000, 1, 100_000), { sum: 300_000 }],
+] as const)("a body that was begun for a connection which took nothing of it: %s", async (_, bodyOf, outcome) => {
+  const { link, dials, clock } = dialed({ reconnect: QUICK });
+  const opening = link.open();
+  const far = dials[0]?.succeed();
+  far?.start({ onData() {}, onDrain() {}, onEnd() {}, onClose() {} });
+  await opening;
+  far?.write(answer("100")); // to the introduction
+  await quiet();
+  far?.pause();
+  const text = "x".repeat(60_000);
+  for (let i = 0; i < 20; i++) link.post.note({ text }).catch(() => undefined); // as much as the transport is given
+  await quiet();
+  const given = link.call.upload({ size: 300_000 }, { body: bodyOf() }).catch((error: unknown) => error);
+  await quiet();
+  far?.destroy();
+  await quiet();
+  await clock.advance(QUICK.maxDelayMs);
+  const host = new ServiceHost<Kinds, undefined>(kinds, handlersOf(new Work()), { log: () => undefined });
+  const next = dials[1]?.succeed();
+  if (next !== undefined) await host.accept(next);
+  expect(await given).toMatchObject(outcome);
+  expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
+  expect([link.state, dials.length]).toEqual(["open", 2]);
+  await link.disconnect();
 });
 
 describe("a server that drains", () => {
