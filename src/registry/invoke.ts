@@ -83,6 +83,7 @@ function resolveCalls(value: unknown, env: HostingEnv, co: unknown): unknown {
 }
 
 function runNested(call: Call, env: HostingEnv, co: unknown): unknown {
+  checkWanted(co); // the call before it may have taken long
   const entry = env.lookup(call.name);
   if (entry === undefined || entry.kind === "slot") throw failure("unknown_name", call.name);
   if (entry.kind === "value") return entry.maker.make(call.name, call);
@@ -110,6 +111,11 @@ function resolveAll(values: readonly unknown[], env: HostingEnv, co: unknown): u
     return done;
   };
   return from(0);
+}
+
+/** What has not begun when a conversation is given up is not begun. @throws HbiError cancelled */
+function checkWanted(co: unknown): void {
+  if ((co as { readonly isGivenUp?: boolean } | undefined)?.isGivenUp === true) throw failure("cancelled"); // of another room, if any
 }
 
 function mapCalls(value: unknown, make: (call: Call, args: Call) => unknown): unknown {

@@ -1,9 +1,11 @@
 /**
  * The first moment of a connection, and the last one of a call: what can be given up from the start, and what is too late to begin.
  */
-import type { HostOptions, LinkOptions, ReactionsOf, ServiceCall } from "hbi";
+import { HostingEnv, type HostOptions, type LinkOptions, method, type ReactionsOf, type ServiceCall } from "hbi";
 import { conversation, hostileTransport, ManualClock, packet, quiet, testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { pair } from "../support/pair.ts";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
 interface Given {
@@ -140,6 +142,37 @@ describe("what is too late", () => {
       cut();
     },
   );
+
+  it.each([
+    ["nested behind it", "take([hold(),note()])"],
+    ["nested around it", "take([note(hold())])"],
+    ["around it", "note(hold())"],
+    ["behind it", "hold()\nnote()"],
+  ])("of a script that is given up: what stands %s is not begun", async (_, script) => {
+    const ran: string[] = [];
+    let release: () => void = () => undefined;
+    const any = z.unknown().optional();
+    const env = new HostingEnv()
+      .expose("hold", method({ params: {}, result: any }), async () => {
+        ran.push("hold");
+        await new Promise<void>((resolve) => {
+          release = resolve;
+        });
+      })
+      .expose("note", method({ params: { it: any }, result: any }), () => void ran.push("note"))
+      .expose("take", method({ params: { all: z.array(any) } }), () => void ran.push("take"));
+    const { po } = await pair(env);
+    await po.learnExtension();
+    const abort = new AbortController();
+    const co = await po.notif(script, { signal: abort.signal });
+    await quiet();
+    abort.abort();
+    await quiet();
+    release();
+    await quiet();
+    expect(ran).toEqual(["hold"]);
+    await expect(co.waitCompleted()).rejects.toMatchObject({ code: "cancelled" });
+  });
 
   it("a handler never begins with no time left", async () => {
     const clock = new ManualClock();
