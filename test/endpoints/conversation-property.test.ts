@@ -7,6 +7,7 @@ import { Connection, HbiError, HostingEnv, memoryTransportPair, method, script }
 import { ManualClock, quiet } from "hbi/testing";
 import { expect, it } from "vitest";
 import { z } from "zod";
+import { ProcessAccount } from "../../src/endpoints/account.ts";
 
 type Side = 0 | 1;
 type Kind = "echo" | "held" | "upload" | "download" | "back" | "fail" | "refused" | "ignore" | "askBack";
@@ -31,12 +32,17 @@ class World {
   readonly asked: Asked[] = [];
   readonly gates: (() => void)[] = [];
   readonly landed = new Map<number, number>();
+  readonly process = new ProcessAccount();
   isLost = false;
 
   constructor(cut: (available: number) => number) {
     const [left, right] = memoryTransportPair({ cut });
     const options = { clock: this.clock, log: () => undefined };
-    this.ends = [new Connection(left, () => this.#env(), options), new Connection(right, () => this.#env(), options)];
+    const { process } = this;
+    this.ends = [
+      new Connection(left, () => this.#env(), options, { process }),
+      new Connection(right, () => this.#env(), options, { process }),
+    ];
   }
 
   #env(): HostingEnv {
@@ -151,15 +157,45 @@ class World {
       expect(allowed).toContain((outcome.reason as HbiError).code);
     }
     for (const times of this.landed.values()) expect(times).toBe(1);
+    await this.#endHandlers();
+    if (!this.isLost) this.#checkNothingHeld(); // nor while it goes on
     await Promise.all(this.ends.map((end) => end.disconnect()));
-    await quiet();
+    await this.#endHandlers();
+    this.#checkNothingHeld();
     for (const end of this.ends) {
       expect([end.posting.liveCount, end.hosting.liveCount, end.waits.size]).toEqual([0, 0, 0]);
       expect(end.turn.holder).toBeUndefined();
     }
     expect(this.clock.timerCount).toBe(0);
   }
+
+  /** Those of calls that were given up, which may have begun since. */
+  async #endHandlers(): Promise<void> {
+    await quiet();
+    while (this.gates.length > 0) this.release(0);
+    await quiet();
+  }
+
+  #checkNothingHeld(): void {
+    for (const { held, account } of this.ends) expect([held, account.bytes]).toEqual([NOTHING, 0]);
+    expect([this.process.places, this.process.bytes, this.process.unsent.bytes]).toEqual([0, 0, 0]);
+  }
 }
+
+const NOTHING = {
+  received: 0,
+  unread: 0,
+  scripts: 0,
+  waiting: 0,
+  answers: 0,
+  unsent: 0,
+  posts: 0,
+  hosted: 0,
+  places: 0,
+  posted: 0,
+  sendTurns: 0,
+  readTurns: 0,
+};
 
 /** A cancelled download cuts the connection, as raw data of unknown length may follow: then others are lost with it. */
 const LOST = ["unavailable", "data_loss", "aborted", "failed_precondition", "cancelled"];
