@@ -24,7 +24,7 @@ export interface Visit {
 export interface Measured extends Cost {
   /** calls that reached a handler, those of the good client among them */
   readonly calls: number;
-  /** handlers at work at once */
+  /** handlers at work at once, but for those of the good client */
   readonly mostRunning: number;
   /** lines of its log that should not be */
   readonly complaints: readonly string[];

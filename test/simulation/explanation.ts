@@ -30,7 +30,7 @@ const EXPLANATIONS: readonly Explanation[] = [
     reason === "overloaded" &&
     mayHaveLanded === false &&
     landings.length === 0 &&
-    limits.some(({ maxInFlight = 100 }) => maxInFlight < 100),
+    limits.some(({ maxInFlight = 100, maxInFlightBytes = 1_000_000 }) => maxInFlight < 100 || maxInFlightBytes < 1_000),
   // its raw data was not what was declared, or that of the answer
   (record) => sendsBody(record) && !isSound(record.plan.source, record.plan.size),
   (record, { code }) =>
@@ -43,7 +43,11 @@ const EXPLANATIONS: readonly Explanation[] = [
   },
   ({ plan: { way }, wasConnected }, { code }) => way === "talk" && !wasConnected && code === "unavailable",
   (_, { reason }, { plan: { limits } }) =>
-    reason === "too_many_waiting" && limits.some(({ maxPostedWaiting }) => maxPostedWaiting !== undefined),
+    reason === "too_many_waiting" &&
+    limits.some(
+      ({ maxPostedWaiting, maxPostedWaitingBytes }) =>
+        maxPostedWaiting !== undefined || maxPostedWaitingBytes !== undefined,
+    ),
 ];
 
 /** What is wrong with how it failed. */

@@ -152,6 +152,12 @@ function limits(random: Random, isRough: boolean): LimitOptions {
     handlerTimeoutMs: isRough ? random.pick([2_000, 10_000]) : 20_000,
     ...(isRough && random.chance(10) ? { maxPostedWaiting: 3 } : {}),
     ...(isRough && random.chance(10) ? { idleTimeoutMs: 2_000 } : {}),
+    ...(isRough && random.chance(10) ? { maxPostedWaitingBytes: 2_000 } : {}),
+    ...(isRough && random.chance(20) ? { maxHostedWaiting: 2 } : {}),
+    maxInFlightBytes: random.pick([300, 1_000_000]),
+    // A peer that is asked again and again is there: in a calm world nobody is taken for gone.
+    keepaliveMs: random.pick([200, 1_000, 30_000]),
+    keepaliveTimeoutMs: isRough ? random.pick([1_000, 5_000]) : 10_000,
   };
 }
 

@@ -8,8 +8,6 @@ import type { Field } from "../field.ts";
 import { SLOW_TOKEN, TOKEN } from "../service.ts";
 
 const kind = "guarded";
-/** Those of the good client that may be under way at the same moment. */
-const GOOD_CALLS = 10;
 
 async function authenticated(attacker: Attacker): Promise<void> {
   attacker.say(call(`$hbi.authenticate("${TOKEN}")`, "7;x;n"), 3);
@@ -104,7 +102,7 @@ export const strangers: readonly Attack[] = [
     caught: {
       by: "nothing else is read",
       logs: "unauthenticated",
-      shows: ({ cost }) => cost.mostRunning <= GOOD_CALLS,
+      shows: ({ cost }) => cost.mostRunning === 0,
     },
     async run(field) {
       const attacker = await field.open();
