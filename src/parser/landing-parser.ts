@@ -5,7 +5,7 @@
 import type { Reason } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { CONSTANTS, isNumericConstant, isReserved, KEYWORDS } from "./lexicon.ts";
-import { integerKey, isSparseKey, makeSparse, OddKey, OddKeys, setMember } from "./members.ts";
+import { IntegerKeys, integerKey, mayBeInteger, OddKey, setMember } from "./members.ts";
 import * as token from "./tokens.ts";
 import { Assignment, Call, ODD_OBJECT, type Statement, type Tree } from "./tree.ts";
 
@@ -186,32 +186,30 @@ export class LandingParser {
     const tokens = this.#tokens;
     this.#count(tokens.start);
     const object: Record<string, unknown> = {};
-    let isSparse = false;
-    let odd: OddKeys | undefined;
+    let keys: IntegerKeys | undefined;
     this.#open();
     for (let count = 0; tokens.kind !== token.BRACE_CLOSE; count++) {
       const { start } = tokens;
       if (count === this.#limits.maxObjectKeys) this.#refuse("too_many_keys");
       const key = this.#key();
-      if (typeof key !== "string") odd ??= new OddKeys();
-      odd?.add(key, object, start);
       if (tokens.kind !== token.COLON) this.#unexpected();
       tokens.next();
-      const name = String(key);
-      if (!isSparse && isSparseKey(name, count)) {
-        isSparse = true;
-        makeSparse(object);
+      if (typeof key === "string" && keys === undefined && !mayBeInteger(key)) {
+        setMember(object, key, this.#value());
+      } else {
+        keys ??= new IntegerKeys();
+        const name = keys.take(key, object, count, start);
+        const value = this.#value();
+        if (keys.wrong === undefined) setMember(object, name, value);
+        else keys.values.push(value);
       }
-      const value = this.#value();
-      if (odd?.wrong === undefined) setMember(object, name, value);
-      else odd.values.push(value);
       this.#separator(token.BRACE_CLOSE);
     }
     this.#close();
-    if (odd?.wrong === undefined) return object;
+    if (keys?.wrong === undefined) return object;
     this.#hasCall = true;
-    const what = `${odd.wrong}, ${token.positionIn(this.#text, odd.wrongAt)}`;
-    return new Call(ODD_OBJECT, [what, object, odd.values], undefined, true);
+    const what = `${keys.wrong}, ${token.positionIn(this.#text, keys.wrongAt)}`;
+    return new Call(ODD_OBJECT, [what, object, keys.values], undefined, true);
   }
 
   /** A word or a string, an integer, or what names no member here: well-formed, and refused as a value. */
@@ -222,7 +220,7 @@ export class LandingParser {
       case token.NAME:
       case token.STRING: {
         const isConstant = kind === token.NAME && CONSTANTS.has(value as string);
-        if (kind === token.NAME && !isConstant) this.#checkPlainName(value as string, start);
+        if (kind === token.NAME && (value as string).includes(".")) this.#refuse("syntax", start);
         if (value === "__proto__") this.#refuse("forbidden_syntax", start);
         tokens.next();
         if (isConstant) return new OddKey(value as string);

@@ -13,15 +13,14 @@ export function setMember(object: Record<string, unknown>, key: string, value: u
   } else object[key] = value;
 }
 
-/** Whether an object of so many members should be made sparse before it has this key as well. Dense indexes may stay as V8 keeps them:
- *  they cost a few slots each. */
-export function isSparseKey(key: string, count: number): boolean {
-  return isIndex(key) && Number(key) > 2 * count;
-}
-
 /** Whether JavaScript takes the key for an array index: those come first in every object, by their size. */
 export function isIndex(key: string): boolean {
   return key.charCodeAt(0) < 0x3a && /^(?:0|[1-9]\d{0,9})$/.test(key) && Number(key) <= LAST_INDEX;
+}
+
+/** Whether an index is far from the members before it. Dense ones may stay as V8 keeps them: they cost a few slots each. */
+function isSparse(index: number, count: number): boolean {
+  return index > 2 * count + 1;
 }
 
 /** From now on each index of the object costs the same, however large it is. */
@@ -41,7 +40,7 @@ export function compact<T extends object>(object: T): T {
     count += 1;
     last = Number(key);
   }
-  if (last > 2 * count) makeSparse(object);
+  if (count > 0 && isSparse(last, count - 1)) makeSparse(object);
   return object;
 }
 
@@ -62,28 +61,49 @@ export function integerKey(value: unknown): bigint | number | OddKey {
   return new OddKey(typeof value === "object" && value !== null ? "an object" : String(value));
 }
 
-/** The keys of an object one of which is no text. Integers become text, as JSON writes them, and must not meet the same text. */
-export class OddKeys {
-  readonly #integers = new Set<string>();
-  /** the first that can't be a member, in words, and where it stands */
+/** Whether a text may be that of an integer, by its first character. */
+export function mayBeInteger(key: string): boolean {
+  const code = key === "" ? 0 : key.charCodeAt(0);
+  return code >= 0x2d && code <= 0x39;
+}
+
+const INTEGER = /^(?:0|-?[1-9]\d*)$/;
+
+/** The keys of an object some of which are integers, or may be. They become texts, as JSON writes them; beside texts that look the same
+ *  nobody could tell which were which. */
+export class IntegerKeys {
+  #areTexts: boolean | undefined;
+  #isSparse = false;
+  /** the first key that can't be a member, in words, and where it stands */
   wrong: string | undefined;
   wrongAt = 0;
   /** of that key and all behind it: calls may stand in them */
-  readonly values: unknown[] = [];
+  values: unknown[] = NO_VALUES;
 
-  /** @param object has the members of the keys so far */
-  add(key: string | number | bigint | OddKey, object: object, at: number): void {
-    if (this.wrong !== undefined) return;
-    this.wrong = this.#wrongWith(key, object);
-    if (this.wrong !== undefined) this.wrongAt = at;
+  /** Gives the key as a text.
+   *  @param object has the `count` members before this one */
+  take(key: string | number | bigint | OddKey, object: object, count: number, at: number): string {
+    if (key instanceof OddKey) return this.#refuse(key.name, at);
+    const isText = typeof key === "string";
+    if (isText && !INTEGER.test(key)) return key;
+    const name = isText ? key : String(key);
+    if (this.#areTexts === !isText) return this.#refuse(`${name} among integers and texts that look like some`, at);
+    this.#areTexts = isText;
+    if (!this.#isSparse && isSparse(Number(key), count)) {
+      this.#isSparse = true;
+      makeSparse(object);
+    }
+    return name;
   }
 
-  #wrongWith(key: string | number | bigint | OddKey, object: object): string | undefined {
-    if (key instanceof OddKey) return key.name;
-    const name = String(key);
-    const isInteger = typeof key !== "string";
-    const isClash = this.#integers.has(name) ? !isInteger : isInteger && Object.hasOwn(object, name);
-    if (isInteger) this.#integers.add(name);
-    return isClash ? `${name} as a number and as a text` : undefined;
+  #refuse(wrong: string, at: number): string {
+    if (this.wrong !== undefined) return "";
+    this.wrong = wrong;
+    this.wrongAt = at;
+    this.values = [];
+    return "";
   }
 }
+
+/** Never written to: there is something wrong before there are values. */
+const NO_VALUES: unknown[] = [];

@@ -93,8 +93,9 @@ const ODD: readonly (readonly [string, string])[] = [
   ["{b'x': 1}", "bytes, line 1, column 7"],
   ["{(None): 1}", "null, line 1, column 7"],
   ["{({}): 1}", "an object, line 1, column 7"],
-  ["{1: 'a', '1': 'b'}", "1 as a number and as a text, line 1, column 15"],
-  ["{'1': 'a', 1: 'b'}", "1 as a number and as a text, line 1, column 17"],
+  ["{1: 'a', '1': 'b'}", "1 among integers and texts that look like some, line 1, column 15"],
+  ["{'1': 'a', 1: 'b'}", "1 among integers and texts that look like some, line 1, column 17"],
+  ["{1: 'a', b: 'c', '-2': 'd'}", "-2 among integers and texts that look like some, line 1, column 23"],
   ["{'a': 1, True: 2, 2.5: 3}", "True, line 1, column 15"],
   ["[0, {'a': {True: add(1, 2)}}]", "True, line 1, column 17"],
 ];
