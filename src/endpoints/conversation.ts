@@ -32,7 +32,7 @@ export interface PostedConversation extends BracketReader, Chained {
   /** Whether it may be larger than what any peer takes. */
   readonly isLarge: boolean;
   /** the first form in its script that only a peer of ours reads, if it is known that there is one */
-  readonly onlyOurs: string | undefined;
+  onlyOurs: string | undefined;
   /** Whether it goes before what waits, and beside what is in flight. */
   readonly isUrgent: boolean;
   /** It has a place on the wire, and may ask for the send turn. */

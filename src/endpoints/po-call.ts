@@ -67,7 +67,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
   isAdmitted = false;
   readonly mayAsk = false;
   readonly isLarge: boolean;
-  readonly onlyOurs: string | undefined;
+  onlyOurs: string | undefined;
   readonly isUrgent: boolean;
   readonly order: number;
   chain: unknown;

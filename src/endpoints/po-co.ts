@@ -30,7 +30,7 @@ export class PoCo implements PostedConversation {
   readonly mayAsk = true;
   readonly isLarge = false;
   readonly isUrgent = false;
-  readonly onlyOurs: string | undefined;
+  onlyOurs: string | undefined;
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;

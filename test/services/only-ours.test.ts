@@ -2,7 +2,17 @@
  * What only a peer of this implementation reads is not sent to another: the call waits until it is known which it is, and what the other would
  * end the connection for fails here.
  */
-import { defineService, HbiError, Link, type LinkOptions, type LogEntry, method, type Peer, ServiceHost } from "hbi";
+import {
+  defineService,
+  HbiError,
+  Link,
+  type LinkOptions,
+  type LogEntry,
+  method,
+  type Peer,
+  ServiceHost,
+  script,
+} from "hbi";
 import { answer, conversation, hostileTransport, packet, quiet, testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -156,6 +166,80 @@ describe("an answer that the peer cannot read fails here", () => {
     peer.say(conversation("102", "take(1)"));
     await quiet();
     expect(peer.heard()).toContain("[3#co_ack_end]102");
+    peer.reset();
+  });
+});
+
+describe("a script on the HBI layer", () => {
+  const refused = expect.objectContaining({
+    reason: "not_representable",
+    message: expect.stringContaining("is bytes") as string,
+  });
+  const code = script`take(${[Uint8Array.of(1)]})`;
+  const take = (link: Link<typeof service>, first?: string) =>
+    caught(
+      link.po.converse(
+        async (co) => {
+          if (first !== undefined) {
+            await co.sendCode(first);
+            await quiet(); // it is on the wire
+          }
+          await co.sendCode(code);
+          await co.waitCompleted();
+        },
+        { hasNoRawData: true },
+      ),
+    );
+
+  it("waits, and is refused for a peer of another kind", async () => {
+    const { link, peer } = await talking();
+    const call = take(link);
+    await quiet();
+    expect(peer.heard()).toBe("");
+    peer.say(answer(HELLO));
+    expect(await call).toEqual(refused);
+    expect(await take(link)).toEqual(refused);
+    expect(peer.heard()).toBe("");
+    peer.reset();
+    await link.disconnect();
+  });
+
+  it("is sent to one of ours", async () => {
+    const { link, peer } = await talking();
+    const call = take(link);
+    await quiet();
+    peer.say(answer("100"));
+    await quiet();
+    expect(peer.heard()).toContain("take([b'\\x01'])");
+    peer.say(answer("101"));
+    expect(await call).toBe("sent");
+    peer.reset();
+    await link.disconnect();
+  });
+
+  it("is refused behind another while the peer is not known", async () => {
+    const { link, peer } = await talking();
+    const call = take(link, "take(1)");
+    await quiet();
+    expect(await call).toEqual(refused);
+    expect(peer.heard()).not.toContain("b'");
+    peer.reset();
+    await link.disconnect();
+  });
+
+  it("is refused in the answer to a poster of another kind", async () => {
+    const { transport, peer } = hostileTransport();
+    const failures: unknown[] = [];
+    const take = async (_: unknown, { co }: { co: { sendCode(text: typeof code): Promise<void> } }) => {
+      failures.push(await caught(co.sendCode(code)));
+    };
+    const handlers = { take, upload: () => undefined, give: () => 1 };
+    const host = new ServiceHost(service, () => handlers as never, { log: () => undefined });
+    await host.accept(transport);
+    peer.say(conversation("101", "take(1)"));
+    await quiet();
+    expect(failures).toEqual([refused]);
+    expect(peer.heard()).toBe("[3#co_ack_begin]101[3#co_ack_end]101");
     peer.reset();
   });
 });
