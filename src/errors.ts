@@ -258,11 +258,9 @@ export function oneLine(text: string): string {
     const point = char.codePointAt(0) ?? 0;
     line += point >= 0x20 && point < 0x7f ? char : point === 0x0a ? "\\n" : `\\u{${point.toString(16)}}`;
   }
-  return shortened(line);
-}
-
-function shortened(line: string): string {
-  return line.length <= MAX_TEXT_BYTES ? line : `${line.slice(0, MAX_TEXT_BYTES - 3)}...`;
+  return text.length <= MAX_TEXT_BYTES && line.length <= MAX_TEXT_BYTES
+    ? line
+    : `${line.slice(0, MAX_TEXT_BYTES - 3)}...`;
 }
 
 /** Any thrown thing as an HbiError that can be told to anybody. What is not one already is an unexpected failure of a handler:

@@ -33,6 +33,8 @@ export interface PostedConversation extends BracketReader, Chained {
   readonly isSending: boolean;
   /** Whether it may be larger than what any peer takes. */
   readonly isLarge: boolean;
+  /** the first form in its script that only a peer of ours reads, if it is known that there is one */
+  onlyOurs: string | undefined;
   /** Whether it goes before what waits, and beside what is in flight. */
   readonly isUrgent: boolean;
   /** It has a place on the wire, and may ask for the send turn. */
@@ -41,6 +43,8 @@ export interface PostedConversation extends BracketReader, Chained {
   answerBegins(hasNoRawData: boolean): void;
   /** Takes an answer to `co_send` outside of any bracket; false when it asked for none. */
   takeLoneObject(text: string): boolean;
+  /** Gives it up. */
+  abandon(error: HbiError): void;
   /** The peer takes nothing new. Gives it up if nothing of it is on the wire. */
   turnedAway(error: HbiError): void;
   /** No answer can come any more. */

@@ -79,12 +79,12 @@ export class Desk implements CallDesk {
       isSingle = !Array.isArray(built);
       return built;
     };
-    const { code, name, results } = buildScript(methods, plan, this.#writing, carrier.limits);
+    const { code, onlyOurs, name, results } = buildScript(methods, plan, this.#writing, carrier.limits);
     const declared = results.filter((schema) => schema !== undefined);
     const run = async (): Promise<unknown> => {
       const timeoutMs = timeoutOf(carrier, options);
       const { signal } = options;
-      const request = { name, code, results: declared, wantsResults: true, isList: true, timeoutMs, signal };
+      const request = { name, code, onlyOurs, results: declared, wantsResults: true, isList: true, timeoutMs, signal };
       const call = callOf(carrier, request);
       carrier.place(call);
       const values = ((await call.promise) as readonly unknown[]).values(); // a list, as asked for

@@ -3,7 +3,7 @@
  * of the seed era as it comes, in the order of their questions. docs/protocol.md, "the host" and "seed-era ids".
  */
 import { failure, type HbiError } from "../errors.ts";
-import type { Script } from "../parser/script.ts";
+import { Script } from "../parser/script.ts";
 import { errorText } from "../registry/error-value.ts";
 import { encodePacket } from "../wire/packet.ts";
 import { keepFromFailingUnheard } from "./body.ts";
@@ -58,6 +58,9 @@ export class HoSender implements BracketOwner {
   }
 
   async send(directive: "" | "co_recv", code: string | Script, options: WaitOptions): Promise<void> {
+    if (code instanceof Script && code.onlyOurs !== undefined && !this.#token.isExtended) {
+      throw failure("not_representable", code.onlyOurs);
+    }
     const packet = packetOf(directive, code, this.#connection.limits);
     this.checkOpen();
     if (directive === "") this.#sentScripts = true;

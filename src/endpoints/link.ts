@@ -199,7 +199,7 @@ export class Link<S extends Service = Service> {
     const shown: unknown = typeof credentials === "function" ? await credentials() : credentials;
     if (typeof shown !== "object" || shown === null) throw failure("bad_option", "no credentials");
     const writing = { dialect: "json", maxDepth: limits.maxDepth, writer: undefined } as const;
-    await posting.callBuiltin(AUTHENTICATE, options, argumentsText(Object.keys(declared), shown, writing));
+    await posting.callBuiltin(AUTHENTICATE, options, argumentsText(Object.keys(declared), shown, writing, undefined));
   }
 }
 

@@ -49,15 +49,15 @@ export function sendPost(carrier: Carrier, sending: Sending, writing: Writing): 
 function begun(carrier: Carrier, sending: Sending, writing: Writing, wantsAnswer: boolean): PoCall | Streaming {
   const { name, method, params, options } = sending;
   checkBody(sending);
-  const { code, bodyBytes } = writeCall(name, method, params, writing);
+  const { code, onlyOurs, bodyBytes } = writeCall(name, method, params, writing);
   const timeoutMs = timeoutOf(carrier, options);
   const body = wholeBody(sending, bodyBytes);
   const isWhole = body !== undefined || !(method.takesRawData || method.spec.resultBody !== undefined);
   const { results } = method;
   const { signal } = options;
   const call = isWhole
-    ? callOf(carrier, { code, name, results, wantsResults: wantsAnswer, timeoutMs, signal, body })
-    : new Streaming(carrier, sending, code, bodyBytes, timeoutMs, wantsAnswer);
+    ? callOf(carrier, { code, onlyOurs, name, results, wantsResults: wantsAnswer, timeoutMs, signal, body })
+    : new Streaming(carrier, sending, { code, onlyOurs, bodyBytes }, timeoutMs, wantsAnswer);
   carrier.place(call);
   return call;
 }

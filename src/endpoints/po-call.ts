@@ -23,6 +23,8 @@ import { ignore, markHandled, withLanded } from "./waits.ts";
 
 export interface CallRequest {
   readonly code: string;
+  /** the first form in it that only a peer of ours reads, if there is one */
+  readonly onlyOurs?: string | undefined;
   /** for error messages: "do_job" */
   readonly name: string;
   /** schemas of the objects of the answer, in order; undefined: any */
@@ -67,6 +69,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
   isAdmitted = false;
   readonly mayAsk = false;
   readonly isLarge: boolean;
+  onlyOurs: string | undefined;
   readonly isUrgent: boolean;
   readonly order: number;
   chain: unknown;
@@ -125,6 +128,7 @@ export class PoCall implements BracketReader, TurnTaker, PostedConversation, Par
     this.#signal = signal;
     this.#packet = packetOf("", code, limits);
     this.isLarge = this.#packet.length > SMALL_CHARS;
+    this.onlyOurs = request.onlyOurs;
     this.#body = body;
     if (timeoutMs !== Number.POSITIVE_INFINITY) {
       this.#timer = clock.after(timeoutMs, () => this.abandon(this.#whyLate()));

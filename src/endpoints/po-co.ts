@@ -19,7 +19,10 @@ import type { Buffers, RawIntake } from "./raw-intake.ts";
 import type { PoStage } from "./stages.ts";
 import { markHandled, type WaitOptions } from "./waits.ts";
 
-export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {}
+export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
+  /** for the library alone: the first form in its script that only a peer of ours reads */
+  readonly onlyOurs?: string | undefined;
+}
 
 export class PoCo implements PostedConversation {
   readonly seq: number;
@@ -27,6 +30,7 @@ export class PoCo implements PostedConversation {
   readonly mayAsk = true;
   readonly isLarge = false;
   readonly isUrgent = false;
+  onlyOurs: string | undefined;
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
@@ -36,6 +40,7 @@ export class PoCo implements PostedConversation {
 
   constructor(connection: Connection, seq: number, options: CoOptions) {
     this.seq = seq;
+    this.onlyOurs = options.onlyOurs;
     this.#connection = connection;
     this.#course = new PoCourse(this, connection, options);
     this.intake = this.#course.answer.intake;

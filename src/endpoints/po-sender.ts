@@ -3,7 +3,7 @@
  * is built goes out with the tick, whole or not. docs/protocol.md, "the poster".
  */
 import { failure, type HbiError } from "../errors.ts";
-import type { Script } from "../parser/script.ts";
+import { Script } from "../parser/script.ts";
 import { encodePacket } from "../wire/packet.ts";
 import { Bracket, type BracketOwner } from "./bracket.ts";
 import { packetOf, sendBuffers, settled } from "./co-sender.ts";
@@ -88,12 +88,23 @@ export class PoSender implements BracketOwner {
     const packet = packetOf(directive, code, this.#connection.limits);
     this.#connection.posting.checkPacket(packet);
     this.#checkSending();
+    if (code instanceof Script && code.onlyOurs !== undefined) this.#mustBeOurs(code.onlyOurs);
     this.#packets += 1;
     if (directive === "co_recv" || this.#packets > 1) this.#isScriptThenData = false;
     this.#flushSoon();
     const text = this.#bracket.text(packet, this.#course.bounded(options));
     const sent = settled(text, this.#connection, options);
     if (sent !== undefined) await this.#orWhyLost(sent);
+  }
+
+  /** It waits for its place until that is known. With the turn in hand it can't wait: the peer's answer would need the turn. */
+  #mustBeOurs(onlyOurs: string): void {
+    const { posting } = this.#connection;
+    const { co } = this.#course;
+    if (posting.knowsExtension) return;
+    posting.sayHello();
+    if (co.isAdmitted) throw failure("not_representable", onlyOurs);
+    co.onlyOurs ??= onlyOurs;
   }
 
   async data(buffers: Buffers, options: WaitOptions): Promise<void> {

@@ -235,6 +235,7 @@ export class PostingEnd {
 
   /** Asks for a place on the wire. */
   admit(conversation: PostedConversation): void {
+    if (conversation.onlyOurs !== undefined && !this.#knowsExtension) this.sayHello();
     if (!conversation.isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(conversation))) {
       this.#gate.add(conversation);
       return;
@@ -242,10 +243,10 @@ export class PostingEnd {
     this.#letIn(conversation);
   }
 
-  /** A large packet waits until the peer has said whether it takes one. */
-  #hasPlaceFor({ isLarge }: PostedConversation): boolean {
-    const waits = (isLarge || this.#connection.awaitsPeer) && this.#hello?.isDone === false;
-    return this.#admitted < this.#most && this.#takesNew && !waits;
+  /** A large packet, and one that only a peer of ours reads, wait until the peer has said whether it takes it. */
+  #hasPlaceFor({ isLarge, onlyOurs }: PostedConversation): boolean {
+    const isAsked = isLarge || this.#connection.awaitsPeer || (onlyOurs !== undefined && !this.#knowsExtension);
+    return this.#admitted < this.#most && this.#takesNew && !(isAsked && this.#hello?.isDone === false);
   }
 
   get #takesNew(): boolean {
@@ -253,6 +254,11 @@ export class PostingEnd {
   }
 
   #letIn(conversation: PostedConversation): void {
+    const { onlyOurs } = conversation;
+    if (onlyOurs !== undefined && !this.#knowsExtension) {
+      conversation.abandon(failure("not_representable", onlyOurs)); // the peer would end the connection for it
+      return;
+    }
     conversation.isAdmitted = true;
     this.#admitted += 1;
     if (conversation.mayAsk) {

@@ -5,7 +5,7 @@
 import type { z } from "zod";
 import { failure } from "../errors.ts";
 import type { Limits } from "../limits.ts";
-import { REPR } from "../parser/repr.ts";
+import { type OnlyOurs, REPR } from "../parser/repr.ts";
 import { argumentsText, type Writing } from "../registry/call-text.ts";
 import type { Method } from "../registry/method.ts";
 import type { Methods, None } from "../registry/service.ts";
@@ -84,6 +84,8 @@ export type ScriptResults<T> =
 export interface BuiltScript {
   readonly code: string;
   readonly name: string;
+  /** the first form in it that only a peer of ours reads, if there is one */
+  readonly onlyOurs: string | undefined;
   /** one for each statement */
   readonly results: readonly (z.ZodType | undefined)[];
 }
@@ -96,13 +98,18 @@ export function buildScript<M extends Methods>(
   limits: Limits,
 ): BuiltScript {
   const made: ScriptCall[] = [];
+  const onlyOurs: OnlyOurs = { what: undefined };
   const script = Object.create(null) as Record<string, unknown>;
   for (const [name, method] of Object.entries(methods)) {
     if (method.takesRawData || method.spec.resultBody !== undefined) continue;
     script[name] = (params: unknown) => {
       if (made.length === limits.maxCallsPerScript)
         throw failure("too_many_calls", `at most ${limits.maxCallsPerScript}`);
-      const call = new ScriptCall(name, `${name}(${argumentsOf(name, method, params, writing)})`, method.spec.result);
+      const call = new ScriptCall(
+        name,
+        `${name}(${argumentsOf(name, method, params, writing, onlyOurs)})`,
+        method.spec.result,
+      );
       made.push(call);
       return call;
     };
@@ -115,17 +122,18 @@ export function buildScript<M extends Methods>(
   const lost = made.find((call) => !call.isUsed);
   if (lost !== undefined)
     throw failure("bad_option", `${lost.name} is neither an argument nor a statement of the script`);
-  return { code, name: statements.map(({ name }) => name).join(", "), results: statements.map(({ result }) => result) };
+  const name = statements.map((statement) => statement.name).join(", ");
+  return { code, onlyOurs: onlyOurs.what, name, results: statements.map(({ result }) => result) };
 }
 
-function argumentsOf(name: string, method: Method, given: unknown, writing: Writing): string {
+function argumentsOf(name: string, method: Method, given: unknown, writing: Writing, onlyOurs: OnlyOurs): string {
   const { signature } = method;
   const [only] = signature.names;
   const isAlone = !isRecord(given) && only !== undefined && signature.names.length === 1;
   const params = isAlone ? { [only]: given } : (given ?? {});
   if (!isRecord(params)) throw failure("bad_argument", `${name}: parameters are given by name`);
   signature.checkEach(name, params as Record<string, unknown>, (value) => value instanceof ScriptCall); // refuses what is none
-  return argumentsText(signature.names, params, writing);
+  return argumentsText(signature.names, params, writing, onlyOurs);
 }
 
 function isRecord(value: unknown): boolean {

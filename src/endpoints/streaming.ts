@@ -5,6 +5,7 @@
 import type { Chained } from "../chain.ts";
 import type { Timer } from "../clock.ts";
 import { asHbiError, failure, type HbiError, ownError } from "../errors.ts";
+import type { WrittenCall } from "../registry/call-text.ts";
 import { validate } from "../registry/validate.ts";
 import { Body, type BodySource, bodyFrom, type Pending, release } from "./body.ts";
 import type { Posted } from "./caller.ts";
@@ -31,6 +32,7 @@ export class Streaming implements Parked {
   readonly #carrier: Carrier;
   readonly #sending: Sending;
   readonly #code: string;
+  readonly #onlyOurs: string | undefined;
   readonly #bodyBytes: number | undefined;
   readonly #wantsAnswer: boolean;
   #source: BodySource | undefined;
@@ -54,8 +56,7 @@ export class Streaming implements Parked {
   constructor(
     carrier: Carrier,
     sending: Sending,
-    code: string,
-    bodyBytes: number | undefined,
+    { code, onlyOurs, bodyBytes }: WrittenCall,
     timeoutMs: number,
     wantsAnswer: boolean,
   ) {
@@ -72,6 +73,7 @@ export class Streaming implements Parked {
     this.order = carrier.nextOrder();
     this.#sending = sending;
     this.#code = code;
+    this.#onlyOurs = onlyOurs;
     this.#bodyBytes = bodyBytes;
     this.#wantsAnswer = wantsAnswer;
     this.promise = markHandled(
@@ -165,7 +167,12 @@ export class Streaming implements Parked {
       spec.resultBody === undefined
         ? { hasNoRawAnswer: true }
         : { answerBytes: (object: unknown) => this.#take(object) };
-    return { ...(spec.body === "manual" ? {} : promised), ...answered, dropsObjects: !this.#wantsAnswer };
+    return {
+      ...(spec.body === "manual" ? {} : promised),
+      ...answered,
+      dropsObjects: !this.#wantsAnswer,
+      onlyOurs: this.#onlyOurs,
+    };
   }
 
   /** The result as it lands, before any raw data behind it is read: how much of it there is. */

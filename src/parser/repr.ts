@@ -7,18 +7,57 @@ import { PRESETS } from "../limits.ts";
 /** `json`: null true false. `python`: None True False, which every Python peer knows. `go`: nil true false. */
 export type Dialect = "json" | "python" | "go";
 
-interface Writing {
+/** Where a text has a form that only peers of this implementation read. */
+export interface OnlyOurs {
+  /** the first place, and what is there: "note[3] is infinite"; undefined: every peer reads all of it */
+  what: string | undefined;
+}
+
+interface Words {
+  readonly none: string;
+  readonly true: string;
+  readonly false: string;
+}
+
+/** How values are written for a peer. */
+export interface How {
+  readonly dialect: Dialect;
+  readonly maxDepth: number;
+  readonly writer: InstanceWriter | undefined;
+  /** is told of the first form that only a peer of ours reads */
+  readonly onlyOurs: OnlyOurs | undefined;
+}
+
+/** One value that is being written. A class, as spreads of objects are slow. */
+class Writing {
   readonly dialect: Dialect;
   readonly none: string;
   readonly true: string;
   readonly false: string;
   readonly writer: InstanceWriter | undefined;
+  readonly onlyOurs: OnlyOurs | undefined;
+  readonly maxDepth: number;
+  readonly name: string;
+  /** the keys of what is written now, from the outermost one on, as many as its depth */
+  readonly path: (string | number)[] = [];
+
+  constructor({ dialect, maxDepth, writer, onlyOurs }: How, name: string) {
+    const words = WORDS[dialect];
+    this.dialect = dialect;
+    this.none = words.none;
+    this.true = words.true;
+    this.false = words.false;
+    this.writer = writer;
+    this.onlyOurs = onlyOurs;
+    this.maxDepth = maxDepth;
+    this.name = name;
+  }
 }
 
-const WORDS: Readonly<Record<Dialect, Writing>> = {
-  json: { dialect: "json", none: "null", true: "true", false: "false", writer: undefined },
-  python: { dialect: "python", none: "None", true: "True", false: "False", writer: undefined },
-  go: { dialect: "go", none: "nil", true: "true", false: "false", writer: undefined },
+const WORDS: Readonly<Record<Dialect, Words>> = {
+  json: { none: "null", true: "true", false: "false" },
+  python: { none: "None", true: "True", false: "False" },
+  go: { none: "nil", true: "true", false: "false" },
 };
 
 /** An object with this method writes its own constructor call. */
@@ -33,43 +72,59 @@ export type InstanceWriter = (instance: object) => readonly [name: string, args:
 
 /** The text of a value: null, booleans, numbers, bigints, strings, `Uint8Array`, arrays, plain objects, and objects with a
  *  `[Symbol.for("hbi.repr")](dialect)` method. Members that are `undefined` are left out.
- *  @throws HbiError invalid_argument for anything else, cycles and nesting beyond `maxDepth` */
+ *  @throws HbiError invalid_argument, with the path, for anything else, cycles, nesting beyond `maxDepth`, and what no peer of the
+ *  dialect reads */
 export function repr(
   value: unknown,
   dialect: Dialect = "json",
   maxDepth: number = PRESETS.public.maxDepth,
   writer?: InstanceWriter,
 ): string {
-  const words = WORDS[dialect];
-  return write(value, writer === undefined ? words : { ...words, writer }, maxDepth, "value");
+  return reprOf(value, { dialect, maxDepth, writer, onlyOurs: undefined }, "value");
 }
 
-function write(value: unknown, words: Writing, depthLeft: number, path: string): string {
+/** As `repr`, for a value of this name. */
+export function reprOf(value: unknown, how: How, name: string): string {
+  switch (typeof value) {
+    case "boolean":
+      return value ? WORDS[how.dialect].true : WORDS[how.dialect].false;
+    case "number":
+      if (Number.isSafeInteger(value) && !Object.is(value, -0)) return String(value);
+      break;
+    case "string":
+      if (value.length <= SHORT_CHARS && isPlain(value)) return `"${value}"`;
+  }
+  return write(value, new Writing(how, name), 0);
+}
+
+function write(value: unknown, words: Writing, depth: number): string {
   switch (typeof value) {
     case "string":
-      return quote(value);
+      return quote(value, words, depth);
     case "number":
-      return number(value);
+      return number(value, words, depth);
     case "boolean":
       return value ? words.true : words.false;
     case "bigint":
-      return words.dialect === "json" && BigInt.asIntN(54, value) === value ? `${value}n` : String(value); // small digits land as a number
+      return bigint(value, words, depth);
     case "object":
       if (value === null) return words.none;
-      return container(value, words, depthLeft, path);
+      return container(value, words, depth);
     default:
-      throw failure("not_representable", `${path} is ${typeof value}`);
+      throw unrepresentable(words, depth, `is ${typeof value}`);
   }
 }
 
-function container(value: object, words: Writing, depthLeft: number, path: string): string {
-  if (value instanceof Uint8Array) return bytes(value);
-  if (depthLeft === 0) throw failure("not_representable", "nested too deeply, or in a cycle");
+function container(value: object, words: Writing, depth: number): string {
+  if (value instanceof Uint8Array) return bytes(value, words, depth);
+  if (depth === words.maxDepth) throw unrepresentable(words, depth, "is nested too deeply, or in a cycle");
+  const { path } = words;
   if (Array.isArray(value)) {
     let text = "[";
     for (let i = 0; i < value.length; i++) {
       if (i > 0) text += ",";
-      text += write(value[i], words, depthLeft - 1, path);
+      path[depth] = i;
+      text += write(value[i], words, depth + 1);
     }
     return `${text}]`;
   }
@@ -78,43 +133,94 @@ function container(value: object, words: Writing, depthLeft: number, path: strin
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
     const made = words.writer?.(value);
-    if (made !== undefined) {
-      return `${made[0]}(${made[1].map((arg) => write(arg, words, depthLeft - 1, path)).join(",")})`;
+    if (made === undefined) {
+      throw unrepresentable(words, depth, 'is an instance of a class without [Symbol.for("hbi.repr")]');
     }
-    throw failure("not_representable", `${path} is an instance of a class without [Symbol.for("hbi.repr")]`);
+    const args = made[1].map((arg, i) => {
+      path[depth] = i;
+      return write(arg, words, depth + 1);
+    });
+    return `${made[0]}(${args.join(",")})`;
   }
   let text = "";
   for (const [key, member] of Object.entries(value)) {
     if (member === undefined) continue;
-    if (key === "__proto__") throw failure("not_representable", `${path} has a member __proto__`);
-    text += `${text === "" ? "" : ","}${quote(key)}:${write(member, words, depthLeft - 1, key.slice(0, 64))}`;
+    if (key === "__proto__") throw unrepresentable(words, depth, "has a member __proto__");
+    path[depth] = key;
+    text += `${text === "" ? "" : ","}${quote(key, words, depth + 1)}:${write(member, words, depth + 1)}`;
   }
   return `{${text}}`;
 }
 
-function number(value: number): string {
+function number(value: number, words: Writing, depth: number): string {
   if (Number.isSafeInteger(value)) return Object.is(value, -0) ? "-0.0" : String(value);
   if (Number.isFinite(value)) {
     const text = String(value);
     return Number.isInteger(value) && !text.includes("e") ? `${text}.0` : text; // bare digits would land as a bigint
   }
-  if (Number.isNaN(value)) return "nan";
+  if (Number.isNaN(value)) {
+    if (words.dialect === "python") throw unrepresentable(words, depth, "is NaN, for which Python has no literal");
+    return "nan"; // which peers of the reference know that know `null`
+  }
+  readByOurs(words, depth, "is infinite, for which the peer has no literal");
   return value > 0 ? "inf" : "-inf";
+}
+
+/** What Python 3.11 reads of one integer. */
+const MAX_PYTHON_DIGITS = 4_300;
+
+function bigint(value: bigint, words: Writing, depth: number): string {
+  const { dialect } = words;
+  if (dialect !== "python" && BigInt.asIntN(64, value) !== value) {
+    readByOurs(words, depth, "is an integer of more than 64 bits");
+  }
+  if (dialect !== "json" || BigInt.asIntN(54, value) !== value) {
+    const digits = String(value);
+    if (dialect === "python" && digits.length > MAX_PYTHON_DIGITS) {
+      throw unrepresentable(words, depth, `has more than ${MAX_PYTHON_DIGITS} digits`);
+    }
+    return digits;
+  }
+  readByOurs(words, depth, "is a small bigint"); // its digits alone would land as a number
+  return `${value}n`;
+}
+
+/** The text has a form that no peer of the dialect reads, but one of ours: to none of these it can be sent, and there never will be. */
+function readByOurs(words: Writing, depth: number, why: string): void {
+  if (words.dialect !== "json") throw unrepresentable(words, depth, why);
+  if (words.onlyOurs !== undefined) words.onlyOurs.what ??= placeOf(words, depth, why);
+}
+
+function unrepresentable(words: Writing, depth: number, why: string): Error {
+  return failure("not_representable", placeOf(words, depth, why));
+}
+
+function placeOf({ name, path }: Writing, depth: number, why: string): string {
+  const keys = path.slice(0, depth).map((key) => (typeof key === "number" ? `[${key}]` : `.${key.slice(0, 64)}`));
+  return `${name}${keys.length > 6 ? "..." : ""}${keys.slice(-6).join("")} ${why}`;
 }
 
 /** Up to here a string is looked at by hand, which is faster than what begins for each. */
 const SHORT_CHARS = 64;
 
-function quote(text: string): string {
+function quote(text: string, words: Writing, depth: number): string {
   if (text.length <= SHORT_CHARS && isPlain(text)) return `"${text}"`;
+  // Go reads neither escape, and no form of the latter.
+  if (words.dialect !== "python" && !isWellFormed(text)) readByOurs(words, depth, "has half a surrogate pair");
   if (!CONTROLS.test(text)) return JSON.stringify(text); // short escapes, the rest raw, lone surrogates as \ud800
   let quoted = "";
   for (const char of text) {
-    if (char === "\0")
+    if (char === "\0" && words.dialect !== "go") {
+      if (words.dialect === "json") readByOurs(words, depth, "has a NUL character");
       quoted += "\\x00"; // raw it breaks a Python script
-    else quoted += CONTROLS.test(char) ? char : JSON.stringify(char).slice(1, -1);
+    } else quoted += CONTROLS.test(char) ? char : JSON.stringify(char).slice(1, -1);
   }
   return `"${quoted}"`;
+}
+
+/** Whether it has no half of a surrogate pair. */
+function isWellFormed(text: string): boolean {
+  return (text as unknown as { isWellFormed(): boolean }).isWellFormed(); // of ES2024, which the compiler's library is not
 }
 
 /** Printable ASCII that needs no escape. */
@@ -126,7 +232,8 @@ function isPlain(text: string): boolean {
   return true;
 }
 
-function bytes(value: Uint8Array): string {
+function bytes(value: Uint8Array, words: Writing, depth: number): string {
+  if (words.dialect !== "python") readByOurs(words, depth, "is bytes");
   let text = "b'";
   for (const byte of value) {
     if (byte === 0x27 || byte === 0x5c) text += `\\${String.fromCharCode(byte)}`;

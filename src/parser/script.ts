@@ -2,15 +2,19 @@
  * script`...`: code with values in it. Values go through `repr`, so no text of a user can become code of a peer.
  */
 import { failure } from "../errors.ts";
-import { type Dialect, repr } from "./repr.ts";
+import { PRESETS } from "../limits.ts";
+import { type Dialect, type How, type OnlyOurs, reprOf } from "./repr.ts";
 import { checkTemplate } from "./template.ts";
 
 /** Code made by `script`. Only this and plain strings that the caller wrote are sent as code. */
 export class Script {
   readonly text: string;
+  /** the first form in it that only a peer of ours reads, if there is one */
+  readonly onlyOurs: string | undefined;
 
-  constructor(text: string) {
+  constructor(text: string, onlyOurs?: string) {
     this.text = text;
+    this.onlyOurs = onlyOurs;
   }
 }
 
@@ -28,15 +32,18 @@ export function pythonScript(code: TemplateStringsArray, ...values: readonly unk
 
 function interpolate(code: TemplateStringsArray, values: readonly unknown[], dialect: Dialect): Script {
   checkTemplate(code);
+  const onlyOurs: OnlyOurs = { what: undefined };
+  const how: How = { dialect, maxDepth: PRESETS.public.maxDepth, writer: undefined, onlyOurs };
   let text = "";
   for (const [i, piece] of code.entries()) {
     if (i > 0) {
       const value = values[i - 1];
-      text += value instanceof Script ? value.text : repr(value, dialect);
+      if (value instanceof Script) onlyOurs.what ??= value.onlyOurs;
+      text += value instanceof Script ? value.text : reprOf(value, how, `value ${i}`);
     }
     text += piece;
   }
-  return new Script(text);
+  return new Script(text, onlyOurs.what);
 }
 
 export function scriptText(code: string | Script): string {

@@ -2,7 +2,7 @@
  * The text of a call of a declared method: validated, positional as far as no parameter is left out, named from there on.
  */
 import { failure } from "../errors.ts";
-import { type Dialect, type InstanceWriter, repr } from "../parser/repr.ts";
+import { type Dialect, type InstanceWriter, type OnlyOurs, reprOf } from "../parser/repr.ts";
 import type { Method } from "./method.ts";
 
 export interface Writing {
@@ -14,6 +14,8 @@ export interface Writing {
 
 export interface WrittenCall {
   readonly code: string;
+  /** the first form in it that only a peer of ours reads, if there is one */
+  readonly onlyOurs: string | undefined;
   /** raw bytes that the declared function finds in the parameters; undefined for a manual body */
   readonly bodyBytes: number | undefined;
 }
@@ -27,11 +29,20 @@ export function writeCall(name: string, method: Method, params: unknown, writing
   if (bodyBytes === undefined && method.spec.body !== "manual") {
     throw failure("bad_argument", `${name}: no length of raw data`);
   }
-  return { code: `${name}(${argumentsText(method.signature.names, given, writing)})`, bodyBytes };
+  const onlyOurs: OnlyOurs = { what: undefined };
+  const code = `${name}(${argumentsText(method.signature.names, given, writing, onlyOurs)})`;
+  return { code, onlyOurs: onlyOurs.what, bodyBytes };
 }
 
-export function argumentsText(names: readonly string[], params: object, writing: Writing): string {
+/** @param onlyOurs is told of what only a peer of ours reads */
+export function argumentsText(
+  names: readonly string[],
+  params: object,
+  writing: Writing,
+  onlyOurs: OnlyOurs | undefined,
+): string {
   const { dialect, maxDepth, writer } = writing;
+  const how = { dialect, maxDepth: maxDepth - 1, writer, onlyOurs };
   let text = "";
   let isNamed = false;
   for (const name of names) {
@@ -42,7 +53,7 @@ export function argumentsText(names: readonly string[], params: object, writing:
     }
     if (text !== "") text += ",";
     if (isNamed) text += `${name}=`;
-    text += repr(value, dialect, maxDepth - 1, writer);
+    text += reprOf(value, how, name);
   }
   return text;
 }

@@ -45,9 +45,25 @@ const { value } = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 }));
 
+/** Whether a peer of the reference has no form for something in it. */
+function isOnlyOurs(given: unknown, dialect: Dialect): boolean {
+  if (given instanceof Uint8Array) return dialect === "go";
+  if (typeof given === "number") {
+    return Math.abs(given) === Number.POSITIVE_INFINITY || (Number.isNaN(given) && dialect === "python");
+  }
+  if (typeof given === "bigint") return dialect === "go" && BigInt.asIntN(64, given) !== given;
+  if (typeof given === "string") return dialect === "go" && /\p{Surrogate}/u.test(given);
+  if (typeof given !== "object" || given === null) return false;
+  return [...Object.keys(given), ...Object.values(given)].some((part) => isOnlyOurs(part, dialect));
+}
+
 it("what repr writes lands back as an equal value, in every dialect, on both paths", () => {
   fc.assert(
     fc.property(value, fc.constantFrom(...DIALECTS), (given, dialect) => {
+      if (dialect !== "json" && isOnlyOurs(given, dialect)) {
+        expect(() => repr(given, dialect)).toThrow(expect.objectContaining({ reason: "not_representable" }));
+        return;
+      }
       const text = repr(given, dialect);
       expect(plain(parseValue(text, LIMITS))).toEqual(plain(given));
       expect(plain(parseValueWithAcorn(text, LIMITS))).toEqual(plain(given));
