@@ -38,12 +38,12 @@ export const readers: readonly Attack[] = [
   },
   {
     name: "replies never read",
-    limit: "sendHighWaterBytes, sendStallTimeoutMs",
+    limit: "sendHighWaterBytes",
     limits: QUICK,
-    caught: "slow_reader",
+    caught: { by: "reading pauses", shows: ({ exchange }) => exchange.sentBytes < MOST_TAKEN },
     async run(field) {
       const attacker = (await field.open()).deaf();
-      await attacker.flood(times(20, call("find(250000)")), 60, field.never);
+      await attacker.flood(times(20, call("find(250000)")), 60, field.over);
     },
   },
   {

@@ -160,7 +160,7 @@ export const servers: readonly Attack[] = [
     packet("co_ack_begin", "101") + packet("co_recv", '{"size": 1000000}'),
     "fetch",
   ),
-  said("calls of this library by the wrong name", "maxFailures", "unknown_name", call("$hbi.nothing()")),
+  said("calls of this library by the wrong name", "fixed: unknown_name", "unknown_name", call("$hbi.nothing()")),
   said(
     "hostile last words",
     "fixed: 1,024 bytes of an err",
