@@ -18,6 +18,8 @@ export class LandingParser {
   #nodes = 0;
   #calls = 0;
   #hasCall = false;
+  /** the first that is wrong, and where */
+  #oddKey: string | undefined;
 
   constructor(text: string, limits: Limits, tokens: token.Tokens) {
     this.#text = text;
@@ -208,8 +210,9 @@ export class LandingParser {
     this.#close();
     if (keys?.wrong === undefined) return object;
     this.#hasCall = true;
-    const what = `${keys.wrong}, ${token.positionIn(this.#text, keys.wrongAt)}`;
-    return new Call(ODD_OBJECT, [what, object, keys.values], undefined, true);
+    // Once for a text: to find a line costs as much as to read up to it.
+    this.#oddKey ??= `${keys.wrong}, ${token.positionIn(this.#text, keys.wrongAt)}`;
+    return new Call(ODD_OBJECT, [this.#oddKey, object, keys.values], undefined, true);
   }
 
   /** A word or a string, an integer, or what names no member here: well-formed, and refused as a value. */

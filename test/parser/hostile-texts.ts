@@ -48,6 +48,8 @@ const TEXTS: Readonly<Record<string, (length: number) => string>> = {
   "a: : :": (n) => `{a${":".repeat(n)}`,
   "f`f`f`": (n) => "f`".repeat(n / 2),
   "keys of one object": (n) => `{${Array.from({ length: n / 10 }, (_, i) => `a${i}:${i}`).join(",")}}`,
+  "keys that are no text": (n) => `[${"{True:1},".repeat(n / 9)}]`,
+  "integers and texts that look like some": (n) => `[${"{1:1,'2':1},".repeat(n / 12)}]`,
   "the same key": (n) => `{${"a:1,".repeat(n / 4)}}`,
   "unicode escapes": (n) => `"${"\\u{1f600}".repeat(n / 9)}"`,
   bytes: (n) => `b'${"\\xff".repeat(n / 4)}'`,
