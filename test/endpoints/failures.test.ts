@@ -190,7 +190,11 @@ describe("packets out of place end the connection with one line", () => {
     ["co_ack_end alone", packet("co_ack_end", "101"), "packet out of place: co_ack_end outside of a conversation"],
     ["an unknown directive", "[1#bogus]x", "malformed packet header: directive"],
     ["something between packets", `${conversation("101", "note('x')")}\n`, "malformed packet header"],
-    ["a malformed token", packet("co_begin", "101;x;b=-1"), "malformed conversation id: b has a value of 15 digits at most, from 0 on"],
+    [
+      "a malformed token",
+      packet("co_begin", "101;x;b=-1"),
+      "malformed conversation id: b has a value of 15 digits at most, from 0 on",
+    ],
     ["bad UTF-8", `[1#]${String.fromCharCode(0xff)}`, "payload is not UTF-8"],
     ["a packet too big", "[262145#]", "packet too big"],
   ];
