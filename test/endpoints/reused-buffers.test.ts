@@ -107,12 +107,14 @@ describe("a post that its host has not looked at goes to the next connection", (
       { clock, reconnect: { jitter: 0 }, ...silently },
     );
     await link.open();
+    const greeted = [{ hear: /co_end\]100/ }, { say: answer("100") }] as const; // until then nothing is sent
+    await far[0]?.play(...greeted);
     const body = new Uint8Array(bytes).fill(1);
     await link.post[name]({ size: bytes }, { body });
     body.fill(0xff);
     await far[0]?.play({ hear: /co_end\]101/ }, { say: answer("101", refusal) });
     await clock.advance(1_000);
-    const heard = await far[1]?.play({ hear: /co_end\]101/ });
+    const heard = await far[1]?.play(...greeted, { hear: /co_end\]101/ });
     expect(heard).toContain(`${name}(${bytes})`);
     expect(heard).toContain("\u0001".repeat(bytes));
     for (const it of far) it.reset();
