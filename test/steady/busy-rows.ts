@@ -194,6 +194,28 @@ async function stalled(proxy: ChaosProxy): Promise<ProxiedConnection> {
   return line;
 }
 
+/** This machine was too slow to show anything: much of the deadline had passed before the loop began. */
+class TooSlow extends Error {}
+
+const MOST_MS = 2_000;
+const ATTEMPTS = 5;
+
+const untilInTime =
+  (run: Run): Run =>
+  async (scope, when) => {
+    for (let i = 1; ; i++) {
+      try {
+        return await run(scope, when);
+      } catch (thrown) {
+        if (!(thrown instanceof TooSlow) || i === ATTEMPTS) throw thrown;
+      }
+    }
+  };
+
+function checkInTime(startMs: number, { afterMs }: When): void {
+  if (afterMs === 0 && performance.now() - startMs > MOST_MS) throw new TooSlow("the machine is too slow");
+}
+
 async function runHandshake(scope: Scope, when: When): Promise<string> {
   const authority = new Authority("busy");
   const { key, cert } = authority.server();
@@ -201,11 +223,13 @@ async function runHandshake(scope: Scope, when: When): Promise<string> {
   authority.remove();
   const server = await BusyServer.start(scope, { ...when, tls: { key: String(key), cert: String(cert) } });
   const proxy = await stalledProxy(scope, server.address);
+  const startMs = performance.now();
   const connecting = connect(busy, proxy.address, { asked: ({ n }) => n }, { ...PATIENT, tls: { ca } });
   connecting.catch(() => undefined); // it is looked at below
   const line = await stalled(proxy);
   await roundTrips(server.address, { tls: { ca } });
   await server.isBusy(when);
+  checkInTime(startMs, when);
   line.release();
   const link = await connecting;
   scope.add(() => link.disconnect());
@@ -217,6 +241,7 @@ async function runHandshake(scope: Scope, when: When): Promise<string> {
 async function runAuthentication(scope: Scope, when: When): Promise<string> {
   const server = await BusyServer.start(scope, { ...when, isGuarded: true });
   const proxy = await stalledProxy(scope, server.address);
+  const startMs = performance.now();
   const credentials = { token: TOKEN };
   const options = { ...PATIENT, credentials };
   const connecting = connect(guarded, proxy.address, { asked: ({ n }) => n }, options);
@@ -226,6 +251,7 @@ async function runAuthentication(scope: Scope, when: When): Promise<string> {
   for (let n = 0; n < 3; n++) await other.call.twice({ n });
   await other.disconnect();
   await server.isBusy(when);
+  checkInTime(startMs, when);
   line.release();
   const link = await connecting;
   scope.add(() => link.disconnect());
@@ -281,8 +307,8 @@ const RUNS: Readonly<Record<string, Run>> = {
   "a conversation, between two packets": halves("a conversation"),
   "a body": halves("a body"),
   "its answer": runAnswer,
-  "a TLS handshake": runHandshake,
-  "showing its credentials": runAuthentication,
+  "a TLS handshake": untilInTime(runHandshake),
+  "showing its credentials": untilInTime(runAuthentication),
   "reading a result body": runReader,
 };
 
