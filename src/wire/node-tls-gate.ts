@@ -42,7 +42,7 @@ export class TlsGate {
     this.#sockets.set(socket, patience);
     socket.allowHalfOpen = false; // half of a handshake is none: who ends it is gone
     socket.once("close", () => {
-      patience.end();
+      patience.gone();
       this.#sockets.delete(socket);
     });
     this.#server.emit("connection", socket);
@@ -100,7 +100,7 @@ class Patience {
   constructor(clock: Clock, ms: number) {
     this.#timer = afterHearing(clock, ms, () => {
       this.#isOver = true;
-      this.#run?.();
+      this.#runOnce();
     });
   }
 
@@ -110,9 +110,22 @@ class Patience {
     return !this.#isOver;
   }
 
-  /** Nothing is waited for any more. */
+  /** The handshake is done. */
   end(): void {
+    this.#run = undefined;
     this.#timer.cancel();
+  }
+
+  /** The peer has not waited: Node has told its deadline already, and tells nothing more. */
+  gone(): void {
+    this.#timer.cancel();
+    this.#runOnce();
+  }
+
+  #runOnce(): void {
+    const run = this.#run;
+    this.#run = undefined;
+    run?.();
   }
 }
 

@@ -15,15 +15,15 @@ import type { Row, Scope } from "../support/rows.ts";
 import { type BusyOptions, busy, guarded } from "./busy-service.ts";
 import { passed } from "./world.ts";
 
-const BUSY_MS = 3_000;
-/** Deadlines that pass in a loop of 3 s, so that nothing depends on when it begins. */
+const BUSY_MS = 6_000;
+/** Deadlines that pass in a loop of 6 s, so that little depends on when it begins. */
 const SHORT: LimitOptions = {
-  headerTimeoutMs: 2_000,
-  payloadTimeoutMs: 1_000, // and a second for what is missing
-  gapTimeoutMs: 2_000,
-  dataRateWindowMs: 2_000,
-  connectTimeoutMs: 2_000,
-  sendStallTimeoutMs: 2_000,
+  headerTimeoutMs: 5_000,
+  payloadTimeoutMs: 4_000, // and a second for what is missing
+  gapTimeoutMs: 5_000,
+  dataRateWindowMs: 5_000,
+  connectTimeoutMs: 5_000,
+  sendStallTimeoutMs: 5_000,
 };
 const TOKEN = new Content("token").next(4).toString("hex");
 const PATIENT = { limits: { connectTimeoutMs: 60_000 }, log: () => undefined };
@@ -194,6 +194,28 @@ async function stalled(proxy: ChaosProxy): Promise<ProxiedConnection> {
   return line;
 }
 
+/** This machine was too slow to show anything: much of the deadline had passed before the loop began. */
+class TooSlow extends Error {}
+
+const MOST_MS = 2_000;
+const ATTEMPTS = 5;
+
+const untilInTime =
+  (run: Run): Run =>
+  async (scope, when) => {
+    for (let i = 1; ; i++) {
+      try {
+        return await run(scope, when);
+      } catch (thrown) {
+        if (!(thrown instanceof TooSlow) || i === ATTEMPTS) throw thrown;
+      }
+    }
+  };
+
+function checkInTime(startMs: number, { afterMs }: When): void {
+  if (afterMs === 0 && performance.now() - startMs > MOST_MS) throw new TooSlow("the machine is too slow");
+}
+
 async function runHandshake(scope: Scope, when: When): Promise<string> {
   const authority = new Authority("busy");
   const { key, cert } = authority.server();
@@ -201,11 +223,13 @@ async function runHandshake(scope: Scope, when: When): Promise<string> {
   authority.remove();
   const server = await BusyServer.start(scope, { ...when, tls: { key: String(key), cert: String(cert) } });
   const proxy = await stalledProxy(scope, server.address);
+  const startMs = performance.now();
   const connecting = connect(busy, proxy.address, { asked: ({ n }) => n }, { ...PATIENT, tls: { ca } });
   connecting.catch(() => undefined); // it is looked at below
   const line = await stalled(proxy);
   await roundTrips(server.address, { tls: { ca } });
   await server.isBusy(when);
+  checkInTime(startMs, when);
   line.release();
   const link = await connecting;
   scope.add(() => link.disconnect());
@@ -217,6 +241,7 @@ async function runHandshake(scope: Scope, when: When): Promise<string> {
 async function runAuthentication(scope: Scope, when: When): Promise<string> {
   const server = await BusyServer.start(scope, { ...when, isGuarded: true });
   const proxy = await stalledProxy(scope, server.address);
+  const startMs = performance.now();
   const credentials = { token: TOKEN };
   const options = { ...PATIENT, credentials };
   const connecting = connect(guarded, proxy.address, { asked: ({ n }) => n }, options);
@@ -226,6 +251,7 @@ async function runAuthentication(scope: Scope, when: When): Promise<string> {
   for (let n = 0; n < 3; n++) await other.call.twice({ n });
   await other.disconnect();
   await server.isBusy(when);
+  checkInTime(startMs, when);
   line.release();
   const link = await connecting;
   scope.add(() => link.disconnect());
@@ -281,20 +307,20 @@ const RUNS: Readonly<Record<string, Run>> = {
   "a conversation, between two packets": halves("a conversation"),
   "a body": halves("a body"),
   "its answer": runAnswer,
-  "a TLS handshake": runHandshake,
-  "showing its credentials": runAuthentication,
+  "a TLS handshake": untilInTime(runHandshake),
+  "showing its credentials": untilInTime(runAuthentication),
   "reading a result body": runReader,
 };
 
 /** At default limits: the loop begins so long after the deadline began to count, and ends behind it. */
 const DEFAULTS: Readonly<Record<string, number>> = {
-  "a header": 3_500, // of 5 s
-  "a payload": 9_500, // of 11 s
-  "a conversation, between two packets": 28_500, // of 30 s
-  "a body": 8_500, // of 10 s
-  "its answer": 28_500,
-  "a TLS handshake": 8_500, // of 10 s
-  "showing its credentials": 8_500,
+  "a header": 1_000, // of 5 s
+  "a payload": 6_500, // of 11 s
+  "a conversation, between two packets": 25_500, // of 30 s
+  "a body": 6_000, // of 10 s
+  "its answer": 25_500,
+  "a TLS handshake": 6_000, // of 10 s
+  "showing its credentials": 6_000,
 };
 
 const needed = (name: string): boolean => hasOpenssl || !name.includes("TLS");
@@ -305,17 +331,17 @@ export const BUSY_ROWS: readonly Row[] = [
     .map(([name, run]): Row => {
       const row = (scope: Scope) => run(scope, { afterMs: 0, limits: SHORT });
       return {
-        name: `the server is busy for 3 s, a peer is in the middle of ${name}`,
+        name: `the server is busy for 6 s, a peer is in the middle of ${name}`,
         isQuick: true,
-        seconds: 6,
+        seconds: 9,
         run: row,
       };
     }),
   {
-    name: "the server is busy for 3 s, a call comes before idleTimeoutMs has passed",
+    name: "the server is busy for 6 s, a call comes before idleTimeoutMs has passed",
     isQuick: true,
-    seconds: 4,
-    run: (scope) => runIdle(scope, { afterMs: 0, limits: { idleTimeoutMs: 1_500 } }),
+    seconds: 7,
+    run: (scope) => runIdle(scope, { afterMs: 0, limits: { idleTimeoutMs: 4_500 } }),
   },
   ...Object.entries(DEFAULTS)
     .filter(([name]) => needed(name))
@@ -323,7 +349,7 @@ export const BUSY_ROWS: readonly Row[] = [
       const run = (scope: Scope) => RUNS[name]?.(scope, { afterMs, limits: {} }) ?? Promise.reject(new Error(name));
       const seconds = (afterMs + BUSY_MS) / 1_000;
       return {
-        name: `the server is busy for 3 s, a peer is in the middle of ${name}, default limits`,
+        name: `the server is busy for 6 s, a peer is in the middle of ${name}, default limits`,
         isQuick: false,
         seconds,
         run,

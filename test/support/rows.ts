@@ -3,6 +3,8 @@
  * a deadline and a scope that ends whatever it has started.
  */
 
+import { systemClock } from "hbi";
+
 /** What a row has started, ended in the opposite order whatever happens. */
 export class Scope {
   readonly #ends: (() => unknown)[] = [];
@@ -111,11 +113,19 @@ export async function runRow(row: Row): Promise<Outcome> {
   return { row, tookMs, failure, told };
 }
 
-/** A deadline, not a sleep. */
+/** A deadline, not a sleep. For as long as this process was held up it passes later, as those of the library do. */
 export async function within<T>(promise: Promise<T>, ms: number, late: () => string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(late())), ms);
+    const lateAfter = (leftMs: number): void => {
+      const { heldUpMs: before = 0 } = systemClock;
+      timer = setTimeout(() => {
+        const moreMs = (systemClock.heldUpMs ?? 0) - before;
+        if (moreMs > 0) lateAfter(moreMs);
+        else reject(new Error(late()));
+      }, leftMs);
+    };
+    lateAfter(ms);
   });
   return Promise.race([promise, over]).finally(() => clearTimeout(timer));
 }
