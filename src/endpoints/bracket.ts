@@ -265,25 +265,31 @@ export class Bracket implements TurnTaker {
     this.#isStarted = true;
     const { wire } = this.#out;
     const opening = this.#owner.opening();
-    if (this.#pieces === undefined) wire.text(opening + this.#text);
+    const isWhole = this.#isWhole; // one write for all of it
+    const end = isWhole ? this.#owner.ending() : "";
+    if (this.#pieces === undefined) wire.text(opening + this.#text + end);
     else {
       wire.text(opening);
       for (const piece of this.#pieces) {
         if (typeof piece === "string") wire.text(piece);
         else wire.own(piece);
       }
-      wire.text(this.#text);
+      wire.text(this.#text + end);
     }
     this.dropBuilt();
     if (this.#opened !== undefined) {
       for (const wait of this.#opened) wait.settle();
       this.#opened = undefined;
     }
-    if (this.#isWhole) this.#finish();
+    if (isWhole) this.#closed();
   }
 
   #finish(): void {
     this.#out.wire.text(this.#owner.ending());
+    this.#closed();
+  }
+
+  #closed(): void {
     this.#state = "closed";
     this.#owner.bracketClosed(this);
     this.#out.turn.release(this);

@@ -4,9 +4,9 @@
 import type { z } from "zod";
 import { failure, HbiError, ownError, type Reason } from "../errors.ts";
 import { parseValue } from "../parser/parse.ts";
-import { prepareLate } from "../registry/asynchronous.ts";
 import type { HostingEnv } from "../registry/hosting-env.ts";
 import { landValue } from "../registry/invoke.ts";
+import { prepareLate } from "../registry/prepared-schema.ts";
 import { validate } from "../registry/validate.ts";
 import { ENTRY_COST_BYTES } from "./account.ts";
 import type { Connection } from "./connection.ts";

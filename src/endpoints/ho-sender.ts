@@ -138,15 +138,15 @@ export class HoSender implements BracketOwner {
 
   opening(): string {
     const { isWhole, rawBytes } = this.#bracket;
-    const id = this.#token.isExtended
-      ? answerId(this.#token, this.#sentScripts, !isWhole || rawBytes > 0)
-      : this.#token.text;
-    return encodePacket("co_ack_begin", id);
+    const token = this.#token;
+    if (!token.isExtended) return encodePacket("co_ack_begin", token.text);
+    const id = answerId(token, this.#sentScripts, !isWhole || rawBytes > 0);
+    return `[${id.length}#co_ack_begin]${id}`; // a token is ASCII
   }
 
   ending(): string {
     const { isExtended, seq, text } = this.#token;
-    return encodePacket("co_ack_end", isExtended ? seq : text);
+    return isExtended ? `[${seq.length}#co_ack_end]${seq}` : encodePacket("co_ack_end", text);
   }
 
   enterTurn(bracket: Bracket): void {

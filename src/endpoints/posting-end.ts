@@ -441,7 +441,7 @@ export class PostingEnd {
   }
 
   #begun<T extends BracketReader & { answerBegins(hasNoRawData: boolean): void }>(id: string, co: T): T {
-    if (isAnsweredByOurs(id)) this.extensionSeen();
+    if (!this.#knowsExtension && isAnsweredByOurs(id)) this.extensionSeen();
     co.answerBegins(hasNoRawAnswer(id));
     return co;
   }

@@ -118,8 +118,18 @@ export class TokenReader {
       return token;
     }
     const { hasNoRawData, rawBytes, deadlineMs, asksForPromise, mostInFlight, mostPacketBytes } = this.#before;
-    const promises = { hasNoRawData, rawBytes, asksForPromise };
-    return { text, seq, isExtended: true, ...promises, deadlineMs, mostInFlight, mostPacketBytes };
+    // Member by member: a spread costs more than all the rest.
+    return {
+      text,
+      seq,
+      isExtended: true,
+      hasNoRawData,
+      rawBytes,
+      deadlineMs,
+      asksForPromise,
+      mostInFlight,
+      mostPacketBytes,
+    };
   }
 }
 
@@ -185,7 +195,7 @@ export function isAnsweredByOurs(id: string): boolean {
 
 /** Whether the host promises that no raw data is in its answer. */
 export function hasNoRawAnswer(id: string): boolean {
-  return /^\d+;n$/.test(id);
+  return id.endsWith(";n") && id.indexOf(";") === id.length - 2;
 }
 
 /** The id proper of an acknowledgement, which repeats either the whole token or its id.

@@ -26,7 +26,6 @@ const FUNCTIONS: ReadonlyMap<string, string> = new Map([
 /** So many lazy schemas are asked what they mean before they are run: one may make new ones without end. */
 const MAX_LAZY = 100;
 
-const prepared = new WeakSet<object>();
 /** what is asynchronous in it by its looks */
 const wrapped = new WeakMap<object, string | undefined>();
 /** Whether a schema runs for this library now, and none of its functions does. */
@@ -55,7 +54,7 @@ export function runSynchronously(
   isRunning = true;
   try {
     const result = schema._zod.run({ value, issues: [] }, context);
-    if (!isThenable(result)) return result;
+    if (!(result instanceof Promise)) return result;
     silence(result);
     throw asynchronous(where, "", "schema");
   } catch (thrown) {
@@ -66,21 +65,14 @@ export function runSynchronously(
   }
 }
 
-/** Prepares a schema to be run, called `where` in errors. False: a part of it is not there yet, such as what a lazy schema means: again before it is run.
- *  @throws HbiError invalid_argument for what is asynchronous by its looks */
-export function prepare(schema: z.core.$ZodType, where: string): boolean {
-  const { isWhole, found } = walk(schema);
-  if (found !== undefined) throw asynchronous(where, found.path, found.what);
-  if (isWhole) prepared.add(schema);
-  return isWhole;
+/** Prepares a schema to be run. */
+export function hear(schema: z.core.$ZodType): Hearing {
+  return walk(schema);
 }
 
-/** As `prepare`, where it is about to run: what is asynchronous is found then. */
-export function prepareLate(schema: z.core.$ZodType): boolean {
-  if (prepared.has(schema)) return true;
-  const { isWhole } = walk(schema);
-  if (isWhole) prepared.add(schema);
-  return isWhole;
+/** @throws HbiError invalid_argument for what is asynchronous by its looks, in a schema called `where` */
+export function checkSynchronous({ found }: Hearing, where: string): void {
+  if (found !== undefined) throw asynchronous(where, found.path, found.what);
 }
 
 /** What a function of a definition gives, where it is no promise. @throws HbiError internal where it is: its author's concern alone */
@@ -100,15 +92,19 @@ function asynchronous(where: string, path: string, what: string): HbiError {
   return failure("bad_option", `${place}: an asynchronous ${what}, which can't be awaited here`);
 }
 
+export interface Hearing {
+  /** False: a part of it is not there yet, such as what a lazy schema means: again before it is run. */
+  readonly isWhole: boolean;
+  /** what is asynchronous by its looks */
+  readonly found: Found | undefined;
+}
+
 interface Found {
   readonly path: string;
   readonly what: string;
 }
 
-function walk(
-  schema: z.core.$ZodType,
-  mostLazy = MAX_LAZY,
-): { readonly isWhole: boolean; readonly found: Found | undefined } {
+function walk(schema: z.core.$ZodType, mostLazy = MAX_LAZY): Hearing {
   let isWhole = true;
   let found: Found | undefined;
   for (const [unit, path, parts] of unitsOf(schema, mostLazy)) {

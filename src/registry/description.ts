@@ -13,6 +13,7 @@ import {
   resolveReference,
 } from "./json-schema.ts";
 import { checkName, checkPlainName } from "./names.ts";
+import { prepareLate } from "./prepared-schema.ts";
 import { validate } from "./validate.ts";
 
 const DOCUMENT = "the description of a service";
@@ -104,6 +105,7 @@ const MAX_CHARACTERS = 8 * 1024 * 1024;
  *  @throws HbiError bad_option; resource_exhausted for one that is too large or nested too deeply */
 export function readDescription(candidate: unknown): ServiceDescription {
   measure(candidate);
+  prepareLate(document);
   const checked = validate(document, candidate, "bad_option", DOCUMENT);
   const description = checked as ServiceDescription; // as the schema has it, and JSON holds nothing that is undefined
   checkNames(description);

@@ -6,10 +6,10 @@ import type { z } from "zod";
 import { failure, type HbiError, refusal } from "../errors.ts";
 import type { InstanceWriter } from "../parser/repr.ts";
 import { type Call, ODD_OBJECT } from "../parser/tree.ts";
-import { prepare } from "./asynchronous.ts";
 import { errorValue } from "./error-value.ts";
 import { Method, type Params, type ParamsOf, ValueConstructor } from "./method.ts";
 import { checkName, checkPlainName } from "./names.ts";
+import { prepare } from "./prepared-schema.ts";
 import { isSchema } from "./schema-walk.ts";
 
 type Awaitable<T> = T | PromiseLike<T>;

@@ -5,8 +5,9 @@
 import { z } from "zod";
 import { failure, refusal } from "../errors.ts";
 import type { Call } from "../parser/tree.ts";
-import { checkFunction, prepare, prepareLate, synchronous } from "./asynchronous.ts";
+import { checkFunction, synchronous } from "./asynchronous.ts";
 import { checkPlainName } from "./names.ts";
+import { prepare, prepareLate } from "./prepared-schema.ts";
 import { findTransform, isSchema } from "./schema-walk.ts";
 import { type Refuse, validate } from "./validate.ts";
 

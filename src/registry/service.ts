@@ -3,9 +3,9 @@
  * no handler and touches no network. docs/services.md.
  */
 import { failure } from "../errors.ts";
-import { prepare } from "./asynchronous.ts";
 import { Method, type Params, ValueConstructor } from "./method.ts";
 import { checkName, checkPlainName } from "./names.ts";
+import { prepare } from "./prepared-schema.ts";
 import { isSchema } from "./schema-walk.ts";
 
 export type Methods = Readonly<Record<string, Method>>;

@@ -5,11 +5,10 @@
 import type { z } from "zod";
 import { failure, type HbiError, oneLine, type Reason } from "../errors.ts";
 import { runSynchronously } from "./asynchronous.ts";
-import { makeCompact } from "./compact-schema.ts";
 
 type Issue = z.core.$ZodRawIssue;
 const noText = () => "";
-/** What `z.compile` has made is run by its schema: it builds objects that `makeCompact` can't reach. */
+/** What `z.compile` has made is run by its schema: it builds objects that `compact-schema.ts` can't reach. */
 const INTERPRETED = Symbol.for("zod.compile.fallback");
 /** Makes the error: `failure`, or `refusal` where a peer is to blame and no stack is needed. */
 export type Refuse = (reason: Reason, where: string) => HbiError;
@@ -31,7 +30,6 @@ export function validate<S extends z.ZodType>(
 }
 
 function run(schema: z.ZodType, value: unknown, where: string): z.core.ParsePayload {
-  makeCompact(schema);
   try {
     // A context of its own: zod remembers there what it has made of each object.
     const context = { async: false, abortEarly: true, error: noText, [INTERPRETED]: true } as const;

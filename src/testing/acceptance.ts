@@ -5,7 +5,8 @@
 import fc from "fast-check";
 import type { z } from "zod";
 import { failure, HbiError } from "../errors.ts";
-import { prepareLate, runSynchronously } from "../registry/asynchronous.ts";
+import { runSynchronously } from "../registry/asynchronous.ts";
+import { prepareLate } from "../registry/prepared-schema.ts";
 
 /** `threw`: a refinement that throws or is asynchronous, of which nobody can say what it means. */
 export type Verdict = "accepted" | "refused" | "threw";
