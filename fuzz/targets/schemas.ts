@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { z } from "zod";
 import { HbiError, parseValue, resolveLimits } from "../../src/index.ts";
+import { prepareLate } from "../../src/registry/prepared-schema.ts";
 import { validate } from "../../src/registry/validate.ts";
 import { Drawing } from "../engine/drawing.ts";
 import { checkError } from "../engine/guards.ts";
@@ -139,6 +140,7 @@ export const schemas: Target = {
 
 function resultOf(schema: z.ZodType, value: unknown): unknown {
   try {
+    prepareLate(schema);
     return validate(schema, value, "bad_argument", "value");
   } catch (thrown) {
     return thrown;
