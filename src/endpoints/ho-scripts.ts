@@ -188,7 +188,7 @@ export class HoScripts {
     try {
       const tree = parseScript(text, this.#connection.limits);
       this.#charge(tree);
-      plan = this.#checked(planScript(tree, this.#course.env, this.#connection.limits));
+      plan = this.#checked(planScript(tree, this.#course.env, this.#connection.limits), text);
     } catch (thrown) {
       this.#course.refused(asHbiError(thrown), undefined, false);
       return;
@@ -210,10 +210,10 @@ export class HoScripts {
 
   /** What the token promises about raw data must agree with what the script plans, where it can plan it. Where the script has more,
    *  nobody knows which of the two is wrong; where it has less, what was promised is skipped. */
-  #checked(plan: Plan): Plan {
+  #checked(plan: Plan, text: string): Plan {
     this.#course.intake.expect(plan.rawBytes ?? 0);
     if (plan.refusal !== undefined) return plan;
-    if (this.#course.isLate) return { ...plan, refusal: failure("handler_timeout") };
+    if (this.#course.isLate && !isUrgent(text)) return { ...plan, refusal: failure("handler_timeout") };
     const left = this.#course.intake.unannouncedBytes;
     if (left === undefined || plan.rawBytes === undefined || plan.rawBytes === left) return plan;
     return { ...plan, refusal: failure("body_mismatch") };

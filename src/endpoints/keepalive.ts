@@ -13,6 +13,8 @@ export class Keepalive {
   /** whether what the peer sends now would not be looked at */
   readonly #isStanding: () => boolean;
   #heardMs = 0;
+  /** written when this was last looked at */
+  #saidBytes = 0;
   /** by how much less of the silence is the peer's */
   #heldUpMs = 0;
   #isAsking = false;
@@ -28,7 +30,7 @@ export class Keepalive {
 
   start(): void {
     this.heard(this.#connection.clock.now());
-    this.#lookAfter(this.#connection.limits.keepaliveMs);
+    this.#lookAfter(this.#connection.limits.keepaliveMs / 2);
   }
 
   /** Something came. */
@@ -55,8 +57,10 @@ export class Keepalive {
     const heldUp = heldUpMs(clock);
     const silenceMs = nowMs - this.#heardMs - (heldUp - this.#heldUpMs);
     if (!this.#isAsking) {
-      if (silenceMs < keepaliveMs) this.#lookAfter(keepaliveMs - silenceMs);
-      else this.#ask();
+      if (silenceMs < keepaliveMs) {
+        this.#showLife();
+        this.#lookAfter(Math.min(keepaliveMs - silenceMs, keepaliveMs / 2));
+      } else this.#ask();
       return;
     }
     // The question may still be on its way, or not even on it: a peer that does not read is the wire's concern.
@@ -64,6 +68,14 @@ export class Keepalive {
       wire.bufferedBytes > 0 ? keepaliveTimeoutMs : this.#answerMs + (heldUp - this.#askedHeldUpMs) - nowMs;
     if (leftMs > 0) this.#lookAfter(leftMs);
     else this.#connection.drop(failure("unresponsive", `nothing came for ${Math.round(silenceMs / 1_000)} s`));
+  }
+
+  /** Who takes for long what the peer sends, and has nothing to say, can't answer a question that stands behind it: it says something. */
+  #showLife(): void {
+    const { posting, wire } = this.#connection;
+    const hasSpoken = wire.writtenBytes !== this.#saidBytes;
+    if (!hasSpoken && posting.knowsExtension) posting.showLife();
+    this.#saidBytes = wire.writtenBytes;
   }
 
   #ask(): void {

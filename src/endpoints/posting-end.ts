@@ -372,6 +372,11 @@ export class PostingEnd {
     else await this.open({ ...options, hasNoRawData: true, hasNoRawAnswer: true }).waitCompleted(options);
   }
 
+  /** Says something that the peer need not answer soon. */
+  showLife(): void {
+    this.#say("ping", `${PING}()`).catch(ignore); // whether it arrives is the peer's concern
+  }
+
   /** Nobody waits for the answer any more: a peer that knows how is told so. */
   gaveUp(conversation: PostedConversation): void {
     if (this.#live.get(conversation.seq) !== conversation) return; // it is over

@@ -21,8 +21,9 @@ type Within = readonly [number, number];
 const HEADER: Within = [4, 45];
 /** Whoever waits for other bytes: a pause of 10 s is no stall, and `gapTimeoutMs` is 30 s. */
 const READING: Within = [9.5, 45];
-/** Whoever has bytes to send: `sendStallTimeoutMs` is 30 s, and may have begun to count when the last ones went. */
-const SENDING: Within = [9.5, 75];
+/** Whoever has bytes to send: `sendStallTimeoutMs` is 30 s, and may have begun to count when the last ones went; and a third of the time in
+ *  which a slow reader would take what the system has, 4 MiB at the most, at 16 KiB a second. */
+const SENDING: Within = [9.5, 130];
 
 const READ_REASONS = ["read_timeout", "data_too_slow"];
 const SEND_REASONS = ["slow_reader"];
@@ -301,7 +302,7 @@ async function stalledWorld(scope: Scope, way: Way, operation: OperationName): P
 }
 
 /** Until what flows is given up: the other side reads, and says so. */
-const LEAVING: Within = [0, 75];
+const LEAVING: Within = [0, 130];
 
 const OTHERS: readonly Other[] = [
   {
