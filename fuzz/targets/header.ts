@@ -5,7 +5,7 @@
 import fc from "fast-check";
 import { type LimitOptions, resolveLimits } from "../../src/index.ts";
 import { DIRECTIVES, encodePacket } from "../../src/wire/packet.ts";
-import { PacketReader } from "../../src/wire/packet-reader.ts";
+import { CHUNK_COST_BYTES, PacketReader } from "../../src/wire/packet-reader.ts";
 import { checkError } from "../engine/guards.ts";
 import { joined } from "../engine/mutation.ts";
 import { must, type Target, Violation } from "../engine/target.ts";
@@ -62,7 +62,7 @@ function readWhole(reader: PacketReader, input: Uint8Array): Reading {
   if (input.length > 0) {
     reader.push(input);
     reading.goOn();
-    checkHeld(reader, input.length);
+    checkHeld(reader, input.length, 1);
   }
   return reading;
 }
@@ -71,12 +71,12 @@ function readWhole(reader: PacketReader, input: Uint8Array): Reading {
 function read(reader: PacketReader, input: Uint8Array, chunks: readonly Uint8Array[], whole: Reading): void {
   const reading = new Reading(reader, input, whole);
   let arrived = 0;
-  for (const chunk of chunks) {
+  for (const [before, chunk] of chunks.entries()) {
     if (reading.isRefused) break;
     arrived += chunk.length;
     reader.push(chunk);
     reading.goOn();
-    checkHeld(reader, arrived);
+    checkHeld(reader, arrived, before + 1);
   }
   reading.end();
 }
@@ -89,8 +89,11 @@ function readLate(reader: PacketReader, input: Uint8Array, bytes: readonly Uint8
   reading.end();
 }
 
-function checkHeld(reader: PacketReader, arrived: number): void {
-  must(reader.bufferedBytes <= arrived + 64 * arrived, () => `${reader.bufferedBytes} bytes are held of ${arrived}`);
+function checkHeld(reader: PacketReader, arrived: number, chunks: number): void {
+  must(
+    reader.bufferedBytes <= arrived + CHUNK_COST_BYTES * chunks,
+    () => `${reader.bufferedBytes} bytes are held of ${arrived} in ${chunks} chunks`,
+  );
 }
 
 /** Takes packets, and behind a script as much raw data as its length says. What is taken whole is what is there, written again;

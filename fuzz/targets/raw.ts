@@ -1,6 +1,6 @@
 /**
  * raw: conversations that promise how much raw data they have, over scripts that say something else about it, or can't be read. The data
- * is made of packets. None of it is ever run, and what stands behind it is.
+ * is made of packets. None of it is ever run, and what stands behind it is, unless a script claims more than was promised.
  */
 import fc from "fast-check";
 import { z } from "zod";
@@ -10,7 +10,8 @@ import { FedPeer } from "../engine/fed-peer.ts";
 import { StillTime } from "../engine/still-time.ts";
 import { must, type Target } from "../engine/target.ts";
 
-const n = z.int().min(0).max(5_000);
+const MOST = 5_000;
+const n = z.int().min(0).max(MOST);
 const LIMITS = { maxBufferedBytes: 2_000, maxInFlight: 3, maxDrainBytes: 100_000, maxFailures: 1_000 };
 const MOST_STEPS = 20_000;
 const encoder = new TextEncoder();
@@ -31,7 +32,7 @@ const METHODS = {
 export const raw: Target = {
   name: "raw",
   about:
-    "raw data of a promised length, made of packets, behind scripts that lie about it: none is run, what follows is",
+    "raw data of a promised length, made of packets, behind scripts that lie about it: none is run, what follows is, but for claims of more",
   words: [],
   baseMs: 500,
   share: 4,
@@ -44,7 +45,7 @@ export const raw: Target = {
     const options = { clock: time.clock, limits: LIMITS, log: () => undefined };
     const host = new Connection(peer, () => envOf(called, time), options);
     await host.start();
-    const said = conversations(drawing);
+    const { said, claims } = conversations(drawing);
     const bytes = encoder.encode(`${said}${whole("999;x;n", "honest()")}`);
     const step = 1 + drawing.below(3_000);
     for (let at = 0; at < bytes.length; at += step) {
@@ -57,38 +58,51 @@ export const raw: Target = {
     peer.giveEnd();
     await time.finish(MOST_STEPS);
     must(!called.includes("loot"), () => `raw data was run: ${said}`);
-    must(isServed, () => `what stands behind raw data is not read: ${said}: ${peer.said.slice(-200)}`);
+    const what = () => `${said}: ${peer.said.slice(-200)}`;
+    if (claims.includes("more")) must(!isServed, () => `what stands behind more than was promised is read: ${what()}`);
+    else must(isServed || claims.includes("unknown"), () => `what stands behind raw data is not read: ${what()}`);
     must(host.hosting.liveCount + host.waits.size === 0 && time.timerCount === 0, "something is left");
   },
 };
 
+/** Whether a script claims more raw data than was promised; unknown: its handler may, if it comes to that. */
+type Claim = "no more" | "more" | "unknown";
+
 /** Some of them, each of which keeps its promise. */
-function conversations(drawing: Drawing): string {
+function conversations(drawing: Drawing): { said: string; claims: Claim[] } {
   let said = "";
+  const claims: Claim[] = [];
   for (let i = drawing.below(3); i >= 0; i--) {
     const length = drawing.pick([0, 1, PIECE.length, PIECE.length * 5, 4_999]);
     const data = PIECE.repeat(Math.ceil(length / PIECE.length)).slice(0, length);
     const deadline = drawing.below(3) === 0 ? ";d=5" : "";
     const promise = length === 0 && drawing.below(2) === 0 ? "n" : `b=${length}`;
-    said += packet("co_begin", `102;x;${promise}${deadline}`) + packet("", scriptOf(drawing, length)) + data;
+    const [script, claim] = scriptOf(drawing, length);
+    said += packet("co_begin", `102;x;${promise}${deadline}`) + packet("", script) + data;
     said += packet("co_end", "102");
+    claims.push(claim);
   }
-  return said;
+  return { said, claims };
 }
 
-function scriptOf(drawing: Drawing, length: number): string {
+const BY_HAND = ["some", "chunks"];
+const WITHOUT = ["plain", "no_such_thing"];
+
+function scriptOf(drawing: Drawing, length: number): [string, Claim] {
   const off = drawing.pick([0, 0, 0, 1, -1, 40]);
   const name = drawing.pick(["sum", "leave", "some", "chunks", "fails", "never", "plain", "no_such_thing"]);
   const script = `${name}(${Math.max(length + off, 0)})`;
-  return drawing.pick([
-    script,
-    script,
-    script,
-    `${script}; plain(1)`,
-    `plain(1); ${script}`,
-    `${name}("x")`,
-    `${name}(`,
-    `${name}()`,
+  const isMore = off > 0 && length + off <= MOST && !WITHOUT.includes(name);
+  const claim = !isMore ? "no more" : BY_HAND.includes(name) ? "unknown" : "more";
+  return drawing.pick<[string, Claim]>([
+    [script, claim],
+    [script, claim],
+    [script, claim],
+    [`${script}; plain(1)`, claim],
+    [`plain(1); ${script}`, claim],
+    [`${name}("x")`, "no more"],
+    [`${name}(`, "no more"],
+    [`${name}()`, "no more"],
   ]);
 }
 

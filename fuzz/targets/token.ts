@@ -1,9 +1,11 @@
 /**
  * token: ids of conversations, one after the other. Read the same with what was remembered of the one before and without; a refusal is a
- * bad_token and no more; what is promised is a count of bytes, never another thing.
+ * bad_token and no more; what is promised is a count of bytes, never another thing. What hosts make of an id is
+ * read as an acknowledgement of its number.
  */
 import fc from "fast-check";
 import {
+  answerId,
   formatToken,
   opaqueToken,
   parseToken,
@@ -68,7 +70,7 @@ function outcome(read: () => Token): string {
     return "refused";
   }
   check(found);
-  return JSON.stringify(found);
+  return JSON.stringify(found, Object.keys(found).sort()); // in whatever order its members were written
 }
 
 function check(found: Token): void {
@@ -77,7 +79,9 @@ function check(found: Token): void {
     must(JSON.stringify(found) === JSON.stringify(opaqueToken(text)), "an id that claims nothing says something");
     return;
   }
-  must(/^\d{1,15}$/.test(seq) && seqOf(text) === seq, "its number is none");
+  must(/^\d{1,15}$/.test(seq), "its number is none");
+  must([seq, undefined].includes(acknowledged(text)), "repeated as a whole it has another number");
+  must(seqOf(answerId(found, true, false)) === seq, "an answer of ours to it has another number");
   for (const count of [rawBytes, deadlineMs, promisedBytes(found)]) {
     must(count === undefined || (Number.isSafeInteger(count) && count >= 0), () => `${count} is no count`);
   }
@@ -89,8 +93,21 @@ function check(found: Token): void {
     ...(rawBytes === undefined ? {} : { rawBytes }),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
   };
-  const again = parseToken(formatToken(Number(seq), true, options));
+  const written = formatToken(Number(seq), true, options);
+  must(seqOf(written) === seq, "written again it is not acknowledged");
+  const again = parseToken(written);
   const said = ({ seq, rawBytes, deadlineMs, hasNoRawData, asksForPromise }: Token) =>
     JSON.stringify([seq, rawBytes, deadlineMs, hasNoRawData, asksForPromise]);
   must(said(again) === said(found), "written again it says something else");
+}
+
+/** The number of an acknowledgement; undefined: no host makes it of an id, which may have keys of no version of ours. */
+function acknowledged(text: string): string | undefined {
+  try {
+    return seqOf(text);
+  } catch (thrown) {
+    checkError(thrown);
+    must(thrown.reason === "bad_token", "an acknowledgement is refused as something else");
+    return undefined;
+  }
 }

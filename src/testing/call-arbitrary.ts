@@ -22,7 +22,7 @@ export interface GeneratedCall {
 }
 
 export interface NearlyValidCall extends GeneratedCall {
-  /** where and what: "dataLen: too big", "body: a byte short" */
+  /** where and what: "dataLen: too big", "body: a byte short" (see `SHORT_BODY`) */
   readonly wrong: string;
 }
 
@@ -31,6 +31,10 @@ export interface CallOptions extends ArbitraryOptions {
   /** the longest body that is made; 4096 by default */
   readonly maxBodyBytes?: number;
 }
+
+/** What is wrong with a call whose body is a byte shorter than declared. Sent by a peer that promises what it has, it ends the
+ *  connection, unlike all others: nobody knows whether a byte of raw data follows or a packet. */
+export const SHORT_BODY = "body: a byte short";
 
 const MAX_BODY_BYTES = 4_096;
 
@@ -155,7 +159,7 @@ function refusedCalls(
 function miscountedCalls(calls: fc.Arbitrary<GeneratedCall>): fc.Arbitrary<NearlyValidCall> {
   return fc.tuple(calls, fc.boolean()).map(([call, isShort]) => {
     const body = call.body ?? new Uint8Array();
-    if (isShort && body.length > 0) return { ...call, body: body.subarray(1), wrong: "body: a byte short" };
+    if (isShort && body.length > 0) return { ...call, body: body.subarray(1), wrong: SHORT_BODY };
     return { ...call, body: Uint8Array.of(...body, 0), wrong: "body: a byte too long" };
   });
 }

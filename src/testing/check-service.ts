@@ -12,7 +12,7 @@ import { type InstanceWriter, repr } from "../parser/repr.ts";
 import { entryTable } from "../registry/hosting-env.ts";
 import type { Method } from "../registry/method.ts";
 import type { Methods, Service } from "../registry/service.ts";
-import { type CallOptions, manualMethods, nearlyValidCalls, validCalls } from "./call-arbitrary.ts";
+import { type CallOptions, manualMethods, nearlyValidCalls, SHORT_BODY, validCalls } from "./call-arbitrary.ts";
 import { type TestLink, type TestLinkOptions, testLink } from "./test-link.ts";
 
 export type FindingKind =
@@ -24,7 +24,7 @@ export type FindingKind =
   | "unread_body"
   /** a call that the definition refuses was accepted */
   | "accepted"
-  /** a refused call, or a handler, ended the connection */
+  /** a refused call, or a handler, ended the connection; a body that is too short does so by right */
   | "connection_lost"
   /** it did not end in time */
   | "no_answer";
@@ -149,7 +149,7 @@ class Range {
   #judge({ wrong }: Shot, error: unknown): FindingKind | undefined {
     if (this.#seen !== undefined) return this.#seen.kind;
     if (error instanceof HbiError && error.code === "deadline_exceeded") return "no_answer";
-    if (this.#test?.link.state !== "open") return "connection_lost";
+    if (this.#test?.link.state !== "open" && wrong !== SHORT_BODY) return "connection_lost";
     if (wrong !== undefined && this.#isLanded) return "accepted";
     return error instanceof HbiError && error.reason === "bad_result" ? "bad_result" : undefined;
   }

@@ -1,6 +1,6 @@
 /**
  * Raw data made of valid packets: who relays the data of a third party must be able to promise its length and nothing else. Whatever becomes
- * of the call in front of it, none of it is run, and what stands behind it is read.
+ * of the call in front of it, none of it is run, and what stands behind it is read, unless the call claims more than was promised.
  */
 import type { Reason } from "hbi";
 import { type Attack, QUICK } from "../attack.ts";
@@ -36,6 +36,23 @@ function behind(what: string, code: string, logs?: Reason): Attack {
   };
 }
 
+/** More than was promised: nobody knows which of the two is wrong. */
+function overclaimed(what: string, code: string): Attack {
+  return {
+    name: `packets as raw data behind ${what}`,
+    limit: "fixed: body_mismatch",
+    caught: "body_mismatch",
+    async run(field) {
+      const attacker = await field.open();
+      attacker.say(opening(code, ID), 2);
+      attacker.say(DATA, 0);
+      attacker.say(packet("co_end", "101") + call("add(20, 22)", "102;x;n"), 4);
+      await attacker.closed;
+      field.must(!attacker.hasHeard(answer("102", packet("co_recv", "42"))), "what stands behind it was read");
+    },
+  };
+}
+
 /** Without a promise nobody knows what follows: nothing is read. */
 function unpromised(what: string, code: string, caught: Reason): Attack {
   return {
@@ -60,7 +77,7 @@ export const smuggling: readonly Attack[] = [
   behind("a refused argument", 'store("all of it")', "bad_argument"),
   behind("a syntax error", "store(", "syntax"),
   behind("a call that plans less", `store(${SIZE - 1})`, "body_mismatch"),
-  behind("a call that plans more", `store(${SIZE + 1})`, "body_mismatch"),
+  overclaimed("a call that plans more", `store(${SIZE + 1})`),
   behind("a call that plans none", "add(1, 2)", "body_mismatch"),
   behind("a script that fails before it", `ponder(); store(${SIZE})`, "unknown_name"),
   {
