@@ -57,7 +57,7 @@ const PUBLIC = {
   sendStallTimeoutMs: 30_000,
   /** a begun header must be complete after so long */
   headerTimeoutMs: 5_000,
-  /** a begun payload: this plus a second per 64 KiB */
+  /** a begun payload: this plus a second per 16 KiB */
   payloadTimeoutMs: 10_000,
   /** silence of the peer inside a bracket that it opened */
   gapTimeoutMs: 30_000,

@@ -5,8 +5,7 @@
 import { afterHearing, type Clock, heldUpMs, type Timer } from "../clock.ts";
 import type { Limits } from "../limits.ts";
 import type { PacketReader } from "../wire/packet-reader.ts";
-
-const PAYLOAD_BYTES_PER_S = 64 * 1024;
+import { LEAST_BYTES_PER_S } from "../wire/transit.ts";
 
 type Owed = "nothing" | "header" | "payload" | "bracket";
 
@@ -97,7 +96,7 @@ export class ReadWatch {
       case "header":
         return this.#limits.headerTimeoutMs;
       case "payload":
-        return this.#limits.payloadTimeoutMs + 1_000 * Math.ceil(reader.payloadMissingBytes / PAYLOAD_BYTES_PER_S);
+        return this.#limits.payloadTimeoutMs + 1_000 * Math.ceil(reader.payloadMissingBytes / LEAST_BYTES_PER_S);
       case "bracket":
         return this.#limits.gapTimeoutMs;
     }

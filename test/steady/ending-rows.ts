@@ -212,9 +212,7 @@ const LONG: readonly Plan[] = [
   ...DRAINS.map((ending): Plan => ({ ending, on: "200 kB/s and 400 ms", seconds: 20 })),
   ...DRAINS.map((ending): Plan => ({ ending, on: "200 kB/s", seconds: 40, isTls: true })),
   { ending: "serverCloses", on: "20 kB/s", seconds: 40 },
-  { ending: "linkDisconnects", on: "20 kB/s", seconds: 40 },
   { ending: "serverCloses", on: "20 kB/s", seconds: 40, isTls: true },
-  { ending: "linkDisconnects", on: "20 kB/s", seconds: 40, isTls: true },
 ];
 
 const QUICK: readonly Plan[] = [
