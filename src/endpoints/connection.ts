@@ -111,7 +111,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     const { idleTimeoutMs, keepaliveMs } = this.limits;
     this.#idle = idleTimeoutMs === Number.POSITIVE_INFINITY ? undefined : new IdleWatch(this);
     const isAsking = this.isExtended && keepaliveMs !== Number.POSITIVE_INFINITY;
-    this.#keepalive = isAsking ? new Keepalive(this, () => this.#reading.isStanding) : undefined;
+    this.#keepalive = isAsking ? new Keepalive(this, this.#reading) : undefined;
     const watches = { idle: this.#idle, keepalive: this.#keepalive };
     this.#ending = new Ending(this, guarded, this.#reading, this.#beginGate, watches, options.onLost);
     this.closed = this.#ending.closed;

@@ -6,12 +6,12 @@
 import { heldUpMs, type Timer } from "../clock.ts";
 import { failure } from "../errors.ts";
 import type { Connection } from "./connection.ts";
+import type { ReadTurn } from "./read-turn.ts";
 import { ignore } from "./waits.ts";
 
 export class Keepalive {
   readonly #connection: Connection;
-  /** whether what the peer sends now would not be looked at */
-  readonly #isStanding: () => boolean;
+  readonly #reading: ReadTurn;
   #heardMs = 0;
   /** written when this was last looked at */
   #saidBytes = 0;
@@ -23,9 +23,9 @@ export class Keepalive {
   #askedHeldUpMs = 0;
   #timer: Timer | undefined;
 
-  constructor(connection: Connection, isStanding: () => boolean) {
+  constructor(connection: Connection, reading: ReadTurn) {
     this.#connection = connection;
-    this.#isStanding = isStanding;
+    this.#reading = reading;
   }
 
   start(): void {
@@ -53,7 +53,7 @@ export class Keepalive {
     const { clock, limits, posting, wire } = this.#connection;
     const { keepaliveMs, keepaliveTimeoutMs } = limits;
     const nowMs = clock.now();
-    if (this.#isStanding() || !posting.knowsExtension) this.heard(nowMs);
+    if (this.#reading.isStanding || !posting.knowsExtension) this.heard(nowMs);
     const heldUp = heldUpMs(clock);
     const silenceMs = nowMs - this.#heardMs - (heldUp - this.#heldUpMs);
     if (!this.#isAsking) {
@@ -73,8 +73,9 @@ export class Keepalive {
   /** Who takes for long what the peer sends, and has nothing to say, can't answer a question that stands behind it: it says something. */
   #showLife(): void {
     const { posting, wire } = this.#connection;
+    const isTaking = this.#reading.isTakingRaw || this.#reading.isStanding;
     const hasSpoken = wire.writtenBytes !== this.#saidBytes;
-    if (!hasSpoken && posting.knowsExtension) posting.showLife();
+    if (isTaking && !hasSpoken && posting.knowsExtension) posting.showLife();
     this.#saidBytes = wire.writtenBytes;
   }
 

@@ -107,6 +107,11 @@ export class ReadTurn implements Waiting {
     return this.#isBlocked || this.#isPumpScheduled || this.#isPaused;
   }
 
+  /** Whether raw data is on its way, which a slow application takes as slowly as it likes. */
+  get isTakingRaw(): boolean {
+    return this.#owner?.wantsRaw === true;
+  }
+
   give(owner: BracketReader): void {
     this.#owner = owner;
     this.#account.readTurns = 1;

@@ -116,3 +116,25 @@ describe("nobody is blamed", () => {
     expect(isOpen(it)).toBe(false);
   });
 });
+
+describe("who takes for long what the peer sends shows that it lives", () => {
+  it("once in half of the time, as long as it says nothing else", async () => {
+    const it = await start();
+    await it.peer.say(packet("co_begin", "101;x;b=900000") + packet("", "take(900000)"), new Uint8Array(400_000));
+    for (let half = 1; half <= 4; half++) {
+      await it.clock.advance(SILENCE_MS / 2);
+      await it.peer.say(new Uint8Array(1)); // it comes, slowly
+      expect([half, isOpen(it), it.questions()]).toEqual([half, true, half === 1 ? 0 : 1]); // it has said its hello
+    }
+  });
+
+  it("not where nothing is taken", async () => {
+    const it = await start();
+    for (let half = 1; half <= 4; half++) {
+      await it.peer.say(conversation(`${100 + half};x;n`, ""));
+      it.peer.heard();
+      await it.clock.advance(SILENCE_MS / 2);
+      expect([half, isOpen(it), it.questions()]).toEqual([half, true, 0]);
+    }
+  });
+});

@@ -170,7 +170,7 @@ describe("time", () => {
     ["headerTimeoutMs", {}, "[1", 5_000],
     ["headerTimeoutMs", { headerTimeoutMs: 50 }, "[12#co_be", 50],
     ["payloadTimeoutMs", {}, `${packet("co_begin", "101")}[100#]not`, 10_000 + 1_000],
-    ["payloadTimeoutMs", { payloadTimeoutMs: 70 }, `${packet("co_begin", "101")}[200000#]not`, 70 + 4_000],
+    ["payloadTimeoutMs", { payloadTimeoutMs: 70 }, `${packet("co_begin", "101")}[200000#]not`, 70 + 13_000],
     ["gapTimeoutMs", {}, packet("co_begin", "101"), 30_000],
     ["gapTimeoutMs, raw data", { gapTimeoutMs: 90 }, `${packet("co_begin", "101") + packet("", "take(10)")}12345`, 90],
   ];

@@ -297,7 +297,7 @@ const SCENARIOS: Readonly<
       async (peer, clock) => {
         await peer.play({ say: answer("100") });
         await quiet();
-        await clock.advance(30_000 + 20_000);
+        await clock.advance(30_000 + 20_000 + 1_000);
       },
       { isClosedReason: true },
     ),
