@@ -14,6 +14,8 @@ const MOST = 5_000;
 const n = z.int().min(0).max(MOST);
 const LIMITS = { maxBufferedBytes: 2_000, maxInFlight: 3, maxDrainBytes: 100_000, maxFailures: 1_000 };
 const MOST_STEPS = 20_000;
+/** Timers until each handler that never ends has been given up. */
+const MOST_PASSES = 40;
 const encoder = new TextEncoder();
 const PIECE = packet("co_end", "102") + whole("103;x;n", "loot()") + packet("co_recv", "1") + packet("err", "loot");
 /** The same methods for all runs: schemas cost more than one. */
@@ -53,7 +55,7 @@ export const raw: Target = {
       if (drawing.below(2) === 0) await time.settle(200);
     }
     await time.settle();
-    for (let i = 0; i < 4 && !called.includes("honest"); i++) await time.pass();
+    for (let i = 0; i < MOST_PASSES && !called.includes("honest"); i++) await time.pass();
     const isServed = called.includes("honest");
     peer.giveEnd();
     await time.finish(MOST_STEPS);
