@@ -19,6 +19,7 @@ export default defineConfig({
     include: [isLong ? LONG : "test/**/*.test.ts"],
     exclude: isLong ? [] : [LONG],
     typecheck: { enabled: !isLong, include: ["test/types/**/*.test-d.ts"], tsconfig: "test/types/tsconfig.json" },
+    maxWorkers: "100%",
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // No script text reaches the engine: shown for every test, not only said.
