@@ -35,7 +35,12 @@ interface Expected {
 }
 
 const reads = (side: Expected["side"], within = READING): Expected => ({ side, reasons: READ_REASONS, within });
-const sends = (side: Expected["side"]): Expected => ({ side, reasons: SEND_REASONS, within: SENDING });
+/** A handler whose result makes no way is given up as well, which may be earlier. */
+const sends = (side: Expected["side"], operation: OperationName): Expected => ({
+  side,
+  reasons: operation.startsWith("result bodies") ? [...SEND_REASONS, "handler_timeout"] : SEND_REASONS,
+  within: SENDING,
+});
 
 // --- stalls of a link --------------------------------------------------------------------------------------------------
 
@@ -78,7 +83,7 @@ const STALLS: readonly Stall[] = [
   ),
   ...STALLED.flatMap((operation) =>
     (["up", "down"] as const).map(
-      (way): Stall => ({ ...LARGE, operation, way, expected: [reads(receiver(way)), sends(sender(way))] }),
+      (way): Stall => ({ ...LARGE, operation, way, expected: [reads(receiver(way)), sends(sender(way), operation)] }),
     ),
   ),
   { ...HALFWAY, operation: "bodies in chunks", way: "up", isTls: true, expected: [reads("server")] },
@@ -301,8 +306,8 @@ async function stalledWorld(scope: Scope, way: Way, operation: OperationName): P
   return world;
 }
 
-/** Until what flows is given up: the other side reads, and says so. */
-const LEAVING: Within = [0, 130];
+/** Until what flows is given up: what the system has, 4 MiB at the most, has the time that a slow reader needs, at 16 KiB a second. */
+const LEAVING: Within = [0, 290];
 
 const OTHERS: readonly Other[] = [
   {
