@@ -19,7 +19,6 @@ const methods = {
 
 export const service = defineService({ name: "explored", version: "1.0.0", methods, reactions: methods });
 export type Explored = typeof service;
-export type MethodName = keyof typeof methods;
 
 /** The number of the call that a script makes; undefined for other scripts. */
 export function callIn(code: string): number | undefined {
