@@ -69,6 +69,8 @@ export class Line implements Carrier, Home {
   #connection: Connection | undefined;
   /** told to go away and not over: their answers still come */
   readonly #retiring = new Set<Connection>();
+  /** the last one that was dialed, as long as it is not the present one */
+  #dialed: Connection | undefined;
   #resolveClosed: (reason: HbiError | undefined) => void = ignore;
 
   constructor(owner: LineOwner, dial: Dial, options: LineOptions) {
@@ -208,6 +210,7 @@ export class Line implements Carrier, Home {
     };
     const setting: Setting = { isDialing: true, awaitsPeer: this.#backoff !== undefined };
     const connection: Connection = new Connection(transport, () => this.#owner.makeEnv(), options, setting);
+    this.#dialed = connection;
     try {
       await connection.start();
       await this.#owner.authenticate(connection, { signal: this.#giveUp });
@@ -219,6 +222,7 @@ export class Line implements Carrier, Home {
       throw thrown;
     }
     this.#connection = connection;
+    this.#dialed = undefined;
     isOpen = true;
     this.#openedAt = this.clock.now();
     this.#beginParked(connection);
@@ -319,7 +323,7 @@ export class Line implements Carrier, Home {
     this.#abort.abort();
     this.#loseParked(undefined); // there will be no connection for them
     const connections = [...this.#retiring, ...(this.#connection === undefined ? [] : [this.#connection])];
-    await Promise.all(connections.map(end));
+    await Promise.all([...connections.map(end), this.#dialed?.disconnect()]);
     this.#over(undefined);
   }
 
