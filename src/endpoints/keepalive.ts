@@ -70,7 +70,8 @@ export class Keepalive {
     else this.#connection.drop(failure("unresponsive", `nothing came for ${Math.round(silenceMs / 1_000)} s`));
   }
 
-  /** Who takes for long what the peer sends, and has nothing to say, can't answer a question that stands behind it: it says something. */
+  /** While this side slowly takes what the peer sends, it can't answer a question that stands behind it. So it says something by itself, now
+   *  and then, if it has said nothing else. */
   #showLife(): void {
     const { posting, wire } = this.#connection;
     const isTaking = this.#reading.isTakingRaw || this.#reading.isStanding;

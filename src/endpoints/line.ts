@@ -69,7 +69,7 @@ export class Line implements Carrier, Home {
   #connection: Connection | undefined;
   /** told to go away and not over: their answers still come */
   readonly #retiring = new Set<Connection>();
-  /** the last one that was dialed, as long as it is not the present one */
+  /** dialed, and not the present one yet: closing waits for it as well */
   #dialed: Connection | undefined;
   #resolveClosed: (reason: HbiError | undefined) => void = ignore;
 

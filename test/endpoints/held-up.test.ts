@@ -92,6 +92,7 @@ describe("late with", () => {
 
 /** Where in a turn of the event loop it is held up. */
 const PLACES: readonly (readonly [string, (block: () => void) => unknown])[] = [
+  // These wait for nothing: they say where in the event loop it is held up.
   ["a timer", (block) => setTimeout(block, 30)],
   ["a promise", (block) => setTimeout(() => void Promise.resolve().then(block), 30)],
   // The clock's own timer comes behind this one, and looks for the last time behind what this one does.
