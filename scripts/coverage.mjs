@@ -6,8 +6,12 @@ import { install, installIn, root } from "./setup.mjs";
 const coverage = `${root}coverage/`;
 
 const LEFT_OUT = [
-  ...["test/*.test.ts", "test/{attacks,chaos,load,soak,steady,storm,types}/**", "test/services/processes.test.ts"],
-  ...["test/endpoints/load.test.ts", "test/parser/hostile.test.ts"],
+  ...[
+    "test/*.test.ts",
+    "test/{attacks,chaos,load,soak,steady,storm,types}/**",
+    "test/endpoints/node/processes.test.ts",
+  ],
+  ...["test/endpoints/guard/load.test.ts", "test/parser/hostile.test.ts"],
 ];
 
 install();

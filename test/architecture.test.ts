@@ -2,63 +2,108 @@
  * Who may import whom: ARCHITECTURE.md.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 
 const src = fileURLToPath(new URL("../src/", import.meta.url));
-const FOUNDATION = ["errors", "limits", "clock"];
+const FOUNDATION = ["errors", "limits", "clock", "chain"];
+const PURE = [...FOUNDATION, "parser", "registry", "registry/description", "wire"];
 
+/** A folder may import what stands here, and nothing else of `src`: there are no cycles between folders, also not of types. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   errors: [],
-  limits: ["errors"],
   chain: [],
+  limits: ["errors"],
   clock: ["chain", "errors"],
-  parser: ["errors", "limits", "parser", "acorn"],
-  registry: ["errors", "limits", "parser", "registry", "zod"],
-  wire: [...FOUNDATION, "wire"],
-  endpoints: [...FOUNDATION, "chain", "parser", "registry", "wire", "endpoints", "zod"],
-  index: [...FOUNDATION, "parser", "registry", "wire", "endpoints"],
-  node: ["wire", "endpoints"],
-  testing: [...FOUNDATION, "parser", "registry", "wire", "endpoints", "testing", "zod", "fast-check"],
+  parser: ["errors", "limits", "acorn"],
+  registry: ["errors", "limits", "parser", "zod"],
+  "registry/description": ["errors", "limits", "registry", "zod"],
+  wire: [...FOUNDATION],
+  "wire/transport": [...FOUNDATION, "wire"],
+  endpoints: [...FOUNDATION],
+  "endpoints/guard": [...FOUNDATION, "registry"],
+  "endpoints/lane": [...FOUNDATION, "wire", "endpoints", "endpoints/guard"],
+  "endpoints/conversation": [
+    ...FOUNDATION,
+    "parser",
+    "registry",
+    "wire",
+    ...["", "/guard", "/lane"].map((folder) => `endpoints${folder}`),
+  ],
+  "endpoints/session": [
+    ...PURE,
+    "wire/transport",
+    "zod",
+    ...["", "/guard", "/lane", "/conversation"].map((folder) => `endpoints${folder}`),
+  ],
+  "endpoints/service": [
+    ...PURE,
+    "wire/transport",
+    "zod",
+    ...["", "/guard", "/lane", "/conversation", "/session"].map((folder) => `endpoints${folder}`),
+  ],
+  "endpoints/node": [
+    ...PURE,
+    "wire/transport",
+    ...["", "/guard", "/session", "/service"].map((folder) => `endpoints${folder}`),
+  ],
+  testing: [...PURE, "wire/transport", "endpoints/service", "zod", "fast-check"],
 };
 
-/** "src/wire/packet.ts" belongs to the room "wire". */
-const roomOf = (path: string) => path.split("/")[0]?.replace(/\.ts$/, "") ?? "";
+/** The entries export what they like, but only "node" what needs Node. */
+const ENTRIES = ["index", "node", "testing"];
 
-it("imports go in one direction, and only node-* files touch Node", () => {
+/** "src/wire/packet.ts" belongs to the folder "wire", "src/errors.ts" to none but itself. */
+const folderOf = (path: string) => {
+  const folder = dirname(path);
+  return folder === "." ? path.replace(/\.ts$/, "") : folder;
+};
+
+interface Import {
+  readonly from: string;
+  readonly folder: string;
+  readonly target: string;
+}
+
+function imports(): Import[] {
   const files = readdirSync(src, { recursive: true })
     .map(String)
     .filter((path) => path.endsWith(".ts"));
-  let imports = 0;
-  const wrong: string[] = [];
-  for (const path of files) {
-    const room = roomOf(path);
-    for (const [, target = ""] of readFileSync(join(src, path), "utf8").matchAll(/ from "([^"]+)";$/gm)) {
-      imports += 1;
-      const isNode = target.startsWith("node:");
-      const to = target.startsWith(".") ? roomOf(join(path, "..", target)) : target;
-      const isAllowed = isNode ? /(^|\/)node-[a-z-]+\.ts$/.test(path) : ALLOWED[room]?.includes(to) === true;
-      if (!isAllowed) wrong.push(`${path} imports ${target}`);
-    }
-  }
+  return files.flatMap((from) =>
+    [...readFileSync(join(src, from), "utf8").matchAll(/ from "([^"]+)";$/gm)].map(([, target = ""]) => ({
+      from,
+      folder: folderOf(from),
+      target: target.startsWith(".") ? folderOf(join(from, "..", target)) : target,
+    })),
+  );
+}
+
+it("imports go in one direction", () => {
+  const all = imports();
+  const wrong = all.filter(
+    ({ from, folder, target }) =>
+      folder !== target &&
+      !target.startsWith("node:") &&
+      !ENTRIES.includes(from.replace(/\.ts$/, "")) &&
+      ALLOWED[folder]?.includes(target) !== true,
+  );
   expect(wrong).toEqual([]);
-  expect(imports).toBeGreaterThan(100);
+  expect(all.length).toBeGreaterThan(100);
 });
 
-it("the table of files names each file, and none that is not there", () => {
-  const text = readFileSync(new URL("../ARCHITECTURE.md", import.meta.url), "utf8");
-  const table = text.slice(text.indexOf("## Files"), text.indexOf("## Where do I add"));
-  const named = [...table.matchAll(/^\| (`.+?) +\|/gm)].flatMap(([, cell = ""]) => {
-    const [, folder = ""] = /^`([a-z]+\/)/.exec(cell) ?? [];
-    return [...cell.matchAll(/`(?:[a-z]+\/)?([a-z0-9*-]+\.ts)`/g)].map(([, name = ""]) => folder + name);
-  });
-  const matches = (path: string) =>
-    named.filter((name) => new RegExp(`^${name.replace(".", "\\.").replace("*", "[^/]*")}$`).test(path));
-  const files = readdirSync(src, { recursive: true })
-    .map(String)
-    .filter((path) => path.endsWith(".ts"));
-  const found = new Set(files.flatMap(matches));
-  expect(files.filter((path) => matches(path).length === 0)).toEqual([]);
-  expect(named.filter((name) => !found.has(name))).toEqual([]);
+it("only the folder endpoints/node and files named node-* touch Node", () => {
+  const isOfNode = (path: string) => /^endpoints\/node\/|(^|\/)node(-[a-z-]+)?\.ts$/.test(path);
+  const wrong = imports().filter(
+    ({ from, target }) => !isOfNode(from) && (target.startsWith("node:") || target === "endpoints/node"),
+  );
+  expect(wrong).toEqual([]);
+});
+
+it("the table of what may be imported has no cycle", () => {
+  const reach = (folder: string, seen: ReadonlySet<string>): void => {
+    expect([...seen]).not.toContain(folder);
+    for (const target of ALLOWED[folder] ?? []) reach(target, new Set([...seen, folder]));
+  };
+  for (const folder of Object.keys(ALLOWED)) reach(folder, new Set());
 });

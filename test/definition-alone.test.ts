@@ -124,7 +124,7 @@ it("is called by a client without a trace of Node", async () => {
   `);
   console.log(`client: ${files.length} modules, ${gzippedBytes} bytes minified and gzipped, without zod`);
   expect(gzippedBytes).toBeLessThan(MOST_BYTES.client);
-  expect(files).toContain("src/endpoints/link.ts");
+  expect(files).toContain("src/endpoints/service/link.ts");
   expect(imports).toEqual(["zod"]);
 });
 
@@ -132,6 +132,6 @@ it("a program that does use Node is seen to", async () => {
   const { files, imports, gzippedBytes } = await bundle('export { connect } from "hbi/node";');
   console.log(`connect: ${files.length} modules, ${gzippedBytes} bytes minified and gzipped, without zod`);
   expect(gzippedBytes).toBeLessThan(MOST_BYTES.node);
-  expect(files).toContain("src/wire/node-socket-transport.ts");
+  expect(files).toContain("src/wire/transport/node-socket.ts");
   expect(imports).toContain("node:net");
 });

@@ -214,7 +214,7 @@ const link = await connect(sums, server.address);
 console.log(manifest.name, await link.call.add({ a: 1, b: 2 }));
 await link.close();
 await server.close();
-for (const path of ["hbi/dist/index.js", "hbi/dist/endpoints/link.js"]) {
+for (const path of ["hbi/dist/index.js", "hbi/dist/endpoints/service/link.js"]) {
   await import(path).catch(({ code }) => console.log(code));
 }
 await import("hbi/testing").then(

@@ -13,7 +13,7 @@ import {
   seqOf,
   type Token,
   TokenReader,
-} from "../../src/endpoints/token.ts";
+} from "../../src/endpoints/conversation/token.ts";
 import { HbiError } from "../../src/index.ts";
 import { checkError } from "../engine/guards.ts";
 import { must, type Target } from "../engine/target.ts";

@@ -3,9 +3,9 @@
  * consumer should never meet. docs/testing.md.
  */
 import fc from "fast-check";
-import type { Peer } from "../endpoints/peer.ts";
-import type { ServiceCall } from "../endpoints/service-call.ts";
-import type { HandlersOf } from "../endpoints/service-host.ts";
+import type { Peer } from "../endpoints/service/peer.ts";
+import type { ServiceCall } from "../endpoints/service/service-call.ts";
+import type { HandlersOf } from "../endpoints/service/service-host.ts";
 import { HbiError } from "../errors.ts";
 import { PRESETS } from "../limits.ts";
 import { type InstanceWriter, repr } from "../parser/repr.ts";

@@ -3,7 +3,7 @@
  * what it is told. docs/testing.md.
  */
 import { systemClock } from "../clock.ts";
-import { memoryTransportPair } from "../wire/memory-transport.ts";
+import { memoryTransportPair } from "../wire/transport/memory.ts";
 import type { Transport } from "../wire/transport.ts";
 
 /** What a hostile peer does, one after the other. */

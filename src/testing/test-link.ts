@@ -1,11 +1,11 @@
 /**
  * testLink: a service and a consumer of it, connected in memory: everything is real but the bytes' way. docs/testing.md.
  */
-import { Link, type LinkOptions, type ReactionsOf } from "../endpoints/link.ts";
-import type { Peer } from "../endpoints/peer.ts";
-import { type HandlersOf, type HostOptions, ServiceHost } from "../endpoints/service-host.ts";
+import { Link, type LinkOptions, type ReactionsOf } from "../endpoints/service/link.ts";
+import type { Peer } from "../endpoints/service/peer.ts";
+import { type HandlersOf, type HostOptions, ServiceHost } from "../endpoints/service/service-host.ts";
 import type { Service } from "../registry/service.ts";
-import { type MemoryOptions, memoryTransportPair } from "../wire/memory-transport.ts";
+import { type MemoryOptions, memoryTransportPair } from "../wire/transport/memory.ts";
 import type { Transport } from "../wire/transport.ts";
 
 export interface TestLinkOptions<S extends Service, Context> {

@@ -91,7 +91,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   "1e400": "bad_literal",
 };
 
-/** Landed as what is refused wherever it stands, the connection lives: test/services/keys.test.ts. */
+/** Landed as what is refused wherever it stands, the connection lives: test/endpoints/service/keys.test.ts. */
 const ODD_KEYS: ReadonlySet<string> = new Set(["{(1, 2): 'pair'}", "{True: 1, None: 2}", "{1.5: 'x'}"]);
 
 /** Calls: landed only where the environment has such a value constructor. */

@@ -3,7 +3,7 @@
  * it. What would end the process ends it: no listener is in the way.
  */
 import { serve } from "hbi/node";
-import { handlersOf, kinds, Work } from "../services/fixture.ts";
+import { handlersOf, kinds, Work } from "../endpoints/service/fixture.ts";
 
 const work = new Work();
 const server = await serve(

@@ -5,7 +5,7 @@ import { defineService, HbiError, method, value } from "hbi";
 import { checkService, type FindingKind } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { handlersOf, kinds, Reactions, Work } from "../services/fixture.ts";
+import { handlersOf, kinds, Reactions, Work } from "../endpoints/service/fixture.ts";
 
 const size = z.int().min(0).max(100_000);
 const files = defineService({

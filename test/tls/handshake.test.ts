@@ -9,7 +9,7 @@ import { connect, type KeyPair, serve } from "hbi/node";
 import { ManualClock } from "hbi/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import { connectTls, whenAdmitted } from "../../src/wire/node-tls-dial.ts";
+import { connectTls, whenAdmitted } from "../../src/wire/transport/node-tls-dial.ts";
 import { Authority, LOCAL } from "../support/authority.ts";
 import { describeTls } from "./describe.ts";
 import { ask, barePlain, bareTls, heardBy, listening, type Served, serveWho, who } from "./support.ts";

@@ -8,7 +8,7 @@ import { ServiceHost } from "hbi";
 import { type ClientTls, connect, type KeyPair, nodeSocketTransport } from "hbi/node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import { connectTls, whenAdmitted } from "../../src/wire/node-tls-dial.ts";
+import { connectTls, whenAdmitted } from "../../src/wire/transport/node-tls-dial.ts";
 import { Authority } from "../support/authority.ts";
 import { describeTls } from "./describe.ts";
 import { bareTls, heardBy, listening, type Served, serveWho, who } from "./support.ts";

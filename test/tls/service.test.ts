@@ -13,7 +13,7 @@ import { type ClientTls, connect, HBIC, HBIS, type KeyPair, serve } from "hbi/no
 import { quiet } from "hbi/testing";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { z } from "zod";
-import { chunksOf, handlersOf, kinds, Reactions, Work } from "../services/fixture.ts";
+import { chunksOf, handlersOf, kinds, Reactions, Work } from "../endpoints/service/fixture.ts";
 import { Authority } from "../support/authority.ts";
 import { withoutHello } from "../support/hello.ts";
 import { describeTls } from "./describe.ts";

@@ -8,9 +8,9 @@ import type { Transport } from "hbi";
 import { dialSocket, nodeSocketTransport } from "hbi/node";
 import { afterAll, beforeAll } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import { TlsGate } from "../../src/wire/node-tls-gate.ts";
+import { TlsGate } from "../../src/wire/transport/node-tls-gate.ts";
 import { Authority } from "../support/authority.ts";
-import { keepsTheContract } from "../wire/transport-contract.ts";
+import { keepsTheContract } from "../wire/transport/transport-contract.ts";
 import { describeTls } from "./describe.ts";
 
 describeTls("over TLS", () => {

@@ -2,7 +2,7 @@
  * What is said of a handshake that failed, by the codes of OpenSSL and Node: in words, with nothing of what the other side wrote.
  */
 import { describe, expect, it } from "vitest";
-import { acceptTrouble, certificateTrouble, dialTrouble } from "../../src/wire/node-tls-trouble.ts";
+import { acceptTrouble, certificateTrouble, dialTrouble } from "../../src/wire/transport/node-tls-trouble.ts";
 
 const coded = (code?: unknown) =>
   Object.assign(new Error("what the other side wrote"), code === undefined ? {} : { code });

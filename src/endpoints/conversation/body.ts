@@ -1,0 +1,342 @@
+/**
+ * Body: the raw data that follows a call or a result, read as it arrives, with backpressure; and what may be given as one.
+ * docs/streaming.md.
+ */
+import type { Clock, Timer } from "../../clock.ts";
+import { failure, HbiError } from "../../errors.ts";
+import { asBytes, type Buffers } from "../lane/raw-intake.ts";
+import { markHandled, type WaitOptions } from "../waits.ts";
+
+/** Raw data to send: a buffer, chunks of it, a web stream, a blob. */
+export type BodySource =
+  | ArrayBufferView
+  | Iterable<ArrayBufferView>
+  | AsyncIterable<ArrayBufferView>
+  | ReadableStream<Uint8Array>
+  | Blob;
+
+/** A function makes it anew each time that it is sent, so that a call with a stream can be repeated. */
+export type BodyGiven = BodySource | (() => BodySource);
+
+/** The conversation that the raw data belongs to. */
+export interface RawSource {
+  readonly unreadBytes: number;
+  recvData(into: ArrayBufferView, options?: WaitOptions): Promise<void>;
+  recvChunks(byteLength?: number, options?: WaitOptions): AsyncGenerator<Uint8Array, void, void>;
+  discardData(): void;
+}
+
+/** A body that nobody is reading is dropped so long after its side has begun to close. */
+const DRAIN_MS = 1_000;
+/** Up to here a body is read into one buffer; a larger one grows as it arrives, as an announcement alone reserves nothing. */
+const MAX_EAGER_BYTES = 64 * 1024;
+
+export interface BodyEnd {
+  readonly clock: Clock;
+  /** nobody has read for so long: the rest is dropped, as the wire waits behind it */
+  readonly idleTimeoutMs: number;
+  /** aborts when its side is about to close, which then does not wait for a reader that may never come */
+  readonly draining: AbortSignal | undefined;
+  /** it was read, or dropped */
+  readonly onEnd: () => void;
+}
+
+/** Raw data of a declared length. Read it, or `discard` it: the next packet of the peer stands behind it. */
+export class Body implements AsyncIterable<Uint8Array> {
+  /** bytes in all, as declared */
+  readonly length: number;
+  readonly #source: RawSource;
+  readonly #end: BodyEnd | undefined;
+  #timer: Timer | undefined;
+  #onDraining: (() => void) | undefined;
+  #isReading = false;
+  #isEnded = false;
+  #failure: HbiError | undefined;
+  #isTouched = false;
+
+  constructor(source: RawSource, length: number, end?: BodyEnd) {
+    this.#source = source;
+    this.length = length;
+    this.#end = end;
+    if (length === 0) this.#finish();
+    else this.#watch();
+  }
+
+  /** Bytes that nobody has read yet. */
+  get unreadBytes(): number {
+    return this.#isEnded ? 0 : this.#source.unreadBytes;
+  }
+
+  /** Whether anybody has read or discarded it. */
+  get isTouched(): boolean {
+    return this.#isTouched;
+  }
+
+  /** What is unread, in the wire's own chunks and without a copy. Leaving the loop drops the rest. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+    if (this.length === 0) return;
+    this.#begin();
+    try {
+      yield* this.#source.recvChunks(this.unreadBytes);
+    } finally {
+      this.#finish();
+    }
+  }
+
+  /** All that is unread, in one buffer. */
+  bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    return markHandled(this.#bytes());
+  }
+
+  async #bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    const { unreadBytes } = this;
+    if (unreadBytes <= MAX_EAGER_BYTES) {
+      const all = new Uint8Array(unreadBytes);
+      await this.readInto(all);
+      return all;
+    }
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of this) {
+      chunks.push(chunk);
+      length += chunk.length;
+    }
+    const all = new Uint8Array(length);
+    let at = 0;
+    for (const chunk of chunks) {
+      all.set(chunk, at);
+      at += chunk.length;
+    }
+    return all;
+  }
+
+  /** Fills the buffer with the next bytes. @throws HbiError out_of_range when it is longer than what is unread */
+  readInto(buffer: ArrayBufferView): Promise<void> {
+    return markHandled(this.#readInto(buffer));
+  }
+
+  async #readInto(buffer: ArrayBufferView): Promise<void> {
+    if (this.length > 0) this.#begin();
+    if (buffer.byteLength > this.unreadBytes) {
+      this.#isReading = false;
+      throw new HbiError("out_of_range", `${buffer.byteLength} raw bytes asked for, ${this.unreadBytes} are left`);
+    }
+    if (this.length === 0) return;
+    try {
+      await this.#source.recvData(buffer);
+    } catch (thrown) {
+      this.#finish();
+      throw thrown;
+    }
+    this.#isReading = false;
+    if (this.#source.unreadBytes === 0) this.#finish();
+    else this.#watch();
+  }
+
+  /** Says that nobody will read it: it is skipped as it arrives. */
+  discard(): void {
+    this.#isTouched = true;
+    this.#finish();
+  }
+
+  /** The connection is gone, and what was not read with it. */
+  lose(error: HbiError): void {
+    if (this.#isEnded) return;
+    this.#failure = error;
+    this.#finish();
+  }
+
+  #begin(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isEnded) throw failure("wrong_stage", "the body has been read or discarded");
+    if (this.#isReading) throw failure("wrong_stage", "the body is being read already");
+    this.#isReading = true;
+    this.#isTouched = true;
+    this.#timer?.cancel();
+  }
+
+  #watch(): void {
+    const end = this.#end;
+    if (end === undefined) return;
+    const { clock, draining, idleTimeoutMs } = end;
+    if (draining?.aborted === true) {
+      this.#endAfter(clock, DRAIN_MS);
+      return;
+    }
+    this.#endAfter(clock, idleTimeoutMs);
+    if (this.#onDraining !== undefined) return;
+    this.#onDraining = () => {
+      if (!this.#isReading) this.#endAfter(clock, DRAIN_MS);
+    };
+    draining?.addEventListener("abort", this.#onDraining, { once: true });
+  }
+
+  #endAfter(clock: Clock, ms: number): void {
+    this.#timer?.cancel();
+    this.#timer = clock.after(ms, () => {
+      this.#failure = failure("timeout", "nobody read the body");
+      this.#finish();
+    });
+  }
+
+  #finish(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#isReading = false;
+    this.#timer?.cancel();
+    if (this.#onDraining !== undefined) this.#end?.draining?.removeEventListener("abort", this.#onDraining);
+    if (this.#source.unreadBytes > 0) this.#source.discardData();
+    this.#end?.onEnd();
+  }
+}
+
+/** The source as what a conversation sends, exactly `length` bytes of it: a host waits for every one that was declared, and
+ *  would take more as packets. @throws HbiError invalid_argument for a buffer or a blob of another length */
+export function exactly(source: BodySource, length: number): ArrayBufferView | AsyncIterable<ArrayBufferView> {
+  if (ArrayBuffer.isView(source)) {
+    checkLength(source.byteLength, length);
+    return source;
+  }
+  if (isBlob(source)) {
+    checkLength(source.size, length);
+    return counted(chunksOf(source.stream()), length);
+  }
+  if (typeof source !== "object" || source === null) throw failure("bad_option", "no body, where one is declared");
+  return counted("getReader" in source ? chunksOf(source) : source, length);
+}
+
+/** Not every platform has them. */
+function isBlob(source: BodySource): source is Blob {
+  return typeof Blob === "function" && source instanceof Blob;
+}
+
+function checkLength(given: number, declared: number): void {
+  if (given !== declared) throw failure("body_mismatch", `${given} bytes given, ${declared} declared`);
+}
+
+async function* counted(
+  source: Iterable<ArrayBufferView> | AsyncIterable<ArrayBufferView>,
+  length: number,
+): AsyncGenerator<ArrayBufferView, void, void> {
+  let given = 0;
+  for await (const view of source) {
+    const { byteLength } = asBytes(view);
+    if (given + byteLength > length) throw failure("body_mismatch", `more than the ${length} bytes declared`);
+    given += byteLength;
+    yield view;
+  }
+  checkLength(given, length);
+}
+
+/** Up to here a body is read before anything of its call is sent. */
+const MAX_COLLECTED_BYTES = 64 * 1024;
+
+/** A source, of which exactly `length` bytes are sent: a buffer as it is, the rest as it comes; a short one is read whole, so that what
+ *  is wrong with it concerns its own call alone. @throws HbiError invalid_argument for a buffer or a blob of another length */
+export function bodyFrom(source: BodySource, length: number): ArrayBufferView | Pending {
+  const body = exactly(source, length);
+  if (ArrayBuffer.isView(body)) return body;
+  return length <= MAX_COLLECTED_BYTES ? new Collected(body, length) : new FirstChunk(body);
+}
+
+/** A body that is still to come. */
+export interface Pending {
+  /** Settles when its call may be sent, or its source has failed. */
+  readonly ready: Promise<unknown>;
+  /** What is sent, from then on; nothing is taken from it before it is read. */
+  readonly content: ArrayBufferView | AsyncIterable<ArrayBufferView>;
+  /** how many chunks it has given */
+  readonly chunks: number;
+  /** Whether the source is being asked for one. */
+  readonly isAwaited: boolean;
+}
+
+class Collected implements Pending {
+  readonly ready: Promise<void>;
+  readonly content: Uint8Array;
+  readonly chunks = 0;
+  readonly isAwaited = false;
+
+  constructor(body: AsyncIterable<ArrayBufferView>, length: number) {
+    this.content = new Uint8Array(length);
+    this.ready = markHandled(this.#collect(body));
+  }
+
+  async #collect(body: AsyncIterable<ArrayBufferView>): Promise<void> {
+    let at = 0;
+    for await (const view of body) {
+      this.content.set(asBytes(view), at);
+      at += view.byteLength;
+    }
+  }
+}
+
+/** A body whose first chunk is asked for before anything of its call is sent: what fails before it fails alone. */
+class FirstChunk implements Pending, AsyncIterable<ArrayBufferView> {
+  readonly ready: Promise<unknown>;
+  readonly content = this;
+  readonly #chunks: AsyncIterator<ArrayBufferView>;
+  readonly #first: Promise<IteratorResult<ArrayBufferView>>;
+  chunks = 0;
+  isAwaited = true;
+
+  constructor(body: AsyncIterable<ArrayBufferView>) {
+    this.#chunks = body[Symbol.asyncIterator]();
+    this.#first = markHandled(this.#chunks.next());
+    this.ready = this.#first;
+    const given = (): void => {
+      this.isAwaited = false;
+    };
+    this.#first.then(given, given); // nobody may want it for a while
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ArrayBufferView, void, void> {
+    try {
+      for (let chunk = await this.#first; chunk.done !== true; chunk = await this.#chunks.next()) {
+        this.chunks += 1;
+        this.isAwaited = false;
+        yield chunk.value;
+        this.isAwaited = true;
+      }
+    } finally {
+      await this.#chunks.return?.();
+    }
+  }
+}
+
+/** A web stream in chunks: not every browser makes it iterable. */
+async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  const reader = stream.getReader();
+  let isDone = false;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      yield value;
+    }
+    isDone = true;
+  } finally {
+    if (!isDone) await reader.cancel();
+  }
+}
+
+/** A stream that has to wait before anybody reads it may fail meanwhile: that is told when it is read, and ends no process. */
+export function keepFromFailingUnheard(source: BodyGiven | Buffers | null | undefined): void {
+  if (typeof source === "object" && source !== null && "on" in source && typeof source.on === "function")
+    source.on("error", () => undefined);
+}
+
+/** Lets go of what will not be sent: an open file, a generator, a web stream. What it throws at that concerns nobody. */
+export function release(source: BodyGiven | undefined): void {
+  if (typeof source !== "object" || source === null || ArrayBuffer.isView(source)) return;
+  try {
+    keepFromFailingUnheard(source);
+    const end = END.map((name): unknown => Reflect.get(source, name)).find((method) => typeof method === "function");
+    if (typeof end === "function") markHandled(Promise.resolve(end.call(source)));
+  } catch {
+    // it is gone either way
+  }
+}
+
+/** How a stream of Node, a web stream and a generator are ended. */
+const END = ["destroy", "cancel", "return"] as const;

@@ -1,0 +1,81 @@
+/**
+ * MethodGate: how many handlers of one method run at once, on all connections of a server; more wait, first come, first served.
+ * docs/services.md, "concurrency".
+ */
+import { Chain, type Chained } from "../../chain.ts";
+import { failure } from "../../errors.ts";
+import { isPromise } from "../../registry/invoke.ts";
+
+/** What is known of a call that waits. */
+export interface Gated {
+  readonly signal: AbortSignal;
+}
+
+class Waiting implements Chained {
+  chain: unknown;
+  before: Chained | undefined;
+  behind: Chained | undefined;
+  readonly begin: () => void;
+  constructor(begin: () => void) {
+    this.begin = begin;
+  }
+}
+
+export class MethodGate {
+  readonly #most: number;
+  readonly #waiting = new Chain<Waiting>();
+  #running = 0;
+  #isAdmitting = false;
+
+  /** @throws HbiError invalid_argument for what is no count */
+  constructor(name: string, most: number) {
+    if (!Number.isSafeInteger(most) || most < 1) throw failure("bad_option", `concurrency of ${name} is a count`);
+    this.#most = most;
+  }
+
+  /** Runs it now or when there is room; a call that is given up meanwhile is not run. */
+  run(call: Gated, handler: () => unknown): unknown {
+    const { signal } = call;
+    if (signal.aborted) throw failure("cancelled", undefined, { cause: signal.reason });
+    if (this.#running < this.#most) return this.#begin(handler);
+    return new Promise((resolve, reject) => {
+      const waiting = new Waiting(() => {
+        signal.removeEventListener("abort", giveUp);
+        try {
+          resolve(this.#begin(handler));
+        } catch (thrown) {
+          reject(thrown);
+        }
+      });
+      const giveUp = (): void => {
+        this.#waiting.remove(waiting);
+        reject(failure("cancelled", undefined, { cause: signal.reason }));
+      };
+      signal.addEventListener("abort", giveUp, { once: true });
+      this.#waiting.add(waiting);
+    });
+  }
+
+  #begin(handler: () => unknown): unknown {
+    this.#running += 1;
+    let result: unknown;
+    let isWaiting = false;
+    try {
+      result = handler();
+      isWaiting = isPromise(result); // what it is may run code of the handler's
+    } finally {
+      if (!isWaiting) this.#end();
+    }
+    if (!isWaiting) return result;
+    return Promise.resolve(result).finally(() => this.#end()); // it may be any thenable
+  }
+
+  /** A loop, not a recursion: thousands may be waiting whose handlers end at once. */
+  #end(): void {
+    this.#running -= 1;
+    if (this.#isAdmitting) return;
+    this.#isAdmitting = true;
+    while (this.#running < this.#most && this.#waiting.size > 0) this.#waiting.shift()?.begin();
+    this.#isAdmitting = false;
+  }
+}

@@ -1,0 +1,303 @@
+/**
+ * Bracket: what one conversation writes between its opening and its closing packet. Small sends are built up and go out as
+ * one write when the bracket is whole; a longer one takes the send turn and holds it until it is closed.
+ */
+import type { Chained } from "../../chain.ts";
+import type { Clock } from "../../clock.ts";
+import { failure, type HbiError } from "../../errors.ts";
+import { CHUNK_COST_BYTES } from "../../wire/packet-reader.ts";
+import type { Wire } from "../../wire/wire.ts";
+import { ENTRY_COST_BYTES } from "../guard/account.ts";
+import { ignore, markHandled, type Wait, type WaitOptions, type Waits } from "../waits.ts";
+import type { SendTurn, TurnTaker } from "./send-turn.ts";
+
+/** What is built up before the send turn is taken. */
+const MAX_BUILT_BYTES = 64 * 1024;
+
+export interface Outgoing {
+  readonly wire: Wire;
+  readonly turn: SendTurn;
+  readonly waits: Waits;
+  readonly clock: Clock;
+  /** So much more is built up, or less: what a peer does not read is bounded together with what is written. */
+  built(isAnswer: boolean, bytes: number): void;
+}
+
+/** The conversation that writes it. */
+export interface BracketOwner {
+  /** for error messages: "conversation 101" */
+  readonly label: string;
+  /** Whether what it writes was asked for by the peer. */
+  readonly isAnswer: boolean;
+  /** The first packet. Asked for once, when it goes to the wire. */
+  opening(): string;
+  /** The last packet, likewise. */
+  ending(): string;
+  /** Asks for the send turn: at once, or through the gate of posted conversations. */
+  enterTurn(bracket: Bracket): void;
+  /** Asks no more. */
+  leaveTurn(bracket: Bracket): void;
+  bracketClosed(bracket: Bracket): void;
+}
+
+/** `held`: it has the turn and nothing to write yet; `aside`: it has let others go first meanwhile. */
+type BracketState = "building" | "waiting" | "held" | "aside" | "open" | "closed";
+
+export class Bracket implements TurnTaker {
+  chain: unknown;
+  before: Chained | undefined;
+  behind: Chained | undefined;
+  readonly #out: Outgoing;
+  readonly #owner: BracketOwner;
+  /** built up and not written: text alone, and what goes before it where there is raw data as well */
+  #text = "";
+  #pieces: (string | Uint8Array)[] | undefined;
+  #builtBytes = 0;
+  #state: BracketState = "building";
+  #isReady = true;
+  #isWhole = false;
+  #isStarted = false;
+  #isInRawData = false;
+  #rawBytes = 0;
+  /** buffers that wait for the send turn */
+  #unwritten = 0;
+  /** what the host was told to expect: more would be read as packets */
+  mostRawBytes = Number.POSITIVE_INFINITY;
+  #opened: Wait<void>[] | undefined;
+
+  constructor(out: Outgoing, owner: BracketOwner) {
+    this.#out = out;
+    this.#owner = owner;
+  }
+
+  get label(): string {
+    return this.#owner.label;
+  }
+
+  /** Whether something of it is on the wire. */
+  get isStarted(): boolean {
+    return this.#isStarted;
+  }
+
+  get isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  /** Whether nothing will be appended any more. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  get builtBytes(): number {
+    return this.#builtBytes;
+  }
+
+  /** Whether raw data has been begun and not finished, so that a packet would be read as part of it. */
+  get isInRawData(): boolean {
+    return this.#isInRawData || this.#unwritten > 0;
+  }
+
+  /** Whether a buffer waits for the send turn. */
+  get hasUnwritten(): boolean {
+    return this.#unwritten > 0;
+  }
+
+  /** Raw bytes appended so far. */
+  get rawBytes(): number {
+    return this.#rawBytes;
+  }
+
+  /** Appends a packet. Resolves when the caller may go on: undefined means at once. */
+  text(packet: string, options: WaitOptions): Promise<void> | undefined {
+    this.#checkOpenEnded();
+    if (this.#state === "open") {
+      this.#out.wire.text(packet);
+      return this.#out.wire.whenWritable();
+    }
+    this.#text += packet;
+    this.#built(packet.length + ENTRY_COST_BYTES);
+    return this.#builtBytes > MAX_BUILT_BYTES ? this.open(options) : undefined;
+  }
+
+  /** Appends a packet without asking for the turn, whatever has been built: the caller bounds it. */
+  build(packet: string): void {
+    if (this.#state === "open") this.#out.wire.text(packet);
+    else {
+      this.#text += packet;
+      this.#built(packet.length + ENTRY_COST_BYTES);
+    }
+  }
+
+  #built(bytes: number): void {
+    this.#builtBytes += bytes;
+    this.#out.built(this.#owner.isAnswer, bytes);
+  }
+
+  /** Appends raw data. When it resolves, the caller may change the buffer again. */
+  bytes(chunk: Uint8Array, options: WaitOptions): Promise<void> | undefined {
+    this.#checkOpenEnded();
+    if (chunk.length === 0) return undefined; // nothing goes on the wire for no data
+    if (this.#rawBytes + chunk.length > this.mostRawBytes) throw failure("body_mismatch", "more than was promised");
+    this.#rawBytes += chunk.length;
+    if (this.#state === "open") return this.#out.wire.bytes(chunk);
+    if (this.#builtBytes + chunk.length <= MAX_BUILT_BYTES) {
+      this.#pieces ??= [];
+      if (this.#text !== "") this.#pieces.push(this.#text);
+      this.#pieces.push(chunk.slice());
+      this.#text = "";
+      this.#built(chunk.length + CHUNK_COST_BYTES);
+      return undefined;
+    }
+    return this.#bytesWhenOpen(chunk, options);
+  }
+
+  async #bytesWhenOpen(chunk: Uint8Array, options: WaitOptions): Promise<void> {
+    this.#unwritten += 1;
+    await this.open(options); // if it fails, the mark stays: the data was not sent
+    this.#checkOpenEnded(); // it may have been given up while it waited
+    this.#unwritten -= 1;
+    await this.#out.wire.bytes(chunk);
+  }
+
+  /** Behind its last packet nothing may be written: it would be read as the next conversation's.
+   *  @throws HbiError failed_precondition */
+  #checkOpenEnded(): void {
+    if (this.#isWhole || this.#state === "closed") throw failure("wrong_stage", `${this.label} is closed`);
+  }
+
+  beginRawData(): void {
+    this.#isInRawData = true;
+  }
+
+  endRawData(): void {
+    this.#isInRawData = false;
+  }
+
+  /** Asks for the send turn without waiting for it. */
+  ask(): void {
+    if (this.#state !== "building") return;
+    this.#state = "waiting";
+    this.#owner.enterTurn(this);
+  }
+
+  /** Asks for the send turn before there is anything to write, which is when `ready` has settled: so it keeps its place before what is
+   *  written later. Where that takes longer than this turn of the event loop, others go first: they may be what it waits for. */
+  standBy(ready: Promise<unknown>): void {
+    this.#isReady = false;
+    const go = (): void => {
+      this.#isReady = true;
+      if (this.#state === "held") this.#open();
+      if (this.#state !== "aside") return;
+      this.#state = "waiting";
+      this.#out.turn.request(this);
+    };
+    ready.then(go, ignore); // a source that fails gives the conversation up
+    this.ask();
+  }
+
+  /** Waits for the send turn. @throws HbiError deadline_exceeded, naming the conversation that holds it */
+  open(options: WaitOptions): Promise<void> | undefined {
+    this.ask();
+    if (this.#state === "open") return undefined;
+    if (this.#state === "closed") return markHandled(Promise.reject(failure("wrong_stage", `${this.label} is closed`)));
+    const wait = this.#out.waits.start<void>(options, { onTimeout: () => turnHeld(this.#out.turn) });
+    this.#opened ??= [];
+    this.#opened.push(wait);
+    return wait.promise;
+  }
+
+  /** Resolves when what was appended is on the wire and more may follow. */
+  async sent(options: WaitOptions): Promise<void> {
+    if (this.#state !== "closed") await this.open(options);
+    await this.#out.wire.whenWritable();
+  }
+
+  /** Nothing more is appended; the turn passes on as soon as the last packet is written. */
+  close(): void {
+    if (this.#state === "closed" || this.#isWhole) return;
+    this.#isWhole = true;
+    if (this.#state === "open") this.#finish();
+    else this.ask();
+  }
+
+  /** It is on the wire already, written by somebody else. */
+  markWritten(): void {
+    this.#isWhole = true;
+    this.#isStarted = true;
+    this.#state = "closed";
+  }
+
+  /** Drops what was built and not sent. */
+  dropBuilt(): void {
+    this.#text = "";
+    this.#pieces = undefined;
+    if (this.#builtBytes > 0) this.#built(-this.#builtBytes);
+  }
+
+  /** Gives up: nothing more is written. Only before it is started does this leave the wire as it was. */
+  withdraw(error: HbiError): void {
+    if (this.#state === "closed") return;
+    const hadTurn = this.#state === "open" || this.#state === "held";
+    if (this.#state === "waiting" || this.#state === "aside") this.#owner.leaveTurn(this);
+    this.#state = "closed";
+    this.dropBuilt();
+    for (const wait of this.#opened ?? []) wait.fail(error);
+    this.#opened = undefined;
+    this.#owner.bracketClosed(this);
+    if (hadTurn) this.#out.turn.release(this);
+  }
+
+  granted(): void {
+    if (this.#isReady) {
+      this.#open();
+      return;
+    }
+    this.#state = "held";
+    this.#out.clock.soon(() => {
+      if (this.#state !== "held") return;
+      this.#state = "aside";
+      this.#out.turn.release(this);
+    });
+  }
+
+  #open(): void {
+    this.#state = "open";
+    this.#isStarted = true;
+    const { wire } = this.#out;
+    const opening = this.#owner.opening();
+    const isWhole = this.#isWhole; // one write for all of it
+    const end = isWhole ? this.#owner.ending() : "";
+    if (this.#pieces === undefined) wire.text(opening + this.#text + end);
+    else {
+      wire.text(opening);
+      for (const piece of this.#pieces) {
+        if (typeof piece === "string") wire.text(piece);
+        else wire.own(piece);
+      }
+      wire.text(this.#text + end);
+    }
+    this.dropBuilt();
+    if (this.#opened !== undefined) {
+      for (const wait of this.#opened) wait.settle();
+      this.#opened = undefined;
+    }
+    if (isWhole) this.#closed();
+  }
+
+  #finish(): void {
+    this.#out.wire.text(this.#owner.ending());
+    this.#closed();
+  }
+
+  #closed(): void {
+    this.#state = "closed";
+    this.#owner.bracketClosed(this);
+    this.#out.turn.release(this);
+  }
+}
+
+/** Why somebody waited for the send turn in vain. */
+export function turnHeld(turn: SendTurn): HbiError {
+  const holder = turn.holder?.label ?? "too many unanswered conversations";
+  return failure("turn_held", `held by ${holder}; a handler that holds it must not wait for this connection`);
+}

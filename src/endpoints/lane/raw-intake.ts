@@ -1,0 +1,288 @@
+/**
+ * RawIntake: the raw data of one conversation on its way from the wire to whoever asked for it, and the one place that knows how
+ * many raw bytes come before the next packet, and whether that is certain. Where the peer has promised a number, no more than it is
+ * ever taken for raw data, and all of it is; a script that asks for more makes the number uncertain. Holds views of received chunks up to a bound, copies once when a buffer is filled, and not at all when chunks are
+ * handed on. docs/protocol.md, "raw data".
+ */
+import { failure, HbiError } from "../../errors.ts";
+import { CHUNK_COST_BYTES, type PacketReader } from "../../wire/packet-reader.ts";
+import type { Account } from "../guard/account.ts";
+import type { Wait } from "../waits.ts";
+
+interface Fill {
+  readonly target: Uint8Array;
+  filled: number;
+  readonly wait: Wait<void>;
+}
+
+interface Next {
+  readonly maxBytes: number;
+  readonly wait: Wait<Uint8Array>;
+}
+
+export const DISCARDED = "its raw data was discarded";
+const SPENT = new Uint8Array(0);
+/** For the many that never queue anything; nothing is ever put into it. */
+const NONE: Uint8Array[] = [];
+
+export class RawIntake {
+  /** raw bytes on the wire before the next packet */
+  #pending = 0;
+  /** how many of the next ones are thrown away */
+  #skip = 0;
+  /** bytes of the present body that nobody has read, queued or on the wire */
+  #unread = 0;
+  /** of the promise, what bodies have been made of so far, or was thrown away */
+  #announced = 0;
+  #promised: number | undefined;
+  /** whether all that was said of the number agrees */
+  #isCertain = true;
+  #queue: Uint8Array[] = NONE;
+  /** index of the first chunk not yet read: shifting would make a dripped body quadratic */
+  #head = 0;
+  #discards = 0;
+  /** as entered in the account */
+  #heldBytes = 0;
+  #fill: Fill | undefined;
+  #next: Next | undefined;
+  readonly #maxQueuedBytes: number;
+  readonly #account: Account;
+
+  constructor(maxQueuedBytes: number, account: Account) {
+    this.#maxQueuedBytes = maxQueuedBytes;
+    this.#account = account;
+  }
+
+  /** The next `bytes` of the wire are raw data, and no more is in this conversation. Once. Who waits already for what does not come is told. */
+  promise(bytes: number): void {
+    if (this.#announced > 0) this.fail(new HbiError("out_of_range", `the peer sends ${bytes} raw bytes`));
+    this.#announced = 0;
+    this.#unread = 0;
+    this.#promised = bytes;
+    this.#pending = bytes;
+  }
+
+  /** A script says that so many more bytes are raw data. Beyond the promise one of the two is wrong, and what is read as a packet might be
+   *  data of somebody else's making.
+   *  @throws HbiError body_mismatch */
+  expect(bytes: number): void {
+    const left = this.unannouncedBytes;
+    if (left === undefined || bytes <= left) return;
+    this.#isCertain = false;
+    throw failure("body_mismatch");
+  }
+
+  /** Raw bytes that nobody but a handler tells of were asked for in vain: it may go on as if they were not there. */
+  doubt(): void {
+    if (this.#promised === undefined) this.#isCertain = false;
+  }
+
+  /** What is to be skipped when a script fails behind which `planned` bytes would have come; undefined: nobody knows. */
+  restAfter(planned: number | undefined): number | undefined {
+    return this.#isCertain ? (this.unannouncedBytes ?? planned) : undefined;
+  }
+
+  /** Whatever is read as a packet passes here first. @throws HbiError position_lost when it may be raw data */
+  check(): void {
+    if (this.#pending > 0 || !this.#isCertain) throw failure("position_lost");
+  }
+
+  /** Of the promise, what no body has been made of; undefined without a promise. */
+  get unannouncedBytes(): number | undefined {
+    return this.#promised === undefined ? undefined : this.#promised - this.#announced;
+  }
+
+  /** Bytes of the present body that nobody has read. */
+  get unreadBytes(): number {
+    return this.#unread;
+  }
+
+  /** Bytes on the wire that come before the next packet. */
+  get pendingBytes(): number {
+    return this.#pending;
+  }
+
+  /** How many of them are thrown away. */
+  get skippedBytes(): number {
+    return this.#skip;
+  }
+
+  get wantsBytes(): boolean {
+    if (this.#skip > 0) return true;
+    return this.#pending > 0 && (this.#fill !== undefined || this.#next !== undefined || this.#hasRoom);
+  }
+
+  get #hasRoom(): boolean {
+    return this.#heldBytes < this.#maxQueuedBytes;
+  }
+
+  /** The next `bytes` that are not spoken for are raw data of this conversation.
+   *  @throws HbiError body_mismatch when the promise was another */
+  announce(bytes: number): void {
+    this.expect(bytes);
+    if (this.#promised === undefined) this.#pending += bytes;
+    this.#announced += bytes;
+    this.#unread += bytes;
+  }
+
+  /** How often raw data was thrown away: whoever was reading it then reads no more. */
+  get discards(): number {
+    return this.#discards;
+  }
+
+  /** Throws away what is unread of the present body, and `more` bytes behind it: of a promise what is left of it. */
+  discard(more = 0): void {
+    this.#discards += 1;
+    if (this.#fill !== undefined || this.#next !== undefined) this.fail(failure("wrong_stage", DISCARDED));
+    const behind = this.unannouncedBytes === undefined ? more : Math.min(more, this.unannouncedBytes);
+    if (this.#promised === undefined) this.#pending += behind;
+    this.#announced += behind;
+    let left = this.#unread + behind;
+    this.#unread = 0;
+    while (left > 0) {
+      const chunk = this.#shift(left);
+      if (chunk === undefined) break;
+      left -= chunk.length;
+    }
+    this.#skip += left;
+  }
+
+  /** No script makes a body of what is left of the promise: it is thrown away. */
+  settle(): void {
+    const left = this.unannouncedBytes ?? 0;
+    if (left > 0) this.discard(left);
+  }
+
+  /** Moves what the reader has towards whoever waits; false when it has nothing. */
+  take(reader: PacketReader): boolean {
+    if (this.#skip > 0) return this.#takeSkipped(reader);
+    const fill = this.#fill;
+    if (fill !== undefined) {
+      const room = Math.min(fill.target.length - fill.filled, this.#pending);
+      const taken = reader.rawInto(fill.target.subarray(fill.filled, fill.filled + room));
+      this.#pending -= taken;
+      this.#unread -= taken;
+      fill.filled += taken;
+      if (fill.filled === fill.target.length) {
+        this.#fill = undefined;
+        fill.wait.settle();
+      }
+      return taken > 0;
+    }
+    const next = this.#next;
+    const chunk = reader.raw(next === undefined ? this.#pending : Math.min(this.#pending, next.maxBytes));
+    if (chunk === undefined) return false;
+    this.#pending -= chunk.length;
+    if (next !== undefined) {
+      this.#next = undefined;
+      this.#unread -= chunk.length;
+      next.wait.settle(compact(chunk));
+    } else this.#push(compact(chunk));
+    return true;
+  }
+
+  /** Fills `target` from what is queued; the number of bytes. */
+  fillNow(target: Uint8Array): number {
+    let filled = 0;
+    while (filled < target.length) {
+      const chunk = this.nextNow(target.length - filled);
+      if (chunk === undefined) break;
+      target.set(chunk, filled);
+      filled += chunk.length;
+    }
+    return filled;
+  }
+
+  /** Fills the rest of `target` as it arrives; it must not be longer than what is unread. */
+  fillLater(target: Uint8Array, filled: number, wait: Wait<void>): void {
+    this.#fill = { target, filled, wait };
+    wait.promise.catch(() => {
+      if (this.#fill?.wait === wait) this.#fill = undefined;
+    });
+  }
+
+  /** A queued chunk of at most `maxBytes`, which must not be more than what is unread. */
+  nextNow(maxBytes: number): Uint8Array | undefined {
+    const chunk = this.#shift(maxBytes);
+    if (chunk !== undefined) this.#unread -= chunk.length;
+    return chunk;
+  }
+
+  /** The next chunk as it arrives. */
+  nextLater(maxBytes: number, wait: Wait<Uint8Array>): void {
+    this.#next = { maxBytes, wait };
+    wait.promise.catch(() => {
+      if (this.#next?.wait === wait) this.#next = undefined;
+    });
+  }
+
+  /** Whoever waits is told. */
+  fail(error: HbiError): void {
+    this.#fill?.wait.fail(error);
+    this.#next?.wait.fail(error);
+    this.#fill = undefined;
+    this.#next = undefined;
+  }
+
+  /** Nothing of it is read any more. */
+  drop(): void {
+    this.#queue = NONE;
+    this.#head = 0;
+    this.#hold(-this.#heldBytes);
+  }
+
+  // --- the queue -----------------------------------------------------------------------------------------------------
+
+  #push(chunk: Uint8Array): void {
+    if (this.#queue === NONE) this.#queue = [];
+    this.#queue.push(chunk);
+    this.#hold(chunk.length + CHUNK_COST_BYTES);
+  }
+
+  /** What was read is let go at once; the array itself is cut when half of it is spent. */
+  #shift(maxBytes: number): Uint8Array | undefined {
+    const head = this.#queue[this.#head];
+    if (head === undefined) return undefined;
+    if (head.length > maxBytes) {
+      const chunk = head.subarray(0, maxBytes);
+      this.#queue[this.#head] = head.subarray(maxBytes);
+      this.#hold(-maxBytes);
+      return chunk;
+    }
+    this.#queue[this.#head] = SPENT;
+    this.#head += 1;
+    this.#hold(-head.length - CHUNK_COST_BYTES);
+    if (this.#head * 2 >= this.#queue.length) {
+      this.#queue.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return head;
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes;
+    this.#account.unread += bytes;
+  }
+
+  #takeSkipped(reader: PacketReader): boolean {
+    const chunk = reader.raw(this.#skip);
+    if (chunk === undefined) return false;
+    this.#skip -= chunk.length;
+    this.#pending -= chunk.length;
+    return true;
+  }
+}
+
+/** A small part of a large buffer of the platform would keep all of it: it is copied. */
+function compact(chunk: Uint8Array): Uint8Array {
+  return chunk.length * 4 < chunk.buffer.byteLength ? chunk.slice() : chunk;
+}
+
+/** Any view as its bytes: a `Float64Array` is filled as it is. @throws HbiError invalid_argument for what is not a view */
+export function asBytes(view: ArrayBufferView): Uint8Array {
+  if (view instanceof Uint8Array) return view;
+  if (!ArrayBuffer.isView(view)) throw failure("bad_option", "raw data goes from and into an ArrayBufferView");
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}
+
+export type Buffers = ArrayBufferView | Iterable<ArrayBufferView> | AsyncIterable<ArrayBufferView>;

@@ -1,0 +1,123 @@
+/**
+ * HBIC: the connecting side, over Node's sockets.
+ */
+import { failure, type HbiError } from "../../errors.ts";
+import { resolveLimits } from "../../limits.ts";
+import { dialSocket } from "../../wire/transport/node-socket.ts";
+import { type ClientTls, clientContext } from "../../wire/transport/node-tls-options.ts";
+import type { Transport } from "../../wire/transport.ts";
+import { type Address, parseAddress } from "../address.ts";
+import { Connection } from "../session/connection.ts";
+import type { ConnectionOptions } from "../session/connection-options.ts";
+import type { HostingEnd } from "../session/hosting-end.ts";
+import type { HostingEnv } from "../session/hosting-env.ts";
+import type { PostingEnd } from "../session/posting-end.ts";
+import { ignore, markHandled } from "../waits.ts";
+
+export interface ConnectOptions extends ConnectionOptions {
+  readonly signal?: AbortSignal;
+  /** Over TLS, to a server that is verified; also `{}`. Read for each connection. */
+  readonly tls?: ClientTls;
+}
+
+export interface PeerEnds {
+  readonly po: PostingEnd;
+  readonly ho: HostingEnd;
+}
+
+/** A client of one address. `connect` dials; after a disconnect it may be called again, with the same environment. */
+export class HBIC {
+  readonly #address: Address;
+  readonly #env: () => HostingEnv;
+  readonly #options: ConnectOptions;
+  #connection: Connection | undefined;
+  #dialing: Promise<PeerEnds> | undefined;
+  #abortDial: AbortController | undefined;
+
+  /** @param env what the server may call here, or a function that makes it for each connection */
+  constructor(address: Address, env: HostingEnv | (() => HostingEnv), options: ConnectOptions = {}) {
+    parseAddress(address);
+    resolveLimits(options.limits);
+    if (options.tls !== undefined) clientContext(options.tls);
+    this.#address = address;
+    this.#env = typeof env === "function" ? env : () => env;
+    this.#options = options;
+  }
+
+  get isConnected(): boolean {
+    return this.#connection?.isOpen === true;
+  }
+
+  /** Dials unless it is connected, and waits for the init hooks.
+   *  @throws HbiError unavailable, unauthenticated, deadline_exceeded, cancelled */
+  connect(): Promise<PeerEnds> {
+    return markHandled(this.#connect());
+  }
+
+  async #connect(): Promise<PeerEnds> {
+    const connection = this.#connection;
+    if (connection?.isOpen === true && this.#dialing === undefined) return endsOf(connection);
+    this.#dialing ??= this.#dial().finally(() => {
+      this.#dialing = undefined;
+    });
+    return this.#dialing;
+  }
+
+  async #dial(): Promise<PeerEnds> {
+    this.#abortDial = new AbortController();
+    const signals = [this.#abortDial.signal, ...(this.#options.signal === undefined ? [] : [this.#options.signal])];
+    await this.#connection?.closed; // its cleanup has the environment until then
+    const limits = resolveLimits(this.#options.limits);
+    const transport = await dialSocket(parseAddress(this.#address), {
+      timeoutMs: limits.connectTimeoutMs,
+      signal: AbortSignal.any(signals),
+      tls: this.#options.tls,
+      ...(this.#options.clock === undefined ? {} : { clock: this.#options.clock }),
+    });
+    const connection = this.#connectionOver(transport);
+    this.#connection = connection;
+    await connection.start();
+    return endsOf(connection);
+  }
+
+  #connectionOver(transport: Transport): Connection {
+    try {
+      return new Connection(transport, () => this.#env(), this.#options, { isDialing: true });
+    } catch (thrown) {
+      transport.destroy(); // there is no environment for it
+      throw thrown;
+    }
+  }
+
+  /** Resolves when the present connection is over, with the reason if it did not end in peace. */
+  get closed(): Promise<HbiError | undefined> {
+    return this.#connection?.closed ?? Promise.resolve(failure("disconnected", "not connected"));
+  }
+
+  /** Closes, or gives up dialing; conversations in flight are lost. A reason is told to the server. */
+  disconnect(reason?: string): Promise<void> {
+    return markHandled(this.#end((connection) => connection.disconnect(reason)));
+  }
+
+  /** Begins nothing more, lets the conversations in flight finish on both sides, closes; gives up dialing. Takes at most
+   *  `handlerTimeoutMs`. */
+  drain(reason?: string): Promise<void> {
+    return markHandled(this.#end((connection) => connection.drain(reason)));
+  }
+
+  async #end(end: (connection: Connection) => Promise<void>): Promise<void> {
+    this.#abortDial?.abort();
+    if (this.#connection !== undefined) await end(this.#connection);
+    await this.#dialing?.catch(ignore); // its caller is told
+    if (this.#connection !== undefined) await end(this.#connection); // it was connected in the same moment
+  }
+
+  /** `drain`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain();
+  }
+}
+
+function endsOf(connection: Connection): PeerEnds {
+  return { po: connection.posting, ho: connection.hosting };
+}

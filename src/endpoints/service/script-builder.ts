@@ -1,0 +1,144 @@
+/**
+ * Scripts of typed calls: `link.script((s) => s.notify(s.user_by_email("a@b.c")))` is one round trip, and what the inner call
+ * gives never leaves the peer. docs/services.md, "composition".
+ */
+import type { z } from "zod";
+import { failure } from "../../errors.ts";
+import type { Limits } from "../../limits.ts";
+import { type OnlyOurs, REPR } from "../../parser/repr.ts";
+import { argumentsText, type Writing } from "../../registry/call-text.ts";
+import type { Method } from "../../registry/method.ts";
+import type { Methods, None } from "../../registry/service.ts";
+
+declare const RESULT: unique symbol;
+
+/** A call in a script: a statement, or an argument of another call, whose type is that of its result. */
+export class ScriptCall<out T = unknown> {
+  /** for types alone */
+  declare readonly [RESULT]: T;
+  readonly code: string;
+  readonly name: string;
+  readonly result: z.ZodType | undefined;
+  #isUsed = false;
+
+  constructor(name: string, code: string, result: z.ZodType | undefined) {
+    this.name = name;
+    this.code = code;
+    this.result = result;
+  }
+
+  /** Once: standing in two places it would run twice. @throws HbiError invalid_argument */
+  use(): string {
+    if (this.#isUsed)
+      throw failure("bad_option", `${this.name} stands in two places of the script, and would run twice`);
+    this.#isUsed = true;
+    return this.code;
+  }
+
+  get isUsed(): boolean {
+    return this.#isUsed;
+  }
+
+  /** As an argument it is written as the call that it is. */
+  [REPR](): string {
+    return this.use();
+  }
+}
+
+type Argument<S> = S extends z.ZodType ? z.input<S> | ScriptCall<z.input<S>> : never;
+type Optional<P> = {
+  readonly [K in keyof P as undefined extends z.input<P[K] & z.ZodType> ? K : never]?: Argument<P[K]>;
+};
+type Required<P> = {
+  readonly [K in keyof P as undefined extends z.input<P[K] & z.ZodType> ? never : K]: Argument<P[K]>;
+};
+type Flat<T> = { readonly [K in keyof T]: T[K] };
+type ParamsRecord<P> = Flat<Optional<P> & Required<P>>;
+
+/** The only parameter may be given by itself, unless it is a record, which would be taken for one of parameters. */
+type Single<P> = { [K in keyof P]: [Exclude<keyof P, K>] extends [never] ? Alone<Argument<P[K]>> : never }[keyof P];
+type Alone<A> = A extends ScriptCall | readonly unknown[] | Uint8Array | string | number | bigint | boolean | null
+  ? A
+  : never;
+
+type Written<R> = ScriptCall<R extends z.ZodType ? z.output<R> : undefined>;
+
+/** Methods with raw data stand alone: they are not for scripts. */
+type ScriptOf<M> =
+  M extends Method<infer P, infer R, "none", "none">
+    ? [keyof P] extends [never]
+      ? () => Written<R>
+      : None extends ParamsRecord<P>
+        ? (params?: ParamsRecord<P> | Single<P>) => Written<R>
+        : (params: ParamsRecord<P> | Single<P>) => Written<R>
+    : never;
+
+export type ScriptMethods<M extends Methods> = { readonly [K in keyof M]: ScriptOf<M[K]> };
+
+/** One call, or several to be run one after the other. */
+export type ScriptPlan = ScriptCall | readonly ScriptCall[];
+/** The result of the call, or those of all. */
+export type ScriptResults<T> =
+  T extends ScriptCall<infer R> ? R : { -readonly [K in keyof T]: T[K] extends ScriptCall<infer R> ? R : never };
+
+export interface BuiltScript {
+  readonly code: string;
+  readonly name: string;
+  /** the first form in it that only a peer of ours reads, if there is one */
+  readonly onlyOurs: string | undefined;
+  /** one for each statement */
+  readonly results: readonly (z.ZodType | undefined)[];
+}
+
+/** @throws HbiError invalid_argument, resource_exhausted beyond `maxCallsPerScript` and `maxStatements` */
+export function buildScript<M extends Methods>(
+  methods: M,
+  build: (script: ScriptMethods<M>) => ScriptPlan,
+  writing: Writing,
+  limits: Limits,
+): BuiltScript {
+  const made: ScriptCall[] = [];
+  const onlyOurs: OnlyOurs = { what: undefined };
+  const script = Object.create(null) as Record<string, unknown>;
+  for (const [name, method] of Object.entries(methods)) {
+    if (method.takesRawData || method.spec.resultBody !== undefined) continue;
+    script[name] = (params: unknown) => {
+      if (made.length === limits.maxCallsPerScript)
+        throw failure("too_many_calls", `at most ${limits.maxCallsPerScript}`);
+      const call = new ScriptCall(
+        name,
+        `${name}(${argumentsOf(name, method, params, writing, onlyOurs)})`,
+        method.spec.result,
+      );
+      made.push(call);
+      return call;
+    };
+  }
+  const plan = build(script as ScriptMethods<M>); // one for each method, as the loop above
+  const statements: readonly ScriptCall[] = plan instanceof ScriptCall ? [plan] : plan;
+  if (statements.length === 0) throw failure("bad_option", "an empty script");
+  if (statements.length > limits.maxStatements) throw failure("too_many_statements", `at most ${limits.maxStatements}`);
+  const code = statements.map((statement) => statement.use()).join("\n");
+  const lost = made.find((call) => !call.isUsed);
+  if (lost !== undefined)
+    throw failure("bad_option", `${lost.name} is neither an argument nor a statement of the script`);
+  const name = statements.map((statement) => statement.name).join(", ");
+  return { code, onlyOurs: onlyOurs.what, name, results: statements.map(({ result }) => result) };
+}
+
+function argumentsOf(name: string, method: Method, given: unknown, writing: Writing, onlyOurs: OnlyOurs): string {
+  const { signature } = method;
+  const [only] = signature.names;
+  const isAlone = !isRecord(given) && only !== undefined && signature.names.length === 1;
+  const params = isAlone ? { [only]: given } : (given ?? {});
+  if (!isRecord(params)) throw failure("bad_argument", `${name}: parameters are given by name`);
+  signature.checkEach(name, params as Record<string, unknown>, (value) => value instanceof ScriptCall); // refuses what is none
+  return argumentsText(signature.names, params, writing, onlyOurs);
+}
+
+function isRecord(value: unknown): boolean {
+  if (value === undefined) return true;
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}

@@ -1,0 +1,128 @@
+/**
+ * What lands the typed calls of a peer: a table of the declared methods, made once for all connections, whose entries find
+ * the handlers of their connection. docs/services.md.
+ */
+import type { z } from "zod";
+import { failure, ownError } from "../../errors.ts";
+import { repr } from "../../parser/repr.ts";
+import { type EntryTable, type ExposedMethod, entryTable, type HandlerTimes } from "../../registry/hosting-env.ts";
+import { isPromise } from "../../registry/invoke.ts";
+import type { BodyKind, Method, ParamsOf } from "../../registry/method.ts";
+import type { Methods, Values } from "../../registry/service.ts";
+import { validate } from "../../registry/validate.ts";
+import { type BodySource, exactly, keepFromFailingUnheard, release } from "../conversation/body.ts";
+import type { Connection } from "../session/connection.ts";
+import { HoCo } from "../session/ho-co.ts";
+import type { HostingEnv } from "../session/hosting-env.ts";
+import type { PoCo } from "../session/po-co.ts";
+import { markHandled } from "../waits.ts";
+import { type Interceptor, ServiceCall } from "./service-call.ts";
+
+type Awaitable<T> = T | PromiseLike<T>;
+
+/** What a handler returns: the declared result; with a declared body behind it, both. */
+type Returned<R extends z.ZodType | undefined, S extends BodyKind> = R extends z.ZodType
+  ? S extends "none"
+    ? z.input<R>
+    : { readonly result: z.input<R>; readonly body: BodySource }
+  : unknown;
+
+/** A handler for each method; none is missing and none left over. */
+export type ServiceHandlers<M extends Methods, Call> = {
+  readonly [K in keyof M]: M[K] extends Method<infer P, infer R, infer _B, infer S>
+    ? (params: ParamsOf<P>, call: Call) => Awaitable<Returned<R, S>>
+    : never;
+};
+
+/** Handlers that no method is declared for. */
+export type Surplus<H, M extends Methods> = { readonly [K in Exclude<keyof H, keyof M>]: never };
+
+type AnyHandler = (params: unknown, call: ServiceCall) => unknown;
+
+/** What the table finds in the environment of a connection. */
+export interface Bound {
+  readonly side: unknown;
+  readonly context: unknown;
+  readonly handlers: Readonly<Record<string, AnyHandler>>;
+  readonly interceptors: readonly Interceptor[];
+  /** the connection itself, where its peer may authenticate anew */
+  readonly connection?: Connection;
+}
+
+/** @param times how long handlers may take, where it is not `handlerTimeoutMs`
+ *  @param door where a peer authenticates. `Call` is filled in by whoever hands the table's environments their `Bound`.
+ *  @throws HbiError invalid_argument for a name that is not declared, and a time that is none */
+export function serviceTable(
+  methods: Methods,
+  values: Values,
+  times: HandlerTimes = {},
+  door: readonly [string, ExposedMethod][] = [],
+): EntryTable {
+  checkTimes(methods, times);
+  const handlerOf = (name: string, method: Method): ExposedMethod["handler"] => {
+    const sendsBody = method.spec.resultBody !== undefined;
+    return (params: unknown, co: HoCo | PoCo, env: HostingEnv): unknown => {
+      const { side, context, handlers, interceptors } = env.bound as Bound; // made by the same room
+      const call = new ServiceCall(name, method, params, co, side, context);
+      const handler = handlers[name] as AnyHandler; // checked to be there for every method of the table
+      const returned =
+        interceptors.length === 0
+          ? handler(params, call)
+          : intercepted(interceptors, 0, call, () => handler(params, call));
+      return sendsBody ? answerWithBody(method, call, returned, env) : returned;
+    };
+  };
+  const table = entryTable(methods, values, handlerOf, times);
+  return door.length === 0 ? table : { ...table, entries: new Map([...table.entries, ...door]) };
+}
+
+function checkTimes(methods: Methods, times: HandlerTimes): void {
+  for (const [name, ms] of Object.entries<unknown>(times)) {
+    if (!Object.hasOwn(methods, name)) throw failure("bad_option", `handlerTimeoutsMs: ${name} is not declared`);
+    if (ms === undefined || ms === Number.POSITIVE_INFINITY) continue;
+    if (!Number.isSafeInteger(ms) || (ms as number) < 1) {
+      throw failure("bad_option", `handlerTimeoutsMs.${name} must be a positive integer`);
+    }
+  }
+}
+
+function intercepted(chain: readonly Interceptor[], at: number, call: ServiceCall, handler: () => unknown): unknown {
+  const interceptor = chain[at];
+  if (interceptor === undefined) {
+    if (call.co.isGivenUp) throw failure("cancelled"); // while an interceptor has waited: too late to begin
+    return handler();
+  }
+  return interceptor(call, () => {
+    const result = intercepted(chain, at + 1, call, handler);
+    return result instanceof Promise ? markHandled(result) : result; // it may not look at it
+  });
+}
+
+/** The result as an object and its raw data behind it, exactly as much as the result declares. */
+async function answerWithBody(method: Method, call: ServiceCall, returned: unknown, env: HostingEnv): Promise<void> {
+  const answer: unknown = isPromise(returned) ? await returned : returned;
+  const { name, co } = call;
+  if (!(co instanceof HoCo)) throw failure("wrong_stage", `${name} answers with raw data, inside an answer`);
+  const { result: schema } = method.spec;
+  if (schema === undefined || typeof answer !== "object" || answer === null || !("result" in answer)) {
+    throw failure("bad_result", name);
+  }
+  const source = "body" in answer ? (answer.body as BodySource) : EMPTY; // as typed
+  keepFromFailingUnheard(source); // until the answer has its turn
+  try {
+    const result = validate(schema, answer.result, "bad_result", name);
+    const bytes = method.resultBytes(result);
+    if (bytes === undefined || bytes > co.limits.maxBodyBytes) throw failure("bad_result", name);
+    const body = exactly(source, bytes);
+    if (!call.hasAskedForBody) co.discardData();
+    // The answer begins when all of the request is read: a body that is only read for the answer would wait for ever.
+    if (co.unreadBytes > co.limits.maxBufferedBytes) throw failure("body_unread", name);
+    await co.sendObj(repr(result, co.isExtended ? "json" : "python", co.limits.maxDepth, env.writer));
+    await co.sendData(body);
+  } catch (thrown) {
+    release(source);
+    throw ownError(thrown)?.reason === "body_mismatch" ? failure("bad_result", name, { cause: thrown }) : thrown;
+  }
+}
+
+const EMPTY = new Uint8Array(0);

@@ -1,0 +1,235 @@
+/**
+ * What both kinds of conversation do to receive: objects, landed as values only, and raw data.
+ */
+import type { z } from "zod";
+import { failure, HbiError, ownError, type Reason } from "../../errors.ts";
+import { parseValue } from "../../parser/parse.ts";
+import type { HostingEnv } from "../../registry/hosting-env.ts";
+import { landValue } from "../../registry/invoke.ts";
+import { prepareLate } from "../../registry/prepared-schema.ts";
+import { validate } from "../../registry/validate.ts";
+import { ENTRY_COST_BYTES } from "../guard/account.ts";
+import { asBytes, type Buffers, DISCARDED, type RawIntake } from "../lane/raw-intake.ts";
+import { type Wait, type WaitHints, type WaitOptions, withLanded } from "../waits.ts";
+import type { Connection } from "./connection.ts";
+
+export type Schema = z.ZodType;
+export type SchemaOutput<S extends Schema | undefined> = S extends Schema ? z.output<S> : unknown;
+
+interface ObjectWait {
+  readonly wait: Wait<unknown>;
+  readonly schema: Schema | undefined;
+  readonly env: HostingEnv | undefined;
+}
+
+/** The conversation that receives. */
+export interface Receiving {
+  /** lands the objects */
+  readonly env: HostingEnv;
+}
+
+export class CoReceiver {
+  readonly intake: RawIntake;
+  readonly #connection: Connection;
+  readonly #co: Receiving;
+  /** objects that came before they were asked for */
+  #objects: string[] | undefined;
+  #heldBytes = 0;
+  #waiting: ObjectWait[] | undefined;
+  #isReceivingData = false;
+  /** why nothing is received any more */
+  #failure: HbiError | undefined;
+
+  constructor(connection: Connection, co: Receiving, intake: RawIntake) {
+    this.#connection = connection;
+    this.#co = co;
+    this.intake = intake;
+  }
+
+  get isWaitingForObject(): boolean {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return false;
+    while (waiting[0]?.wait.isSettled === true) waiting.shift();
+    return waiting.length > 0;
+  }
+
+  get hasObject(): boolean {
+    return this.#objects !== undefined && this.#objects.length > 0;
+  }
+
+  /** Whether one more object may be held for somebody who may ask for it. */
+  get hasRoom(): boolean {
+    return this.#heldBytes < this.#connection.limits.maxBufferedBytes;
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes;
+    this.#connection.account.unread += bytes;
+  }
+
+  /** Nobody asks for what came. */
+  drop(): void {
+    this.#objects = undefined;
+    this.#hold(-this.#heldBytes);
+  }
+
+  async object<S extends Schema | undefined>(
+    schema: S,
+    options: WaitOptions,
+    hints: WaitHints = {},
+    env?: HostingEnv,
+  ): Promise<SchemaOutput<S>> {
+    this.#check();
+    const text = this.#objects?.shift();
+    let value: unknown;
+    if (text === undefined) {
+      const wait = this.#connection.waits.start<unknown>(options, hints);
+      this.#waiting ??= [];
+      this.#waiting.push({ wait, schema, env });
+      this.#connection.pump();
+      value = await wait.promise;
+    } else {
+      this.#hold(-text.length - ENTRY_COST_BYTES);
+      this.#connection.pump();
+      value = checked(landObject(text, env ?? this.#co.env, this.#connection), schema);
+    }
+    return value as SchemaOutput<S>; // validated by that schema
+  }
+
+  /** Gives the object to whoever waits first, or keeps it. True when it was the peer's error. */
+  onObject(text: string): boolean {
+    if (!this.isWaitingForObject) {
+      this.#objects ??= [];
+      this.#objects.push(text);
+      this.#hold(text.length + ENTRY_COST_BYTES);
+      return false;
+    }
+    const waiting = this.#waiting?.shift();
+    if (waiting === undefined) return false;
+    let value: unknown;
+    try {
+      value = landObject(text, waiting.env ?? this.#co.env, this.#connection);
+      waiting.wait.settle(checked(value, waiting.schema));
+    } catch (thrown) {
+      waiting.wait.fail(ownError(thrown) ?? failure("handler", undefined, { cause: thrown }));
+    }
+    return value instanceof HbiError;
+  }
+
+  /** The objects that are waited for do not come. */
+  failObjects(reason: Reason, where?: string): void {
+    if (this.#waiting !== undefined && this.#waiting.length > 0) this.#failWaiting(failure(reason, where)); // an error costs more than a packet
+  }
+
+  #failWaiting(error: HbiError): void {
+    for (const { wait } of this.#waiting?.splice(0) ?? []) wait.fail(error);
+  }
+
+  /** Nothing is received any more: who waits is told, and who asks later. */
+  fail(error: HbiError): void {
+    this.#failure ??= error;
+    this.#failWaiting(error);
+    this.intake.fail(error);
+    this.drop();
+  }
+
+  /** Fills the buffers. `isManual`: what is asked for is what comes next on the wire. */
+  async data(into: Buffers, isManual: boolean, options: WaitOptions): Promise<void> {
+    this.#beginData(isManual);
+    try {
+      if (ArrayBuffer.isView(into)) return await this.#fill(asBytes(into), isManual, options);
+      for await (const view of into) await this.#fill(asBytes(view), isManual, options);
+    } finally {
+      this.#isReceivingData = false;
+    }
+  }
+
+  async #fill(target: Uint8Array, isManual: boolean, options: WaitOptions): Promise<void> {
+    this.#check();
+    if (target.length === 0) return;
+    this.#expect(target.length, isManual);
+    const filled = this.intake.fillNow(target);
+    if (filled < target.length) {
+      const wait = this.#connection.waits.start<void>(options);
+      this.intake.fillLater(target, filled, wait);
+      this.#connection.pump();
+      await wait.promise;
+    } else this.#connection.pump(); // there is room again
+  }
+
+  async *chunks(byteLength: number, isManual: boolean, options: WaitOptions): AsyncGenerator<Uint8Array, void, void> {
+    this.#beginData(isManual);
+    let left = byteLength;
+    try {
+      this.#check();
+      if (left > 0) this.#expect(left, isManual);
+      const { discards } = this.intake;
+      while (left > 0) {
+        this.#check();
+        if (this.intake.discards !== discards) throw failure("wrong_stage", DISCARDED);
+        const chunk = this.intake.nextNow(left) ?? (await this.#nextChunk(left, options));
+        left -= chunk.length;
+        this.#connection.pump();
+        yield chunk;
+      }
+    } finally {
+      this.#isReceivingData = false;
+      if (left > 0 && isManual) {
+        this.intake.discard(); // what was asked for comes all the same
+        this.#connection.pump();
+      }
+    }
+  }
+
+  #nextChunk(maxBytes: number, options: WaitOptions): Promise<Uint8Array> {
+    const wait = this.#connection.waits.start<Uint8Array>(options);
+    this.intake.nextLater(maxBytes, wait);
+    this.#connection.pump();
+    return wait.promise;
+  }
+
+  #expect(bytes: number, isManual: boolean): void {
+    const { unreadBytes } = this.intake;
+    if (bytes <= unreadBytes) return;
+    const left = unreadBytes + (this.intake.unannouncedBytes ?? Number.POSITIVE_INFINITY);
+    if (!isManual || bytes > left) {
+      throw new HbiError("out_of_range", `${bytes} raw bytes asked for, ${isManual ? left : unreadBytes} are left`);
+    }
+    if (bytes > this.#connection.limits.maxBodyBytes) {
+      this.intake.doubt();
+      throw failure("body_too_big");
+    }
+    this.intake.announce(bytes - unreadBytes);
+  }
+
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #beginData(isManual: boolean): void {
+    if (this.#isReceivingData) {
+      if (isManual) this.intake.doubt();
+      throw failure("wrong_stage", "raw data is being received already");
+    }
+    this.#isReceivingData = true;
+  }
+}
+
+/** @throws HbiError the peer's, when the object is one; else why it is refused */
+function checked(value: unknown, schema: Schema | undefined): unknown {
+  if (value instanceof HbiError) throw value;
+  if (schema === undefined) return value;
+  prepareLate(schema);
+  return validate(schema, value, "bad_argument", "object");
+}
+
+/** An object packet as a value. @throws HbiError why it is refused */
+export function landObject(text: string, env: HostingEnv, connection: Connection): unknown {
+  const value = landValue(parseValue(text, connection.limits), env);
+  return isUnseen(value) ? withLanded(value, false) : value;
+}
+
+/** Whether it is what a host says of a conversation that it has not looked at. Of a service behind the host it never is. */
+export function isUnseen(value: unknown): value is HbiError {
+  return value instanceof HbiError && (value.reason === "draining" || value.reason === "overloaded");
+}

@@ -1,0 +1,467 @@
+/**
+ * Connection: the keeper of one wire. Ties its parts together, each of which has a state of its own: who reads, who writes, who may
+ * begin, how it ends; here is what passes from one to the other. docs/protocol.md, sections 3 to 6.
+ */
+import { type Clock, systemClock } from "../../clock.ts";
+import { asHbiError, failure, type HbiError, oneLine, ownError } from "../../errors.ts";
+import { type Limits, resolveLimits } from "../../limits.ts";
+import type { Builtins, HostingEnv } from "../../registry/hosting-env.ts";
+import type { Packet } from "../../wire/packet.ts";
+import { PacketReader } from "../../wire/packet-reader.ts";
+import type { PeerIdentity } from "../../wire/peer-identity.ts";
+import { GuardedTransport } from "../../wire/transport/guarded.ts";
+import type { Transport, TransportSink } from "../../wire/transport.ts";
+import { Wire, type WireHost } from "../../wire/wire.ts";
+import type { Token } from "../conversation/token.ts";
+import { Account, ENTRY_COST_BYTES, type Held, type ProcessAccount, processAccount } from "../guard/account.ts";
+import { Budgets } from "../guard/budgets.ts";
+import { Pace, PutOff } from "../guard/pace.ts";
+import { type Holder, type Neighbours, UnsentShare } from "../guard/unsent-load.ts";
+import type { BracketReader } from "../lane/conversation.ts";
+import { type ReadHost, ReadTurn } from "../lane/read-turn.ts";
+import { ReadWatch, type WatchHost } from "../lane/read-watch.ts";
+import { SendTurn, type TurnTaker } from "../lane/send-turn.ts";
+import { markHandled, Waits } from "../waits.ts";
+import { abortController } from "./abort.ts";
+import { BeginGate } from "./begin-gate.ts";
+import { builtinsOf } from "./builtins.ts";
+import { type ConnectionOptions, heard, type LogEntry, logUnexpected, tell } from "./connection-options.ts";
+import { Drain } from "./drain.ts";
+import { Ending } from "./ending.ts";
+import { HostingEnd } from "./hosting-end.ts";
+import { IdleWatch } from "./idle-watch.ts";
+import { Keepalive } from "./keepalive.ts";
+import { PostingEnd } from "./posting-end.ts";
+
+/** So much of answers that are being built is nobody's concern: most are given to the wire at once. */
+const LITTLE_BYTES = 64 * 1024;
+
+/** Where a connection stands. */
+export interface Setting {
+  /** where it was accepted: its neighbours share what `maxAddressUnsentBytes` allows */
+  readonly neighbours?: Neighbours | undefined;
+  /** This side has dialed: it introduces itself before anybody asks. */
+  readonly isDialing?: boolean;
+  /** Calls wait until the peer has acknowledged the hello. Until then they may be in a queue that no process ever reads, and nobody could
+   *  tell; what has not left is sent on another connection. */
+  readonly awaitsPeer?: boolean;
+  /** what it shares with other connections; by default those of the process */
+  readonly process?: ProcessAccount;
+}
+
+export class Connection implements TransportSink, ReadHost, WatchHost, WireHost, Holder {
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly isExtended: boolean;
+  readonly account: Account;
+  readonly budgets: Budgets;
+  readonly waits: Waits;
+  readonly turn: SendTurn;
+  readonly wire: Wire;
+  readonly posting: PostingEnd;
+  readonly hosting: HostingEnd;
+  /** Resolves, and never rejects, when all is over; undefined when both sides parted in peace. */
+  readonly closed: Promise<HbiError | undefined>;
+  readonly #transport: Transport;
+  readonly #pace: Pace;
+  readonly #unsent: UnsentShare;
+  readonly #reading: ReadTurn;
+  readonly #beginGate: BeginGate;
+  readonly #idle: IdleWatch | undefined;
+  readonly #keepalive: Keepalive | undefined;
+  readonly awaitsPeer: boolean;
+  readonly #isDialing: boolean;
+  readonly #ending: Ending;
+  readonly #drain: Drain;
+  readonly #log: (entry: LogEntry) => void;
+  readonly #builtins: Builtins | undefined;
+  #env: HostingEnv;
+  #putOff: PutOff | undefined;
+
+  /** @param context makes the hosting environment for the two ends */
+  constructor(
+    transport: Transport,
+    context: (po: PostingEnd, ho: HostingEnd, connection: Connection) => HostingEnv,
+    options: ConnectionOptions = {},
+    { neighbours, isDialing = false, awaitsPeer = false, process = processAccount }: Setting = {},
+  ) {
+    this.limits = resolveLimits(options.limits);
+    this.clock = options.clock ?? systemClock;
+    const guarded = new GuardedTransport(transport, this.clock, (thrown) =>
+      this.report(asHbiError(thrown), "transport"),
+    );
+    this.#transport = guarded;
+    this.isExtended = options.extension !== false;
+    this.#log = options.log ?? logUnexpected;
+    this.#isDialing = isDialing;
+    this.awaitsPeer = awaitsPeer;
+    this.account = new Account(this.limits, process, () => this.#placeFree());
+    this.budgets = new Budgets(this.clock, this.limits);
+    this.#pace = Pace.of(this.clock);
+    this.#unsent = new UnsentShare(this, this.limits, process.unsent, neighbours);
+    this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
+    this.wire = new Wire(guarded, this.limits, this.clock, this);
+    this.turn = new SendTurn(this.wire, this.account);
+    const reader = new PacketReader(this.limits);
+    const watch = new ReadWatch(this.clock, this.limits, this);
+    this.#reading = new ReadTurn(guarded, reader, watch, this.clock, this.limits, this.account, this);
+    this.posting = new PostingEnd(this);
+    this.hosting = new HostingEnd(this);
+    this.#beginGate = new BeginGate(this);
+    const { idleTimeoutMs, keepaliveMs } = this.limits;
+    this.#idle = idleTimeoutMs === Number.POSITIVE_INFINITY ? undefined : new IdleWatch(this);
+    const isAsking = this.isExtended && keepaliveMs !== Number.POSITIVE_INFINITY;
+    this.#keepalive = isAsking ? new Keepalive(this, this.#reading) : undefined;
+    const watches = { idle: this.#idle, keepalive: this.#keepalive };
+    this.#ending = new Ending(this, guarded, this.#reading, this.#beginGate, watches, options.onLost);
+    this.closed = this.#ending.closed;
+    this.#drain = new Drain(this, this.#ending, this.#beginGate, options.onGoAway);
+    this.#builtins = this.isExtended ? builtinsOf(options) : undefined;
+    this.#env = context(this.posting, this.hosting, this);
+    this.#attach(this.#env);
+  }
+
+  /** What lands the conversations that begin from now on. */
+  get env(): HostingEnv {
+    return this.#env;
+  }
+
+  /** Lands what begins from now on in another environment: who has shown credentials meets more than who has not. What has begun
+   *  keeps the one before, with its ends and the library's own methods. */
+  enter(env: HostingEnv): void {
+    this.#attach(env);
+    this.#env = env;
+  }
+
+  #attach(env: HostingEnv): void {
+    env.attach(this.posting, this.hosting, this.#builtins);
+    this.#reading.maxPacketBytes = env.isLobby ? this.limits.strangerPacketBytes : this.limits.maxPacketBytes;
+  }
+
+  get localAddress(): string {
+    return this.#transport.localAddress;
+  }
+
+  get remoteAddress(): string {
+    return this.#transport.remoteAddress;
+  }
+
+  /** Who the peer is by its certificate, over mutual TLS. */
+  get identity(): PeerIdentity | undefined {
+    return this.#transport.identity;
+  }
+
+  /** "local<->remote", as the reference writes it */
+  get netIdent(): string {
+    return `${this.#transport.localAddress}<->${this.#transport.remoteAddress}`;
+  }
+
+  get isOpen(): boolean {
+    return this.#ending.isOpen;
+  }
+
+  /** What the peer makes this side hold now: all of it is zero when nothing is under way. */
+  get held(): Held {
+    return this.account.held;
+  }
+
+  /** Whether this side drains. */
+  get isDraining(): boolean {
+    return this.#drain.isBegun;
+  }
+
+  /** Aborts when this side begins to drain. */
+  get draining(): AbortSignal {
+    return this.#drain.signal;
+  }
+
+  /** Of a conversation: aborts when either side begins to drain, until `forgetDraining`. */
+  heedDraining(): AbortController {
+    const controller = this.abortController();
+    this.#drain.tells(controller);
+    return controller;
+  }
+
+  forgetDraining(controller: AbortController): void {
+    this.#drain.tellsNoMore(controller);
+  }
+
+  /** Runs the init hooks, then lands what the peer sends. @throws HbiError when init fails */
+  start(): Promise<void> {
+    return markHandled(this.#start());
+  }
+
+  async #start(): Promise<void> {
+    this.#transport.start(this);
+    if (this.#isDialing) this.posting.sayHello();
+    if (this.env.hasInit) await this.#init();
+    this.#ending.started();
+    this.#idle?.start();
+    this.#keepalive?.start();
+    this.pump();
+  }
+
+  async #init(): Promise<void> {
+    const wait = this.waits.start<void>({ timeoutMs: this.limits.connectTimeoutMs });
+    this.env.runInit().then(
+      () => wait.settle(),
+      (thrown) => wait.fail(failure("init_failed", undefined, { cause: thrown })),
+    );
+    try {
+      await wait.promise;
+    } catch (thrown) {
+      const error = ownError(thrown) ?? failure("init_failed", undefined, { cause: thrown });
+      this.report(error, "init");
+      this.cut(error);
+      throw error;
+    }
+  }
+
+  // --- reading -------------------------------------------------------------------------------------------------------
+
+  onData(chunk: Uint8Array): void {
+    this.#guarded(() => {
+      if (!this.isOpen) {
+        this.#ending.discard(chunk.length);
+        return;
+      }
+      this.#reading.received(chunk);
+      this.#keepalive?.heard(this.#reading.receivedMs);
+      const waitMs = this.budgets.receivedWaitMs(chunk.length);
+      if (waitMs > 0) this.#reading.throttle(waitMs);
+      this.pump();
+    });
+  }
+
+  /** Nothing may throw out of an event of the platform. */
+  #guarded(run: () => void): void {
+    try {
+      run();
+    } catch (thrown) {
+      this.cut(asHbiError(thrown));
+    }
+  }
+
+  pump(): void {
+    if (this.#ending.state === "starting") this.#reading.holdBack();
+    if (this.#ending.state !== "open") return;
+    this.#reading.pump();
+    if (this.#ending.hasPeerEnded && this.#reading.isExhausted) this.#ending.finishAfterEnd();
+  }
+
+  /** When what is read now has come. */
+  get arrivedMs(): number {
+    return this.#reading.arrivedMs;
+  }
+
+  #placeFree(): void {
+    this.hosting.admit();
+    this.pump();
+  }
+
+  readFailed(thrown: unknown): void {
+    this.cut(asHbiError(thrown));
+  }
+
+  readLate(reason: "read_timeout" | "data_too_slow"): void {
+    this.cut(failure(reason));
+  }
+
+  /** Between conversations. */
+  route({ directive, text }: Packet): boolean {
+    switch (directive) {
+      case "co_begin":
+        if (!this.#beginGate.mayBegin()) return false;
+        this.#reading.give(this.hosting.begin(text));
+        return true;
+      case "co_ack_begin":
+        this.#reading.give(this.posting.answerBegins(text));
+        return true;
+      case "co_recv":
+        this.posting.takeLoneObject(text);
+        return true;
+      default:
+        throw failure("bad_state", `${directive === "" ? "code" : directive} outside of a conversation`);
+    }
+  }
+
+  /** Whether the rate of calls allows one more; if not, the connection is pumped when it does. */
+  mayCall(): boolean {
+    return this.#beginGate.mayCall();
+  }
+
+  /** What a conversation that has begun is told, where nothing new is landed. */
+  refusalOf(token: Token): HbiError | undefined {
+    return this.#beginGate.refusalOf(token);
+  }
+
+  /** Runs it now, or, when all connections together have worked for long, after others had their turn. */
+  paced(run: () => void): void {
+    if (this.#pace.isOver || this.#putOff?.isWaiting === true) {
+      this.#putOff ??= new PutOff(this.clock);
+      this.#putOff.add(() => this.#guarded(run));
+      return;
+    }
+    const isCounted = this.#pace.begin(this.clock.now());
+    this.#guarded(run);
+    if (isCounted) this.#pace.end();
+  }
+
+  conversationBegun(): void {
+    if (this.#reading.isHeldUp) this.pump(); // its answer may lie behind what was not wanted until now
+  }
+
+  peerError(text: string): void {
+    this.#ending.end(failure("peer_error", oneLine(text)));
+  }
+
+  handOverReader(owner: BracketReader, successor: BracketReader): void {
+    this.#reading.handOver(owner, successor);
+  }
+
+  releaseReader(owner: BracketReader): void {
+    this.#reading.release(owner);
+  }
+
+  // --- writing -------------------------------------------------------------------------------------------------------
+
+  wireStuck(error: HbiError): void {
+    this.cut(error);
+  }
+
+  get isTight(): boolean {
+    return this.#unsent.isTight;
+  }
+
+  wireMoved(): void {
+    const { account } = this;
+    account.unsent = this.wire.bufferedBytes;
+    this.#unsent.moveTo(account.unsent + account.answers + account.posts);
+  }
+
+  /** So much more is built up, or less: what a peer does not read is bounded together with what is written. */
+  built(isAnswer: boolean, bytes: number): void {
+    const { account } = this;
+    if (!isAnswer) {
+      account.posts += bytes;
+      return;
+    }
+    account.answers += bytes;
+    if (bytes > 0 && account.answers > LITTLE_BYTES) this.answerHeld();
+  }
+
+  /** An answer waits for the send turn. */
+  answerHeld(): void {
+    this.wireMoved();
+    const { answers, unsent } = this.account;
+    if (answers + unsent > this.limits.maxSendBufferBytes) this.cut(failure("slow_reader"));
+  }
+
+  drop(error: HbiError): void {
+    this.cut(error);
+    this.#transport.destroy();
+  }
+
+  onDrain(): void {
+    this.#guarded(() => {
+      this.wire.onDrain();
+      this.turn.grant();
+      this.pump();
+    });
+  }
+
+  /** A packet outside of any bracket, in its turn. */
+  sendLone(packet: string): void {
+    const { turn, wire } = this;
+    const taker: TurnTaker = {
+      chain: undefined,
+      before: undefined,
+      behind: undefined,
+      label: "co_send answer",
+      granted: () => {
+        this.built(true, -packet.length - ENTRY_COST_BYTES);
+        wire.text(packet);
+        turn.release(taker);
+      },
+      dropped: () => this.built(true, -packet.length - ENTRY_COST_BYTES),
+    };
+    this.built(true, packet.length + ENTRY_COST_BYTES);
+    turn.request(taker);
+  }
+
+  // --- ending --------------------------------------------------------------------------------------------------------
+
+  /** @throws HbiError unavailable */
+  checkOpen(): void {
+    this.#ending.checkOpen();
+  }
+
+  /** @throws HbiError unavailable, also while draining: what is not begun has not landed */
+  checkAccepting(): void {
+    this.#ending.checkOpen();
+    this.#drain.check();
+    this.#ending.checkPeer();
+  }
+
+  /** A conversation of either side is over. */
+  conversationEnded(): void {
+    this.#drain.conversationEnded();
+    this.#idle?.touched();
+    if (this.#reading.isHeldUp || this.#ending.hasPeerEnded) this.pump();
+  }
+
+  /** The peer is about to close: it answers what it has, and takes no more. */
+  peerGoesAway(reason: string | undefined): void {
+    this.#drain.peerGoesAway(reason);
+  }
+
+  /** No new conversations of either side, but those that a handler at work begins; closes when those in flight are over, or
+   *  after `handlerTimeoutMs` at the most. A peer that speaks the extension is told first, and what it had begun until then is
+   *  still landed: nothing is lost on the way. */
+  drain(reason?: string): Promise<void> {
+    return markHandled(this.#drain.begin(reason));
+  }
+
+  /** Ends the connection: `err` with the reason if there is one, FIN. Resolves when it is closed. */
+  disconnect(reason?: string): Promise<void> {
+    return markHandled(this.#ending.disconnect(reason));
+  }
+
+  /** Ends the connection because of `error`, and tells the peer in one line. */
+  cut(error: HbiError): void {
+    this.#ending.cut(error);
+  }
+
+  onEnd(): void {
+    this.#guarded(() => this.#ending.onEnd());
+  }
+
+  onClose(error?: Error): void {
+    this.#guarded(() => this.#ending.onClose(error));
+    this.account.unsent = 0;
+    this.#unsent.leave();
+  }
+
+  // --- telling -------------------------------------------------------------------------------------------------------
+
+  report(error: HbiError, where: string): void {
+    tell(this.#log, { error, netIdent: this.netIdent, where });
+  }
+
+  /** Runs what the application has given; the operator is told of its failure. */
+  hear(run: () => unknown, where: string): void {
+    heard(run, (thrown) => this.report(asHbiError(thrown), where));
+  }
+
+  /** Of a signal that the application is given. */
+  abortController(): AbortController {
+    return abortController((thrown) => this.report(asHbiError(thrown), "abort listener"));
+  }
+
+  /** Why a wait was in vain, when more is known than that time is over. */
+  explainTimeout(waiting: BracketReader): HbiError {
+    const { owner } = this.#reading;
+    if (owner === undefined || owner === waiting || owner.wantsRaw || owner.wantsPacket) return failure("timeout");
+    return failure("body_unread");
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * HostingEnd: where conversations of the peer are hosted: those that are at work, and those that wait for a place.
+ * docs/protocol.md, "the host".
+ */
+import { Chain } from "../../chain.ts";
+import type { HbiError } from "../../errors.ts";
+import { opaqueToken, TokenReader } from "../conversation/token.ts";
+import type { Bracket } from "../lane/bracket.ts";
+import type { Wait, WaitOptions } from "../waits.ts";
+import type { Connection } from "./connection.ts";
+import { HoCo } from "./ho-co.ts";
+
+/** A conversation whose script is there and has no place yet. */
+interface Waiting {
+  readonly bytes: number;
+}
+
+export class HostingEnd {
+  readonly #connection: Connection;
+  readonly #tokens = new TokenReader();
+  /** begun, and the handler or the answer has not ended */
+  readonly #live = new Chain<HoCo>();
+  /** those of them that wait for a place, in the order in which they came; text and raw data of each */
+  #waiting: Map<HoCo, Waiting> | undefined;
+  #isAdmitting = false;
+  #hasBegun = false;
+  #first: Wait<void> | undefined;
+  /** whether the peer has introduced itself, which is no call */
+  #isIntroduced = false;
+  /** answers to seed-era posters, which must come in the order of the questions */
+  #seedAnswers: readonly Bracket[] = NONE;
+  /** those of them that have something to say */
+  #seedEntering: Set<Bracket> | undefined;
+  #co: HoCo | undefined;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  get netIdent(): string {
+    return this.#connection.netIdent;
+  }
+
+  get localAddress(): string {
+    return this.#connection.localAddress;
+  }
+
+  get remoteAddress(): string {
+    return this.#connection.remoteAddress;
+  }
+
+  get isConnected(): boolean {
+    return this.#connection.isOpen;
+  }
+
+  /** The conversation whose script is being landed. Read it before the handler's first `await`: later it is another's. */
+  get co(): HoCo | undefined {
+    return this.#co;
+  }
+
+  get liveCount(): number {
+    return this.#live.size;
+  }
+
+  /** Says why, if a reason is given, and closes the connection. */
+  disconnect(reason?: string): Promise<void> {
+    return this.#connection.disconnect(reason);
+  }
+
+  // --- places --------------------------------------------------------------------------------------------------------
+
+  /** How many may be at work at once: one, for a peer that has yet to authenticate. */
+  get #most(): number {
+    return this.#connection.env.isLobby ? 1 : this.#connection.limits.maxInFlight;
+  }
+
+  /** Whether reading must not stop though there is no place: a handler may wait for an answer that stands behind. */
+  get mustReadOn(): boolean {
+    return this.#connection.posting.liveCount > 0;
+  }
+
+  /** Whether one more may begin. One more than may be at work or wait, as the library's own messages must get through: its script is
+   *  looked at. */
+  get mayBegin(): boolean {
+    return this.#live.size <= this.#most + this.#mostWaiting;
+  }
+
+  /** More wait for one: while a peer has yet to authenticate, only where reading must go on. */
+  get #mostWaiting(): number {
+    const { env, limits } = this.#connection;
+    return env.isLobby && !this.mustReadOn ? 0 : limits.maxHostedWaiting;
+  }
+
+  /** Resolves when the peer has begun a conversation, and thereby said whether it speaks the extension. */
+  async begun(options: WaitOptions): Promise<void> {
+    if (this.#hasBegun) return;
+    this.#first ??= this.#connection.waits.start<void>(options, { isHearing: true });
+    await this.#first.promise;
+  }
+
+  takePlace(co: HoCo, bytes: number): boolean {
+    const isNext = this.#waiting === undefined || this.#waiting.size === 0 || this.#waiting.has(co);
+    return isNext && this.#connection.account.takePlace(bytes, this.#most);
+  }
+
+  resizePlace(bytes: number): void {
+    this.#connection.account.resizePlace(bytes);
+  }
+
+  /** Whether one more may wait for a place, with so many bytes of text and raw data. */
+  mayWait(bytes: number): boolean {
+    const { account, limits } = this.#connection;
+    const count = this.#waiting?.size ?? 0;
+    return count < this.#mostWaiting && account.waiting + bytes <= limits.maxBufferedBytes && account.mayWait(bytes);
+  }
+
+  wait(co: HoCo, bytes: number): void {
+    this.#waiting ??= new Map();
+    this.#waiting.set(co, { bytes });
+    this.#connection.account.wait(bytes);
+  }
+
+  waitsNoMore(co: HoCo): void {
+    const waiting = this.#waiting?.get(co);
+    if (waiting === undefined) return;
+    this.#waiting?.delete(co);
+    this.#connection.account.wait(-waiting.bytes);
+  }
+
+  /** There may be places. A loop, not a recursion: what it lets in may have ended by the time it returns. */
+  admit(): void {
+    if (this.#isAdmitting) return;
+    this.#isAdmitting = true;
+    while (this.#connection.isOpen) {
+      const next = this.#waiting?.keys().next();
+      if (next === undefined || next.done === true || !this.takePlace(next.value, next.value.storedBytes)) break;
+      this.waitsNoMore(next.value);
+      next.value.landStored();
+    }
+    this.#isAdmitting = false;
+  }
+
+  // --- conversations -------------------------------------------------------------------------------------------------
+
+  begin(id: string): HoCo {
+    const { env, isExtended, posting } = this.#connection;
+    const token = isExtended ? this.#tokens.read(id) : opaqueToken(id);
+    if (token.isExtended) posting.extensionSeen(token);
+    this.#hasBegun = true;
+    this.#first?.settle();
+    const isHello = token.mostInFlight !== undefined && !this.#isIntroduced;
+    if (isHello) this.#isIntroduced = true;
+    else this.#connection.budgets.called(1);
+    const co = new HoCo(this.#connection, env, token);
+    this.#live.add(co);
+    this.#connection.account.beginHosted();
+    return co;
+  }
+
+  enter(co: HoCo): HoCo | undefined {
+    const outer = this.#co;
+    this.#co = co;
+    return outer;
+  }
+
+  leave(outer: HoCo | undefined): void {
+    this.#co = outer;
+  }
+
+  /** The peer waits no more for the answer to one of its conversations. */
+  cancel(seq: string): void {
+    for (const co of this.#live.toArray()) if (co.coSeq === seq) co.cancel(); // as many as may be in flight
+  }
+
+  peerGoesAway(reason: string | undefined): void {
+    this.#connection.peerGoesAway(reason);
+  }
+
+  /** @param placeBytes of its place; undefined: it had none */
+  ended(co: HoCo, placeBytes: number | undefined): void {
+    const { account } = this.#connection;
+    this.#live.remove(co);
+    account.endHosted();
+    if (placeBytes !== undefined) account.givePlace(placeBytes);
+    this.admit();
+    this.#connection.conversationEnded();
+  }
+
+  loseAll(error: HbiError): void {
+    for (const co of this.#live.toArray()) co.lose(error);
+  }
+
+  // --- seed-era posters: docs/protocol.md, "seed-era ids" ------------------------------------------------------------
+
+  queueSeedAnswer(bracket: Bracket): void {
+    this.#seedAnswers = [...this.#seedAnswers, bracket]; // as many as are in flight
+  }
+
+  /** Asks for the send turn, when the answers to the questions before are closed. */
+  enterSeedAnswer(bracket: Bracket): void {
+    this.#seedEntering ??= new Set();
+    this.#seedEntering.add(bracket);
+    this.#admitSeedAnswer();
+  }
+
+  seedAnswerClosed(bracket: Bracket): void {
+    this.#seedEntering?.delete(bracket);
+    this.#seedAnswers = this.#seedAnswers.filter((other) => other !== bracket);
+    this.#admitSeedAnswer();
+  }
+
+  #admitSeedAnswer(): void {
+    const [head] = this.#seedAnswers;
+    if (head !== undefined && this.#seedEntering?.delete(head) === true) this.#connection.turn.request(head);
+  }
+}
+
+const NONE: readonly Bracket[] = [];

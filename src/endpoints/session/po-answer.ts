@@ -1,0 +1,314 @@
+/**
+ * PoAnswer: what the poster of a conversation reads: objects, which somebody receives or nobody, the raw data behind them, and
+ * scripts of the host, which are landed. docs/protocol.md, "the poster".
+ */
+import { asHbiError, failure, HbiError } from "../../errors.ts";
+import type { Limits } from "../../limits.ts";
+import { parseScript } from "../../parser/parse.ts";
+import type { HostingEnv } from "../../registry/hosting-env.ts";
+import { planScript } from "../../registry/plan.ts";
+import type { Packet } from "../../wire/packet.ts";
+import { Landing, type LandingHost } from "../conversation/landing.ts";
+import type { PoStage } from "../conversation/stages.ts";
+import { seqOf } from "../conversation/token.ts";
+import type { PostedConversation } from "../lane/conversation.ts";
+import { RawIntake } from "../lane/raw-intake.ts";
+import { CoReceiver, landObject } from "./co-receiver.ts";
+import type { Connection } from "./connection.ts";
+
+export interface AnswerOptions {
+  /** Lands the answer in another environment than the connection's. */
+  readonly env?: HostingEnv;
+  /** Says that the answer has no raw data, so that a conversation given up can be read to its end. */
+  readonly hasNoRawAnswer?: boolean;
+  /** How many raw bytes follow an object of the answer, with the same effect; undefined when the object can't tell. */
+  readonly answerBytes?: (object: unknown) => number | undefined;
+  /** Objects of the answer are dropped, rather than an error, when nobody receives them. */
+  readonly dropsObjects?: boolean;
+}
+
+/** The conversation that is answered. */
+export interface Answered {
+  readonly co: PostedConversation;
+  readonly stage: PoStage;
+  readonly isAbandoned: boolean;
+  /** Whether somebody waits for the answer's end. */
+  readonly isEndAwaited: boolean;
+  failed(error: HbiError): void;
+  abandon(error: HbiError): void;
+  completed(): void;
+}
+
+export class PoAnswer implements LandingHost {
+  readonly intake: RawIntake;
+  readonly #connection: Connection;
+  readonly #course: Answered;
+  readonly #options: AnswerOptions;
+  #receiver: CoReceiver | undefined;
+  #landing: Landing | undefined;
+  /** whether the object came that declares the raw data of the answer */
+  #hasAnswered = false;
+  /** whether the host's error came, behind which there is nothing */
+  #hasFailed = false;
+  /** whether the host has promised that there is no raw data */
+  #isPromised = false;
+  /** objects asked for by `co_send` that have not come outside of a bracket */
+  requests = 0;
+
+  constructor(connection: Connection, course: Answered, options: AnswerOptions) {
+    this.#connection = connection;
+    this.#course = course;
+    this.#options = options;
+    this.intake = new RawIntake(connection.limits.maxBufferedBytes, connection.account);
+  }
+
+  get co(): PostedConversation {
+    return this.#course.co;
+  }
+
+  get limits(): Limits {
+    return this.#connection.limits;
+  }
+
+  /** Made when somebody receives: who only posts doesn't. */
+  get receiver(): CoReceiver {
+    this.#receiver ??= new CoReceiver(this.#connection, this, this.intake);
+    return this.#receiver;
+  }
+
+  /** What lands it. */
+  get env(): HostingEnv {
+    return this.#options.env ?? this.#connection.env;
+  }
+
+  /** Whether what is asked for is what comes next on the wire, as nothing else tells. */
+  get isManual(): boolean {
+    return this.#landing?.isRunning === true ? this.#landing.isManual : !this.isDeclared;
+  }
+
+  /** Whether the caller, or the host, has said how much raw data the answer has, beside that of its scripts. */
+  get isDeclared(): boolean {
+    const { hasNoRawAnswer, answerBytes } = this.#options;
+    return this.#isPromised || hasNoRawAnswer === true || answerBytes !== undefined;
+  }
+
+  get #hasNoRawData(): boolean {
+    return this.#isPromised || this.#options.hasNoRawAnswer === true;
+  }
+
+  /** The host says that there is no raw data in all of it. */
+  promisesNoRawData(): void {
+    this.#isPromised = true;
+    this.intake.promise(0);
+  }
+
+  /** Skips what is unread of the present raw data, so that what stands behind it can be read. */
+  discardData(): void {
+    this.intake.discard();
+    this.#drain();
+  }
+
+  /** Nobody reads on but the handlers of its scripts: raw data that was asked for and not read is skipped. */
+  discardUnread(): void {
+    if (this.#landing?.isRunning !== true) this.intake.discard();
+    this.#drain();
+  }
+
+  /** Whoever reads is told. */
+  fail(error: HbiError): void {
+    this.#receiver?.fail(error);
+  }
+
+  /** It does not come any more. */
+  lose(error: HbiError): void {
+    this.#landing?.abandon();
+    this.fail(error);
+  }
+
+  #drain(): void {
+    if (this.#checkDrain()) this.#connection.pump();
+  }
+
+  #checkDrain(): boolean {
+    const { maxDrainBytes, maxBodyBytes } = this.limits;
+    const isDeclared = this.#options.answerBytes !== undefined;
+    if (this.intake.pendingBytes <= (isDeclared ? maxBodyBytes : maxDrainBytes)) return true;
+    this.#connection.cut(failure("drain_too_big"));
+    return false;
+  }
+
+  // --- what arrives --------------------------------------------------------------------------------------------------
+
+  get wantsPacket(): boolean {
+    const { stage } = this.#course;
+    if (this.intake.pendingBytes > 0 || stage === "send") return false;
+    if (this.#landing?.isRunning === true) return !this.#landing.hidesNextPacket;
+    return stage === "closed" || this.#receiver?.isWaitingForObject === true || this.#course.isEndAwaited;
+  }
+
+  onPacket({ directive, text }: Packet): boolean {
+    if (this.#landing?.isRunning === true) return false;
+    switch (directive) {
+      case "":
+        this.#land(text);
+        return true;
+      case "co_recv":
+        this.#onObject(text);
+        return true;
+      case "co_ack_end":
+        if (seqOf(text) !== this.co.coSeq) throw failure("bad_state", "co_ack_end of another id");
+        this.#connection.releaseReader(this.co);
+        this.#receiver?.failObjects("no_answer");
+        this.#course.completed();
+        return true;
+      default:
+        throw failure("bad_state", `${directive} inside an answer`);
+    }
+  }
+
+  /** A caller that gave up would have known where raw data stands between the packets. Without it nobody does, unless it was declared.
+   *  @throws HbiError failed_precondition */
+  checkPosition(): void {
+    if (this.#course.isAbandoned && !this.isDeclared && !this.#hasFailed)
+      throw failure("position_lost", "an answer was given up that may have some; see hasNoRawAnswer");
+    this.intake.check();
+  }
+
+  /** Nothing of it is read any more. */
+  drop(): void {
+    this.intake.drop();
+    this.#receiver?.drop();
+  }
+
+  /** An answer to `co_send` outside of any bracket, as the reference sends it. */
+  takeLoneObject(text: string): boolean {
+    if (this.requests === 0) return false;
+    this.requests -= 1;
+    this.receiver.onObject(text);
+    return true;
+  }
+
+  #onObject(text: string): void {
+    if (this.#receiver?.isWaitingForObject === true) {
+      const isFirst = this.#options.answerBytes !== undefined && !this.#hasAnswered;
+      this.#hasAnswered = true;
+      if (isFirst && !this.#announceBehind(text)) return;
+      if (this.#receiver.onObject(text)) this.#hasFailed = true;
+      return;
+    }
+    if (this.#connection.posting.takeLone(text)) return;
+    const value = this.#landUnwanted(text);
+    if (value instanceof HbiError) {
+      this.#hasFailed = true;
+      this.#course.failed(value);
+    } else if (!this.#course.isAbandoned && this.#options.dropsObjects !== true) this.#onSurplus();
+    this.intake.discard(this.#hasAnswered ? 0 : this.#skippedBehind(value));
+    this.#hasAnswered = true;
+  }
+
+  /** @throws HbiError failed_precondition where raw data may stand behind it */
+  #onSurplus(): void {
+    if (!this.isDeclared) throw failure("bad_state", "an object that nobody receives");
+    this.#course.failed(failure("bad_answer", "more objects than declared"));
+  }
+
+  /** What can't be landed harms nobody where it is certain that no raw data stands behind it. */
+  #landUnwanted(text: string): unknown {
+    try {
+      return landObject(text, this.env, this.#connection);
+    } catch (thrown) {
+      if (!this.#hasNoRawData) throw thrown;
+      return asHbiError(thrown);
+    }
+  }
+
+  /** Before the object is given to anybody: who gets it can rely on its raw data. False when it is refused, and who waits has been told.
+   *  @throws HbiError when nobody can read on then */
+  #announceBehind(text: string): boolean {
+    try {
+      this.intake.announce(this.#bytesBehind(landObject(text, this.env, this.#connection)));
+      return true;
+    } catch (thrown) {
+      this.fail(asHbiError(thrown));
+      this.#checkCertain(thrown);
+      return false;
+    }
+  }
+
+  /** Of an object that nobody wants. @throws HbiError when nobody can read on */
+  #skippedBehind(value: unknown): number {
+    try {
+      return this.#bytesBehind(value);
+    } catch (thrown) {
+      this.#checkCertain(thrown);
+      return 0;
+    }
+  }
+
+  /** An object that is refused harms nobody where it is certain that no raw data stands behind it. */
+  #checkCertain(thrown: unknown): void {
+    if (this.intake.restAfter(this.#hasNoRawData ? 0 : undefined) === undefined) throw thrown;
+  }
+
+  /** Raw bytes behind an object of the answer. A host that has promised none does not spare the object from being looked at.
+   *  @throws HbiError when that is not certain: nobody can read on then */
+  #bytesBehind(value: unknown): number {
+    if (this.#options.hasNoRawAnswer === true || value instanceof HbiError) return 0;
+    const bytes = this.#options.answerBytes?.(value) ?? (this.#isPromised ? 0 : undefined);
+    if (bytes === undefined) throw failure("bad_state", "an object that nobody receives");
+    if (bytes > this.limits.maxBodyBytes) throw failure("body_too_big", "of an answer");
+    this.intake.expect(bytes);
+    return bytes;
+  }
+
+  // --- landing: scripts of the answer --------------------------------------------------------------------------------
+
+  #land(text: string): void {
+    if (text === "") return;
+    try {
+      const plan = planScript(parseScript(text, this.limits), this.env, this.limits);
+      this.intake.expect(plan.rawBytes ?? 0);
+      if (plan.refusal !== undefined) {
+        this.landingFailed(plan.refusal, plan.rawBytes);
+        return;
+      }
+      this.#landing = new Landing(this, this.env, plan);
+    } catch (thrown) {
+      this.landingFailed(asHbiError(thrown), undefined);
+      return;
+    }
+    this.#landing.start();
+  }
+
+  paced(run: () => void): void {
+    this.#connection.paced(run);
+  }
+
+  enter(): undefined {}
+
+  leave(): void {}
+
+  stepLanded(): void {
+    this.#checkDrain();
+  }
+
+  landingEnded(): void {}
+
+  landed(): void {
+    this.#connection.pump();
+  }
+
+  /** A script of the answer that fails here concerns this conversation alone, when the bytes behind it are certain. */
+  landingFailed(error: HbiError, rawBytes: number | undefined): void {
+    this.#connection.report(error, `answer ${this.co.coSeq}`);
+    const rest = this.intake.restAfter(rawBytes); // that an answer has no raw data says nothing of its scripts, unless the host says it
+    if (rest === undefined) {
+      this.#connection.cut(error);
+      return;
+    }
+    this.#course.failed(error);
+    this.fail(error);
+    this.intake.discard(rest);
+    if (this.#checkDrain()) this.#course.abandon(error);
+  }
+}

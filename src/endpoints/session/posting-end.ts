@@ -1,0 +1,489 @@
+/**
+ * PostingEnd: where this side starts conversations. Keeps at most as many of them unanswered on the wire as the host takes;
+ * more wait here, in the order asked. docs/protocol.md, "conversations".
+ */
+import { Chain } from "../../chain.ts";
+import { afterHearing, type Timer } from "../../clock.ts";
+import { asHbiError, failure, type HbiError, oneLine } from "../../errors.ts";
+import { repr } from "../../parser/repr.ts";
+import type { Script } from "../../parser/script.ts";
+import { utf8Length } from "../../wire/packet.ts";
+import {
+  callTokenSuffix,
+  HELLO_SEQ,
+  hasNoRawAnswer,
+  isAnsweredByOurs,
+  SeqCounter,
+  seqOf,
+  type Token,
+} from "../conversation/token.ts";
+import type { BracketReader, PostedConversation } from "../lane/conversation.ts";
+import type { Buffers } from "../lane/raw-intake.ts";
+import { checkTimeout, ignore, markHandled, type WaitOptions } from "../waits.ts";
+import { CANCEL, GO_AWAY, PING } from "./builtin-names.ts";
+import type { Connection } from "./connection.ts";
+import { Hello } from "./hello.ts";
+import { type CallRequest, type Parked, PoCall } from "./po-call.ts";
+import { type CoOptions, PoCo } from "./po-co.ts";
+import { SeqRing } from "./seq-ring.ts";
+
+/** So long after its connection a peer of ours has introduced itself. */
+const INTRODUCTION_MS = 1_000;
+
+export class PostingEnd {
+  readonly #connection: Connection;
+  readonly #counter = new SeqCounter();
+  /** begun and not completed */
+  readonly #live = new SeqRing<PostedConversation>();
+  /** how many of them hold a place on the wire */
+  #admitted = 0;
+  /** those that wait for one */
+  readonly #gate = new Chain<PostedConversation>();
+  /** those on the wire that may ask for an object by `co_send`, in the order of sending */
+  #asking: Set<PostedConversation> | undefined;
+  #hello: Hello | undefined;
+  /** how many conversations, and how large a packet, the peer takes; as much as this side until it says so */
+  #most: number;
+  #mostPacketBytes: number;
+  #suffixMs = Number.NaN;
+  #suffixBytes = 0;
+  #suffix = "";
+  #knowsExtension = false;
+  /** whose conversations may go to the wire: of a peer that is about to close, only those of handlers that it waits for */
+  #takes: "all" | "of handlers" | "none" = "all";
+  /** calls that were given up before this side knew whether the peer can be told */
+  #untold: Set<PostedConversation> | undefined;
+  /** given up, on the wire, and not answered */
+  #givenUp = 0;
+  /** runs while there are only such, and the peer answers none */
+  #silence: Timer | undefined;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#most = connection.limits.maxPostedInFlight;
+    this.#mostPacketBytes = connection.limits.maxPacketBytes;
+  }
+
+  get netIdent(): string {
+    return this.#connection.netIdent;
+  }
+
+  get localAddress(): string {
+    return this.#connection.localAddress;
+  }
+
+  get remoteAddress(): string {
+    return this.#connection.remoteAddress;
+  }
+
+  get isConnected(): boolean {
+    return this.#connection.isOpen;
+  }
+
+  /** Whether the peer has shown that it speaks the extension, which only an implementation of it does. */
+  get knowsExtension(): boolean {
+    return this.#knowsExtension;
+  }
+
+  /** Whether a conversation is half on the wire, so that nothing else may be written. */
+  get isSending(): boolean {
+    return this.#live.toArray().some((co) => co.isSending);
+  }
+
+  /** Conversations that are not completed. */
+  get liveCount(): number {
+    return this.#live.size;
+  }
+
+  // --- conversations of the application ------------------------------------------------------------------------------
+
+  /** Starts a conversation. Close it, or use `await using` or `converse`, which do.
+   *  @throws HbiError unavailable, resource_exhausted when too many wait */
+  co(options: CoOptions = {}): Promise<PoCo> {
+    return markHandled(this.#co(options));
+  }
+
+  async #co(options: CoOptions): Promise<PoCo> {
+    return this.open(options);
+  }
+
+  /** Runs `talk` in a conversation of its own, and closes it whatever happens. */
+  converse<T>(talk: (co: PoCo) => Promise<T>, options: CoOptions = {}): Promise<T> {
+    return markHandled(this.#converse(talk, options));
+  }
+
+  async #converse<T>(talk: (co: PoCo) => Promise<T>, options: CoOptions): Promise<T> {
+    const co = this.open(options);
+    let result: T;
+    try {
+      result = await talk(co);
+    } catch (thrown) {
+      if (co.stage === "recv")
+        co.abandon(asHbiError(thrown)); // what comes late is read and dropped
+      else void co.close(); // who failed does not wait for the send turn as well
+      throw thrown;
+    }
+    await co.close();
+    return result;
+  }
+
+  /** Sends code that needs no answer. Resolves when it is handed to the wire; `waitCompleted` of the conversation that it
+   *  gives says that it was landed. */
+  notif(code: string | Script, options: CoOptions = {}): Promise<PoCo> {
+    return markHandled(this.#notif(code, options));
+  }
+
+  async #notif(code: string | Script, options: CoOptions): Promise<PoCo> {
+    const co = this.open({ ...options, hasNoRawData: true, hasNoRawAnswer: true });
+    await Promise.all([co.sendCode(code), co.close()]);
+    return co;
+  }
+
+  /** Sends code and raw data that need no answer. */
+  notifData(code: string | Script, buffers: Buffers, options: CoOptions = {}): Promise<PoCo> {
+    return markHandled(this.#notifData(code, buffers, options));
+  }
+
+  async #notifData(code: string | Script, buffers: Buffers, options: CoOptions): Promise<PoCo> {
+    const rawBytes = ArrayBuffer.isView(buffers) ? { rawBytes: buffers.byteLength } : {};
+    const co = this.open({ ...options, ...rawBytes, hasNoRawAnswer: true });
+    await co.sendCode(code);
+    await co.sendData(buffers);
+    await co.close();
+    return co;
+  }
+
+  /** Says why, if a reason is given, and closes the connection. Conversations in flight are lost: see `drain`. */
+  disconnect(reason?: string): Promise<void> {
+    return this.#connection.disconnect(reason);
+  }
+
+  open(options: CoOptions): PoCo {
+    const co = new PoCo(this.#connection, this.takeSeq(), options);
+    this.enroll(co);
+    this.#connection.conversationBegun();
+    co.heedSignal();
+    return co;
+  }
+
+  /** A call that is one script, answered by objects alone: the short way. For the typed layer.
+   *  @throws HbiError unavailable, resource_exhausted, cancelled when the signal has aborted already */
+  call(request: CallRequest): PoCall {
+    const { clock, limits } = this.#connection;
+    const call = new PoCall(clock, limits, request);
+    try {
+      this.#begin(call);
+    } catch (thrown) {
+      call.lose(asHbiError(thrown));
+      throw thrown;
+    }
+    return call;
+  }
+
+  #begin(call: Parked): void {
+    call.begin(this.#connection);
+    this.#connection.conversationBegun(); // last: what it reads may call as well, and must not overtake
+  }
+
+  /** Begins it; where that is not possible it fails. */
+  place(call: Parked): void {
+    try {
+      this.#begin(call);
+    } catch (thrown) {
+      call.lose(asHbiError(thrown));
+    }
+  }
+
+  // --- numbers and places --------------------------------------------------------------------------------------------
+
+  /** The number of a new conversation.
+   *  @throws HbiError unavailable, also while draining, but for what is urgent; resource_exhausted when too many wait */
+  takeSeq(isUrgent = false): number {
+    if (isUrgent) this.#connection.checkOpen();
+    else this.#connection.checkAccepting();
+    const { limits, account } = this.#connection;
+    const isFull = this.#live.size >= limits.maxPostedInFlight + limits.maxPostedWaiting;
+    if (isFull || account.posts > limits.maxPostedWaitingBytes) throw failure("too_many_waiting");
+    return this.#counter.take(this.#live);
+  }
+
+  enroll(conversation: PostedConversation): void {
+    this.#live.set(conversation);
+    this.#connection.account.posted += 1;
+  }
+
+  /** @throws HbiError resource_exhausted for a packet that the peer does not take */
+  checkPacket(packet: string): void {
+    if (packet.length * 3 <= this.#mostPacketBytes) return;
+    const bytes = utf8Length(packet.slice(packet.indexOf("]") + 1));
+    if (bytes > this.#mostPacketBytes) {
+      throw failure("packet_too_big", `${bytes} bytes, the peer takes ${this.#mostPacketBytes}`, {
+        mayHaveLanded: false,
+      });
+    }
+  }
+
+  /** The part of a call's token behind its number; the same for all that may take as long and carry as much. */
+  callSuffix(deadlineMs: number, rawBytes: number): string {
+    if (deadlineMs !== this.#suffixMs || rawBytes !== this.#suffixBytes) {
+      this.#suffixMs = deadlineMs;
+      this.#suffixBytes = rawBytes;
+      this.#suffix = callTokenSuffix(this.#connection.isExtended, deadlineMs, rawBytes);
+    }
+    return this.#suffix;
+  }
+
+  /** Asks for a place on the wire. */
+  admit(conversation: PostedConversation): void {
+    if (conversation.onlyOurs !== undefined && !this.#knowsExtension) this.sayHello();
+    if (!conversation.isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(conversation))) {
+      this.#gate.add(conversation);
+      return;
+    }
+    this.#letIn(conversation);
+  }
+
+  /** A large packet, and one that only a peer of ours reads, wait until the peer has said whether it takes it. */
+  #hasPlaceFor({ isLarge, onlyOurs }: PostedConversation): boolean {
+    const isAsked = isLarge || this.#connection.awaitsPeer || (onlyOurs !== undefined && !this.#knowsExtension);
+    return this.#admitted < this.#most && this.#takesNew && !(isAsked && this.#hello?.isDone === false);
+  }
+
+  get #takesNew(): boolean {
+    return this.#takes === "all" || (this.#takes === "of handlers" && this.#connection.hosting.liveCount > 0);
+  }
+
+  #letIn(conversation: PostedConversation): void {
+    const { onlyOurs } = conversation;
+    if (onlyOurs !== undefined && !this.#knowsExtension) {
+      conversation.abandon(failure("not_representable", onlyOurs)); // the peer would end the connection for it
+      return;
+    }
+    conversation.isAdmitted = true;
+    this.#admitted += 1;
+    if (conversation.mayAsk) {
+      this.#asking ??= new Set();
+      this.#asking.add(conversation);
+    }
+    conversation.admitted();
+  }
+
+  #admitNext(): void {
+    for (let next = this.#gate.first; next !== undefined && this.#hasPlaceFor(next); next = this.#gate.first) {
+      this.#gate.remove(next);
+      this.#letIn(next);
+    }
+  }
+
+  /** Asks no more. */
+  withdraw(conversation: PostedConversation): void {
+    this.#gate.remove(conversation);
+  }
+
+  /** `successor` reads the rest of the answer. */
+  replace(conversation: PostedConversation, successor: PostedConversation): void {
+    this.#live.set(successor);
+    successor.isAdmitted = conversation.isAdmitted;
+    this.#connection.handOverReader(conversation, successor);
+  }
+
+  completed(conversation: PostedConversation): void {
+    this.#live.delete(conversation.seq);
+    this.#connection.account.posted -= 1;
+    if (this.#untold?.delete(conversation) === true) this.#givenUp -= 1;
+    if (conversation.isAdmitted) {
+      conversation.isAdmitted = false;
+      this.#admitted -= 1;
+      this.#asking?.delete(conversation);
+      this.#silence?.cancel();
+      this.#silence = undefined;
+      if (this.#gate.size > 0) this.#admitNext();
+    }
+    this.#connection.conversationEnded();
+  }
+
+  // --- the extension -------------------------------------------------------------------------------------------------
+
+  /** Introduces this side, once. */
+  sayHello(): void {
+    if (!this.#connection.isExtended || this.#hello !== undefined || !this.#connection.isOpen) return;
+    this.#hello = new Hello(this.#connection);
+    this.#hello.say();
+  }
+
+  /** Resolves when the peer has acknowledged the hello, if there is one. */
+  async introduction(options: WaitOptions): Promise<void> {
+    await this.#hello?.acknowledged(options);
+  }
+
+  /** The peer has acknowledged the hello. What it takes it has said before, if it is one of ours. */
+  introduced(): void {
+    this.#admitNext();
+  }
+
+  /** The peer speaks the extension: it has acknowledged as only such a peer does, or says so in its own token. */
+  extensionSeen(token?: Token): void {
+    if (!this.#connection.isExtended) return;
+    if (!this.#knowsExtension) {
+      this.#knowsExtension = true;
+      this.sayHello();
+      this.#tellUntold();
+    }
+    if (token?.mostInFlight !== undefined || token?.mostPacketBytes !== undefined) this.#heed(token);
+  }
+
+  #heed({ mostInFlight, mostPacketBytes }: Token): void {
+    const { maxPostedInFlight, maxPacketBytes } = this.#connection.limits;
+    this.#most = Math.min(mostInFlight ?? maxPostedInFlight, maxPostedInFlight);
+    this.#mostPacketBytes = Math.min(mostPacketBytes ?? maxPacketBytes, maxPacketBytes);
+    this.#admitNext();
+  }
+
+  /** Makes sure whether the peer speaks the extension: it answers the hello before anything else. */
+  learnExtension(options: WaitOptions = {}): Promise<boolean> {
+    return markHandled(this.#learnExtension(options));
+  }
+
+  async #learnExtension(options: WaitOptions): Promise<boolean> {
+    if (this.#knowsExtension || !this.#connection.isExtended) return this.#knowsExtension;
+    this.#connection.checkOpen();
+    this.sayHello();
+    await this.#hello?.acknowledged(options);
+    return this.#knowsExtension;
+  }
+
+  /** Calls one of the library's own methods that answers. @throws HbiError */
+  callBuiltin(name: string, options: WaitOptions = {}, args = ""): Promise<unknown> {
+    const timeoutMs = checkTimeout(options.timeoutMs) ?? this.#connection.limits.callTimeoutMs;
+    const { signal } = options;
+    const request = { name, code: `${name}(${args})`, results: [undefined], wantsResults: true, timeoutMs, signal };
+    return this.call({ ...request, isUrgent: true }).promise;
+  }
+
+  /** Asks the peer whether it is there. Resolves when it has answered. */
+  ping(options: WaitOptions = {}): Promise<void> {
+    return markHandled(this.#ping(options));
+  }
+
+  async #ping(options: WaitOptions): Promise<void> {
+    if (this.#knowsExtension) await this.callBuiltin(PING, options);
+    else if (this.#hello?.isDone === false)
+      await this.#hello.acknowledged(options); // a round trip as any other
+    else await this.open({ ...options, hasNoRawData: true, hasNoRawAnswer: true }).waitCompleted(options);
+  }
+
+  /** Says something that the peer need not answer soon. */
+  showLife(): void {
+    this.#say("ping", `${PING}()`).catch(ignore); // whether it arrives is the peer's concern
+  }
+
+  /** Nobody waits for the answer any more: a peer that knows how is told so. */
+  gaveUp(conversation: PostedConversation): void {
+    if (this.#live.get(conversation.seq) !== conversation) return; // it is over
+    this.#untold ??= new Set();
+    if (this.#untold.has(conversation)) return;
+    this.#untold.add(conversation);
+    this.#givenUp += 1;
+    this.#watchSilence();
+    if (this.#knowsExtension) this.#cancel(conversation);
+  }
+
+  #tellUntold(): void {
+    for (const conversation of this.#untold ?? []) this.#cancel(conversation);
+  }
+
+  #cancel({ seq }: PostedConversation): void {
+    if (this.#connection.isOpen) this.#say("cancel", `${CANCEL}("${seq}")`).catch(ignore); // the call has been given up either way
+  }
+
+  /** All places are taken by what was given up: a peer that answers none of it in the time of a handler, and of a gap, is of no use.
+   *  What has not left yet can't be answered: that is the wire's concern. */
+  #watchSilence(): void {
+    if (this.#givenUp < this.#most || this.#silence !== undefined) return;
+    const { clock, limits, wire } = this.#connection;
+    this.#silence = afterHearing(clock, limits.handlerTimeoutMs + limits.gapTimeoutMs, () => {
+      this.#silence = undefined;
+      if (wire.bufferedBytes > 0) this.#watchSilence();
+      else this.#connection.cut(failure("unresponsive"));
+    });
+  }
+
+  /** Asks the peer to begin nothing more. Resolves when everything that it had begun by then has been read here. */
+  async sayGoAway(reason: string | undefined): Promise<void> {
+    await this.#acquainted();
+    if (!this.#knowsExtension || !this.#connection.isOpen) return;
+    await this.#say("goaway", `${GO_AWAY}(${reason === undefined ? "" : repr(oneLine(reason))})`).catch(ignore); // closing anyway
+  }
+
+  /** A peer of ours introduces itself at once, or answers who does. */
+  async #acquainted(): Promise<void> {
+    if (this.#knowsExtension || !this.#connection.isExtended) return;
+    const { hosting, limits } = this.#connection;
+    const known =
+      this.#hello === undefined
+        ? hosting.begun({ timeoutMs: INTRODUCTION_MS })
+        : this.#hello.acknowledged({ timeoutMs: limits.closeTimeoutMs });
+    await known.catch(ignore); // then it is none
+  }
+
+  async #say(name: string, code: string): Promise<void> {
+    const { closeTimeoutMs } = this.#connection.limits;
+    await this.call({ name, code, results: [], wantsResults: false, timeoutMs: closeTimeoutMs, isUrgent: true })
+      .promise;
+  }
+
+  // --- what arrives --------------------------------------------------------------------------------------------------
+
+  /** co_ack_begin: who reads on. @throws HbiError failed_precondition for an id that is not in flight */
+  answerBegins(id: string): BracketReader {
+    const seq = seqOf(id);
+    if (Number(seq) === HELLO_SEQ && this.#hello !== undefined) return this.#begun(id, this.#hello);
+    const co = this.#live.get(Number(seq));
+    if (co === undefined || co.coSeq !== seq || !co.isAdmitted) {
+      throw failure("bad_state", "co_ack_begin of an unknown id");
+    }
+    return this.#begun(id, co);
+  }
+
+  #begun<T extends BracketReader & { answerBegins(hasNoRawData: boolean): void }>(id: string, co: T): T {
+    if (!this.#knowsExtension && isAnsweredByOurs(id)) this.extensionSeen();
+    co.answerBegins(hasNoRawAnswer(id));
+    return co;
+  }
+
+  /** A co_recv outside of any bracket: the reference's answer to co_send, in the order asked. */
+  takeLoneObject(text: string): void {
+    if (!this.takeLone(text)) throw failure("bad_state", "an object outside of a conversation");
+  }
+
+  /** False when nobody has asked for one. The Go reference writes it without holding its turn, so that it may stand inside another answer. */
+  takeLone(text: string): boolean {
+    for (const co of this.#asking ?? []) if (co.takeLoneObject(text)) return true;
+    return false;
+  }
+
+  // --- ending --------------------------------------------------------------------------------------------------------
+
+  /** The peer takes nothing new: what has not begun goes back to where it came from. What handlers at work begin from now on does not,
+   *  until they have ended. */
+  turnAway(error: HbiError): void {
+    if (this.#takes === "none") return;
+    this.#takes = "none";
+    this.#each((co) => co.turnedAway(error));
+    if (this.#connection.isOpen) this.#takes = "of handlers";
+  }
+
+  loseAll(error: HbiError): void {
+    this.#takes = "none";
+    this.#silence?.cancel();
+    this.#hello?.lose(error);
+    this.#each((co) => co.lose(error));
+  }
+
+  /** Those in flight, by their numbers, which are given in the order of beginning, and begin again from 101. One that has left on account
+   *  of another is its next connection's. */
+  #each(run: (co: PostedConversation) => void): void {
+    const all = this.#live.toArray().sort((a, b) => a.seq - b.seq);
+    for (const co of all) if (this.#live.get(co.seq) === co) run(co);
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * asyncApiDocument: a service as an AsyncAPI 3.0 document, for the tools that read these. https://www.asyncapi.com/docs
+ */
+
+import type { Service } from "../service.ts";
+import { describeService } from "./describe.ts";
+import type { MethodDescription, ParamDescription } from "./description.ts";
+import { definitionName, type JsonSchema, mapReferences } from "./json-schema.ts";
+import type { DescribeOptions } from "./schema-export.ts";
+
+/** As AsyncAPI has it: `{ host: "127.0.0.1:3232", protocol: "tcp" }`. */
+export interface AsyncApiServer {
+  readonly host: string;
+  readonly protocol: string;
+  readonly pathname?: string;
+  readonly title?: string;
+  readonly description?: string;
+}
+
+export interface AsyncApiOptions extends DescribeOptions {
+  /** by a name of letters, digits, . _ - */
+  readonly servers?: Readonly<Record<string, AsyncApiServer>>;
+}
+
+export interface AsyncApiDocument {
+  readonly asyncapi: "3.0.0";
+  readonly info: JsonSchema;
+  readonly servers?: Readonly<Record<string, AsyncApiServer>>;
+  readonly channels: Readonly<Record<string, JsonSchema>>;
+  readonly operations: Readonly<Record<string, JsonSchema>>;
+  readonly components: JsonSchema;
+  readonly "x-hbi-credentials"?: JsonSchema;
+}
+
+/** A document from the service's point of view: it receives what its methods are called with, and sends its reactions.
+ *
+ *  A channel and an operation of the same id for each of them: `methods.do_job`, `reactions.job_done`. The payload of a call
+ *  is an object by the names of its parameters, though arguments go by position: `x-hbi-parameters` has their order. Raw
+ *  data has no place in AsyncAPI: `x-hbi-body` says "declared" or "manual" on the message that it follows.
+ *  @throws HbiError bad_option as `describeService` */
+export function asyncApiDocument(service: Service, options: AsyncApiOptions = {}): AsyncApiDocument {
+  const { name, version, description, hash, methods, reactions, credentials, $defs } = describeService(
+    service,
+    options,
+  );
+  const { title } = service;
+  const members = [
+    ...Object.entries(methods).map(([member, method]) => toMember(`methods.${member}`, member, method, "receive")),
+    ...Object.entries(reactions).map(([member, method]) => toMember(`reactions.${member}`, member, method, "send")),
+  ];
+  return {
+    asyncapi: "3.0.0",
+    info: { title: title ?? name, version, ...text({ description }), "x-hbi-service": name, "x-hbi-hash": hash },
+    ...(options.servers === undefined ? {} : { servers: options.servers }),
+    channels: Object.fromEntries(members.map(({ id, channel }) => [id, channel])),
+    operations: Object.fromEntries(members.map(({ id, operation }) => [id, operation])),
+    components: {
+      schemas: Object.fromEntries(Object.entries($defs).map(([id, schema]) => [id, toComponent(schema)])),
+      messages: Object.fromEntries(members.flatMap(({ messages }) => messages)),
+    },
+    ...(credentials === undefined ? {} : { "x-hbi-credentials": payload(credentials) }),
+  };
+}
+
+interface Member {
+  readonly id: string;
+  readonly channel: JsonSchema;
+  readonly operation: JsonSchema;
+  readonly messages: readonly (readonly [id: string, message: JsonSchema])[];
+}
+
+/** All ids are made of names, which are letters, digits, dots and underscores: nothing in a reference needs an escape. */
+function toMember(id: string, address: string, method: MethodDescription, action: "receive" | "send"): Member {
+  const { title, description, deprecated, idempotent, body, result, resultBody, params, examples } = method;
+  const inChannel = (message: string) => ({ $ref: `#/channels/${id}/messages/${message}` });
+  const call = {
+    name: address,
+    ...text({ title }),
+    payload: payload(params),
+    ...(body === "none" ? {} : { "x-hbi-body": body }),
+    ...(examples === undefined ? {} : { examples: examples.map((example) => ({ payload: example })) }),
+  };
+  const answer = result && {
+    name: `${address}.result`,
+    payload: toComponent(result),
+    ...(resultBody === "none" ? {} : { "x-hbi-body": resultBody }),
+  };
+  const messages: [string, JsonSchema][] = [
+    ["call", call],
+    ...(answer ? [["result", answer] satisfies [string, object]] : []),
+  ];
+  const channel = {
+    address,
+    ...text({ title, description }),
+    messages: Object.fromEntries(messages.map(([key]) => [key, { $ref: `#/components/messages/${id}.${key}` }])),
+  };
+  const operation = {
+    action,
+    channel: { $ref: `#/channels/${id}` },
+    ...text({ title, description }),
+    messages: [inChannel("call")],
+    ...(answer ? { reply: { channel: { $ref: `#/channels/${id}` }, messages: [inChannel("result")] } } : {}),
+    "x-hbi-idempotent": idempotent,
+    ...(deprecated === undefined ? {} : { "x-hbi-deprecated": deprecated }),
+  };
+  return { id, channel, operation, messages: messages.map(([key, message]) => [`${id}.${key}`, message]) };
+}
+
+function payload(params: readonly ParamDescription[]): JsonSchema {
+  return {
+    type: "object",
+    properties: Object.fromEntries(params.map(({ name, schema }) => [name, toComponent(schema)])),
+    required: params.filter((param) => param.isRequired).map((param) => param.name),
+    additionalProperties: false,
+    "x-hbi-parameters": params.map((param) => param.name),
+  };
+}
+
+function toComponent(schema: JsonSchema): JsonSchema {
+  return mapReferences(schema, (reference) => `#/components/schemas/${definitionName(reference)}`);
+}
+
+function text(texts: Readonly<Record<string, string | undefined>>): JsonSchema {
+  return Object.fromEntries(Object.entries(texts).filter(([, content]) => content !== undefined));
+}

@@ -1,0 +1,125 @@
+/**
+ * compareServices: whether those who were built on an older definition of a service can go on with a newer one.
+ * docs/schema-export.md has the rules as a table.
+ */
+
+import { Service } from "../service.ts";
+import { compareParams } from "./compare-params.ts";
+import { describeService } from "./describe.ts";
+import { type MethodDescription, readDescription, type ServiceDescription } from "./description.ts";
+import type { Change, Direction } from "./differences.ts";
+import { Differences } from "./differences.ts";
+import { bounded } from "./json-schema.ts";
+import type { DescribeOptions } from "./schema-export.ts";
+
+/** What changed, sorted by path. Breaking is what may stop a consumer that was built on the older definition: a method takes
+ *  less, gives more or is gone; a reaction, which the service calls, the other way round. Nothing is called compatible that
+ *  is not proven to be. The version is not compared, and neither is what the definition does not say: handlers, refinements,
+ *  the functions of `body` and `resultBody`.
+ *  @param options for services that are given as such: as for `describeService`
+ *  @throws HbiError bad_option for a description of another form, or a schema that has no JSON Schema; resource_exhausted for schemas
+ *  of others that would take too long */
+export function compareServices(
+  older: Service | ServiceDescription,
+  newer: Service | ServiceDescription,
+  options: DescribeOptions = {},
+): Change[] {
+  const [before, after] = [older, newer].map((one) =>
+    one instanceof Service ? describeService(one, options) : readDescription(one),
+  ) as [ServiceDescription, ServiceDescription]; // as many as went in
+  return bounded(() => compareDescriptions(before, after));
+}
+
+function compareDescriptions(before: ServiceDescription, after: ServiceDescription): Change[] {
+  const differences = new Differences(before.$defs, after.$defs);
+  if (before.name !== after.name) differences.add("name", "changed", true, "it is another service to who looks it up");
+  compareTexts(differences, "", before, after, ["title", "description"]);
+  compareMembers(differences, "methods", before.methods, after.methods, "to-service");
+  compareMembers(differences, "reactions", before.reactions, after.reactions, "to-consumer");
+  compareValues(differences, before, after);
+  compareCredentials(differences, before, after);
+  return differences.sorted();
+}
+
+type Methods = Readonly<Record<string, MethodDescription>>;
+
+function compareMembers(differences: Differences, section: string, older: Methods, newer: Methods, calls: Direction) {
+  const isCalledByConsumers = calls === "to-service";
+  for (const name of Object.keys(older)) {
+    if (Object.hasOwn(newer, name)) continue;
+    const why = isCalledByConsumers ? "consumers may call it" : "consumers are called less: nothing of theirs fails";
+    differences.add(`${section}.${name}`, "removed", isCalledByConsumers, why);
+  }
+  for (const [name, method] of Object.entries(newer)) {
+    const before = Object.hasOwn(older, name) ? older[name] : undefined;
+    const why = isCalledByConsumers ? "nobody calls it yet" : "consumers do not have it, and the service may call it";
+    if (before === undefined) differences.add(`${section}.${name}`, "added", !isCalledByConsumers, why);
+    else compareMethod(differences, `${section}.${name}`, before, method, calls);
+  }
+}
+
+function compareMethod(
+  differences: Differences,
+  path: string,
+  older: MethodDescription,
+  newer: MethodDescription,
+  calls: Direction,
+): void {
+  const answers: Direction = calls === "to-service" ? "to-consumer" : "to-service";
+  compareParams(differences, `${path}.params`, older.params, newer.params, calls);
+  for (const body of ["body", "resultBody"] as const) {
+    const why = `raw data was ${older[body]} and is ${newer[body]}: the position in the bytes is lost`;
+    if (older[body] !== newer[body]) differences.add(`${path}.${body}`, "changed", true, why);
+  }
+  if (older.result !== undefined && newer.result !== undefined) {
+    differences.compareSchemas(`${path}.result`, older.result, newer.result, answers);
+  } else if (newer.result !== undefined) {
+    differences.add(`${path}.result`, "added", true, "an object is sent that nobody reads");
+  } else if (older.result !== undefined) {
+    differences.add(`${path}.result`, "removed", true, "an object is waited for that nobody sends");
+  }
+  if (older.idempotent !== newer.idempotent) {
+    // Who calls decides on a retry by the definition it has; who is called acts by its own.
+    const isPromiseBroken = calls === "to-service" ? older.idempotent : newer.idempotent;
+    const why = isPromiseBroken
+      ? "a call may be retried that is not as good twice as once"
+      : "nobody retries it wrongly";
+    differences.add(`${path}.idempotent`, "changed", isPromiseBroken, why);
+  }
+  compareTexts(differences, path, older, newer, ["title", "description", "deprecated", "examples"]);
+}
+
+function compareTexts<T extends object>(
+  differences: Differences,
+  path: string,
+  older: T,
+  newer: T,
+  keys: readonly (keyof T & string)[],
+): void {
+  for (const key of keys) {
+    if (JSON.stringify(older[key]) === JSON.stringify(newer[key])) continue;
+    differences.add(path === "" ? key : `${path}.${key}`, "text", false, "only what people read");
+  }
+}
+
+function compareValues(differences: Differences, older: ServiceDescription, newer: ServiceDescription): void {
+  for (const name of Object.keys(older.values)) {
+    if (Object.hasOwn(newer.values, name)) continue;
+    differences.add(`values.${name}`, "removed", true, "consumers may write it");
+  }
+  for (const [name, value] of Object.entries(newer.values)) {
+    const before = Object.hasOwn(older.values, name) ? older.values[name] : undefined;
+    if (before === undefined) differences.add(`values.${name}`, "added", false, "whatever has it says so itself");
+    else compareParams(differences, `values.${name}.params`, before.params, value.params, "both-ways");
+  }
+}
+
+function compareCredentials(differences: Differences, older: ServiceDescription, newer: ServiceDescription): void {
+  if (older.credentials !== undefined && newer.credentials !== undefined) {
+    compareParams(differences, "credentials", older.credentials, newer.credentials, "to-service");
+  } else if (newer.credentials !== undefined) {
+    differences.add("credentials", "added", true, "consumers show none and are not let in");
+  } else if (older.credentials !== undefined) {
+    differences.add("credentials", "removed", true, "consumers show what nobody takes");
+  }
+}

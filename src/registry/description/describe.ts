@@ -1,0 +1,188 @@
+/**
+ * describeService: a service definition as plain JSON. Pure: the same definition gives the same bytes.
+ */
+import { failure } from "../../errors.ts";
+import type { Method, Params } from "../method.ts";
+import type { Methods, Service } from "../service.ts";
+import {
+  FORMAT,
+  type MethodDescription,
+  type ParamDescription,
+  type ServiceDescription,
+  type ValueDescription,
+} from "./description.ts";
+import {
+  canonical,
+  definitionName,
+  type JsonSchema,
+  mapReferences,
+  referencesOf,
+  referenceTo,
+  sortedText,
+  VALUE_KEYWORD,
+} from "./json-schema.ts";
+import { plainJson } from "./plain-json.ts";
+import { type DescribeOptions, type Exported, exportSchemas, type SchemaPart } from "./schema-export.ts";
+import { sha256 } from "./sha256.ts";
+
+/** Describes the service for documents, tools and comparison.
+ *
+ *  Schemas are JSON Schema 2020-12: of parameters, credentials and values what a peer gives, of results what is sent. What
+ *  only code can say is not in them: refinements, transforms of what was given, the functions of `body` and `resultBody`.
+ *  @throws HbiError bad_option, with the place, for a schema that JSON Schema cannot say and no override maps */
+export function describeService(service: Service, options: DescribeOptions = {}): ServiceDescription {
+  const definitions = new Definitions();
+  const values = new Map(Object.entries(service.values).map(([name, value]) => [value, name]));
+  const convert = (member: string, part: SchemaPart, schemas: Params, prefix: string): Exported => {
+    const exported = exportSchemas(schemas, { member, part, values, override: options.override, prefix });
+    definitions.add(part === "result" ? "output" : "input", exported.definitions);
+    return exported;
+  };
+  const paramsOf = (exported: Exported): ParamDescription[] =>
+    [...exported.properties].map(([name, schema]) => ({ name, schema, isRequired: exported.required.has(name) }));
+
+  const describeMethod = (section: string, name: string, { spec }: Method): MethodDescription => {
+    const { title, description, deprecated, body, resultBody, examples } = spec;
+    const prefix = `${section}.${name}`;
+    const result =
+      spec.result && convert(name, "result", { result: spec.result }, `${prefix}.result`).properties.get("result");
+    return present({
+      title,
+      description,
+      deprecated,
+      params: paramsOf(convert(name, "params", spec.params, `${prefix}.params`)),
+      body: body === undefined ? "none" : body === "manual" ? "manual" : "declared",
+      result,
+      resultBody: resultBody === undefined ? "none" : "declared",
+      idempotent: spec.idempotent === true,
+      examples: examples?.map((example, i) => plainJson(example, `${name}.examples.${i}`, values)),
+    });
+  };
+  const describeMethods = (section: string, methods: Methods) =>
+    mapRecord(methods, (method, name) => describeMethod(section, name, method));
+
+  const methods = describeMethods("methods", service.methods);
+  const reactions = describeMethods("reactions", service.reactions);
+  const described = mapRecord(service.values, (value, name): ValueDescription => {
+    const params = paramsOf(convert(name, "values", value.spec.params, `values.${name}`));
+    definitions.add("input", new Map([[name, valueSchema(name, params)]]));
+    return { params };
+  });
+  const { credentials } = service;
+  const shown =
+    credentials === undefined ? undefined : paramsOf(convert("", "credentials", credentials, "credentials"));
+  const { outputNames, all } = definitions.finish();
+  const asSent = (method: MethodDescription): MethodDescription =>
+    method.result === undefined ? method : { ...method, result: renamed(method.result, outputNames) };
+  const content = {
+    methods: mapRecord(methods, asSent),
+    reactions: mapRecord(reactions, asSent),
+    values: described,
+    ...present({ credentials: shown }),
+    $defs: all,
+  };
+  const { name, version, title, description } = service;
+  const hash = contentHash({ name, ...content });
+  return { format: FORMAT, name, version, ...present({ title, description }), hash, ...content };
+}
+
+/** A value in the form of its members. On the wire it is its constructor call. */
+function valueSchema(name: string, params: readonly ParamDescription[]): JsonSchema {
+  return {
+    type: "object",
+    properties: Object.fromEntries(params.map((param) => [param.name, param.schema])),
+    required: params.filter((param) => param.isRequired).map((param) => param.name),
+    additionalProperties: false,
+    [VALUE_KEYWORD]: name,
+  };
+}
+
+type Side = "input" | "output";
+
+/** The definitions of all schemas. One id may mean two of them, where what is sent differs from what is given: a default. */
+class Definitions {
+  readonly #sides: Readonly<Record<Side, Map<string, JsonSchema>>> = { input: new Map(), output: new Map() };
+
+  /** @throws HbiError bad_option when the name is taken by another */
+  add(side: Side, definitions: ReadonlyMap<string, JsonSchema>): void {
+    for (const [name, schema] of definitions) {
+      const taken = this.#sides[side].get(name);
+      if (taken !== undefined && sortedText(taken) !== sortedText(schema)) throw twice(name);
+      this.#sides[side].set(name, schema);
+    }
+  }
+
+  /** All of them, sorted by name, and the names of those that results mean. */
+  finish(): { readonly outputNames: ReadonlyMap<string, string>; readonly all: Readonly<Record<string, JsonSchema>> } {
+    const { input, output } = this.#sides;
+    const differing = new Set<string>();
+    for (let before = -1; before < differing.size; ) {
+      before = differing.size; // until no more differ because of what they refer to
+      for (const [name, schema] of output) if (differs(name, schema, input, differing)) differing.add(name);
+    }
+    const outputNames = new Map([...differing].map((name) => [name, `${name}.output`]));
+    const all = new Map(input);
+    for (const [name, schema] of output) {
+      const given = outputNames.get(name) ?? name;
+      if (given !== name && all.has(given)) throw twice(given);
+      all.set(given, renamed(schema, outputNames));
+    }
+    return { outputNames, all: Object.fromEntries([...all].sort(([a], [b]) => (a < b ? -1 : 1))) };
+  }
+}
+
+function differs(
+  name: string,
+  schema: JsonSchema,
+  input: ReadonlyMap<string, JsonSchema>,
+  differing: ReadonlySet<string>,
+): boolean {
+  const other = input.get(name);
+  if (other === undefined) return false;
+  if (sortedText(other) !== sortedText(schema)) return true;
+  return [...referencesOf(schema)].some((reference) => differing.has(definitionName(reference) ?? ""));
+}
+
+function twice(name: string) {
+  return failure("bad_option", `two schemas have the id ${name}`);
+}
+
+function renamed(schema: JsonSchema, names: ReadonlyMap<string, string>): JsonSchema {
+  return mapReferences(schema, (reference) => {
+    const name = names.get(definitionName(reference) ?? "");
+    return name === undefined ? reference : referenceTo(name);
+  });
+}
+
+/** Sees what the names of definitions mean, not the names; neither texts nor the order of members. */
+function contentHash(content: Omit<ServiceDescription, "format" | "version" | "hash">): string {
+  const accepted = (schema: JsonSchema) => canonical(schema, content.$defs);
+  const params = (list: readonly ParamDescription[]) =>
+    list.map(({ name, schema, isRequired }) => [name, isRequired, accepted(schema)]);
+  const methods = (record: Readonly<Record<string, MethodDescription>>) =>
+    mapRecord(record, ({ body, resultBody, idempotent, result, ...method }) => ({
+      ...{ body, resultBody, idempotent, params: params(method.params) },
+      ...(result === undefined ? {} : { result: accepted(result) }),
+    }));
+  const hashed = {
+    name: content.name,
+    methods: methods(content.methods),
+    reactions: methods(content.reactions),
+    values: mapRecord(content.values, (value) => params(value.params)),
+    ...(content.credentials === undefined ? {} : { credentials: params(content.credentials) }),
+  };
+  return sha256(sortedText(hashed));
+}
+
+function mapRecord<T, U>(record: Readonly<Record<string, T>>, map: (item: T, name: string) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([name, item]) => [name, map(item, name)]));
+}
+
+type Present<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
+
+/** Without the members that are undefined, which JSON does not have. */
+function present<const T extends object>(members: T): Present<T> {
+  return Object.fromEntries(Object.entries(members).filter(([, member]) => member !== undefined)) as Present<T>;
+}

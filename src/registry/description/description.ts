@@ -1,0 +1,162 @@
+/**
+ * ServiceDescription: a service as plain JSON, to publish and to compare; and the reading of one that was published.
+ * docs/schema-export.md.
+ */
+import { z } from "zod";
+import { failure } from "../../errors.ts";
+import { checkName, checkPlainName } from "../names.ts";
+import { prepareLate } from "../prepared-schema.ts";
+import { validate } from "../validate.ts";
+import {
+  type Definitions,
+  isObject,
+  type JsonSchema,
+  MAX_NESTING,
+  referencesOf,
+  resolveReference,
+} from "./json-schema.ts";
+
+const DOCUMENT = "the description of a service";
+
+/** Of this form of documents; a reader refuses another. */
+export const FORMAT = 1;
+
+export interface ParamDescription {
+  readonly name: string;
+  /** of what a caller gives */
+  readonly schema: JsonSchema;
+  readonly isRequired: boolean;
+}
+
+export interface MethodDescription {
+  readonly title?: string;
+  readonly description?: string;
+  readonly deprecated?: string;
+  /** in the order of positional arguments */
+  readonly params: readonly ParamDescription[];
+  /** whether raw data follows the call: by a function of the parameters, or as only the handler knows */
+  readonly body: "none" | "declared" | "manual";
+  /** of what is sent back; absent when nothing is */
+  readonly result?: JsonSchema;
+  readonly resultBody: "none" | "declared";
+  readonly idempotent: boolean;
+  /** parameters of good calls, by name */
+  readonly examples?: readonly unknown[];
+}
+
+export interface ValueDescription {
+  readonly params: readonly ParamDescription[];
+}
+
+/** References in its schemas lead to its own `$defs`. */
+export interface ServiceDescription {
+  readonly format: typeof FORMAT;
+  readonly name: string;
+  readonly version: string;
+  readonly title?: string;
+  readonly description?: string;
+  /** SHA-256 of all that decides whether two peers understand each other: no texts, no version */
+  readonly hash: string;
+  readonly methods: Readonly<Record<string, MethodDescription>>;
+  readonly reactions: Readonly<Record<string, MethodDescription>>;
+  readonly values: Readonly<Record<string, ValueDescription>>;
+  readonly credentials?: readonly ParamDescription[];
+  readonly $defs: Definitions;
+}
+
+const schema = z.custom<JsonSchema>(isObject);
+const params = z
+  .array(z.looseObject({ name: z.string(), schema, isRequired: z.boolean() }))
+  .refine((list) => new Set(list.map((param) => param.name)).size === list.length);
+const text = z.string().optional();
+const methods = z.record(
+  z.string(),
+  z.looseObject({
+    title: text,
+    description: text,
+    deprecated: text,
+    params,
+    body: z.enum(["none", "declared", "manual"]),
+    result: schema.optional(),
+    resultBody: z.enum(["none", "declared"]),
+    idempotent: z.boolean(),
+    examples: z.array(z.unknown()).optional(),
+  }),
+);
+const document = z.looseObject({
+  format: z.literal(FORMAT),
+  name: z.string(),
+  version: z.string(),
+  title: text,
+  description: text,
+  hash: z.string(),
+  methods,
+  reactions: methods,
+  values: z.record(z.string(), z.looseObject({ params })),
+  credentials: params.optional(),
+  $defs: z.record(z.string(), schema),
+});
+
+/** Of a document that somebody else has written: its values, the characters of its texts and keys, and how deep it is. */
+const MAX_VALUES = 100_000;
+const MAX_CHARACTERS = 8 * 1024 * 1024;
+
+/** Checks a document that was published, to its last reference. Its author may be a stranger, or mean harm.
+ *  @throws HbiError bad_option; resource_exhausted for one that is too large or nested too deeply */
+export function readDescription(candidate: unknown): ServiceDescription {
+  measure(candidate);
+  prepareLate(document);
+  const checked = validate(document, candidate, "bad_option", DOCUMENT);
+  const description = checked as ServiceDescription; // as the schema has it, and JSON holds nothing that is undefined
+  checkNames(description);
+  checkReferences(description);
+  return description;
+}
+
+/** Before anything recursive looks at it: a loop, level by level, which a circle does not keep running either. */
+function measure(candidate: unknown): void {
+  let values = 0;
+  let characters = 0;
+  let level: unknown[] = [candidate];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_NESTING) throw failure("too_deep", `${DOCUMENT}: at most ${MAX_NESTING} levels`);
+    const next: unknown[] = [];
+    for (const value of level) {
+      values += 1;
+      if (typeof value === "string") characters += value.length;
+      if (typeof value !== "object" || value === null) continue;
+      const isList = Array.isArray(value);
+      for (const [key, member] of Object.entries(value)) {
+        if (!isList) characters += key.length;
+        next.push(member);
+      }
+      if (values + next.length > MAX_VALUES)
+        throw failure("too_many_nodes", `${DOCUMENT}: at most ${MAX_VALUES} values`);
+    }
+    if (characters > MAX_CHARACTERS) {
+      throw failure("too_many_nodes", `${DOCUMENT}: at most ${MAX_CHARACTERS} characters`);
+    }
+    level = next;
+  }
+}
+
+/** They are printed by whoever compares. */
+function checkNames({ name, methods, reactions, values, credentials = [] }: ServiceDescription): void {
+  checkName(name, "service");
+  const members: Readonly<Record<string, ValueDescription>> = { ...methods, ...reactions, ...values };
+  for (const [member, { params }] of Object.entries(members)) {
+    checkName(member, "member");
+    for (const param of params) checkPlainName(param.name, "parameter");
+  }
+  for (const param of credentials) checkPlainName(param.name, "credential");
+}
+
+function checkReferences({ methods, reactions, values, credentials = [], $defs }: ServiceDescription): void {
+  const callables = [...Object.values(methods), ...Object.values(reactions)];
+  const params = [...callables, ...Object.values(values)].flatMap((member) => member.params);
+  const results = callables.flatMap(({ result }) => (result === undefined ? [] : [result]));
+  const schemas = [...params, ...credentials].map((param) => param.schema);
+  for (const part of [...schemas, ...results, ...Object.values($defs)]) {
+    for (const reference of referencesOf(part)) resolveReference(reference, $defs);
+  }
+}

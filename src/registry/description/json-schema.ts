@@ -1,0 +1,159 @@
+/**
+ * JSON Schema (draft 2020-12) as plain data: the walk over its parts, its references, and its canonical text. Knows nothing of zod.
+ */
+import { failure, oneLine } from "../../errors.ts";
+
+/** A schema in the form of an object. Its parts may also be `true`, anything, and `false`, nothing. */
+export type JsonSchema = { readonly [keyword: string]: unknown };
+
+/** The definitions that `$ref: "#/$defs/name"` means. */
+export type Definitions = Readonly<Record<string, JsonSchema>>;
+
+/** Which value constructor a definition describes. */
+export const VALUE_KEYWORD = "x-hbi-value";
+/** Tells bytes from a text: both have the type "string" in JSON Schema, and are different things on the wire. */
+export const BYTES_KEYWORD = "x-hbi-type";
+
+/** Keywords that say nothing about which values are accepted. */
+export const ANNOTATIONS: ReadonlySet<string> = new Set([
+  ...["$schema", "$id", "$comment", "title", "description", "examples", "deprecated", "readOnly", "writeOnly"],
+]);
+
+const RECORDS_OF_PARTS: ReadonlySet<string> = new Set(["properties", "patternProperties", "dependentSchemas", "$defs"]);
+const LISTS_OF_PARTS: ReadonlySet<string> = new Set(["anyOf", "oneOf", "allOf", "prefixItems"]);
+const SINGLE_PARTS: ReadonlySet<string> = new Set([
+  ...["items", "additionalProperties", "propertyNames", "contains", "not", "if", "then", "else"],
+  ...["unevaluatedItems", "unevaluatedProperties", "contentSchema"],
+]);
+
+export function isObject(candidate: unknown): candidate is JsonSchema {
+  return typeof candidate === "object" && candidate !== null && !Array.isArray(candidate);
+}
+
+/** The schema with each part directly inside replaced. Data of the author's own, such as an `enum`, is no part, so that a
+ *  constant which looks like a reference stays what it is. */
+function mapParts(schema: JsonSchema, replace: (part: JsonSchema) => JsonSchema): JsonSchema {
+  const each = (part: unknown) => (isObject(part) ? replace(part) : part);
+  const mapped = Object.entries(schema).map(([keyword, content]): [string, unknown] => {
+    if (SINGLE_PARTS.has(keyword)) return [keyword, each(content)];
+    if (LISTS_OF_PARTS.has(keyword) && Array.isArray(content)) return [keyword, content.map(each)];
+    if (!RECORDS_OF_PARTS.has(keyword) || !isObject(content)) return [keyword, content];
+    return [keyword, Object.fromEntries(Object.entries(content).map(([name, part]) => [name, each(part)]))];
+  });
+  return Object.fromEntries(mapped);
+}
+
+/** The schema with every reference in it replaced. */
+export function mapReferences(schema: JsonSchema, replace: (reference: string) => string): JsonSchema {
+  const mapped = mapParts(schema, (part) => mapReferences(part, replace));
+  return typeof mapped["$ref"] === "string" ? { ...mapped, $ref: replace(mapped["$ref"]) } : mapped;
+}
+
+export function referencesOf(schema: JsonSchema): Set<string> {
+  const found = new Set<string>();
+  mapReferences(schema, (reference) => {
+    found.add(reference);
+    return reference;
+  });
+  return found;
+}
+
+/** "#/$defs/a~1b" means the definition "a/b"; undefined for a reference that leads elsewhere. */
+export function definitionName(reference: string): string | undefined {
+  const name = /^#\/\$defs\/([^/]+)$/.exec(reference)?.[1];
+  return name?.replaceAll("~1", "/").replaceAll("~0", "~");
+}
+
+export function referenceTo(name: string): string {
+  return `#/$defs/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}
+
+/** @throws HbiError bad_option when the reference leads nowhere */
+export function resolveReference(reference: string, definitions: Definitions): JsonSchema {
+  const name = definitionName(reference);
+  const found = name !== undefined && Object.hasOwn(definitions, name) ? definitions[name] : undefined;
+  if (found === undefined) throw failure("bad_option", `"${oneLine(reference.slice(0, 64))}" leads to no definition`);
+  return found;
+}
+
+/** Nested parts, through references as well: deeper schemas are written by nobody. */
+export const MAX_NESTING = 400;
+/** What comparing two services may take: a few references to each other make a schema as large as one likes. */
+const MAX_STEPS = 2_000_000;
+let stepsLeft = Number.POSITIVE_INFINITY;
+
+/** Runs what compares schemas that others have written. @throws HbiError resource_exhausted when it takes too long */
+export function bounded<T>(compare: () => T): T {
+  const outer = stepsLeft;
+  stepsLeft = MAX_STEPS;
+  try {
+    return compare();
+  } finally {
+    stepsLeft = outer;
+  }
+}
+
+export function step(count = 1): void {
+  stepsLeft -= count;
+  if (stepsLeft < 0) throw failure("too_many_nodes", "schemas that refer to each other too often to be compared");
+}
+
+export function tooDeep() {
+  return failure("bad_option", "a schema that is nested too deeply, or refers to itself in a circle");
+}
+
+/** JSON text with the keys of all objects sorted, so that equal data has equal text. */
+export function sortedText(data: unknown): string {
+  return JSON.stringify(sorted(data));
+}
+
+function sorted(data: unknown): unknown {
+  step();
+  if (Array.isArray(data)) return data.map(sorted);
+  if (!isObject(data)) return data;
+  const entries = Object.entries(data).map(([key, item]): [string, unknown] => [key, sorted(item)]);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Lists whose order means nothing. */
+const SETS: ReadonlySet<string> = new Set(["required", "enum", "type"]);
+
+/** What the schema accepts, as one piece of data: sorted, with its definitions in the order in which they are met, so that
+ *  neither their names nor the order of anything else matters. A value constructor is met by its name alone. */
+export function canonical(
+  schema: JsonSchema,
+  definitions: Definitions,
+  skipped: ReadonlySet<string> = ANNOTATIONS,
+): unknown {
+  const numbers = new Map<JsonSchema, number>();
+  const bodies: JsonSchema[] = [];
+  let depth = 0;
+  const reduce = (part: JsonSchema): JsonSchema => {
+    step();
+    if (depth === MAX_NESTING) throw tooDeep();
+    depth += 1; // a reference is followed from within
+    const entries = Object.entries(part)
+      .filter(([keyword]) => !skipped.has(keyword))
+      .map(([keyword, content]): [string, unknown] => {
+        if (SETS.has(keyword) && Array.isArray(content)) return [keyword, content.map(sortedText).sort()];
+        return keyword === "$ref" ? [keyword, refer(String(content))] : [keyword, content];
+      });
+    const mapped = mapParts(Object.fromEntries(entries), reduce);
+    depth -= 1;
+    return mapped;
+  };
+  const refer = (reference: string): unknown => {
+    const target = resolveReference(reference, definitions);
+    if (target[VALUE_KEYWORD] !== undefined) return { [VALUE_KEYWORD]: target[VALUE_KEYWORD] };
+    let number = numbers.get(target);
+    if (number === undefined) {
+      number = numbers.size;
+      numbers.set(target, number);
+      bodies[number] = {}; // its place, while its own references are met
+      bodies[number] = reduce(sorted(target) as JsonSchema); // sorting an object gives an object
+    }
+    return number;
+  };
+  const root = reduce(sorted(schema) as JsonSchema); // sorting an object gives an object
+  return bodies.length === 0 ? root : { root, bodies };
+}

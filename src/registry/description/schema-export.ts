@@ -1,0 +1,249 @@
+/**
+ * zod schemas as JSON Schema. zod converts; this file refuses, with the place, whatever would come out as less than was
+ * declared, and says what only HBI knows: bytes, and values of a service's own kinds.
+ */
+import { z } from "zod";
+import { failure, HbiError } from "../../errors.ts";
+import { type Params, type ValueConstructor, valueOfSchema } from "../method.ts";
+import { definition, join, type Part, partsOf } from "../schema-walk.ts";
+import {
+  BYTES_KEYWORD,
+  definitionName,
+  type JsonSchema,
+  mapReferences,
+  referencesOf,
+  referenceTo,
+} from "./json-schema.ts";
+import { plainJson } from "./plain-json.ts";
+
+export type SchemaPart = "params" | "result" | "credentials" | "values";
+
+/** The place of one schema in a service. */
+export interface SchemaSite {
+  /** the method, the reaction or the value; "" for credentials */
+  readonly member: string;
+  readonly part: SchemaPart;
+  /** "when.[].from", beginning with the parameter's name; "" for a whole result */
+  readonly path: string;
+  readonly schema: z.ZodType;
+}
+
+export interface DescribeOptions {
+  /** Asked for every schema, from the outside to the inside, once for each schema object: what it returns stands for the
+   *  schema and all that is in it; undefined leaves it to the library. */
+  readonly override?: (at: SchemaSite) => JsonSchema | undefined;
+}
+
+export interface ExportContext {
+  readonly member: string;
+  readonly part: SchemaPart;
+  /** the names of the service's values */
+  readonly values: ReadonlyMap<ValueConstructor, string>;
+  readonly override: DescribeOptions["override"];
+  /** begins the names of definitions to which the author gave none */
+  readonly prefix: string;
+}
+
+export interface Exported {
+  readonly properties: ReadonlyMap<string, JsonSchema>;
+  readonly required: ReadonlySet<string>;
+  readonly definitions: ReadonlyMap<string, JsonSchema>;
+}
+
+/** Converts the schemas of a record in one go, so that they share their definitions: results as they are sent, everything
+ *  else as it arrives. A record of a result has one key, which is left out of the paths.
+ *  @throws HbiError bad_option, with the place, for what has no JSON Schema */
+export function exportSchemas(schemas: Params, context: ExportContext): Exported {
+  const io = context.part === "result" ? "output" : "input";
+  const replaced = new Map<object, JsonSchema>();
+  const seen = new Set<object>();
+  for (const [name, schema] of Object.entries(schemas)) {
+    check({ path: context.part === "result" ? "" : name, schema }, context, replaced, seen);
+  }
+  const adjust = (at: { zodSchema: z.core.$ZodType; jsonSchema: z.core.JSONSchema.BaseSchema }) => {
+    const replacement = replaced.get(at.zodSchema);
+    if (replacement !== undefined) replace(at.jsonSchema, replacement);
+    else complete(at.jsonSchema, at.zodSchema, io, context);
+  };
+  const json = convert(schemas, io, adjust, context);
+  return named(json, context);
+}
+
+function convert(
+  schemas: Params,
+  io: "input" | "output",
+  override: NonNullable<z.core.ToJSONSchemaParams["override"]>,
+  context: ExportContext,
+): z.core.JSONSchema.BaseSchema {
+  try {
+    // What zod cannot represent was checked before and is replaced.
+    return z.toJSONSchema(z.object(schemas), {
+      target: "draft-2020-12",
+      io,
+      unrepresentable: "any",
+      cycles: "ref",
+      reused: "inline",
+      override,
+    });
+  } catch (thrown) {
+    if (thrown instanceof HbiError) throw thrown;
+    throw failure("bad_option", `${where(context, "")}: no JSON Schema can be made`, { cause: thrown });
+  }
+}
+
+const KEPT = ["title", "description", "examples", "deprecated", "default"];
+
+/** Keeps what the author said about the schema, unless the replacement says it. */
+function replace(json: Record<string, unknown>, replacement: JsonSchema): void {
+  for (const keyword of Object.keys(json)) if (!KEPT.includes(keyword)) delete json[keyword];
+  Object.assign(json, replacement);
+}
+
+/** Where zod's view of a schema is another than that of the wire. */
+function complete(
+  json: Record<string, unknown>,
+  schema: z.core.$ZodType,
+  io: "input" | "output",
+  context: ExportContext,
+): void {
+  const def = definition(schema);
+  delete json["readOnly"]; // zod means a frozen object, JSON Schema what must not be sent
+  // What is sent has no surplus keys, but who receives it must not rely on that: strictObject says it when it is meant.
+  if (io === "output" && def.type === "object" && def.catchall === undefined) delete json["additionalProperties"];
+  if (io === "output") {
+    delete json["default"]; // filled in before it is sent
+  } else if ("default" in json && (def.type === "default" || def.type === "prefault")) {
+    json["default"] = plainJson(def.defaultValue, where(context, "default"), context.values);
+  }
+}
+
+/** Walks what zod will convert, and refuses or replaces what it would lose. */
+function check(at: Part, context: ExportContext, replaced: Map<object, JsonSchema>, seen: Set<object>): void {
+  const { path, schema } = at;
+  if (seen.has(schema)) return;
+  seen.add(schema);
+  const { member, part } = context;
+  const replacement =
+    context.override?.({ member, part, path, schema: schema as z.ZodType }) ?? ownSchema(schema, context, path);
+  if (replacement !== undefined) {
+    replaced.set(schema, replacement);
+    return;
+  }
+  const reason = refusal(schema);
+  if (reason !== undefined) {
+    throw failure("bad_option", `${where(context, path)}: ${reason} has no JSON Schema; map it by an override`);
+  }
+  for (const inner of convertedParts(schema, part)) {
+    check({ path: join(path, inner.path), schema: inner.schema }, context, replaced, seen);
+  }
+}
+
+function convertedParts(schema: z.core.$ZodType, part: SchemaPart): Part[] {
+  const def = definition(schema);
+  if (def.type === "pipe") return [{ path: "", schema: part === "result" ? def.out : def.in }];
+  // The schema that zod keeps; the getter may make a new one each time.
+  if (def.type === "lazy") return [{ path: "", schema: (schema as z.core.$ZodLazy)._zod.innerType }];
+  if (def.type !== "object" || def.catchall === undefined) return partsOf(schema);
+  return [...partsOf(schema), { path: "{}", schema: def.catchall }];
+}
+
+/** Values of the service, and bytes. zod makes a new schema of one that is given a title or a check, hence the parents. */
+function ownSchema(schema: z.core.$ZodType, context: ExportContext, path: string): JsonSchema | undefined {
+  for (let origin: z.core.$ZodType | undefined = schema; origin !== undefined; origin = origin._zod.parent) {
+    const value = valueOfSchema(origin);
+    if (value !== undefined) {
+      const name = context.values.get(value);
+      if (name === undefined) throw failure("bad_option", `${where(context, path)}: a value that the service lacks`);
+      return { $ref: referenceTo(name) };
+    }
+    // What z.instanceof leaves behind; without it, the schema is any custom one.
+    if ((origin._zod.bag as { Class?: unknown }).Class === Uint8Array) {
+      return { type: "string", contentEncoding: "base64", [BYTES_KEYWORD]: "bytes" };
+    }
+  }
+  return undefined;
+}
+
+const UNSAYABLE: Readonly<Partial<Record<z.core.$ZodTypeDef["type"], string>>> = {
+  bigint: "a bigint",
+  catch: "a catch, which accepts anything,",
+  custom: "a custom schema",
+  date: "a date",
+  file: "a file",
+  function: "a function",
+  map: "a Map",
+  nan: "NaN",
+  promise: "a promise",
+  set: "a Set",
+  success: "a success",
+  symbol: "a symbol",
+  transform: "a transform of anything",
+  undefined: "undefined",
+  void: "void",
+};
+
+/** What zod would leave out of the JSON Schema; undefined when it says it all. */
+function refusal(schema: z.core.$ZodType): string | undefined {
+  const def = definition(schema);
+  if ("coerce" in def && def.coerce === true) return "a coercion, which accepts more than its type,";
+  if (def.type === "literal") return def.values.every(isJson) ? undefined : "such a literal";
+  if (def.type === "enum") return Object.values(def.entries).every(isJson) ? undefined : "such an enum";
+  if (def.type === "object" && Object.getOwnPropertySymbols(def.shape).length > 0) return "a symbol as a key";
+  return (
+    UNSAYABLE[def.type] ?? [schema, ...(def.checks ?? [])].map(checkRefusal).find((reason) => reason !== undefined)
+  );
+}
+
+function isJson(literal: unknown): boolean {
+  return ["string", "boolean"].includes(typeof literal) || literal === null || Number.isFinite(literal);
+}
+
+function checkRefusal(check: z.core.$ZodType | z.core.$ZodCheck): string | undefined {
+  const def = check._zod.def as { pattern?: unknown; value?: unknown };
+  if (def.pattern instanceof RegExp && /[imsy]/.test(def.pattern.flags)) return "a pattern with flags";
+  return typeof def.value === "number" && !Number.isFinite(def.value) ? "a bound that is no number" : undefined;
+}
+
+const NAMELESS = /^__schema\d+$/;
+const DEFINITION_NAME = /^[A-Za-z0-9._-]+$/;
+
+/** Gives the definitions that zod numbered names that do not depend on what else was converted; drops the unused ones. */
+function named(json: z.core.JSONSchema.BaseSchema, context: ExportContext): Exported {
+  const local = new Map(Object.entries(json.$defs ?? {}) as [string, JsonSchema][]);
+  const names = new Map<string, string>();
+  for (const name of local.keys()) {
+    if (!NAMELESS.test(name) && !DEFINITION_NAME.test(name)) {
+      throw failure(
+        "bad_option",
+        `${where(context, "")}: the id ${JSON.stringify(name)} is more than letters, digits, . _ -`,
+      );
+    }
+    names.set(name, NAMELESS.test(name) ? `${context.prefix}.${names.size}` : name);
+  }
+  const rename = (schema: JsonSchema) =>
+    mapReferences(schema, (reference) => {
+      const name = names.get(definitionName(reference) ?? "");
+      return name === undefined ? reference : referenceTo(name);
+    });
+  const members = Object.entries(json.properties as Record<string, JsonSchema>); // an object has them, and no part is a boolean
+  const properties = new Map(members.map(([name, schema]) => [name, rename(schema)]));
+  const definitions = new Map<string, JsonSchema>();
+  const use = (schema: JsonSchema) => {
+    for (const reference of referencesOf(schema)) {
+      const name = definitionName(reference) ?? "";
+      const origin = [...names].find(([, given]) => given === name)?.[0];
+      const body = origin === undefined ? undefined : local.get(origin);
+      if (body === undefined || definitions.has(name)) continue;
+      const given = rename(body);
+      definitions.set(name, given);
+      use(given);
+    }
+  };
+  for (const schema of properties.values()) use(schema);
+  return { properties, required: new Set(json.required ?? []), definitions };
+}
+
+function where({ member, part }: ExportContext, path: string): string {
+  const begin = part === "values" ? `values.${member}` : member === "" ? part : `${member}.${part}`;
+  return join(begin, path);
+}

@@ -1,0 +1,118 @@
+/**
+ * GuardedTransport: a transport that never throws. What the transport of an application throws, in whatever method, ends its connection
+ * as a loss of the network would: the connection writes from timers and events, out of which an exception would end the process.
+ */
+import type { Clock } from "../../clock.ts";
+import type { PeerIdentity } from "../peer-identity.ts";
+import type { Transport, TransportSink } from "../transport.ts";
+
+export class GuardedTransport implements Transport {
+  // Read now: they are told when it has failed as well.
+  readonly localAddress: string;
+  readonly remoteAddress: string;
+  readonly identity: PeerIdentity | undefined;
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+  readonly #failed: (thrown: unknown) => void;
+  #sink: TransportSink | undefined;
+  #hasFailed = false;
+
+  /** @param failed told once, when it throws for the first time */
+  constructor(transport: Transport, clock: Clock, failed: (thrown: unknown) => void) {
+    this.localAddress = transport.localAddress;
+    this.remoteAddress = transport.remoteAddress;
+    this.identity = transport.identity;
+    this.#transport = transport;
+    this.#clock = clock;
+    this.#failed = failed;
+  }
+
+  get bufferedBytes(): number {
+    if (this.#hasFailed) return 0;
+    try {
+      return this.#transport.bufferedBytes;
+    } catch (thrown) {
+      this.#fail(thrown);
+      return 0;
+    }
+  }
+
+  /** Nothing is delivered inside this call, unless it is that the transport has failed. */
+  start(sink: TransportSink): void {
+    this.#sink = sink;
+    try {
+      this.#transport.start(sink);
+    } catch (thrown) {
+      this.#end(thrown);
+      sink.onClose(asError(thrown));
+    }
+  }
+
+  write(chunk: Uint8Array | string): void {
+    if (this.#hasFailed) return;
+    try {
+      this.#transport.write(chunk);
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
+  cork(): void {
+    this.#do("cork");
+  }
+
+  uncork(): void {
+    this.#do("uncork");
+  }
+
+  pause(): void {
+    this.#do("pause");
+  }
+
+  resume(): void {
+    this.#do("resume");
+  }
+
+  end(): void {
+    this.#do("end");
+  }
+
+  destroy(): void {
+    this.#do("destroy");
+  }
+
+  #do(what: "cork" | "uncork" | "pause" | "resume" | "end" | "destroy"): void {
+    if (this.#hasFailed) return;
+    try {
+      this.#transport[what]?.();
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
+  /** Whoever uses it is in the middle of something: it is told later, as of any loss. */
+  #fail(thrown: unknown): void {
+    if (this.#hasFailed) return;
+    this.#end(thrown);
+    this.#clock.soon(() => this.#sink?.onClose(asError(thrown)));
+  }
+
+  #end(thrown: unknown): void {
+    this.#hasFailed = true;
+    destroyQuietly(this.#transport);
+    this.#failed(thrown);
+  }
+}
+
+/** Ends a transport that nobody serves, or that has failed: what it throws at that concerns nobody. */
+export function destroyQuietly(transport: Transport): void {
+  try {
+    transport.destroy();
+  } catch {
+    // it is of no use either way
+  }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error("the transport has thrown", { cause: thrown });
+}

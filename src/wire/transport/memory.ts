@@ -1,0 +1,178 @@
+/**
+ * An in-memory pair of transports: what one side writes the other receives, later, in order, cut as the test likes.
+ */
+import type { Clock } from "../../clock.ts";
+import { systemClock } from "../../clock.ts";
+import type { Transport, TransportSink } from "../transport.ts";
+
+export interface MemoryOptions {
+  readonly clock?: Clock;
+  /** How many of the `available` bytes the next chunk has; by default all. */
+  readonly cut?: (available: number) => number;
+  /** Breaks the connection, without FIN, when so many bytes were delivered in either direction. */
+  readonly breakAfterBytes?: number;
+}
+
+interface Shared {
+  readonly clock: Clock;
+  readonly cut: (available: number) => number;
+  readonly breakAfterBytes: number;
+  deliveredBytes: number;
+}
+
+/** A connected pair. */
+export function memoryTransportPair(options: MemoryOptions = {}): [Transport, Transport] {
+  const shared: Shared = {
+    clock: options.clock ?? systemClock,
+    cut: options.cut ?? ((available) => available),
+    breakAfterBytes: options.breakAfterBytes ?? Number.POSITIVE_INFINITY,
+    deliveredBytes: 0,
+  };
+  const left = new MemoryTransport(shared, "memory:left", "memory:right");
+  const right = new MemoryTransport(shared, "memory:right", "memory:left");
+  left.join(right);
+  right.join(left);
+  return [left, right];
+}
+
+class MemoryTransport implements Transport {
+  readonly localAddress: string;
+  readonly remoteAddress: string;
+  readonly #shared: Shared;
+  #other: MemoryTransport | undefined;
+  #sink: TransportSink | undefined;
+  /** written here and not yet delivered at the other side */
+  #outgoing: Uint8Array[] = [];
+  #head = 0;
+  #outgoingBytes = 0;
+  #hasEnded = false;
+  #isEndDelivered = false;
+  #isPaused = false;
+  #isClosed = false;
+  #error: Error | undefined;
+  #isScheduled = false;
+
+  constructor(shared: Shared, localAddress: string, remoteAddress: string) {
+    this.#shared = shared;
+    this.localAddress = localAddress;
+    this.remoteAddress = remoteAddress;
+  }
+
+  join(other: MemoryTransport): void {
+    this.#other = other;
+  }
+
+  get bufferedBytes(): number {
+    return this.#outgoingBytes;
+  }
+
+  start(sink: TransportSink): void {
+    this.#sink = sink;
+    if (this.#isClosed) this.#shared.clock.soon(() => sink.onClose(this.#error));
+    else this.#other?.schedule();
+  }
+
+  write(chunk: Uint8Array | string): void {
+    if (this.#isClosed || this.#hasEnded) return;
+    const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
+    if (bytes.length === 0) return;
+    this.#outgoing.push(bytes);
+    this.#outgoingBytes += bytes.length;
+    this.schedule();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#other?.schedule();
+  }
+
+  end(): void {
+    if (this.#isClosed || this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.schedule();
+  }
+
+  destroy(): void {
+    if (this.#isClosed) return;
+    this.close(undefined);
+    const error = this.#hasEnded && this.#outgoingBytes === 0 ? undefined : new Error("connection reset");
+    this.#shared.clock.soon(() => this.#other?.close(error));
+  }
+
+  /** Delivers one chunk to the other side in a later turn, and goes on while there is more. */
+  schedule(): void {
+    if (this.#isScheduled || this.#isClosed) return;
+    this.#isScheduled = true;
+    this.#shared.clock.soon(() => {
+      this.#isScheduled = false;
+      this.#deliver();
+    });
+  }
+
+  #deliver(): void {
+    const other = this.#other;
+    if (this.#isClosed || other === undefined || other.#sink === undefined || other.#isPaused) return;
+    if (this.#outgoingBytes > 0) {
+      const chunk = this.#nextChunk();
+      this.#shared.deliveredBytes += chunk.length;
+      if (this.#shared.deliveredBytes >= this.#shared.breakAfterBytes) {
+        this.#break();
+        return;
+      }
+      other.#sink.onData(chunk);
+      if (!this.#isClosed) this.#sink?.onDrain();
+      if (this.#outgoingBytes > 0 || this.#hasEnded) this.schedule();
+      return;
+    }
+    if (!this.#hasEnded || this.#isEndDelivered) return;
+    this.#isEndDelivered = true;
+    other.#sink.onEnd();
+    this.#closeWhenBothEnded();
+    other.#closeWhenBothEnded();
+  }
+
+  /** A copy, as a socket would make: what the writer changes later is not seen. */
+  #nextChunk(): Uint8Array {
+    const head = this.#outgoing[this.#head] as Uint8Array; // asked for where bytes are outgoing
+    const wanted = Math.min(Math.max(Math.floor(this.#shared.cut(head.length)), 1), head.length);
+    const chunk = head.slice(0, wanted);
+    if (wanted < head.length) this.#outgoing[this.#head] = head.subarray(wanted);
+    else this.#head += 1;
+    if (this.#head === this.#outgoing.length) {
+      this.#outgoing = [];
+      this.#head = 0;
+    }
+    this.#outgoingBytes -= wanted;
+    return chunk;
+  }
+
+  #break(): void {
+    const error = new Error("connection broken");
+    this.close(error);
+    this.#other?.close(error);
+  }
+
+  #closeWhenBothEnded(): void {
+    if (this.#isEndDelivered && this.#other?.hasDelivered === true) {
+      this.#shared.clock.soon(() => this.close(undefined));
+    }
+  }
+
+  get hasDelivered(): boolean {
+    return this.#isEndDelivered;
+  }
+
+  close(error: Error | undefined): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#error = error;
+    this.#outgoing = [];
+    this.#outgoingBytes = 0;
+    this.#sink?.onClose(error);
+  }
+}

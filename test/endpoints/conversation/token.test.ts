@@ -1,0 +1,134 @@
+import { describe, expect, it } from "vitest";
+import {
+  formatToken,
+  isSeedStyle,
+  parseToken,
+  SeqCounter,
+  seqOf,
+  TokenReader,
+} from "../../../src/endpoints/conversation/token.ts";
+
+describe("a conversation token", () => {
+  it.each([
+    ["101", { seq: "101", isExtended: false }],
+    ["007", { seq: "007", isExtended: false }],
+    ["abc-é", { seq: "abc-é", isExtended: false }],
+    ["101;tp=00-4bf9", { seq: "101;tp=00-4bf9", isExtended: false }],
+    ["abc;y;b=?", { seq: "abc;y;b=?", isExtended: false }],
+    [";", { seq: ";", isExtended: false }],
+    ["101;xx=1", { seq: "101;xx=1", isExtended: false }],
+    ["101;x", { seq: "101", isExtended: true, hasNoRawData: false, rawBytes: undefined, deadlineMs: undefined }],
+    ["101;x;n", { seq: "101", hasNoRawData: true }],
+    ["101;x;b=65536;d=5000", { seq: "101", rawBytes: 65536, deadlineMs: 5000 }],
+    ["101;x;d=999999999", { deadlineMs: 999_999_999 }],
+    ["100;x;n;m=20;p=65536", { seq: "100", mostInFlight: 20, mostPacketBytes: 65_536 }],
+    ["101;x=2;n", { seq: "101", isExtended: true, hasNoRawData: true }],
+    ["101;x;tp=00-4bf9;unknown=1", { seq: "101", isExtended: true }],
+  ])("%s is read", (text, token) => expect(parseToken(text)).toMatchObject(token));
+
+  it.each([
+    ...["101;x;b=-1", "101;x;b=1.5", "101;x;b=", "101;x;d=0", "101;x;d=soon", "101;x;;", "101;x;n;b=5"],
+    ...["101;x;x", "101;x;n;n", "101;x;d=5;d=5", "101;x;tp=1;tp=1"], // a key twice
+    ...["100;x;m=0", "100;x;p=0", "100;x;m=many", "101;x;m", "101;x;b", "101;x;b=1234567890123456"],
+    ...["101;x;n=1", "101;x;n=", "101;x;a=1", "101;x;n=0;a"], // they have no value
+    ...[
+      "101;x;B=5",
+      "101;x;1=5",
+      "101;x;=5",
+      "101;x;t p=1",
+      "101;x;tp=a b",
+      "101;x;tp=\u0007",
+      "101;x;abcdefghijklmnopq",
+    ],
+    ...["101;x=1;x", "101;n;n;x", "101;b=5;x;b=5"], // also where `x` comes later
+    ...[";x", "abc;x;b=?", "101;x;é=1", "101;x;a b", "é;x;n", "1234567890123456;x", " 101;x", "101;y;x;"], // claims the extension
+  ])("%s is refused", (text) =>
+    expect(() => parseToken(text)).toThrow(expect.objectContaining({ reason: "bad_token" })),
+  );
+
+  it("is written as it is read", () => {
+    const text = formatToken(101, true, { rawBytes: 7, deadlineMs: 1500.2 });
+    expect(text).toBe("101;x;b=7;d=1501");
+    expect(parseToken(text)).toMatchObject({ seq: "101", rawBytes: 7, deadlineMs: 1501 });
+    expect(formatToken(101, false, { rawBytes: 7 })).toBe("101");
+  });
+
+  it.each(["101", "101;n", "101;x", "101;x;n", "101;x;b=5;a;d=30000", "101;x;n;m=20;p=65536"])(
+    "%s acknowledges 101",
+    (text) => expect(seqOf(text)).toBe("101"),
+  );
+
+  it.each([
+    "101;",
+    "101;y",
+    "101;n;n",
+    "101;x;",
+    "101;x;z",
+    "101;x;n;é=1",
+    "101;x;b=",
+    "101;N",
+    "101;x;d=1234567890123456",
+  ])("%s acknowledges nothing", (text) =>
+    expect(() => seqOf(text)).toThrow(expect.objectContaining({ reason: "bad_token" })),
+  );
+
+  it.each([
+    ["101;x;d=5;d=5", "malformed conversation id: d twice"],
+    ["101;x;\u{1f600}=1", "malformed conversation id: a key is of letters from a to z, and a value of printable ASCII"],
+    [";x", "malformed conversation id: it begins with a number of 15 digits at most"],
+    ["101;x;d=0", "malformed conversation id: d has a value of 15 digits at most, from 1 on"],
+    ["101;x;n=1", "malformed conversation id: n has no value"],
+    ["101;x;n;b=1", "malformed conversation id: n and b contradict each other"],
+  ])("what is wrong with %s is said", (text, message) => expect(() => parseToken(text)).toThrow(message));
+
+  it.each([
+    ["9999999", false],
+    ["10000000", true],
+    ["140234567890123", true],
+    ["140234567890123;x", false],
+    ["abc", false],
+  ])("%s is of the seed era: %s", (text, isSeed) => expect(isSeedStyle(parseToken(text))).toBe(isSeed));
+
+  it("counts from 101 to 9999999 and again from 101, without what is in use", () => {
+    const counter = new SeqCounter();
+    expect(counter.take({ isFree: () => true })).toBe(101);
+    expect(counter.take({ isFree: (seq) => seq === 9_999_999 })).toBe(9_999_999);
+    expect(counter.take({ isFree: (seq) => seq !== 101 })).toBe(102);
+  });
+});
+
+describe("a reader of one peer's ids", () => {
+  const IDS = [
+    ...[
+      "101;x;n;d=30000",
+      "102;x;n;d=30000",
+      "103;x;n;d=29999",
+      "104;x;b=5",
+      "105;x;b=5",
+      "x;y;b=5",
+      "106",
+      "107;y",
+      "108;y",
+    ],
+    ...["109;x", "110;x", ";", "abc;y", "101;x;n;d=30000", "101;x;n;d=30000;c", "é;n", "100;x;n;m=5;p=9"],
+  ];
+  it("reads each as if it were the only one, whatever came before", () => {
+    for (const first of IDS) {
+      for (const second of IDS) {
+        const reader = new TokenReader();
+        reader.read(first);
+        expect(reader.read(second)).toEqual(parseToken(second));
+        expect(reader.read(first)).toEqual(parseToken(first));
+      }
+    }
+  });
+  it("refuses what is malformed, again and again", () => {
+    const reader = new TokenReader();
+    for (const bad of ["101;x;d=0", "101;x;n;b=1", "101;x;b=-1", ";x;n", "é;x;n", "1234567890123456;x;n"]) {
+      reader.read("101;x;n");
+      for (let i = 0; i < 2; i++)
+        expect(() => reader.read(bad)).toThrow(expect.objectContaining({ reason: "bad_token" }));
+      expect(reader.read("102;x;n")).toEqual(parseToken("102;x;n"));
+    }
+  });
+});
