@@ -2,7 +2,7 @@
 export { type Clock, systemClock, type Timer } from "./clock.ts";
 export { type Address, parseAddress } from "./endpoints/address.ts";
 export type { Body, BodyGiven, BodySource } from "./endpoints/conversation/body.ts";
-export { HO_STAGES, type HoStage, PO_STAGES, type PoStage } from "./endpoints/conversation/stages.ts";
+export { HO_STAGES, type HoStage } from "./endpoints/conversation/stages.ts";
 export type { Buffers } from "./endpoints/lane/raw-intake.ts";
 export type { ReconnectOptions } from "./endpoints/service/backoff.ts";
 export type { CallOf, CallOptions, Calls, Posted, PostOf, Posts } from "./endpoints/service/caller.ts";
@@ -28,6 +28,7 @@ export type { HoCo } from "./endpoints/session/ho-co.ts";
 export type { HostingEnd } from "./endpoints/session/hosting-end.ts";
 export { HostingEnv } from "./endpoints/session/hosting-env.ts";
 export type { CoOptions, PoCo } from "./endpoints/session/po-co.ts";
+export { PO_STAGES, type PoStage } from "./endpoints/session/po-states.ts";
 export type { PostingEnd } from "./endpoints/session/posting-end.ts";
 export type { WaitOptions } from "./endpoints/waits.ts";
 export { CODES, type Code, FAILURES, HbiError, type Reason } from "./errors.ts";

@@ -1,21 +1,11 @@
 /**
- * Stages: the life of a conversation on either side, as tables. A missing entry is the error.
+ * Stages: the life of a hosted conversation as a table, and what a table is. A missing entry is the error.
  * docs/protocol.md, section 4.
  */
 import { failure } from "../../errors.ts";
 
 export type Table<Stage extends string, Event extends string> = {
   readonly [S in Stage]: { readonly [E in Event]?: Stage };
-};
-
-/** The posting side: sends, then receives the answer, then is closed. */
-export type PoStage = "send" | "recv" | "closed";
-export type PoEvent = "sent" | "close" | "lost";
-
-export const PO_STAGES: Table<PoStage, PoEvent> = {
-  send: { sent: "recv", close: "closed", lost: "closed" },
-  recv: { close: "closed", lost: "closed" },
-  closed: {},
 };
 
 /** The hosting side: receives, works while the wire serves others, sends, is closed. */

@@ -107,12 +107,12 @@ export class Peer<S extends Service = Service, Context = unknown> {
 
 /** One connection and no other. */
 function carrierOn(connection: Connection): Carrier {
-  const { clock, limits, posting } = connection;
+  const { clock, limits } = connection;
   return {
     clock,
     limits,
     home: undefined,
     nextOrder: () => 0,
-    place: (call) => posting.place(call),
+    place: (call) => call.begin(connection),
   };
 }
