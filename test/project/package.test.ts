@@ -191,7 +191,7 @@ describe("the package", () => {
 });
 
 it("has source maps where it is developed: a stack names the sources", async () => {
-  const build = 'import { build } from "../scripts/setup.mjs"; build();';
+  const build = 'import { build } from "./scripts/setup.mjs"; build();';
   expect(await node(["--input-type=module", "--eval", build], staging)).toEqual({ code: 0, output: "" });
   const fails = 'import { defineService } from "hbi"; defineService({ name: "0", version: "1.0.0", methods: {} });';
   const { output } = await node(["--enable-source-maps", "--input-type=module", "--eval", fails], staging);
