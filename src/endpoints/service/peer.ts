@@ -9,14 +9,14 @@ import type { Connection } from "../session/connection.ts";
 import type { HostingEnd } from "../session/hosting-end.ts";
 import type { PostingEnd } from "../session/posting-end.ts";
 import { markHandled } from "../waits.ts";
-import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./caller.ts";
-import { Desk, type DeskOptions } from "./desk.ts";
+import { Caller, type CallerOptions } from "./caller.ts";
+import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./calls.ts";
 import type { Carrier } from "./outgoing.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
 
-/** What the host knows of a peer. */
-export interface Admission {
-  /** filled in when the peer is let in */
+/** What the host knows of a peer, and fills in. */
+export interface PeerRecord {
+  /** set when the peer has authenticated */
   context: unknown;
   /** where the transport does not tell it */
   readonly network: string | undefined;
@@ -30,16 +30,16 @@ export class Peer<S extends Service = Service, Context = unknown> {
   readonly post: Posts<S["reactions"]>;
   readonly #service: S;
   readonly #connection: Connection;
-  readonly #desk: Desk;
-  readonly #admission: Admission;
+  readonly #caller: Caller;
+  readonly #record: PeerRecord;
 
-  constructor(service: S, connection: Connection, options: DeskOptions, admission: Admission) {
+  constructor(service: S, connection: Connection, options: CallerOptions, record: PeerRecord) {
     this.#service = service;
     this.#connection = connection;
-    this.#admission = admission;
-    this.#desk = new Desk(carrierOn(connection), options);
-    this.call = callsOf<S["reactions"]>(service.reactions, this.#desk);
-    this.post = postsOf<S["reactions"]>(service.reactions, this.#desk);
+    this.#record = record;
+    this.#caller = new Caller(carrierOn(connection), options);
+    this.call = callsOf<S["reactions"]>(service.reactions, this.#caller);
+    this.post = postsOf<S["reactions"]>(service.reactions, this.#caller);
   }
 
   /** Several calls of its reactions in one round trip. */
@@ -47,13 +47,13 @@ export class Peer<S extends Service = Service, Context = unknown> {
     build: (script: ScriptMethods<S["reactions"]>) => T,
     options: CallOptions = {},
   ): Promise<ScriptResults<T>> {
-    return this.#desk.script<S["reactions"], T>(this.#service.reactions, build, options);
+    return this.#caller.script<S["reactions"], T>(this.#service.reactions, build, options);
   }
 
   /** What `authenticate` made of it; undefined where a server has none, and before. When the peer authenticates anew, it is the new
    *  one from then on, also for handlers that are at work: theirs is `call.context`. */
   get context(): Context {
-    return this.#admission.context as Context; // handlers and their factory are not called before it is set
+    return this.#record.context as Context; // handlers and their factory are not called before it is set
   }
 
   /** Who it is by its certificate; undefined without mutual TLS. There before `authenticate`. */
@@ -69,7 +69,7 @@ export class Peer<S extends Service = Service, Context = unknown> {
   /** Its address without the port, of IPv6 the network of 64 bits: whom a rate is kept for. Undefined on a Unix socket, and where a
    *  transport of your own has no address. */
   get network(): string | undefined {
-    return this.#admission.network ?? networkOf(hostOf(this.#connection.remoteAddress));
+    return this.#record.network ?? networkOf(hostOf(this.#connection.remoteAddress));
   }
 
   get localAddress(): string {
