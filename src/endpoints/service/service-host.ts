@@ -3,7 +3,7 @@
  * authentication. docs/services.md.
  */
 import { z } from "zod";
-import { afterHearing } from "../../clock.ts";
+import { afterHearing, type Clock, systemClock } from "../../clock.ts";
 import { asHbiError, failure, HbiError, ownError } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
 import type { Dialect } from "../../parser/repr.ts";
@@ -14,19 +14,19 @@ import { isPromise } from "../../registry/invoke.ts";
 import { type Method, method, type Params, type ParamsOf } from "../../registry/method.ts";
 import type { Service } from "../../registry/service.ts";
 import { destroyQuietly } from "../../wire/transport/guarded.ts";
-import { memoryTransportPair } from "../../wire/transport/memory.ts";
 import type { Transport } from "../../wire/transport.ts";
 import { hostOf } from "../guard/accept-guard.ts";
 import { MethodGate } from "../guard/method-gate.ts";
 import { AUTHENTICATE } from "../session/builtin-names.ts";
-import { Connection } from "../session/connection.ts";
+import type { Connection } from "../session/connection.ts";
 import type { ConnectionOptions } from "../session/connection-options.ts";
 import { HoCo } from "../session/ho-co.ts";
 import { HostingEnv } from "../session/hosting-env.ts";
 import { OpenConnections } from "../session/open-connections.ts";
 import { markHandled } from "../waits.ts";
 import type { OutgoingInterceptor } from "./caller.ts";
-import { Peer, type PeerRecord } from "./peer.ts";
+import type { Carrier } from "./outgoing.ts";
+import { carrierOfNone, carrierOn, Peer, type PeerRecord } from "./peer.ts";
 import type { Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
 
@@ -121,7 +121,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
       describe: describe === false ? undefined : this.#description(describe),
     };
     this.connections = new OpenConnections(service.name, this.#connectionOptions);
-    this.#checkFactory();
+    this.#checkFactory(options.clock ?? systemClock);
   }
 
   /** Connections that are open, authenticated or not. */
@@ -178,12 +178,15 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   #peerOf(connection: Connection, network?: string): Peer<S, Context> {
-    const { outgoing: interceptors, dialect } = this.#options;
-    const options = { writer: this.#table.writer, interceptors, dialect };
     const record: PeerRecord = { context: undefined, network };
-    const peer = new Peer<S, Context>(this.service, connection, options, record);
+    const peer = this.#peerOver(connection, carrierOn(connection), record);
     this.#records.set(peer, record);
     return peer;
+  }
+
+  #peerOver(connection: Connection | undefined, carrier: Carrier, record: PeerRecord): Peer<S, Context> {
+    const { outgoing: interceptors, dialect } = this.#options;
+    return new Peer(this.service, connection, carrier, { writer: this.#table.writer, interceptors, dialect }, record);
   }
 
   #envOf(peer: Peer<S, Context>, connection: Connection): HostingEnv {
@@ -286,22 +289,17 @@ export class ServiceHost<S extends Service, Context = undefined> {
     };
   }
 
-  /** Calls the factory once, for a peer that is gone already: what it lacks is found before anybody connects. Where peers
-   *  authenticate, a factory that needs their context can only be checked when there is one. */
-  #checkFactory(): void {
-    const [transport] = memoryTransportPair();
-    const gone = new Connection(transport, () => new HostingEnv(), {
-      ...this.#connectionOptions,
-      log: () => undefined,
-    });
-    void gone.start();
-    void gone.disconnect();
-    transport.destroy(); // so that its `closed` resolves, for a factory that keeps a list of its peers
+  /** Calls the factory once, for a peer that is not connected, so that a server with missing or surplus handlers does not start. A factory
+   *  that needs more of its peer, an end or the context that it authenticates with, is checked for the first one that connects. */
+  #checkFactory(clock: Clock): void {
+    const { limits } = this.#connectionOptions;
+    const record: PeerRecord = { context: undefined, network: undefined };
+    const peer = this.#peerOver(undefined, carrierOfNone(clock, limits), record);
     let handlers: object;
     try {
-      handlers = this.#made(this.#peerOf(gone));
+      handlers = this.#made(peer);
     } catch (thrown) {
-      if (this.#preAuthTable !== undefined) return;
+      if (this.#preAuthTable !== undefined || ownError(thrown)?.reason === "disconnected") return;
       throw asHbiError(thrown);
     }
     checkHandlers(this.service.methods, handlers);
