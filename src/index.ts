@@ -39,6 +39,12 @@ export { Assignment, Call } from "./parser/tree.ts";
 export { type AsyncApiDocument, type AsyncApiOptions, asyncApiDocument } from "./registry/description/asyncapi.ts";
 export { compareServices } from "./registry/description/compare.ts";
 export { describeService } from "./registry/description/describe.ts";
+export {
+  type DescribedMethod,
+  type DescribedOptions,
+  type DescribedService,
+  describedService,
+} from "./registry/description/described-service.ts";
 export type { MethodDescription, ParamDescription, ServiceDescription } from "./registry/description/description.ts";
 export type { Change } from "./registry/description/differences.ts";
 export type { JsonSchema } from "./registry/description/json-schema.ts";

@@ -53,7 +53,12 @@ export type LinkOptions<S extends Service> = CommonLinkOptions<S> &
         /** Shown on every connection; a function is asked anew each time. */
         readonly credentials: Shown<S> | (() => Shown<S> | Promise<Shown<S>>);
       }
-    : { readonly credentials?: undefined });
+    : S["credentials"] extends undefined
+      ? { readonly credentials?: undefined }
+      : {
+          /** For a service whose type does not say whether it asks for any. */
+          readonly credentials?: object | (() => object | Promise<object>);
+        });
 
 export class Link<S extends Service = Service> {
   /** Each method of the service: waits for its result. */
