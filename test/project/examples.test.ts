@@ -110,6 +110,10 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
     "asyncapi 3.0.0\nbad option: book.params.slots.[].from: a date has no JSON Schema; map it by an override\ntrue\n",
     "methods.largest_part: removed, breaking\n",
   ],
+  integration: [
+    "stock(item)\nstore(item, amount)\nlabel(size)\n200\nargument refused: store: amount: ",
+    "screws, 200\nscrews, 200\n",
+  ],
 };
 
 it("every guide has its program here", () => {
