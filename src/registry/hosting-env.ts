@@ -96,7 +96,7 @@ export class HostingEnv<E extends Ends = Ends> {
   #cleanup: CleanupHook[] | undefined;
   #writer: InstanceWriter | undefined;
   #builtins: Builtins | undefined;
-  #isLobby = false;
+  #isPreAuth = false;
   #po: unknown;
   #ho: unknown;
   #isAttached = false;
@@ -199,18 +199,18 @@ export class HostingEnv<E extends Ends = Ends> {
 
   /** A peer that has not authenticated cannot learn which names exist or that handlers exist at all. */
   #builtin(name: string): Entry | undefined {
-    return this.#isLobby ? undefined : this.#builtins?.get(name);
+    return this.#isPreAuth ? undefined : this.#builtins?.get(name);
   }
 
   /** Whether this is the environment of a peer that has not authenticated. Every other name is refused as
    *  `unauthenticated`, whether it exists or not, and may have had raw data behind it. */
-  get isLobby(): boolean {
-    return this.#isLobby;
+  get isPreAuth(): boolean {
+    return this.#isPreAuth;
   }
 
-  /** Makes this the environment of peers that have not authenticated. */
-  asLobby(): this {
-    this.#isLobby = true;
+  /** Makes this the environment of a peer that has not authenticated. */
+  asPreAuth(): this {
+    this.#isPreAuth = true;
     return this;
   }
 
