@@ -1,4 +1,4 @@
-/** The portable entry: everything that runs in a browser, a worker, Node, Bun and Deno. */
+/** The portable entry: everything that runs in browsers, workers, Node, Bun and Deno. */
 export { type Clock, systemClock, type Timer } from "./clock.ts";
 export { type Address, parseAddress } from "./endpoints/address.ts";
 export type { Body, BodyGiven, BodySource } from "./endpoints/conversation/body.ts";
