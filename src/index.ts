@@ -58,4 +58,4 @@ export {
 export { defineService, type Service, type ServiceSpec } from "./registry/service.ts";
 export type { PeerIdentity } from "./wire/peer-identity.ts";
 export { memoryTransportPair } from "./wire/transport/memory.ts";
-export type { Transport, TransportSink } from "./wire/transport.ts";
+export type { Transport, TransportRequest, TransportSink } from "./wire/transport.ts";

@@ -49,6 +49,8 @@ export class ReadTurn implements Waiting {
   #isPaused = false;
   #isStopped = false;
   #isBlocked = false;
+  /** it came while it should not, over a transport that can't stop the peer */
+  #isPremature = false;
   /** while the peer has had more than its share */
   #throttle: Timer | undefined;
   #receivedMs = 0;
@@ -141,6 +143,7 @@ export class ReadTurn implements Waiting {
     this.#receivedMs = nowMs;
     this.#reader.push(chunk, nowMs);
     this.#note();
+    if (this.#throttle !== undefined) this.#isPremature = this.#transport.canPause === false;
     if (this.#isPumpScheduled) this.#pace.later(this, this.#reader.bufferedBytes);
     else this.#beginTurn(nowMs);
   }
@@ -166,6 +169,7 @@ export class ReadTurn implements Waiting {
     this.#throttle?.cancel();
     this.#throttle = this.#clock.after(ms, () => {
       this.#throttle = undefined;
+      this.#isPremature = false;
       this.#host.pump();
     });
   }
@@ -173,11 +177,18 @@ export class ReadTurn implements Waiting {
   /** Before the init hooks have run nothing is taken, and no more than the bound is held. */
   holdBack(): void {
     this.#setPaused(this.#throttle !== undefined || this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes);
+    this.#boundHeld();
   }
 
   /** Handles what has arrived, as far as somebody wants it. Cost: linear in the bytes taken. */
   pump(): void {
     if (this.#isPumping || this.#isStopped) return;
+    if (this.#isPremature) {
+      this.#isBlocked = true;
+      this.#watch.stop(); // it is not the peer that is late
+      this.#pauseIfFull();
+      return;
+    }
     if (this.#isPumpScheduled || (this.#pace.isOver && !this.#hasTurn)) {
       this.#yield(); // the others first
       this.#watch.isHeldBack = true;
@@ -198,6 +209,7 @@ export class ReadTurn implements Waiting {
     if (this.#isStopped) return;
     this.#note();
     this.#pauseIfFull();
+    if (this.#isStopped) return;
     if (this.#throttle !== undefined)
       this.#watch.stop(); // it is not the peer that is late
     else
@@ -208,6 +220,13 @@ export class ReadTurn implements Waiting {
     const isFull =
       (this.#isBlocked || this.#isPumpScheduled) && this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes;
     this.#setPaused(isFull || this.#throttle !== undefined);
+    if (isFull) this.#boundHeld();
+  }
+
+  /** Where the peer can't be stopped, what it sends beyond the bound ends the connection. */
+  #boundHeld(): void {
+    if (this.#transport.canPause === false && this.#reader.bufferedBytes > this.#limits.maxBufferedBytes)
+      this.#host.readFailed(failure("buffer_full"));
   }
 
   /** Nothing is handled any more; what still comes is read and thrown away by the keeper. */

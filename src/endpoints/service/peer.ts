@@ -4,6 +4,7 @@
 import type { HbiError } from "../../errors.ts";
 import type { Service } from "../../registry/service.ts";
 import type { PeerIdentity } from "../../wire/peer-identity.ts";
+import type { TransportRequest } from "../../wire/transport.ts";
 import { hostOf, networkOf } from "../guard/accept-guard.ts";
 import type { Connection } from "../session/connection.ts";
 import type { HostingEnd } from "../session/hosting-end.ts";
@@ -59,6 +60,12 @@ export class Peer<S extends Service = Service, Context = unknown> {
   /** Who it is by its certificate; undefined without mutual TLS. There before `authenticate`. */
   get identity(): PeerIdentity | undefined {
     return this.#connection.identity;
+  }
+
+  /** The request that its connection began as, such as a WebSocket upgrade: the peer's word alone. Undefined where the transport has none.
+   *  There before `authenticate`. */
+  get request(): TransportRequest | undefined {
+    return this.#connection.request;
   }
 
   /** "127.0.0.1:51034" */

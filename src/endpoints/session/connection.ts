@@ -10,7 +10,7 @@ import type { Packet } from "../../wire/packet.ts";
 import { PacketReader } from "../../wire/packet-reader.ts";
 import type { PeerIdentity } from "../../wire/peer-identity.ts";
 import { GuardedTransport } from "../../wire/transport/guarded.ts";
-import type { Transport, TransportSink } from "../../wire/transport.ts";
+import type { Transport, TransportRequest, TransportSink } from "../../wire/transport.ts";
 import { Wire, type WireHost } from "../../wire/wire.ts";
 import type { Token } from "../conversation/token.ts";
 import { Account, ENTRY_COST_BYTES, type Held, type ProcessAccount, processAccount } from "../guard/account.ts";
@@ -62,7 +62,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   readonly hosting: HostingEnd;
   /** Resolves, and never rejects, when all is over; undefined when both sides parted in peace. */
   readonly closed: Promise<HbiError | undefined>;
-  readonly #transport: Transport;
+  readonly #transport: GuardedTransport;
   readonly #pace: Pace;
   readonly #unsent: UnsentShare;
   readonly #reading: ReadTurn;
@@ -149,6 +149,11 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   /** Who the peer is by its certificate, over mutual TLS. */
   get identity(): PeerIdentity | undefined {
     return this.#transport.identity;
+  }
+
+  /** The request that the connection began as, where its transport has one. */
+  get request(): TransportRequest | undefined {
+    return this.#transport.request;
   }
 
   /** "local<->remote", as the reference writes it */
@@ -437,6 +442,8 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   }
 
   onClose(error?: Error): void {
+    // Without half-close, the peer says that it will send no more by closing.
+    if (error === undefined && !this.#transport.canHalfClose) this.onEnd();
     this.#guarded(() => this.#ending.onClose(error));
     this.account.unsent = 0;
     this.#unsent.leave();
