@@ -4,8 +4,8 @@
 import { resolveLimits } from "../../limits.ts";
 import type { ServerTls } from "../../wire/transport/node-tls-options.ts";
 import type { Address } from "../address.ts";
+import { Acceptor, type ContextFactory } from "../session/acceptor.ts";
 import type { ConnectionOptions } from "../session/connection-options.ts";
-import { type ContextFactory, OpenConnections } from "../session/open-connections.ts";
 import { Listener } from "./listener.ts";
 
 export interface ServerOptions extends ConnectionOptions {
@@ -14,12 +14,12 @@ export interface ServerOptions extends ConnectionOptions {
 }
 
 export class HBIS {
-  readonly #connections: OpenConnections;
+  readonly #connections: Acceptor;
   readonly #listener: Listener;
 
   /** @throws HbiError invalid_argument */
   constructor(address: Address, context: ContextFactory, { tls, ...options }: ServerOptions = {}) {
-    this.#connections = new OpenConnections("", { ...options, limits: resolveLimits(options.limits) });
+    this.#connections = new Acceptor("", { ...options, limits: resolveLimits(options.limits) });
     this.#listener = new Listener(address, this.#connections, context, tls);
   }
 

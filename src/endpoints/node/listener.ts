@@ -1,5 +1,5 @@
 /**
- * Listener: a listening socket, TCP or Unix, and the TLS handshakes behind it. What gets through is served by the OpenConnections.
+ * Listener: a listening socket, TCP or Unix, and the TLS handshakes behind it. What gets through is served by the Acceptor.
  * Nothing that a peer does may throw out of an event here: that would end the process. docs/services.md, "serving".
  */
 import { createServer, type Server, type Socket } from "node:net";
@@ -10,21 +10,21 @@ import { TlsGate } from "../../wire/transport/node-tls-gate.ts";
 import type { ServerTls } from "../../wire/transport/node-tls-options.ts";
 import type { Transport } from "../../wire/transport.ts";
 import { type Address, formatAddress, parseAddress } from "../address.ts";
+import type { Accepted, Acceptor, ContextFactory } from "../session/acceptor.ts";
 import type { Connection } from "../session/connection.ts";
-import type { Accepted, ContextFactory, OpenConnections } from "../session/open-connections.ts";
 import { ignore, markHandled } from "../waits.ts";
 
 export class Listener {
   readonly #address: Address;
   readonly #isTcp: boolean;
-  readonly #connections: OpenConnections;
+  readonly #connections: Acceptor;
   readonly #context: ContextFactory;
   readonly #gate: TlsGate | undefined;
   #server: Server | undefined;
   #closed: Promise<unknown> | undefined;
 
   /** @throws HbiError invalid_argument */
-  constructor(address: Address, connections: OpenConnections, context: ContextFactory, tls: ServerTls | undefined) {
+  constructor(address: Address, connections: Acceptor, context: ContextFactory, tls: ServerTls | undefined) {
     const parsed = parseAddress(address);
     connections.name = formatAddress(parsed);
     this.#address = address;

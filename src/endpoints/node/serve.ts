@@ -7,7 +7,7 @@ import type { Address } from "../address.ts";
 import type { Peer } from "../service/peer.ts";
 import type { Surplus } from "../service/service-env.ts";
 import { type HandlersOf, type HostOptions, ServiceHost } from "../service/service-host.ts";
-import type { ContextFactory } from "../session/open-connections.ts";
+import type { ContextFactory } from "../session/acceptor.ts";
 import { Listener } from "./listener.ts";
 
 export interface ServeOptions<S extends Service, Context> extends HostOptions<S, Context> {

@@ -18,12 +18,12 @@ import { memoryTransportPair } from "../../wire/transport/memory.ts";
 import type { Transport } from "../../wire/transport.ts";
 import { hostOf } from "../guard/accept-guard.ts";
 import { MethodGate } from "../guard/method-gate.ts";
+import { Acceptor } from "../session/acceptor.ts";
 import { AUTHENTICATE } from "../session/builtin-names.ts";
 import { Connection } from "../session/connection.ts";
 import type { ConnectionOptions } from "../session/connection-options.ts";
 import { HoCo } from "../session/ho-co.ts";
 import { HostingEnv } from "../session/hosting-env.ts";
-import { OpenConnections } from "../session/open-connections.ts";
 import { markHandled } from "../waits.ts";
 import type { OutgoingInterceptor } from "./desk.ts";
 import { type Admission, Peer } from "./peer.ts";
@@ -79,7 +79,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
   /** Connected and, where that is asked for, authenticated. */
   readonly peers = new Set<Peer<S, Context>>();
   /** What it has accepted. For `serve`, which accepts sockets for it. */
-  readonly connections: OpenConnections;
+  readonly connections: Acceptor;
   readonly #connectionOptions: ConnectionOptions & { readonly limits: Limits };
   readonly #factory: AnyFactory;
   readonly #options: HostOptions<S, Context>;
@@ -120,7 +120,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
       limits: resolveLimits(options.limits),
       describe: describe === false ? undefined : this.#description(describe),
     };
-    this.connections = new OpenConnections(service.name, this.#connectionOptions);
+    this.connections = new Acceptor(service.name, this.#connectionOptions);
     this.#checkFactory();
   }
 

@@ -1,5 +1,5 @@
 /**
- * OpenConnections: the connections that a server or a service host has accepted, whatever carries them: who may have one, how many are
+ * Acceptor: the connections that a server or a service host has accepted, whatever carries them: who may have one, how many are
  * open, and ending them all. docs/errors-and-limits.md, "where a place is taken, and where it is given back".
  */
 import { type Clock, systemClock } from "../../clock.ts";
@@ -35,7 +35,7 @@ type Unaccepted = Refusal | "gone";
 
 const REPORT_MS = 1_000;
 
-export class OpenConnections {
+export class Acceptor {
   /** Where it accepts, for the log. */
   name: string;
   /** Resolves when it has been told to end and every connection is over. */
