@@ -5,7 +5,6 @@ import type { HbiError } from "../../errors.ts";
 import type { Service } from "../../registry/service.ts";
 import type { PeerIdentity } from "../../wire/peer-identity.ts";
 import type { TransportRequest } from "../../wire/transport.ts";
-import { hostOf, networkOf } from "../guard/accept-guard.ts";
 import type { Connection } from "../session/connection.ts";
 import type { HostingEnd } from "../session/hosting-end.ts";
 import type { PostingEnd } from "../session/posting-end.ts";
@@ -19,8 +18,6 @@ import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.
 export interface Admission {
   /** filled in when the peer is let in */
   context: unknown;
-  /** where the transport does not tell it */
-  readonly network: string | undefined;
 }
 
 /** A consumer of a service. */
@@ -76,7 +73,7 @@ export class Peer<S extends Service = Service, Context = unknown> {
   /** Its address without the port, of IPv6 the network of 64 bits: whom a rate is kept for. Undefined on a Unix socket, and where a
    *  transport of your own has no address. */
   get network(): string | undefined {
-    return this.#admission.network ?? networkOf(hostOf(this.#connection.remoteAddress));
+    return this.#connection.network;
   }
 
   get localAddress(): string {

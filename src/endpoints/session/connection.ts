@@ -13,6 +13,7 @@ import { GuardedTransport } from "../../wire/transport/guarded.ts";
 import type { Transport, TransportRequest, TransportSink } from "../../wire/transport.ts";
 import { Wire, type WireHost } from "../../wire/wire.ts";
 import type { Token } from "../conversation/token.ts";
+import { hostOf, networkOf } from "../guard/accept-guard.ts";
 import { Account, ENTRY_COST_BYTES, type Held, type ProcessAccount, processAccount } from "../guard/account.ts";
 import { Budgets } from "../guard/budgets.ts";
 import { Pace, PutOff } from "../guard/pace.ts";
@@ -71,6 +72,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   readonly #keepalive: Keepalive | undefined;
   readonly awaitsPeer: boolean;
   readonly #isDialing: boolean;
+  readonly #network: string | undefined;
   readonly #ending: Ending;
   readonly #drain: Drain;
   readonly #log: (entry: LogEntry) => void;
@@ -94,6 +96,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     this.isExtended = options.extension !== false;
     this.#log = options.log ?? logUnexpected;
     this.#isDialing = isDialing;
+    this.#network = neighbours?.network;
     this.awaitsPeer = awaitsPeer;
     this.account = new Account(this.limits, process, () => this.#placeFree());
     this.budgets = new Budgets(this.clock, this.limits);
@@ -149,6 +152,11 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   /** Who the peer is by its certificate, over mutual TLS. */
   get identity(): PeerIdentity | undefined {
     return this.#transport.identity;
+  }
+
+  /** The address of the peer without its port, of IPv6 the network of 64 bits, as the acceptor was told it or the transport has it. */
+  get network(): string | undefined {
+    return this.#network ?? networkOf(hostOf(this.remoteAddress));
   }
 
   /** The request that the connection began as, where its transport has one. */
