@@ -310,7 +310,7 @@ export class HoCourse implements Hosting, Answering, Receiving {
   #fail(error: HbiError, planned: number | undefined, answersObject: boolean, told = error): void {
     if (this.#failure !== undefined) return;
     this.#connection.report(error, `conversation ${this.token.seq}`);
-    const excess = this.env.isLobby ? this.#connection.budgets.strangerFailed() : undefined;
+    const excess = this.env.isPreAuth ? this.#connection.budgets.preAuthFailed() : undefined;
     if (excess !== undefined) {
       this.#connection.cut(excess);
       return;
@@ -349,7 +349,7 @@ export class HoCourse implements Hosting, Answering, Receiving {
   }
 
   get #maxDrainBytes(): number {
-    if (this.env.isLobby) return 0;
+    if (this.env.isPreAuth) return 0;
     const { maxBodyBytes, maxDrainBytes } = this.limits;
     const reason = this.#failure?.reason;
     // A peer that did nothing wrong is not cut for the size of what it sends.
