@@ -10,7 +10,7 @@ import type { Packet } from "../../wire/packet.ts";
 import type { PacketReader, ReaderPhase } from "../../wire/packet-reader.ts";
 import type { Transport } from "../../wire/transport.ts";
 import type { Account } from "../guard/account.ts";
-import { Pace, type Waiting } from "../guard/pace.ts";
+import { Scheduler, type Waiting } from "../guard/scheduler.ts";
 import type { BracketReader } from "./conversation.ts";
 import type { ReadWatch } from "./read-watch.ts";
 
@@ -40,7 +40,7 @@ export class ReadTurn implements Waiting {
   readonly #limits: Limits;
   readonly #host: ReadHost;
   readonly #account: Account;
-  readonly #pace: Pace;
+  readonly #scheduler: Scheduler;
   #owner: BracketReader | undefined;
   #held: Packet | undefined;
   #isPumping = false;
@@ -76,7 +76,7 @@ export class ReadTurn implements Waiting {
     this.#limits = limits;
     this.#account = account;
     this.#host = host;
-    this.#pace = Pace.of(clock);
+    this.#scheduler = Scheduler.of(clock);
   }
 
   /** The conversation that reads; undefined: the keeper. */
@@ -144,7 +144,7 @@ export class ReadTurn implements Waiting {
     this.#reader.push(chunk, nowMs);
     this.#note();
     if (this.#throttle !== undefined) this.#isPremature = this.#transport.canPause === false;
-    if (this.#isPumpScheduled) this.#pace.later(this, this.#reader.bufferedBytes);
+    if (this.#isPumpScheduled) this.#scheduler.later(this, this.#reader.bufferedBytes);
     else this.#beginTurn(nowMs);
   }
 
@@ -189,7 +189,7 @@ export class ReadTurn implements Waiting {
       this.#pauseIfFull();
       return;
     }
-    if (this.#isPumpScheduled || (this.#pace.isOver && !this.#hasTurn)) {
+    if (this.#isPumpScheduled || (this.#scheduler.isOver && !this.#hasTurn)) {
       this.#yield(); // the others first
       this.#watch.isHeldBack = true;
       this.#pauseIfFull();
@@ -197,14 +197,14 @@ export class ReadTurn implements Waiting {
     }
     this.#watch.isHeldBack = false;
     this.#isPumping = true;
-    const isCounted = this.#pace.begin(this.#clock.now());
+    const isCounted = this.#scheduler.begin(this.#clock.now());
     try {
       this.#isBlocked = this.#pumpPackets();
     } catch (thrown) {
       this.#host.readFailed(thrown);
     } finally {
       this.#isPumping = false;
-      if (isCounted) this.#pace.end();
+      if (isCounted) this.#scheduler.end();
     }
     if (this.#isStopped) return;
     this.#note();
@@ -285,7 +285,7 @@ export class ReadTurn implements Waiting {
   #yield(): boolean {
     if (!this.#isPumpScheduled) {
       this.#isPumpScheduled = true;
-      this.#pace.later(this, this.#reader.bufferedBytes);
+      this.#scheduler.later(this, this.#reader.bufferedBytes);
     }
     return true;
   }

@@ -16,7 +16,7 @@ import type { Token } from "../conversation/token.ts";
 import { hostOf, networkOf } from "../guard/accept-guard.ts";
 import { Account, ENTRY_COST_BYTES, type Held, type ProcessAccount, processAccount } from "../guard/account.ts";
 import { Budgets } from "../guard/budgets.ts";
-import { Pace, PutOff } from "../guard/pace.ts";
+import { PutOff, Scheduler } from "../guard/scheduler.ts";
 import { type Holder, type Neighbours, UnsentShare } from "../guard/unsent-load.ts";
 import type { BracketReader } from "../lane/conversation.ts";
 import { type ReadHost, ReadTurn } from "../lane/read-turn.ts";
@@ -64,7 +64,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   /** Resolves, and never rejects, when all is over; undefined when both sides parted in peace. */
   readonly closed: Promise<HbiError | undefined>;
   readonly #transport: GuardedTransport;
-  readonly #pace: Pace;
+  readonly #scheduler: Scheduler;
   readonly #unsent: UnsentShare;
   readonly #reading: ReadTurn;
   readonly #beginGate: BeginGate;
@@ -100,7 +100,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     this.awaitsPeer = awaitsPeer;
     this.account = new Account(this.limits, process, () => this.#placeFree());
     this.budgets = new Budgets(this.clock, this.limits);
-    this.#pace = Pace.of(this.clock);
+    this.#scheduler = Scheduler.of(this.clock);
     this.#unsent = new UnsentShare(this, this.limits, process.unsent, neighbours);
     this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
     this.wire = new Wire(guarded, this.limits, this.clock, this);
@@ -310,14 +310,14 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
 
   /** Runs it now, or, when all connections together have worked for long, after others had their turn. */
   paced(run: () => void): void {
-    if (this.#pace.isOver || this.#putOff?.isWaiting === true) {
+    if (this.#scheduler.isOver || this.#putOff?.isWaiting === true) {
       this.#putOff ??= new PutOff(this.clock);
       this.#putOff.add(() => this.#guarded(run));
       return;
     }
-    const isCounted = this.#pace.begin(this.clock.now());
+    const isCounted = this.#scheduler.begin(this.clock.now());
     this.#guarded(run);
-    if (isCounted) this.#pace.end();
+    if (isCounted) this.#scheduler.end();
   }
 
   conversationBegun(): void {
