@@ -9,7 +9,7 @@ import { checkResult, isPromise, runStep, stepParams } from "../../registry/invo
 import { handlerTimeoutOf, type Plan, type Step } from "../../registry/plan.ts";
 import type { RawIntake } from "../lane/raw-intake.ts";
 
-/** The conversation whose packet is landed: PoAnswer for the answer to a posted one, HoCourse for a hosted one. */
+/** The conversation whose packet is landed: PoAnswer for the answer to a posted one, HoCo for a hosted one. */
 export interface LandingHost {
   /** The conversation as handlers are given it. */
   readonly co: unknown;
@@ -22,15 +22,16 @@ export interface LandingHost {
   leave(outer: unknown): void;
   /** A statement has run; `result` is validated, and declared if `isDeclared`. */
   stepLanded(result: unknown, isDeclared: boolean): void;
-  /** No handler of it is at work any more, also after it was given up. Before `landed` and `landingFailed`. */
+  /** It was given up, and its handler has ended. */
   landingEnded(): void;
-  /** All have run; `value` is that of the last. */
+  /** All have run, given up or not; `value` is that of the last. */
   landed(value: unknown): void;
-  /** One failed. `rawBytes` is what is unread of its data and that of the statements behind it; undefined: unknown. */
+  /** One failed, given up or not. `rawBytes` is what is unread of its data and that of the statements behind it; undefined: unknown. */
   landingFailed(error: HbiError, rawBytes: number | undefined): void;
 }
 
 export class Landing {
+  readonly wantsValue: boolean;
   readonly #host: LandingHost;
   readonly #env: HostingEnv;
   readonly #plan: Plan;
@@ -40,7 +41,9 @@ export class Landing {
   #isAbandoned = false;
   #value: unknown;
 
-  constructor(host: LandingHost, env: HostingEnv, plan: Plan) {
+  /** @param wantsValue whether its value goes back as an object: it came as co_send */
+  constructor(host: LandingHost, env: HostingEnv, plan: Plan, wantsValue = false) {
+    this.wantsValue = wantsValue;
     this.#host = host;
     this.#env = env;
     this.#plan = plan;
@@ -86,26 +89,34 @@ export class Landing {
     return this.isManual && this.#isRunning ? undefined : bytes;
   }
 
-  start(): void {
-    this.#run(0);
-  }
-
   /** Nobody waits for the result any more; what the handler does until it ends is ignored. */
   abandon(): void {
     this.#isAbandoned = true;
   }
 
-  #run(from: number): void {
+  /** Runs what has not run yet, until a handler waits. One function, as all of it is on the stack of every handler. */
+  start(): void {
     const { steps } = this.#plan;
-    for (let i = from; i < steps.length; i++) {
-      const step = steps[i] as Step; // i is below the length
-      this.#index = i;
+    for (; this.#index < steps.length; this.#index++) {
+      const step = steps[this.#index] as Step; // below the length
       this.#isAnnounced = false;
       let isWaiting: boolean;
       try {
-        const outcome = this.#begin(step);
+        const outer = this.#host.enter();
+        let outcome: unknown;
+        try {
+          const params = stepParams(step, this.#env, this.#host.co);
+          if (isPromise(params))
+            outcome = params.then((ready) => this.#invokeLater(step, ready as object)); // see stepParams
+          else {
+            this.#announce(step, params);
+            outcome = runStep(step, params, this.#env, this.#host.co);
+          }
+        } finally {
+          this.#host.leave(outer);
+        }
         isWaiting = isPromise(outcome); // asked once: what it is may run code of the handler's
-        if (isWaiting) this.#wait(step, outcome, i);
+        if (isWaiting) this.#wait(step, outcome);
         else this.#end(step, outcome);
       } catch (thrown) {
         this.#fail(thrown);
@@ -114,53 +125,21 @@ export class Landing {
       if (isWaiting) return;
     }
     this.#isRunning = false;
-    this.#host.landingEnded();
     this.#host.landed(this.#value);
-  }
-
-  /** A thenable of the handler's own may settle twice, or throw: a promise does neither. */
-  #wait(step: Step, outcome: unknown, index: number): void {
-    Promise.resolve(outcome).then(
-      (result) => this.#host.paced(() => this.#goOn(step, result, index)),
-      (thrown) => this.#host.paced(() => (this.#isAbandoned ? this.#endAbandoned() : this.#fail(thrown))),
-    );
-  }
-
-  #goOn(step: Step, result: unknown, index: number): void {
-    if (this.#isAbandoned) {
-      this.#endAbandoned();
-      return;
-    }
-    try {
-      this.#end(step, result);
-    } catch (thrown) {
-      this.#fail(thrown);
-      return;
-    }
-    this.#run(index + 1);
-  }
-
-  #begin(step: Step): unknown {
-    const outer = this.#host.enter();
-    try {
-      const params = stepParams(step, this.#env, this.#host.co);
-      if (!isPromise(params)) return this.#invoke(step, params);
-      return params.then((ready) => this.#invokeLater(step, ready as object)); // see stepParams
-    } finally {
-      this.#host.leave(outer);
-    }
   }
 
   #invokeLater(step: Step, params: object): unknown {
     const outer = this.#host.enter();
     try {
-      return this.#invoke(step, params);
+      this.#announce(step, params);
+      return runStep(step, params, this.#env, this.#host.co);
     } finally {
       this.#host.leave(outer);
     }
   }
 
-  #invoke(step: Step, params: object | undefined): unknown {
+  /** Says how much raw data follows. @throws HbiError bad_argument, body_too_big; cancelled when nobody waits any more */
+  #announce(step: Step, params: object | undefined): void {
     if (this.#isAbandoned) throw failure("cancelled");
     if (step.kind === "call" && step.entry.method.spec.body !== "manual") {
       const bytes = step.bodyBytes ?? step.entry.method.bodyBytes(params as never); // validated by the same method
@@ -171,7 +150,29 @@ export class Landing {
       this.#host.intake.announce(bytes);
     }
     this.#isAnnounced = true;
-    return runStep(step, params, this.#env, this.#host.co);
+  }
+
+  /** A thenable of the handler's own may settle twice, or throw: a promise does neither. */
+  #wait(step: Step, outcome: unknown): void {
+    Promise.resolve(outcome).then(
+      (result) => this.#host.paced(() => this.#goOn(step, result)),
+      (thrown) => this.#host.paced(() => (this.#isAbandoned ? this.#endAbandoned() : this.#fail(thrown))),
+    );
+  }
+
+  #goOn(step: Step, result: unknown): void {
+    if (this.#isAbandoned) {
+      this.#endAbandoned();
+      return;
+    }
+    try {
+      this.#end(step, result);
+    } catch (thrown) {
+      this.#fail(thrown);
+      return;
+    }
+    this.#index += 1;
+    this.start();
   }
 
   #end(step: Step, result: unknown): void {
@@ -183,7 +184,6 @@ export class Landing {
   #fail(thrown: unknown): void {
     const rawBytes = this.remainingRawBytes;
     this.#isRunning = false;
-    this.#host.landingEnded();
     this.#host.landingFailed(asHbiError(thrown), rawBytes);
   }
 

@@ -8,10 +8,12 @@ import { opaqueToken, TokenReader } from "../conversation/token.ts";
 import type { Bracket } from "../lane/bracket.ts";
 import type { Wait, WaitOptions } from "../waits.ts";
 import type { Connection } from "./connection.ts";
-import { HoCo } from "./ho-co.ts";
+import { HoCo, type QueuedScript } from "./ho-co.ts";
 
 /** A conversation whose script is there and has no place yet. */
 interface Waiting {
+  readonly script: QueuedScript;
+  /** of text and raw data */
   readonly bytes: number;
 }
 
@@ -20,7 +22,7 @@ export class HostingEnd {
   readonly #tokens = new TokenReader();
   /** begun, and the handler or the answer has not ended */
   readonly #live = new Chain<HoCo>();
-  /** those of them that wait for a place, in the order in which they came; text and raw data of each */
+  /** those of them that wait for a place, in the order in which they came */
   #waiting: Map<HoCo, Waiting> | undefined;
   #isAdmitting = false;
   #hasBegun = false;
@@ -114,9 +116,11 @@ export class HostingEnd {
     return count < this.#mostWaiting && account.waiting + bytes <= limits.maxBufferedBytes && account.mayWait(bytes);
   }
 
-  wait(co: HoCo, bytes: number): void {
+  /** @param rawBytes that follow the script */
+  wait(co: HoCo, script: QueuedScript, rawBytes: number): void {
+    const bytes = script.bytes + rawBytes;
     this.#waiting ??= new Map();
-    this.#waiting.set(co, { bytes });
+    this.#waiting.set(co, { script, bytes });
     this.#connection.account.wait(bytes);
   }
 
@@ -132,10 +136,12 @@ export class HostingEnd {
     if (this.#isAdmitting) return;
     this.#isAdmitting = true;
     while (this.#connection.isOpen) {
-      const next = this.#waiting?.keys().next();
-      if (next === undefined || next.done === true || !this.takePlace(next.value, next.value.storedBytes)) break;
-      this.waitsNoMore(next.value);
-      next.value.landStored();
+      const next = this.#waiting?.entries().next();
+      if (next === undefined || next.done === true) break;
+      const [co, { script }] = next.value;
+      if (!this.takePlace(co, script.bytes)) break;
+      this.waitsNoMore(co);
+      co.landQueued(script);
     }
     this.#isAdmitting = false;
   }
