@@ -5,8 +5,8 @@
 import { asHbiError, failure, type HbiError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
-import { checkResult, isPromise, runStep, stepParams } from "../../registry/invoke.ts";
-import { handlerTimeoutOf, type Plan, type Step } from "../../registry/plan.ts";
+import { checkResult, isPromise, runQuietStep, stepParams } from "../../registry/invoke.ts";
+import { type CallStep, handlerTimeoutOf, type Plan, type Step } from "../../registry/plan.ts";
 import type { RawIntake } from "../lane/raw-intake.ts";
 
 /** The conversation whose packet is landed: PoAnswer for the answer to a posted one, HoCo for a hosted one. */
@@ -94,85 +94,70 @@ export class Landing {
     this.#isAbandoned = true;
   }
 
-  /** Runs what has not run yet, until a handler waits. One function, as all of it is on the stack of every handler. */
-  start(): void {
+  /** Runs what has not run yet, until a handler waits.
+   *  @param settled of the statement that was waited for */
+  start(settled?: { readonly result: unknown }): void {
+    if (settled !== undefined && this.#isAbandoned) {
+      this.#endAbandoned();
+      return;
+    }
     const { steps } = this.#plan;
+    let known = settled;
     for (; this.#index < steps.length; this.#index++) {
       const step = steps[this.#index] as Step; // below the length
-      this.#isAnnounced = false;
-      let isWaiting: boolean;
       try {
-        const outer = this.#host.enter();
-        let outcome: unknown;
-        try {
-          const params = stepParams(step, this.#env, this.#host.co);
-          if (isPromise(params))
-            outcome = params.then((ready) => this.#invokeLater(step, ready as object)); // see stepParams
-          else {
-            this.#announce(step, params);
-            outcome = runStep(step, params, this.#env, this.#host.co);
-          }
-        } finally {
-          this.#host.leave(outer);
+        const outcome = known === undefined ? this.#begin(step) : known.result;
+        // Asked once: what it is may run code of the handler's.
+        if (known === undefined && isPromise(outcome)) {
+          this.#wait(outcome);
+          return;
         }
-        isWaiting = isPromise(outcome); // asked once: what it is may run code of the handler's
-        if (isWaiting) this.#wait(step, outcome);
-        else this.#end(step, outcome);
+        this.#end(step, outcome);
       } catch (thrown) {
         this.#fail(thrown);
         return;
       }
-      if (isWaiting) return;
+      known = undefined;
     }
     this.#isRunning = false;
     this.#host.landed(this.#value);
   }
 
-  #invokeLater(step: Step, params: object): unknown {
+  /** A thenable of the handler's own may settle twice, or throw: a promise does neither. */
+  #wait(outcome: PromiseLike<unknown>): void {
+    Promise.resolve(outcome).then(
+      (result) => this.#host.paced(() => this.start({ result })),
+      (thrown) => this.#host.paced(() => (this.#isAbandoned ? this.#endAbandoned() : this.#fail(thrown))),
+    );
+  }
+
+  /** @param ready parameters, where nested calls among them had to be waited for */
+  #begin(step: Step, ready?: object): unknown {
+    this.#isAnnounced = false;
+    const co = this.#host.co;
     const outer = this.#host.enter();
     try {
-      this.#announce(step, params);
-      return runStep(step, params, this.#env, this.#host.co);
+      const params = ready ?? stepParams(step, this.#env, co);
+      if (isPromise(params)) return params.then((later) => this.#begin(step, later as object)); // see stepParams
+      if (this.#isAbandoned) throw failure("cancelled");
+      if (step.kind !== "call") {
+        this.#isAnnounced = true;
+        return runQuietStep(step, this.#env, co);
+      }
+      if (step.entry.method.spec.body !== "manual") this.#announce(step, params);
+      this.#isAnnounced = true;
+      return step.entry.handler(params as never, co as never, this.#env as never); // validated by the schema that types the handler
     } finally {
       this.#host.leave(outer);
     }
   }
 
-  /** Says how much raw data follows. @throws HbiError bad_argument, body_too_big; cancelled when nobody waits any more */
-  #announce(step: Step, params: object | undefined): void {
-    if (this.#isAbandoned) throw failure("cancelled");
-    if (step.kind === "call" && step.entry.method.spec.body !== "manual") {
-      const bytes = step.bodyBytes ?? step.entry.method.bodyBytes(params as never); // validated by the same method
-      if (bytes === undefined) throw failure("bad_argument", `${step.entry.name}: no length of raw data`);
-      if (bytes > this.#host.limits.maxBodyBytes && step.bodyBytes === undefined) {
-        throw failure("body_too_big", step.entry.name);
-      }
-      this.#host.intake.announce(bytes);
-    }
-    this.#isAnnounced = true;
-  }
-
-  /** A thenable of the handler's own may settle twice, or throw: a promise does neither. */
-  #wait(step: Step, outcome: unknown): void {
-    Promise.resolve(outcome).then(
-      (result) => this.#host.paced(() => this.#goOn(step, result)),
-      (thrown) => this.#host.paced(() => (this.#isAbandoned ? this.#endAbandoned() : this.#fail(thrown))),
-    );
-  }
-
-  #goOn(step: Step, result: unknown): void {
-    if (this.#isAbandoned) {
-      this.#endAbandoned();
-      return;
-    }
-    try {
-      this.#end(step, result);
-    } catch (thrown) {
-      this.#fail(thrown);
-      return;
-    }
-    this.#index += 1;
-    this.start();
+  /** Says how much raw data follows. */
+  #announce({ bodyBytes, entry: { method, name } }: CallStep, params: object | undefined): void {
+    const bytes = bodyBytes ?? method.bodyBytes(params as never); // validated by the same method
+    if (bytes === undefined) throw failure("bad_argument", `${name}: no length of raw data`);
+    if (bytes > this.#host.limits.maxBodyBytes && bodyBytes === undefined) throw failure("body_too_big", name);
+    this.#host.intake.announce(bytes);
   }
 
   #end(step: Step, result: unknown): void {

@@ -27,15 +27,7 @@ import { isUrgent } from "./builtin-names.ts";
 import { CoReceiver, isUnseen, type Receiving, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
 import { HoAnswer } from "./ho-answer.ts";
-
-/** A script that waits for a place. */
-export interface QueuedScript {
-  readonly text: string;
-  /** whether its value goes back as an object: it came as co_send */
-  readonly wantsValue: boolean;
-  /** of its place */
-  readonly bytes: number;
-}
+import type { ArrivedScript } from "./hosting-end.ts";
 
 export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   chain: unknown;
@@ -44,6 +36,8 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   readonly intake: RawIntake;
   /** The environment that lands the conversation's packets, from the next one on. */
   env: HostingEnv;
+  /** of the place that it has among all conversations; undefined: it has none */
+  placeBytes: number | undefined;
   readonly #connection: Connection;
   readonly #token: Token;
   readonly #answer: HoAnswer;
@@ -54,8 +48,6 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   #scripts = 0;
   /** the script that runs, or the last one that did */
   #landing: Landing | undefined;
-  /** of the place that it has among all conversations, from the first script that needs one on */
-  #placeBytes: number | undefined;
   #failure: HbiError | undefined;
   #receiver: CoReceiver | undefined;
   #endWait: Wait<void> | undefined;
@@ -304,8 +296,9 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
         if (this.#state === "running") return this.#holdScript();
         if (this.#failure !== undefined) this.#skipScript(text);
         else if (text !== "") {
-          const admission = this.#admission(text, directive === "co_send");
-          if (admission === "now") this.#land(text, directive === "co_send");
+          const script = { text, wantsValue: directive === "co_send", bytes: text.length + ENTRY_COST_BYTES };
+          const admission = this.#admission(script);
+          if (admission === "now") this.land(script);
           return admission !== "later";
         }
         return true;
@@ -344,56 +337,20 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   // --- scripts: docs/protocol.md, "the conversation token" -----------------------------------------------------------
 
   /** Whether a script may run now; if not, it has been dealt with, or is to come again later. */
-  #admission(text: string, wantsValue: boolean): "now" | "later" | "done" {
-    const connection = this.#connection;
-    if (this.#state === "queued" || (this.#scripts > 0 && !connection.mayCall())) return "later";
-    const bytes = text.length + ENTRY_COST_BYTES;
-    const refusal = connection.refusalOf(this.#token);
-    const isRefused = refusal !== undefined && !isUrgent(text);
-    if (!isRefused && (this.#hasPlace(bytes) || isUrgent(text))) return "now";
-    const promised = promisedBytes(this.#token);
-    if (this.#scripts > 0 || promised === undefined) return "later"; // nobody knows what stands behind it
-    if (refusal === undefined) return this.#queue({ text, wantsValue, bytes }, promised);
-    this.#refuseUnseen(refusal, text);
-    return "done";
-  }
-
-  /** One place for all scripts of the conversation, from the first that needs one on. */
-  #hasPlace(bytes: number): boolean {
+  #admission(script: ArrivedScript): "now" | "later" | "done" {
     const { hosting } = this.#connection;
-    if (this.#placeBytes !== undefined) hosting.resizePlace(bytes - this.#placeBytes);
-    else if (!hosting.takePlace(this, bytes)) return false;
-    this.#placeBytes = bytes;
-    return true;
-  }
-
-  /** It is read and not looked at, so that what stands behind it can be read: an answer that handlers wait for, a cancellation. When too
-   *  much waits, reading stops, unless there may be such an answer. */
-  #queue(script: QueuedScript, promised: number): "later" | "done" {
-    const { hosting, limits } = this.#connection;
-    if (hosting.mayWait(script.bytes + promised)) {
-      if (!this.#isBelieved(script.text)) return "done";
+    if (this.#state === "queued" || (this.#scripts > 0 && !this.#connection.mayCall())) return "later";
+    const admission = hosting.admission(this, this.#token, script, this.#scripts === 0);
+    if (admission === "now" || admission === "later") return admission;
+    if (!this.#isBelieved(script.text)) return "done";
+    if (admission === "wait") {
       this.#go("queue");
-      hosting.wait(this, script, promised);
-      return "done";
+      hosting.wait(this, this.#token, script);
+    } else {
+      this.#scripts += 1;
+      this.#refuse(admission, undefined, false);
     }
-    if (!hosting.mustReadOn) return "later";
-    const most = `${limits.maxHostedWaiting} calls and ${limits.maxBufferedBytes} bytes of them at most`;
-    this.#refuseUnseen(failure("overloaded", most), script.text);
     return "done";
-  }
-
-  /** There is a place for the script that has waited. */
-  landQueued({ text, wantsValue, bytes }: QueuedScript): void {
-    this.#placeBytes = bytes;
-    this.#land(text, wantsValue);
-  }
-
-  /** Nothing of the script runs. */
-  #refuseUnseen(error: HbiError, text: string): void {
-    if (!this.#isBelieved(text)) return;
-    this.#scripts += 1;
-    this.#refuse(error, undefined, false);
   }
 
   /** Whether the promise may be read on by: the script does not say that there is more. If it does, the connection has ended. */
@@ -427,7 +384,8 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.intake.promise(promised);
   }
 
-  #land(text: string, wantsValue: boolean): void {
+  /** There is a place for it. */
+  land({ text, wantsValue }: ArrivedScript): void {
     this.#promise();
     this.#scripts += 1;
     let plan: Plan;
@@ -660,7 +618,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.intake.drop();
     this.#receiver?.drop();
     if (this.#draining !== undefined) this.#connection.forgetDraining(this.#draining);
-    this.#connection.hosting.ended(this, this.#placeBytes);
+    this.#connection.hosting.ended(this);
   }
 
   /** A call, as each of several steps may have closed it. */
