@@ -5,11 +5,11 @@ export type { Body, BodyGiven, BodySource } from "./endpoints/conversation/body.
 export { HO_STAGES, type HoStage, PO_STAGES, type PoStage } from "./endpoints/conversation/stages.ts";
 export type { Buffers } from "./endpoints/lane/raw-intake.ts";
 export type { ReconnectOptions } from "./endpoints/service/backoff.ts";
-export type { CallOf, CallOptions, Calls, Posted, PostOf, Posts } from "./endpoints/service/caller.ts";
-export { isConnectionLost, type OutgoingCall, type OutgoingInterceptor } from "./endpoints/service/desk.ts";
-export type { Dial, LinkState } from "./endpoints/service/line.ts";
+export { isConnectionLost, type OutgoingCall, type OutgoingInterceptor } from "./endpoints/service/caller.ts";
+export type { CallOf, CallOptions, Calls, Posted, PostOf, Posts } from "./endpoints/service/calls.ts";
 export { Link, type LinkOptions, type ReactionsOf } from "./endpoints/service/link.ts";
 export type { Peer } from "./endpoints/service/peer.ts";
+export type { Dial, LinkState } from "./endpoints/service/reconnect.ts";
 export type { ScriptCall, ScriptMethods, ScriptPlan, ScriptResults } from "./endpoints/service/script-builder.ts";
 export type { Interceptor, ServiceCall } from "./endpoints/service/service-call.ts";
 export type { ServiceHandlers } from "./endpoints/service/service-env.ts";
@@ -39,6 +39,12 @@ export { Assignment, Call } from "./parser/tree.ts";
 export { type AsyncApiDocument, type AsyncApiOptions, asyncApiDocument } from "./registry/description/asyncapi.ts";
 export { compareServices } from "./registry/description/compare.ts";
 export { describeService } from "./registry/description/describe.ts";
+export {
+  type DescribedMethod,
+  type DescribedOptions,
+  type DescribedService,
+  describedService,
+} from "./registry/description/described-service.ts";
 export type { MethodDescription, ParamDescription, ServiceDescription } from "./registry/description/description.ts";
 export type { Change } from "./registry/description/differences.ts";
 export type { JsonSchema } from "./registry/description/json-schema.ts";

@@ -93,7 +93,7 @@ export class HostingEnv<E extends Ends = Ends> {
   #cleanup: CleanupHook[] | undefined;
   #writer: InstanceWriter | undefined;
   #builtins: Builtins | undefined;
-  #isLobby = false;
+  #isPreAuth = false;
   #po: unknown;
   #ho: unknown;
   #isAttached = false;
@@ -192,20 +192,20 @@ export class HostingEnv<E extends Ends = Ends> {
     return name === HBI_ERROR.name ? HBI_ERROR : name === ODD_OBJECT ? REFUSED_OBJECT : undefined;
   }
 
-  /** Who has not authenticated is not told either what there is, or that there is anybody. */
+  /** A peer that has not authenticated learns nothing about the service, not even that it answers. */
   #builtin(name: string): Entry | undefined {
-    return this.#isLobby ? undefined : this.#builtins?.get(name);
+    return this.#isPreAuth ? undefined : this.#builtins?.get(name);
   }
 
-  /** Whether this is what a peer meets before it has authenticated: whatever else it names is refused as `unauthenticated`,
-   *  whether it exists or not, and may have had raw data behind it. */
-  get isLobby(): boolean {
-    return this.#isLobby;
+  /** Whether this is the environment of a peer that has not authenticated. Every other name is refused as `unauthenticated`, whether it
+   *  exists or not, and may have had raw data behind it. */
+  get isPreAuth(): boolean {
+    return this.#isPreAuth;
   }
 
-  /** Makes this the environment of peers who have not authenticated. */
-  asLobby(): this {
-    this.#isLobby = true;
+  /** Makes this the environment of a peer that has not authenticated. */
+  asPreAuth(): this {
+    this.#isPreAuth = true;
     return this;
   }
 

@@ -199,5 +199,5 @@ export function hasCall(value: unknown): boolean {
 }
 
 function unknownName(name: string, env: HostingEnv): HbiError {
-  return env.isLobby ? failure("unauthenticated") : refuse("unknown_name", name);
+  return env.isPreAuth ? failure("unauthenticated") : refuse("unknown_name", name);
 }

@@ -7,8 +7,8 @@ import type { Service } from "../../registry/service.ts";
 import { dialSocket } from "../../wire/transport/node-socket.ts";
 import type { ClientTls } from "../../wire/transport/node-tls-options.ts";
 import { type Address, parseAddress } from "../address.ts";
-import type { Dial } from "../service/line.ts";
 import { Link, type LinkOptions, type ReactionsOf } from "../service/link.ts";
+import type { Dial } from "../service/reconnect.ts";
 import type { Surplus } from "../service/service-env.ts";
 
 /** `tls`, also `{}`: over TLS, to a server that is verified. It is read for each connection. */

@@ -68,7 +68,7 @@ export class Server<S extends Service = Service, Context = unknown> {
 }
 
 /** Serves a definition at an address. `handlers` is called for each consumer, once it is connected and authenticated, and once
- *  at the start for one that is gone already, so that a missing handler is found before anybody connects.
+ *  at the start for a peer that is not connected, so that a missing handler is found before anybody connects.
  *  @throws HbiError invalid_argument for a missing or surplus handler, or TLS options that are of no use; unavailable when the address can't be had */
 export async function serve<S extends Service, H extends HandlersOf<S, Context>, Context = undefined>(
   service: S,

@@ -135,7 +135,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
 
   #attach(env: HostingEnv): void {
     env.attach(this.posting, this.hosting, this.#builtins);
-    this.#reading.maxPacketBytes = env.isLobby ? this.limits.strangerPacketBytes : this.limits.maxPacketBytes;
+    this.#reading.maxPacketBytes = env.isPreAuth ? this.limits.strangerPacketBytes : this.limits.maxPacketBytes;
   }
 
   get localAddress(): string {

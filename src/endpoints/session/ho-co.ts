@@ -542,7 +542,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   #fail(error: HbiError, planned: number | undefined, answersObject: boolean, told = error): void {
     if (this.#failure !== undefined) return;
     this.#connection.report(error, `conversation ${this.coSeq}`);
-    const excess = this.env.isLobby ? this.#connection.budgets.strangerFailed() : undefined;
+    const excess = this.env.isPreAuth ? this.#connection.budgets.preAuthFailed() : undefined;
     if (excess !== undefined) {
       this.#connection.cut(excess);
       return;
@@ -582,7 +582,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   get #maxDrainBytes(): number {
-    if (this.env.isLobby) return 0;
+    if (this.env.isPreAuth) return 0;
     const { maxBodyBytes, maxDrainBytes } = this.limits;
     const reason = this.#failure?.reason;
     // A peer that did nothing wrong is not cut for the size of what it sends.

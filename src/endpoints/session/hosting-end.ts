@@ -82,7 +82,7 @@ export class HostingEnd {
 
   /** How many may be at work at once: one, for a peer that has yet to authenticate. */
   get #most(): number {
-    return this.#connection.env.isLobby ? 1 : this.#connection.limits.maxInFlight;
+    return this.#connection.env.isPreAuth ? 1 : this.#connection.limits.maxInFlight;
   }
 
   /** Whether reading must not stop though there is no place: a handler may wait for an answer that stands behind. */
@@ -99,7 +99,7 @@ export class HostingEnd {
   /** More wait for one: while a peer has yet to authenticate, only where reading must go on. */
   get #mostWaiting(): number {
     const { env, limits } = this.#connection;
-    return env.isLobby && !this.mustReadOn ? 0 : limits.maxHostedWaiting;
+    return env.isPreAuth && !this.mustReadOn ? 0 : limits.maxHostedWaiting;
   }
 
   /** Resolves when the peer has begun a conversation, and thereby said whether it speaks the extension. */

@@ -32,7 +32,7 @@ export function isObject(candidate: unknown): candidate is JsonSchema {
 
 /** The schema with each part directly inside replaced. Data of the author's own, such as an `enum`, is no part, so that a
  *  constant which looks like a reference stays what it is. */
-function mapParts(schema: JsonSchema, replace: (part: JsonSchema) => JsonSchema): JsonSchema {
+export function mapParts(schema: JsonSchema, replace: (part: JsonSchema) => JsonSchema): JsonSchema {
   const each = (part: unknown) => (isObject(part) ? replace(part) : part);
   const mapped = Object.entries(schema).map(([keyword, content]): [string, unknown] => {
     if (SINGLE_PARTS.has(keyword)) return [keyword, each(content)];

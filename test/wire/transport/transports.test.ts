@@ -1,5 +1,5 @@
 /**
- * The transports of this library keep the contract, those over TLS in test/tls; dialing.
+ * The transports of this library keep the contract, those over TLS in test/wire/transport/tls; dialing.
  */
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
