@@ -10,14 +10,14 @@ import { parseScript } from "../../parser/parse.ts";
 import { repr } from "../../parser/repr.ts";
 import { Script } from "../../parser/script.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
-import { callCount, type Plan, planScript } from "../../registry/plan.ts";
+import { callCount, type Plan } from "../../registry/plan.ts";
 import { encodePacket, type Packet } from "../../wire/packet.ts";
 import type { PacketReader } from "../../wire/packet-reader.ts";
 import { keepFromFailingUnheard } from "../conversation/body.ts";
 import { packetOf, sendBuffers, settled } from "../conversation/co-sender.ts";
-import { HOSTED_STATES, type HostedEvent, type HostedState, STAGE_OF } from "../conversation/hosted-states.ts";
 import { Landing, type LandingHost } from "../conversation/landing.ts";
-import { type HoStage, nextStage } from "../conversation/stages.ts";
+import { bytesBehind, planAgainstPromise } from "../conversation/script-plan.ts";
+import { step } from "../conversation/stages.ts";
 import { promisedBytes, type Token } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { BracketReader } from "../lane/conversation.ts";
@@ -27,12 +27,18 @@ import { isUrgent } from "./builtin-names.ts";
 import { CoReceiver, isUnseen, type Receiving, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
 import { HoAnswer } from "./ho-answer.ts";
+import { HO_START, type HoEvent, type HoStage, type HoState } from "./ho-states.ts";
 import type { ArrivedScript } from "./hosting-end.ts";
 
 export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
+  /** The conversation's id as the peer counts. */
+  readonly coSeq: string;
+  /** Whether the poster speaks the extension, so that a failure can be told without ending the connection. */
+  readonly isExtended: boolean;
+  readonly limits: Limits;
   readonly intake: RawIntake;
   /** The environment that lands the conversation's packets, from the next one on. */
   env: HostingEnv;
@@ -43,7 +49,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   readonly #answer: HoAnswer;
   readonly #beganAt: number;
   #landedAt: number;
-  #state: HostedState = "idle";
+  #at = HO_START;
   /** how many scripts have come */
   #scripts = 0;
   /** the script that runs, or the last one that did */
@@ -56,31 +62,24 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   #timer: Timer | undefined;
 
   constructor(connection: Connection, env: HostingEnv, token: Token) {
+    this.coSeq = token.seq;
+    this.isExtended = token.isExtended;
+    this.limits = connection.limits;
     this.env = env;
     this.#connection = connection;
     this.#token = token;
-    this.intake = new RawIntake(connection.limits.maxBufferedBytes, connection.account);
+    this.intake = new RawIntake(this.limits.maxBufferedBytes, connection.account);
     this.#beganAt = connection.arrivedMs;
     this.#landedAt = this.#beganAt;
     this.#answer = new HoAnswer(connection, this, token);
   }
 
-  /** The conversation's id as the peer counts. */
-  get coSeq(): string {
-    return this.#token.seq;
-  }
-
   get stage(): HoStage {
-    return STAGE_OF[this.#state];
+    return this.#at.stage;
   }
 
-  get limits(): Limits {
-    return this.#connection.limits;
-  }
-
-  /** Whether the poster speaks the extension, so that a failure can be told without ending the connection. */
-  get isExtended(): boolean {
-    return this.#token.isExtended;
+  get #state(): HoState {
+    return this.#at.state;
   }
 
   /** Milliseconds until the poster, or the limit on handlers, gives up. */
@@ -109,7 +108,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   /** Aborts when either side begins to drain: the connection closes when its handlers have ended. */
   get draining(): AbortSignal {
     this.#draining ??= this.#connection.heedDraining();
-    if (this.#state === "closed") this.#connection.forgetDraining(this.#draining);
+    if (this.#state === "over") this.#connection.forgetDraining(this.#draining);
     return this.#draining.signal;
   }
 
@@ -282,7 +281,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   get wantsPacket(): boolean {
     if (this.intake.pendingBytes > 0) return false;
-    if (this.#state !== "running") return true;
+    if (this.#state !== "recv.running") return true;
     if (this.#receiver?.isWaitingForObject === true || this.#endWait !== undefined) return true;
     const isCertain = this.intake.unannouncedBytes !== undefined || this.#landing?.hidesNextPacket !== true;
     return isCertain && this.#receiver?.hasRoom !== false;
@@ -293,7 +292,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     switch (directive) {
       case "":
       case "co_send":
-        if (this.#state === "running") return this.#holdScript();
+        if (this.#state === "recv.running") return this.#holdScript();
         if (this.#failure !== undefined) this.#skipScript(text);
         else if (text !== "") {
           const script = { text, wantsValue: directive === "co_send", bytes: text.length + ENTRY_COST_BYTES };
@@ -304,7 +303,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
         return true;
       case "co_recv":
         if (this.#failure !== undefined) return true;
-        if (this.#state !== "running") throw failure("bad_state", "an object that no script receives");
+        if (this.#state !== "recv.running") throw failure("bad_state", "an object that no script receives");
         this.#received.onObject(text);
         return true;
       case "co_end":
@@ -331,7 +330,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.#receiver?.failObjects("no_answer");
     this.#endWait?.settle();
     this.#endWait = undefined;
-    if (this.#state === "ended" || this.#failure !== undefined) this.#complete();
+    if (this.#state === "work.ended" || this.#failure !== undefined) this.#complete();
   }
 
   // --- scripts: docs/protocol.md, "the conversation token" -----------------------------------------------------------
@@ -339,7 +338,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   /** Whether a script may run now; if not, it has been dealt with, or is to come again later. */
   #admission(script: ArrivedScript): "now" | "later" | "done" {
     const { hosting } = this.#connection;
-    if (this.#state === "queued" || (this.#scripts > 0 && !this.#connection.mayCall())) return "later";
+    if (this.#state === "recv.queued" || (this.#scripts > 0 && !this.#connection.mayCall())) return "later";
     const admission = hosting.admission(this, this.#token, script, this.#scripts === 0);
     if (admission === "now" || admission === "later") return admission;
     if (!this.#isBelieved(script.text)) return "done";
@@ -357,24 +356,12 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   #isBelieved(text: string): boolean {
     this.#promise();
     try {
-      this.#plannedBytes(text);
+      bytesBehind(text, this);
       return true;
     } catch (thrown) {
       this.#refuse(asHbiError(thrown), undefined, false);
       return false;
     }
-  }
-
-  /** Of a script that is not landed: the raw bytes behind it; undefined: it does not tell. @throws HbiError body_mismatch */
-  #plannedBytes(text: string): number | undefined {
-    let rawBytes: number | undefined;
-    try {
-      rawBytes = planScript(parseScript(text, this.limits), this.env, this.limits).rawBytes;
-    } catch {
-      // it tells nothing
-    }
-    this.intake.expect(rawBytes ?? 0);
-    return rawBytes;
   }
 
   /** What the token says about raw data holds from the first script on. */
@@ -402,37 +389,25 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.#go("run");
     this.#landing = new Landing(this, this.env, plan, wantsValue);
     this.#landing.start();
-    if (this.#state === "running" || this.#state === "readRunning") this.#startTimer();
+    if (this.#state === "recv.running" || this.#state === "work.running") this.#startTimer();
   }
 
-  /** What the token promises about raw data must agree with what the script plans, where it can plan it. Where the script has more,
-   *  nobody knows which of the two is wrong; where it has less, what was promised is skipped. */
   #planned(text: string): Plan {
-    const { budgets, limits } = this.#connection;
+    const { budgets, clock, limits } = this.#connection;
     const tree = parseScript(text, limits);
     if (limits.callsPerSecond !== Number.POSITIVE_INFINITY) {
       const calls = callCount(tree);
       budgets.called(this.#scripts === 1 ? Math.max(calls - 1, 0) : calls); // the conversation has been counted as one
     }
-    const plan = planScript(tree, this.env, limits);
-    this.intake.expect(plan.rawBytes ?? 0);
-    if (plan.refusal !== undefined) return plan;
-    if (this.#isLate && !isUrgent(text)) return { ...plan, refusal: failure("handler_timeout") };
-    const left = this.intake.unannouncedBytes;
-    if (left === undefined || plan.rawBytes === undefined || plan.rawBytes === left) return plan;
-    return { ...plan, refusal: failure("body_mismatch") };
-  }
-
-  /** The poster has given up: nothing runs for it any more. */
-  get #isLate(): boolean {
     const { deadlineMs } = this.#token;
-    return deadlineMs !== undefined && this.#connection.clock.now() >= this.#beganAt + deadlineMs;
+    const isLate = deadlineMs !== undefined && clock.now() >= this.#beganAt + deadlineMs && !isUrgent(text);
+    return planAgainstPromise(tree, this, isLate);
   }
 
   /** A script behind a failed one is not landed, but its raw data has to be found. */
   #skipScript(text: string): void {
     if (text !== "") {
-      const rawBytes = this.intake.restAfter(this.#plannedBytes(text));
+      const rawBytes = this.intake.restAfter(bytesBehind(text, this));
       if (rawBytes === undefined) throw failure("position_lost");
       this.intake.discard(rawBytes);
     }
@@ -464,14 +439,14 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   landed(value: unknown): void {
     this.landingEnded();
-    if (this.#state !== "idle" && this.#state !== "ended") return; // given up, or closed by the handler
+    if (this.#failure !== undefined || this.#isClosed()) return;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.intake.settle();
     if (!this.#checkDrain()) return;
     if (this.#landing?.wantsValue === true) this.#reply(value);
-    if (this.#state === "ended") this.#complete();
-    else if (this.stage === "recv") this.#connection.pump();
+    if (this.stage === "recv") this.#connection.pump();
+    else if (!this.#isClosed()) this.#complete();
   }
 
   landingFailed(error: HbiError, rawBytes: number | undefined): void {
@@ -482,7 +457,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   landingEnded(): void {
-    if (this.#go("end") === "closed") this.#release();
+    if (this.#go("end") === "over") this.#release();
   }
 
   #reply(value: unknown): void {
@@ -593,21 +568,21 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   // --- ending --------------------------------------------------------------------------------------------------------
 
   #complete(): void {
-    this.#go("complete");
+    this.#go("close");
     this.#timer?.cancel();
     this.#answer.complete();
   }
 
   /** The last packet is on the wire, or will never be. */
   answerWritten(): void {
-    if (this.#state === "closed" || this.#state === "answeredRunning") return; // the connection was lost as it was written
-    if (this.#go("written") === "closed") this.#release();
+    if (this.#state === "over" || this.#state === "closed.writtenRunning") return; // the connection was lost as it was written
+    if (this.#go("written") === "over") this.#release();
   }
 
   /** The connection is gone: everything that waits here is told. */
   lose(error: HbiError): void {
-    if (this.#state === "closed") return;
-    this.#go("lose");
+    if (this.#state === "over") return;
+    this.#go("lost");
     this.#failure ??= error;
     this.#giveUp(error);
     this.intake.drop();
@@ -626,8 +601,8 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     return this.stage === "closed";
   }
 
-  #go(event: HostedEvent): HostedState {
-    this.#state = nextStage(HOSTED_STATES, this.#state, event);
-    return this.#state;
+  #go(event: HoEvent): HoState {
+    this.#at = step(this.#at, event);
+    return this.#at.state;
   }
 }
