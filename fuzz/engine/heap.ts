@@ -3,8 +3,8 @@
  * contains.
  */
 
-import { Random } from "../../test/simulation/random.ts";
 import { heldBytes } from "../../test/support/heap.ts";
+import { Random } from "../../test/system/simulation/random.ts";
 import { mutated } from "./mutation.ts";
 import type { Held, Target } from "./target.ts";
 

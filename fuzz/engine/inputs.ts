@@ -3,7 +3,7 @@
  * number.
  */
 import fc from "fast-check";
-import { Random } from "../../test/simulation/random.ts";
+import { Random } from "../../test/system/simulation/random.ts";
 import { kept } from "./corpus.ts";
 import { mutated } from "./mutation.ts";
 import type { Target } from "./target.ts";

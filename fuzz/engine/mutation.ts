@@ -1,7 +1,7 @@
 /**
  * Mutation: an input changed a little, as a fuzzer does that is told nothing but bytes; and one made smaller.
  */
-import type { Random } from "../../test/simulation/random.ts";
+import type { Random } from "../../test/system/simulation/random.ts";
 
 const MAX_BYTES = 4_096;
 

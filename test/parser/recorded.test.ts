@@ -5,8 +5,8 @@
 import { Call, parseScript, parseValue, repr, resolveLimits } from "hbi";
 import { describe, expect, it } from "vitest";
 import { parseWithAcorn } from "../../src/parser/parse.ts";
-import { describeValue } from "../conformance/contract.ts";
-import { loadTranscripts, readData } from "../conformance/transcript.ts";
+import { describeValue } from "../system/conformance/contract.ts";
+import { loadTranscripts, readData } from "../system/conformance/transcript.ts";
 import { verdict } from "./verdict.ts";
 
 type Neutral = readonly [string, ...unknown[]];
@@ -91,7 +91,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   "1e400": "bad_literal",
 };
 
-/** Landed as what is refused wherever it stands, the connection lives: test/endpoints/service/keys.test.ts. */
+/** Landed as what is refused wherever it stands, the connection lives: test/endpoints/service/object-keys.test.ts. */
 const ODD_KEYS: ReadonlySet<string> = new Set(["{(1, 2): 'pair'}", "{True: 1, None: 2}", "{1.5: 'x'}"]);
 
 /** Calls: landed only where the environment has such a value constructor. */

@@ -10,6 +10,7 @@ import type { Script } from "../../parser/script.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import type { Packet } from "../../wire/packet.ts";
 import type { PacketReader } from "../../wire/packet-reader.ts";
+import { noStep } from "../conversation/stages.ts";
 import { seqOf } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { BracketReader } from "../lane/conversation.ts";
@@ -21,7 +22,7 @@ import type { Schema, SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
 import { type AnswerOptions, PoAnswer } from "./po-answer.ts";
 import { PoSender, type PromiseOptions } from "./po-sender.ts";
-import { noStep, type PoAt, type PoEvent, type PoStage, SENDING_PO, WHOLE_PO } from "./po-states.ts";
+import { type PoAt, type PoEvent, type PoStage, SENDING_PO, WHOLE_PO } from "./po-states.ts";
 
 export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
   /** for the library alone: the first form in its script that only a peer of ours reads */
@@ -378,7 +379,7 @@ export class PoCo implements BracketReader, TurnTaker {
 
   /** @param next what follows on the event in the table, if anything does */
   #go(next: PoAt | undefined, event: PoEvent): void {
-    if (next === undefined) throw noStep(this.#at, event);
+    if (next === undefined) throw noStep(this.#at.state, event);
     this.#at = next;
   }
 

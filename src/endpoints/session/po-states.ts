@@ -2,8 +2,7 @@
  * The states of a posted conversation, as one table. A state says who is at work on this side and how far the conversation is on the
  * wire. A missing entry is the error. docs/protocol.md, section 4.
  */
-import { failure, type HbiError } from "../../errors.ts";
-import type { Table } from "../conversation/stages.ts";
+import { type Linked, linked, type Table } from "../conversation/stages.ts";
 
 /** What the poster may do: send, receive, or neither. */
 export type PoStage = "send" | "recv" | "closed";
@@ -33,7 +32,8 @@ export type PoState =
 /** `sent`: the application sends no more, and receives; `close`: it does neither; `begun`, `written`: the first and the last packet are
  *  on the wire; `answered`, `acknowledged`: the first and the last packet of the answer came; `giveUp`: by the caller, its deadline or
  *  its signal; `lost`: no answer can come. */
-export type PoEvent = "sent" | "close" | "begun" | "written" | "answered" | "acknowledged" | "giveUp" | "lost";
+export type PoEvent = (typeof PO_EVENTS)[number];
+export const PO_EVENTS = ["sent", "close", "begun", "written", "answered", "acknowledged", "giveUp", "lost"] as const;
 
 export const PO_STATES: Table<PoState, PoEvent> = {
   "send.unsent": { sent: "recv.unsent", close: "closed.unsent", begun: "send.begun", giveUp: "over", lost: "over" },
@@ -68,11 +68,8 @@ export const PO_STATES: Table<PoState, PoEvent> = {
   over: {},
 };
 
-/** A state with what the code asks of it, and the states that follow. A conversation holds one of these, so that a step is a load: a
- *  small call takes three. */
-export interface PoAt {
-  readonly state: PoState;
-  readonly stage: PoStage;
+/** A state with what the code asks of it, and the states that follow. */
+export interface PoAt extends Linked<PoState, PoEvent, PoStage> {
   readonly isUnsent: boolean;
   /** Whether a part of it is on the wire and the end is not. */
   readonly isSending: boolean;
@@ -84,51 +81,29 @@ export interface PoAt {
   readonly next: { readonly [E in PoEvent]: PoAt | undefined };
 }
 
-const AT = linked();
+const STATES = Object.keys(PO_STATES) as PoState[]; // the keys of its type
+const STAGE_OF = Object.fromEntries(STATES.map((state) => [state, stageOf(state)])) as Record<PoState, PoStage>; // one for each
+const ROWS = linked(PO_STATES, PO_EVENTS, STAGE_OF);
+for (const state of STATES) Object.assign(ROWS[state], factsOf(state));
+const AT = ROWS as Readonly<Record<PoState, PoAt>>; // with the facts
 
 /** Where a conversation starts whose content the application is to send, and one whose content is there as a whole. */
 export const SENDING_PO = AT["send.unsent"];
 export const WHOLE_PO = AT["recv.unsent"];
 
-/** The table has no such step. */
-export function noStep(at: PoAt, event: PoEvent): HbiError {
-  return failure("wrong_stage", `${event} in state ${at.state}`);
+function stageOf(state: PoState): PoStage {
+  if (state.startsWith("send.")) return "send";
+  return state.startsWith("recv.") ? "recv" : "closed";
 }
 
-function linked(): Readonly<Record<PoState, PoAt>> {
-  const states = Object.keys(PO_STATES) as PoState[]; // the keys of its type
-  const rows = Object.fromEntries(states.map((state) => [state, { ...factsOf(state), next: {} }]));
-  const all = rows as Readonly<Record<PoState, PoAt>>; // a row for each state
-  for (const state of states) {
-    const steps = PO_STATES[state];
-    const to = (event: PoEvent): PoAt | undefined => {
-      const next = steps[event];
-      return next === undefined ? undefined : all[next];
-    };
-    Object.assign(all[state].next, {
-      sent: to("sent"),
-      close: to("close"),
-      begun: to("begun"),
-      written: to("written"),
-      answered: to("answered"),
-      acknowledged: to("acknowledged"),
-      giveUp: to("giveUp"),
-      lost: to("lost"),
-    });
-  }
-  return all;
-}
-
-function factsOf(state: PoState): Omit<PoAt, "next"> {
-  const [who, progress] = state.split(".") as [PoStage | "dropped" | "over", Progress | undefined]; // as the type of the names
+function factsOf(state: PoState): Omit<PoAt, "state" | "stage" | "next"> {
+  const progress = state.slice(state.indexOf(".") + 1);
   return {
-    state,
-    stage: who === "send" || who === "recv" ? who : "closed",
     isUnsent: progress === "unsent",
     isSending: progress === "begun" || progress === "early",
     isWritten: progress === "sent" || progress === "answering",
     isAnswering: progress === "early" || progress === "answering",
-    isGivenUp: who === "dropped",
-    isOver: who === "over",
+    isGivenUp: state.startsWith("dropped."),
+    isOver: state === "over",
   };
 }

@@ -7,9 +7,9 @@ import { HostingEnv, parseAddress } from "hbi";
 import { connect, HBIC, HBIS, serve } from "hbi/node";
 import { ManualClock } from "hbi/testing";
 import { expect, it } from "vitest";
-import { busy } from "../../steady/busy-service.ts";
 import { Authority, hasOpenssl } from "../../support/authority.ts";
 import { ChaosProxy } from "../../support/chaos-proxy.ts";
+import { busy } from "../../system/steady/busy-service.ts";
 
 /** `keepaliveMs` and `keepaliveTimeoutMs`. */
 const SILENCE_MS = 30_000;

@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { HbiError, type Link } from "hbi";
 import { connect } from "hbi/node";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { LIMITS, ledger } from "../../programs/ledger.ts";
 import { type Running, startProgram, stopProgram } from "../../support/programs.ts";
+import { LIMITS, ledger } from "../../system/programs/ledger.ts";
 
 const CALLS = 200;
 
@@ -38,7 +38,7 @@ afterEach(async () => {
 });
 
 async function start(address = "127.0.0.1:0"): Promise<Running> {
-  const server = await startProgram("test/programs/ledger-server.ts", [address, file]);
+  const server = await startProgram("test/system/programs/ledger-server.ts", [address, file]);
   running.push(server);
   return server;
 }

@@ -46,7 +46,7 @@ interface Recorded {
 
 function recordedWords(name: string): string {
   const { packets }: Recorded = JSON.parse(
-    readFileSync(new URL(`../conformance/transcripts/${name}.json`, import.meta.url), "utf8"),
+    readFileSync(new URL(`../../system/conformance/transcripts/${name}.json`, import.meta.url), "utf8"),
   );
   return packets.find(({ dir }) => dir === "err")?.payload ?? expect.fail("no last words");
 }
