@@ -354,7 +354,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   /** Whether the promise may be read on by: the script does not say that there is more. If it does, the connection has ended. */
   #isBelieved(text: string): boolean {
-    this.#promise();
+    this.intake.promise(promisedBytes(this.#token));
     try {
       bytesBehind(text, this);
       return true;
@@ -364,16 +364,9 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     }
   }
 
-  /** What the token says about raw data holds from the first script on. */
-  #promise(): void {
-    const promised = promisedBytes(this.#token);
-    if (this.#scripts > 0 || promised === undefined || this.intake.unannouncedBytes !== undefined) return;
-    this.intake.promise(promised);
-  }
-
   /** There is a place for it. */
   land({ text, wantsValue }: ArrivedScript): void {
-    this.#promise();
+    this.intake.promise(promisedBytes(this.#token));
     this.#scripts += 1;
     let plan: Plan;
     try {
