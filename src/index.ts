@@ -1,4 +1,4 @@
-/** The portable entry: everything that runs in a browser, a worker, Node, Bun and Deno. */
+/** The portable entry: everything that runs in browsers, workers, Node, Bun and Deno. */
 export { type Clock, systemClock, type Timer } from "./clock.ts";
 export { type Address, parseAddress } from "./endpoints/address.ts";
 export type { Body, BodyGiven, BodySource } from "./endpoints/conversation/body.ts";
@@ -14,13 +14,18 @@ export type { ScriptCall, ScriptMethods, ScriptPlan, ScriptResults } from "./end
 export type { Interceptor, ServiceCall } from "./endpoints/service/service-call.ts";
 export type { ServiceHandlers } from "./endpoints/service/service-env.ts";
 export {
-  type AcceptOptions,
   type CallOn,
   type CredentialsOf,
   type HandlersOf,
   type HostOptions,
   ServiceHost,
 } from "./endpoints/service/service-host.ts";
+export {
+  type AcceptOptions,
+  Acceptor,
+  type AcceptorOptions,
+  type ContextFactory,
+} from "./endpoints/session/acceptor.ts";
 export { type NdArray, recvArray, sendArray, type TypedArray } from "./endpoints/session/arrays.ts";
 export { Connection } from "./endpoints/session/connection.ts";
 export type { ConnectionOptions, LogEntry } from "./endpoints/session/connection-options.ts";
@@ -65,4 +70,4 @@ export {
 export { defineService, type Service, type ServiceSpec } from "./registry/service.ts";
 export type { PeerIdentity } from "./wire/peer-identity.ts";
 export { memoryTransportPair } from "./wire/transport/memory.ts";
-export type { Transport, TransportSink } from "./wire/transport.ts";
+export type { Transport, TransportRequest, TransportSink } from "./wire/transport.ts";
