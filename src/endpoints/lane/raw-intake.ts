@@ -1,5 +1,5 @@
 /**
- * RawIntake: the raw data of one conversation on its way from the wire to whoever asked for it, and the one place that knows how
+ * RawIntake: the raw data of one conversation on its way from the wire to the receiver, and the one place that knows how
  * many raw bytes come before the next packet, and whether that is certain. Where the peer has promised a number, no more than it is
  * ever taken for raw data, and all of it is; a script that asks for more makes the number uncertain. Holds views of received chunks up to a bound, copies once when a buffer is filled, and not at all when chunks are
  * handed on. docs/protocol.md, "raw data".
@@ -9,7 +9,7 @@ import { CHUNK_COST_BYTES, type PacketReader } from "../../wire/packet-reader.ts
 import type { Account } from "../guard/account.ts";
 import type { Wait } from "../waits.ts";
 
-/** Who waits for raw data: for the next chunk, or, given a target, until it is full. */
+/** A receiver that waits for raw data: for the next chunk, or, given a target, until it is full. */
 interface Reading {
   readonly wait: Wait<Uint8Array>;
   readonly maxBytes: number;
@@ -27,7 +27,7 @@ export class RawIntake {
   #pending = 0;
   /** how many of the next ones are thrown away */
   #skip = 0;
-  /** bytes of the present body that nobody has read, queued or on the wire */
+  /** bytes of the present body that are not read, queued or on the wire */
   #unread = 0;
   /** of the promise, what bodies have been made of so far, or was thrown away */
   #announced = 0;
@@ -49,8 +49,8 @@ export class RawIntake {
     this.#account = account;
   }
 
-  /** The next `bytes` of the wire are raw data, and no more is in this conversation; undefined: nobody has said so. The first promise
-   *  holds. Who waits already for what does not come is told. */
+  /** The next `bytes` of the wire are raw data, and no more is in this conversation; undefined: no promise was made. The first promise
+   *  holds. A receiver that waits for what does not come fails. */
   promise(bytes: number | undefined): void {
     if (bytes === undefined || this.#promised !== undefined) return;
     if (this.#announced > 0) this.fail(new HbiError("out_of_range", `the peer sends ${bytes} raw bytes`));
@@ -70,12 +70,12 @@ export class RawIntake {
     throw failure("body_mismatch");
   }
 
-  /** Raw bytes that nobody but a handler tells of were asked for in vain: it may go on as if they were not there. */
+  /** Raw bytes of which only the handler knows were asked for in vain: it may go on as if they were not there. */
   doubt(): void {
     if (this.#promised === undefined) this.#isCertain = false;
   }
 
-  /** What is to be skipped when a script fails behind which `planned` bytes would have come; undefined: nobody knows. */
+  /** What is to be skipped when a script fails behind which `planned` bytes would have come; undefined: it is not known. */
   restAfter(planned: number | undefined): number | undefined {
     return this.#isCertain ? (this.unannouncedBytes ?? planned) : undefined;
   }
@@ -90,7 +90,7 @@ export class RawIntake {
     return this.#promised === undefined ? undefined : this.#promised - this.#announced;
   }
 
-  /** Bytes of the present body that nobody has read. */
+  /** Bytes of the present body that are not read. */
   get unreadBytes(): number {
     return this.#unread;
   }
@@ -123,7 +123,7 @@ export class RawIntake {
     this.#unread += bytes;
   }
 
-  /** How often raw data was thrown away: whoever was reading it then reads no more. */
+  /** How often raw data was thrown away: a receiver that was reading it stops. */
   get discards(): number {
     return this.#discards;
   }
@@ -151,7 +151,7 @@ export class RawIntake {
     if (left > 0) this.discard(left);
   }
 
-  /** Moves what the reader has towards whoever waits; false when it has nothing. */
+  /** Moves what the reader has to the receiver that waits, or to the queue; false when it has nothing. */
   take(reader: PacketReader): boolean {
     if (this.#skip > 0) return this.#takeSkipped(reader);
     const reading = this.#reading;
@@ -209,7 +209,7 @@ export class RawIntake {
     return wait.promise;
   }
 
-  /** Whoever waits is told. */
+  /** Fails the receiver that waits. */
   fail(error: HbiError): void {
     this.#reading?.wait.fail(error);
     this.#reading = undefined;

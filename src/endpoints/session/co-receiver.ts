@@ -67,7 +67,7 @@ export class CoReceiver {
     this.#connection.account.unread += bytes;
   }
 
-  /** Nobody asks for what came. */
+  /** Drops what was received and not asked for. */
   drop(): void {
     this.#objects = undefined;
     this.#hold(-this.#heldBytes);
@@ -96,7 +96,7 @@ export class CoReceiver {
     return value as SchemaOutput<S>; // validated by that schema
   }
 
-  /** Gives the object to whoever waits first, or keeps it. True when it was the peer's error. */
+  /** Gives the object to the first that waits, or keeps it. True when it was the peer's error. */
   onObject(text: string): boolean {
     if (!this.isWaitingForObject) {
       this.#objects ??= [];
