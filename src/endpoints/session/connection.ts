@@ -14,9 +14,10 @@ import type { Transport, TransportRequest, TransportSink } from "../../wire/tran
 import { Wire, type WireHost } from "../../wire/wire.ts";
 import type { Token } from "../conversation/token.ts";
 import { hostOf, networkOf } from "../guard/accept-guard.ts";
-import { Account, ENTRY_COST_BYTES, type Held, type ProcessAccount, processAccount } from "../guard/account.ts";
+import { Account, ENTRY_COST_BYTES, type Held } from "../guard/account.ts";
 import { Budgets } from "../guard/budgets.ts";
-import { PutOff, Scheduler } from "../guard/scheduler.ts";
+import { processLoad } from "../guard/process-load.ts";
+import { PutOff, type Scheduler } from "../guard/scheduler.ts";
 import { type Holder, type Neighbours, UnsentShare } from "../guard/unsent-load.ts";
 import type { BracketReader } from "../lane/conversation.ts";
 import { type ReadHost, ReadTurn } from "../lane/read-turn.ts";
@@ -46,8 +47,6 @@ export interface Setting {
   /** Calls wait until the peer has acknowledged the hello. Until then they may be in a queue that no process ever reads, and nobody could
    *  tell; what has not left is sent on another connection. */
   readonly awaitsPeer?: boolean;
-  /** what it shares with other connections; by default those of the process */
-  readonly process?: ProcessAccount;
 }
 
 export class Connection implements TransportSink, ReadHost, WatchHost, WireHost, Holder {
@@ -85,10 +84,11 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     transport: Transport,
     context: (po: PostingEnd, ho: HostingEnd, connection: Connection) => HostingEnv,
     options: ConnectionOptions = {},
-    { neighbours, isDialing = false, awaitsPeer = false, process = processAccount }: Setting = {},
+    { neighbours, isDialing = false, awaitsPeer = false }: Setting = {},
   ) {
     this.limits = resolveLimits(options.limits);
     this.clock = options.clock ?? systemClock;
+    const { load = processLoad } = options;
     const guarded = new GuardedTransport(transport, this.clock, (thrown) =>
       this.report(asHbiError(thrown), "transport"),
     );
@@ -98,16 +98,16 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     this.#isDialing = isDialing;
     this.#network = neighbours?.network;
     this.awaitsPeer = awaitsPeer;
-    this.account = new Account(this.limits, process, () => this.#placeFree());
+    this.account = new Account(this.limits, load, () => this.#placeFree());
     this.budgets = new Budgets(this.clock, this.limits);
-    this.#scheduler = Scheduler.of(this.clock);
-    this.#unsent = new UnsentShare(this, this.limits, process.unsent, neighbours);
+    this.#scheduler = load.schedulerOf(this.clock);
+    this.#unsent = new UnsentShare(this, this.limits, load.unsent, neighbours);
     this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
     this.wire = new Wire(guarded, this.limits, this.clock, this);
     this.turn = new SendTurn(this.wire, this.account);
     const reader = new PacketReader(this.limits);
     const watch = new ReadWatch(this.clock, this.limits, this);
-    this.#reading = new ReadTurn(guarded, reader, watch, this.clock, this.limits, this.account, this);
+    this.#reading = new ReadTurn(guarded, reader, watch, this.clock, this.limits, this.account, this.#scheduler, this);
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
     this.#beginGate = new BeginGate(this);
@@ -311,7 +311,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   /** Runs it now, or, when all connections together have worked for long, after others had their turn. */
   paced(run: () => void): void {
     if (this.#scheduler.isOver || this.#putOff?.isWaiting === true) {
-      this.#putOff ??= new PutOff(this.clock);
+      this.#putOff ??= new PutOff(this.clock, this.#scheduler);
       this.#putOff.add(() => this.#guarded(run));
       return;
     }
