@@ -1,8 +1,8 @@
-/** The portable entry: everything that runs in a browser, a worker, Node, Bun and Deno. */
+/** The portable entry: everything that runs in browsers, workers, Node, Bun and Deno. */
 export { type Clock, systemClock, type Timer } from "./clock.ts";
 export { type Address, parseAddress } from "./endpoints/address.ts";
 export type { Body, BodyGiven, BodySource } from "./endpoints/conversation/body.ts";
-export { HO_STAGES, type HoStage, PO_STAGES, type PoStage } from "./endpoints/conversation/stages.ts";
+export { PO_STAGES, type PoStage } from "./endpoints/conversation/stages.ts";
 export { ProcessLoad } from "./endpoints/guard/process-load.ts";
 export type { Buffers } from "./endpoints/lane/raw-intake.ts";
 export type { ReconnectOptions } from "./endpoints/service/backoff.ts";
@@ -31,6 +31,7 @@ export { type NdArray, recvArray, sendArray, type TypedArray } from "./endpoints
 export { Connection } from "./endpoints/session/connection.ts";
 export type { ConnectionOptions, LogEntry } from "./endpoints/session/connection-options.ts";
 export type { HoCo } from "./endpoints/session/ho-co.ts";
+export { HO_STAGES, type HoStage } from "./endpoints/session/ho-states.ts";
 export type { HostingEnd } from "./endpoints/session/hosting-end.ts";
 export { HostingEnv } from "./endpoints/session/hosting-env.ts";
 export type { CoOptions, PoCo } from "./endpoints/session/po-co.ts";

@@ -1,4 +1,4 @@
-/** What needs Node: sockets. Import the rest from "hbi". */
+/** What needs Node: sockets. Import everything else from "hbi". */
 export { type ConnectArguments, type ConnectLinkOptions, connect } from "./endpoints/node/connect.ts";
 export { type ConnectOptions, HBIC, type PeerEnds } from "./endpoints/node/hbic.ts";
 export { HBIS, type ServerOptions } from "./endpoints/node/hbis.ts";
