@@ -27,9 +27,9 @@ import { markHandled, Waits } from "../waits.ts";
 import { abortController } from "./abort.ts";
 import { BeginGate } from "./begin-gate.ts";
 import { builtinsOf } from "./builtins.ts";
+import { Closing } from "./closing.ts";
 import { type ConnectionOptions, heard, type LogEntry, logUnexpected, tell } from "./connection-options.ts";
 import { Drain } from "./drain.ts";
-import { Ending } from "./ending.ts";
 import { HostingEnd } from "./hosting-end.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { Keepalive } from "./keepalive.ts";
@@ -72,7 +72,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   readonly awaitsPeer: boolean;
   readonly #isDialing: boolean;
   readonly #network: string | undefined;
-  readonly #ending: Ending;
+  readonly #closing: Closing;
   readonly #drain: Drain;
   readonly #log: (entry: LogEntry) => void;
   readonly #builtins: Builtins | undefined;
@@ -116,9 +116,9 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     const isAsking = this.isExtended && keepaliveMs !== Number.POSITIVE_INFINITY;
     this.#keepalive = isAsking ? new Keepalive(this, this.#reading) : undefined;
     const watches = { idle: this.#idle, keepalive: this.#keepalive };
-    this.#ending = new Ending(this, guarded, this.#reading, this.#beginGate, watches, options.onLost);
-    this.closed = this.#ending.closed;
-    this.#drain = new Drain(this, this.#ending, this.#beginGate, options.onGoAway);
+    this.#closing = new Closing(this, guarded, this.#reading, this.#beginGate, watches, options.onLost);
+    this.closed = this.#closing.closed;
+    this.#drain = new Drain(this, this.#closing, this.#beginGate, options.onGoAway);
     this.#builtins = this.isExtended ? builtinsOf(options) : undefined;
     this.#env = context(this.posting, this.hosting, this);
     this.#attach(this.#env);
@@ -170,7 +170,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   }
 
   get isOpen(): boolean {
-    return this.#ending.isOpen;
+    return this.#closing.isOpen;
   }
 
   /** What the peer makes this side hold now: all of it is zero when nothing is under way. */
@@ -208,7 +208,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     this.#transport.start(this);
     if (this.#isDialing) this.posting.sayHello();
     if (this.env.hasInit) await this.#init();
-    this.#ending.started();
+    this.#closing.started();
     this.#idle?.start();
     this.#keepalive?.start();
     this.pump();
@@ -235,7 +235,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   onData(chunk: Uint8Array): void {
     this.#guarded(() => {
       if (!this.isOpen) {
-        this.#ending.discard(chunk.length);
+        this.#closing.discard(chunk.length);
         return;
       }
       this.#reading.received(chunk);
@@ -256,10 +256,10 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   }
 
   pump(): void {
-    if (this.#ending.state === "starting") this.#reading.holdBack();
-    if (this.#ending.state !== "open") return;
+    if (this.#closing.state === "starting") this.#reading.holdBack();
+    if (this.#closing.state !== "open") return;
     this.#reading.pump();
-    if (this.#ending.hasPeerEnded && this.#reading.isExhausted) this.#ending.finishAfterEnd();
+    if (this.#closing.hasPeerEnded && this.#reading.isExhausted) this.#closing.finishAfterEnd();
   }
 
   /** When what is read now has come. */
@@ -325,7 +325,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   }
 
   peerError(text: string): void {
-    this.#ending.end(failure("peer_error", oneLine(text)));
+    this.#closing.end(failure("peer_error", oneLine(text)));
   }
 
   handOverReader(owner: BracketReader, successor: BracketReader): void {
@@ -406,21 +406,21 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
 
   /** @throws HbiError unavailable */
   checkOpen(): void {
-    this.#ending.checkOpen();
+    this.#closing.checkOpen();
   }
 
   /** @throws HbiError unavailable, also while draining: what is not begun has not landed */
   checkAccepting(): void {
-    this.#ending.checkOpen();
+    this.#closing.checkOpen();
     this.#drain.check();
-    this.#ending.checkPeer();
+    this.#closing.checkPeer();
   }
 
   /** A conversation of either side is over. */
   conversationEnded(): void {
     this.#drain.conversationEnded();
     this.#idle?.touched();
-    if (this.#reading.isHeldUp || this.#ending.hasPeerEnded) this.pump();
+    if (this.#reading.isHeldUp || this.#closing.hasPeerEnded) this.pump();
   }
 
   /** The peer is about to close: it answers what it has, and takes no more. */
@@ -437,22 +437,22 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
 
   /** Ends the connection: `err` with the reason if there is one, FIN. Resolves when it is closed. */
   disconnect(reason?: string): Promise<void> {
-    return markHandled(this.#ending.disconnect(reason));
+    return markHandled(this.#closing.disconnect(reason));
   }
 
   /** Ends the connection because of `error`, and tells the peer in one line. */
   cut(error: HbiError): void {
-    this.#ending.cut(error);
+    this.#closing.cut(error);
   }
 
   onEnd(): void {
-    this.#guarded(() => this.#ending.onEnd());
+    this.#guarded(() => this.#closing.onEnd());
   }
 
   onClose(error?: Error): void {
     // Without half-close, the peer says that it will send no more by closing.
     if (error === undefined && !this.#transport.canHalfClose) this.onEnd();
-    this.#guarded(() => this.#ending.onClose(error));
+    this.#guarded(() => this.#closing.onClose(error));
     this.account.unsent = 0;
     this.#unsent.leave();
   }
