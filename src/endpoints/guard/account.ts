@@ -3,9 +3,9 @@
  * is entered here when it is taken and crossed out when it is given back: when all is quiet, all of it is zero.
  * docs/errors-and-limits.md, "What is held".
  */
-import { Chain, type Chained } from "../../chain.ts";
+import type { Chained } from "../../chain.ts";
 import type { Limits } from "../../limits.ts";
-import { UnsentLoad } from "./unsent-load.ts";
+import type { ProcessLoad } from "./process-load.ts";
 
 /** What is held, in bytes. Each entry costs at least something, so that nothing is free that has no content. */
 export interface HeldBytes {
@@ -65,13 +65,13 @@ export class Account implements HeldBytes, HeldPlaces, Chained {
   sendTurns = 0;
   readTurns = 0;
   readonly #limits: Limits;
-  readonly #process: ProcessAccount;
+  readonly #load: ProcessLoad;
   readonly #placeFree: () => void;
 
   /** @param placeFree there may be room now for a script for which there was none */
-  constructor(limits: Limits, process: ProcessAccount, placeFree: () => void) {
+  constructor(limits: Limits, load: ProcessLoad, placeFree: () => void) {
     this.#limits = limits;
-    this.#process = process;
+    this.#load = load;
     this.#placeFree = placeFree;
   }
 
@@ -91,12 +91,12 @@ export class Account implements HeldBytes, HeldPlaces, Chained {
   /** A conversation of the peer has begun: it counts in the process, place or not. */
   beginHosted(): void {
     this.hosted += 1;
-    this.#process.bytes += HOSTED_COST_BYTES;
+    this.#load.bytes += HOSTED_COST_BYTES;
   }
 
   endHosted(): void {
     this.hosted -= 1;
-    this.#process.bytes -= HOSTED_COST_BYTES;
+    this.#load.bytes -= HOSTED_COST_BYTES;
   }
 
   /** Takes a place for a script of so many bytes; false: there is none now, and `placeFree` will be called when there may be. Who has
@@ -104,7 +104,7 @@ export class Account implements HeldBytes, HeldPlaces, Chained {
   takePlace(bytes: number, most: number): boolean {
     const { maxInFlightBytes } = this.#limits;
     if (this.places >= most || (this.places > 0 && this.scripts + bytes > maxInFlightBytes)) return false;
-    if (!this.#process.takePlace(this, bytes, this.#limits)) return false;
+    if (!this.#load.takePlace(this, bytes, this.#limits)) return false;
     this.places += 1;
     this.scripts += bytes;
     return true;
@@ -113,24 +113,24 @@ export class Account implements HeldBytes, HeldPlaces, Chained {
   /** Another script of the same conversation is so much longer. */
   resizePlace(bytes: number): void {
     this.scripts += bytes;
-    this.#process.bytes += bytes;
+    this.#load.bytes += bytes;
   }
 
   givePlace(bytes: number): void {
     this.places -= 1;
     this.scripts -= bytes;
-    this.#process.givePlace(bytes);
+    this.#load.givePlace(bytes);
   }
 
   /** Whether a script that waits may be held as well. */
   mayWait(bytes: number): boolean {
-    return this.#process.hasRoom(bytes, this.#limits);
+    return this.#load.hasRoom(bytes, this.#limits);
   }
 
   /** It waits, or, negative, waits no more. */
   wait(bytes: number): void {
     this.waiting += bytes;
-    this.#process.bytes += bytes;
+    this.#load.bytes += bytes;
   }
 
   /** For the process alone. */
@@ -140,67 +140,6 @@ export class Account implements HeldBytes, HeldPlaces, Chained {
 
   /** The connection is over: it waits for no place any more. */
   close(): void {
-    this.#process.forget(this);
+    this.#load.forget(this);
   }
 }
-
-/** Of all connections of a process. */
-export class ProcessAccount {
-  /** hosted scripts, and the bytes of these, of those that wait, and of their conversations */
-  places = 0;
-  bytes = 0;
-  /** what waits for peers that do not read */
-  readonly unsent = new UnsentLoad();
-  /** places that have become free, and nobody was told of yet */
-  #free = 0;
-  #isTelling = false;
-  /** told, and their turn to look has not come yet */
-  readonly #told = new Set<Account>();
-  readonly #waiting = new Chain<Account>();
-
-  hasRoom(bytes: number, { maxProcessInFlightBytes }: Limits): boolean {
-    return this.bytes + bytes <= maxProcessInFlightBytes;
-  }
-
-  takePlace(account: Account, bytes: number, limits: Limits): boolean {
-    this.#told.delete(account);
-    const isFree = this.places < limits.maxProcessInFlight && this.hasRoom(bytes, limits);
-    if (!isFree && account.places > 0) {
-      if (account.chain === undefined) this.#waiting.add(account);
-      return false;
-    }
-    this.places += 1;
-    this.bytes += bytes;
-    this.#waiting.remove(account);
-    return true;
-  }
-
-  givePlace(bytes: number): void {
-    this.places -= 1;
-    this.bytes -= bytes;
-    this.#tell();
-  }
-
-  /** Tells the next one. A loop, not a recursion: what it begins may have ended by the time it returns. */
-  #tell(): void {
-    this.#free += 1;
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    for (; this.#free > 0; this.#free -= 1) {
-      const account = this.#waiting.shift();
-      if (account === undefined) continue;
-      this.#told.add(account);
-      account.tell();
-    }
-    this.#isTelling = false;
-  }
-
-  /** It waits no more. What it was told of and has not taken is the next one's. */
-  forget(account: Account): void {
-    this.#waiting.remove(account);
-    if (this.#told.delete(account)) this.#tell();
-  }
-}
-
-/** That of this process, unless a connection is given another. */
-export const processAccount = new ProcessAccount();

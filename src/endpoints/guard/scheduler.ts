@@ -22,7 +22,7 @@ export interface Waiting extends Chained {
   run(): void;
 }
 
-/** The event loop of a clock. */
+/** The turns of one event loop, which a clock stands for. */
 export class Scheduler {
   readonly #clock: Clock;
   /** by how much there is to do */
@@ -34,18 +34,8 @@ export class Scheduler {
   #fromMs = 0;
   #isMarked = false;
 
-  private constructor(clock: Clock) {
+  constructor(clock: Clock) {
     this.#clock = clock;
-  }
-
-  /** The one of all connections with that clock. */
-  static of(clock: Clock): Scheduler {
-    let scheduler = SCHEDULERS.get(clock);
-    if (scheduler === undefined) {
-      scheduler = new Scheduler(clock);
-      SCHEDULERS.set(clock, scheduler);
-    }
-    return scheduler;
   }
 
   /** Whether whoever has not begun had better wait. */
@@ -119,8 +109,6 @@ export class Scheduler {
   }
 }
 
-const SCHEDULERS = new WeakMap<Clock, Scheduler>();
-
 /** What goes on when handlers of one connection end, where it had to wait: one of them at a time, or a few short ones, as others have
  *  their turn. Who has many of them waits longer. */
 export class PutOff implements Waiting {
@@ -128,10 +116,12 @@ export class PutOff implements Waiting {
   before: Chained | undefined;
   behind: Chained | undefined;
   readonly #clock: Clock;
+  readonly #scheduler: Scheduler;
   readonly #runs: (() => void)[] = [];
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, scheduler: Scheduler) {
     this.#clock = clock;
+    this.#scheduler = scheduler;
   }
 
   /** Whoever comes behind them waits as well: what ends first is answered first. */
@@ -155,6 +145,6 @@ export class PutOff implements Waiting {
   }
 
   #wait(): void {
-    Scheduler.of(this.#clock).later(this, LEAST_BYTES * this.#runs.length);
+    this.#scheduler.later(this, LEAST_BYTES * this.#runs.length);
   }
 }
