@@ -60,7 +60,7 @@ const places = defineService({
     add_place: method({ params: { place: Place } }), // no result: it is acknowledged
     import_places: method({
       params: { size: z.int().min(0).max(1_000_000) },
-      body: ({ size }) => size, // so many raw bytes follow the call
+      body: ({ size }) => size, // the number of raw bytes that follow the call
       result: z.int(),
       idempotent: true,
     }),

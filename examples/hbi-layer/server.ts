@@ -5,7 +5,7 @@ import { z } from "zod";
 
 const hash = method({
   params: { name: z.string().max(200), size: z.int().min(0).max(1e9) },
-  body: ({ size }) => size, // so many raw bytes follow the call
+  body: ({ size }) => size, // the number of raw bytes that follow the call
   result: z.string(),
 });
 

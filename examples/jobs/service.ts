@@ -15,7 +15,7 @@ export const jobs = defineService({
   methods: {
     do_job: method({
       params: { id, action: z.enum(ACTIONS), dataLen: z.int().min(0).max(8e6) },
-      body: ({ dataLen }) => dataLen, // so many raw bytes follow the call
+      body: ({ dataLen }) => dataLen, // the number of raw bytes that follow the call
       result: JobResult,
       idempotent: true, // sent again by the link if its connection is lost
     }),
@@ -28,7 +28,7 @@ export const jobs = defineService({
     fetch_part: method({
       params: { name },
       result: z.strictObject({ size: z.int() }),
-      resultBody: ({ size }) => size, // so many raw bytes follow the result
+      resultBody: ({ size }) => size, // the number of raw bytes that follow the result
       idempotent: true,
     }),
   },

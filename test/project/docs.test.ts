@@ -84,18 +84,32 @@ describe("README.md", () => {
   });
 });
 
-it("links in documents lead to files", () => {
-  const documents = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "*.md"], {
-    cwd: root,
-    encoding: "utf8",
-  })
-    .trim()
-    .split("\n");
+const documents = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "*.md"], {
+  cwd: root,
+  encoding: "utf8",
+})
+  .trim()
+  .split("\n");
+
+/** The anchors of a document's headings, as GitHub makes them. */
+function anchors(path: string): string[] {
+  const text = read(path).replace(/^```.*\n[\s\S]*?^```$/gm, "");
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+it("links in documents lead to files, and to headings that exist", () => {
   expect(documents.length).toBeGreaterThan(5);
   for (const path of documents) {
-    for (const [, target = ""] of read(path).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
-      if (!target.includes("://"))
-        expect(existsSync(join(root, dirname(path), target)), `${path}: ${target}`).toBe(true);
+    for (const [, target = "", anchor] of read(path).matchAll(/\]\(([^)#\s]*)(?:#([^)\s]*))?\)/g)) {
+      if (target.includes("://")) continue;
+      const file = target === "" ? path : join(dirname(path), target);
+      expect(existsSync(join(root, file)), `${path}: ${target}`).toBe(true);
+      if (anchor !== undefined) expect(anchors(file), `${path}: ${target}#${anchor}`).toContain(anchor);
     }
   }
 });

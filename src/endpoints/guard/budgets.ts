@@ -15,7 +15,7 @@ export class Budgets {
   #calls: TokenBucket | undefined;
   #bytes: TokenBucket | undefined;
   /** failures of a peer that has not authenticated: none of them is forgiven */
-  #strangerFailures = 0;
+  #preAuthFailures = 0;
 
   constructor(clock: Clock, limits: Limits) {
     this.#clock = clock;
@@ -30,10 +30,10 @@ export class Budgets {
     return this.#failures.take() ? undefined : failure("too_many_errors");
   }
 
-  /** Anything failed that a peer asked for who has not authenticated, also what `authenticate` throws: one more guess. */
-  strangerFailed(): HbiError | undefined {
-    this.#strangerFailures += 1;
-    return this.#strangerFailures > this.#limits.strangerFailures ? failure("too_many_errors") : undefined;
+  /** A request of a peer that has not authenticated has failed, also by what `authenticate` throws: one more guess. */
+  preAuthFailed(): HbiError | undefined {
+    this.#preAuthFailures += 1;
+    return this.#preAuthFailures > this.#limits.strangerFailures ? failure("too_many_errors") : undefined;
   }
 
   /** The peer has made so many calls. */

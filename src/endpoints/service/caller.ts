@@ -1,117 +1,174 @@
 /**
- * Callers: `link.call.do_job(...)` and `link.post.do_job(...)`, typed by the methods of a definition. docs/services.md.
+ * Caller: makes the typed calls of one side, through its interceptors and retries. A carrier sends them on the connection that it has at
+ * the time. docs/services.md.
  */
-import type { z } from "zod";
-import type { ArgumentsOf, BodyKind, Method } from "../../registry/method.ts";
-import type { Methods, None } from "../../registry/service.ts";
-import type { Body, BodyGiven } from "../conversation/body.ts";
-import type { PoCo } from "../session/po-co.ts";
-import type { WaitOptions } from "../waits.ts";
+import { asHbiError, failure, HbiError, ownError } from "../../errors.ts";
+import type { Dialect, InstanceWriter } from "../../parser/repr.ts";
+import type { Writing } from "../../registry/call-text.ts";
+import type { Method } from "../../registry/method.ts";
+import type { Methods } from "../../registry/service.ts";
+import { keepFromFailingUnheard, release } from "../conversation/body.ts";
+import { markHandled, withLanded } from "../waits.ts";
+import type { AnyCallOptions, CallOptions, Posted } from "./calls.ts";
+import { type Carrier, callOf, type Sending, sendCall, sendPost, timeoutOf } from "./outgoing.ts";
+import { buildScript, type ScriptMethods, type ScriptPlan, type ScriptResults } from "./script-builder.ts";
 
-/** `signal` gives the call up, `timeoutMs` bounds it (by default `callTimeoutMs`); the deadline travels to the peer. */
-export interface CallOptions extends WaitOptions {}
-
-/** What a method with raw data needs beside its parameters. */
-type WithBody<B extends BodyKind> = B extends "declared"
-  ? { readonly body: BodyGiven }
-  : B extends "manual"
-    ? {
-        /** Sends what the method expects behind the call: objects and raw data, in the order that both sides know. */
-        readonly send: (co: PoCo) => Promise<void>;
-      }
-    : unknown;
-
-type Arguments<P, B extends BodyKind> = B extends "none"
-  ? None extends P
-    ? [params?: P, options?: CallOptions]
-    : [params: P, options?: CallOptions]
-  : [params: P, options: CallOptions & WithBody<B>];
-
-/** The result, the result with raw data behind it, or nothing. */
-type AnswerOf<R, S extends BodyKind> = R extends z.ZodType
-  ? S extends "none"
-    ? z.output<R>
-    : { readonly result: z.output<R>; readonly body: Body }
-  : undefined;
-
-export type CallOf<M> =
-  M extends Method<infer P, infer R, infer B, infer S>
-    ? (...args: Arguments<ArgumentsOf<P>, B>) => Promise<AnswerOf<R, S>>
-    : never;
-
-export type PostOf<M> =
-  M extends Method<infer P, infer _R, infer B> ? (...args: Arguments<ArgumentsOf<P>, B>) => Promise<Posted> : never;
-
-/** Each waits for the result, or for the acknowledgement of a method that has none. */
-export type Calls<M extends Methods> = { readonly [K in keyof M]: CallOf<M[K]> };
-/** Each resolves when the request is handed to the wire. */
-export type Posts<M extends Methods> = { readonly [K in keyof M]: PostOf<M[K]> };
-
-/** A call that nobody waits for, unless by this. */
-export interface Posted {
-  /** Resolves when the peer has landed it. @throws HbiError the peer's refusal; unavailable, with `mayHaveLanded` */
-  waitCompleted(): Promise<void>;
+/** A call of this side, to interceptors. */
+export interface OutgoingCall {
+  readonly kind: "call" | "post" | "script";
+  /** the method's, as declared; of a script those of its statements */
+  readonly name: string;
+  /** as the caller gave them; of a script its text */
+  readonly params: unknown;
+  readonly options: CallOptions;
 }
 
-/** The options of every kind of method. */
-export interface AnyCallOptions extends CallOptions {
-  readonly body?: BodyGiven;
-  readonly send?: (co: PoCo) => Promise<void>;
+/** Around every call of this side: `next()` sends it and gives its result; it may be called again to send it again. */
+export type OutgoingInterceptor = (call: OutgoingCall, next: () => Promise<unknown>) => Promise<unknown>;
+
+export interface CallerOptions {
+  /** writes the values of the definition */
+  readonly writer: InstanceWriter | undefined;
+  /** which words are written: `python` for a peer that knows no `null` */
+  readonly dialect?: Dialect | undefined;
+  readonly interceptors?: readonly OutgoingInterceptor[] | undefined;
+  /** how often a call that is marked idempotent is sent again after its connection was lost */
+  readonly retries?: number | undefined;
 }
 
-/** What sends the calls of one link or peer. */
-export interface CallDesk {
-  call(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<unknown>;
-  post(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<Posted>;
-}
+type Send<T> = (carrier: Carrier, sending: Sending, writing: Writing) => Promise<T>;
 
-export function callsOf<M extends Methods>(methods: M, desk: CallDesk): Calls<M> {
-  return caller(
-    CALLS,
-    methods,
-    (name, method) =>
-      (params: unknown, options: AnyCallOptions = {}) =>
-        desk.call(name, method, params, options),
-  ) as Calls<M>; // a function for each method
-}
+export class Caller {
+  readonly #carrier: Carrier;
+  readonly #interceptors: readonly OutgoingInterceptor[];
+  readonly #retries: number;
+  readonly #writing: Writing;
 
-export function postsOf<M extends Methods>(methods: M, desk: CallDesk): Posts<M> {
-  return caller(
-    POSTS,
-    methods,
-    (name, method) =>
-      (params: unknown, options: AnyCallOptions = {}) =>
-        desk.post(name, method, params, options),
-  ) as Posts<M>; // a function for each method
-}
-
-type Maker = (name: string, method: Method) => unknown;
-
-const CALLS = new WeakMap<Methods, object>();
-const POSTS = new WeakMap<Methods, object>();
-const MAKE = Symbol("make");
-
-/** One prototype for a definition, with a getter for each method: a connection pays for the methods that it calls. */
-function caller(prototypes: WeakMap<Methods, object>, methods: Methods, make: Maker): object {
-  let prototype = prototypes.get(methods);
-  if (prototype === undefined) {
-    prototype = prototypeOf(methods);
-    prototypes.set(methods, prototype);
+  constructor(carrier: Carrier, { interceptors = [], retries = 0, dialect = "json", writer }: CallerOptions) {
+    if (!Number.isSafeInteger(retries) || retries < 0) throw failure("bad_option", "retries is a count");
+    this.#carrier = carrier;
+    this.#interceptors = interceptors;
+    this.#retries = retries;
+    this.#writing = { dialect, maxDepth: carrier.limits.maxDepth, writer };
   }
-  return Object.create(prototype, { [MAKE]: { value: make } });
-}
 
-function prototypeOf(methods: Methods): object {
-  const prototype = Object.create(null) as object;
-  for (const [name, method] of Object.entries(methods)) {
-    Object.defineProperty(prototype, name, {
-      enumerable: true,
-      get(this: { readonly [MAKE]: Maker }) {
-        const value = this[MAKE](name, method);
-        Object.defineProperty(this, name, { value, enumerable: true });
-        return value;
-      },
+  call(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<unknown> {
+    return this.#run("call", { name, method, params, options }, sendCall);
+  }
+
+  post(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<Posted> {
+    return this.#run("post", { name, method, params, options }, sendPost);
+  }
+
+  script<M extends Methods, const T extends ScriptPlan>(
+    methods: M,
+    build: (script: ScriptMethods<M>) => T,
+    options: CallOptions,
+  ): Promise<ScriptResults<T>> {
+    return markHandled(this.#script(methods, build, options));
+  }
+
+  async #script<M extends Methods, const T extends ScriptPlan>(
+    methods: M,
+    build: (script: ScriptMethods<M>) => T,
+    options: CallOptions,
+  ): Promise<ScriptResults<T>> {
+    const carrier = this.#carrier;
+    let isSingle = false;
+    const plan = (script: ScriptMethods<M>): T => {
+      const built = build(script);
+      isSingle = !Array.isArray(built);
+      return built;
+    };
+    const { code, onlyOurs, name, results } = buildScript(methods, plan, this.#writing, carrier.limits);
+    const declared = results.filter((schema) => schema !== undefined);
+    const run = async (): Promise<unknown> => {
+      const timeoutMs = timeoutOf(carrier, options);
+      const { signal } = options;
+      const request = { name, code, onlyOurs, results: declared, wantsResults: true, isList: true, timeoutMs, signal };
+      const call = callOf(carrier, request);
+      carrier.place(call);
+      const values = ((await call.promise) as readonly unknown[]).values(); // a list, as asked for
+      const all = results.map((schema) => (schema === undefined ? undefined : values.next().value));
+      return isSingle ? all[0] : all;
+    };
+    const outgoing: OutgoingCall = { kind: "script", name, params: code, options };
+    return (await this.#intercepted(outgoing, run)) as ScriptResults<T>; // validated by the schemas that type them
+  }
+
+  #run<T>(kind: "call" | "post", sending: Sending, send: Send<T>): Promise<T> {
+    const { name, params, options } = sending;
+    const retries = kind === "call" && sending.method.spec.idempotent === true ? this.#retries : 0;
+    const run = (): Promise<T> =>
+      retries === 0 ? this.#attempt(sending, send) : markHandled(this.#retrying(sending, send, retries));
+    if (this.#interceptors.length === 0) return run();
+    let isBegun = false;
+    const begin = (): Promise<T> => {
+      isBegun = true;
+      return run();
+    };
+    keepFromFailingUnheard(options.body);
+    const answer = this.#intercepted({ kind, name, params, options }, begin) as Promise<T>; // or what an interceptor makes of it
+    answer.catch(() => {
+      if (!isBegun) release(options.body);
     });
+    return answer;
   }
-  return prototype;
+
+  /** An interceptor that throws at once rejects the call as any other; one that does not look at what `next` gives it ends nothing. */
+  #intercepted(call: OutgoingCall, run: () => Promise<unknown>, at = 0): Promise<unknown> {
+    const interceptor = this.#interceptors[at];
+    if (interceptor === undefined) return markHandled(run());
+    const next = (): Promise<unknown> => this.#intercepted(call, run, at + 1);
+    return markHandled((async () => interceptor(call, next))());
+  }
+
+  #attempt<T>(sending: Sending, send: Send<T>): Promise<T> {
+    try {
+      return send(this.#carrier, sending, this.#writing);
+    } catch (thrown) {
+      release(sending.options.body);
+      return markHandled(Promise.reject(asHbiError(thrown)));
+    }
+  }
+
+  /** All attempts together have the call's own time. */
+  async #retrying<T>(sending: Sending, send: Send<T>, retries: number): Promise<T> {
+    const { clock, limits } = this.#carrier;
+    const { timeoutMs = limits.callTimeoutMs } = sending.options;
+    const start = clock.now();
+    let mayHaveLanded = false;
+    for (let attempt = 0; ; attempt++) {
+      const leftMs = timeoutMs - (clock.now() - start);
+      try {
+        return await this.#attempt({ ...sending, options: { ...sending.options, timeoutMs: leftMs } }, send);
+      } catch (thrown) {
+        const isOver = attempt === retries || clock.now() - start >= timeoutMs;
+        if (isOver || !isConnectionLost(thrown) || !isReplayable(sending.options)) {
+          const own = ownError(thrown);
+          throw mayHaveLanded && own?.mayHaveLanded === false ? withLanded(own, true) : thrown; // one before it may have
+        }
+        mayHaveLanded ||= thrown.mayHaveLanded === true;
+      }
+    }
+  }
+}
+
+/** Whether a call failed because its connection went, in whatever way: a new one may serve it. `mayHaveLanded` says whether
+ *  it would be the second time. */
+export function isConnectionLost(thrown: unknown): thrown is HbiError {
+  if (!(thrown instanceof HbiError) || thrown.mayHaveLanded === undefined) return false; // a handler may say `unavailable` too
+  return thrown.code === "unavailable" || thrown.reason === "peer_error";
+}
+
+/** A body that can be sent twice: not one that is consumed by sending it. */
+function isReplayable({ body, send }: AnyCallOptions): boolean {
+  if (send !== undefined) return false;
+  return (
+    body === undefined ||
+    typeof body === "function" ||
+    ArrayBuffer.isView(body) ||
+    Array.isArray(body) ||
+    "size" in body
+  );
 }

@@ -1,6 +1,6 @@
 /**
- * Link: a consumer's end of a service: typed calls and the reactions. The connection behind them, which may be dialed again when
- * it is lost, is the Line's. docs/services.md.
+ * Link: a consumer's end of a service: typed calls and reactions, over a connection that may be dialed again when it is lost.
+ * docs/services.md.
  */
 import { failure, HbiError } from "../../errors.ts";
 import type { Dialect } from "../../parser/repr.ts";
@@ -15,9 +15,16 @@ import type { HostingEnd } from "../session/hosting-end.ts";
 import { HostingEnv } from "../session/hosting-env.ts";
 import type { PostingEnd } from "../session/posting-end.ts";
 import { checkTimeout, markHandled, type WaitOptions } from "../waits.ts";
-import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./caller.ts";
-import { Desk, type OutgoingInterceptor } from "./desk.ts";
-import { type Dial, Line, type LineOptions, type LineOwner, type LinkState, type StateListener } from "./line.ts";
+import { Caller, type OutgoingInterceptor } from "./caller.ts";
+import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./calls.ts";
+import {
+  type ConnectionOwner,
+  type Dial,
+  type LinkState,
+  ReconnectingConnection,
+  type ReconnectingOptions,
+  type StateListener,
+} from "./reconnect.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
 import type { Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
@@ -27,7 +34,7 @@ export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], Ser
 /** What is shown to the service before anything is called: as its definition declares. */
 export type Shown<S extends Service> = S["credentials"] extends Params ? ArgumentsOf<S["credentials"]> : undefined;
 
-interface CommonLinkOptions<S extends Service> extends LineOptions {
+interface CommonLinkOptions<S extends Service> extends ReconnectingOptions {
   /** How often a call of a method that is marked `idempotent` is sent again after its connection was lost. Default 0 */
   readonly retries?: number;
   /** Around every call of this side, the first one outermost. */
@@ -46,7 +53,12 @@ export type LinkOptions<S extends Service> = CommonLinkOptions<S> &
         /** Shown on every connection; a function is asked anew each time. */
         readonly credentials: Shown<S> | (() => Shown<S> | Promise<Shown<S>>);
       }
-    : { readonly credentials?: undefined });
+    : S["credentials"] extends undefined
+      ? { readonly credentials?: undefined }
+      : {
+          /** For a service whose type does not say whether it asks for any. */
+          readonly credentials?: object | (() => object | Promise<object>);
+        });
 
 export class Link<S extends Service = Service> {
   /** Each method of the service: waits for its result. */
@@ -57,8 +69,8 @@ export class Link<S extends Service = Service> {
   readonly closed: Promise<HbiError | undefined>;
   readonly #service: S;
   readonly #options: LinkOptions<S>;
-  readonly #line: Line;
-  readonly #desk: Desk;
+  readonly #connection: ReconnectingConnection;
+  readonly #caller: Caller;
 
   constructor(service: S, dial: Dial, reactions: ReactionsOf<S>, options: LinkOptions<S>) {
     checkHandlers(service.reactions, reactions);
@@ -72,25 +84,25 @@ export class Link<S extends Service = Service> {
       handlers: reactions as Bound["handlers"], // checked above, typed by whoever made the link
       interceptors: incoming as never,
     };
-    const owner: LineOwner = {
+    const owner: ConnectionOwner = {
       name: service.name,
       makeEnv: () => new HostingEnv(table, bound),
       authenticate: (connection, waiting) => this.#authenticate(connection, waiting),
     };
-    this.#line = new Line(owner, dial, options);
-    this.closed = this.#line.closed;
-    this.#desk = new Desk(this.#line, { writer: table.writer, dialect, interceptors, retries });
-    this.call = callsOf<S["methods"]>(service.methods, this.#desk);
-    this.post = postsOf<S["methods"]>(service.methods, this.#desk);
+    this.#connection = new ReconnectingConnection(owner, dial, options);
+    this.closed = this.#connection.closed;
+    this.#caller = new Caller(this.#connection, { writer: table.writer, dialect, interceptors, retries });
+    this.call = callsOf<S["methods"]>(service.methods, this.#caller);
+    this.post = postsOf<S["methods"]>(service.methods, this.#caller);
   }
 
   get state(): LinkState {
-    return this.#line.state;
+    return this.#connection.state;
   }
 
   /** Calls `listener` at every change of the state, with the reason of a loss. Gives what ends that. */
   onState(listener: StateListener): () => void {
-    return this.#line.onState(listener);
+    return this.#connection.onState(listener);
   }
 
   /** Several calls, also nested in each other, in one round trip. */
@@ -98,7 +110,7 @@ export class Link<S extends Service = Service> {
     build: (script: ScriptMethods<S["methods"]>) => T,
     options: CallOptions = {},
   ): Promise<ScriptResults<T>> {
-    return this.#desk.script<S["methods"], T>(this.#service.methods, build, options);
+    return this.#caller.script<S["methods"], T>(this.#service.methods, build, options);
   }
 
   /** Shows the credentials again on the present connection, such as a new token: what is called from then on is called by whom they
@@ -129,15 +141,15 @@ export class Link<S extends Service = Service> {
     options: WaitOptions,
     run: (connection: Connection, left: WaitOptions) => Promise<T>,
   ): Promise<T> {
-    const { clock, limits } = this.#line;
+    const { clock, limits } = this.#connection;
     const untilMs = clock.now() + (checkTimeout(options.timeoutMs) ?? limits.callTimeoutMs);
     for (let left = options; ; left = { ...options, timeoutMs: Math.max(untilMs - clock.now(), 1) }) {
-      const connection = await this.#line.connectionFor(left);
+      const connection = await this.#connection.connectionFor(left);
       try {
         return await run(connection, left);
       } catch (thrown) {
         const isUnseen = thrown instanceof HbiError && thrown.reason === "draining" && thrown.mayHaveLanded === false;
-        if (!isUnseen || this.#line.state === "closed") throw thrown;
+        if (!isUnseen || this.#connection.state === "closed") throw thrown;
         connection.peerGoesAway(undefined); // it may not have said so
       }
     }
@@ -157,35 +169,35 @@ export class Link<S extends Service = Service> {
 
   /** The present connection's address. @throws HbiError unavailable */
   get remoteAddress(): string {
-    return this.#line.present.remoteAddress;
+    return this.#connection.present.remoteAddress;
   }
 
   get localAddress(): string {
-    return this.#line.present.localAddress;
+    return this.#connection.present.localAddress;
   }
 
   /** The posting end of the present connection: HBI's own way to start conversations. @throws HbiError unavailable */
   get po(): PostingEnd {
-    return this.#line.present.posting;
+    return this.#connection.present.posting;
   }
 
   get ho(): HostingEnd {
-    return this.#line.present.hosting;
+    return this.#connection.present.hosting;
   }
 
   /** The first connection. @throws HbiError unavailable, unauthenticated, deadline_exceeded, cancelled */
   open(): Promise<this> {
-    return markHandled(this.#line.open().then(() => this));
+    return markHandled(this.#connection.open().then(() => this));
   }
 
   /** Begins nothing more, lets what is in flight finish on both sides, closes. */
   close(reason?: string): Promise<void> {
-    return this.#line.close(reason);
+    return this.#connection.close(reason);
   }
 
   /** Closes at once; calls in flight reject. A reason is told to the service. */
   disconnect(reason?: string): Promise<void> {
-    return this.#line.disconnect(reason);
+    return this.#connection.disconnect(reason);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -10,7 +10,7 @@ import type { Method } from "../../registry/method.ts";
 import { asBytes } from "../lane/raw-intake.ts";
 import { type Home, PoCall } from "../session/po-call.ts";
 import { checkTimeout, ignore, markHandled } from "../waits.ts";
-import type { AnyCallOptions, Posted } from "./caller.ts";
+import type { AnyCallOptions, Posted } from "./calls.ts";
 import { Streaming } from "./streaming.ts";
 
 /** A call as it is about to be sent. */

@@ -50,13 +50,13 @@ export interface Bound {
 }
 
 /** @param times how long handlers may take, where it is not `handlerTimeoutMs`
- *  @param door where a peer authenticates. `Call` is filled in by whoever hands the table's environments their `Bound`.
+ *  @param extra entries beside the declared methods: the one by which a peer authenticates
  *  @throws HbiError invalid_argument for a name that is not declared, and a time that is none */
 export function serviceTable(
   methods: Methods,
   values: Values,
   times: HandlerTimes = {},
-  door: readonly [string, ExposedMethod][] = [],
+  extra: readonly [string, ExposedMethod][] = [],
 ): EntryTable {
   checkTimes(methods, times);
   const handlerOf = (name: string, method: Method): ExposedMethod["handler"] => {
@@ -73,7 +73,7 @@ export function serviceTable(
     };
   };
   const table = entryTable(methods, values, handlerOf, times);
-  return door.length === 0 ? table : { ...table, entries: new Map([...table.entries, ...door]) };
+  return extra.length === 0 ? table : { ...table, entries: new Map([...table.entries, ...extra]) };
 }
 
 function checkTimes(methods: Methods, times: HandlerTimes): void {

@@ -1,9 +1,9 @@
 /**
- * ServiceHost: one definition offered to many peers: the shared table, the handlers of each connection, and the lobby where
- * a peer waits until it has authenticated. docs/services.md.
+ * ServiceHost: one definition offered to many peers: the shared table of methods, the handlers of each connection, and
+ * authentication. docs/services.md.
  */
 import { z } from "zod";
-import { afterHearing } from "../../clock.ts";
+import { afterHearing, type Clock, systemClock } from "../../clock.ts";
 import { asHbiError, failure, HbiError, ownError } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
 import type { Dialect } from "../../parser/repr.ts";
@@ -13,20 +13,18 @@ import { checkHandlers, type EntryTable, type ExposedMethod } from "../../regist
 import { isPromise } from "../../registry/invoke.ts";
 import { type Method, method, type Params, type ParamsOf } from "../../registry/method.ts";
 import type { Service } from "../../registry/service.ts";
-import { destroyQuietly } from "../../wire/transport/guarded.ts";
-import { memoryTransportPair } from "../../wire/transport/memory.ts";
 import type { Transport } from "../../wire/transport.ts";
-import { hostOf } from "../guard/accept-guard.ts";
 import { MethodGate } from "../guard/method-gate.ts";
+import { type AcceptOptions, Acceptor, type ContextFactory } from "../session/acceptor.ts";
 import { AUTHENTICATE } from "../session/builtin-names.ts";
-import { Connection } from "../session/connection.ts";
+import type { Connection } from "../session/connection.ts";
 import type { ConnectionOptions } from "../session/connection-options.ts";
 import { HoCo } from "../session/ho-co.ts";
 import { HostingEnv } from "../session/hosting-env.ts";
-import { OpenConnections } from "../session/open-connections.ts";
 import { markHandled } from "../waits.ts";
-import type { OutgoingInterceptor } from "./desk.ts";
-import { type Admission, Peer } from "./peer.ts";
+import type { OutgoingInterceptor } from "./caller.ts";
+import type { Carrier } from "./outgoing.ts";
+import { carrierOfNone, carrierOn, Peer, type PeerRecord } from "./peer.ts";
 import type { Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
 
@@ -66,12 +64,6 @@ export interface HostOptions<S extends Service, Context>
   readonly describe?: boolean | "full";
 }
 
-export interface AcceptOptions {
-  /** The peer's IP address, whose share the connection is counted in. Default: the transport's, if it has one, as "203.0.113.7:51034"
-   *  or "[2001:db8::7]:51034". A connection without an address counts for `maxConnections` and `acceptsPerSecond` alone. */
-  readonly address?: string | undefined;
-}
-
 type AnyFactory = (peer: never) => object;
 
 export class ServiceHost<S extends Service, Context = undefined> {
@@ -79,15 +71,15 @@ export class ServiceHost<S extends Service, Context = undefined> {
   /** Connected and, where that is asked for, authenticated. */
   readonly peers = new Set<Peer<S, Context>>();
   /** What it has accepted. For `serve`, which accepts sockets for it. */
-  readonly connections: OpenConnections;
+  readonly acceptor: Acceptor;
   readonly #connectionOptions: ConnectionOptions & { readonly limits: Limits };
   readonly #factory: AnyFactory;
   readonly #options: HostOptions<S, Context>;
   readonly #table: EntryTable;
-  readonly #lobby: EntryTable | undefined;
+  readonly #preAuthTable: EntryTable | undefined;
   /** what stands before every handler: authorization, the gates, and what the service's owner has given */
   readonly #interceptors: readonly Interceptor[];
-  readonly #admissions = new WeakMap<object, Admission>();
+  readonly #records = new WeakMap<object, PeerRecord>();
 
   constructor(
     service: S,
@@ -108,9 +100,9 @@ export class ServiceHost<S extends Service, Context = undefined> {
     this.service = service;
     this.#factory = factory;
     this.#options = options;
-    const door = service.credentials === undefined ? [] : [this.#door(service.credentials)];
-    this.#table = serviceTable(service.methods, service.values, handlerTimeoutsMs, door);
-    this.#lobby = authenticate === undefined ? undefined : { entries: new Map(door), writer: undefined };
+    const extra = service.credentials === undefined ? [] : [this.#authenticateEntry(service.credentials)];
+    this.#table = serviceTable(service.methods, service.values, handlerTimeoutsMs, extra);
+    this.#preAuthTable = authenticate === undefined ? undefined : { entries: new Map(extra), writer: undefined };
     this.#interceptors = [...authorizing(authorize), ...gating(service, concurrency), ...(interceptors ?? [])] as never;
     if (service.credentials !== undefined && authenticate === undefined) {
       throw failure("bad_option", `${service.name} declares credentials, and nothing authenticates`);
@@ -120,18 +112,19 @@ export class ServiceHost<S extends Service, Context = undefined> {
       limits: resolveLimits(options.limits),
       describe: describe === false ? undefined : this.#description(describe),
     };
-    this.connections = new OpenConnections(service.name, this.#connectionOptions);
-    this.#checkFactory();
+    const context: ContextFactory = (_po, _ho, connection) => this.#envOf(this.#peerOf(connection), connection);
+    this.acceptor = new Acceptor(context, { ...this.#connectionOptions, name: service.name });
+    this.#checkFactory(options.clock ?? systemClock);
   }
 
   /** Connections that are open, authenticated or not. */
   get connectionCount(): number {
-    return this.connections.count;
+    return this.acceptor.connections.size;
   }
 
   /** Resolves when it has been told to drain or to close, and every connection is over. */
   get closed(): Promise<void> {
-    return this.connections.closed;
+    return this.acceptor.closed;
   }
 
   /** Serves one connection, over any transport. Resolves when its init is done: the peer may have yet to authenticate. A transport
@@ -142,34 +135,20 @@ export class ServiceHost<S extends Service, Context = undefined> {
     return markHandled(this.#accept(transport, options));
   }
 
-  async #accept(transport: Transport, { address }: AcceptOptions): Promise<Peer<S, Context>> {
-    const place = this.connections.enter(address ?? hostOf(transport.remoteAddress));
-    if (place instanceof HbiError) {
-      destroyQuietly(transport);
-      throw place;
-    }
-    let peer: Peer<S, Context> | undefined;
-    await this.connections.serve({ transport, neighbours: place.neighbours, place }, (_po, _ho, made) => {
-      peer = this.#peerOf(made, place.neighbours?.network);
-      return this.#envOf(peer, made);
-    });
-    return peer as Peer<S, Context>; // made above, before anything is served
-  }
-
-  /** The environment of a new connection. */
-  admit(connection: Connection): HostingEnv {
-    return this.#envOf(this.#peerOf(connection), connection);
+  async #accept(transport: Transport, options: AcceptOptions): Promise<Peer<S, Context>> {
+    const { env } = await this.acceptor.accept(transport, options);
+    return (env.bound as Required<Bound>).side as Peer<S, Context>; // see #envOf and #admitted
   }
 
   /** Accepts no one any more and tells every peer so; answers what they had begun by then, and closes. Takes at most
    *  `handlerTimeoutMs`. */
   drain(reason?: string): Promise<void> {
-    return this.connections.drain(reason);
+    return this.acceptor.drain(reason);
   }
 
   /** Closes at once; calls in flight are lost. A reason is told to the peers. */
   close(reason?: string): Promise<void> {
-    return this.connections.close(reason);
+    return this.acceptor.close(reason);
   }
 
   /** `drain`. */
@@ -177,28 +156,31 @@ export class ServiceHost<S extends Service, Context = undefined> {
     return this.drain();
   }
 
-  #peerOf(connection: Connection, network?: string): Peer<S, Context> {
-    const { outgoing: interceptors, dialect } = this.#options;
-    const options = { writer: this.#table.writer, interceptors, dialect };
-    const admission: Admission = { context: undefined, network };
-    const peer = new Peer<S, Context>(this.service, connection, options, admission);
-    this.#admissions.set(peer, admission);
+  #peerOf(connection: Connection): Peer<S, Context> {
+    const record: PeerRecord = { context: undefined };
+    const peer = this.#peerOver(connection, carrierOn(connection), record);
+    this.#records.set(peer, record);
     return peer;
   }
 
+  #peerOver(connection: Connection | undefined, carrier: Carrier, record: PeerRecord): Peer<S, Context> {
+    const { outgoing: interceptors, dialect } = this.#options;
+    return new Peer(this.service, connection, carrier, { writer: this.#table.writer, interceptors, dialect }, record);
+  }
+
   #envOf(peer: Peer<S, Context>, connection: Connection): HostingEnv {
-    if (this.#lobby === undefined) return this.#admitted(peer, connection, undefined as Context); // Context is undefined then
-    const lobby = new HostingEnv(this.#lobby, { side: peer, connection }).asLobby();
+    if (this.#preAuthTable === undefined) return this.#authenticatedEnv(peer, connection, undefined as Context); // Context is undefined then
+    const env = new HostingEnv(this.#preAuthTable, { side: peer, connection }).asPreAuth();
     if (this.service.credentials === undefined) {
-      lobby.onInit(() => this.#enterUnasked(peer, connection));
+      env.onInit(() => this.#enterUnasked(peer, connection));
     } else {
       const { connectTimeoutMs } = connection.limits;
       const timer = afterHearing(connection.clock, connectTimeoutMs, () => {
-        if (connection.env === lobby) connection.cut(failure("unauthenticated"));
+        if (connection.env === env) connection.cut(failure("unauthenticated"));
       });
       void connection.closed.then(() => timer.cancel());
     }
-    return lobby;
+    return env;
   }
 
   // --- who a peer is -------------------------------------------------------------------------------------------------
@@ -214,7 +196,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
     connection.checkOpen(); // it may have gone meanwhile
     if (context === undefined || context === null || context === false) throw failure("unauthenticated", "refused");
     if (connection.env !== before) throw failure("wrong_stage", "authenticated meanwhile");
-    connection.enter(this.#admitted(peer, connection, context));
+    connection.enter(this.#authenticatedEnv(peer, connection, context));
     return null;
   }
 
@@ -230,7 +212,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   /** Handlers for this context. When the factory throws, the peer is who it was. */
-  #admitted(peer: Peer<S, Context>, connection: Connection, context: Context): HostingEnv {
+  #authenticatedEnv(peer: Peer<S, Context>, connection: Connection, context: Context): HostingEnv {
     const handlers = this.#handlersFor(peer, connection, context);
     const interceptors = this.#interceptors;
     const bound: Bound = { side: peer, context, handlers, interceptors, connection };
@@ -242,16 +224,16 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   #handlersFor(peer: Peer<S, Context>, connection: Connection, context: Context): Bound["handlers"] {
-    const admission = this.#admissions.get(peer) as Admission; // made with the peer
-    const before = admission.context;
-    admission.context = context; // the factory goes by it, and nobody else runs meanwhile
+    const record = this.#records.get(peer) as PeerRecord; // made with the peer
+    const before = record.context;
+    record.context = context; // the factory goes by it, and nobody else runs meanwhile
     try {
       const handlers = this.#made(peer);
       connection.checkOpen(); // the factory may have closed it
       checkFactoryGives(this.service, handlers);
       return handlers as Bound["handlers"];
     } catch (thrown) {
-      admission.context = before;
+      record.context = before;
       throw thrown;
     }
   }
@@ -263,13 +245,13 @@ export class ServiceHost<S extends Service, Context = undefined> {
     return handlers as object; // checked by the callers
   }
 
-  /** Where a peer shows what the definition asks for: before it is let in, and when it wants to be seen as another. */
-  #door(credentials: Params): [string, ExposedMethod] {
+  /** The library's own method by which a peer shows its credentials: before it may call anything, and when it changes its identity. */
+  #authenticateEntry(credentials: Params): [string, ExposedMethod] {
     const declared: Method = method({ params: credentials, result: z.null() }) as never; // a method of any parameters
     const handler = (shown: unknown, co: unknown, env: HostingEnv): unknown => {
       // In an answer, nothing says whether it is still wanted.
       if (!(co instanceof HoCo)) throw failure("wrong_stage", `${AUTHENTICATE} inside an answer`);
-      const { side, connection } = env.bound as Required<Bound>; // see #envOf and #admitted
+      const { side, connection } = env.bound as Required<Bound>; // see #envOf and #authenticatedEnv
       return this.#enter(side as Peer<S, Context>, connection, shown, co);
     };
     return [AUTHENTICATE, { kind: "method", name: AUTHENTICATE, method: declared, handler: handler as never }];
@@ -286,22 +268,17 @@ export class ServiceHost<S extends Service, Context = undefined> {
     };
   }
 
-  /** Calls the factory once, for a peer that is gone already: what it lacks is found before anybody connects. Where peers
-   *  authenticate, a factory that needs their context can only be checked when there is one. */
-  #checkFactory(): void {
-    const [transport] = memoryTransportPair();
-    const gone = new Connection(transport, () => new HostingEnv(), {
-      ...this.#connectionOptions,
-      log: () => undefined,
-    });
-    void gone.start();
-    void gone.disconnect();
-    transport.destroy(); // so that its `closed` resolves, for a factory that keeps a list of its peers
+  /** Calls the factory once, for a peer that is not connected, so that a server with missing or surplus handlers does not start. A factory
+   *  that needs more of its peer, an end or the context that it authenticates with, is checked for the first one that connects. */
+  #checkFactory(clock: Clock): void {
+    const { limits } = this.#connectionOptions;
+    const record: PeerRecord = { context: undefined };
+    const peer = this.#peerOver(undefined, carrierOfNone(clock, limits), record);
     let handlers: object;
     try {
-      handlers = this.#made(this.#peerOf(gone));
+      handlers = this.#made(peer);
     } catch (thrown) {
-      if (this.#lobby !== undefined) return;
+      if (this.#preAuthTable !== undefined || ownError(thrown)?.reason === "disconnected") return;
       throw asHbiError(thrown);
     }
     checkHandlers(this.service.methods, handlers);

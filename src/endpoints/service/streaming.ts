@@ -13,7 +13,7 @@ import type { Connection } from "../session/connection.ts";
 import type { Home, Parked } from "../session/po-call.ts";
 import type { CoOptions, PoCo } from "../session/po-co.ts";
 import { ignore, markHandled, withLanded } from "../waits.ts";
-import type { Posted } from "./caller.ts";
+import type { Posted } from "./calls.ts";
 import type { Carrier, Sending } from "./outgoing.ts";
 
 const FOREVER = { timeoutMs: Number.POSITIVE_INFINITY };

@@ -19,10 +19,10 @@ export class BeginGate {
 
   /** New conversations wait while handlers are too many, while the peer does not read its answers and, if it is one that can't be told,
    *  while this side closes; but not while we wait for an answer, which may stand behind them.
-   *  @throws HbiError resource_exhausted for a stranger that has been answered enough */
+   *  @throws HbiError resource_exhausted when a peer that has not authenticated has been sent enough */
   mayBegin(): boolean {
     const { env, hosting, limits, posting, wire } = this.#connection;
-    if (env.isLobby && wire.writtenBytes > limits.strangerSentBytes)
+    if (env.isPreAuth && wire.writtenBytes > limits.strangerSentBytes)
       throw failure("rate_exceeded", "authenticate first");
     if (!hosting.mayBegin) return false;
     const isHeldUp = wire.isAboveHighWater || (this.#isClosing && !posting.knowsExtension);

@@ -1,11 +1,12 @@
 /**
- * Two lists of parameters. Arguments go by position, so a name that moved is as bad as one that is gone.
+ * Compares two lists of parameters. Arguments are passed by position, so a moved name is as incompatible as a removed
+ * one.
  */
 import type { ParamDescription } from "./description.ts";
 import type { Differences, Direction } from "./differences.ts";
 
-/** Adds what changed to the differences.
- *  @param direction which way the arguments go: to the newer list, or from it to the older */
+/** Adds the differences.
+ *  @param direction whether the arguments go to the newer list or from it */
 export function compareParams(
   differences: Differences,
   path: string,
@@ -50,7 +51,7 @@ function byName(params: readonly ParamDescription[]): ReadonlyMap<string, ParamD
   return new Map(params.map((param) => [param.name, param]));
 }
 
-/** Why those break who do not give this parameter to a list that has it. */
+/** Why omitting this parameter breaks the side whose list has it. */
 function whyMissed(
   param: ParamDescription,
   index: number,

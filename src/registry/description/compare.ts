@@ -1,5 +1,5 @@
 /**
- * compareServices: whether those who were built on an older definition of a service can go on with a newer one.
+ * compareServices: whether consumers built on an older definition of a service can use a newer one.
  * docs/schema-export.md has the rules as a table.
  */
 
@@ -12,13 +12,13 @@ import { Differences } from "./differences.ts";
 import { bounded } from "./json-schema.ts";
 import type { DescribeOptions } from "./schema-export.ts";
 
-/** What changed, sorted by path. Breaking is what may stop a consumer that was built on the older definition: a method takes
- *  less, gives more or is gone; a reaction, which the service calls, the other way round. Nothing is called compatible that
- *  is not proven to be. The version is not compared, and neither is what the definition does not say: handlers, refinements,
- *  the functions of `body` and `resultBody`.
- *  @param options for services that are given as such: as for `describeService`
- *  @throws HbiError bad_option for a description of another form, or a schema that has no JSON Schema; resource_exhausted for schemas
- *  of others that would take too long */
+/** The differences, sorted by path. A change is breaking if it may stop a consumer that was built on the older
+ *  definition: a method accepts less, returns more or is removed; for a reaction, which the service calls, the reverse.
+ *  A change is compatible only if that is proven. The version is not compared, and neither is anything outside the
+ *  definition: handlers, refinements, the functions of `body` and `resultBody`.
+ *  @param options used where a `Service` is given, as for `describeService`
+ *  @throws HbiError bad_option for a description in another format, or a schema without a JSON Schema;
+ *  resource_exhausted if foreign schemas would take too long */
 export function compareServices(
   older: Service | ServiceDescription,
   newer: Service | ServiceDescription,
@@ -26,7 +26,7 @@ export function compareServices(
 ): Change[] {
   const [before, after] = [older, newer].map((one) =>
     one instanceof Service ? describeService(one, options) : readDescription(one),
-  ) as [ServiceDescription, ServiceDescription]; // as many as went in
+  ) as [ServiceDescription, ServiceDescription]; // as many results as inputs
   return bounded(() => compareDescriptions(before, after));
 }
 
@@ -79,7 +79,7 @@ function compareMethod(
     differences.add(`${path}.result`, "removed", true, "an object is waited for that nobody sends");
   }
   if (older.idempotent !== newer.idempotent) {
-    // Who calls decides on a retry by the definition it has; who is called acts by its own.
+    // The caller decides on a retry by its own definition; the callee acts by its own.
     const isPromiseBroken = calls === "to-service" ? older.idempotent : newer.idempotent;
     const why = isPromiseBroken
       ? "a call may be retried that is not as good twice as once"

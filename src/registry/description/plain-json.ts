@@ -1,11 +1,11 @@
 /**
- * Examples and defaults as they are written in a document: the JSON form of what would cross the wire.
+ * Examples and defaults in documents: the JSON form of what would cross the wire.
  */
 import { failure } from "../../errors.ts";
 import type { ValueConstructor } from "../method.ts";
 
-/** Bytes as base64, values of the service as their members, what has a `toJSON` as that says.
- *  @throws HbiError bad_option for what has no JSON form */
+/** Bytes become base64, values of the service become their members, and a `toJSON` method is honoured.
+ *  @throws HbiError bad_option for data without a JSON form */
 export function plainJson(data: unknown, where: string, values: ReadonlyMap<ValueConstructor, string>): unknown {
   if (data === null || typeof data === "string" || typeof data === "boolean") return data;
   if (typeof data === "number" && Number.isFinite(data)) return data;
@@ -16,7 +16,7 @@ export function plainJson(data: unknown, where: string, values: ReadonlyMap<Valu
 }
 
 function plainObject(data: object, where: string, values: ReadonlyMap<ValueConstructor, string>): unknown {
-  const members = data as Readonly<Record<string, unknown>>; // read by names of its own, or those of its value
+  const members = data as Readonly<Record<string, unknown>>; // read by its own keys, or by those of its value
   const value = [...values.keys()].find(({ spec }) => spec.is?.(data) === true);
   if (value === undefined && typeof members["toJSON"] === "function") {
     return plainJson(members["toJSON"](), where, new Map());

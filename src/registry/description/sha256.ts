@@ -1,6 +1,9 @@
 /**
- * SHA-256 (FIPS 180-4), synchronous and portable: the web platform has it only as a promise. For content hashes of
- * documents, which are short and public; nothing secret is hashed here.
+ * SHA-256 (FIPS 180-4), synchronous and portable, for the content hash of a description.
+ *
+ * Written by hand on purpose. `crypto.subtle.digest` gives a promise, and does not exist on pages without TLS, but `describeService` is
+ * synchronous and public. A library would be a second dependency of the portable entry. What is hashed is short and public, so neither
+ * speed nor timing matters; the tests compare it with the platform's for every length around the blocks.
  */
 
 /** The first 32 bits of the fractional parts of the roots of the first primes, as the standard makes its constants. 35 bits

@@ -1,7 +1,7 @@
 /**
- * Line: the connection behind a link: dialed, dialed again when it is lost and when the service closes; where calls wait for it, in the
- * order in which they were made; ended for good. A conversation never survives a disconnect, but what has not reached the service goes to
- * the next connection. docs/services.md.
+ * ReconnectingConnection: the connection behind a link. It is dialed, and dialed again when it is lost or when the service closes. Calls
+ * wait for it in the order in which they were made. A conversation never survives a disconnect, but calls that have not reached the service
+ * are sent on the next connection. docs/services.md.
  */
 import { Chain } from "../../chain.ts";
 import { type Clock, systemClock } from "../../clock.ts";
@@ -23,33 +23,33 @@ export type Dial = (options: { readonly signal: AbortSignal; readonly timeoutMs:
 export type LinkState = "connecting" | "open" | "closed";
 export type StateListener = (state: LinkState, reason: HbiError | undefined) => void;
 
-export interface LineOptions extends Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost"> {
+export interface ReconnectingOptions extends Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost"> {
   /** Dials again after a loss; without it a link is one connection. */
   readonly reconnect?: ReconnectOptions;
   /** Gives up connecting. */
   readonly signal?: AbortSignal;
 }
 
-/** Whose connection it is. */
-export interface LineOwner {
+/** The link that a connection is dialed for. */
+export interface ConnectionOwner {
   /** for the log */
   readonly name: string;
   makeEnv(): HostingEnv;
-  /** Shows credentials on a connection that nobody calls on yet. */
+  /** Shows credentials on a new connection, before any call is sent on it. */
   authenticate(connection: Connection, options: WaitOptions): Promise<void>;
 }
 
 /** A connection that has lived no longer was of no use. */
 const SHORT_MS = 1_000;
 
-export class Line implements Carrier, Home {
+export class ReconnectingConnection implements Carrier, Home {
   readonly limits: Limits;
   readonly clock: Clock;
   /** Resolves, and never rejects, when it is over for good; with the reason if it did not end in peace. */
   readonly closed: Promise<HbiError | undefined>;
-  readonly #owner: LineOwner;
+  readonly #owner: ConnectionOwner;
   readonly #dial: Dial;
-  readonly #options: LineOptions;
+  readonly #options: ReconnectingOptions;
   readonly #backoff: Backoff | undefined;
   readonly #waits: Waits;
   /** calls that wait for a connection, the oldest first */
@@ -73,7 +73,7 @@ export class Line implements Carrier, Home {
   #dialed: Connection | undefined;
   #resolveClosed: (reason: HbiError | undefined) => void = ignore;
 
-  constructor(owner: LineOwner, dial: Dial, options: LineOptions) {
+  constructor(owner: ConnectionOwner, dial: Dial, options: ReconnectingOptions) {
     this.#owner = owner;
     this.#dial = dial;
     this.#options = options;
@@ -148,7 +148,7 @@ export class Line implements Carrier, Home {
     this.#parked.remove(call);
   }
 
-  /** Behind those that were made before it. Who comes back is older than most. */
+  /** Behind the calls that were made before it. A call that comes back is older than most. */
   #park(call: Parked): void {
     call.waits();
     let behind = this.#parked.first;
@@ -241,7 +241,7 @@ export class Line implements Carrier, Home {
     }
   }
 
-  /** Before anybody is told that there is a connection: what was called before is sent before. */
+  /** Before listeners are told that there is a connection, so that calls are sent in the order in which they were made. */
   #beginParked(connection: Connection): void {
     for (let call = this.#parked.shift(); call !== undefined; call = this.#parked.shift()) {
       connection.posting.place(call);
