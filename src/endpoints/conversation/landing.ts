@@ -164,7 +164,8 @@ export class Landing {
     if (this.#isAbandoned) throw failure("cancelled");
     if (step.kind === "call" && step.entry.method.spec.body !== "manual") {
       const bytes = step.bodyBytes ?? step.entry.method.bodyBytes(params as never); // validated by the same method
-      if (bytes === undefined) throw failure("bad_argument", `${step.entry.name}: no length of raw data`);
+      if (bytes === undefined)
+        throw failure("bad_argument", `${step.entry.name}: the length of its raw data is unknown`);
       if (bytes > this.#host.limits.maxBodyBytes && step.bodyBytes === undefined) {
         throw failure("body_too_big", step.entry.name);
       }

@@ -136,7 +136,7 @@ describe("raw data", () => {
     expect(peer.heard()).toBe("");
     await clock.advance(1);
     if (outcome === "goes on") expect(peer.heard()).toBe("");
-    else expect(peer.heard()).toContain("raw data comes too slowly");
+    else expect(peer.heard()).toContain("raw data arrives too slowly");
     await peer.play("reset");
   });
 });

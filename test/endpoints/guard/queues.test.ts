@@ -212,7 +212,7 @@ describe("a consumer that reads what it is sent and never acknowledges", () => {
     const push = () =>
       posting.call({ code: "told()", name: "told", results: [], wantsResults: false, timeoutMs: 1_000 }).promise;
     const pushed = Array.from({ length: 7 }, () => push().catch((error) => error.reason));
-    expect(push).toThrow("too many conversations wait to be sent");
+    expect(push).toThrow("too many conversations are waiting to be sent");
     await quiet();
     expect(here.peer.heard().match(/told\(\)/g)).toHaveLength(3);
     await clock.advance(1_000);

@@ -118,22 +118,22 @@ describe("a failed script, by what is known of the bytes behind it and of who se
     [
       "more raw data than promised",
       packet("co_begin", "101;x;n") + packet("", "ignore(10)") + packet("co_end", "101"),
-      ERR("raw data other than the conversation promised"),
+      ERR("the raw data does not have the declared length"),
     ],
     [
       "more than promised, beside a bad argument",
       packet("co_begin", "101;x;b=9") + packet("", "ignore(10, 5)") + RAW,
-      ERR("raw data other than the conversation promised"),
+      ERR("the raw data does not have the declared length"),
     ],
     [
       "more than is left of the promise, behind a failed script",
       packet("co_begin", "101;x;n") + packet("", "note(5)") + packet("", "ignore(10)") + RAW,
-      ERR("raw data other than the conversation promised"),
+      ERR("the raw data does not have the declared length"),
     ],
     [
       "less raw data than promised",
       packet("co_begin", "101;x;b=10") + packet("", "ignore(4)") + RAW + packet("co_end", "101"),
-      answer("101", REFUSAL("invalid_argument", "raw data other than the conversation promised", "body_mismatch")),
+      answer("101", REFUSAL("invalid_argument", "the raw data does not have the declared length", "body_mismatch")),
     ],
     [
       "a magic name",
@@ -181,29 +181,29 @@ async function stillServes(peer: BarePeer, landed: string[]): Promise<void> {
 
 describe("packets out of place end the connection with one line", () => {
   const cases: readonly (readonly [string, string, string])[] = [
-    ["code outside of a conversation", packet("", "note('x')"), "packet out of place: code outside of a conversation"],
+    ["code outside of a conversation", packet("", "note('x')"), "unexpected packet: code outside of a conversation"],
     [
       "an object outside of a conversation",
       packet("co_recv", "1"),
-      "packet out of place: an object outside of a conversation",
+      "unexpected packet: an object outside of a conversation",
     ],
     [
       "an object that no script receives",
       packet("co_begin", "101") + packet("co_recv", "1"),
-      "packet out of place: an object that no script receives",
+      "unexpected packet: an object that no script receives",
     ],
     [
       "co_begin inside a conversation",
       packet("co_begin", "101") + packet("co_begin", "102"),
-      "packet out of place: co_begin inside a conversation",
+      "unexpected packet: co_begin inside a conversation",
     ],
     [
       "co_end of another id",
       packet("co_begin", "101") + packet("co_end", "102"),
-      "packet out of place: co_end of another id",
+      "unexpected packet: co_end of another id",
     ],
-    ["an answer to nothing", packet("co_ack_begin", "101"), "packet out of place: co_ack_begin of an unknown id"],
-    ["co_ack_end alone", packet("co_ack_end", "101"), "packet out of place: co_ack_end outside of a conversation"],
+    ["an answer to nothing", packet("co_ack_begin", "101"), "unexpected packet: co_ack_begin of an unknown id"],
+    ["co_ack_end alone", packet("co_ack_end", "101"), "unexpected packet: co_ack_end outside of a conversation"],
     ["an unknown directive", "[1#bogus]x", "malformed packet header: directive"],
     ["something between packets", `${conversation("101", "note('x')")}\n`, "malformed packet header"],
     [
@@ -319,7 +319,7 @@ describe("a handler", () => {
       { timeoutMs: 200_000 },
     );
     await clock.advance(30_000);
-    expect(await upload).toBe("read or discard the body first: what is awaited lies behind it");
+    expect(await upload).toBe("read or discard the earlier body first: the awaited data is behind it");
   });
 
   it("that passes its deadline is given up: its signal aborts, its conversation fails, its end is waited for", async () => {

@@ -235,7 +235,7 @@ describeTls("mutual TLS", () => {
     expect(names).toEqual(["ali", undefined]);
     await anybody.disconnect();
     await server.close();
-    expect(() => new HBIC("127.0.0.1", new HostingEnv(), { tls: { cert: "" } })).toThrow("go together");
+    expect(() => new HBIC("127.0.0.1", new HostingEnv(), { tls: { cert: "" } })).toThrow("must be given together");
   });
 
   it.each([
