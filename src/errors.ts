@@ -115,6 +115,12 @@ export const FAILURES = {
   rate_exceeded: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "too often" },
   data_too_slow: { code: "deadline_exceeded", fault: "peer", ends: "connection", text: "raw data arrives too slowly" },
   read_timeout: { code: "deadline_exceeded", fault: "peer", ends: "connection", text: "the peer stopped sending" },
+  buffer_full: {
+    code: "resource_exhausted",
+    fault: "peer",
+    ends: "connection",
+    text: "more was sent than can be held",
+  },
   slow_reader: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "the peer reads too slowly" },
   init_failed: { code: "internal", fault: "local", ends: "connection", text: "init failed" },
   // the connection, as seen by a waiting caller

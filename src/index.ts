@@ -2,7 +2,7 @@
 export { type Clock, systemClock, type Timer } from "./clock.ts";
 export { type Address, parseAddress } from "./endpoints/address.ts";
 export type { Body, BodyGiven, BodySource } from "./endpoints/conversation/body.ts";
-export { HO_STAGES, type HoStage, PO_STAGES, type PoStage } from "./endpoints/conversation/stages.ts";
+export { PO_STAGES, type PoStage } from "./endpoints/conversation/stages.ts";
 export type { Buffers } from "./endpoints/lane/raw-intake.ts";
 export type { ReconnectOptions } from "./endpoints/service/backoff.ts";
 export { isConnectionLost, type OutgoingCall, type OutgoingInterceptor } from "./endpoints/service/caller.ts";
@@ -14,17 +14,23 @@ export type { ScriptCall, ScriptMethods, ScriptPlan, ScriptResults } from "./end
 export type { Interceptor, ServiceCall } from "./endpoints/service/service-call.ts";
 export type { ServiceHandlers } from "./endpoints/service/service-env.ts";
 export {
-  type AcceptOptions,
   type CallOn,
   type CredentialsOf,
   type HandlersOf,
   type HostOptions,
   ServiceHost,
 } from "./endpoints/service/service-host.ts";
+export {
+  type AcceptOptions,
+  Acceptor,
+  type AcceptorOptions,
+  type ContextFactory,
+} from "./endpoints/session/acceptor.ts";
 export { type NdArray, recvArray, sendArray, type TypedArray } from "./endpoints/session/arrays.ts";
 export { Connection } from "./endpoints/session/connection.ts";
 export type { ConnectionOptions, LogEntry } from "./endpoints/session/connection-options.ts";
 export type { HoCo } from "./endpoints/session/ho-co.ts";
+export { HO_STAGES, type HoStage } from "./endpoints/session/ho-states.ts";
 export type { HostingEnd } from "./endpoints/session/hosting-end.ts";
 export { HostingEnv } from "./endpoints/session/hosting-env.ts";
 export type { CoOptions, PoCo } from "./endpoints/session/po-co.ts";
@@ -64,4 +70,4 @@ export {
 export { defineService, type Service, type ServiceSpec } from "./registry/service.ts";
 export type { PeerIdentity } from "./wire/peer-identity.ts";
 export { memoryTransportPair } from "./wire/transport/memory.ts";
-export type { Transport, TransportSink } from "./wire/transport.ts";
+export type { Transport, TransportRequest, TransportSink } from "./wire/transport.ts";

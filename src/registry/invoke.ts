@@ -1,34 +1,26 @@
 /**
- * Runs one planned step. Everything is synchronous unless something waits: promises are created only for asynchronous
- * nested calls and for handlers that return a promise.
+ * Runs what a planned step contains beside its handler. Everything is synchronous unless something waits: promises are created only
+ * for asynchronous nested calls and for handlers that return a promise.
  */
 import { failure } from "../errors.ts";
 import { compact } from "../parser/members.ts";
 import { Call } from "../parser/tree.ts";
 import type { HostingEnv } from "./hosting-env.ts";
-import { hasCall, type Step } from "./plan.ts";
+import { type AssignStep, hasCall, type Step, type ValueStep } from "./plan.ts";
 import { validate } from "./validate.ts";
 
-/** Runs the step and returns the value of the statement, or a promise of it. The result is not validated yet;
- *  `checkResult` does that.
- *  @param params the validated parameters; from `stepParams` if the arguments contain nested calls
- *  @throws whatever the handler throws */
-export function runStep(step: Step, params: object | undefined, env: HostingEnv, co: unknown): unknown {
-  switch (step.kind) {
-    case "call":
-      return step.entry.handler(params as never, co as never, env as never); // validated by the schema that types the handler
-    case "assign":
-      if (!step.hasNestedCall) {
-        step.slot.value = step.value;
-        return step.value;
-      }
-      return then(resolveCalls(step.value, env, co), (value) => {
-        step.slot.value = validate(step.slot.schema, value, "bad_argument", step.slot.name);
-        return step.slot.value;
-      });
-    case "value":
-      return hasCall(step.value) ? resolveCalls(step.value, env, co) : step.value;
+/** Runs a statement that is not a call and returns its value, or a promise of it. */
+export function runQuietStep(step: AssignStep | ValueStep, env: HostingEnv, co: unknown): unknown {
+  if (step.kind === "value") return hasCall(step.value) ? resolveCalls(step.value, env, co) : step.value;
+  const { slot } = step;
+  if (!step.hasNestedCall) {
+    slot.value = step.value;
+    return step.value;
   }
+  return then(resolveCalls(step.value, env, co), (value) => {
+    slot.value = validate(slot.schema, value, "bad_argument", slot.name);
+    return slot.value;
+  });
 }
 
 /** The parameters of a step after its nested calls have run, validated by the method's schema. */

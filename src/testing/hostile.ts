@@ -3,7 +3,7 @@
  * what it receives. docs/testing.md.
  */
 import { systemClock } from "../clock.ts";
-import { memoryTransportPair } from "../wire/transport/memory.ts";
+import { type MemoryOptions, memoryTransportPair } from "../wire/transport/memory.ts";
 import type { Transport } from "../wire/transport.ts";
 
 /** The steps of a hostile peer. */
@@ -134,8 +134,11 @@ export class HostilePeer {
 
 /** A transport for the code under test (`host.accept(transport)`, or the dial function of a link), and the hostile peer
  *  at its other end. */
-export function hostileTransport(): { readonly transport: Transport; readonly peer: HostilePeer } {
-  const [transport, far] = memoryTransportPair();
+export function hostileTransport(memory: MemoryOptions = {}): {
+  readonly transport: Transport;
+  readonly peer: HostilePeer;
+} {
+  const [transport, far] = memoryTransportPair(memory);
   return { transport, peer: new HostilePeer(far) };
 }
 

@@ -13,7 +13,7 @@ import type { Transport } from "./transport.ts";
 const WINDOW_BYTES = 256 * 1024;
 /** Written at once; text is cut into pieces of as many characters. */
 const PIECE_BYTES = 64 * 1024;
-/** The high-water mark while too much waits on all connections together. */
+/** The high-water mark while too much waits on all connections together, and what is left of the window when it is filled again. */
 const TIGHT_BYTES = 64 * 1024;
 /** Raw data up to here is collected with what was written before it, so that its caller has the buffer back at once. */
 const SMALL_BYTES = 16 * 1024;
@@ -65,7 +65,9 @@ export class Wire {
   #waiters: Waiter[] | undefined;
   readonly #transit = new Transit();
   #stallTimer: Timer | undefined;
-  /** as of the last progress: when it was, what is allowed until the next, how long the event loop had been held up */
+  /** as of the last progress: what the platform had taken in all, where it counts; when it was, what is allowed until the next, how long the
+   *  event loop had been held up */
+  #takenBytes: number | undefined;
   #progressMs = 0;
   #patienceMs = 0;
   #heldUpMs = 0;
@@ -75,6 +77,10 @@ export class Wire {
     this.#limits = limits;
     this.#clock = clock;
     this.#host = host;
+    if (transport.lowWaterBytes !== undefined) {
+      // Senders may be waiting for any of these.
+      transport.lowWaterBytes = Math.min(TIGHT_BYTES, limits.sendHighWaterBytes, limits.maxSendBufferBytes / 2);
+    }
   }
 
   /** Written and not taken by the platform, without what is in buffers of callers. */
@@ -92,8 +98,9 @@ export class Wire {
     return this.#isEnded && !this.#isEndHandedOver ? this.#writtenBytes : this.#handedBytes;
   }
 
-  /** When the platform last took something, by the clock. */
+  /** When the platform last took something, by the clock, as far as anybody has looked. */
   get progressMs(): number {
+    this.#lookForProgress(false);
     return this.#progressMs;
   }
 
@@ -173,7 +180,7 @@ export class Wire {
   /** The platform has taken some of what it had. */
   onDrain(): void {
     if (this.#queuedBytes > 0 && !this.#isScheduled) this.#handOver();
-    this.#noteProgress();
+    this.#lookForProgress(true);
     if (this.#transport.bufferedBytes === 0) {
       this.#stallTimer?.cancel();
       this.#stallTimer = undefined;
@@ -374,12 +381,19 @@ export class Wire {
   /** No progress for so long while bytes wait: the peer does not read. */
   #watchStall(): void {
     if (this.#stallTimer !== undefined || this.#transport.bufferedBytes === 0) return;
-    this.#noteProgress();
+    this.#noteProgress(this.#transport.takenBytes);
     this.#stallAfter(this.#patienceMs);
   }
 
+  /** A transport may keep quiet about what is taken while much is left. @param isTold by one that does not count */
+  #lookForProgress(isTold: boolean): void {
+    const takenBytes = this.#transport.takenBytes;
+    if (takenBytes === undefined ? isTold : takenBytes !== this.#takenBytes) this.#noteProgress(takenBytes);
+  }
+
   /** A platform that has taken much takes more only when a third of it has gone. */
-  #noteProgress(): void {
+  #noteProgress(takenBytes: number | undefined): void {
+    this.#takenBytes = takenBytes;
     this.#progressMs = this.#clock.now();
     this.#patienceMs = this.#limits.sendStallTimeoutMs + Math.floor(this.transitMs / 3);
     this.#heldUpMs = heldUpMs(this.#clock);
@@ -389,6 +403,7 @@ export class Wire {
     this.#stallTimer = this.#clock.after(ms, () => {
       this.#stallTimer = undefined;
       if (this.#transport.bufferedBytes === 0) return;
+      this.#lookForProgress(false);
       const heldUp = heldUpMs(this.#clock) - this.#heldUpMs; // when this side did not look is no fault of the peer
       const leftMs = this.#progressMs + this.#patienceMs + heldUp - this.#clock.now();
       if (leftMs > 0) this.#stallAfter(leftMs);

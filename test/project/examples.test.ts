@@ -106,6 +106,7 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
     "bad_answer: ",
     ...["set_lamp: bad_result, ", "fade: unexpected_error, ", "firmware: unread_body, "], // each with its smallest call
   ],
+  transports: ["3 203.0.113.7 1\n"],
   "schema-export": [
     "asyncapi 3.0.0\nbad option: book.params.slots.[].from: a date has no JSON Schema; map it by an override\ntrue\n",
     "methods.largest_part: removed, breaking\n",

@@ -7,6 +7,13 @@ import { runInNewContext } from "node:vm";
 setFlagsFromString("--expose-gc");
 const gc = runInNewContext("gc") as () => void;
 
+/** Of these objects, those that something still holds. */
+export async function alive<T extends object>(refs: readonly WeakRef<T>[]): Promise<T[]> {
+  await new Promise(setImmediate); // what has been looked at in this turn is held until its end
+  gc();
+  return refs.map((ref) => ref.deref()).filter((one) => one !== undefined);
+}
+
 /** Of all that lives on the heap now, and of its buffers outside. */
 export function liveBytes(): number {
   gc();

@@ -3,7 +3,7 @@
  */
 import { memoryTransportPair, resolveLimits, type Transport } from "hbi";
 import { ManualClock, quiet } from "hbi/testing";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Wire } from "../../src/wire/wire.ts";
 
 class Reader {
@@ -68,6 +68,8 @@ it("gives a buffer back when it may be changed: what was sent stays what it was"
 /** A platform that takes as much as it is told to, when it is told to. */
 class Platform {
   bufferedBytes = 0;
+  takenBytes: number | undefined;
+  lowWaterBytes: number | undefined;
   readonly taken: number[] = [];
   onDrain: () => void = () => undefined;
   #kept: (Uint8Array | string)[] = [];
@@ -313,6 +315,59 @@ it.each([
   await clock.advance(200_000);
   expect(stuck[0]).toBeGreaterThanOrEqual(30_000);
   expect(stuck[0]).toBeLessThanOrEqual(mostMs);
+});
+
+describe("a transport that counts what the platform takes", () => {
+  function counting() {
+    const made = onPlatform({ sendStallTimeoutMs: 1_000 });
+    made.platform.takenBytes = 0;
+    made.wire.own(new Uint8Array(60_000));
+    made.wire.flush();
+    return made;
+  }
+
+  it("may keep quiet while it goes on", async () => {
+    const { platform, clock, stuck } = counting();
+    for (let i = 1; i < 60; i++) {
+      await clock.advance(999);
+      platform.takenBytes = i * 1_000;
+      platform.bufferedBytes = 60_000 - i * 1_000;
+    }
+    expect(stuck).toEqual([]);
+    await clock.advance(10_000); // what has been taken may still be on its way
+    expect(stuck.length).toBe(1);
+  });
+
+  it("is stuck while its count stands still, whatever it tells", async () => {
+    const { wire, clock, stuck } = counting();
+    for (let i = 0; i < 60 && stuck.length === 0; i++) {
+      await clock.advance(100);
+      wire.onDrain();
+    }
+    expect(stuck.length).toBe(1);
+    expect(stuck[0]).toBeLessThanOrEqual(3_000);
+  });
+
+  it("has taken something when it says so, though nobody has looked", async () => {
+    const { wire, platform, clock } = counting();
+    await clock.advance(500);
+    platform.takenBytes = 1;
+    expect(wire.progressMs).toBe(clock.now());
+    await clock.advance(100);
+    expect(wire.progressMs).toBe(clock.now() - 100);
+  });
+});
+
+it.each([
+  ["as a rule", {}, 65_536],
+  ["below sendHighWaterBytes", { sendHighWaterBytes: 1_000 }, 1_000],
+  ["below half of maxSendBufferBytes", { maxSendBufferBytes: 10_000 }, 5_000],
+])("asks to be told of the low water for which somebody may wait: %s", (_, limits, bytes) => {
+  const [transport] = memoryTransportPair();
+  const host = { wireStuck: () => undefined, wireMoved: () => undefined, isTight: false };
+  const telling: Transport = Object.assign(transport, { lowWaterBytes: 1e9 });
+  const wire = new Wire(telling, resolveLimits(limits), new ManualClock(), host);
+  expect([telling.lowWaterBytes, wire.bufferedBytes]).toEqual([bytes, 0]);
 });
 
 it("does not blame the peer for the time in which this side did not look", async () => {

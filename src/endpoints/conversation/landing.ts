@@ -5,11 +5,11 @@
 import { asHbiError, failure, type HbiError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
-import { checkResult, isPromise, runStep, stepParams } from "../../registry/invoke.ts";
-import { handlerTimeoutOf, type Plan, type Step } from "../../registry/plan.ts";
+import { checkResult, isPromise, runQuietStep, stepParams } from "../../registry/invoke.ts";
+import { type CallStep, handlerTimeoutOf, type Plan, type Step } from "../../registry/plan.ts";
 import type { RawIntake } from "../lane/raw-intake.ts";
 
-/** The conversation whose packet is landed: PoAnswer for the answer to a posted one, HoCourse for a hosted one. */
+/** The conversation whose packet is landed: PoAnswer for the answer to a posted one, HoCo for a hosted one. */
 export interface LandingHost {
   /** The conversation as handlers are given it. */
   readonly co: unknown;
@@ -22,15 +22,16 @@ export interface LandingHost {
   leave(outer: unknown): void;
   /** A statement has run; `result` is validated, and declared if `isDeclared`. */
   stepLanded(result: unknown, isDeclared: boolean): void;
-  /** No handler of it is at work any more, also after it was given up. Before `landed` and `landingFailed`. */
+  /** It was given up, and its handler has ended. */
   landingEnded(): void;
-  /** All have run; `value` is that of the last. */
+  /** All have run, given up or not; `value` is that of the last. */
   landed(value: unknown): void;
-  /** One failed. `rawBytes` is what is unread of its data and that of the statements behind it; undefined: unknown. */
+  /** One failed, given up or not. `rawBytes` is what is unread of its data and that of the statements behind it; undefined: unknown. */
   landingFailed(error: HbiError, rawBytes: number | undefined): void;
 }
 
 export class Landing {
+  readonly wantsValue: boolean;
   readonly #host: LandingHost;
   readonly #env: HostingEnv;
   readonly #plan: Plan;
@@ -40,7 +41,9 @@ export class Landing {
   #isAbandoned = false;
   #value: unknown;
 
-  constructor(host: LandingHost, env: HostingEnv, plan: Plan) {
+  /** @param wantsValue whether its value goes back as an object: it came as co_send */
+  constructor(host: LandingHost, env: HostingEnv, plan: Plan, wantsValue = false) {
+    this.wantsValue = wantsValue;
     this.#host = host;
     this.#env = env;
     this.#plan = plan;
@@ -86,93 +89,75 @@ export class Landing {
     return this.isManual && this.#isRunning ? undefined : bytes;
   }
 
-  start(): void {
-    this.#run(0);
-  }
-
   /** Nobody waits for the result any more; what the handler does until it ends is ignored. */
   abandon(): void {
     this.#isAbandoned = true;
   }
 
-  #run(from: number): void {
+  /** Runs what has not run yet, until a handler waits.
+   *  @param settled of the statement that was waited for */
+  start(settled?: { readonly result: unknown }): void {
+    if (settled !== undefined && this.#isAbandoned) {
+      this.#endAbandoned();
+      return;
+    }
     const { steps } = this.#plan;
-    for (let i = from; i < steps.length; i++) {
-      const step = steps[i] as Step; // i is below the length
-      this.#index = i;
-      this.#isAnnounced = false;
-      let isWaiting: boolean;
+    let known = settled;
+    for (; this.#index < steps.length; this.#index++) {
+      const step = steps[this.#index] as Step; // below the length
       try {
-        const outcome = this.#begin(step);
-        isWaiting = isPromise(outcome); // asked once: what it is may run code of the handler's
-        if (isWaiting) this.#wait(step, outcome, i);
-        else this.#end(step, outcome);
+        const outcome = known === undefined ? this.#begin(step) : known.result;
+        // Asked once: what it is may run code of the handler's.
+        if (known === undefined && isPromise(outcome)) {
+          this.#wait(outcome);
+          return;
+        }
+        this.#end(step, outcome);
       } catch (thrown) {
         this.#fail(thrown);
         return;
       }
-      if (isWaiting) return;
+      known = undefined;
     }
     this.#isRunning = false;
-    this.#host.landingEnded();
     this.#host.landed(this.#value);
   }
 
   /** A thenable of the handler's own may settle twice, or throw: a promise does neither. */
-  #wait(step: Step, outcome: unknown, index: number): void {
+  #wait(outcome: PromiseLike<unknown>): void {
     Promise.resolve(outcome).then(
-      (result) => this.#host.paced(() => this.#goOn(step, result, index)),
+      (result) => this.#host.paced(() => this.start({ result })),
       (thrown) => this.#host.paced(() => (this.#isAbandoned ? this.#endAbandoned() : this.#fail(thrown))),
     );
   }
 
-  #goOn(step: Step, result: unknown, index: number): void {
-    if (this.#isAbandoned) {
-      this.#endAbandoned();
-      return;
-    }
-    try {
-      this.#end(step, result);
-    } catch (thrown) {
-      this.#fail(thrown);
-      return;
-    }
-    this.#run(index + 1);
-  }
-
-  #begin(step: Step): unknown {
+  /** @param ready parameters, where nested calls among them had to be waited for */
+  #begin(step: Step, ready?: object): unknown {
+    this.#isAnnounced = false;
+    const co = this.#host.co;
     const outer = this.#host.enter();
     try {
-      const params = stepParams(step, this.#env, this.#host.co);
-      if (!isPromise(params)) return this.#invoke(step, params);
-      return params.then((ready) => this.#invokeLater(step, ready as object)); // see stepParams
-    } finally {
-      this.#host.leave(outer);
-    }
-  }
-
-  #invokeLater(step: Step, params: object): unknown {
-    const outer = this.#host.enter();
-    try {
-      return this.#invoke(step, params);
-    } finally {
-      this.#host.leave(outer);
-    }
-  }
-
-  #invoke(step: Step, params: object | undefined): unknown {
-    if (this.#isAbandoned) throw failure("cancelled");
-    if (step.kind === "call" && step.entry.method.spec.body !== "manual") {
-      const bytes = step.bodyBytes ?? step.entry.method.bodyBytes(params as never); // validated by the same method
-      if (bytes === undefined)
-        throw failure("bad_argument", `${step.entry.name}: the length of its raw data is unknown`);
-      if (bytes > this.#host.limits.maxBodyBytes && step.bodyBytes === undefined) {
-        throw failure("body_too_big", step.entry.name);
+      const params = ready ?? stepParams(step, this.#env, co);
+      if (isPromise(params)) return params.then((later) => this.#begin(step, later as object)); // see stepParams
+      if (this.#isAbandoned) throw failure("cancelled");
+      if (step.kind !== "call") {
+        this.#isAnnounced = true;
+        return runQuietStep(step, this.#env, co);
       }
-      this.#host.intake.announce(bytes);
+      if (step.entry.method.spec.body !== "manual") this.#announce(step, params);
+      this.#isAnnounced = true;
+      return step.entry.handler(params as never, co as never, this.#env as never); // validated by the schema that types the handler
+    } finally {
+      this.#host.leave(outer);
     }
-    this.#isAnnounced = true;
-    return runStep(step, params, this.#env, this.#host.co);
+  }
+
+  /** Says how much raw data follows. */
+  #announce({ bodyBytes, entry: { method, name } }: CallStep, params: object | undefined): void {
+    const bytes = bodyBytes ?? method.bodyBytes(params as never); // validated by the same method
+    if (bytes === undefined) throw failure("bad_argument", `${name}: the length of its raw data is unknown`);
+    if (bytes > this.#host.limits.maxBodyBytes && bodyBytes === undefined) throw failure("body_too_big", name);
+    this.#host.intake.announce(bytes);
   }
 
   #end(step: Step, result: unknown): void {
@@ -184,7 +169,6 @@ export class Landing {
   #fail(thrown: unknown): void {
     const rawBytes = this.remainingRawBytes;
     this.#isRunning = false;
-    this.#host.landingEnded();
     this.#host.landingFailed(asHbiError(thrown), rawBytes);
   }
 

@@ -18,20 +18,43 @@ export const PO_STAGES: Table<PoStage, PoEvent> = {
   closed: {},
 };
 
-/** The hosting side: receives, works while the wire serves others, sends, is closed. */
-export type HoStage = "recv" | "work" | "send" | "closed";
-export type HoEvent = "received" | "startSend" | "close" | "lost";
-
-export const HO_STAGES: Table<HoStage, HoEvent> = {
-  recv: { received: "work", lost: "closed" },
-  work: { startSend: "send", close: "closed", lost: "closed" },
-  send: { close: "closed", lost: "closed" },
-  closed: {},
-};
-
 /** @throws HbiError failed_precondition when the table has no such step */
 export function nextStage<S extends string, E extends string>(table: Table<S, E>, stage: S, event: E): S {
   const next = table[stage][event];
   if (next === undefined) throw failure("wrong_stage", `${event} in stage ${stage}`);
+  return next;
+}
+
+/** A state of a table with its stage, and the states that follow: a step is one load, where the table takes two look-ups by text. */
+export interface Linked<State extends string, Event extends string, Stage extends string> {
+  readonly state: State;
+  readonly stage: Stage;
+  readonly next: { readonly [E in Event]: Linked<State, Event, Stage> | undefined };
+}
+
+export function linked<State extends string, Event extends string, Stage extends string>(
+  table: Table<State, Event>,
+  events: readonly Event[],
+  stageOf: Readonly<Record<State, Stage>>,
+): Readonly<Record<State, Linked<State, Event, Stage>>> {
+  const states = Object.keys(table) as State[]; // the keys of its type
+  const rows = Object.fromEntries(states.map((state) => [state, { state, stage: stageOf[state], next: {} }]));
+  for (const state of states) {
+    const next = events.map((event) => {
+      const to = table[state][event];
+      return [event, to === undefined ? undefined : rows[to]];
+    });
+    Object.assign(rows[state]?.next ?? {}, Object.fromEntries(next));
+  }
+  return rows as Readonly<Record<State, Linked<State, Event, Stage>>>; // a row for each state, filled in above
+}
+
+/** @throws HbiError failed_precondition when the table has no such step */
+export function step<State extends string, Event extends string, Stage extends string>(
+  from: Linked<State, Event, Stage>,
+  event: Event,
+): Linked<State, Event, Stage> {
+  const next = from.next[event];
+  if (next === undefined) throw failure("wrong_stage", `${event} in state ${from.state}`);
   return next;
 }

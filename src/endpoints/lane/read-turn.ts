@@ -10,7 +10,7 @@ import type { Packet } from "../../wire/packet.ts";
 import type { PacketReader, ReaderPhase } from "../../wire/packet-reader.ts";
 import type { Transport } from "../../wire/transport.ts";
 import type { Account } from "../guard/account.ts";
-import { Pace, type Waiting } from "../guard/pace.ts";
+import { Scheduler, type Waiting } from "../guard/scheduler.ts";
 import type { BracketReader } from "./conversation.ts";
 import type { ReadWatch } from "./read-watch.ts";
 
@@ -40,7 +40,7 @@ export class ReadTurn implements Waiting {
   readonly #limits: Limits;
   readonly #host: ReadHost;
   readonly #account: Account;
-  readonly #pace: Pace;
+  readonly #scheduler: Scheduler;
   #owner: BracketReader | undefined;
   #held: Packet | undefined;
   #isPumping = false;
@@ -49,6 +49,8 @@ export class ReadTurn implements Waiting {
   #isPaused = false;
   #isStopped = false;
   #isBlocked = false;
+  /** it came while it should not, over a transport that can't stop the peer */
+  #isPremature = false;
   /** while the peer has had more than its share */
   #throttle: Timer | undefined;
   #receivedMs = 0;
@@ -74,7 +76,7 @@ export class ReadTurn implements Waiting {
     this.#limits = limits;
     this.#account = account;
     this.#host = host;
-    this.#pace = Pace.of(clock);
+    this.#scheduler = Scheduler.of(clock);
   }
 
   /** The conversation that reads; undefined: the keeper. */
@@ -141,7 +143,8 @@ export class ReadTurn implements Waiting {
     this.#receivedMs = nowMs;
     this.#reader.push(chunk, nowMs);
     this.#note();
-    if (this.#isPumpScheduled) this.#pace.later(this, this.#reader.bufferedBytes);
+    if (this.#throttle !== undefined) this.#isPremature = this.#transport.canPause === false;
+    if (this.#isPumpScheduled) this.#scheduler.later(this, this.#reader.bufferedBytes);
     else this.#beginTurn(nowMs);
   }
 
@@ -166,6 +169,7 @@ export class ReadTurn implements Waiting {
     this.#throttle?.cancel();
     this.#throttle = this.#clock.after(ms, () => {
       this.#throttle = undefined;
+      this.#isPremature = false;
       this.#host.pump();
     });
   }
@@ -173,12 +177,19 @@ export class ReadTurn implements Waiting {
   /** Before the init hooks have run nothing is taken, and no more than the bound is held. */
   holdBack(): void {
     this.#setPaused(this.#throttle !== undefined || this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes);
+    this.#boundHeld();
   }
 
   /** Handles what has arrived, as far as somebody wants it. Cost: linear in the bytes taken. */
   pump(): void {
     if (this.#isPumping || this.#isStopped) return;
-    if (this.#isPumpScheduled || (this.#pace.isOver && !this.#hasTurn)) {
+    if (this.#isPremature) {
+      this.#isBlocked = true;
+      this.#watch.stop(); // it is not the peer that is late
+      this.#pauseIfFull();
+      return;
+    }
+    if (this.#isPumpScheduled || (this.#scheduler.isOver && !this.#hasTurn)) {
       this.#yield(); // the others first
       this.#watch.isHeldBack = true;
       this.#pauseIfFull();
@@ -186,18 +197,19 @@ export class ReadTurn implements Waiting {
     }
     this.#watch.isHeldBack = false;
     this.#isPumping = true;
-    const isCounted = this.#pace.begin(this.#clock.now());
+    const isCounted = this.#scheduler.begin(this.#clock.now());
     try {
       this.#isBlocked = this.#pumpPackets();
     } catch (thrown) {
       this.#host.readFailed(thrown);
     } finally {
       this.#isPumping = false;
-      if (isCounted) this.#pace.end();
+      if (isCounted) this.#scheduler.end();
     }
     if (this.#isStopped) return;
     this.#note();
     this.#pauseIfFull();
+    if (this.#isStopped) return;
     if (this.#throttle !== undefined)
       this.#watch.stop(); // it is not the peer that is late
     else
@@ -208,6 +220,13 @@ export class ReadTurn implements Waiting {
     const isFull =
       (this.#isBlocked || this.#isPumpScheduled) && this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes;
     this.#setPaused(isFull || this.#throttle !== undefined);
+    if (isFull) this.#boundHeld();
+  }
+
+  /** Where the peer can't be stopped, what it sends beyond the bound ends the connection. */
+  #boundHeld(): void {
+    if (this.#transport.canPause === false && this.#reader.bufferedBytes > this.#limits.maxBufferedBytes)
+      this.#host.readFailed(failure("buffer_full"));
   }
 
   /** Nothing is handled any more; what still comes is read and thrown away by the keeper. */
@@ -266,7 +285,7 @@ export class ReadTurn implements Waiting {
   #yield(): boolean {
     if (!this.#isPumpScheduled) {
       this.#isPumpScheduled = true;
-      this.#pace.later(this, this.#reader.bufferedBytes);
+      this.#scheduler.later(this, this.#reader.bufferedBytes);
     }
     return true;
   }

@@ -1,11 +1,10 @@
 /**
  * HBIS: the listening side, over Node's sockets. Every connection has a hosting environment of its own.
  */
-import { resolveLimits } from "../../limits.ts";
 import type { ServerTls } from "../../wire/transport/node-tls-options.ts";
 import type { Address } from "../address.ts";
+import { Acceptor, type ContextFactory } from "../session/acceptor.ts";
 import type { ConnectionOptions } from "../session/connection-options.ts";
-import { type ContextFactory, OpenConnections } from "../session/open-connections.ts";
 import { Listener } from "./listener.ts";
 
 export interface ServerOptions extends ConnectionOptions {
@@ -14,18 +13,18 @@ export interface ServerOptions extends ConnectionOptions {
 }
 
 export class HBIS {
-  readonly #connections: OpenConnections;
+  readonly #acceptor: Acceptor;
   readonly #listener: Listener;
 
   /** @throws HbiError invalid_argument */
   constructor(address: Address, context: ContextFactory, { tls, ...options }: ServerOptions = {}) {
-    this.#connections = new OpenConnections("", { ...options, limits: resolveLimits(options.limits) });
-    this.#listener = new Listener(address, this.#connections, context, tls);
+    this.#acceptor = new Acceptor(context, options);
+    this.#listener = new Listener(address, this.#acceptor, tls);
   }
 
   /** Connections that are open. */
   get connectionCount(): number {
-    return this.#connections.count;
+    return this.#acceptor.connections.size;
   }
 
   /** "127.0.0.1:3232" as bound; of port 0 the one that the system chose. @throws HbiError failed_precondition before it listens */
@@ -58,12 +57,12 @@ export class HBIS {
   /** Accepts no one any more, tells peers that speak the extension, lets the conversations in flight finish, then closes. Takes at
    *  most `handlerTimeoutMs`. */
   drain(reason?: string): Promise<void> {
-    return this.#listener.end(() => this.#connections.drain(reason));
+    return this.#listener.end(() => this.#acceptor.drain(reason));
   }
 
   /** Closes at once; conversations in flight are lost. A reason is told to the peers. */
   close(reason?: string): Promise<void> {
-    return this.#listener.end(() => this.#connections.close(reason));
+    return this.#listener.end(() => this.#acceptor.close(reason));
   }
 
   /** `drain`. */

@@ -1,5 +1,5 @@
 /**
- * Listener: a listening socket, TCP or Unix, and the TLS handshakes behind it. What gets through is served by the OpenConnections.
+ * Listener: a listening socket, TCP or Unix, and the TLS handshakes behind it. What gets through is served by an Acceptor.
  * Nothing that a peer does may throw out of an event here: that would end the process. docs/services.md, "serving".
  */
 import { createServer, type Server, type Socket } from "node:net";
@@ -10,33 +10,30 @@ import { TlsGate } from "../../wire/transport/node-tls-gate.ts";
 import type { ServerTls } from "../../wire/transport/node-tls-options.ts";
 import type { Transport } from "../../wire/transport.ts";
 import { type Address, formatAddress, parseAddress } from "../address.ts";
-import type { Connection } from "../session/connection.ts";
-import type { Accepted, ContextFactory, OpenConnections } from "../session/open-connections.ts";
+import type { Accepted, Acceptor } from "../session/acceptor.ts";
 import { ignore, markHandled } from "../waits.ts";
 
 export class Listener {
   readonly #address: Address;
   readonly #isTcp: boolean;
-  readonly #connections: OpenConnections;
-  readonly #context: ContextFactory;
+  readonly #acceptor: Acceptor;
   readonly #gate: TlsGate | undefined;
   #server: Server | undefined;
   #closed: Promise<unknown> | undefined;
 
   /** @throws HbiError invalid_argument */
-  constructor(address: Address, connections: OpenConnections, context: ContextFactory, tls: ServerTls | undefined) {
+  constructor(address: Address, acceptor: Acceptor, tls: ServerTls | undefined) {
     const parsed = parseAddress(address);
-    connections.name = formatAddress(parsed);
+    acceptor.name = formatAddress(parsed);
     this.#address = address;
     this.#isTcp = "host" in parsed;
-    this.#connections = connections;
-    this.#context = context;
+    this.#acceptor = acceptor;
     const keeper = {
       onSecure: (socket: TLSSocket, refusal: HbiError | undefined, isDrained: boolean) =>
         this.#secured(socket, refusal, isDrained),
-      onFailed: (error: HbiError) => connections.report(error),
+      onFailed: (error: HbiError) => acceptor.report(error),
     };
-    const { clock, limits } = connections;
+    const { clock, limits } = acceptor;
     this.#gate = tls === undefined ? undefined : new TlsGate(tls, limits.connectTimeoutMs, clock, keeper);
   }
 
@@ -55,14 +52,14 @@ export class Listener {
   /** @throws HbiError unavailable when the address can't be had; failed_precondition when it has been closed */
   async listen(): Promise<void> {
     if (this.#server !== undefined) return;
-    if (this.#connections.isEnding) throw failure("wrong_stage", "the server is closed");
+    if (this.#acceptor.isEnding) throw failure("wrong_stage", "the server is closed");
     const address = parseAddress(this.#address);
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
       this.#connected(socket),
     );
     this.#server = server;
     const stopped = new Promise((resolve) => server.once("close", resolve));
-    this.#closed = Promise.all([stopped, this.#connections.closed]);
+    this.#closed = Promise.all([stopped, this.#acceptor.closed]);
     await new Promise<void>((resolve, reject) => {
       const refuse = (cause: Error): void => {
         this.#server = undefined;
@@ -74,8 +71,8 @@ export class Listener {
       server.listen(path, () => {
         server.off("error", refuse);
         // A failing accept (no more file descriptors) concerns that connection; the server goes on.
-        server.on("error", (cause) => this.#connections.report(cause));
-        if (this.#connections.isEnding) this.#stop();
+        server.on("error", (cause) => this.#acceptor.report(cause));
+        if (this.#acceptor.isEnding) this.#stop();
         resolve();
       });
     });
@@ -97,7 +94,7 @@ export class Listener {
     this.#stop();
     await ended;
     this.#gate?.destroyAll();
-    if (this.#connections.count === 0) await this.#closed; // else it is a handler that asks, of a connection that waits for it
+    if (this.#acceptor.connections.size === 0) await this.#closed; // else it is a handler that asks, of a connection that waits for it
   }
 
   #stop(): void {
@@ -109,10 +106,10 @@ export class Listener {
   #connected(socket: Socket): void {
     if (this.#isGone(socket)) {
       refuse(socket);
-      this.#connections.refused("gone");
+      this.#acceptor.refused("gone");
       return;
     }
-    const place = this.#connections.enter(socket.remoteAddress);
+    const place = this.#acceptor.enter(socket.remoteAddress);
     if (place instanceof HbiError) {
       refuse(socket, this.#isTcp);
       return;
@@ -129,12 +126,12 @@ export class Listener {
   }
 
   #secured(socket: TLSSocket, refusal: HbiError | undefined, isDrained: boolean): void {
-    const hasEnded = this.#connections.isEnding; // its handshake took longer than this server
+    const hasEnded = this.#acceptor.isEnding; // its handshake took longer than this server
     if (hasEnded || this.#isGone(socket)) {
       refuse(socket);
       return;
     }
-    const neighbours = this.#connections.neighboursOf(socket.remoteAddress);
+    const neighbours = this.#acceptor.neighboursOf(socket.remoteAddress);
     this.#serve(socket, { neighbours, refusal }, isDrained);
   }
 
@@ -144,23 +141,13 @@ export class Listener {
       transport = nodeSocketTransport(socket); // reads the certificate of the peer
     } catch (thrown) {
       refuse(socket);
-      this.#connections.report(thrown);
+      this.#acceptor.report(thrown);
       return;
     }
     // What fails is told to the log and to the peer by the connection.
-    this.#connections.serve({ ...accepted, transport }, this.#context).then((connection) => {
-      if (isDrained) this.#drainWithCertificate(connection);
-    }, ignore);
-  }
-
-  #drainWithCertificate(connection: Connection): void {
-    const { identity } = connection;
-    if (identity === undefined) return;
-    const leftMs = Math.max(identity.validUntil.getTime() - Date.now(), 0);
-    const timer = this.#connections.clock.after(leftMs, () => {
-      void markHandled(connection.drain("the client certificate has expired"));
-    });
-    void connection.closed.then(() => timer.cancel());
+    const until = isDrained ? transport.identity?.validUntil : undefined;
+    const expires = until && { at: until, reason: "the client certificate has expired" };
+    this.#acceptor.serve({ ...accepted, transport, expires }).catch(ignore);
   }
 }
 

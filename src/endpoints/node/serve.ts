@@ -7,7 +7,6 @@ import type { Address } from "../address.ts";
 import type { Peer } from "../service/peer.ts";
 import type { Surplus } from "../service/service-env.ts";
 import { type HandlersOf, type HostOptions, ServiceHost } from "../service/service-host.ts";
-import type { ContextFactory } from "../session/open-connections.ts";
 import { Listener } from "./listener.ts";
 
 export interface ServeOptions<S extends Service, Context> extends HostOptions<S, Context> {
@@ -77,8 +76,7 @@ export async function serve<S extends Service, H extends HandlersOf<S, Context>,
   { tls, ...options }: ServeOptions<S, Context> = {},
 ): Promise<Server<S, Context>> {
   const host = new ServiceHost<S, Context>(service, handlers, options);
-  const context: ContextFactory = (_po, _ho, connection) => host.admit(connection);
-  const listener = new Listener(address, host.connections, context, tls);
+  const listener = new Listener(address, host.acceptor, tls);
   await listener.listen();
   return new Server(host, listener);
 }

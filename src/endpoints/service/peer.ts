@@ -6,7 +6,7 @@ import { failure, type HbiError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { Service } from "../../registry/service.ts";
 import type { PeerIdentity } from "../../wire/peer-identity.ts";
-import { hostOf, networkOf } from "../guard/accept-guard.ts";
+import type { TransportRequest } from "../../wire/transport.ts";
 import type { Connection } from "../session/connection.ts";
 import type { HostingEnd } from "../session/hosting-end.ts";
 import type { PostingEnd } from "../session/posting-end.ts";
@@ -20,8 +20,6 @@ import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.
 export interface PeerRecord {
   /** set when the peer has authenticated */
   context: unknown;
-  /** where the transport does not tell it */
-  readonly network: string | undefined;
 }
 
 /** A consumer of a service. The one for which a server makes handlers when it starts, to check them, is not connected: its calls fail with
@@ -71,6 +69,12 @@ export class Peer<S extends Service = Service, Context = unknown> {
     return this.#connection?.identity;
   }
 
+  /** The request that its connection began as, such as a WebSocket upgrade: the peer's word alone. Undefined where the transport has none.
+   *  There before `authenticate`. */
+  get request(): TransportRequest | undefined {
+    return this.#connection?.request;
+  }
+
   /** "127.0.0.1:51034" */
   get remoteAddress(): string {
     return this.#connection?.remoteAddress ?? "";
@@ -79,7 +83,7 @@ export class Peer<S extends Service = Service, Context = unknown> {
   /** Its address without the port, of IPv6 the network of 64 bits: whom a rate is kept for. Undefined on a Unix socket, and where a
    *  transport of your own has no address. */
   get network(): string | undefined {
-    return this.#record.network ?? networkOf(hostOf(this.remoteAddress));
+    return this.#connection?.network;
   }
 
   get localAddress(): string {

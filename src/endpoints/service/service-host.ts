@@ -13,16 +13,14 @@ import { checkHandlers, type EntryTable, type ExposedMethod } from "../../regist
 import { isPromise } from "../../registry/invoke.ts";
 import { type Method, method, type Params, type ParamsOf } from "../../registry/method.ts";
 import type { Service } from "../../registry/service.ts";
-import { destroyQuietly } from "../../wire/transport/guarded.ts";
 import type { Transport } from "../../wire/transport.ts";
-import { hostOf } from "../guard/accept-guard.ts";
 import { MethodGate } from "../guard/method-gate.ts";
+import { type AcceptOptions, Acceptor, type ContextFactory } from "../session/acceptor.ts";
 import { AUTHENTICATE } from "../session/builtin-names.ts";
 import type { Connection } from "../session/connection.ts";
 import type { ConnectionOptions } from "../session/connection-options.ts";
 import { HoCo } from "../session/ho-co.ts";
 import { HostingEnv } from "../session/hosting-env.ts";
-import { OpenConnections } from "../session/open-connections.ts";
 import { markHandled } from "../waits.ts";
 import type { OutgoingInterceptor } from "./caller.ts";
 import type { Carrier } from "./outgoing.ts";
@@ -66,12 +64,6 @@ export interface HostOptions<S extends Service, Context>
   readonly describe?: boolean | "full";
 }
 
-export interface AcceptOptions {
-  /** The peer's IP address, whose share the connection is counted in. Default: the transport's, if it has one, as "203.0.113.7:51034"
-   *  or "[2001:db8::7]:51034". A connection without an address counts for `maxConnections` and `acceptsPerSecond` alone. */
-  readonly address?: string | undefined;
-}
-
 type AnyFactory = (peer: never) => object;
 
 export class ServiceHost<S extends Service, Context = undefined> {
@@ -79,7 +71,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
   /** Connected and, where that is asked for, authenticated. */
   readonly peers = new Set<Peer<S, Context>>();
   /** What it has accepted. For `serve`, which accepts sockets for it. */
-  readonly connections: OpenConnections;
+  readonly acceptor: Acceptor;
   readonly #connectionOptions: ConnectionOptions & { readonly limits: Limits };
   readonly #factory: AnyFactory;
   readonly #options: HostOptions<S, Context>;
@@ -120,18 +112,19 @@ export class ServiceHost<S extends Service, Context = undefined> {
       limits: resolveLimits(options.limits),
       describe: describe === false ? undefined : this.#description(describe),
     };
-    this.connections = new OpenConnections(service.name, this.#connectionOptions);
+    const context: ContextFactory = (_po, _ho, connection) => this.#envOf(this.#peerOf(connection), connection);
+    this.acceptor = new Acceptor(context, { ...this.#connectionOptions, name: service.name });
     this.#checkFactory(options.clock ?? systemClock);
   }
 
   /** Connections that are open, authenticated or not. */
   get connectionCount(): number {
-    return this.connections.count;
+    return this.acceptor.connections.size;
   }
 
   /** Resolves when it has been told to drain or to close, and every connection is over. */
   get closed(): Promise<void> {
-    return this.connections.closed;
+    return this.acceptor.closed;
   }
 
   /** Serves one connection, over any transport. Resolves when its init is done: the peer may have yet to authenticate. A transport
@@ -142,34 +135,20 @@ export class ServiceHost<S extends Service, Context = undefined> {
     return markHandled(this.#accept(transport, options));
   }
 
-  async #accept(transport: Transport, { address }: AcceptOptions): Promise<Peer<S, Context>> {
-    const place = this.connections.enter(address ?? hostOf(transport.remoteAddress));
-    if (place instanceof HbiError) {
-      destroyQuietly(transport);
-      throw place;
-    }
-    let peer: Peer<S, Context> | undefined;
-    await this.connections.serve({ transport, neighbours: place.neighbours, place }, (_po, _ho, made) => {
-      peer = this.#peerOf(made, place.neighbours?.network);
-      return this.#envOf(peer, made);
-    });
-    return peer as Peer<S, Context>; // made above, before anything is served
-  }
-
-  /** The environment of a new connection. */
-  admit(connection: Connection): HostingEnv {
-    return this.#envOf(this.#peerOf(connection), connection);
+  async #accept(transport: Transport, options: AcceptOptions): Promise<Peer<S, Context>> {
+    const { env } = await this.acceptor.accept(transport, options);
+    return (env.bound as Required<Bound>).side as Peer<S, Context>; // see #envOf and #admitted
   }
 
   /** Accepts no one any more and tells every peer so; answers what they had begun by then, and closes. Takes at most
    *  `handlerTimeoutMs`. */
   drain(reason?: string): Promise<void> {
-    return this.connections.drain(reason);
+    return this.acceptor.drain(reason);
   }
 
   /** Closes at once; calls in flight are lost. A reason is told to the peers. */
   close(reason?: string): Promise<void> {
-    return this.connections.close(reason);
+    return this.acceptor.close(reason);
   }
 
   /** `drain`. */
@@ -177,8 +156,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
     return this.drain();
   }
 
-  #peerOf(connection: Connection, network?: string): Peer<S, Context> {
-    const record: PeerRecord = { context: undefined, network };
+  #peerOf(connection: Connection): Peer<S, Context> {
+    const record: PeerRecord = { context: undefined };
     const peer = this.#peerOver(connection, carrierOn(connection), record);
     this.#records.set(peer, record);
     return peer;
@@ -293,7 +272,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
    *  that needs more of its peer, an end or the context that it authenticates with, is checked for the first one that connects. */
   #checkFactory(clock: Clock): void {
     const { limits } = this.#connectionOptions;
-    const record: PeerRecord = { context: undefined, network: undefined };
+    const record: PeerRecord = { context: undefined };
     const peer = this.#peerOver(undefined, carrierOfNone(clock, limits), record);
     let handlers: object;
     try {

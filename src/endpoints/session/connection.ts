@@ -10,12 +10,13 @@ import type { Packet } from "../../wire/packet.ts";
 import { PacketReader } from "../../wire/packet-reader.ts";
 import type { PeerIdentity } from "../../wire/peer-identity.ts";
 import { GuardedTransport } from "../../wire/transport/guarded.ts";
-import type { Transport, TransportSink } from "../../wire/transport.ts";
+import type { Transport, TransportRequest, TransportSink } from "../../wire/transport.ts";
 import { Wire, type WireHost } from "../../wire/wire.ts";
 import type { Token } from "../conversation/token.ts";
+import { hostOf, networkOf } from "../guard/accept-guard.ts";
 import { Account, ENTRY_COST_BYTES, type Held, type ProcessAccount, processAccount } from "../guard/account.ts";
 import { Budgets } from "../guard/budgets.ts";
-import { Pace, PutOff } from "../guard/pace.ts";
+import { PutOff, Scheduler } from "../guard/scheduler.ts";
 import { type Holder, type Neighbours, UnsentShare } from "../guard/unsent-load.ts";
 import type { BracketReader } from "../lane/conversation.ts";
 import { type ReadHost, ReadTurn } from "../lane/read-turn.ts";
@@ -62,8 +63,8 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   readonly hosting: HostingEnd;
   /** Resolves, and never rejects, when all is over; undefined when both sides parted in peace. */
   readonly closed: Promise<HbiError | undefined>;
-  readonly #transport: Transport;
-  readonly #pace: Pace;
+  readonly #transport: GuardedTransport;
+  readonly #scheduler: Scheduler;
   readonly #unsent: UnsentShare;
   readonly #reading: ReadTurn;
   readonly #beginGate: BeginGate;
@@ -71,6 +72,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   readonly #keepalive: Keepalive | undefined;
   readonly awaitsPeer: boolean;
   readonly #isDialing: boolean;
+  readonly #network: string | undefined;
   readonly #ending: Ending;
   readonly #drain: Drain;
   readonly #log: (entry: LogEntry) => void;
@@ -94,10 +96,11 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     this.isExtended = options.extension !== false;
     this.#log = options.log ?? logUnexpected;
     this.#isDialing = isDialing;
+    this.#network = neighbours?.network;
     this.awaitsPeer = awaitsPeer;
     this.account = new Account(this.limits, process, () => this.#placeFree());
     this.budgets = new Budgets(this.clock, this.limits);
-    this.#pace = Pace.of(this.clock);
+    this.#scheduler = Scheduler.of(this.clock);
     this.#unsent = new UnsentShare(this, this.limits, process.unsent, neighbours);
     this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
     this.wire = new Wire(guarded, this.limits, this.clock, this);
@@ -149,6 +152,16 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   /** Who the peer is by its certificate, over mutual TLS. */
   get identity(): PeerIdentity | undefined {
     return this.#transport.identity;
+  }
+
+  /** The address of the peer without its port, of IPv6 the network of 64 bits, as the acceptor was told it or the transport has it. */
+  get network(): string | undefined {
+    return this.#network ?? networkOf(hostOf(this.remoteAddress));
+  }
+
+  /** The request that the connection began as, where its transport has one. */
+  get request(): TransportRequest | undefined {
+    return this.#transport.request;
   }
 
   /** "local<->remote", as the reference writes it */
@@ -297,14 +310,14 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
 
   /** Runs it now, or, when all connections together have worked for long, after others had their turn. */
   paced(run: () => void): void {
-    if (this.#pace.isOver || this.#putOff?.isWaiting === true) {
+    if (this.#scheduler.isOver || this.#putOff?.isWaiting === true) {
       this.#putOff ??= new PutOff(this.clock);
       this.#putOff.add(() => this.#guarded(run));
       return;
     }
-    const isCounted = this.#pace.begin(this.clock.now());
+    const isCounted = this.#scheduler.begin(this.clock.now());
     this.#guarded(run);
-    if (isCounted) this.#pace.end();
+    if (isCounted) this.#scheduler.end();
   }
 
   conversationBegun(): void {
@@ -437,6 +450,8 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   }
 
   onClose(error?: Error): void {
+    // Without half-close, the peer says that it will send no more by closing.
+    if (error === undefined && !this.#transport.canHalfClose) this.onEnd();
     this.#guarded(() => this.#ending.onClose(error));
     this.account.unsent = 0;
     this.#unsent.leave();

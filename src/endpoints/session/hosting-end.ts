@@ -3,15 +3,26 @@
  * docs/protocol.md, "the host".
  */
 import { Chain } from "../../chain.ts";
-import type { HbiError } from "../../errors.ts";
-import { opaqueToken, TokenReader } from "../conversation/token.ts";
+import { failure, type HbiError } from "../../errors.ts";
+import { opaqueToken, promisedBytes, type Token, TokenReader } from "../conversation/token.ts";
 import type { Bracket } from "../lane/bracket.ts";
 import type { Wait, WaitOptions } from "../waits.ts";
+import { isUrgent } from "./builtin-names.ts";
 import type { Connection } from "./connection.ts";
 import { HoCo } from "./ho-co.ts";
 
-/** A conversation whose script is there and has no place yet. */
+/** What is known of a script before it is looked at. */
+export interface ArrivedScript {
+  readonly text: string;
+  /** whether its value goes back as an object: it came as co_send */
+  readonly wantsValue: boolean;
+  /** what it costs to keep it */
+  readonly bytes: number;
+}
+
 interface Waiting {
+  readonly script: ArrivedScript;
+  /** of text and raw data */
   readonly bytes: number;
 }
 
@@ -20,7 +31,7 @@ export class HostingEnd {
   readonly #tokens = new TokenReader();
   /** begun, and the handler or the answer has not ended */
   readonly #live = new Chain<HoCo>();
-  /** those of them that wait for a place, in the order in which they came; text and raw data of each */
+  /** those of them that wait for a place, in the order in which they came */
   #waiting: Map<HoCo, Waiting> | undefined;
   #isAdmitting = false;
   #hasBegun = false;
@@ -98,25 +109,44 @@ export class HostingEnd {
     await this.#first.promise;
   }
 
-  takePlace(co: HoCo, bytes: number): boolean {
-    const isNext = this.#waiting === undefined || this.#waiting.size === 0 || this.#waiting.has(co);
-    return isNext && this.#connection.account.takePlace(bytes, this.#most);
-  }
-
-  resizePlace(bytes: number): void {
-    this.#connection.account.resizePlace(bytes);
-  }
-
-  /** Whether one more may wait for a place, with so many bytes of text and raw data. */
-  mayWait(bytes: number): boolean {
+  /** Whether a script may run now, is to wait for a place, is to come again later, or why it is refused without being looked at. What waits
+   *  is read, so that what stands behind it can be read: an answer that handlers wait for, a cancellation. When too much waits, reading
+   *  stops, unless there may be such an answer.
+   *  @param isFirst of its conversation */
+  admission(co: HoCo, token: Token, script: ArrivedScript, isFirst: boolean): "now" | "wait" | "later" | HbiError {
     const { account, limits } = this.#connection;
-    const count = this.#waiting?.size ?? 0;
-    return count < this.#mostWaiting && account.waiting + bytes <= limits.maxBufferedBytes && account.mayWait(bytes);
+    const refusal = this.#connection.refusalOf(token);
+    const { bytes, text } = script;
+    if ((refusal === undefined || isUrgent(text)) && (this.#takePlace(co, bytes) || isUrgent(text))) return "now";
+    const rawBytes = promisedBytes(token);
+    if (!isFirst || rawBytes === undefined) return "later"; // nobody knows what stands behind it
+    if (refusal !== undefined) return refusal;
+    const all = bytes + rawBytes;
+    const isFew = (this.#waiting?.size ?? 0) < this.#mostWaiting;
+    if (isFew && account.waiting + all <= limits.maxBufferedBytes && account.mayWait(all)) return "wait";
+    if (!this.mustReadOn) return "later";
+    return failure(
+      "overloaded",
+      `${limits.maxHostedWaiting} calls and ${limits.maxBufferedBytes} bytes of them at most`,
+    );
   }
 
-  wait(co: HoCo, bytes: number): void {
+  /** One place for all scripts of a conversation, from the first that needs one on. */
+  #takePlace(co: HoCo, bytes: number): boolean {
+    const { account } = this.#connection;
+    if (co.placeBytes !== undefined) account.resizePlace(bytes - co.placeBytes);
+    else {
+      const isNext = this.#waiting === undefined || this.#waiting.size === 0 || this.#waiting.has(co);
+      if (!isNext || !account.takePlace(bytes, this.#most)) return false;
+    }
+    co.placeBytes = bytes;
+    return true;
+  }
+
+  wait(co: HoCo, token: Token, script: ArrivedScript): void {
+    const bytes = script.bytes + (promisedBytes(token) ?? 0);
     this.#waiting ??= new Map();
-    this.#waiting.set(co, { bytes });
+    this.#waiting.set(co, { script, bytes });
     this.#connection.account.wait(bytes);
   }
 
@@ -132,10 +162,12 @@ export class HostingEnd {
     if (this.#isAdmitting) return;
     this.#isAdmitting = true;
     while (this.#connection.isOpen) {
-      const next = this.#waiting?.keys().next();
-      if (next === undefined || next.done === true || !this.takePlace(next.value, next.value.storedBytes)) break;
-      this.waitsNoMore(next.value);
-      next.value.landStored();
+      const next = this.#waiting?.entries().next();
+      if (next === undefined || next.done === true) break;
+      const [co, { script }] = next.value;
+      if (!this.#takePlace(co, script.bytes)) break;
+      this.waitsNoMore(co);
+      co.land(script);
     }
     this.#isAdmitting = false;
   }
@@ -176,12 +208,11 @@ export class HostingEnd {
     this.#connection.peerGoesAway(reason);
   }
 
-  /** @param placeBytes of its place; undefined: it had none */
-  ended(co: HoCo, placeBytes: number | undefined): void {
+  ended(co: HoCo): void {
     const { account } = this.#connection;
     this.#live.remove(co);
     account.endHosted();
-    if (placeBytes !== undefined) account.givePlace(placeBytes);
+    if (co.placeBytes !== undefined) account.givePlace(co.placeBytes);
     this.admit();
     this.#connection.conversationEnded();
   }

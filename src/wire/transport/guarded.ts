@@ -4,13 +4,16 @@
  */
 import type { Clock } from "../../clock.ts";
 import type { PeerIdentity } from "../peer-identity.ts";
-import type { Transport, TransportSink } from "../transport.ts";
+import type { Transport, TransportRequest, TransportSink } from "../transport.ts";
 
 export class GuardedTransport implements Transport {
   // Read now: they are told when it has failed as well.
   readonly localAddress: string;
   readonly remoteAddress: string;
   readonly identity: PeerIdentity | undefined;
+  readonly request: TransportRequest | undefined;
+  readonly canHalfClose: boolean;
+  readonly canPause: boolean;
   readonly #transport: Transport;
   readonly #clock: Clock;
   readonly #failed: (thrown: unknown) => void;
@@ -22,6 +25,9 @@ export class GuardedTransport implements Transport {
     this.localAddress = transport.localAddress;
     this.remoteAddress = transport.remoteAddress;
     this.identity = transport.identity;
+    this.request = transport.request;
+    this.canHalfClose = transport.canHalfClose !== false;
+    this.canPause = transport.canPause !== false;
     this.#transport = transport;
     this.#clock = clock;
     this.#failed = failed;
@@ -34,6 +40,28 @@ export class GuardedTransport implements Transport {
     } catch (thrown) {
       this.#fail(thrown);
       return 0;
+    }
+  }
+
+  get takenBytes(): number | undefined {
+    if (this.#hasFailed) return undefined;
+    try {
+      return this.#transport.takenBytes;
+    } catch (thrown) {
+      this.#fail(thrown);
+      return undefined;
+    }
+  }
+
+  get lowWaterBytes(): number | undefined {
+    return this.#transport.lowWaterBytes;
+  }
+
+  set lowWaterBytes(bytes: number) {
+    try {
+      this.#transport.lowWaterBytes = bytes;
+    } catch (thrown) {
+      this.#fail(thrown);
     }
   }
 

@@ -3,7 +3,7 @@
  */
 import type { Clock } from "../../clock.ts";
 import { systemClock } from "../../clock.ts";
-import type { Transport, TransportSink } from "../transport.ts";
+import type { Transport, TransportRequest, TransportSink } from "../transport.ts";
 
 export interface MemoryOptions {
   readonly clock?: Clock;
@@ -11,12 +11,20 @@ export interface MemoryOptions {
   readonly cut?: (available: number) => number;
   /** Breaks the connection, without FIN, when so many bytes were delivered in either direction. */
   readonly breakAfterBytes?: number;
+  /** False: as a transport that can't end one direction alone, such as a WebSocket. */
+  readonly canHalfClose?: boolean;
+  /** False: as a transport that can't stop its peer. */
+  readonly canPause?: boolean;
+  /** What the second of the pair began as: a service's `authenticate` sees it as `peer.request`. */
+  readonly request?: TransportRequest;
 }
 
 interface Shared {
   readonly clock: Clock;
   readonly cut: (available: number) => number;
   readonly breakAfterBytes: number;
+  readonly canHalfClose: boolean;
+  readonly canPause: boolean;
   deliveredBytes: number;
 }
 
@@ -26,10 +34,12 @@ export function memoryTransportPair(options: MemoryOptions = {}): [Transport, Tr
     clock: options.clock ?? systemClock,
     cut: options.cut ?? ((available) => available),
     breakAfterBytes: options.breakAfterBytes ?? Number.POSITIVE_INFINITY,
+    canHalfClose: options.canHalfClose !== false,
+    canPause: options.canPause !== false,
     deliveredBytes: 0,
   };
-  const left = new MemoryTransport(shared, "memory:left", "memory:right");
-  const right = new MemoryTransport(shared, "memory:right", "memory:left");
+  const left = new MemoryTransport(shared, "memory:left", "memory:right", undefined);
+  const right = new MemoryTransport(shared, "memory:right", "memory:left", options.request);
   left.join(right);
   right.join(left);
   return [left, right];
@@ -38,6 +48,9 @@ export function memoryTransportPair(options: MemoryOptions = {}): [Transport, Tr
 class MemoryTransport implements Transport {
   readonly localAddress: string;
   readonly remoteAddress: string;
+  readonly request: TransportRequest | undefined;
+  readonly canHalfClose: boolean;
+  readonly canPause: boolean;
   readonly #shared: Shared;
   #other: MemoryTransport | undefined;
   #sink: TransportSink | undefined;
@@ -45,6 +58,7 @@ class MemoryTransport implements Transport {
   #outgoing: Uint8Array[] = [];
   #head = 0;
   #outgoingBytes = 0;
+  #takenBytes = 0;
   #hasEnded = false;
   #isEndDelivered = false;
   #isPaused = false;
@@ -52,8 +66,11 @@ class MemoryTransport implements Transport {
   #error: Error | undefined;
   #isScheduled = false;
 
-  constructor(shared: Shared, localAddress: string, remoteAddress: string) {
+  constructor(shared: Shared, localAddress: string, remoteAddress: string, request: TransportRequest | undefined) {
     this.#shared = shared;
+    this.canHalfClose = shared.canHalfClose;
+    this.canPause = shared.canPause;
+    this.request = request;
     this.localAddress = localAddress;
     this.remoteAddress = remoteAddress;
   }
@@ -64,6 +81,10 @@ class MemoryTransport implements Transport {
 
   get bufferedBytes(): number {
     return this.#outgoingBytes;
+  }
+
+  get takenBytes(): number {
+    return this.#takenBytes;
   }
 
   start(sink: TransportSink): void {
@@ -82,7 +103,7 @@ class MemoryTransport implements Transport {
   }
 
   pause(): void {
-    this.#isPaused = true;
+    this.#isPaused = this.canPause;
   }
 
   resume(): void {
@@ -131,6 +152,11 @@ class MemoryTransport implements Transport {
     }
     if (!this.#hasEnded || this.#isEndDelivered) return;
     this.#isEndDelivered = true;
+    if (!this.canHalfClose) {
+      other.close(undefined);
+      this.close(undefined);
+      return;
+    }
     other.#sink.onEnd();
     this.#closeWhenBothEnded();
     other.#closeWhenBothEnded();
@@ -148,6 +174,7 @@ class MemoryTransport implements Transport {
       this.#head = 0;
     }
     this.#outgoingBytes -= wanted;
+    this.#takenBytes += wanted;
     return chunk;
   }
 

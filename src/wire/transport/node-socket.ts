@@ -27,6 +27,11 @@ class NodeSocketTransport implements Transport {
   #sink: TransportSink | undefined;
   #error: Error | undefined;
   #isClosed = false;
+  lowWaterBytes = Number.POSITIVE_INFINITY;
+  /** all that was written; text by its characters, as Node counts it */
+  #writtenBytes = 0;
+  /** what had been taken when the sink was told last */
+  #toldBytes = 0;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -51,6 +56,10 @@ class NodeSocketTransport implements Transport {
     return this.#socket.writableLength;
   }
 
+  get takenBytes(): number {
+    return this.#writtenBytes - this.#socket.writableLength;
+  }
+
   start(sink: TransportSink): void {
     this.#sink = sink;
     if (this.#isClosed) {
@@ -64,6 +73,7 @@ class NodeSocketTransport implements Transport {
 
   write(chunk: Uint8Array | string): void {
     if (this.#isClosed || this.#socket.writableEnded) return;
+    this.#writtenBytes += chunk.length;
     this.#socket.write(chunk, this.#taken);
   }
 
@@ -75,9 +85,13 @@ class NodeSocketTransport implements Transport {
     this.#socket.uncork();
   }
 
-  /** One function for all writes. */
+  /** One function for all writes. Node calls it for each of several that it has taken together: the sink is told once. */
   readonly #taken = (): void => {
-    if (!this.#isClosed) this.#sink?.onDrain();
+    const leftBytes = this.#socket.writableLength;
+    const takenBytes = this.#writtenBytes - leftBytes;
+    if (this.#isClosed || leftBytes > this.lowWaterBytes || takenBytes === this.#toldBytes) return;
+    this.#toldBytes = takenBytes;
+    this.#sink?.onDrain();
   };
 
   pause(): void {

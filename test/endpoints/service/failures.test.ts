@@ -275,6 +275,7 @@ const SCENARIOS: Readonly<
     ),
     lives: false,
   },
+  buffer_full: { run: bufferFull, lives: false },
   slow_reader: { run: slowReader, lives: false },
   init_failed: { run: initFailed, as: "peer_error", lives: false },
   disconnected: { run: answered((peer) => peer.play("reset").then(noAnswer)), lives: false },
@@ -438,6 +439,21 @@ function positionLost(): Promise<Seen> {
 function asPeerError(error: unknown, text: string): unknown {
   expect(error).toMatchObject({ reason: "peer_error", message: `peer error: ${text}` });
   return new HbiError("failed_precondition", text, undefined, { reason: "position_lost" });
+}
+
+/** A service that can't be stopped, as its transport can't, sends a body that nobody reads. */
+async function bufferFull(): Promise<Seen> {
+  const { transport, peer } = hostileTransport({ canPause: false });
+  const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, quietly).open();
+  const downloading = link.call.download({ size: 1_000_000, fill: 1 });
+  await peer.play(
+    { hear: "co_end" },
+    { say: packet("co_ack_begin", "101") + packet("co_recv", '{"size":1000000,"fill":1}') },
+  );
+  await downloading;
+  await peer.play({ flood: 1_000_000 });
+  const error = await link.closed;
+  return { error, lives: link.state === "open" };
 }
 
 async function slowReader(): Promise<Seen> {

@@ -35,6 +35,8 @@ const KINDS: Readonly<Record<string, () => Promise<[Transport, Transport]>>> = {
 };
 
 for (const [name, connect] of Object.entries(KINDS)) keepsTheContract(name, connect);
+keepsTheContract("without half-close", async () => memoryTransportPair({ canHalfClose: false }), { halfClose: true });
+keepsTheContract("without pause", async () => memoryTransportPair({ canPause: false }), { pause: true });
 
 describe("dialing", () => {
   it("fails with the cause when nobody listens", async () => {

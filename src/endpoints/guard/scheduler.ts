@@ -1,5 +1,5 @@
 /**
- * Pace: how the connections of a process share its event loop. Each works for its own turn; when all of them together have worked
+ * Scheduler: how the connections of a process share its event loop. Each works for its own turn; when all of them together have worked
  * for long enough, the rest waits until the loop has looked at its sockets and timers again, and there whoever has the least to do
  * goes first. docs/errors-and-limits.md, "maxTurnMs".
  */
@@ -23,7 +23,7 @@ export interface Waiting extends Chained {
 }
 
 /** The event loop of a clock. */
-export class Pace {
+export class Scheduler {
   readonly #clock: Clock;
   /** by how much there is to do */
   readonly #waiting = Array.from({ length: LEVELS }, () => new Chain<Waiting>());
@@ -39,13 +39,13 @@ export class Pace {
   }
 
   /** The one of all connections with that clock. */
-  static of(clock: Clock): Pace {
-    let pace = PACES.get(clock);
-    if (pace === undefined) {
-      pace = new Pace(clock);
-      PACES.set(clock, pace);
+  static of(clock: Clock): Scheduler {
+    let scheduler = SCHEDULERS.get(clock);
+    if (scheduler === undefined) {
+      scheduler = new Scheduler(clock);
+      SCHEDULERS.set(clock, scheduler);
     }
-    return pace;
+    return scheduler;
   }
 
   /** Whether whoever has not begun had better wait. */
@@ -119,7 +119,7 @@ export class Pace {
   }
 }
 
-const PACES = new WeakMap<Clock, Pace>();
+const SCHEDULERS = new WeakMap<Clock, Scheduler>();
 
 /** What goes on when handlers of one connection end, where it had to wait: one of them at a time, or a few short ones, as others have
  *  their turn. Who has many of them waits longer. */
@@ -155,6 +155,6 @@ export class PutOff implements Waiting {
   }
 
   #wait(): void {
-    Pace.of(this.#clock).later(this, LEAST_BYTES * this.#runs.length);
+    Scheduler.of(this.#clock).later(this, LEAST_BYTES * this.#runs.length);
   }
 }

@@ -1,13 +1,13 @@
 /**
- * OpenConnections: the connections that a server or a service host has accepted, whatever carries them: who may have one, how many are
- * open, and ending them all. docs/errors-and-limits.md, "where a place is taken, and where it is given back".
+ * Acceptor: takes connections for a server or a service host, whatever carries them: who may have one, which are open, and ending them
+ * all. docs/transports.md; docs/errors-and-limits.md, "where a place is taken, and where it is given back".
  */
 import { type Clock, systemClock } from "../../clock.ts";
-import { asHbiError, failure, type HbiError, withoutStack } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
+import { asHbiError, failure, HbiError, withoutStack } from "../../errors.ts";
+import { type Limits, resolveLimits } from "../../limits.ts";
 import { destroyQuietly } from "../../wire/transport/guarded.ts";
 import type { Transport } from "../../wire/transport.ts";
-import { AcceptGuard, Place, type Refusal } from "../guard/accept-guard.ts";
+import { AcceptGuard, hostOf, Place, type Refusal } from "../guard/accept-guard.ts";
 import type { Neighbours } from "../guard/unsent-load.ts";
 import { ignore, markHandled } from "../waits.ts";
 import { Connection } from "./connection.ts";
@@ -19,6 +19,17 @@ import type { PostingEnd } from "./posting-end.ts";
 /** Makes the environment of a new connection: what its peer may use. The ends are connected when init hooks run. */
 export type ContextFactory = (po: PostingEnd, ho: HostingEnd, connection: Connection) => HostingEnv;
 
+export interface AcceptorOptions extends ConnectionOptions {
+  /** Where it accepts, for the log. */
+  readonly name?: string;
+}
+
+export interface AcceptOptions {
+  /** The peer's IP address, whose share the connection is counted in. Default: the transport's, if it has one, as "203.0.113.7:51034"
+   *  or "[2001:db8::7]:51034". A connection without an address counts for `maxConnections` and `acceptsPerSecond` alone. */
+  readonly address?: string | undefined;
+}
+
 /** A transport that may be served. */
 export interface Accepted {
   readonly transport: Transport;
@@ -28,6 +39,8 @@ export interface Accepted {
   readonly place?: Place;
   /** The peer is told this, and nothing of it is read. */
   readonly refusal?: HbiError | undefined;
+  /** The connection is drained then: what has let its peer in counts no longer. */
+  readonly expires?: { readonly at: Date; readonly reason: string } | undefined;
 }
 
 /** Why a connection got no place; "gone": its peer had reset it before it was accepted. */
@@ -35,13 +48,14 @@ type Unaccepted = Refusal | "gone";
 
 const REPORT_MS = 1_000;
 
-export class OpenConnections {
-  /** Where it accepts, for the log. */
+export class Acceptor {
+  /** Where it accepts, for the log. A listener fills in its address. */
   name: string;
   /** Resolves when it has been told to end and every connection is over. */
   readonly closed: Promise<void>;
   readonly limits: Limits;
   readonly clock: Clock;
+  readonly #context: ContextFactory;
   readonly #options: ConnectionOptions;
   readonly #guard: AcceptGuard;
   readonly #open = new Set<Connection>();
@@ -51,11 +65,12 @@ export class OpenConnections {
   #refused = 0;
   readonly #why = new Set<Unaccepted>();
 
-  /** @param options their limits are resolved */
-  constructor(name: string, options: ConnectionOptions & { readonly limits: Limits }) {
+  /** @param context makes the environment of each connection  @throws HbiError invalid_argument */
+  constructor(context: ContextFactory, { name = "", ...options }: AcceptorOptions = {}) {
     this.name = name;
-    this.#options = options;
-    this.limits = options.limits;
+    this.limits = resolveLimits(options.limits);
+    this.#context = context;
+    this.#options = { ...options, limits: this.limits };
     this.clock = options.clock ?? systemClock;
     this.#guard = new AcceptGuard(this.limits, this.clock);
     this.closed = new Promise((resolve) => {
@@ -63,9 +78,9 @@ export class OpenConnections {
     });
   }
 
-  /** Connections that are open. */
-  get count(): number {
-    return this.#open.size;
+  /** Those that are open. */
+  get connections(): ReadonlySet<Connection> {
+    return this.#open;
   }
 
   /** Whether it accepts no one any more. */
@@ -73,7 +88,23 @@ export class OpenConnections {
     return this.#isEnding;
   }
 
-  // --- who may have one ----------------------------------------------------------------------------------------------
+  /** Serves one connection, over any transport. Resolves when its init hooks have run. A transport that is refused is destroyed.
+   *  @throws HbiError resource_exhausted beyond `maxConnections`, `maxConnectionsPerAddress` and `acceptsPerSecond`; unavailable while
+   *  it drains, and when it is closed; what the context or an init hook throws */
+  accept(transport: Transport, options: AcceptOptions = {}): Promise<Connection> {
+    return markHandled(this.#accept(transport, options));
+  }
+
+  async #accept(transport: Transport, { address }: AcceptOptions): Promise<Connection> {
+    const place = this.enter(address ?? hostOf(transport.remoteAddress));
+    if (place instanceof HbiError) {
+      destroyQuietly(transport);
+      throw place;
+    }
+    return this.serve({ transport, neighbours: place.neighbours, place });
+  }
+
+  // --- for listeners, which take a place before they know what will be served ----------------------------------------
 
   /** A place for a connection of this address, or why there is none. The log is told once a second. */
   enter(address: string | undefined): Place | HbiError {
@@ -104,16 +135,14 @@ export class OpenConnections {
     });
   }
 
-  // --- serving -------------------------------------------------------------------------------------------------------
-
   /** Serves a transport until it is over. Resolves when the init hooks have run.
-   *  @throws HbiError what `context` or an init hook throws, or the refusal; the peer has been told, and the connection ends */
-  async serve({ transport, neighbours, place, refusal }: Accepted, context: ContextFactory): Promise<Connection> {
+   *  @throws HbiError what the context or an init hook throws, or the refusal; the peer has been told, and the connection ends */
+  async serve({ transport, neighbours, place, refusal, expires }: Accepted): Promise<Connection> {
     let failed = refusal;
     // What the factory has posted before it threw is on the wire: such a connection ends as any other.
     const contextOrNone: ContextFactory = (po, ho, made) => {
       try {
-        if (failed === undefined) return context(po, ho, made);
+        if (failed === undefined) return this.#context(po, ho, made);
       } catch (thrown) {
         failed = asHbiError(thrown);
       }
@@ -137,7 +166,14 @@ export class OpenConnections {
       throw failed;
     }
     await started;
+    if (expires !== undefined) this.#drainAt(connection, expires);
     return connection;
+  }
+
+  #drainAt(connection: Connection, { at, reason }: NonNullable<Accepted["expires"]>): void {
+    const leftMs = Math.max(at.getTime() - Date.now(), 0);
+    const timer = this.clock.after(leftMs, () => void connection.drain(reason));
+    void connection.closed.then(() => timer.cancel());
   }
 
   #left(connection: Connection, place: Place | undefined): void {
@@ -156,6 +192,11 @@ export class OpenConnections {
   /** Accepts no one any more and closes at once. */
   close(reason?: string): Promise<void> {
     return markHandled(this.#end((connection) => connection.disconnect(reason)));
+  }
+
+  /** `drain`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain();
   }
 
   async #end(end: (connection: Connection) => Promise<void>): Promise<void> {

@@ -1,0 +1,107 @@
+/**
+ * The states of a hosted conversation, as one table. A state says what is still to be read, whether a script waits or runs, and what
+ * has become of the answer. A missing entry is the error. docs/protocol.md, section 4.
+ */
+import { type Linked, linked, type Table } from "../conversation/stages.ts";
+
+/** What the host does: receives, works while the wire serves others, sends, is closed. */
+export type HoStage = "recv" | "work" | "send" | "closed";
+
+/** The stages as an application sees them: `HO_STATES` without what happens in each. */
+export const HO_STAGES: Table<HoStage, "received" | "startSend" | "close" | "lost"> = {
+  recv: { received: "work", lost: "closed" },
+  work: { startSend: "send", close: "closed", lost: "closed" },
+  send: { close: "closed", lost: "closed" },
+  closed: {},
+};
+
+/** Behind the stage: `idle`: no script runs; `queued`: the script waits for a place; `running`: it runs; `failed`: nothing is landed any
+ *  more, and what comes is skipped; `ended`: the script is done, and the answer not closed; `unwritten` and `written`: the closed answer,
+ *  `over` when no handler is at work any more either. */
+export type HoState =
+  | "recv.idle"
+  | "recv.queued"
+  | "recv.running"
+  | "recv.failed"
+  | "recv.failedRunning"
+  | "work.queued"
+  | "work.running"
+  | "work.ended"
+  | "send.running"
+  | "send.ended"
+  | "closed.unwrittenRunning"
+  | "closed.writtenRunning"
+  | "closed.unwritten"
+  | "over";
+
+/** `queue`: the script is kept until there is a place; `run`: it runs; `end`: its handlers have ended, wanted or not; `received`: co_end
+ *  came; `startSend`: what is sent goes out as it comes; `close`: nothing is added to the answer; `written`: its last packet is on the
+ *  wire, or will never be; `fail`: nothing is landed any more, and the peer is told; `lost`: the connection is. */
+export type HoEvent = (typeof HO_EVENTS)[number];
+export const HO_EVENTS = ["queue", "run", "end", "received", "startSend", "close", "written", "fail", "lost"] as const;
+
+export const HO_STATES: Table<HoState, HoEvent> = {
+  "recv.idle": {
+    queue: "recv.queued",
+    run: "recv.running",
+    received: "work.ended",
+    startSend: "recv.idle", // posters of the seed era are answered before co_end
+    fail: "recv.failed",
+    lost: "closed.unwritten",
+  },
+  "recv.queued": { run: "recv.running", received: "work.queued", fail: "recv.failed", lost: "closed.unwritten" },
+  "recv.running": {
+    end: "recv.idle",
+    received: "work.running",
+    startSend: "recv.running", // likewise
+    fail: "recv.failedRunning",
+    lost: "closed.unwrittenRunning",
+  },
+  "recv.failed": { received: "work.ended", lost: "closed.unwritten" },
+  "recv.failedRunning": { end: "recv.failed", received: "work.running", lost: "closed.unwrittenRunning" },
+  "work.queued": { run: "work.running", fail: "work.ended", lost: "closed.unwritten" },
+  "work.running": {
+    end: "work.ended",
+    startSend: "send.running",
+    close: "closed.unwrittenRunning",
+    fail: "work.running",
+    lost: "closed.unwrittenRunning",
+  },
+  "work.ended": { close: "closed.unwritten", fail: "work.ended", lost: "closed.unwritten" },
+  "send.running": {
+    end: "send.ended",
+    startSend: "send.running",
+    close: "closed.unwrittenRunning",
+    fail: "send.running",
+    lost: "closed.unwrittenRunning",
+  },
+  "send.ended": { close: "closed.unwritten", fail: "send.ended", lost: "closed.unwritten" },
+  "closed.unwrittenRunning": {
+    end: "closed.unwritten",
+    written: "closed.writtenRunning",
+    lost: "closed.unwrittenRunning",
+  },
+  "closed.writtenRunning": { end: "over", lost: "closed.writtenRunning" },
+  "closed.unwritten": { written: "over", lost: "closed.unwritten" },
+  over: {},
+};
+
+const STAGE_OF: Readonly<Record<HoState, HoStage>> = {
+  "recv.idle": "recv",
+  "recv.queued": "recv",
+  "recv.running": "recv",
+  "recv.failed": "recv",
+  "recv.failedRunning": "recv",
+  "work.queued": "work",
+  "work.running": "work",
+  "work.ended": "work",
+  "send.running": "send",
+  "send.ended": "send",
+  "closed.unwrittenRunning": "closed",
+  "closed.writtenRunning": "closed",
+  "closed.unwritten": "closed",
+  over: "closed",
+};
+
+/** Where a conversation starts. */
+export const HO_START: Linked<HoState, HoEvent, HoStage> = linked(HO_STATES, HO_EVENTS, STAGE_OF)["recv.idle"];
