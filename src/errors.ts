@@ -119,7 +119,7 @@ export const FAILURES = {
     code: "resource_exhausted",
     fault: "peer",
     ends: "connection",
-    text: "more was sent than can be held",
+    text: "the receive buffer is full",
   },
   slow_reader: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "the peer reads too slowly" },
   init_failed: { code: "internal", fault: "local", ends: "connection", text: "init failed" },
