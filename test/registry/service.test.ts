@@ -168,7 +168,7 @@ describe("the length of raw data", () => {
 
 it("a schema without end is refused, and does not hang", () => {
   const endless = (): z.ZodType => z.lazy(() => z.object({ next: endless().optional() }));
-  expect(() => method({ params: {}, result: endless() })).toThrow("a schema without end");
+  expect(() => method({ params: {}, result: endless() })).toThrow("an endless schema");
 });
 
 describe("values", () => {
