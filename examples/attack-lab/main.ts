@@ -10,7 +10,7 @@ import { View } from "./view.ts";
 
 const SHOWN = [
   "pings",
-  "slow calls without end",
+  "endless slow calls",
   "unknown methods",
   "never ended, large answers",
   "HTTP",
@@ -19,7 +19,7 @@ const SHOWN = [
   "raw data, byte by byte",
   "nested 130,000 deep",
   "a regular expression",
-  "a body that nobody wants",
+  "an unread body",
   "guessing credentials",
   "200 connections of one address",
   "server: answers to calls never made",

@@ -33,7 +33,7 @@ export const bodies: readonly Attack[] = [
     },
   },
   {
-    name: "a body that nobody wants",
+    name: "an unread body",
     limit: "maxDrainBytes",
     caught: "drain_too_big",
     async run(field) {
@@ -93,7 +93,7 @@ export const bodies: readonly Attack[] = [
     },
   },
   {
-    name: "a body for a handler that has no time",
+    name: "a body for a busy handler",
     limit: "maxBufferedBytes, handlerTimeoutMs",
     limits: QUICK,
     caught: "handler_timeout",
@@ -120,7 +120,7 @@ export const bodies: readonly Attack[] = [
     },
   },
   {
-    name: "bodies that are taken, as fast as can be",
+    name: "bodies at full speed",
     limit: "maxTurnBytes",
     caught: { by: "takes turns" },
     async run(field) {

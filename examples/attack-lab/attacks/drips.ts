@@ -74,11 +74,11 @@ export const drips: readonly Attack[] = [
     },
   },
   {
-    name: "a connection that says nothing",
+    name: "a silent connection",
     limit: "idleTimeoutMs",
     limits: { idleTimeoutMs: 500 },
     caught: {
-      by: "ended without a word",
+      by: "ended without a message",
       shows: ({ exchange: { fates, heardBytes } }) => fates.closed === 1 && heardBytes === 0,
     },
     async run(field) {

@@ -70,7 +70,7 @@ export const floods: readonly Attack[] = [
     },
   },
   {
-    name: "slow calls without end",
+    name: "endless slow calls",
     limit: "maxInFlight",
     caught: {
       by: "reading pauses at 100",
@@ -99,11 +99,11 @@ export const floods: readonly Attack[] = [
     },
   },
   {
-    name: "slow calls behind a goodbye, on 20 connections",
+    name: "slow calls after a goaway, on 20 connections",
     limit: "maxProcessInFlight",
     limits: FEW_PLACES,
     // A connection that has none always gets one.
-    caught: { by: "a place of its own for each script", shows: ({ cost }) => cost.mostRunning <= 50 + 20 },
+    caught: { by: "one slot per script", shows: ({ cost }) => cost.mostRunning <= 50 + 20 },
     async run(field) {
       const attackers = await field.openMany(field.many(20));
       const urgent = ["$hbi.ping()", '$hbi.cancel("1")', '$hbi.goaway("soon")'];
@@ -117,7 +117,7 @@ export const floods: readonly Attack[] = [
     name: "large scripts of slow calls",
     limit: "maxInFlightBytes",
     limits: { maxInFlightBytes: MIB },
-    caught: { by: "waits for a place", shows: ({ cost }) => cost.mostRunning <= 4 },
+    caught: { by: "waits for a slot", shows: ({ cost }) => cost.mostRunning <= 4 },
     async run(field) {
       const attacker = await field.open();
       void attacker.flood(
@@ -132,7 +132,7 @@ export const floods: readonly Attack[] = [
     name: "large scripts of slow calls, on 20 connections",
     limit: "maxProcessInFlightBytes",
     limits: { maxProcessInFlightBytes: 4 * MIB },
-    caught: { by: "waits for a place", shows: ({ cost }) => cost.mostRunning <= 16 + 20 },
+    caught: { by: "waits for a slot", shows: ({ cost }) => cost.mostRunning <= 16 + 20 },
     mostMib: 128,
     async run(field) {
       const attackers = await field.openMany(field.many(20));
@@ -142,7 +142,7 @@ export const floods: readonly Attack[] = [
     },
   },
   {
-    name: "calls while we wait for an answer, without end",
+    name: "endless calls while we wait for an answer",
     limit: "maxHostedWaiting",
     caught: "overloaded",
     async run(field) {
@@ -174,7 +174,7 @@ export const floods: readonly Attack[] = [
     },
   },
   {
-    name: "cancellations of nothing, while a hundred calls are under way",
+    name: "cancellations of unknown ids, beside a hundred calls",
     limit: "maxTurnPackets, maxTurnMs",
     caught: { by: "takes turns" },
     async run(field) {
@@ -187,9 +187,9 @@ export const floods: readonly Attack[] = [
     },
   },
   {
-    name: "a script of 256 KiB that looks urgent and finds no place, then byte by byte",
+    name: "a script of 256 KiB that looks urgent and finds no slot, then byte by byte",
     limit: "maxInFlight, maxBufferedBytes",
-    caught: { by: "is looked at by its length", shows: ({ cost }) => cost.mostRunning <= 100 },
+    caught: { by: "skipped by its length", shows: ({ cost }) => cost.mostRunning <= 100 },
     async run(field) {
       const attacker = await field.open();
       attacker.say(

@@ -53,7 +53,7 @@ export const forgery: readonly Attack[] = [
   answered("the message of an error", `HbiError("aborted", ${JSON.stringify(LONG)})`),
   answered("a detail of an error", `HbiError("aborted", "no", {${JSON.stringify(LINE)}: ${JSON.stringify(LONG)}})`),
   {
-    name: "a forged line as last words",
+    name: "a forged line as an err packet",
     limit: "fixed: 512 characters of an err",
     caught: "peer_error",
     target: "client",

@@ -22,7 +22,7 @@ export const readers: readonly Attack[] = [
     },
   },
   {
-    name: "nothing of it ever read: acknowledgements, answers, a download",
+    name: "nothing ever read: acknowledgements, answers, a download",
     limit: "sendStallTimeoutMs",
     limits: { ...QUICK, handlerTimeoutMs: 120_000 },
     caught: "slow_reader",
@@ -72,7 +72,7 @@ export const readers: readonly Attack[] = [
     name: "replies never read, on 90 connections",
     limit: "maxAddressUnsentBytes",
     limits: QUICK,
-    caught: { by: "nothing is begun above half of it" }, // and beyond it somebody is cut
+    caught: { by: "nothing begins above half of it" }, // beyond it, a connection is cut
     mostMib: 256,
     mostHeldMs: 250, // handlers that end at once
     async run(field) {
@@ -107,7 +107,7 @@ export const readers: readonly Attack[] = [
     name: "pushes never acknowledged, though read",
     limit: "maxPostedInFlight, maxPostedWaitingBytes",
     limits: { maxPostedWaitingBytes: 4 * MIB },
-    caught: { by: "no more are kept" },
+    caught: { by: "no more are queued" },
     mostHeldMs: 250, // handlers that push a hundred times at once
     async run(field) {
       const attacker = await field.open();
@@ -127,7 +127,7 @@ export const readers: readonly Attack[] = [
     },
   },
   {
-    name: "our questions never answered",
+    name: "our calls never answered",
     limit: "callTimeoutMs, maxPostedInFlight",
     limits: QUICK,
     caught: "timeout",

@@ -37,7 +37,7 @@ export const refusals: readonly Attack[] = [
   outdated("unknown methods", "unknown_name", "no_such_thing(1)"),
   outdated("arguments that are refused", "bad_argument", 'add("one", "two")'),
   malformed("syntax errors", "add(1,"),
-  malformed("values that are not landed", "note(/x/)"),
+  malformed("unsupported literals", "note(/x/)"),
   {
     name: "syntax errors, dialing again each time",
     limit: "maxFailures, acceptsPerSecond",

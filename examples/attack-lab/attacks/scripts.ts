@@ -47,7 +47,7 @@ function sparse(name: string, code: (values: readonly string[]) => string): Atta
   return {
     name,
     limit: "maxObjectKeys, maxNodes",
-    caught: { by: "room for what is there", shows: ({ cost }) => cost.mostRunning >= 2 * SPARSE.length },
+    caught: { by: "compact objects", shows: ({ cost }) => cost.mostRunning >= 2 * SPARSE.length },
     async run(field) {
       const attacker = await field.open();
       for (const quote of ["", '"'])
@@ -90,9 +90,9 @@ export const scripts: readonly Attack[] = [
   ),
   refused("a regular expression", "maxPacketBytes", "forbidden_syntax", filled("note(/", "(a+)+", "$/v)")),
   refused("a template", "maxPacketBytes", "forbidden_syntax", filled("note(`", "\u0024{a}", "`)")),
-  refused("a string without end", "maxPacketBytes", "syntax", filled('note("', "\\u0061")),
-  refused("a comment without end", "maxPacketBytes", "syntax", filled("note(/*", "*", "")),
-  refused("escapes that are none", "maxPacketBytes", "bad_literal", filled('note("', "\\\\", '\\q")')),
+  refused("an unterminated string", "maxPacketBytes", "syntax", filled('note("', "\\u0061")),
+  refused("an unterminated comment", "maxPacketBytes", "syntax", filled("note(/*", "*", "")),
+  refused("invalid escapes", "maxPacketBytes", "bad_literal", filled('note("', "\\\\", '\\q")')),
   refused("text that JSON.parse doubts at its end", "maxPacketBytes", "unknown_name", filled('note("', "ab", '", oh)')),
   refused("objects that fit no schema", "maxNodes", "bad_argument", `draw([${list(9_900, () => "{}")}])`),
   refused("a prototype as a key", "fixed: forbidden_syntax", "forbidden_syntax", 'note({"__proto__": {"a": 1}})'),
@@ -104,7 +104,7 @@ export const scripts: readonly Attack[] = [
   }),
   sparse("records with sparse integer keys", (values) => `keep_records([${values}], 60000)`),
   {
-    name: "255 KiB of values, accepted, without end",
+    name: "255 KiB of values, accepted, repeated",
     limit: "maxPacketBytes, maxTurnBytes",
     mostMib: 128, // of 27 MB of values a second the collector has not collected all
     caught: { by: "takes turns" },
