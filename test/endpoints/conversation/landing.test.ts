@@ -77,7 +77,7 @@ describe("a call in a script may stand", () => {
     ["as such a value itself", "Point(1); echo(0)", "[0,null]", []],
   ])("%s: %s", async (_, code, answer, calls) => expect(await landed(code)).toEqual({ answer, calls }));
 
-  it("in the argument that tells how much raw data follows", async () => {
+  it("in the argument that determines how much raw data follows", async () => {
     const { answer, calls } = await landed("take(later(3))", Buffer.from("abc"));
     expect([answer, calls]).toEqual(["abc", ["later 3"]]);
   });

@@ -89,7 +89,7 @@ describe("a guard", () => {
     expect(guard.enter(undefined)).toBe("maxConnections");
   });
 
-  it("keeps a place that nobody leaves", async () => {
+  it("keeps a slot that is not returned", async () => {
     const clock = new ManualClock();
     const guard = guardOf({ maxConnections: 1 }, clock);
     placeIn(guard, "10.0.0.1");
@@ -157,7 +157,7 @@ describe("a guard", () => {
   });
 });
 
-it("a server refuses who is beyond, tells its log once, serves the others, and takes the next when one has left", async () => {
+it("a server refuses connections beyond the limit, logs this once, serves the others, and accepts the next after one has left", async () => {
   const clock = new ManualClock();
   const told: string[] = [];
   const log = ({ error }: { error: Error }) => void told.push(error.message);
@@ -240,7 +240,7 @@ describe("over sockets", () => {
     await server.close();
   });
 
-  it("of a Unix socket nobody has an address: all count together, and who is beyond is closed", async () => {
+  it("Unix sockets have no address: all count together, and those beyond the limit are closed", async () => {
     const folder = mkdtempSync(join(tmpdir(), "hbi-accept-"));
     const { server, clock, told } = await serving(
       { maxConnections: 3, maxConnectionsPerAddress: 1 },

@@ -273,7 +273,7 @@ describe("definitions", () => {
   });
 });
 
-describe("what a stranger is told", () => {
+describe("the brief description", () => {
   it("is how to call, what to show, and the schemas that these refer to: no texts, no reactions, nothing else", () => {
     const Reason = z.strictObject({ text: z.string() }).meta({ id: "Reason" });
     const Token = z.strictObject({ key: z.string() }).meta({ id: "Token" });

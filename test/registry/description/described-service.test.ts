@@ -217,7 +217,7 @@ describe("values that the service would refuse", () => {
   });
 });
 
-describe("schemas of a stranger", () => {
+describe("hostile schemas", () => {
   const plain = describeService(taking(z.string()));
   const withSchema = (schema: JsonSchema, $defs: Record<string, JsonSchema> = {}) =>
     describedService({
