@@ -1,5 +1,5 @@
 /**
- * Raw data: more of it than is taken, of calls that are refused, for handlers that have no use for it.
+ * Raw data: too much, of refused calls, and for handlers that do not read it.
  */
 import { type Attack, QUICK } from "../attack.ts";
 import { KIB, MIB, opening, packet } from "../bytes.ts";
@@ -110,7 +110,7 @@ export const bodies: readonly Attack[] = [
     limit: "maxBufferedBytes",
     caught: {
       by: "reading pauses",
-      shows: ({ exchange }) => exchange.sentBytes / exchange.connections < 8 * MIB, // what the systems hold, and we
+      shows: ({ exchange }) => exchange.sentBytes / exchange.connections < 8 * MIB, // what both systems and the server hold
     },
     async run(field) {
       const attackers = await field.openMany(field.many(90));

@@ -1,11 +1,11 @@
 /**
- * Conversations that are not ended, or not as agreed; and bytes that are no conversation.
+ * Conversations that do not end, or end incorrectly; and bytes that are not a conversation.
  */
 import type { Reason } from "hbi";
 import { type Attack, QUICK } from "../attack.ts";
 import { call, MIB, opening, packet, times } from "../bytes.ts";
 
-/** One connection that says something once, and is cut. */
+/** One connection that sends something once and is cut. */
 function said(name: string, limit: string, caught: Reason, text: string | Uint8Array): Attack {
   return {
     name,

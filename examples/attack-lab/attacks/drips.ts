@@ -1,5 +1,5 @@
 /**
- * Drips and silence: bytes that come so slowly that the connection would be held for ever, or not at all.
+ * Drips and silence: bytes that arrive so slowly, or not at all, that they would occupy the connection forever.
  */
 import { type Attack, QUICK } from "../attack.ts";
 import { call, MIB, opening, packet } from "../bytes.ts";

@@ -1,17 +1,17 @@
 /**
- * Floods: more of something than anybody needs, as fast as the system takes it.
+ * Floods: too much of something, as fast as the system takes it.
  */
 import type { Attack } from "../attack.ts";
 import { call, KIB, MIB, opening, packet, times } from "../bytes.ts";
 
 const EMPTY = packet("co_begin", "101") + packet("co_end", "101");
 
-/** So many of them, with the numbers that they have. */
+/** This many of them, with their numbers. */
 const numbered = (count: number, text: (id: number) => string) =>
   Buffer.from(Array.from({ length: count }, (_, i) => text(101 + i)).join(""));
 
 const FEW_PLACES = { maxProcessInFlight: 50 };
-/** It keeps 255 KiB for a minute. */
+/** Its handler keeps 255 KiB for a minute. */
 const LARGE = `keep("${"x".repeat(255 * KIB)}", 60000)`;
 
 function pieces(text: string, bytes: number): string[] {
@@ -81,7 +81,7 @@ export const floods: readonly Attack[] = [
       const calls = (count: number) => numbered(count, (id) => call("work(60000)", `${id};x;n`));
       attacker.say(calls(100), 300);
       attacker.say(call("$hbi.ping()", "201;x;n"), 3);
-      await attacker.hears(packet("co_ack_end", "201")); // so a hundred are under way
+      await attacker.hears(packet("co_ack_end", "201")); // a hundred calls are now in progress
       void attacker.flood(calls(500), 1_500, field.over);
       await field.passes();
     },
@@ -102,7 +102,7 @@ export const floods: readonly Attack[] = [
     name: "slow calls after a goaway, on 20 connections",
     limit: "maxProcessInFlight",
     limits: FEW_PLACES,
-    // A connection that has none always gets one.
+    // A connection without a slot always gets one.
     caught: { by: "one slot per script", shows: ({ cost }) => cost.mostRunning <= 50 + 20 },
     async run(field) {
       const attackers = await field.openMany(field.many(20));
@@ -148,7 +148,7 @@ export const floods: readonly Attack[] = [
     async run(field) {
       const attacker = await field.open();
       attacker.say(call("ask()"), 3);
-      await attacker.hears("confirm"); // so it must read on, as the answer may stand behind anything
+      await attacker.hears("confirm"); // it must continue to read, because the answer may be behind anything
       await attacker.flood(
         numbered(500, (id) => call("work(60000)", `${id};x;n`)),
         1_500,
@@ -218,7 +218,7 @@ export const floods: readonly Attack[] = [
     limits: { callsPerSecond: 200 },
     caught: {
       by: "delay",
-      // The bucket at once and as many a second, and the good client's.
+      // The burst and the rate, and the good client's calls.
       shows: ({ cost, seconds }) => cost.calls <= 200 + 200 * (seconds + 1) + 150 * (seconds + 1),
     },
     async run(field) {

@@ -1,5 +1,5 @@
 /**
- * Servers that attack their clients: what a typed link meets when it has dialed the wrong address.
+ * Servers that attack their clients: what a typed link meets after it has dialed the wrong address.
  */
 import type { Reason } from "hbi";
 import { type Attack, QUICK } from "../attack.ts";
@@ -12,7 +12,7 @@ const target = "client";
 const ended = "co_end]";
 const list = (count: number) => Array.from({ length: count }, () => "1").join(",");
 
-/** Waits for the first call, says something, and hears the end. */
+/** Waits for the first call, sends something, and waits for the end. */
 function said(name: string, limit: string, caught: Reason, text: string, does: Visit["does"] = "call"): Attack {
   return {
     name: `server: ${name}`,
@@ -62,7 +62,7 @@ function documentWith(schema: string): string {
   return `{"format": 1, "name": "x", "version": "1", "hash": "", "methods": {"f": ${method}}, ${rest}}`;
 }
 
-/** Answers each question with this text. */
+/** Answers each call with this text. */
 async function described(field: Field, attacker: Attacker, text: string): Promise<void> {
   attacker.say(answer("100"));
   for (let id = 101; id < 121; id++) {
@@ -193,7 +193,7 @@ export const servers: readonly Attack[] = [
       target,
       caught: { by: "refused" },
       limits: QUICK,
-      mostHeldMs: 250, // twenty documents of 200 kB, which JSON.parse refuses at their ends
+      mostHeldMs: 250, // twenty documents of 200 kB that JSON.parse refuses at their end
       run: (field) => field.lure("describe", (attacker) => described(field, attacker, JSON.stringify(document))),
     }),
   ),
@@ -218,7 +218,7 @@ export const servers: readonly Attack[] = [
         await field.visited;
       });
       field.remarks.push(`${dials} dials, ${mostOpen} connections at once`);
-      field.must(dials > 1 && dials <= 16, `${dials} dials`); // each after twice the time of the one before
+      field.must(dials > 1 && dials <= 16, `${dials} dials`); // each after twice the previous delay
       field.must(mostOpen <= 8, `${mostOpen} connections at once`);
     },
   },
@@ -242,7 +242,7 @@ export const servers: readonly Attack[] = [
     target,
     caught: "too_many_waiting",
     mostMib: 256,
-    mostHeldMs: 250, // 20,000 calls of the client are told at once that they are lost
+    mostHeldMs: 250, // 20,000 calls of the client fail at once
     run: (field) =>
       field.lure("post", async (attacker) => {
         attacker.deaf();

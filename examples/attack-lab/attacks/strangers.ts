@@ -1,5 +1,5 @@
 /**
- * Strangers: peers of a service that asks for credentials, who have shown none.
+ * Peers that have not authenticated, at a service that requires credentials.
  */
 import { type Attack, QUICK } from "../attack.ts";
 import type { Attacker } from "../attacker.ts";
@@ -14,7 +14,7 @@ async function authenticated(attacker: Attacker): Promise<void> {
   await attacker.hears(packet("co_ack_end", "7"));
 }
 
-/** What went wrong with other credentials changes nothing of who it is. */
+/** A failure with other credentials does not change the identity. */
 async function stillServed(field: Field, attacker: Attacker): Promise<void> {
   attacker.say(call("add(20, 22)", "8;x;n"), 3);
   await attacker.hears(packet("co_ack_end", "8"));
@@ -77,7 +77,7 @@ export const strangers: readonly Attack[] = [
       const attacker = await field.open();
       await authenticated(attacker);
       const pair = call(`$hbi.authenticate("${SLOW_TOKEN}")`, "101;x;n") + call('$hbi.cancel("101")', "102;x;n");
-      attacker.say(times(50, pair), 300); // what ignores that it was given up keeps its place
+      attacker.say(times(50, pair), 300); // a handler that ignores its cancellation keeps its slot
       await stillServed(field, attacker);
     },
   },
