@@ -164,7 +164,7 @@ describe("the package", () => {
     expect(packed.unpackedSize).toBeLessThan(1_390_000);
   });
 
-  it("tells nothing of the machine that made it", () => {
+  it("reveals nothing of the machine that built it", () => {
     for (const [path, text] of texts) expect(text.includes(root.slice(0, -1)), path).toBe(false);
   });
 

@@ -85,12 +85,12 @@ describe("a call in a script may stand", () => {
     ["echo(more())", '[{"a":1},null]'],
     ["echo([1, more_later()])", '[[1,{"a":1}],null]'],
     ["echo(size(size(size(3))))", "[3,null]"],
-  ])("and gives what its result declares, no more: %s", async (code, answer) => {
+  ])("and returns only what its result declares: %s", async (code, answer) => {
     expect((await landed(code)).answer).toBe(answer);
   });
 
   it.each(["echo(wrong())", "echo([1, wrong_later()])", "seen = [wrong()]; slot()", "Point(wrong_later()); slot()"])(
-    "and fails where its result is none that it declares: %s",
+    "and fails if its result does not match the declaration: %s",
     async (code) => {
       const failed = await landed(code).catch((thrown) => thrown);
       expect(failed.code).toBe("internal");
@@ -98,7 +98,7 @@ describe("a call in a script may stand", () => {
     },
   );
 
-  it("in the argument that tells how much raw data follows", async () => {
+  it("in the argument that determines how much raw data follows", async () => {
     const { answer, calls } = await landed("take(later(3))", Buffer.from("abc"));
     expect([answer, calls]).toEqual(["abc", ["later 3"]]);
   });

@@ -142,7 +142,7 @@ describe("conversations in flight", () => {
     peer.destroy();
   });
 
-  it("holds so many back and refuses the next", async () => {
+  it("keeps this many waiting and refuses the next", async () => {
     const limits = { maxPostedInFlight: 2, maxPostedWaiting: 3 };
     const peer = await barePeer(exposed(), { limits });
     const { posting } = peer.connection;
@@ -500,7 +500,7 @@ describe("answers that a peer does not read", () => {
     return { ask, peer, connection, reasons };
   }
 
-  it("end the connection once, also where the last words are too much as well", async () => {
+  it("end the connection once, also if the err exceeds the limit as well", async () => {
     const { ask, connection, reasons, peer } = await deaf({ maxSendBufferBytes: 100 * KB });
     await ask(40, 1);
     await ask(64, 1); // granted below half of the bound, and written as a whole
@@ -536,7 +536,7 @@ describe("answers that a peer does not read", () => {
   );
 });
 
-describe("what nobody asks for", () => {
+describe("what is not requested", () => {
   it("maxBufferedBytes: reading goes on to about N bytes, then pauses until somebody asks", async () => {
     const env = exposed();
     let read: () => void = () => undefined;
@@ -645,7 +645,7 @@ describe("fairness", () => {
   const large = conversation("101", `nothing()${" ".repeat(10_000)}`);
   const small = conversation("101", "nothing()");
 
-  it("when all connections together have worked for long, whoever has the least to do goes first", async () => {
+  it("when all connections together have worked long enough, the one with the least work goes first", async () => {
     const { order, peers } = await busyProcess(["large", "large", "large", "large", "small"]);
     await Promise.all(peers.map((peer, i) => peer.say(i < 4 ? large : small)));
     expect(order).toEqual(["large", "small", "large", "large", "large"]);
@@ -760,7 +760,7 @@ describe("fairness", () => {
     for (const peer of [one, other]) peer.destroy();
   });
 
-  it("and nobody waits for ever, though there is always one with less to do", async () => {
+  it("and none starves, although another always has less work", async () => {
     const { order, peers } = await busyProcess([...Array.from({ length: 40 }, () => "small"), "large"]);
     await Promise.all(peers.map((peer, i) => peer.say(i < 40 ? small : large)));
     await quiet(200);
@@ -776,7 +776,7 @@ describe("resolveLimits", () => {
       expect.objectContaining({ reason: "bad_option" }),
     );
   });
-  it("refuses what is no limit, and a preset that is none", () => {
+  it("refuses unknown limits and unknown presets", () => {
     expect(() => resolveLimits({ maxDeep: 3 } as LimitOptions)).toThrow("maxDeep is not a limit");
     expect(() => resolveLimits({ preset: "constructor" as "public" })).toThrow("limits.preset");
   });
@@ -812,7 +812,7 @@ it("a packet beyond the limit is refused here, not by the peer", async () => {
   expect(await po.converse((co) => co.getObj("ask()"))).toBe("well");
 });
 
-it("a closed conversation is drained of raw data that nobody read", async () => {
+it("a closed conversation is drained of unread raw data", async () => {
   const env = new HostingEnv()
     .expose("down", method({ params: { n } }), async ({ n }, co) => co.sendData(new Uint8Array(n)))
     .expose("ask", method({ params: {}, result: z.string() }), () => "well");

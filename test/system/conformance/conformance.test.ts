@@ -123,7 +123,7 @@ describe("our server answers recorded clients as the reference did", () => {
     "unknown-function": /^no such name: no_such_function$/,
     "unknown-function-go-server": /^no such name: no_such_function$/,
     "half-close-mid-conversation": /^the stream ended inside a packet$/,
-    "nested-co-begin": /^packet out of place: co_begin inside a conversation$/,
+    "nested-co-begin": /^unexpected packet: co_begin inside a conversation$/,
   };
   for (const transcript of byName(Object.keys(endsWithErr))) {
     it(`${transcript.name}: ends the connection with one line`, async () => {
