@@ -81,10 +81,8 @@ export interface PoAt extends Linked<PoState, PoEvent, PoStage> {
   readonly next: { readonly [E in PoEvent]: PoAt | undefined };
 }
 
-const STATES = Object.keys(PO_STATES) as PoState[]; // the keys of its type
-const STAGE_OF = Object.fromEntries(STATES.map((state) => [state, stageOf(state)])) as Record<PoState, PoStage>; // one for each
-const ROWS = linked(PO_STATES, PO_EVENTS, STAGE_OF);
-for (const state of STATES) Object.assign(ROWS[state], factsOf(state));
+const ROWS = linked(PO_STATES, stageOf);
+for (const row of Object.values(ROWS)) Object.assign(row, factsOf(row.state));
 const AT = ROWS as Readonly<Record<PoState, PoAt>>; // with the facts
 
 /** Where a conversation starts whose content the application is to send, and one whose content is there as a whole. */
