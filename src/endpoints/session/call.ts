@@ -88,7 +88,7 @@ export class Call implements TurnTaker {
   #outcome: unknown;
   #promise: Promise<unknown> | undefined;
   #resolve: (value: unknown) => void = ignore;
-  #reject: (error: unknown) => void = ignore;
+  #reject: (error: HbiError) => void = ignore;
   #sent: Promise<void> | undefined;
   #resolveSent: () => void = ignore;
   #rejectSent: (error: HbiError) => void = ignore;
@@ -122,7 +122,12 @@ export class Call implements TurnTaker {
         this.#resolve = resolve;
         this.#reject = reject;
       });
-      if (this.#isSettled) this.#tell();
+      if (this.#state === "fulfilled") this.#resolve(this.#outcome);
+      const { error } = this;
+      if (error !== undefined) {
+        markHandled(this.#promise);
+        this.#reject(error);
+      }
     }
     return this.#promise;
   }
@@ -401,30 +406,23 @@ export class Call implements TurnTaker {
     if (this.#isSettled) return;
     this.#state = "failed";
     this.#outcome = error;
-    this.#settled();
+    if (this.#promise !== undefined) markHandled(this.#promise); // not before: most calls do not fail
+    this.#reject(error);
     this.#rejectSent(error); // which changes nothing once it was sent
+    this.#settled();
   }
 
   #fulfill(value: unknown): void {
     if (this.#isSettled) return;
     this.#state = "fulfilled";
     this.#outcome = value;
+    this.#resolve(value);
     this.#settled();
   }
 
   #settled(): void {
-    this.#tell();
     this.#timer?.cancel();
     if (this.#onAbort !== undefined) this.request.signal?.removeEventListener("abort", this.#onAbort);
-  }
-
-  #tell(): void {
-    if (this.#state === "fulfilled") {
-      this.#resolve(this.#outcome);
-      return;
-    }
-    if (this.#promise !== undefined) markHandled(this.#promise); // not before: most calls do not fail
-    this.#reject(this.#outcome);
   }
 }
 
