@@ -256,8 +256,8 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   }
 
   pump(): void {
-    if (this.#closing.state === "starting") this.#reading.holdBack();
-    if (this.#closing.state !== "open") return;
+    if (this.#closing.isStarting) this.#reading.holdBack();
+    if (!this.#closing.isLanding) return;
     this.#reading.pump();
     if (this.#closing.hasPeerEnded && this.#reading.isExhausted) this.#closing.finishAfterEnd();
   }
