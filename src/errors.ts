@@ -56,8 +56,8 @@ interface Failure {
 export const FAILURES = {
   // parsing a script
   syntax: { code: "invalid_argument", fault: "peer", ends: "script", text: "syntax error" },
-  forbidden_syntax: { code: "invalid_argument", fault: "peer", ends: "script", text: "syntax that is not landed" },
-  bad_literal: { code: "invalid_argument", fault: "peer", ends: "script", text: "a literal that is not landed" },
+  forbidden_syntax: { code: "invalid_argument", fault: "peer", ends: "script", text: "forbidden syntax" },
+  bad_literal: { code: "invalid_argument", fault: "peer", ends: "script", text: "unsupported literal" },
   too_deep: { code: "resource_exhausted", fault: "version", ends: "script", text: "nested too deeply" },
   too_many_nodes: { code: "resource_exhausted", fault: "version", ends: "script", text: "too many values" },
   too_many_statements: { code: "resource_exhausted", fault: "version", ends: "script", text: "too many statements" },
@@ -71,7 +71,7 @@ export const FAILURES = {
     code: "invalid_argument",
     fault: "version",
     ends: "script",
-    text: "a key that is neither a text nor an integer",
+    text: "an object key that is neither a string nor an integer",
   },
   // checking a script against the hosting environment
   unknown_name: { code: "unimplemented", fault: "version", ends: "script", text: "no such name" },
@@ -83,20 +83,20 @@ export const FAILURES = {
     code: "invalid_argument",
     fault: "version",
     ends: "script",
-    text: "raw data other than the conversation promised",
+    text: "the raw data does not have the declared length",
   },
   // running a script
   handler: { code: "internal", fault: "local", ends: "script", text: "internal error" },
   bad_result: { code: "internal", fault: "local", ends: "script", text: "internal error" },
   handler_timeout: { code: "deadline_exceeded", fault: "local", ends: "script", text: "the deadline has passed" },
-  overloaded: { code: "resource_exhausted", fault: "local", ends: "script", text: "too many calls wait for a place" },
+  overloaded: { code: "resource_exhausted", fault: "local", ends: "script", text: "too many calls are waiting" },
   draining: { code: "unavailable", fault: "local", ends: "script", text: "no new conversations, closing" },
   // bytes on the wire
   bad_frame: { code: "invalid_argument", fault: "peer", ends: "connection", text: "malformed packet header" },
   packet_too_big: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "packet too big" },
   bad_utf8: { code: "invalid_argument", fault: "peer", ends: "connection", text: "payload is not UTF-8" },
   truncated: { code: "data_loss", fault: "network", ends: "connection", text: "the stream ended inside a packet" },
-  bad_state: { code: "failed_precondition", fault: "peer", ends: "connection", text: "packet out of place" },
+  bad_state: { code: "failed_precondition", fault: "peer", ends: "connection", text: "unexpected packet" },
   bad_token: { code: "invalid_argument", fault: "peer", ends: "connection", text: "malformed conversation id" },
   position_lost: {
     code: "failed_precondition",
@@ -113,13 +113,13 @@ export const FAILURES = {
     text: "too many refused scripts",
   },
   rate_exceeded: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "too often" },
-  data_too_slow: { code: "deadline_exceeded", fault: "peer", ends: "connection", text: "raw data comes too slowly" },
+  data_too_slow: { code: "deadline_exceeded", fault: "peer", ends: "connection", text: "raw data arrives too slowly" },
   read_timeout: { code: "deadline_exceeded", fault: "peer", ends: "connection", text: "the peer stopped sending" },
   buffer_full: {
     code: "resource_exhausted",
     fault: "peer",
     ends: "connection",
-    text: "more was sent than can be held",
+    text: "the receive buffer is full",
   },
   slow_reader: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "the peer reads too slowly" },
   init_failed: { code: "internal", fault: "local", ends: "connection", text: "init failed" },
@@ -132,7 +132,7 @@ export const FAILURES = {
     code: "resource_exhausted",
     fault: "peer",
     ends: "nothing",
-    text: "no more connections are taken",
+    text: "too many connections",
   },
   // local operations
   cancelled: { code: "cancelled", fault: "local", ends: "nothing", text: "cancelled" },
@@ -141,7 +141,7 @@ export const FAILURES = {
     code: "failed_precondition",
     fault: "local",
     ends: "nothing",
-    text: "read or discard the body first: what is awaited lies behind it",
+    text: "read or discard the earlier body first: the awaited data is behind it",
   },
   turn_held: { code: "deadline_exceeded", fault: "local", ends: "nothing", text: "waited too long for the send turn" },
   body_failed: {
@@ -155,7 +155,7 @@ export const FAILURES = {
     code: "resource_exhausted",
     fault: "local",
     ends: "nothing",
-    text: "too many conversations wait to be sent",
+    text: "too many conversations are waiting to be sent",
   },
   not_representable: {
     code: "invalid_argument",

@@ -1,5 +1,5 @@
 /**
- * The code of docs/integration.md, in its order: a depot, called by a tool that knows nothing but its description.
+ * The code of docs/integration.md, in its order: a depot, called by a tool that has only its description.
  */
 import { defineService, describedService, describeService, method } from "hbi";
 import { connect, serve } from "hbi/node";
@@ -33,7 +33,7 @@ const { address } = server;
 
 const anything = defineService({ name: "anything", version: "1.0.0", methods: {} });
 const first = await connect(anything, address);
-const description = await first.describe(); // or one that was stored: describeService(depot) as JSON
+const description = await first.describe(); // or a stored one: describeService(depot) as JSON
 await first.close();
 
 const link = await connect(describedService(description), address);

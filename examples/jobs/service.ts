@@ -1,5 +1,5 @@
 /**
- * The definition: what the service offers, and what it may call back on its consumers. It is data, imported by both programs.
+ * The definition: what the service offers, and what it may call back on its consumers. Both programs import it.
  */
 import { defineService, method } from "hbi";
 import { z } from "zod";
@@ -17,7 +17,7 @@ export const jobs = defineService({
       params: { id, action: z.enum(ACTIONS), dataLen: z.int().min(0).max(8e6) },
       body: ({ dataLen }) => dataLen, // the number of raw bytes that follow the call
       result: JobResult,
-      idempotent: true, // sent again by the link if its connection is lost
+      idempotent: true, // the link may send it again after a lost connection
     }),
     largest_part: method({ params: {}, result: name, idempotent: true }),
     check_part: method({

@@ -180,7 +180,7 @@ function checkWritten(value: unknown, limits: Limits): void {
   must(isDeepStrictEqual(plain(again), plain(value)), () => `${written} is read as another value`);
 }
 
-/** Whether `repr` writes a part of it otherwise than it was read: constructors, and what has no form in JSON. */
+/** Whether `repr` writes a part of it otherwise than it was read: constructors, and what has no JSON form. */
 function hasOther(value: unknown): boolean {
   if (value instanceof Call || value instanceof Uint8Array || value === undefined) return true;
   if (typeof value === "number" && !Number.isFinite(value)) return true;

@@ -90,7 +90,7 @@ export class IntegerKeys {
     const isText = typeof key === "string";
     if (isText && !INTEGER.test(key)) return key;
     const name = isText ? key : String(key);
-    if (this.#areTexts === !isText) return this.#refuse(`${name} among integers and texts that look like some`, at);
+    if (this.#areTexts === !isText) return this.#refuse(`${name} among integers and strings of digits`, at);
     this.#areTexts = isText;
     if (!this.#isSparse && isSparse(Number(key), count)) {
       this.#isSparse = true;

@@ -207,7 +207,7 @@ const SHORT_CHARS = 64;
 function quote(text: string, words: Writing, depth: number): string {
   if (text.length <= SHORT_CHARS && isPlain(text)) return `"${text}"`;
   // Go knows no escape for a surrogate, and neither peer can represent an unpaired one.
-  if (words.dialect !== "python" && !isWellFormed(text)) readByOurs(words, depth, "has half a surrogate pair");
+  if (words.dialect !== "python" && !isWellFormed(text)) readByOurs(words, depth, "has an unpaired surrogate");
   if (!CONTROLS.test(text)) return JSON.stringify(text); // short escapes, all else unescaped, lone surrogates as \ud800
   let quoted = "";
   for (const char of text) {

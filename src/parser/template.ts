@@ -17,16 +17,16 @@ export function checkTemplate(code: readonly (string | undefined)[]): void {
   if (checked.has(code as readonly string[])) return;
   let open: Open = "code";
   for (const [i, piece] of code.entries()) {
-    if (piece === undefined) throw failure("bad_option", "an escape in the script that JavaScript does not know");
+    if (piece === undefined) throw failure("bad_option", "the script has an invalid escape");
     open = scan(piece, open);
     const where = `value ${i + 1} of the script`;
     if (i === code.length - 1) {
       if (open !== "code" && open !== "line comment")
         throw failure("bad_option", `the script ends inside ${name(open)}`);
     } else if (open !== "code") {
-      throw failure("bad_option", `${where} stands inside ${name(open)}: a value brings its own quotes`);
+      throw failure("bad_option", `${where} is inside ${name(open)}: a value brings its own quotes`);
     } else if (isGlue(piece.charCodeAt(piece.length - 1)) || isGlue((code[i + 1] ?? "").charCodeAt(0))) {
-      throw failure("bad_option", `${where} stands right beside a word or a quote`);
+      throw failure("bad_option", `${where} is directly beside a word or a quote`);
     }
   }
   checked.add(code as readonly string[]); // no element is undefined here

@@ -92,7 +92,7 @@ export function checkFunction(fn: unknown, where: string): void {
 
 function asynchronous(where: string, path: string, what: string): HbiError {
   const place = path === "" ? where : `${where}: ${path}`;
-  return failure("bad_option", `${place}: an asynchronous ${what}, which can't be awaited here`);
+  return failure("bad_option", `${place}: an asynchronous ${what} is not supported`);
 }
 
 export interface Hearing {

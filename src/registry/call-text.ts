@@ -28,7 +28,7 @@ export function writeCall(name: string, method: Method, params: unknown, writing
   const validated = method.signature.validate(name, given as Record<string, unknown>); // refuses anything but a record
   const bodyBytes = method.bodyBytes(validated);
   if (bodyBytes === undefined && method.spec.body !== "manual") {
-    throw failure("bad_argument", `${name}: no length of raw data`);
+    throw failure("bad_argument", `${name}: the length of its raw data is unknown`);
   }
   const onlyOurs: OnlyOurs = { what: undefined };
   const code = `${name}(${argumentsText(method.signature.names, given, writing, onlyOurs)})`;

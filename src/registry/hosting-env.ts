@@ -294,7 +294,7 @@ export function entryTable(
 export function checkHandlers(methods: Readonly<Record<string, unknown>>, handlers: unknown): void {
   if (typeof handlers !== "object" || handlers === null) throw failure("bad_option", "no handlers");
   const surplus = Object.keys(handlers).find((name) => !Object.hasOwn(methods, name));
-  if (surplus !== undefined) throw failure("bad_option", `${surplus} has a handler and is not declared`);
+  if (surplus !== undefined) throw failure("bad_option", `${surplus} has a handler but is not declared`);
   for (const name of Object.keys(methods)) {
     const handler: unknown = Object.hasOwn(handlers, name) ? handlers[name as never] : undefined; // own members of declared names only
     if (typeof handler !== "function") throw failure("bad_option", `${name} has no handler`);

@@ -156,7 +156,7 @@ export class Method<
   constructor(spec: MethodSpec<P, R>) {
     if (typeof spec?.params !== "object" || spec.params === null) throw failure("bad_option", "method without params");
     const unknown = Object.keys(spec).find((key) => !Object.hasOwn(SPEC_KEYS, key));
-    if (unknown !== undefined) throw failure("bad_option", `${unknown} is nothing that a method declares`);
+    if (unknown !== undefined) throw failure("bad_option", `${unknown} is not an option of a method`);
     if (spec.result !== undefined) checkResultSchema(spec.result);
     if (spec.body !== undefined && spec.body !== "manual" && typeof spec.body !== "function") {
       throw failure("bad_option", 'body must be a function of the parameters or "manual"');

@@ -111,7 +111,7 @@ function planCall(call: Call, entry: ExposedMethod, env: HostingEnv, limits: Lim
   if (rawBytes !== undefined && rawBytes > limits.maxBodyBytes) refusal ??= failure("body_too_big", name);
   const step: Step = { kind: "call", entry, bound, params, bodyBytes: rawBytes };
   if (refusal === undefined && rawBytes === undefined && params !== undefined && method.spec.body !== "manual") {
-    refusal = refuse("bad_argument", `${name}: no length of raw data`);
+    refusal = refuse("bad_argument", `${name}: the length of its raw data is unknown`);
   }
   return { step, refusal, rawBytes };
 }

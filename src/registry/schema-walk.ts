@@ -69,7 +69,7 @@ export function findTransform(schema: z.core.$ZodType): string | undefined {
   for (let part = queue.pop(); part !== undefined; part = queue.pop()) {
     if (seen.has(part.schema)) continue;
     if (seen.size === MAX_PARTS)
-      throw failure("bad_option", "a schema without end: a lazy one that makes new ones each time");
+      throw failure("bad_option", "an endless schema: a lazy schema returns a new one each time");
     seen.add(part.schema);
     const def = definition(part.schema);
     if (def.type === "transform" || (def.type === "pipe" && def.transform !== undefined)) return part.path;

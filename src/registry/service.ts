@@ -62,9 +62,10 @@ export class Service<
 
   constructor(spec: ServiceSpec<M, R, V, C>) {
     const unknown = Object.keys(spec).find((key) => !Object.hasOwn(SPEC_KEYS, key));
-    if (unknown !== undefined) throw failure("bad_option", `${unknown} is nothing that a service declares`);
+    if (unknown !== undefined) throw failure("bad_option", `${unknown} is not a member of a service definition`);
     checkName(spec.name, "service");
-    if (!VERSION.test(spec.version)) throw failure("bad_option", `the version of ${spec.name} is not like 1.0.0`);
+    if (!VERSION.test(spec.version))
+      throw failure("bad_option", `the version of ${spec.name} must have the form 1.0.0`);
     const values = spec.values ?? ({} as V); // V is None if there are no values
     const reactions = spec.reactions ?? ({} as R);
     checkMethods(spec.methods, "method", values);

@@ -205,7 +205,7 @@ function contains(whole: Schema, schema: Schema): boolean {
     for (const part of partsWithin(next)) {
       if (part === schema) return true;
       if (seen.has(part)) continue;
-      if (seen.size === MAX_PARTS) throw failure("bad_option", "a schema that makes new schemas without end");
+      if (seen.size === MAX_PARTS) throw failure("bad_option", "an endless schema: it creates new schemas each time");
       seen.add(part);
       ahead.push(part);
     }

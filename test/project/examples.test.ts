@@ -177,7 +177,7 @@ it.each([
   expect(code).toBe(1);
 });
 
-it("jobs: what the lying server says is verified when it does not lie", async () => {
+it("jobs: results of the lying server are verified when it does not lie", async () => {
   const honest = await startProgram("test/system/programs/lying-jobs-server.ts", ["nothing"]);
   const { code, output } = await runProgram("examples/jobs/consumer.ts", [honest.address, await folderOf(ONE)]);
   await stopProgram(honest);

@@ -105,7 +105,7 @@ describe("prepared in place, a schema does what it did", () => {
     expect(issuesOf(schema, value)).toHaveLength(1);
   });
 
-  it("looks at an object anew each time, also in a schema that contains itself", () => {
+  it("validates an object again each time, also in a recursive schema", () => {
     const schema = tree();
     const given: Record<string, number> = { a: 1 };
     expect(checked(schema, given)).toEqual({ a: 1 });

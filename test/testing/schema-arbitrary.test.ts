@@ -174,7 +174,7 @@ describe("every generated value is accepted, has a textual form, and lands as it
 
 const bad = (text: string) => expect.objectContaining({ reason: "bad_option", message: expect.stringContaining(text) });
 
-describe("what can't be generated is told with its path", () => {
+describe("what cannot be generated is reported with its path", () => {
   const even = z.custom<number>((given) => typeof given === "number" && given % 2 === 0);
   const endless: z.ZodType = z.lazy(() => z.object({ again: endless }));
   const fresh = (): z.ZodType => z.lazy(() => z.object({ again: fresh().optional() }));

@@ -88,13 +88,13 @@ class Platform {
 
   destroy(): void {}
 
-  /** Takes at most so much, in order. */
-  take(bytes: number): void {
+  /** Takes at most so much, in order. What is not looked at need not be kept. */
+  take(bytes: number, isKept = true): void {
     for (let left = bytes; left > 0; ) {
       const [chunk] = this.#kept;
       if (chunk === undefined) break;
       const part = chunk.slice(0, left);
-      for (let i = 0; i < part.length; i++)
+      for (let i = 0; isKept && i < part.length; i++)
         this.taken.push(typeof part === "string" ? part.charCodeAt(i) : (part[i] as number));
       left -= part.length;
       this.bufferedBytes -= part.length;
@@ -286,8 +286,7 @@ const LONG_MS = 600_000;
 function takeAll(wire: Wire, platform: Platform, bytes: number): void {
   for (let left = bytes; left > 0; left -= 100_000) {
     while (wire.bufferedBytes < 400_000) wire.own(new Uint8Array(100_000));
-    platform.take(Math.min(left, 100_000));
-    platform.taken.length = 0;
+    platform.take(Math.min(left, 100_000), false);
   }
 }
 
@@ -338,7 +337,7 @@ describe("a transport that counts what the platform takes", () => {
     expect(stuck.length).toBe(1);
   });
 
-  it("is stuck while its count stands still, whatever it tells", async () => {
+  it("is stuck while its count stands still, whatever it reports", async () => {
     const { wire, clock, stuck } = counting();
     for (let i = 0; i < 60 && stuck.length === 0; i++) {
       await clock.advance(100);
@@ -348,7 +347,7 @@ describe("a transport that counts what the platform takes", () => {
     expect(stuck[0]).toBeLessThanOrEqual(3_000);
   });
 
-  it("has taken something when it says so, though nobody has looked", async () => {
+  it("has made progress when it reports it, even if nothing has polled", async () => {
     const { wire, platform, clock } = counting();
     await clock.advance(500);
     platform.takenBytes = 1;
@@ -362,7 +361,7 @@ it.each([
   ["as a rule", {}, 65_536],
   ["below sendHighWaterBytes", { sendHighWaterBytes: 1_000 }, 1_000],
   ["below half of maxSendBufferBytes", { maxSendBufferBytes: 10_000 }, 5_000],
-])("asks to be told of the low water for which somebody may wait: %s", (_, limits, bytes) => {
+])("asks for the low-water mark that a sender may wait for: %s", (_, limits, bytes) => {
   const [transport] = memoryTransportPair();
   const host = { wireStuck: () => undefined, wireMoved: () => undefined, isTight: false };
   const telling: Transport = Object.assign(transport, { lowWaterBytes: 1e9 });
@@ -370,7 +369,7 @@ it.each([
   expect([telling.lowWaterBytes, wire.bufferedBytes]).toEqual([bytes, 0]);
 });
 
-it("does not blame the peer for the time in which this side did not look", async () => {
+it("does not blame the peer for time in which this side was blocked", async () => {
   const { wire, platform, clock, stuck } = onPlatform();
   wire.text("x");
   wire.flush();

@@ -89,7 +89,7 @@ export class Landing {
     return this.isManual && this.#isRunning ? undefined : bytes;
   }
 
-  /** Nobody waits for the result any more; what the handler does until it ends is ignored. */
+  /** The result is not wanted any more; what the handler does until it ends is ignored. */
   abandon(): void {
     this.#isAbandoned = true;
   }
@@ -155,7 +155,7 @@ export class Landing {
   /** Says how much raw data follows. */
   #announce({ bodyBytes, entry: { method, name } }: CallStep, params: object | undefined): void {
     const bytes = bodyBytes ?? method.bodyBytes(params as never); // validated by the same method
-    if (bytes === undefined) throw failure("bad_argument", `${name}: no length of raw data`);
+    if (bytes === undefined) throw failure("bad_argument", `${name}: the length of its raw data is unknown`);
     if (bytes > this.#host.limits.maxBodyBytes && bodyBytes === undefined) throw failure("body_too_big", name);
     this.#host.intake.announce(bytes);
   }

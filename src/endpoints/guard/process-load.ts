@@ -1,6 +1,7 @@
 /**
- * ProcessLoad: what the connections of a process share: places for scripts and the bytes of these, what waits for peers that do not read, the
- * turns of the event loop. Connections are given one; those of a process have the same by default. docs/errors-and-limits.md, "What is held".
+ * ProcessLoad: what the connections of a process share: slots for scripts and their bytes, what waits for peers that do not
+ * read, and the turns of the event loop. It is passed to each connection; by default all connections of a process have the
+ * same. docs/errors-and-limits.md, "What is held".
  */
 import { Chain } from "../../chain.ts";
 import type { Clock } from "../../clock.ts";
@@ -10,15 +11,15 @@ import { Scheduler } from "./scheduler.ts";
 import { UnsentLoad } from "./unsent-load.ts";
 
 export class ProcessLoad {
-  /** hosted scripts, and the bytes of these, of those that wait, and of their conversations */
+  /** the number of slots in use, and the bytes of their scripts, of waiting scripts, and of their conversations */
   places = 0;
   bytes = 0;
   /** what waits for peers that do not read */
   readonly unsent = new UnsentLoad();
-  /** places that have become free, and nobody was told of yet */
+  /** freed slots that have not been offered yet */
   #free = 0;
   #isTelling = false;
-  /** told, and their turn to look has not come yet */
+  /** accounts that were offered a slot and have not reacted yet */
   readonly #told = new Set<Account>();
   readonly #waiting = new Chain<Account>();
   /** Connections with the same clock share an event loop. */
@@ -56,7 +57,8 @@ export class ProcessLoad {
     this.#tell();
   }
 
-  /** Tells the next one. A loop, not a recursion: what it begins may have ended by the time it returns. */
+  /** Offers a slot to the next account. A loop instead of a recursion, because what it begins may end before it
+   *  returns. */
   #tell(): void {
     this.#free += 1;
     if (this.#isTelling) return;
@@ -70,12 +72,12 @@ export class ProcessLoad {
     this.#isTelling = false;
   }
 
-  /** It waits no more. What it was told of and has not taken is the next one's. */
+  /** It no longer waits. A slot that it was offered and has not taken goes to the next account. */
   forget(account: Account): void {
     this.#waiting.remove(account);
     if (this.#told.delete(account)) this.#tell();
   }
 }
 
-/** That of this process, unless a connection is given another. */
+/** The default for all connections of this process. */
 export const processLoad = new ProcessLoad();

@@ -1,20 +1,20 @@
 /**
- * Scheduler: how the connections of a process share its event loop. Each works for its own turn; when all of them together have worked
- * for long enough, the rest waits until the loop has looked at its sockets and timers again, and there whoever has the least to do
- * goes first. docs/errors-and-limits.md, "maxTurnMs".
+ * Scheduler: shares the event loop among the connections of a process. Each connection bounds its own turn. When all of
+ * them together have worked long enough, the remaining work waits until the loop has handled its sockets and timers;
+ * then the connection with the least work goes first. docs/errors-and-limits.md, "maxTurnMs".
  */
 import { Chain, type Chained } from "../../chain.ts";
 import type { Clock } from "../../clock.ts";
 
-/** All connections together in one turn of the event loop; what has been begun is ended. */
+/** The time for all connections together in one turn of the event loop. Work that has begun is completed. */
 const MOST_MS = 10;
-/** From so much work on, what was worked is forgotten when the loop comes round: asking to be told for each packet would cost a
+/** Beyond this, the counted work is reset when the loop comes round. Scheduling the reset for every packet would cost a
  *  system call. */
 const MARK_MS = 2;
-/** Up to so many bytes to handle, up to twice as many, and so on. */
+/** Level 0 has up to this many bytes to handle; each further level twice as many. */
 const LEAST_BYTES = 1_024;
 const LEVELS = 9;
-/** what is put off of one connection, in one turn */
+/** time per turn for the postponed work of one connection */
 const SHORT_MS = 1;
 
 /** Something that waits for a turn of the event loop. */
@@ -22,12 +22,12 @@ export interface Waiting extends Chained {
   run(): void;
 }
 
-/** The turns of one event loop, which a clock stands for. */
+/** Shares the turns of one event loop, which a clock stands for. */
 export class Scheduler {
   readonly #clock: Clock;
-  /** by how much there is to do */
+  /** by the amount of work */
   readonly #waiting = Array.from({ length: LEVELS }, () => new Chain<Waiting>());
-  /** whose turn it is when there is no time for all */
+  /** the level that goes next if there is no time for all */
   #next = 0;
   #workedMs = 0;
   #isWorking = false;
@@ -38,12 +38,12 @@ export class Scheduler {
     this.#clock = clock;
   }
 
-  /** Whether whoever has not begun had better wait. */
+  /** True when new work should be deferred to a later turn. */
   get isOver(): boolean {
     return this.#workedMs > MOST_MS;
   }
 
-  /** Work begins, until `end`; false: within other work, which is counted as a whole. */
+  /** Work begins, until `end`. Returns false inside other work, which is counted as a whole. */
   begin(nowMs: number): boolean {
     if (this.#isWorking) return false;
     this.#isWorking = true;
@@ -57,11 +57,11 @@ export class Scheduler {
     if (this.#workedMs > MARK_MS) this.#mark();
   }
 
-  /** Runs it in a later turn of the event loop. Again while it waits: there is more to do.
-   *  @param bytes that it has to handle, or what is as much work: how long it takes is known only afterwards */
+  /** Runs it in a later turn of the event loop. If it already waits, its amount of work is updated.
+   *  @param bytes the amount to handle, or its equivalent; the actual time is known only afterwards */
   later(waiting: Waiting, bytes: number): void {
     const level = Math.ceil(Math.log2(bytes / LEAST_BYTES));
-    const chain = this.#waiting[Math.min(Math.max(level, 0), LEVELS - 1)] as Chain<Waiting>; // there is one of each level
+    const chain = this.#waiting[Math.min(Math.max(level, 0), LEVELS - 1)] as Chain<Waiting>; // there is a chain for each level
     if (waiting.chain === chain) return;
     this.#waiting.find((it) => it === waiting.chain)?.remove(waiting);
     chain.add(waiting);
@@ -82,8 +82,8 @@ export class Scheduler {
     });
   }
 
-  /** Those that wait now; who comes meanwhile waits for the next turn. Half of the time is for those with the least to do, the other half,
-   *  and one in any case, for all levels in turn: nobody waits for ever. */
+  /** Serves those that wait now; later ones wait for the next turn. Half of the time goes to those with the least work.
+   *  The other half, and at least one entry, goes to all levels in turn, so that none starves. */
   #serve(): void {
     const levels = this.#waiting.map((chain) => ({ chain, left: chain.size }));
     for (const level of levels) {
@@ -109,8 +109,8 @@ export class Scheduler {
   }
 }
 
-/** What goes on when handlers of one connection end, where it had to wait: one of them at a time, or a few short ones, as others have
- *  their turn. Who has many of them waits longer. */
+/** Postponed work after handlers of one connection have ended: one at a time, or a few short ones, while others have
+ *  their turn. A connection with many of them waits longer. */
 export class PutOff implements Waiting {
   chain: unknown;
   before: Chained | undefined;
@@ -124,7 +124,7 @@ export class PutOff implements Waiting {
     this.#scheduler = scheduler;
   }
 
-  /** Whoever comes behind them waits as well: what ends first is answered first. */
+  /** Later work of the connection must wait as well: what ends first is answered first. */
   get isWaiting(): boolean {
     return this.#runs.length > 0;
   }

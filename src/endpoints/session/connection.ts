@@ -232,8 +232,9 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
 
   // --- reading -------------------------------------------------------------------------------------------------------
 
+  /** Guarded without a function of its own: this is on the stack of every handler. */
   onData(chunk: Uint8Array): void {
-    this.#guarded(() => {
+    try {
       if (!this.isOpen) {
         this.#closing.discard(chunk.length);
         return;
@@ -243,7 +244,9 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
       const waitMs = this.budgets.receivedWaitMs(chunk.length);
       if (waitMs > 0) this.#reading.throttle(waitMs);
       this.pump();
-    });
+    } catch (thrown) {
+      this.cut(asHbiError(thrown));
+    }
   }
 
   /** Nothing may throw out of an event of the platform. */
@@ -316,7 +319,11 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
       return;
     }
     const isCounted = this.#scheduler.begin(this.clock.now());
-    this.#guarded(run);
+    try {
+      run();
+    } catch (thrown) {
+      this.cut(asHbiError(thrown));
+    }
     if (isCounted) this.#scheduler.end();
   }
 
@@ -326,10 +333,6 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
 
   peerError(text: string): void {
     this.#closing.end(failure("peer_error", oneLine(text)));
-  }
-
-  handOverReader(owner: BracketReader, successor: BracketReader): void {
-    this.#reading.handOver(owner, successor);
   }
 
   releaseReader(owner: BracketReader): void {

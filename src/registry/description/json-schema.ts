@@ -73,7 +73,7 @@ export function referenceTo(name: string): string {
 export function resolveReference(reference: string, definitions: Definitions): JsonSchema {
   const name = definitionName(reference);
   const found = name !== undefined && Object.hasOwn(definitions, name) ? definitions[name] : undefined;
-  if (found === undefined) throw failure("bad_option", `"${oneLine(reference.slice(0, 64))}" leads to no definition`);
+  if (found === undefined) throw failure("bad_option", `"${oneLine(reference.slice(0, 64))}" refers to no definition`);
   return found;
 }
 
@@ -96,11 +96,11 @@ export function bounded<T>(compare: () => T): T {
 
 export function step(count = 1): void {
   stepsLeft -= count;
-  if (stepsLeft < 0) throw failure("too_many_nodes", "schemas that refer to each other too often to be compared");
+  if (stepsLeft < 0) throw failure("too_many_nodes", "the schemas are too complex to be compared");
 }
 
 export function tooDeep() {
-  return failure("bad_option", "a schema that is nested too deeply, or refers to itself in a circle");
+  return failure("bad_option", "a schema is nested too deeply or has a circular reference");
 }
 
 /** JSON text with sorted keys, so equal data has equal text. */

@@ -10,7 +10,7 @@ export function plainJson(data: unknown, where: string, values: ReadonlyMap<Valu
   if (data === null || typeof data === "string" || typeof data === "boolean") return data;
   if (typeof data === "number" && Number.isFinite(data)) return data;
   if (data instanceof Uint8Array) return btoa(Array.from(data, (byte) => String.fromCharCode(byte)).join(""));
-  if (typeof data !== "object") throw failure("bad_option", `${where}: ${typeof data} has no form in JSON`);
+  if (typeof data !== "object") throw failure("bad_option", `${where}: ${typeof data} has no JSON form`);
   if (Array.isArray(data)) return data.map((item, i) => plainJson(item, `${where}.${i}`, values));
   return plainObject(data, where, values);
 }
@@ -22,7 +22,7 @@ function plainObject(data: object, where: string, values: ReadonlyMap<ValueConst
     return plainJson(members["toJSON"](), where, new Map());
   }
   const isPlain = [Object.prototype, null].includes(Object.getPrototypeOf(data));
-  if (value === undefined && !isPlain) throw failure("bad_option", `${where}: such an object has no form in JSON`);
+  if (value === undefined && !isPlain) throw failure("bad_option", `${where}: such an object has no JSON form`);
   const entries = (value?.signature.names ?? Object.keys(data))
     .filter((key) => members[key] !== undefined)
     .map((key): [string, unknown] => [key, plainJson(members[key], `${where}.${key}`, values)]);

@@ -87,7 +87,7 @@ function convert(
     });
   } catch (thrown) {
     if (thrown instanceof HbiError) throw thrown;
-    throw failure("bad_option", `${where(context, "")}: no JSON Schema can be made`, { cause: thrown });
+    throw failure("bad_option", `${where(context, "")}: has no JSON Schema`, { cause: thrown });
   }
 }
 
@@ -154,7 +154,8 @@ function ownSchema(schema: z.core.$ZodType, context: ExportContext, path: string
     const value = valueOfSchema(origin);
     if (value !== undefined) {
       const name = context.values.get(value);
-      if (name === undefined) throw failure("bad_option", `${where(context, path)}: a value that the service lacks`);
+      if (name === undefined)
+        throw failure("bad_option", `${where(context, path)}: a value that the service does not declare`);
       return { $ref: referenceTo(name) };
     }
     // The trace of z.instanceof; without it, the schema is an ordinary custom one.

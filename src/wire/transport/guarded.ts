@@ -1,13 +1,13 @@
 /**
- * GuardedTransport: a transport that never throws. What the transport of an application throws, in whatever method, ends its connection
- * as a loss of the network would: the connection writes from timers and events, out of which an exception would end the process.
+ * GuardedTransport: a transport that never throws. If a method of an application's transport throws, its connection
+ * ends like a lost connection. The connection writes from timers and events, where an exception would end the process.
  */
 import type { Clock } from "../../clock.ts";
 import type { PeerIdentity } from "../peer-identity.ts";
 import type { Transport, TransportRequest, TransportSink } from "../transport.ts";
 
 export class GuardedTransport implements Transport {
-  // Read now: they are told when it has failed as well.
+  // Read once: they are also reported after the transport has failed.
   readonly localAddress: string;
   readonly remoteAddress: string;
   readonly identity: PeerIdentity | undefined;
@@ -20,7 +20,7 @@ export class GuardedTransport implements Transport {
   #sink: TransportSink | undefined;
   #hasFailed = false;
 
-  /** @param failed told once, when it throws for the first time */
+  /** @param failed called once, when the transport throws for the first time */
   constructor(transport: Transport, clock: Clock, failed: (thrown: unknown) => void) {
     this.localAddress = transport.localAddress;
     this.remoteAddress = transport.remoteAddress;
@@ -65,7 +65,7 @@ export class GuardedTransport implements Transport {
     }
   }
 
-  /** Nothing is delivered inside this call, unless it is that the transport has failed. */
+  /** Nothing is delivered inside this call, except that the transport has failed. */
   start(sink: TransportSink): void {
     this.#sink = sink;
     try {
@@ -118,7 +118,7 @@ export class GuardedTransport implements Transport {
     }
   }
 
-  /** Whoever uses it is in the middle of something: it is told later, as of any loss. */
+  /** Reported later, like any loss, because the caller is in the middle of an operation. */
   #fail(thrown: unknown): void {
     if (this.#hasFailed) return;
     this.#end(thrown);
@@ -132,12 +132,12 @@ export class GuardedTransport implements Transport {
   }
 }
 
-/** Ends a transport that nobody serves, or that has failed: what it throws at that concerns nobody. */
+/** Ends a transport that is not served, or has failed. Exceptions are ignored. */
 export function destroyQuietly(transport: Transport): void {
   try {
     transport.destroy();
   } catch {
-    // it is of no use either way
+    // it is discarded in any case
   }
 }
 

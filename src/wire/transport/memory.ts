@@ -1,5 +1,5 @@
 /**
- * An in-memory pair of transports: what one side writes the other receives, later, in order, cut as the test likes.
+ * A pair of transports in memory: each receives what the other writes, later, in order, split as configured.
  */
 import type { Clock } from "../../clock.ts";
 import { systemClock } from "../../clock.ts";
@@ -7,15 +7,15 @@ import type { Transport, TransportRequest, TransportSink } from "../transport.ts
 
 export interface MemoryOptions {
   readonly clock?: Clock;
-  /** How many of the `available` bytes the next chunk has; by default all. */
+  /** The number of the `available` bytes in the next chunk; default: all. */
   readonly cut?: (available: number) => number;
-  /** Breaks the connection, without FIN, when so many bytes were delivered in either direction. */
+  /** Breaks the connection without FIN after this many bytes were delivered in either direction. */
   readonly breakAfterBytes?: number;
-  /** False: as a transport that can't end one direction alone, such as a WebSocket. */
+  /** False: behaves like a transport that cannot end one direction only, such as a WebSocket. */
   readonly canHalfClose?: boolean;
-  /** False: as a transport that can't stop its peer. */
+  /** False: behaves like a transport that cannot stop its peer. */
   readonly canPause?: boolean;
-  /** What the second of the pair began as: a service's `authenticate` sees it as `peer.request`. */
+  /** The request of the second transport; a service's `authenticate` sees it as `peer.request`. */
   readonly request?: TransportRequest;
 }
 
@@ -54,7 +54,7 @@ class MemoryTransport implements Transport {
   readonly #shared: Shared;
   #other: MemoryTransport | undefined;
   #sink: TransportSink | undefined;
-  /** written here and not yet delivered at the other side */
+  /** written here and not yet delivered to the other side */
   #outgoing: Uint8Array[] = [];
   #head = 0;
   #outgoingBytes = 0;
@@ -125,7 +125,7 @@ class MemoryTransport implements Transport {
     this.#shared.clock.soon(() => this.#other?.close(error));
   }
 
-  /** Delivers one chunk to the other side in a later turn, and goes on while there is more. */
+  /** Delivers one chunk to the other side in a later turn, and continues while there is more. */
   schedule(): void {
     if (this.#isScheduled || this.#isClosed) return;
     this.#isScheduled = true;
@@ -162,9 +162,9 @@ class MemoryTransport implements Transport {
     other.#closeWhenBothEnded();
   }
 
-  /** A copy, as a socket would make: what the writer changes later is not seen. */
+  /** A copy, as with a socket: later changes by the writer have no effect. */
   #nextChunk(): Uint8Array {
-    const head = this.#outgoing[this.#head] as Uint8Array; // asked for where bytes are outgoing
+    const head = this.#outgoing[this.#head] as Uint8Array; // called only if there are outgoing bytes
     const wanted = Math.min(Math.max(Math.floor(this.#shared.cut(head.length)), 1), head.length);
     const chunk = head.slice(0, wanted);
     if (wanted < head.length) this.#outgoing[this.#head] = head.subarray(wanted);

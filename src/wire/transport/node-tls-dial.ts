@@ -14,7 +14,7 @@ type Target = { readonly host: string; readonly port: number } | { readonly path
 export function serverNameOf(address: Target, { serverName }: ClientTls): string {
   if (serverName !== undefined) return serverName;
   if ("host" in address) return address.host;
-  throw failure("bad_option", "tls on a Unix socket needs tls.serverName");
+  throw failure("bad_option", "tls on a Unix socket requires tls.serverName");
 }
 
 /** @throws HbiError invalid_argument */

@@ -58,7 +58,7 @@ const CLIENT = [...COMMON, "serverName", "rejectUnauthorized"];
 export function serverOptions(tls: ServerTls): TlsOptions {
   const { ca, sni = {} } = tls;
   checkNames(tls, SERVER);
-  if (tls.key === undefined || tls.cert === undefined) throw failure("bad_option", "tls needs a key and a cert");
+  if (tls.key === undefined || tls.cert === undefined) throw failure("bad_option", "tls requires key and cert");
   checkWord(tls, "clientCertificate", ["required", "optional"]);
   checkWord(tls, "expiredCertificate", ["keep", "drain"]);
   const contexts = new Map<string, SecureContext>();
@@ -85,15 +85,16 @@ export function serverOptions(tls: ServerTls): TlsOptions {
 function checkWord(tls: ServerTls, name: "clientCertificate" | "expiredCertificate", words: readonly string[]): void {
   const word = tls[name];
   if (word === undefined) return;
-  if (!words.includes(word)) throw failure("bad_option", `tls.${name} is one of ${words.join(", ")}`);
-  if (tls.ca === undefined) throw failure("bad_option", `tls.${name} needs tls.ca: who issues them?`);
+  if (!words.includes(word)) throw failure("bad_option", `tls.${name} must be one of ${words.join(", ")}`);
+  if (tls.ca === undefined) throw failure("bad_option", `tls.${name} requires tls.ca`);
 }
 
 /** @throws HbiError invalid_argument */
 export function clientContext(tls: ClientTls): SecureContext {
   checkNames(tls, CLIENT);
   const { key, cert } = tls;
-  if ((key === undefined) !== (cert === undefined)) throw failure("bad_option", "tls.key and tls.cert go together");
+  if ((key === undefined) !== (cert === undefined))
+    throw failure("bad_option", "tls.key and tls.cert must be given together");
   return contextOf(tls);
 }
 
@@ -134,7 +135,7 @@ function contextOptions({
     authorities !== undefined &&
     !(authorities.length > 0 && authorities.every((pem) => pem.includes("-----BEGIN ")))
   ) {
-    throw failure("bad_option", "tls.ca is no certificate (PEM)");
+    throw failure("bad_option", "tls.ca is not a PEM certificate");
   }
   return { key, cert, passphrase, ca: authorities, minVersion, ciphers };
 }

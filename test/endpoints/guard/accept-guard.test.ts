@@ -89,7 +89,7 @@ describe("a guard", () => {
     expect(guard.enter(undefined)).toBe("maxConnections");
   });
 
-  it("keeps a place that nobody leaves", async () => {
+  it("keeps a slot that is not returned", async () => {
     const clock = new ManualClock();
     const guard = guardOf({ maxConnections: 1 }, clock);
     placeIn(guard, "10.0.0.1");
@@ -157,7 +157,7 @@ describe("a guard", () => {
   });
 });
 
-it("a server refuses who is beyond, tells its log once, serves the others, and takes the next when one has left", async () => {
+it("a server refuses connections beyond the limit, logs this once, serves the others, and accepts the next after one has left", async () => {
   const clock = new ManualClock();
   const told: string[] = [];
   const log = ({ error }: { error: Error }) => void told.push(error.message);
@@ -173,7 +173,7 @@ it("a server refuses who is beyond, tells its log once, serves the others, and t
   expect(await Promise.all([one.call.add({ a: 1, b: 1 }), two.call.add({ a: 1, b: 1 })])).toEqual([2, 2]);
   for (let i = 0; i < 3; i++) await refused();
   await clock.advance(1_000);
-  expect(told).toEqual(["no more connections are taken: 3 refused in a second, maxConnectionsPerAddress"]);
+  expect(told).toEqual(["too many connections: 3 refused in a second, maxConnectionsPerAddress"]);
   const [peer] = server.peers;
   expect(peer?.network).toBe("127.0.0.1");
   const left = peer?.closed;
@@ -221,7 +221,7 @@ describe("over sockets", () => {
     resetBeforeAccept(portOf(server), 30);
     expect(await calls(6)).toBe(4); // the share of one address, which nobody has touched
     await clock.advance(1_000);
-    expect(told).toEqual(["no more connections are taken: 32 refused in a second, gone, acceptsPerSecond"]);
+    expect(told).toEqual(["too many connections: 32 refused in a second, gone, acceptsPerSecond"]);
     await server.close();
   });
 
@@ -240,7 +240,7 @@ describe("over sockets", () => {
     await server.close();
   });
 
-  it("of a Unix socket nobody has an address: all count together, and who is beyond is closed", async () => {
+  it("Unix sockets have no address: all count together, and those beyond the limit are closed", async () => {
     const folder = mkdtempSync(join(tmpdir(), "hbi-accept-"));
     const { server, clock, told } = await serving(
       { maxConnections: 3, maxConnectionsPerAddress: 1 },
@@ -260,7 +260,7 @@ describe("over sockets", () => {
       await new Promise((resolve) => beyond.once("close", resolve));
     }
     await clock.advance(1_000);
-    expect(told).toEqual(["no more connections are taken: 2 refused in a second, maxConnections"]);
+    expect(told).toEqual(["too many connections: 2 refused in a second, maxConnections"]);
     for (const socket of sockets) socket.destroy();
     while (server.connectionCount > 0) await new Promise(setImmediate);
     await server.close();

@@ -114,6 +114,32 @@ describe("rates that a server sets", () => {
   });
 });
 
+describe("receivedBytesPerSecond, and then silence", () => {
+  const limits = { receivedBytesPerSecond: 1_000, headerTimeoutMs: 5_000, payloadTimeoutMs: 5_000 };
+  it.each([
+    ["in the middle of a header", `${packet("", `note("${"x".repeat(2_900)}")`)}[4#co_`, 5_000],
+    ["in the middle of a packet", `[4000#]${"x".repeat(2_900)}`, 5_000 + 1_000],
+  ])("%s: the peer is late by its deadline, counted from when more would be taken", async (_, said, ms) => {
+    const clock = new ManualClock();
+    const reasons: (string | undefined)[] = [];
+    const host = new ServiceHost<Kinds, undefined>(kinds, handlersOf(new Work()), {
+      clock,
+      limits,
+      log: ({ error }) => void reasons.push(error.reason),
+    });
+    const { transport, peer } = hostileTransport();
+    await host.accept(transport);
+    const all = packet("co_begin", "101;x") + said;
+    peer.say(all);
+    await clock.advance(all.length - 1_000 + ms - 1); // a second is there at once
+    expect([host.connectionCount, reasons]).toEqual([1, []]);
+    await clock.advance(1);
+    expect(reasons).toEqual(["read_timeout"]);
+    peer.reset();
+    await host.close();
+  });
+});
+
 describe("raw data", () => {
   /** Says that 100,000 bytes follow, and sends them as told. */
   async function uploading(limits: LimitOptions) {
@@ -137,7 +163,7 @@ describe("raw data", () => {
     expect(peer.heard()).toBe("");
     await clock.advance(1);
     if (outcome === "goes on") expect(peer.heard()).toBe("");
-    else expect(peer.heard()).toContain("raw data comes too slowly");
+    else expect(peer.heard()).toContain("raw data arrives too slowly");
     await peer.play("reset");
   });
 });
@@ -203,7 +229,7 @@ describe("before authentication", () => {
   }
   const shown = (token: string) => `$hbi.authenticate("${token}")`;
 
-  it("three failures are told, the fourth ends the connection", async () => {
+  it("three failures are reported, the fourth ends the connection", async () => {
     const { say } = await stranger();
     for (const code of ["put(1)", "$hbi.describe()", "no_such_thing()"]) {
       expect(await say(code)).toContain('HbiError("unauthenticated"');
@@ -237,7 +263,7 @@ describe("before authentication", () => {
     expect(await say("put(1)", "x;b=1")).toContain("too much raw data to skip");
   });
 
-  it("no more is sent to it than strangerSentBytes and one answer", async () => {
+  it("it receives at most strangerSentBytes and one answer", async () => {
     const { say } = await stranger({ strangerSentBytes: 150 + HELLO_BYTES });
     expect(await say("put(1)")).toContain("unauthenticated");
     expect(await say("put(1)")).toContain("unauthenticated");
@@ -303,7 +329,7 @@ describe("the process", () => {
     expect(told).toEqual(["b", "c"]);
   });
 
-  it("a connection that has taken a place meanwhile is told of none", () => {
+  it("a connection that has taken a slot meanwhile is offered none", () => {
     const told: string[] = [];
     const { made } = accounts("abcd", told, { maxProcessInFlight: 4 });
     const [first, second, third, fourth] = made;
@@ -318,7 +344,7 @@ describe("the process", () => {
     expect(told).toEqual(["a", "b", "d"]);
   });
 
-  it("any number of connections that wait are told one after the other, not one inside the other", () => {
+  it("any number of waiting connections are notified in a loop, without recursion", () => {
     const load = new ProcessLoad();
     const limits = resolveLimits({ maxProcessInFlight: 20_001 });
     let landed = 0;

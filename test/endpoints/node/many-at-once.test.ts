@@ -122,7 +122,7 @@ it("a client dials once for many that ask at once, and again after a loss", asyn
   expect(await po.converse((co) => co.getObj("twice(4)"))).toBe(8);
 });
 
-it("a server process that is killed in the middle: every call settles and says whether it may have landed", async () => {
+it("a server process that is killed: every call settles and says whether it may have landed", async () => {
   const running = await startProgram("test/system/programs/contract-server.ts", []);
   const env = new HostingEnv().expose("welcome", method({ params: { text: z.string() } }), () => undefined);
   const client = new HBIC(running.address, env);

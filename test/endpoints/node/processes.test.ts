@@ -140,7 +140,7 @@ it("drained and started again: nothing is lost, and the link goes on with the ne
   expect((await check("after the restart", await Promise.all(waiting))).answered).toBe(CALLS);
 });
 
-it("killed and started again: what was in flight is told, what comes next is done", async () => {
+it("killed and restarted: calls in flight fail, later calls succeed", async () => {
   const server = await start();
   const link = await open(server.address);
   const calls = burst(link, "killed");

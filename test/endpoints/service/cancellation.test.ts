@@ -101,7 +101,7 @@ describe("an aborted call", () => {
     expect((await Promise.all(held)).filter((name) => name === "cancelled").length).toBe(1);
   });
 
-  it("goes on to be uploaded, as the host waits for every byte; then the host is told", async () => {
+  it("continues its upload, because the host waits for every byte; then the host learns of it", async () => {
     const { link, work } = await start();
     const abort = new AbortController();
     let given = 0;
@@ -157,7 +157,7 @@ describe("an aborted call", () => {
     far.destroy();
   });
 
-  it("lets go of an answer's raw data, whenever it is given up", async () => {
+  it("releases the raw data of an answer whenever its call is cancelled", async () => {
     const { link } = await start();
     for (let turns = 0; turns < 40; turns += 3) {
       const abort = new AbortController();

@@ -89,7 +89,7 @@ it.each([
   expect(ends.told).toEqual(["it: given up"]);
 });
 
-it("is told of its own connection alone", async () => {
+it("aborts for its own connection only", async () => {
   const first = await start();
   const second = await start();
   void second.link.call.hold({ name: "it" });
@@ -98,7 +98,7 @@ it("is told of its own connection alone", async () => {
   expect(second.told).toEqual([]);
 });
 
-it("a handler that asks when the drain has begun is told at once, and why", async () => {
+it("a handler that looks after the drain has begun sees it at once, with the reason", async () => {
   const seen: unknown[] = [];
   let isBegun: () => void = () => undefined;
   const begun = new Promise<void>((resolve) => {
@@ -118,7 +118,7 @@ it("a handler that asks when the drain has begun is told at once, and why", asyn
   expect(seen).toEqual([true, expect.objectContaining({ code: "unavailable", reason: "draining" }), true]);
 });
 
-it("a handler of a script in an answer is told when its own side drains", async () => {
+it("a handler of a script in an answer learns that its own side drains", async () => {
   const seen: string[] = [];
   const clientEnv = new HostingEnv().expose("react", method({ params: {} }), async (_, co) => {
     const { draining } = co as HoCo;
@@ -134,7 +134,7 @@ it("a handler of a script in an answer is told when its own side drains", async 
   expect(seen).toEqual(["told"]);
 });
 
-it("what a handler has kept of a call that is over is told no more", async () => {
+it("a signal kept from an ended call no longer aborts", async () => {
   const kept: AbortSignal[] = [];
   const clock = new ManualClock();
   const env = new HostingEnv().expose("run", method({ params: {} }), (_, co) => void kept.push((co as HoCo).draining));

@@ -33,7 +33,7 @@ const FORMS: readonly [name: string, value: unknown, what: string][] = [
   ["less than all", Number.NEGATIVE_INFINITY, "value is infinite"],
   ["a NUL character", ["a\0"], "value[0] has a NUL character"],
   ["a NUL character in a key", { "a\0": 1 }, "value.a\\u{0} has a NUL character"],
-  ["half a surrogate pair", { a: "\ud800" }, "value.a has half a surrogate pair"],
+  ["half a surrogate pair", { a: "\ud800" }, "value.a has an unpaired surrogate"],
   ["bytes", { a: new Uint8Array(3) }, "value.a is bytes"],
   ["a small bigint", 5n, "value is a small bigint"],
   ["more than 64 bits", 2n ** 63n, "value is an integer of more than 64 bits"],

@@ -51,7 +51,7 @@ function recordedWords(name: string): string {
   return packets.find(({ dir }) => dir === "err")?.payload ?? expect.fail("no last words");
 }
 
-describe("the last words of a host whose function has panicked", () => {
+describe("the err of a host whose function has panicked", () => {
   const recorded = recordedWords("failing-script-go");
   const more = "\n\truntime/panic.go:884\nmain.main.func1.16";
 

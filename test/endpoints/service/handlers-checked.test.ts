@@ -36,7 +36,7 @@ const accepted = (host: ServiceHost<Kinds>) =>
     (error: HbiError) => error.code,
   );
 
-it("the peer of the check is not connected: it has no address, is nobody and is closed", async () => {
+it("the peer of the check is not connected: it has no address and no identity, and is closed", async () => {
   const seen: KindsPeer[] = [];
   const host = hostThat((peer) => seen.push(peer));
   const [peer] = seen;
@@ -66,7 +66,7 @@ describe("what a factory asks of the peer of the check fails as on a connection 
     await expect(asked[0]).rejects.toMatchObject({ code: "unavailable", reason: "disconnected", mayHaveLanded: false });
   });
 
-  it("and what nobody waits for is not reported", async () => {
+  it("and ignored promises are not reported", async () => {
     hostThat((peer) => {
       void peer.post.told({ text: "!" });
       void peer.call.asked({ question: "?" });
@@ -97,7 +97,7 @@ describe("a host does not start", () => {
 describe("a factory that uses an end of its peer is checked when one connects:", () => {
   const push = (peer: KindsPeer) => void peer.po.notif("told('hello')");
 
-  it("with all handlers the peer is served, and told", async () => {
+  it("with all handlers the peer is served and informed", async () => {
     const host = hostThat(push);
     const { transport, peer } = hostileTransport();
     await host.accept(transport);

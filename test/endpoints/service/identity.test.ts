@@ -152,7 +152,7 @@ const REFUSALS: readonly [string, string, Outcome, string][] = [
   ["the factory lacks a handler", "!missing", letIn, "handler"],
 ];
 
-describe("a first authentication that fails leaves a stranger", () => {
+describe("a failed first authentication leaves the peer unauthenticated", () => {
   it.each(REFUSALS)("%s", async (_, token, outcome, told) => {
     const office = new Office();
     const { transport, peer } = hostileTransport();
@@ -193,7 +193,7 @@ describe("a later authentication that fails leaves all as it was", () => {
   });
 });
 
-describe("an authentication that nobody waits for any more changes nothing when it ends", () => {
+describe("an abandoned authentication changes nothing when it ends", () => {
   it.each<[string, (office: Office, stop: AbortController, cut: () => void) => Promise<void>]>([
     ["it was cancelled", async (_, stop) => stop.abort()],
     ["its caller's time is over", async ({ clock }) => clock.advance(5_000)],
@@ -218,7 +218,7 @@ describe("an authentication that nobody waits for any more changes nothing when 
     expect(office.host.peers.size).toBe(0);
   });
 
-  it("the handlers' time is over, also for a caller that waits for ever", async () => {
+  it("the handler times out, also for a caller that waits indefinitely", async () => {
     const office = new Office({ handlerTimeoutMs: 1_000 });
     const { link, show } = await consumer(office);
     const shown = show("kasim", { timeoutMs: Number.POSITIVE_INFINITY });
@@ -270,7 +270,7 @@ describe("while authenticate is at work", () => {
     await peer.play("reset");
   });
 
-  it("a call that waits is a stranger's, whatever comes of it; the one behind it is not", async () => {
+  it("a waiting call counts as unauthenticated, whatever the result; the call behind it does not", async () => {
     const office = new Office();
     const peer = await stranger(office);
     peer.say(conversation("102;x;n", "who()") + conversation("103;x;n", "who()"));
@@ -298,7 +298,7 @@ describe("while authenticate is at work", () => {
     },
   );
 
-  it("a stranger has one such conversation: what is behind it is not read", async () => {
+  it("an unauthenticated peer has one such conversation: what is behind it is not read", async () => {
     const office = new Office();
     const peer = await stranger(office);
     for (let i = 102; i < 110; i++) peer.say(conversation(`${i};x;n`, '$hbi.authenticate("at once")'));
@@ -311,7 +311,7 @@ describe("while authenticate is at work", () => {
     await peer.play("reset");
   });
 
-  it("a stranger that leaves is not let in", async () => {
+  it("an unauthenticated peer that leaves is not accepted", async () => {
     const office = new Office();
     const peer = await stranger(office);
     await peer.play("reset");
@@ -321,7 +321,7 @@ describe("while authenticate is at work", () => {
     expect(office.made).toEqual([]);
   });
 
-  it("a stranger that only says no more is let in, answered and gone", async () => {
+  it("an unauthenticated peer that half-closes is accepted, answered and closed", async () => {
     const office = new Office();
     const peer = await stranger(office);
     peer.end();
@@ -333,7 +333,7 @@ describe("while authenticate is at work", () => {
     expect(office.host.peers.size).toBe(0);
   });
 
-  it("the service may ask the stranger, whose answer is no call", async () => {
+  it("the service may call the unauthenticated peer, whose answer is not a call", async () => {
     const office = new Office();
     const peer = await stranger(office);
     const asked = office.peer?.call.prove({ challenge: "7" }).catch((error: HbiError) => error.code);
@@ -455,7 +455,7 @@ describe("while the connection drains", () => {
   });
 });
 
-it("an authentication that nobody looks at fails unheard, whatever the peer does", async () => {
+it("an ignored authentication fails silently, whatever the peer does", async () => {
   const unheard: unknown[] = [];
   const hear = (reason: unknown) => void unheard.push(reason);
   process.on("unhandledRejection", hear);
@@ -473,7 +473,7 @@ it("an authentication that nobody looks at fails unheard, whatever the peer does
   expect(unheard).toEqual([]);
 });
 
-it("a factory that closes the connection lets nobody in", async () => {
+it("a factory that closes the connection accepts no peer", async () => {
   const office = new Office();
   const { link, show } = await consumer(office);
   const shown = show("!closes");

@@ -93,14 +93,14 @@ const ODD: readonly (readonly [string, string])[] = [
   ["{b'x': 1}", "bytes, line 1, column 7"],
   ["{(None): 1}", "null, line 1, column 7"],
   ["{({}): 1}", "an object, line 1, column 7"],
-  ["{1: 'a', '1': 'b'}", "1 among integers and texts that look like some, line 1, column 15"],
-  ["{'1': 'a', 1: 'b'}", "1 among integers and texts that look like some, line 1, column 17"],
-  ["{1: 'a', b: 'c', '-2': 'd'}", "-2 among integers and texts that look like some, line 1, column 23"],
+  ["{1: 'a', '1': 'b'}", "1 among integers and strings of digits, line 1, column 15"],
+  ["{'1': 'a', 1: 'b'}", "1 among integers and strings of digits, line 1, column 17"],
+  ["{1: 'a', b: 'c', '-2': 'd'}", "-2 among integers and strings of digits, line 1, column 23"],
   ["{'a': 1, True: 2, 2.5: 3}", "True, line 1, column 15"],
   ["[0, {'a': {True: add(1, 2)}}]", "True, line 1, column 17"],
 ];
 
-describe("a key that is neither a text nor an integer fails its script, by name", () => {
+describe("an object key that is neither a string nor an integer fails its script, by name", () => {
   it.each(ODD)("echo(%s)", async (text, where) => {
     const work = new Work();
     await using test = await testLink(kinds, handlersOf(work), {
@@ -118,7 +118,7 @@ describe("a key that is neither a text nor an integer fails its script, by name"
       await expect(asked).rejects.toMatchObject({
         code: "invalid_argument",
         reason: "bad_key",
-        message: `a key that is neither a text nor an integer: ${at}`,
+        message: `an object key that is neither a string nor an integer: ${at}`,
       });
     }
     expect(work.noted).toEqual([]);

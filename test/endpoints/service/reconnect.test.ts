@@ -66,7 +66,7 @@ function dialed(options: LinkOptions<Kinds> = {}, reactions: Partial<Reactions["
 const unreachable = new HbiError("unavailable", "nobody there", undefined, { reason: "connect_failed" });
 
 describe("a link", () => {
-  it("is closed when its connection is lost, if it was not told to reconnect", async () => {
+  it("is closed when its connection is lost, unless reconnect is set", async () => {
     const work = new Work();
     const test = await testLink(kinds, handlersOf(work), { reactions: new Reactions().all });
     const states: LinkState[] = [];
@@ -140,6 +140,36 @@ describe("a link", () => {
     await link.disconnect();
   });
 
+  it.each([
+    ["has lived for maxDelayMs counts as the first to fail", 1_000, [100, 200, 100, 200]],
+    ["was lost a moment before counts with those before it", 999, [100, 200, 400, 800]],
+  ])("a connection that %s", async (_, livedMs, expected) => {
+    const { link, dials, clock } = dialed({ reconnect: { ...QUICK, maxAttempts: 5 } });
+    const host = new ServiceHost<Kinds, undefined>(kinds, handlersOf(new Work()), { log: () => undefined });
+    const opening = link.open();
+    dials[0]?.succeed().destroy();
+    await opening;
+    const delays: number[] = [];
+    const dialedAgain = async () => {
+      const before = dials.length;
+      let waitedMs = 0;
+      for (await quiet(); dials.length === before; waitedMs += 50) await clock.advance(50);
+      delays.push(waitedMs);
+      return dials[before];
+    };
+    (await dialedAgain())?.fail(unreachable);
+    const far = (await dialedAgain())?.succeed();
+    if (far !== undefined) await host.accept(far);
+    await quiet();
+    expect(link.state).toBe("open");
+    await clock.advance(livedMs);
+    far?.destroy();
+    (await dialedAgain())?.fail(unreachable);
+    await dialedAgain();
+    expect(delays).toEqual(expected);
+    await link.disconnect();
+  });
+
   it("leaves a part of each delay to chance", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0.75);
     const { test, clock } = await start({ reconnect: { ...QUICK, initialDelayMs: 1_000, jitter: 1 } });
@@ -152,7 +182,7 @@ describe("a link", () => {
     vi.restoreAllMocks();
   });
 
-  it("gives up after maxAttempts, and tells those who wait", async () => {
+  it("gives up after maxAttempts, and fails waiting calls", async () => {
     const { link, dials, clock } = dialed({ reconnect: { ...QUICK, maxAttempts: 2 } });
     const opening = link.open();
     dials[0]?.succeed().destroy();
@@ -248,7 +278,7 @@ describe("a link", () => {
     expect(await Promise.all(waiting)).toEqual(["unavailable", "unavailable"]);
   });
 
-  it("goes to the next connection when the service says no more, though what it has said is not all taken yet", async () => {
+  it("moves to the next connection when the service has half-closed, although its data is not all read yet", async () => {
     const { link, dials, clock } = dialed(
       { reconnect: QUICK, limits: { maxInFlight: 1 } },
       { asked: () => new Promise<never>(() => undefined) as never },
@@ -326,7 +356,7 @@ it.each([-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY])("retries of %s are refu
   expect(() => dialed({ retries })).toThrow("retries is a count");
 });
 
-it("a listener that throws is told to the log, and the link goes on", async () => {
+it("a throwing listener is logged, and the link continues", async () => {
   const logged: string[] = [];
   const { test, link, clock } = await start({ log: ({ where }) => void logged.push(where) });
   link.onState(() => {
@@ -601,6 +631,32 @@ describe("a server that drains", () => {
     await drained;
     expect(reactions.heard).toEqual(["one more"]);
     await expect(peer.post.told({ text: "too late" })).rejects.toMatchObject({ code: "unavailable" });
+  });
+
+  it.each([
+    ["close", "a"],
+    ["disconnect", "unavailable"],
+  ] as const)("is left, and the link's %s ends that connection as well: its call gives %s", async (how, outcome) => {
+    const { test, link, clock, work } = await start();
+    await link.call.nothing();
+    const held = link.call.hold({ name: "a" }).catch((error: HbiError) => error.code);
+    await work.holding(1);
+    const { peer } = test;
+    const drained = peer.drain();
+    await clock.advance(QUICK.initialDelayMs);
+    await link.call.nothing();
+    expect(test.connectionCount).toBe(2);
+    let isOver = false;
+    const ended = link[how]().then(() => {
+      isOver = true;
+    });
+    if (how === "disconnect") expect(await held).toBe(outcome);
+    await quiet();
+    expect(isOver).toBe(false);
+    work.releaseAll();
+    expect(await held).toBe(outcome);
+    await Promise.all([ended, drained, peer.closed]);
+    expect([link.state, test.host.connectionCount]).toEqual(["closed", 0]);
   });
 
   it("is not left in the lurch by a link that does not reconnect", async () => {

@@ -122,7 +122,7 @@ describe("a post that its host has not looked at goes to the next connection", (
   });
 });
 
-it("a call that was written and has not left when its connection is closed is sent to the end: its caller is told that it may land", async () => {
+it("a call that was written but not sent when its connection closes is sent completely: its caller learns that it may land", async () => {
   const { link, far } = await deaf();
   const calls = Array.from({ length: 100 }, (_, n) =>
     link.call.note({ text: `<${n}>${"x".repeat(4_000)}` }).catch((error) => error.mayHaveLanded as boolean),

@@ -215,14 +215,14 @@ describe.each(Object.entries(WAYS))("%s:", (way, start) => {
     expect(work.aborted).toEqual(["a"]);
   });
 
-  it("ends when nobody is there, and again", async () => {
+  it("ends without peers, also twice", async () => {
     const { host, open } = await served();
     await host.drain();
     await Promise.all([host.closed, host.close(), host.drain(), host[Symbol.asyncDispose]()]);
     expect(await refusal(open())).toBe("unavailable");
   });
 
-  it("a factory that throws harms its own peer alone, which is told and gives its place back", async () => {
+  it("a throwing factory affects only its own peer, which is informed and returns its slot", async () => {
     let isBroken = false;
     const work = new Work();
     const log: HbiError[] = [];
@@ -256,7 +256,7 @@ describe.each(Object.entries(WAYS))("%s:", (way, start) => {
     await host.close();
   });
 
-  it("promises that nobody looks at fail unheard, whatever peers do", async () => {
+  it("ignored promises fail silently, whatever peers do", async () => {
     const { host, open, work } = await served();
     const links = [await open(), await open(), await open()];
     for (const link of links) void link.post.hold({ name: `${way} ${links.indexOf(link)}` });
@@ -301,7 +301,7 @@ describe("what a host refuses", () => {
     await peer.closed();
   });
 
-  it("counts the address that it is told, else that of the transport, else none", async () => {
+  it("counts the given address, else that of the transport, else none", async () => {
     const host = hostOf({ maxConnectionsPerAddress: 1 });
     const ends: Transport[] = [];
     const from = (remoteAddress: string) => {
@@ -337,7 +337,7 @@ describe("what a host refuses", () => {
     await host.close();
   });
 
-  it("what authenticate refuses where nothing is shown is told to the peer, whatever it throws", async () => {
+  it("a refusal of authenticate without credentials is reported to the peer, whatever it throws", async () => {
     const authenticate = () => {
       throw new HbiError("permission_denied", "closed on mondays");
     };

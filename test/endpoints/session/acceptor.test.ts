@@ -73,7 +73,7 @@ it.each([
 });
 
 describe("ending", () => {
-  it("drains: what is in flight is answered, nobody is let in, and `closed` resolves", async () => {
+  it("drains: calls in flight are answered, no peer is accepted, and `closed` resolves", async () => {
     const { acceptor, release } = accepting();
     const { call, peer } = await comes(acceptor);
     const answer = call("hold()");
@@ -132,7 +132,7 @@ describe("ending", () => {
   });
 });
 
-it("a context that throws refuses the peer and nobody else", async () => {
+it("a throwing context refuses only its peer", async () => {
   let isBroken = true;
   const acceptor = new Acceptor(() => {
     if (isBroken) throw new Error("the database is down");

@@ -144,7 +144,7 @@ describe("listeners of a link and a connection", () => {
     expect(log.map(({ where }) => where)).toContain(name);
   });
 
-  it("onLost of a conversation that throws is told, and the other conversations are", async () => {
+  it("a throwing onLost of a conversation is logged, and the other conversations are notified", async () => {
     const { po, client, server, log } = await pair(new HostingEnv());
     const [first, second] = [await po.co(), await po.co()];
     first.onLost = boom;
@@ -305,7 +305,7 @@ describe("who decides on peers and calls", () => {
     expect(await codeOf(host.accept(transport))).toMatch(/internal|unavailable/);
   });
 
-  it("authenticate and an init hook that fail when nobody waits for them any more", async () => {
+  it("authenticate and an init hook that fail after they were abandoned", async () => {
     const clock = new ManualClock();
     let fail: () => void = () => undefined;
     const authenticate = () => new Promise<never>((_resolve, refuse) => (fail = () => refuse(new Error("boom"))));

@@ -158,7 +158,7 @@ describe("await using", () => {
     await expect(second.listen()).rejects.toMatchObject({ reason: "wrong_stage" });
   });
 
-  it("of a server in the moment in which it begins to listen leaves nobody listening", async () => {
+  it("of a server while it begins to listen leaves no listener", async () => {
     const server = new HBIS("127.0.0.1:0", () => new HostingEnv());
     const listening = server.listen();
     await server[Symbol.asyncDispose]();
@@ -238,7 +238,7 @@ it("a client whose environment can't be made leaves no connection behind", async
 });
 
 describe("a server", () => {
-  it("tells a peer whose environment can't be made, and serves the others", async () => {
+  it("informs a peer whose environment cannot be created, and serves the others", async () => {
     const log: HbiError[] = [];
     const one = new HostingEnv();
     const makers = [
@@ -269,7 +269,7 @@ describe("a server", () => {
     await Promise.all(clients.map((client) => client.disconnect()));
   });
 
-  it("goes on when nobody looks at how its connections end", async () => {
+  it("continues when the ends of its connections are ignored", async () => {
     const jobs = new Jobs();
     const server = new HBIS("127.0.0.1:0", jobs.env, quietly);
     await server.listen();

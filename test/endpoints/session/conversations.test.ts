@@ -5,7 +5,7 @@ import { Connection, HbiError, HostingEnv, method, recvArray, repr, script, send
 import { hostileTransport, packet, quiet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { pair } from "../../support/pair.ts";
+import { barePeer, pair } from "../../support/pair.ts";
 
 const CUTS: Readonly<Record<string, (available: number) => number>> = {
   "in whole chunks": (available) => available,
@@ -357,14 +357,14 @@ describe("connecting and parting", () => {
     expect(events.slice(4).sort()).toEqual(["client cleanup in peace", "server cleanup in peace"]);
   });
 
-  it("a failing init ends the connection, and the peer is told so", async () => {
+  it("a failing init ends the connection, and the peer learns of it", async () => {
     const env = exposed().onInit(() => {
       throw new Error("no database at 10.0.0.7");
     });
     await expect(pair(env)).rejects.toMatchObject({ code: "internal", message: "init failed" });
   });
 
-  it("a reason is told to the other side, in one printable line", async () => {
+  it("a reason reaches the other side in one printable line", async () => {
     const { client, server } = await pair(exposed());
     await client.disconnect("bye\n\u001b[31mred");
     expect((await server.closed)?.message).toBe("peer error: bye\\n\\u{1b}[31mred");
@@ -388,7 +388,7 @@ describe("connecting and parting", () => {
     expect(await server.closed).toBeUndefined();
   });
 
-  it("everything that waits is told when the connection is lost, and whether it may have landed", async () => {
+  it("everything that waits fails when the connection is lost, and says whether it may have landed", async () => {
     const env = exposed();
     env.expose("never", method({ params: {}, result: z.number() }), () => new Promise(() => undefined));
     const { client, server, po } = await pair(env);
@@ -417,7 +417,7 @@ describe("connecting and parting", () => {
   });
 });
 
-it("a signal that is aborted already leaves nothing, and a notification says so", async () => {
+it("an aborted signal leaves nothing behind, and a notification reports it", async () => {
   const { po, client } = await pair(new HostingEnv());
   const signal = AbortSignal.abort();
   await expect(po.notif("note()", { signal })).rejects.toMatchObject({ code: "cancelled" });
@@ -440,4 +440,57 @@ it("getObj takes the value that a peer of the reference gives before it has read
   expect(await asked).toBe(5);
   await peer.play({ say: packet("co_recv", "6") }); // nobody has asked for that one
   expect((await connection.closed)?.reason).toBe("bad_state");
+});
+
+it("an object that was asked for and could not be sent is not the next one's", async () => {
+  const peer = await barePeer(new HostingEnv(), { limits: { maxPacketBytes: 1_000 } });
+  const [first, second] = [await peer.connection.posting.co(), await peer.connection.posting.co()];
+  await first.sendCode("note()");
+  await expect(first.getObj(`f("${"x".repeat(1_000)}")`)).rejects.toMatchObject({ reason: "packet_too_big" });
+  const asked = second.getObj("f()", z.number());
+  await first.close(); // it has the turn
+  await quiet();
+  await peer.say(packet("co_recv", "5"));
+  expect(await asked).toBe(5);
+  peer.destroy();
+});
+
+describe("a conversation of several scripts", () => {
+  const begin = packet("co_begin", "101;x");
+  const end = packet("co_end", "101;x");
+  const raw = (text: string) => packet("", `take(${text.length})`) + text;
+  const taking = () => {
+    const taken: string[] = [];
+    const env = new HostingEnv()
+      .expose("take", method({ params: { n: z.number() }, body: ({ n }) => n }), async ({ n }, co) => {
+        const bytes = new Uint8Array(n);
+        await co.recvData(bytes);
+        taken.push(Buffer.from(bytes).toString());
+      })
+      .expose("skip", method({ params: { n: z.number() }, body: ({ n }) => n }), () => void taken.push("skipped"))
+      .expose("refuse", method({ params: {} }), () => {
+        throw new HbiError("not_found", "no such thing");
+      });
+    return { env, taken };
+  };
+  it.each([
+    ["each with raw data of its own", raw("abc") + raw("defgh") + raw("i"), ["abc", "defgh", "i"], false],
+    ["the first of which leaves its own unread", `${packet("", "skip(3)")}abc${raw("de")}`, ["skipped", "de"], false],
+    ["the second of which leaves its own unread", `${raw("ab")}${packet("", "skip(3)")}cde`, ["ab", "skipped"], false],
+    ["the first of which fails", packet("", "refuse()") + raw("ab"), [], true],
+    ["the second of which fails", raw("ab") + packet("", "refuse()") + raw("cd"), ["ab"], true],
+    ["the second of which has an argument too many", raw("ab") + packet("", "refuse(1)"), ["ab"], true],
+  ])("%s, whole and byte by byte", async (_, scripts, expected, fails) => {
+    for (const isWhole of [true, false]) {
+      const { env, taken } = taking();
+      const peer = await barePeer(env);
+      const said = begin + scripts + end + begin.replace("101", "102") + raw("next") + end.replace("101", "102");
+      let answered = "";
+      for (const piece of isWhole ? [said] : said) answered += await peer.say(piece);
+      expect([taken, answered.match(/HbiError\(/g)?.length ?? 0]).toEqual([[...expected, "next"], fails ? 1 : 0]);
+      expect(answered).toContain("co_ack_end]102");
+      expect(Object.values(peer.connection.held).filter((held) => held !== 0)).toEqual([]);
+      peer.destroy();
+    }
+  });
 });

@@ -36,7 +36,7 @@ async function start(introduction = INTRODUCTION, options: ConnectionOptions = {
 
 const isOpen = ({ peer }: Asked): boolean => peer.connection.isOpen;
 
-it("asks after so long a silence, drops who is silent for so long after it, and tells its operator", async () => {
+it("pings after keepaliveMs of silence, drops the peer after keepaliveTimeoutMs, and logs it", async () => {
   const told: string[] = [];
   const it = await start(INTRODUCTION, { log: ({ error }) => void told.push(`${error.reason}: ${error.message}`) });
   await it.clock.advance(SILENCE_MS - 1);
@@ -92,7 +92,7 @@ it.each(NOT_ASKED)("does not ask %s", async (_, introduction, options) => {
   expect([isOpen(it), it.questions()]).toEqual([true, 0]);
 });
 
-describe("nobody is blamed", () => {
+describe("no peer is blamed", () => {
   it("for what this side does not read", async () => {
     const it = await start();
     // Its handler asks for none of it, and more stands behind it than is taken.
@@ -118,7 +118,7 @@ describe("nobody is blamed", () => {
 });
 
 describe("who takes for long what the peer sends shows that it lives", () => {
-  it("once in half of the time, as long as it says nothing else", async () => {
+  it("once in half of the time, unless it sends something else", async () => {
     const it = await start();
     await it.peer.say(packet("co_begin", "101;x;b=900000") + packet("", "take(900000)"), new Uint8Array(400_000));
     for (let half = 1; half <= 4; half++) {

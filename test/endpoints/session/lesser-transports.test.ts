@@ -74,7 +74,7 @@ describe("without half-close", () => {
     },
   );
 
-  it("says its last words, and the peer hears them", async () => {
+  it("sends its err, and the peer receives it", async () => {
     const { handlers, options } = serving();
     const test = await testLink(store, handlers, options);
     void test.peer.disconnect("that is enough");

@@ -15,7 +15,7 @@ import {
 import { answer, conversation, hostileTransport, ManualClock, packet, quiet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { Neighbourhood } from "../../../src/endpoints/guard/unsent-load.ts";
+import { Neighbourhood, UnsentLoad, UnsentShare } from "../../../src/endpoints/guard/unsent-load.ts";
 import { BarePeer, barePeer, pair } from "../../support/pair.ts";
 
 const n = z.int().min(0);
@@ -142,7 +142,7 @@ describe("conversations in flight", () => {
     peer.destroy();
   });
 
-  it("holds so many back and refuses the next", async () => {
+  it("keeps this many waiting and refuses the next", async () => {
     const limits = { maxPostedInFlight: 2, maxPostedWaiting: 3 };
     const peer = await barePeer(exposed(), { limits });
     const { posting } = peer.connection;
@@ -398,6 +398,35 @@ describe("what peers leave unread together", () => {
     await quiet();
   });
 
+  it("of one that has ended counts no more, and an address that keeps nothing is forgotten", () => {
+    const dropped: string[] = [];
+    const load = new UnsentLoad();
+    const addresses = new Neighbourhood();
+    const limits = resolveLimits({ maxProcessUnsentBytes: 100 * KIB, maxAddressUnsentBytes: 80 * KIB });
+    const share = (name: string, network: string) => {
+      const holder = { drop: () => void dropped.push(name) };
+      return new UnsentShare(holder, limits, load, { neighbourhood: addresses, network });
+    };
+    const [one, two, other] = [share("one", here), share("two", here), share("other", there)];
+    one.moveTo(50 * KIB);
+    const group = addresses.groupOf(here);
+    one.leave();
+    one.leave();
+    one.moveTo(50 * KIB); // too late
+    expect(load.bytes).toBe(0);
+    expect(addresses.groupOf(here)).not.toBe(group);
+    two.moveTo(50 * KIB);
+    expect([two.isTight, other.isTight]).toEqual([true, false]);
+    other.moveTo(50 * KIB);
+    expect([dropped, load.bytes]).toEqual([[], 100 * KIB]);
+    other.moveTo(50 * KIB + 1);
+    expect([dropped, load.bytes]).toEqual([["other"], 50 * KIB]);
+    two.moveTo(80 * KIB);
+    expect(dropped).toEqual(["other"]);
+    two.moveTo(80 * KIB + 1);
+    expect([dropped, load.bytes, load.groups.size]).toEqual([["other", "two"], 0, 0]);
+  });
+
   it("what was read counts no more, also where the transport takes all at once", async () => {
     const { transport, peer } = hostileTransport();
     const taking = new Proxy(transport, {
@@ -471,7 +500,7 @@ describe("answers that a peer does not read", () => {
     return { ask, peer, connection, reasons };
   }
 
-  it("end the connection once, also where the last words are too much as well", async () => {
+  it("end the connection once, also if the err exceeds the limit as well", async () => {
     const { ask, connection, reasons, peer } = await deaf({ maxSendBufferBytes: 100 * KB });
     await ask(40, 1);
     await ask(64, 1); // granted below half of the bound, and written as a whole
@@ -507,7 +536,7 @@ describe("answers that a peer does not read", () => {
   );
 });
 
-describe("what nobody asks for", () => {
+describe("what is not requested", () => {
   it("maxBufferedBytes: reading goes on to about N bytes, then pauses until somebody asks", async () => {
     const env = exposed();
     let read: () => void = () => undefined;
@@ -616,7 +645,7 @@ describe("fairness", () => {
   const large = conversation("101", `nothing()${" ".repeat(10_000)}`);
   const small = conversation("101", "nothing()");
 
-  it("when all connections together have worked for long, whoever has the least to do goes first", async () => {
+  it("when all connections together have worked long enough, the one with the least work goes first", async () => {
     const { order, peers } = await busyProcess(["large", "large", "large", "large", "small"]);
     await Promise.all(peers.map((peer, i) => peer.say(i < 4 ? large : small)));
     expect(order).toEqual(["large", "small", "large", "large", "large"]);
@@ -731,7 +760,7 @@ describe("fairness", () => {
     for (const peer of [one, other]) peer.destroy();
   });
 
-  it("and nobody waits for ever, though there is always one with less to do", async () => {
+  it("and none starves, although another always has less work", async () => {
     const { order, peers } = await busyProcess([...Array.from({ length: 40 }, () => "small"), "large"]);
     await Promise.all(peers.map((peer, i) => peer.say(i < 40 ? small : large)));
     await quiet(200);
@@ -747,7 +776,7 @@ describe("resolveLimits", () => {
       expect.objectContaining({ reason: "bad_option" }),
     );
   });
-  it("refuses what is no limit, and a preset that is none", () => {
+  it("refuses unknown limits and unknown presets", () => {
     expect(() => resolveLimits({ maxDeep: 3 } as LimitOptions)).toThrow("maxDeep is not a limit");
     expect(() => resolveLimits({ preset: "constructor" as "public" })).toThrow("limits.preset");
   });
@@ -783,7 +812,7 @@ it("a packet beyond the limit is refused here, not by the peer", async () => {
   expect(await po.converse((co) => co.getObj("ask()"))).toBe("well");
 });
 
-it("a closed conversation is drained of raw data that nobody read", async () => {
+it("a closed conversation is drained of unread raw data", async () => {
   const env = new HostingEnv()
     .expose("down", method({ params: { n } }), async ({ n }, co) => co.sendData(new Uint8Array(n)))
     .expose("ask", method({ params: {}, result: z.string() }), () => "well");

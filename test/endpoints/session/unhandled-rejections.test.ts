@@ -371,7 +371,7 @@ describe("what finds no place", () => {
     expect(codes[0]).toMatch(/^(sent|unavailable|aborted)$/);
   });
 
-  it("pushes that nobody acknowledges wait, and are lost with their connection", async () => {
+  it("unacknowledged pushes wait, and are lost with their connection", async () => {
     const { peer, far } = await side();
     const pushes = Array.from({ length: 200 }, (_, n) => peer.post.told({ text: `${n}` }));
     await quiet();
@@ -388,7 +388,7 @@ describe("what begins and ends a connection", () => {
   const linkOver = (dial: () => Promise<Transport>, clock = new ManualClock()) =>
     new Link<Kinds>(kinds, dial, new Reactions().all, { clock, reconnect: { maxAttempts: 1 }, ...silently });
 
-  it("link.open that fails is told by `closed` as well", async () => {
+  it("a failing link.open is also reported by `closed`", async () => {
     const link = linkOver(refused);
     const opened = link.open();
     const called = [link.call.nothing(), link.post.note({ text: "" }), link.ping()];
@@ -493,7 +493,7 @@ describe("what begins and ends a connection", () => {
 });
 
 describe("a process", () => {
-  it("that pushes to strangers goes on, whatever they send: a byte of garbage, half of a packet, nothing", async () => {
+  it("that pushes to hostile peers continues, whatever they send: a byte of garbage, half a packet, nothing", async () => {
     const server = await startProgram("test/system/programs/pushing-server.ts", []);
     const [host = "", port = ""] = server.address.split(/:(?=\d+$)/);
     for (const said of ["x", "[", "[5#co_begin]101;x", "", "[5#err]hello", "[3#co_begin]101[3#co_end]101"]) {

@@ -243,7 +243,7 @@ describe("why", () => {
   ])("%#: says what may fail, and where", (older, newer, why) =>
     expect(changes(...methods(withParams({ a: older }), withParams({ a: newer })))).toMatchObject([{ why }]),
   );
-  it("says it of what the service sends", () => {
+  it("reports it for what the service sends", () => {
     expect(changes(...methods(withResult(a.max(5)), withResult(a)))).toMatchObject([
       { why: "consumers may refuse what is sent now (maxLength)" },
     ]);

@@ -94,7 +94,7 @@ describe("a link from a description", () => {
     await using without = await connected();
     await expect(called(without.link.call, "download", { size: 4, fill: 7 })).rejects.toMatchObject({
       reason: "bad_argument",
-      message: expect.stringContaining("no length of raw data"),
+      message: expect.stringContaining("the length of its raw data is unknown"),
     });
     expect(await called(without.link.call, "add", { a: 1, b: 1 })).toBe(2);
   });
@@ -217,7 +217,7 @@ describe("values that the service would refuse", () => {
   });
 });
 
-describe("schemas of a stranger", () => {
+describe("hostile schemas", () => {
   const plain = describeService(taking(z.string()));
   const withSchema = (schema: JsonSchema, $defs: Record<string, JsonSchema> = {}) =>
     describedService({

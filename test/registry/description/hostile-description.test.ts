@@ -154,7 +154,7 @@ async function described(text: string): Promise<unknown> {
   return result;
 }
 
-describe("the description that a stranger has written", () => {
+describe("a hostile description", () => {
   it.each(ROWS)("is compared, or refused: %s", (name, document, _, compared) => {
     expect(outcomeOf(() => compareServices(service, document() as never))).toBe(compared);
     if (name.startsWith("a tree")) return; // all that it may take, once

@@ -104,7 +104,7 @@ it("each limit has an attack", () => {
   expect(Object.keys(PRESETS.public).filter((limit) => !attacked.includes(limit))).toEqual(NOT_ATTACKED);
 });
 
-describe("what a peer is told", () => {
+describe("what a peer receives", () => {
   it.each([
     ["no such name: add", undefined],
     ["two\nlines", "not printable ASCII"],

@@ -94,7 +94,7 @@ it("passes on one byte at a time", async () => {
   expect(sizes.length).toBeGreaterThan(100); // the system may join a few again
 });
 
-it("is as late and as slow as it is told to be", async () => {
+it("delays and slows as configured", async () => {
   const { near, far } = await through({ latencyMs: 40, bytesPerSecond: 100_000 });
   const startMs = performance.now();
   far.resume();
@@ -107,7 +107,7 @@ it("is as late and as slow as it is told to be", async () => {
   expect(performance.now() - startMs).toBeGreaterThan(38 + 100);
 });
 
-it("holds a lane so many bytes behind a mark, also where that is cut in two", async () => {
+it("holds a lane this many bytes behind a mark, also if the mark is split", async () => {
   const { proxy, near, far } = await through();
   let got = "";
   far.setEncoding("utf8").on("data", (text: string) => {
@@ -129,7 +129,7 @@ it("holds a lane so many bytes behind a mark, also where that is cut in two", as
   expect(got).toBe("before <mark>123456789");
 });
 
-it("resets both ends after so many bytes, and loses what is on its way", async () => {
+it("resets both ends after this many bytes, and loses what is on its way", async () => {
   const { proxy, near, far } = await through();
   let bytes = 0;
   far.on("data", (chunk: Buffer) => {
@@ -147,7 +147,7 @@ it("resets both ends after so many bytes, and loses what is on its way", async (
   await proxy.whenEmpty();
 });
 
-it("tells one end of the reset of the other", async () => {
+it("reports the reset of one end to the other", async () => {
   const { proxy, near, far } = await through();
   near.resume();
   const error = once(near, "error");
@@ -206,7 +206,7 @@ it("cuts at the same places for the same seed", async () => {
   expect(other).not.toEqual(first);
 });
 
-it("refuses a client when nobody is at the target", async () => {
+it("refuses a client if the target does not listen", async () => {
   const proxy = await ChaosProxy.listen("127.0.0.1:1", 1);
   proxies.push(proxy);
   const [host = "", port = ""] = proxy.address.split(":");
@@ -387,7 +387,7 @@ describe("a network that has gone", () => {
     expect(far.destroyed).toBe(false);
   });
 
-  it("holds up the sender, as nobody reads", async () => {
+  it("slows the sender while the data is not read", async () => {
     const { connection, near } = await through({ goneAtByte: 1 });
     near.write(Buffer.alloc(40_000_000));
     while (!connection.isGone) await new Promise(setImmediate);

@@ -85,7 +85,7 @@ describe("the explorer", () => {
     expect(one.story.events).toHaveLength(6);
   });
 
-  it("stops at the most states, and says so", async () => {
+  it("stops at the maximum of states, and reports it", async () => {
     expect(await explore(TWO_CALLS, { mostStates: 10 })).toMatchObject({ isWhole: false });
     expect(await explore(TWO_CALLS)).toMatchObject({ isWhole: true });
   });

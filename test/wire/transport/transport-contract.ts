@@ -53,7 +53,7 @@ export function keepsTheContract(
   lacks: Lacks = {},
 ): void {
   describe(name, () => {
-    it("says what it can't do", async () => {
+    it("declares what it cannot do", async () => {
       for (const transport of await connect()) {
         expect(transport.canHalfClose !== false).toBe(lacks.halfClose !== true);
         expect(transport.canPause !== false).toBe(lacks.pause !== true);
@@ -93,7 +93,7 @@ export function keepsTheContract(
       await r.until(() => r.closed.length > 0);
     });
 
-    it("tells when it is down to its low water and when nothing is left, if it has one", async () => {
+    it("reports when it is down to its low water and when nothing is left, if it has one", async () => {
       const [left, right] = await connect();
       const [l, r] = [new Collector(), new Collector()];
       const told: number[] = [];
@@ -207,7 +207,7 @@ export function keepsTheContract(
         await r.until(() => r.closed.length > 0);
       });
 
-    it("says each time that some has left, and looks at no chunk that it does not count any more", async () => {
+    it("reports each time that bytes were taken, and reads no chunk that it no longer counts", async () => {
       const [left, right] = await connect();
       const [l, r] = [new Collector(), new Collector()];
       left.start(l);
@@ -253,7 +253,7 @@ export function keepsTheContract(
       expect([r.text, l.closed, r.closed]).toEqual(["all", [undefined], [undefined]]);
     });
 
-    it("tells who starts it late that it is closed, once and not inside the call", async () => {
+    it("reports to a late start that it is closed, once and not inside the call", async () => {
       const [left, right] = await connect();
       const [first, late] = [new Collector(), new Collector()];
       left.start(first);
@@ -268,7 +268,7 @@ export function keepsTheContract(
       expect([first.closed.length, late.closed.length, late.bytes]).toEqual([1, 1, 0]);
     });
 
-    it("drops what is under way when destroyed, and tells both sides once", async () => {
+    it("drops what is under way when destroyed, and notifies both sides once", async () => {
       const [left, right] = await connect();
       const [l, r] = [new Collector(), new Collector()];
       left.start(l);

@@ -39,7 +39,7 @@ keepsTheContract("without half-close", async () => memoryTransportPair({ canHalf
 keepsTheContract("without pause", async () => memoryTransportPair({ canPause: false }), { pause: true });
 
 describe("dialing", () => {
-  it("fails with the cause when nobody listens", async () => {
+  it("fails with the cause if there is no listener", async () => {
     const closed = createServer().listen(0, "127.0.0.1");
     await once(closed, "listening");
     const address = closed.address();
@@ -71,7 +71,7 @@ describe("dialing", () => {
   });
 });
 
-it("a memory pair breaks where it is told to", async () => {
+it("a memory pair breaks where configured", async () => {
   const [left, right] = memoryTransportPair({ breakAfterBytes: 100, cut: () => 30 });
   const [l, r] = [new Collector(), new Collector()];
   left.start(l);

@@ -168,7 +168,7 @@ describeTls("a TLS handshake", () => {
     deaf.close();
   });
 
-  it("says nothing any more of a socket that is gone when the verdict comes", async () => {
+  it("reports nothing for a socket that is gone when the verdict arrives", async () => {
     const socket = connectTls({ host, port: served.port }, host, { ca: authority.cert });
     const said: string[] = [];
     socket.once("session", () => socket.destroy());
@@ -267,7 +267,7 @@ describeTls("a TLS handshake", () => {
       await closed;
     });
 
-    it("ends for a client whose server says nothing", async () => {
+    it("ends for a client whose server is silent", async () => {
       const mute = createPlainServer();
       const port = await listening(mute);
       await expect(connect(who, { host, port }, {}, { tls: {}, limits })).rejects.toMatchObject({
@@ -319,22 +319,22 @@ describeTls("a TLS handshake", () => {
     await reloaded.server.close();
   });
 
-  describe("is not begun with options of no use:", () => {
+  describe("does not start with invalid options:", () => {
     it.each([
       ["a key of another certificate", () => ({ ...pair, key: authority.server().key }), "key values mismatch"],
-      ["no key", () => ({ cert: pair.cert }), "needs a key and a cert"],
+      ["no key", () => ({ cert: pair.cert }), "requires key and cert"],
       ["no PEM", () => ({ key: "key", cert: "cert" }), "unusable key, cert or ca"],
-      [
-        "a word that is none",
-        () => ({ ...pair, ca: authority.cert, clientCertificate: "no" }),
-        "tls.clientCertificate",
-      ],
+      ["an unknown word", () => ({ ...pair, ca: authority.cert, clientCertificate: "no" }), "tls.clientCertificate"],
       ["an old version", () => ({ ...pair, minVersion: "TLSv1" }), "tls.minVersion"],
       ["a misspelt one", () => ({ ...pair, minversion: "TLSv1.3" }), "tls.minversion is not an option"],
-      ["nobody who issues", () => ({ ...pair, clientCertificate: "required" }), "who issues them"],
-      ["an empty file of authorities", () => ({ ...pair, ca: "" }), "tls.ca is no certificate"],
-      ["one among others", () => ({ ...pair, ca: [authority.cert, Buffer.from("")] }), "tls.ca is no certificate"],
-      ["no authorities", () => ({ ...pair, ca: [] }), "tls.ca is no certificate"],
+      ["no issuer", () => ({ ...pair, clientCertificate: "required" }), "requires tls.ca"],
+      ["an empty file of authorities", () => ({ ...pair, ca: "" }), "tls.ca is not a PEM certificate"],
+      [
+        "one among others",
+        () => ({ ...pair, ca: [authority.cert, Buffer.from("")] }),
+        "tls.ca is not a PEM certificate",
+      ],
+      ["no authorities", () => ({ ...pair, ca: [] }), "tls.ca is not a PEM certificate"],
       ["a misspelt one of a host", () => ({ ...pair, sni: { "b.example.com": { ...pair, ca: "" } } }), "tls.ca is not"],
     ])("%s", async (_, tls, message) => {
       await expect(serveWho(tls() as never)).rejects.toMatchObject({
@@ -345,9 +345,9 @@ describeTls("a TLS handshake", () => {
 
     it("of a client", async () => {
       const bad = (tls: object) => expect(ask(served, tls)).rejects;
-      await bad({ cert: pair.cert }).toThrow("go together");
+      await bad({ cert: pair.cert }).toThrow("must be given together");
       await bad({ servername: "localhost" }).toThrow("tls.servername is not an option");
-      await expect(connect(who, { path: "/nowhere" }, {}, { tls: {} })).rejects.toThrow("needs tls.serverName");
+      await expect(connect(who, { path: "/nowhere" }, {}, { tls: {} })).rejects.toThrow("requires tls.serverName");
       const plain = await serve(who, "127.0.0.1:0", () => ({ am_i: () => "" }));
       expect(() => plain.reloadTls(pair)).toThrow("has no TLS");
       await plain.close();

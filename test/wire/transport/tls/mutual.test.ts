@@ -44,7 +44,7 @@ describeTls("mutual TLS", () => {
     other.remove();
   });
 
-  it("tells the server whose certificate it is, and says so before authenticate", async () => {
+  it("identifies the client to the server, before authenticate", async () => {
     const told: unknown[] = [];
     const server = await serve(
       who,
@@ -136,7 +136,7 @@ describeTls("mutual TLS", () => {
     await served.server.close();
   });
 
-  it("may be optional: without a certificate nobody is known, with a wrong one nobody enters", async () => {
+  it("may be optional: without a certificate there is no identity, with an invalid one no access", async () => {
     const served = await serveWho({ ...tls, clientCertificate: "optional" });
     expect(await ask(served, stranger)).toBe("nobody");
     expect(await ask(served, ali)).toBe("ali");
@@ -235,7 +235,7 @@ describeTls("mutual TLS", () => {
     expect(names).toEqual(["ali", undefined]);
     await anybody.disconnect();
     await server.close();
-    expect(() => new HBIC("127.0.0.1", new HostingEnv(), { tls: { cert: "" } })).toThrow("go together");
+    expect(() => new HBIC("127.0.0.1", new HostingEnv(), { tls: { cert: "" } })).toThrow("must be given together");
   });
 
   it.each([

@@ -62,7 +62,7 @@ describeTls("a session", () => {
       await served.server.close();
     });
 
-    it("is resumed where nobody is asked for a certificate, until a reload", async () => {
+    it("is resumed without client certificates, until a reload", async () => {
       const served = await serveWho(pair);
       const { session } = await talk(served.port, version, {});
       const again = { session: session as Buffer };
@@ -199,7 +199,7 @@ describeTls("a session", () => {
 
     const CASES = VERSIONS.flatMap((version) => KINDS.map((kind) => [version, kind] as const));
 
-    it.each(CASES)("lets nobody in: %s, %s", async (version, kind) => {
+    it.each(CASES)("accepts no client: %s, %s", async (version, kind) => {
       const { session, shown } = kept.get(`${version} ${kind} false`) ?? expect.fail("no session");
       const refused = await talk(served.port, version, { ...shown, session });
       expect(refused.isResumed).toBe(false);

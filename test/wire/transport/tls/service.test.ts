@@ -116,7 +116,7 @@ describeTls("over TLS, a service", () => {
     expect(await link.closed).toBe(undefined);
   });
 
-  it("lets nobody in whose handshake ends while it drains", async () => {
+  it("accepts no client whose handshake ends while it drains", async () => {
     const { link, server, work } = await start();
     const held = link.call.hold({ name: "a" });
     await work.holding(1);
@@ -132,14 +132,14 @@ describeTls("over TLS, a service", () => {
     await drained;
   });
 
-  it("says why it disconnects", async () => {
+  it("reports why it disconnects", async () => {
     const { link, server } = await start();
     for (const peer of server.peers) void peer.disconnect("maintenance, back at once");
     expect(await link.closed).toMatchObject({ reason: "peer_error", message: "peer error: maintenance, back at once" });
     await server.close();
   });
 
-  it("says why it cuts, though more is on its way to it", async () => {
+  it("reports why it cuts, although more data is arriving", async () => {
     const served = await serveWho(pair);
     const socket = await bareTls(served, { ca: authority.cert });
     socket.write("garbage");

@@ -58,6 +58,6 @@ describe("a server's log has", () => {
   });
 });
 
-it("a certificate that is refused for what nobody foresaw is refused by its code", () => {
+it("a certificate that is refused for an unforeseen reason is reported by its code", () => {
   expect(certificateTrouble("CERT_CHAIN_TOO_LONG")).toBe("is refused (CERT_CHAIN_TOO_LONG)");
 });
