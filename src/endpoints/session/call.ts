@@ -10,7 +10,9 @@ import { asHbiError, failure, HbiError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import { validate } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
+import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import { turnHeld } from "../lane/bracket.ts";
+import type { TurnTaker } from "../lane/send-turn.ts";
 import { ignore, markHandled, withLanded } from "../waits.ts";
 import { landObject } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
@@ -64,7 +66,7 @@ export interface Home {
 /** `refused`: the host has said that it takes nothing new, and not yet ended its answer. */
 type CallState = "waiting" | "sent" | "refused" | "fulfilled" | "failed";
 
-export class Call implements Chained {
+export class Call implements TurnTaker {
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
@@ -243,7 +245,52 @@ export class Call implements Chained {
     else this.#co.lose(error);
   }
 
-  // --- told by its conversation --------------------------------------------------------------------------------------
+  // --- sending; what its conversation tells --------------------------------------------------------------------------------------
+
+  /** for error messages */
+  get label(): string {
+    return `call ${this.#co?.seq} of ${this.request.name}`;
+  }
+
+  /** Whether a packet now would be read as part of its raw data: of the one that has the turn. */
+  get isInRawData(): boolean {
+    return this.#co?.at.isSending === true;
+  }
+
+  /** It has the turn: what is there as a whole is one text, or a text on either side of its raw data. */
+  granted(): void {
+    const co = this.#co as PoCo; // which has asked for the turn
+    const { wire, posting, account } = co.connection;
+    const { packet, body } = this;
+    const id = co.seq + posting.callSuffix(this.leftMs, body?.length ?? 0);
+    const end = posting.knowsExtension ? co.coSeq : id;
+    account.posts -= packet.length + ENTRY_COST_BYTES;
+    const head = `[${id.length}#co_begin]${id}${packet}`;
+    const tail = `[${end.length}#co_end]${end}`;
+    co.begun(wire.writtenBytes + head.length); // before the write: one to a peer that does not read ends the connection
+    if (body === undefined) {
+      co.written();
+      wire.text(head + tail);
+      this.#isOut(co);
+      return;
+    }
+    wire.text(head);
+    const handed = wire.bytes(body);
+    const finish = (): void => {
+      if (co.at.isOver) return;
+      wire.text(tail);
+      this.#isOut(co);
+      co.written();
+    };
+    if (handed === undefined) finish();
+    else handed.then(finish, ignore); // the end of the connection tells
+  }
+
+  #isOut(co: PoCo): void {
+    if (co.at.isOver) return;
+    co.connection.turn.release(this);
+    this.sent();
+  }
 
   /** All of it is on the wire. */
   sent(): void {

@@ -148,6 +148,6 @@ export class PoSender implements BracketOwner {
   }
 
   bracketClosed(): void {
-    this.#co.bracketClosed();
+    this.#co.written();
   }
 }
