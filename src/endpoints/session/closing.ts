@@ -4,10 +4,8 @@
  */
 import { afterHearing, type Timer } from "../../clock.ts";
 import { asHbiError, failure, type HbiError, oneLine } from "../../errors.ts";
-import { encodePacket } from "../../wire/packet.ts";
 import type { Transport } from "../../wire/transport.ts";
 import { linked, type Table } from "../conversation/stages.ts";
-import type { ReadTurn } from "../lane/read-turn.ts";
 import { ignore } from "../waits.ts";
 import type { BeginGate } from "./begin-gate.ts";
 import type { Connection } from "./connection.ts";
@@ -50,7 +48,7 @@ const STAGE_OF: Readonly<Record<ConnectionState, ConnectionStage>> = {
   closed: "ended",
 };
 
-const START = linked(CONNECTION_STATES, CONNECTION_EVENTS, STAGE_OF).starting;
+const START = linked(CONNECTION_STATES, (state) => STAGE_OF[state]).starting;
 
 /** What watches the connection while it is open. */
 interface Watches {
@@ -62,7 +60,6 @@ export class Closing {
   readonly closed: Promise<HbiError | undefined>;
   readonly #connection: Connection;
   readonly #transport: Transport;
-  readonly #reading: ReadTurn;
   readonly #beginGate: BeginGate;
   readonly #watches: Watches;
   #onLost: ConnectionOptions["onLost"];
@@ -75,14 +72,12 @@ export class Closing {
   constructor(
     connection: Connection,
     transport: Transport,
-    reading: ReadTurn,
     beginGate: BeginGate,
     watches: Watches,
     onLost: ConnectionOptions["onLost"],
   ) {
     this.#connection = connection;
     this.#transport = transport;
-    this.#reading = reading;
     this.#beginGate = beginGate;
     this.#watches = watches;
     this.#onLost = onLost;
@@ -137,7 +132,7 @@ export class Closing {
 
   onEnd(): void {
     if (!this.#move("peerEnds")) return;
-    this.#connection.pump();
+    this.#connection.lane.pump();
     // Some of what it has sent may still be unread, but it answers nothing new: new calls should use another connection.
     if (this.isOpen && this.#onLost !== undefined) this.#connection.peerGoesAway(undefined);
   }
@@ -145,8 +140,8 @@ export class Closing {
   /** The peer sends no more, and all that it sent is handled: what it began is finished, and what it can no longer answer fails. */
   finishAfterEnd(): void {
     if (!this.isOpen) return;
-    const { hosting, posting, turn } = this.#connection;
-    if (this.#reading.phase !== "idle" || this.#reading.owner !== undefined) {
+    const { hosting, lane, posting } = this.#connection;
+    if (lane.reading.phase !== "idle" || lane.reading.owner !== undefined) {
       this.cut(failure("truncated"));
       return;
     }
@@ -157,7 +152,7 @@ export class Closing {
     }
     this.#tellLost(undefined);
     posting.loseAll(error);
-    if (hosting.liveCount === 0 && turn.isIdle) void this.part();
+    if (hosting.liveCount === 0 && lane.turn.isIdle) void this.part();
   }
 
   // --- by this side --------------------------------------------------------------------------------------------------
@@ -182,13 +177,6 @@ export class Closing {
     this.end(error, failure("disconnected", words, { cause: error }), words);
   }
 
-  #say(line: string): void {
-    // Inside somebody's raw data it would be taken as data.
-    const { holder } = this.#connection.turn;
-    const isInRawData = holder !== undefined && "isInRawData" in holder && holder.isInRawData === true;
-    if (!isInRawData && line !== "") this.#connection.wire.text(encodePacket("err", line));
-  }
-
   // --- the end -------------------------------------------------------------------------------------------------------
 
   /** FIN, and so long for the peer to take what was written.
@@ -201,22 +189,21 @@ export class Closing {
   }
 
   #finish(reason: HbiError | undefined, told: HbiError, words: string): void {
-    const { limits, wire } = this.#connection;
+    const { lane, limits } = this.#connection;
     this.#reason = reason;
     this.#stop();
-    this.#say(words);
-    wire.end();
+    lane.end(words);
     this.#loseAll(told);
     this.#destroyAfter(reason === undefined ? limits.closeTimeoutMs : LINGER_MS);
   }
 
   #destroyAfter(ms: number): void {
-    const { clock, limits, wire } = this.#connection;
+    const { clock, lane, limits } = this.#connection;
     this.#timer = afterHearing(clock, ms, () => {
       // The platform may still be sending what it has taken, and a socket that is destroyed may lose it.
       const isPatient = this.#at.state === "parting";
-      const leftMs = isPatient ? wire.progressMs + limits.closeTimeoutMs - clock.now() : 0;
-      const lingerMs = isPatient ? Math.max(leftMs, Math.min(wire.transitMs, limits.closeTimeoutMs)) : 0;
+      const leftMs = isPatient ? lane.wire.progressMs + limits.closeTimeoutMs - clock.now() : 0;
+      const lingerMs = isPatient ? Math.max(leftMs, Math.min(lane.wire.transitMs, limits.closeTimeoutMs)) : 0;
       if (lingerMs > 0) this.#destroyAfter(lingerMs);
       else this.#transport.destroy();
     });
@@ -227,7 +214,7 @@ export class Closing {
     if (this.#at.state === "closed") return;
     this.#discardedBytes += bytes;
     if (this.#discardedBytes <= LINGER_BYTES || this.#at.state === "parting") return;
-    if (this.#connection.wire.bufferedBytes === 0) this.#transport.destroy();
+    if (this.#connection.lane.wire.bufferedBytes === 0) this.#transport.destroy();
     else this.#transport.pause(); // its last words have not left
   }
 
@@ -242,12 +229,11 @@ export class Closing {
     this.#stop();
     this.#timer?.cancel();
     if (wasOpen) this.#loseAll(this.#reason ?? failure("disconnected"));
-    this.#connection.wire.destroy();
+    this.#connection.lane.wire.destroy();
     void this.#cleanup();
   }
 
   #stop(): void {
-    this.#reading.stop();
     this.#beginGate.stop();
     this.#watches.idle?.stop();
     this.#watches.keepalive?.stop();
@@ -261,8 +247,8 @@ export class Closing {
   }
 
   #loseAll(error: HbiError): void {
-    const { account, hosting, posting, turn, waits } = this.#connection;
-    turn.close();
+    const { account, hosting, lane, posting, waits } = this.#connection;
+    lane.turn.close();
     posting.turnAway(error); // to its link, before anything newer gets there
     this.#tellLost(this.#reason);
     posting.loseAll(error);
