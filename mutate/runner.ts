@@ -72,6 +72,58 @@ function watch(): void {
 watch();
 process.removeAllListeners("warning"); // of one test that runs a thousand times
 
+/** What a module remembers of an object that lives longer than one try, such as a template of the test, would hide what a mutant does with it
+ *  the next time. So what is remembered in a try is forgotten with it; what was there before all tests stays. */
+let turn = 0;
+let isTrying = false;
+const now = (): number => (isTrying ? turn : 0);
+const isKnown = (madeAt: number | undefined): boolean => madeAt === 0 || madeAt === turn;
+
+const NativeWeakMap = globalThis.WeakMap;
+globalThis.WeakMap = class<K extends WeakKey, V> extends NativeWeakMap<K, V> {
+  readonly #madeAt = new NativeWeakMap<K, number>();
+
+  constructor(entries?: readonly (readonly [K, V])[] | null) {
+    super();
+    for (const [key, value] of entries ?? []) this.set(key, value);
+  }
+  override has(key: K): boolean {
+    return isKnown(this.#madeAt.get(key)) && super.has(key);
+  }
+  override get(key: K): V | undefined {
+    return isKnown(this.#madeAt.get(key)) ? super.get(key) : undefined;
+  }
+  override set(key: K, value: V): this {
+    if (this.#madeAt.get(key) !== 0) this.#madeAt.set(key, now());
+    return super.set(key, value);
+  }
+  override delete(key: K): boolean {
+    this.#madeAt.delete(key);
+    return super.delete(key);
+  }
+} as WeakMapConstructor;
+
+const NativeWeakSet = globalThis.WeakSet;
+globalThis.WeakSet = class<K extends WeakKey> extends NativeWeakSet<K> {
+  readonly #madeAt = new NativeWeakMap<K, number>();
+
+  constructor(values?: readonly K[] | null) {
+    super();
+    for (const value of values ?? []) this.add(value);
+  }
+  override has(value: K): boolean {
+    return isKnown(this.#madeAt.get(value)) && super.has(value);
+  }
+  override add(value: K): this {
+    if (this.#madeAt.get(value) !== 0) this.#madeAt.set(value, now());
+    return super.add(value);
+  }
+  override delete(value: K): boolean {
+    this.#madeAt.delete(value);
+    return super.delete(value);
+  }
+} as unknown as WeakSetConstructor;
+
 class Hangs extends Error {}
 
 /** What `run` does, or that it takes much longer than it should. */
@@ -193,6 +245,8 @@ export default class MutantRunner extends VitestTestRunner {
 
   override onBeforeTryTask(test: Test): void {
     super.onBeforeTryTask(test);
+    turn += 1;
+    isTrying = true;
     if (job.mode === "cover") mutants.currentTestId = test.id;
     else this.#turns?.begin();
   }
@@ -210,6 +264,7 @@ export default class MutantRunner extends VitestTestRunner {
   }
 
   onAfterRetryTask(test: Test): void {
+    isTrying = false;
     const { result } = test;
     const error = result?.errors?.[0];
     const why = result?.state === "fail" ? String(error?.message ?? "fails").slice(0, 200) : undefined;

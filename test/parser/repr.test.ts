@@ -126,6 +126,44 @@ describe("a value that would not stand by itself is refused, whatever it is", ()
     for (let again = 0; again < 2; again++) expect(make).toThrow(expect.objectContaining({ reason: "bad_option" }));
   });
 
+  it.each<[string, () => unknown]>([
+    ["value 1 of the script stands inside a string: a value brings its own quotes", () => script`f('${user}')`],
+    ["value 2 of the script stands inside a string", () => script`f(${1}, "${user}")`],
+    ["value 1 of the script stands inside a string", () => script`f(\`${user}\`)`],
+    ["value 1 of the script stands inside a line comment", () => script`f() // ${user}`],
+    ["value 1 of the script stands inside a line comment", () => script`f() # it's ${user}`],
+    ["value 1 of the script stands inside a block comment", () => script`/*/ ${user} */ f()`],
+    ["value 1 of the script stands inside a block comment", () => script`/* * / ${user} */ f()`],
+    ["value 1 of the script stands inside a block comment", () => script`/**//* ${user} */ f()`],
+    ["value 1 of the script stands right beside a word or a quote", () => script`f(\\${user})`],
+    ["value 1 of the script stands right beside a word or a quote", () => script`f(${user}\\)`],
+    ["value 2 of the script stands right beside a word or a quote", () => script`f(${1}, é${user})`],
+    ["value 1 of the script stands right beside a word or a quote", () => script`f(\`a\`${user})`],
+    ["the script ends inside a string", () => script`f(${user}, "open)`],
+    ["the script ends inside a string", () => script`f(${user}, 'open\\')`],
+    ["the script ends inside a string", () => script`f(${user}, \`open\\n)`],
+    ["the script ends inside a block comment", () => script`f(${user}) /* open *`],
+    ["triple quotes in a script", () => script`f(${user}, """a""")`],
+    ["triple quotes in a script", () => script`f(${user}, \`\`\`)`],
+    ["a line break in a string of the script", () => script`f(${user}, "a\r")`],
+    ["a line break in a string of the script", () => script`f(${user}, 'a\n')`],
+    ["an escape in the script that JavaScript does not know", () => script`f(${user}, '\users')`],
+  ])("and is told: %s", (message, make) => expect(make).toThrow(`bad option: ${message}`));
+
+  it.each<[() => Script, string]>([
+    [() => script`f('', ${1}, "", ${2}, \`\`, ${3})`, "f('', 1, \"\", 2, ``, 3)"],
+    [() => script`f('a"b', ${1}, "it's", ${2})`, `f('a"b', 1, "it's", 2)`],
+    [() => script`f(\`a\\\`, ${1})`, "f(`a\\`, 1)"],
+    [() => script`f(\`a\n\`, ${1}, \`b\r\`)`, "f(`a\n`, 1, `b\r`)"],
+    [() => script`f('\\'', ${1}, '\\\\', ${2})`, "f('\\'', 1, '\\\\', 2)"],
+    [() => script`/**/f(${1})/***/, ${2}/*/*/`, "/**/f(1)/***/, 2/*/*/"],
+    [() => script`//\nf(${1})`, "//\nf(1)"],
+    [() => script`#\rf(${1})`, "#\rf(1)"],
+    [() => script`f(6 / ${2}, ${1}) # '`, "f(6 / 2, 1) # '"],
+    [() => script`f(${1}) // open`, "f(1) // open"],
+    [() => script`${1}`, "1"],
+  ])("but not this: %s", (make, text) => expect(make().text).toBe(text));
+
   it("everything else is taken as it is", () => {
     expect(script`f(${1}, -${2}, x=${"it's"})`.text).toBe(`f(1, -2, x="it's")`);
     expect(script`\nf('it\\'s', "#", ${1}) // done`.text).toBe(`\nf('it\\'s', "#", 1) // done`);
