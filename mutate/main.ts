@@ -57,7 +57,9 @@ const {
 } = await mutate(root, files, `${root}mutate/equivalent.json`);
 const chosen = values.sample === undefined ? all : sample(all, Number(values.sample), Number(values.seed));
 const [room = ""] = folder.split("/");
-const testFiles = (values.tests ?? room)
+/** Where tests are not beneath the same name. */
+const ELSEWHERE: Readonly<Record<string, string>> = { wire: "wire,tls,endpoints/guard/guards.test.ts" };
+const testFiles = (values.tests ?? ELSEWHERE[room] ?? room)
   .split(",")
   .flatMap((path) => typescriptIn("test", path))
   .filter((name) => name.endsWith(".test.ts") && !/\.long\.test\.ts$|\/memory\.test\.ts$/.test(name));

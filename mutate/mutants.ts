@@ -23,6 +23,8 @@ interface Rule {
   /** a regular expression for the line of source, or the lines, that it begins in */
   readonly line?: string;
   readonly original?: string;
+  /** a regular expression for it */
+  readonly like?: string;
   readonly replacement?: string;
 }
 
@@ -100,6 +102,7 @@ function isInstance(mutant: Mutant, line: string, rule: Rule): boolean {
     (rule.mutator === undefined || rule.mutator === mutant.mutator) &&
     (rule.file === undefined || mutant.file.endsWith(rule.file)) &&
     (rule.original === undefined || rule.original === mutant.original) &&
+    (rule.like === undefined || new RegExp(rule.like).test(mutant.original)) &&
     (rule.replacement === undefined || rule.replacement === mutant.replacement) &&
     (rule.line === undefined || new RegExp(rule.line).test(line))
   );

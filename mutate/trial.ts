@@ -194,7 +194,8 @@ export class Trial {
       if (verdict.state !== "survived") continue;
       const meant = [...files.values()].filter(({ loaded }) => loaded[id] !== undefined);
       meant.sort((a, b) => this.#closeness(b, verdict.mutant) - this.#closeness(a, verdict.mutant));
-      for (const file of meant.slice(0, MOST_FILES)) {
+      const isTried = this.#files.some(({ tests }) => tests.some(({ hits }) => hits[id] !== undefined));
+      for (const file of meant.slice(0, isTried ? 1 : MOST_FILES)) {
         await this.#load(file, verdict);
         this.#checkpoint();
         if (verdict.state !== "survived") break;
