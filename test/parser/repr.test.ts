@@ -172,6 +172,34 @@ describe("a value that would not stand by itself is refused, whatever it is", ()
   });
 });
 
+it("what has no text is named, also in what an instance is made of", () => {
+  class Pair {
+    readonly left: unknown;
+    readonly right: unknown;
+    constructor(left: unknown, right: unknown) {
+      this.left = left;
+      this.right = right;
+    }
+  }
+  const write = (value: unknown, maxDepth = 8) =>
+    repr(value, "json", maxDepth, (instance) =>
+      instance instanceof Pair ? ["Pair", [instance.left, instance.right]] : undefined,
+    );
+  expect(write({ a: [new Pair(1, [new Pair("x", null)])] })).toBe('{"a":[Pair(1,[Pair("x",null)])]}');
+  const bad = () => undefined;
+  for (const [value, place] of [
+    [new Pair(1, bad), "value[1] is function"],
+    [[0, new Pair([1, bad], 2)], "value[1][0][1] is function"],
+    [{ a: new Pair(1, { b: new Pair(bad, 1) }) }, "value.a[1].b[0] is function"],
+    [[new Pair(1, 2), bad], "value[1] is function"],
+  ] as const) {
+    expect(() => write(value)).toThrow(`the value has no textual form: ${place}`);
+  }
+  const nested = (depth: number): unknown => (depth === 0 ? 0 : new Pair(nested(depth - 1), 0));
+  expect(write(nested(8))).toContain("Pair(0,0)");
+  expect(() => write(nested(9))).toThrow("is nested too deeply, or in a cycle");
+});
+
 it("a script in a script is code", () => {
   expect(script`notify(${script`user(${1})`})`).toEqual(new Script("notify(user(1))"));
 });
