@@ -7,6 +7,7 @@
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { Worker } from "node:worker_threads";
+import fc from "fast-check";
 import type { RunnerTestCase, RunnerTestFile } from "vitest";
 import { VitestTestRunner } from "vitest/runners";
 import type { Cost, Entry, Hits, Job, Planned } from "./job.ts";
@@ -70,6 +71,7 @@ function watch(): void {
   every(() => void Atomics.add(pulse, 0, 1), LOOK_MS).unref();
 }
 watch();
+fc.configureGlobal({ seed: 1 }); // a mutant is noticed each time, or never
 process.removeAllListeners("warning"); // of one test that runs a thousand times
 
 /** What a module remembers of an object that lives longer than one try, such as a template of the test, would hide what a mutant does with it
