@@ -3,25 +3,15 @@
  * one write when the bracket is whole; a longer one takes the send turn and holds it until it is closed.
  */
 import type { Chained } from "../../chain.ts";
-import type { Clock } from "../../clock.ts";
 import { failure, type HbiError } from "../../errors.ts";
 import { CHUNK_COST_BYTES } from "../../wire/packet-reader.ts";
-import type { Wire } from "../../wire/wire.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
-import { ignore, markHandled, type Wait, type WaitOptions, type Waits } from "../waits.ts";
+import { ignore, markHandled, type Wait, type WaitOptions } from "../waits.ts";
+import type { Lane } from "./lane.ts";
 import type { SendTurn, TurnTaker } from "./send-turn.ts";
 
 /** What is built up before the send turn is taken. */
 const MAX_BUILT_BYTES = 64 * 1024;
-
-export interface Outgoing {
-  readonly wire: Wire;
-  readonly turn: SendTurn;
-  readonly waits: Waits;
-  readonly clock: Clock;
-  /** So much more is built up, or less: what a peer does not read is bounded together with what is written. */
-  built(isAnswer: boolean, bytes: number): void;
-}
 
 /** The conversation that writes it. */
 export interface BracketOwner {
@@ -40,14 +30,15 @@ export interface BracketOwner {
   bracketClosed(bracket: Bracket): void;
 }
 
-/** `held`: it has the turn and nothing to write yet; `aside`: it has let others go first meanwhile. */
-type BracketState = "building" | "waiting" | "held" | "aside" | "open" | "closed";
+/** `due`: it asks for the turn at the end of this tick; `held`: it has the turn and nothing to write yet; `aside`: it has let others go
+ *  first meanwhile. */
+type BracketState = "building" | "due" | "waiting" | "held" | "aside" | "open" | "closed";
 
 export class Bracket implements TurnTaker {
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
-  readonly #out: Outgoing;
+  readonly lane: Lane;
   readonly #owner: BracketOwner;
   /** built up and not written: text alone, and what goes before it where there is raw data as well */
   #text = "";
@@ -65,8 +56,8 @@ export class Bracket implements TurnTaker {
   mostRawBytes = Number.POSITIVE_INFINITY;
   #opened: Wait<void>[] | undefined;
 
-  constructor(out: Outgoing, owner: BracketOwner) {
-    this.#out = out;
+  constructor(lane: Lane, owner: BracketOwner) {
+    this.lane = lane;
     this.#owner = owner;
   }
 
@@ -111,8 +102,8 @@ export class Bracket implements TurnTaker {
   text(packet: string, options: WaitOptions): Promise<void> | undefined {
     this.#checkOpenEnded();
     if (this.#state === "open") {
-      this.#out.wire.text(packet);
-      return this.#out.wire.whenWritable();
+      this.lane.wire.text(packet);
+      return this.lane.wire.whenWritable();
     }
     this.#text += packet;
     this.#built(packet.length + ENTRY_COST_BYTES);
@@ -121,7 +112,7 @@ export class Bracket implements TurnTaker {
 
   /** Appends a packet without asking for the turn, whatever has been built: the caller bounds it. */
   build(packet: string): void {
-    if (this.#state === "open") this.#out.wire.text(packet);
+    if (this.#state === "open") this.lane.wire.text(packet);
     else {
       this.#text += packet;
       this.#built(packet.length + ENTRY_COST_BYTES);
@@ -130,7 +121,7 @@ export class Bracket implements TurnTaker {
 
   #built(bytes: number): void {
     this.#builtBytes += bytes;
-    this.#out.built(this.#owner.isAnswer, bytes);
+    this.lane.built(this.#owner.isAnswer, bytes);
   }
 
   /** Appends raw data. When it resolves, the caller may change the buffer again. */
@@ -139,7 +130,7 @@ export class Bracket implements TurnTaker {
     if (chunk.length === 0) return undefined; // nothing goes on the wire for no data
     if (this.#rawBytes + chunk.length > this.mostRawBytes) throw failure("body_mismatch", "more than was promised");
     this.#rawBytes += chunk.length;
-    if (this.#state === "open") return this.#out.wire.bytes(chunk);
+    if (this.#state === "open") return this.lane.wire.bytes(chunk);
     if (this.#builtBytes + chunk.length <= MAX_BUILT_BYTES) {
       this.#pieces ??= [];
       if (this.#text !== "") this.#pieces.push(this.#text);
@@ -156,7 +147,7 @@ export class Bracket implements TurnTaker {
     await this.open(options); // if it fails, the mark stays: the data was not sent
     this.#checkOpenEnded(); // it may have been given up while it waited
     this.#unwritten -= 1;
-    await this.#out.wire.bytes(chunk);
+    await this.lane.wire.bytes(chunk);
   }
 
   /** Behind its last packet nothing may be written: it would be read as the next conversation's.
@@ -175,9 +166,16 @@ export class Bracket implements TurnTaker {
 
   /** Asks for the send turn without waiting for it. */
   ask(): void {
-    if (this.#state !== "building") return;
+    if (this.#state !== "building" && this.#state !== "due") return;
     this.#state = "waiting";
     this.#owner.enterTurn(this);
+  }
+
+  /** Asks at the end of this tick: what is built then goes out, whole or not, so that the host can begin. */
+  askSoon(): void {
+    if (this.#state !== "building") return;
+    this.#state = "due";
+    this.lane.session.clock.soon(() => this.ask());
   }
 
   /** Asks for the send turn before there is anything to write, which is when `ready` has settled: so it keeps its place before what is
@@ -189,7 +187,7 @@ export class Bracket implements TurnTaker {
       if (this.#state === "held") this.#open();
       if (this.#state !== "aside") return;
       this.#state = "waiting";
-      this.#out.turn.request(this);
+      this.lane.turn.request(this);
     };
     ready.then(go, ignore); // a source that fails gives the conversation up
     this.ask();
@@ -200,7 +198,7 @@ export class Bracket implements TurnTaker {
     this.ask();
     if (this.#state === "open") return undefined;
     if (this.#state === "closed") return markHandled(Promise.reject(failure("wrong_stage", `${this.label} is closed`)));
-    const wait = this.#out.waits.start<void>(options, { onTimeout: () => turnHeld(this.#out.turn) });
+    const wait = this.lane.session.waits.start<void>(options, { onTimeout: () => turnHeld(this.lane.turn) });
     this.#opened ??= [];
     this.#opened.push(wait);
     return wait.promise;
@@ -209,7 +207,7 @@ export class Bracket implements TurnTaker {
   /** Resolves when what was appended is on the wire and more may follow. */
   async sent(options: WaitOptions): Promise<void> {
     if (this.#state !== "closed") await this.open(options);
-    await this.#out.wire.whenWritable();
+    await this.lane.wire.whenWritable();
   }
 
   /** Nothing more is appended; the turn passes on as soon as the last packet is written. */
@@ -218,13 +216,6 @@ export class Bracket implements TurnTaker {
     this.#isWhole = true;
     if (this.#state === "open") this.#finish();
     else this.ask();
-  }
-
-  /** It is on the wire already, written by somebody else. */
-  markWritten(): void {
-    this.#isWhole = true;
-    this.#isStarted = true;
-    this.#state = "closed";
   }
 
   /** Drops what was built and not sent. */
@@ -244,7 +235,7 @@ export class Bracket implements TurnTaker {
     for (const wait of this.#opened ?? []) wait.fail(error);
     this.#opened = undefined;
     this.#owner.bracketClosed(this);
-    if (hadTurn) this.#out.turn.release(this);
+    if (hadTurn) this.lane.turn.release(this);
   }
 
   granted(): void {
@@ -253,17 +244,17 @@ export class Bracket implements TurnTaker {
       return;
     }
     this.#state = "held";
-    this.#out.clock.soon(() => {
+    this.lane.session.clock.soon(() => {
       if (this.#state !== "held") return;
       this.#state = "aside";
-      this.#out.turn.release(this);
+      this.lane.turn.release(this);
     });
   }
 
   #open(): void {
     this.#state = "open";
     this.#isStarted = true;
-    const { wire } = this.#out;
+    const { wire } = this.lane;
     const opening = this.#owner.opening();
     const isWhole = this.#isWhole; // one write for all of it
     const end = isWhole ? this.#owner.ending() : "";
@@ -285,14 +276,14 @@ export class Bracket implements TurnTaker {
   }
 
   #finish(): void {
-    this.#out.wire.text(this.#owner.ending());
+    this.lane.wire.text(this.#owner.ending());
     this.#closed();
   }
 
   #closed(): void {
     this.#state = "closed";
     this.#owner.bracketClosed(this);
-    this.#out.turn.release(this);
+    this.lane.turn.release(this);
   }
 }
 

@@ -1,29 +1,19 @@
 /**
- * ReadTurn: exactly one of the keeper and a conversation reads the wire. Hands what has arrived to whoever has the turn, as
- * far as it wants it, and stops the transport when nobody does. docs/protocol.md, sections 4 and 5.
+ * ReadTurn: exactly one reads a lane: the conversation that has the turn, or the session between conversations. Hands over what has arrived
+ * as far as it is wanted, and pauses the transport when it is not. docs/protocol.md, sections 4 and 5.
  */
 import type { Chained } from "../../chain.ts";
 import type { Clock, Timer } from "../../clock.ts";
-import { failure } from "../../errors.ts";
+import { asHbiError, failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { Packet } from "../../wire/packet.ts";
-import type { PacketReader, ReaderPhase } from "../../wire/packet-reader.ts";
+import { PacketReader, type ReaderPhase } from "../../wire/packet-reader.ts";
 import type { Transport } from "../../wire/transport.ts";
 import type { Account } from "../guard/account.ts";
 import type { Scheduler, Waiting } from "../guard/scheduler.ts";
 import type { BracketReader } from "./conversation.ts";
-import type { ReadWatch } from "./read-watch.ts";
-
-/** The keeper: reads what stands between conversations. */
-export interface ReadHost {
-  /** Takes a packet; false: not now, the same one again after the next `pump`. */
-  route(packet: Packet): boolean;
-  /** Takes `err`, wherever it stands. */
-  peerError(text: string): void;
-  readFailed(thrown: unknown): void;
-  /** Pumps again after others had their turn. */
-  pump(): void;
-}
+import type { Lane, LaneSession } from "./lane.ts";
+import { ReadWatch } from "./read-watch.ts";
 
 /** How often the time is looked at while packets are handled: after so many, or so many bytes. */
 const PACKETS_PER_LOOK = 16;
@@ -38,10 +28,13 @@ export class ReadTurn implements Waiting {
   readonly #watch: ReadWatch;
   readonly #clock: Clock;
   readonly #limits: Limits;
-  readonly #host: ReadHost;
+  readonly #lane: Lane;
+  readonly #session: LaneSession;
   readonly #account: Account;
   readonly #scheduler: Scheduler;
   #owner: BracketReader | undefined;
+  /** entered in the account of the session */
+  #accountedBytes = 0;
   #held: Packet | undefined;
   #isPumping = false;
   #isPumpScheduled = false;
@@ -60,27 +53,21 @@ export class ReadTurn implements Waiting {
   #lookBytes = 0;
   #turnMs = 0;
 
-  constructor(
-    transport: Transport,
-    reader: PacketReader,
-    watch: ReadWatch,
-    clock: Clock,
-    limits: Limits,
-    account: Account,
-    scheduler: Scheduler,
-    host: ReadHost,
-  ) {
+  constructor(transport: Transport, lane: Lane) {
+    const { session } = lane;
+    const { account, clock, limits, scheduler } = session;
     this.#transport = transport;
-    this.#reader = reader;
-    this.#watch = watch;
+    this.#lane = lane;
+    this.#session = session;
     this.#clock = clock;
     this.#limits = limits;
     this.#account = account;
-    this.#host = host;
     this.#scheduler = scheduler;
+    this.#reader = new PacketReader(limits);
+    this.#watch = new ReadWatch(clock, limits, lane);
   }
 
-  /** The conversation that reads; undefined: the keeper. */
+  /** The conversation that reads; undefined: the session. */
   get owner(): BracketReader | undefined {
     return this.#owner;
   }
@@ -116,12 +103,8 @@ export class ReadTurn implements Waiting {
   }
 
   give(owner: BracketReader): void {
+    if (this.#owner === undefined) this.#account.readTurns += 1;
     this.#owner = owner;
-    this.#account.readTurns = 1;
-  }
-
-  handOver(owner: BracketReader, successor: BracketReader): void {
-    if (this.#owner === owner) this.#owner = successor;
   }
 
   release(owner: BracketReader): void {
@@ -129,8 +112,8 @@ export class ReadTurn implements Waiting {
   }
 
   #disown(): void {
+    if (this.#owner !== undefined) this.#account.readTurns -= 1;
     this.#owner = undefined;
-    this.#account.readTurns = 0;
   }
 
   /** When something came last. */
@@ -158,7 +141,9 @@ export class ReadTurn implements Waiting {
   }
 
   #note(): void {
-    this.#account.received = this.#reader.heldBytes + (this.#held?.text.length ?? 0);
+    const bytes = this.#reader.heldBytes + (this.#held?.text.length ?? 0);
+    this.#account.received += bytes - this.#accountedBytes;
+    this.#accountedBytes = bytes;
   }
 
   set maxPacketBytes(bytes: number) {
@@ -171,7 +156,7 @@ export class ReadTurn implements Waiting {
     this.#throttle = this.#clock.after(ms, () => {
       this.#throttle = undefined;
       this.#isPremature = false;
-      this.#host.pump();
+      this.#lane.pump();
     });
   }
 
@@ -202,7 +187,7 @@ export class ReadTurn implements Waiting {
     try {
       this.#isBlocked = this.#pumpPackets();
     } catch (thrown) {
-      this.#host.readFailed(thrown);
+      this.#session.cut(asHbiError(thrown));
     } finally {
       this.#isPumping = false;
       if (isCounted) this.#scheduler.end();
@@ -227,10 +212,10 @@ export class ReadTurn implements Waiting {
   /** Where the peer can't be stopped, what it sends beyond the bound ends the connection. */
   #boundHeld(): void {
     if (this.#transport.canPause === false && this.#reader.bufferedBytes > this.#limits.maxBufferedBytes)
-      this.#host.readFailed(failure("buffer_full"));
+      this.#session.cut(failure("buffer_full"));
   }
 
-  /** Nothing is handled any more; what still comes is read and thrown away by the keeper. */
+  /** Nothing is handled any more; what still comes is read and thrown away by the session. */
   stop(): void {
     this.#isStopped = true;
     this.#watch.stop();
@@ -277,8 +262,9 @@ export class ReadTurn implements Waiting {
   }
 
   #take(packet: Packet, owner: BracketReader | undefined): boolean {
-    if (packet.directive !== "err") return owner === undefined ? this.#host.route(packet) : owner.onPacket(packet);
-    this.#host.peerError(packet.text);
+    if (packet.directive !== "err")
+      return owner === undefined ? this.#session.route(packet, this.#lane) : owner.onPacket(packet);
+    this.#session.peerError(packet.text);
     return true;
   }
 
@@ -297,7 +283,7 @@ export class ReadTurn implements Waiting {
     this.#beginTurn(this.#clock.now());
     this.#hasTurn = true;
     try {
-      this.#host.pump();
+      this.#lane.pump();
     } finally {
       this.#hasTurn = false;
     }

@@ -5,6 +5,7 @@
 import type { Timer } from "../../clock.ts";
 import { failure, type HbiError } from "../../errors.ts";
 import type { Token } from "../conversation/token.ts";
+import type { Lane } from "../lane/lane.ts";
 import type { Connection } from "./connection.ts";
 
 export class BeginGate {
@@ -20,8 +21,8 @@ export class BeginGate {
   /** New conversations wait while handlers are too many, while the peer does not read its answers and, if it is one that can't be told,
    *  while this side closes; but not while we wait for an answer, which may stand behind them.
    *  @throws HbiError resource_exhausted when a peer that has not authenticated has been sent enough */
-  mayBegin(): boolean {
-    const { env, hosting, limits, posting, wire } = this.#connection;
+  mayBegin({ wire }: Lane): boolean {
+    const { env, hosting, limits, posting } = this.#connection;
     if (env.isPreAuth && wire.writtenBytes > limits.strangerSentBytes)
       throw failure("rate_exceeded", "authenticate first");
     if (!hosting.mayBegin) return false;

@@ -97,7 +97,7 @@ export class Drain {
   async #run(reason: string | undefined): Promise<void> {
     const { posting } = this.#connection;
     // A peer that goes itself knows, and what its handlers still begin is landed.
-    if (this.#closing.state === "open" && !this.#isPeerGoing) await posting.sayGoAway(reason);
+    if (this.#closing.isLanding && !this.#isPeerGoing) await posting.sayGoAway(reason);
     this.#beginGate.close();
     this.#connection.pump(); // what stands there may be refused now
     if (this.#closing.isOpen && !this.#isOver(0)) {
