@@ -89,7 +89,7 @@ export class Landing {
     return this.isManual && this.#isRunning ? undefined : bytes;
   }
 
-  /** Nobody waits for the result any more; what the handler does until it ends is ignored. */
+  /** The result is not wanted any more; what the handler does until it ends is ignored. */
   abandon(): void {
     this.#isAbandoned = true;
   }

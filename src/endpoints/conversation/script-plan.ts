@@ -16,9 +16,9 @@ interface Arrival {
   readonly limits: Limits;
 }
 
-/** The plan of a script that is to run. The promise must agree with it, where it can plan its raw data. Where the script has more, nobody
- *  knows which of the two is wrong; where it has less, what was promised is skipped.
- *  @param isLate the poster has given up: nothing runs for it any more
+/** The plan of a script that is to run. Where the raw data of the script is known, it must be what was promised: with more, either of the
+ *  two may be wrong, and the position in the bytes is lost; with less, what was promised is skipped.
+ *  @param isLate the poster's deadline has passed: nothing runs for it any more
  *  @throws HbiError body_mismatch */
 export function planAgainstPromise(tree: Tree, { env, intake, limits }: Arrival, isLate: boolean): Plan {
   const plan = planScript(tree, env, limits);

@@ -34,17 +34,16 @@ export interface Linked<State extends string, Event extends string, Stage extend
 
 export function linked<State extends string, Event extends string, Stage extends string>(
   table: Table<State, Event>,
-  events: readonly Event[],
-  stageOf: Readonly<Record<State, Stage>>,
+  stageOf: (state: State) => Stage,
 ): Readonly<Record<State, Linked<State, Event, Stage>>> {
   const states = Object.keys(table) as State[]; // the keys of its type
-  const rows = Object.fromEntries(states.map((state) => [state, { state, stage: stageOf[state], next: {} }]));
+  const none = Object.fromEntries(
+    states.flatMap((state) => Object.keys(table[state]).map((event) => [event, undefined])),
+  );
+  const rows = Object.fromEntries(states.map((state) => [state, { state, stage: stageOf(state), next: { ...none } }]));
   for (const state of states) {
-    const next = events.map((event) => {
-      const to = table[state][event];
-      return [event, to === undefined ? undefined : rows[to]];
-    });
-    Object.assign(rows[state]?.next ?? {}, Object.fromEntries(next));
+    for (const [event, to] of Object.entries(table[state]))
+      Object.assign(rows[state]?.next ?? {}, { [event]: rows[to as State] });
   }
   return rows as Readonly<Record<State, Linked<State, Event, Stage>>>; // a row for each state, filled in above
 }

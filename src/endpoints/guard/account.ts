@@ -3,9 +3,9 @@
  * is entered when it is taken and removed when it is released; when nothing is in progress, all of it is zero.
  * docs/errors-and-limits.md, "What is held".
  */
-import { Chain, type Chained } from "../../chain.ts";
+import type { Chained } from "../../chain.ts";
 import type { Limits } from "../../limits.ts";
-import { UnsentLoad } from "./unsent-load.ts";
+import type { ProcessLoad } from "./process-load.ts";
 
 /** What is held, in bytes. Each entry has an overhead, so that empty entries are not free. */
 export interface HeldBytes {
@@ -65,13 +65,13 @@ export class Account implements HeldBytes, HeldPlaces, Chained {
   sendTurns = 0;
   readTurns = 0;
   readonly #limits: Limits;
-  readonly #process: ProcessAccount;
+  readonly #load: ProcessLoad;
   readonly #placeFree: () => void;
 
   /** @param placeFree called when a slot may be available for a script that waits */
-  constructor(limits: Limits, process: ProcessAccount, placeFree: () => void) {
+  constructor(limits: Limits, load: ProcessLoad, placeFree: () => void) {
     this.#limits = limits;
-    this.#process = process;
+    this.#load = load;
     this.#placeFree = placeFree;
   }
 
@@ -91,12 +91,12 @@ export class Account implements HeldBytes, HeldPlaces, Chained {
   /** A conversation of the peer has begun. It counts for the process, with or without a slot. */
   beginHosted(): void {
     this.hosted += 1;
-    this.#process.bytes += HOSTED_COST_BYTES;
+    this.#load.bytes += HOSTED_COST_BYTES;
   }
 
   endHosted(): void {
     this.hosted -= 1;
-    this.#process.bytes -= HOSTED_COST_BYTES;
+    this.#load.bytes -= HOSTED_COST_BYTES;
   }
 
   /** Takes a slot for a script of this many bytes. False if there is none; `placeFree` is then called when there may be
@@ -104,7 +104,7 @@ export class Account implements HeldBytes, HeldPlaces, Chained {
   takePlace(bytes: number, most: number): boolean {
     const { maxInFlightBytes } = this.#limits;
     if (this.places >= most || (this.places > 0 && this.scripts + bytes > maxInFlightBytes)) return false;
-    if (!this.#process.takePlace(this, bytes, this.#limits)) return false;
+    if (!this.#load.takePlace(this, bytes, this.#limits)) return false;
     this.places += 1;
     this.scripts += bytes;
     return true;
@@ -113,24 +113,24 @@ export class Account implements HeldBytes, HeldPlaces, Chained {
   /** Another script of the same conversation adds this many bytes. */
   resizePlace(bytes: number): void {
     this.scripts += bytes;
-    this.#process.bytes += bytes;
+    this.#load.bytes += bytes;
   }
 
   givePlace(bytes: number): void {
     this.places -= 1;
     this.scripts -= bytes;
-    this.#process.givePlace(bytes);
+    this.#load.givePlace(bytes);
   }
 
   /** Whether a waiting script may be held in addition. */
   mayWait(bytes: number): boolean {
-    return this.#process.hasRoom(bytes, this.#limits);
+    return this.#load.hasRoom(bytes, this.#limits);
   }
 
   /** Adds bytes that wait; a negative number removes them. */
   wait(bytes: number): void {
     this.waiting += bytes;
-    this.#process.bytes += bytes;
+    this.#load.bytes += bytes;
   }
 
   /** Called by the process only. */
@@ -140,68 +140,6 @@ export class Account implements HeldBytes, HeldPlaces, Chained {
 
   /** The connection has ended and no longer waits for a slot. */
   close(): void {
-    this.#process.forget(this);
+    this.#load.forget(this);
   }
 }
-
-/** The accounts of all connections of a process. */
-export class ProcessAccount {
-  /** the number of slots in use, and the bytes of their scripts, of waiting scripts, and of their conversations */
-  places = 0;
-  bytes = 0;
-  /** what waits for peers that do not read */
-  readonly unsent = new UnsentLoad();
-  /** freed slots that have not been offered yet */
-  #free = 0;
-  #isTelling = false;
-  /** accounts that were offered a slot and have not reacted yet */
-  readonly #told = new Set<Account>();
-  readonly #waiting = new Chain<Account>();
-
-  hasRoom(bytes: number, { maxProcessInFlightBytes }: Limits): boolean {
-    return this.bytes + bytes <= maxProcessInFlightBytes;
-  }
-
-  takePlace(account: Account, bytes: number, limits: Limits): boolean {
-    this.#told.delete(account);
-    const isFree = this.places < limits.maxProcessInFlight && this.hasRoom(bytes, limits);
-    if (!isFree && account.places > 0) {
-      if (account.chain === undefined) this.#waiting.add(account);
-      return false;
-    }
-    this.places += 1;
-    this.bytes += bytes;
-    this.#waiting.remove(account);
-    return true;
-  }
-
-  givePlace(bytes: number): void {
-    this.places -= 1;
-    this.bytes -= bytes;
-    this.#tell();
-  }
-
-  /** Offers a slot to the next account. A loop instead of a recursion, because what it begins may end before it
-   *  returns. */
-  #tell(): void {
-    this.#free += 1;
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    for (; this.#free > 0; this.#free -= 1) {
-      const account = this.#waiting.shift();
-      if (account === undefined) continue;
-      this.#told.add(account);
-      account.tell();
-    }
-    this.#isTelling = false;
-  }
-
-  /** It no longer waits. A slot that it was offered and has not taken goes to the next account. */
-  forget(account: Account): void {
-    this.#waiting.remove(account);
-    if (this.#told.delete(account)) this.#tell();
-  }
-}
-
-/** The default for all connections of this process. */
-export const processAccount = new ProcessAccount();

@@ -22,7 +22,7 @@ export interface Waiting extends Chained {
   run(): void;
 }
 
-/** The scheduler of a clock. */
+/** The scheduler of one event loop, represented by its clock. */
 export class Scheduler {
   readonly #clock: Clock;
   /** by the amount of work */
@@ -34,18 +34,8 @@ export class Scheduler {
   #fromMs = 0;
   #isMarked = false;
 
-  private constructor(clock: Clock) {
+  constructor(clock: Clock) {
     this.#clock = clock;
-  }
-
-  /** The scheduler that all connections with this clock share. */
-  static of(clock: Clock): Scheduler {
-    let scheduler = SCHEDULERS.get(clock);
-    if (scheduler === undefined) {
-      scheduler = new Scheduler(clock);
-      SCHEDULERS.set(clock, scheduler);
-    }
-    return scheduler;
   }
 
   /** True when new work should be deferred to a later turn. */
@@ -119,8 +109,6 @@ export class Scheduler {
   }
 }
 
-const SCHEDULERS = new WeakMap<Clock, Scheduler>();
-
 /** Postponed work after handlers of one connection have ended: one at a time, or a few short ones, while others have
  *  their turn. A connection with many of them waits longer. */
 export class PutOff implements Waiting {
@@ -128,10 +116,12 @@ export class PutOff implements Waiting {
   before: Chained | undefined;
   behind: Chained | undefined;
   readonly #clock: Clock;
+  readonly #scheduler: Scheduler;
   readonly #runs: (() => void)[] = [];
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, scheduler: Scheduler) {
     this.#clock = clock;
+    this.#scheduler = scheduler;
   }
 
   /** Later work of the connection must wait as well: what ends first is answered first. */
@@ -155,6 +145,6 @@ export class PutOff implements Waiting {
   }
 
   #wait(): void {
-    Scheduler.of(this.#clock).later(this, LEAST_BYTES * this.#runs.length);
+    this.#scheduler.later(this, LEAST_BYTES * this.#runs.length);
   }
 }

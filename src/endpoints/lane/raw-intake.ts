@@ -1,5 +1,5 @@
 /**
- * RawIntake: the raw data of one conversation on its way from the wire to whoever asked for it, and the one place that knows how
+ * RawIntake: the raw data of one conversation on its way from the wire to the receiver, and the one place that knows how
  * many raw bytes come before the next packet, and whether that is certain. Where the peer has promised a number, no more than it is
  * ever taken for raw data, and all of it is; a script that asks for more makes the number uncertain. Holds views of received chunks up to a bound, copies once when a buffer is filled, and not at all when chunks are
  * handed on. docs/protocol.md, "raw data".
@@ -9,15 +9,12 @@ import { CHUNK_COST_BYTES, type PacketReader } from "../../wire/packet-reader.ts
 import type { Account } from "../guard/account.ts";
 import type { Wait } from "../waits.ts";
 
-interface Fill {
-  readonly target: Uint8Array;
-  filled: number;
-  readonly wait: Wait<void>;
-}
-
-interface Next {
-  readonly maxBytes: number;
+/** A receiver that waits for raw data: for the next chunk, or, given a target, until it is full. */
+interface Reading {
   readonly wait: Wait<Uint8Array>;
+  readonly maxBytes: number;
+  readonly target: Uint8Array | undefined;
+  filled: number;
 }
 
 export const DISCARDED = "its raw data was discarded";
@@ -30,7 +27,7 @@ export class RawIntake {
   #pending = 0;
   /** how many of the next ones are thrown away */
   #skip = 0;
-  /** bytes of the present body that nobody has read, queued or on the wire */
+  /** bytes of the present body that are not read, queued or on the wire */
   #unread = 0;
   /** of the promise, what bodies have been made of so far, or was thrown away */
   #announced = 0;
@@ -43,8 +40,7 @@ export class RawIntake {
   #discards = 0;
   /** as entered in the account */
   #heldBytes = 0;
-  #fill: Fill | undefined;
-  #next: Next | undefined;
+  #reading: Reading | undefined;
   readonly #maxQueuedBytes: number;
   readonly #account: Account;
 
@@ -53,8 +49,10 @@ export class RawIntake {
     this.#account = account;
   }
 
-  /** The next `bytes` of the wire are raw data, and no more is in this conversation. Once. Who waits already for what does not come is told. */
-  promise(bytes: number): void {
+  /** The next `bytes` of the wire are raw data, and no more is in this conversation; undefined: no promise was made. The first promise
+   *  holds. A receiver that waits for what does not come fails. */
+  promise(bytes: number | undefined): void {
+    if (bytes === undefined || this.#promised !== undefined) return;
     if (this.#announced > 0) this.fail(new HbiError("out_of_range", `the peer sends ${bytes} raw bytes`));
     this.#announced = 0;
     this.#unread = 0;
@@ -72,12 +70,12 @@ export class RawIntake {
     throw failure("body_mismatch");
   }
 
-  /** Raw bytes that nobody but a handler tells of were asked for in vain: it may go on as if they were not there. */
+  /** Raw bytes of which only the handler knows were asked for in vain: it may go on as if they were not there. */
   doubt(): void {
     if (this.#promised === undefined) this.#isCertain = false;
   }
 
-  /** What is to be skipped when a script fails behind which `planned` bytes would have come; undefined: nobody knows. */
+  /** What is to be skipped when a script fails behind which `planned` bytes would have come; undefined: it is not known. */
   restAfter(planned: number | undefined): number | undefined {
     return this.#isCertain ? (this.unannouncedBytes ?? planned) : undefined;
   }
@@ -92,7 +90,7 @@ export class RawIntake {
     return this.#promised === undefined ? undefined : this.#promised - this.#announced;
   }
 
-  /** Bytes of the present body that nobody has read. */
+  /** Bytes of the present body that are not read. */
   get unreadBytes(): number {
     return this.#unread;
   }
@@ -109,7 +107,7 @@ export class RawIntake {
 
   get wantsBytes(): boolean {
     if (this.#skip > 0) return true;
-    return this.#pending > 0 && (this.#fill !== undefined || this.#next !== undefined || this.#hasRoom);
+    return this.#pending > 0 && (this.#reading !== undefined || this.#hasRoom);
   }
 
   get #hasRoom(): boolean {
@@ -125,7 +123,7 @@ export class RawIntake {
     this.#unread += bytes;
   }
 
-  /** How often raw data was thrown away: whoever was reading it then reads no more. */
+  /** How often raw data was thrown away: a receiver that was reading it stops. */
   get discards(): number {
     return this.#discards;
   }
@@ -133,7 +131,7 @@ export class RawIntake {
   /** Throws away what is unread of the present body, and `more` bytes behind it: of a promise what is left of it. */
   discard(more = 0): void {
     this.#discards += 1;
-    if (this.#fill !== undefined || this.#next !== undefined) this.fail(failure("wrong_stage", DISCARDED));
+    if (this.#reading !== undefined) this.fail(failure("wrong_stage", DISCARDED));
     const behind = this.unannouncedBytes === undefined ? more : Math.min(more, this.unannouncedBytes);
     if (this.#promised === undefined) this.#pending += behind;
     this.#announced += behind;
@@ -153,32 +151,33 @@ export class RawIntake {
     if (left > 0) this.discard(left);
   }
 
-  /** Moves what the reader has towards whoever waits; false when it has nothing. */
+  /** Moves what the reader has to the receiver that waits, or to the queue; false when it has nothing. */
   take(reader: PacketReader): boolean {
     if (this.#skip > 0) return this.#takeSkipped(reader);
-    const fill = this.#fill;
-    if (fill !== undefined) {
-      const room = Math.min(fill.target.length - fill.filled, this.#pending);
-      const taken = reader.rawInto(fill.target.subarray(fill.filled, fill.filled + room));
-      this.#pending -= taken;
-      this.#unread -= taken;
-      fill.filled += taken;
-      if (fill.filled === fill.target.length) {
-        this.#fill = undefined;
-        fill.wait.settle();
-      }
-      return taken > 0;
-    }
-    const next = this.#next;
-    const chunk = reader.raw(next === undefined ? this.#pending : Math.min(this.#pending, next.maxBytes));
+    const reading = this.#reading;
+    if (reading?.target !== undefined) return this.#fill(reading, reading.target, reader);
+    const chunk = reader.raw(reading === undefined ? this.#pending : Math.min(this.#pending, reading.maxBytes));
     if (chunk === undefined) return false;
     this.#pending -= chunk.length;
-    if (next !== undefined) {
-      this.#next = undefined;
+    if (reading !== undefined) {
+      this.#reading = undefined;
       this.#unread -= chunk.length;
-      next.wait.settle(compact(chunk));
+      reading.wait.settle(compact(chunk));
     } else this.#push(compact(chunk));
     return true;
+  }
+
+  #fill(reading: Reading, target: Uint8Array, reader: PacketReader): boolean {
+    const room = Math.min(target.length - reading.filled, this.#pending);
+    const taken = reader.rawInto(target.subarray(reading.filled, reading.filled + room));
+    this.#pending -= taken;
+    this.#unread -= taken;
+    reading.filled += taken;
+    if (reading.filled === target.length) {
+      this.#reading = undefined;
+      reading.wait.settle(target);
+    }
+    return taken > 0;
   }
 
   /** Fills `target` from what is queued; the number of bytes. */
@@ -193,14 +192,6 @@ export class RawIntake {
     return filled;
   }
 
-  /** Fills the rest of `target` as it arrives; it must not be longer than what is unread. */
-  fillLater(target: Uint8Array, filled: number, wait: Wait<void>): void {
-    this.#fill = { target, filled, wait };
-    wait.promise.catch(() => {
-      if (this.#fill?.wait === wait) this.#fill = undefined;
-    });
-  }
-
   /** A queued chunk of at most `maxBytes`, which must not be more than what is unread. */
   nextNow(maxBytes: number): Uint8Array | undefined {
     const chunk = this.#shift(maxBytes);
@@ -208,20 +199,20 @@ export class RawIntake {
     return chunk;
   }
 
-  /** The next chunk as it arrives. */
-  nextLater(maxBytes: number, wait: Wait<Uint8Array>): void {
-    this.#next = { maxBytes, wait };
+  /** The next chunk as it arrives, of at most `maxBytes`; or `target`, when the rest of it is filled. Neither must be longer than what is
+   *  unread. */
+  later(wait: Wait<Uint8Array>, maxBytes: number, target?: Uint8Array, filled = 0): Promise<Uint8Array> {
+    this.#reading = { wait, maxBytes, target, filled };
     wait.promise.catch(() => {
-      if (this.#next?.wait === wait) this.#next = undefined;
+      if (this.#reading?.wait === wait) this.#reading = undefined;
     });
+    return wait.promise;
   }
 
-  /** Whoever waits is told. */
+  /** Fails the receiver that waits. */
   fail(error: HbiError): void {
-    this.#fill?.wait.fail(error);
-    this.#next?.wait.fail(error);
-    this.#fill = undefined;
-    this.#next = undefined;
+    this.#reading?.wait.fail(error);
+    this.#reading = undefined;
   }
 
   /** Nothing of it is read any more. */

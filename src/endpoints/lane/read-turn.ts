@@ -10,7 +10,7 @@ import type { Packet } from "../../wire/packet.ts";
 import type { PacketReader, ReaderPhase } from "../../wire/packet-reader.ts";
 import type { Transport } from "../../wire/transport.ts";
 import type { Account } from "../guard/account.ts";
-import { Scheduler, type Waiting } from "../guard/scheduler.ts";
+import type { Scheduler, Waiting } from "../guard/scheduler.ts";
 import type { BracketReader } from "./conversation.ts";
 import type { ReadWatch } from "./read-watch.ts";
 
@@ -67,6 +67,7 @@ export class ReadTurn implements Waiting {
     clock: Clock,
     limits: Limits,
     account: Account,
+    scheduler: Scheduler,
     host: ReadHost,
   ) {
     this.#transport = transport;
@@ -76,7 +77,7 @@ export class ReadTurn implements Waiting {
     this.#limits = limits;
     this.#account = account;
     this.#host = host;
-    this.#scheduler = Scheduler.of(clock);
+    this.#scheduler = scheduler;
   }
 
   /** The conversation that reads; undefined: the keeper. */

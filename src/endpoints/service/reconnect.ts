@@ -195,11 +195,12 @@ export class ReconnectingConnection implements Carrier, Home {
 
   async #connect(isAgain: boolean): Promise<void> {
     const transport = await this.#dial({ signal: this.#giveUp, timeoutMs: this.limits.connectTimeoutMs });
-    const { clock, limits, extension, log } = this.#options;
+    const { clock, limits, load, extension, log } = this.#options;
     let isOpen = false;
     const options: ConnectionOptions = {
       ...(clock === undefined ? {} : { clock }),
       ...(limits === undefined ? {} : { limits }),
+      ...(load === undefined ? {} : { load }),
       ...(extension === undefined ? {} : { extension }),
       ...(log === undefined ? {} : { log }),
       onGoAway: () => {

@@ -67,7 +67,7 @@ export class CoReceiver {
     this.#connection.account.unread += bytes;
   }
 
-  /** Nobody asks for what came. */
+  /** Drops what was received and not asked for. */
   drop(): void {
     this.#objects = undefined;
     this.#hold(-this.#heldBytes);
@@ -96,7 +96,7 @@ export class CoReceiver {
     return value as SchemaOutput<S>; // validated by that schema
   }
 
-  /** Gives the object to whoever waits first, or keeps it. True when it was the peer's error. */
+  /** Gives the object to the first that waits, or keeps it. True when it was the peer's error. */
   onObject(text: string): boolean {
     if (!this.isWaitingForObject) {
       this.#objects ??= [];
@@ -149,12 +149,16 @@ export class CoReceiver {
     if (target.length === 0) return;
     this.#expect(target.length, isManual);
     const filled = this.intake.fillNow(target);
-    if (filled < target.length) {
-      const wait = this.#connection.waits.start<void>(options);
-      this.intake.fillLater(target, filled, wait);
-      this.#connection.pump();
-      await wait.promise;
-    } else this.#connection.pump(); // there is room again
+    if (filled === target.length)
+      this.#connection.pump(); // there is room again
+    else await this.#later(options, target.length - filled, target, filled);
+  }
+
+  #later(options: WaitOptions, maxBytes: number, target?: Uint8Array, filled?: number): Promise<Uint8Array> {
+    const wait = this.#connection.waits.start<Uint8Array>(options);
+    const arrived = this.intake.later(wait, maxBytes, target, filled);
+    this.#connection.pump();
+    return arrived;
   }
 
   async *chunks(byteLength: number, isManual: boolean, options: WaitOptions): AsyncGenerator<Uint8Array, void, void> {
@@ -167,7 +171,7 @@ export class CoReceiver {
       while (left > 0) {
         this.#check();
         if (this.intake.discards !== discards) throw failure("wrong_stage", DISCARDED);
-        const chunk = this.intake.nextNow(left) ?? (await this.#nextChunk(left, options));
+        const chunk = this.intake.nextNow(left) ?? (await this.#later(options, left));
         left -= chunk.length;
         this.#connection.pump();
         yield chunk;
@@ -179,13 +183,6 @@ export class CoReceiver {
         this.#connection.pump();
       }
     }
-  }
-
-  #nextChunk(maxBytes: number, options: WaitOptions): Promise<Uint8Array> {
-    const wait = this.#connection.waits.start<Uint8Array>(options);
-    this.intake.nextLater(maxBytes, wait);
-    this.#connection.pump();
-    return wait.promise;
   }
 
   #expect(bytes: number, isManual: boolean): void {

@@ -5,6 +5,7 @@ import type { Clock } from "../../clock.ts";
 import { HbiError, indented, oneLine, STACK_LINES, textOf, withoutStack } from "../../errors.ts";
 import type { LimitOptions } from "../../limits.ts";
 import { isPromise } from "../../registry/invoke.ts";
+import type { ProcessLoad } from "../guard/process-load.ts";
 
 /** What the library tells an operator. Each text is one line of printable ASCII of at most 512 characters. */
 export interface LogEntry {
@@ -21,6 +22,9 @@ export interface ConnectionOptions {
   /** false: sends plain conversation ids and takes any as one, as the reference does */
   readonly extension?: boolean;
   readonly clock?: Clock;
+  /** What this connection shares with others, within the limits named `maxProcess...`: places, unsent bytes, the turns of the event loop.
+   *  Default: all connections of the process share one. */
+  readonly load?: ProcessLoad;
   /** What `$hbi.describe` answers, as JSON; without it nothing is told. */
   readonly describe?: (() => string) | undefined;
   /** Nothing can be posted any more, though the socket may live on for a moment; the reason if it did not end in peace. */

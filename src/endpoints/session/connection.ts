@@ -14,9 +14,10 @@ import type { Transport, TransportRequest, TransportSink } from "../../wire/tran
 import { Wire, type WireHost } from "../../wire/wire.ts";
 import type { Token } from "../conversation/token.ts";
 import { hostOf, networkOf } from "../guard/accept-guard.ts";
-import { Account, ENTRY_COST_BYTES, type Held, type ProcessAccount, processAccount } from "../guard/account.ts";
+import { Account, ENTRY_COST_BYTES, type Held } from "../guard/account.ts";
 import { Budgets } from "../guard/budgets.ts";
-import { PutOff, Scheduler } from "../guard/scheduler.ts";
+import { processLoad } from "../guard/process-load.ts";
+import { PutOff, type Scheduler } from "../guard/scheduler.ts";
 import { type Holder, type Neighbours, UnsentShare } from "../guard/unsent-load.ts";
 import type { BracketReader } from "../lane/conversation.ts";
 import { type ReadHost, ReadTurn } from "../lane/read-turn.ts";
@@ -26,9 +27,9 @@ import { markHandled, Waits } from "../waits.ts";
 import { abortController } from "./abort.ts";
 import { BeginGate } from "./begin-gate.ts";
 import { builtinsOf } from "./builtins.ts";
+import { Closing } from "./closing.ts";
 import { type ConnectionOptions, heard, type LogEntry, logUnexpected, tell } from "./connection-options.ts";
 import { Drain } from "./drain.ts";
-import { Ending } from "./ending.ts";
 import { HostingEnd } from "./hosting-end.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { Keepalive } from "./keepalive.ts";
@@ -46,8 +47,6 @@ export interface Setting {
   /** Calls wait until the peer has acknowledged the hello. Until then they may be in a queue that no process ever reads, and nobody could
    *  tell; what has not left is sent on another connection. */
   readonly awaitsPeer?: boolean;
-  /** what it shares with other connections; by default those of the process */
-  readonly process?: ProcessAccount;
 }
 
 export class Connection implements TransportSink, ReadHost, WatchHost, WireHost, Holder {
@@ -73,7 +72,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   readonly awaitsPeer: boolean;
   readonly #isDialing: boolean;
   readonly #network: string | undefined;
-  readonly #ending: Ending;
+  readonly #closing: Closing;
   readonly #drain: Drain;
   readonly #log: (entry: LogEntry) => void;
   readonly #builtins: Builtins | undefined;
@@ -85,10 +84,11 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     transport: Transport,
     context: (po: PostingEnd, ho: HostingEnd, connection: Connection) => HostingEnv,
     options: ConnectionOptions = {},
-    { neighbours, isDialing = false, awaitsPeer = false, process = processAccount }: Setting = {},
+    { neighbours, isDialing = false, awaitsPeer = false }: Setting = {},
   ) {
     this.limits = resolveLimits(options.limits);
     this.clock = options.clock ?? systemClock;
+    const { load = processLoad } = options;
     const guarded = new GuardedTransport(transport, this.clock, (thrown) =>
       this.report(asHbiError(thrown), "transport"),
     );
@@ -98,16 +98,16 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     this.#isDialing = isDialing;
     this.#network = neighbours?.network;
     this.awaitsPeer = awaitsPeer;
-    this.account = new Account(this.limits, process, () => this.#placeFree());
+    this.account = new Account(this.limits, load, () => this.#placeFree());
     this.budgets = new Budgets(this.clock, this.limits);
-    this.#scheduler = Scheduler.of(this.clock);
-    this.#unsent = new UnsentShare(this, this.limits, process.unsent, neighbours);
+    this.#scheduler = load.schedulerOf(this.clock);
+    this.#unsent = new UnsentShare(this, this.limits, load.unsent, neighbours);
     this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
     this.wire = new Wire(guarded, this.limits, this.clock, this);
     this.turn = new SendTurn(this.wire, this.account);
     const reader = new PacketReader(this.limits);
     const watch = new ReadWatch(this.clock, this.limits, this);
-    this.#reading = new ReadTurn(guarded, reader, watch, this.clock, this.limits, this.account, this);
+    this.#reading = new ReadTurn(guarded, reader, watch, this.clock, this.limits, this.account, this.#scheduler, this);
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
     this.#beginGate = new BeginGate(this);
@@ -116,9 +116,9 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     const isAsking = this.isExtended && keepaliveMs !== Number.POSITIVE_INFINITY;
     this.#keepalive = isAsking ? new Keepalive(this, this.#reading) : undefined;
     const watches = { idle: this.#idle, keepalive: this.#keepalive };
-    this.#ending = new Ending(this, guarded, this.#reading, this.#beginGate, watches, options.onLost);
-    this.closed = this.#ending.closed;
-    this.#drain = new Drain(this, this.#ending, this.#beginGate, options.onGoAway);
+    this.#closing = new Closing(this, guarded, this.#reading, this.#beginGate, watches, options.onLost);
+    this.closed = this.#closing.closed;
+    this.#drain = new Drain(this, this.#closing, this.#beginGate, options.onGoAway);
     this.#builtins = this.isExtended ? builtinsOf(options) : undefined;
     this.#env = context(this.posting, this.hosting, this);
     this.#attach(this.#env);
@@ -170,7 +170,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   }
 
   get isOpen(): boolean {
-    return this.#ending.isOpen;
+    return this.#closing.isOpen;
   }
 
   /** What the peer makes this side hold now: all of it is zero when nothing is under way. */
@@ -208,7 +208,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     this.#transport.start(this);
     if (this.#isDialing) this.posting.sayHello();
     if (this.env.hasInit) await this.#init();
-    this.#ending.started();
+    this.#closing.started();
     this.#idle?.start();
     this.#keepalive?.start();
     this.pump();
@@ -232,10 +232,11 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
 
   // --- reading -------------------------------------------------------------------------------------------------------
 
+  /** Guarded without a function of its own: this is on the stack of every handler. */
   onData(chunk: Uint8Array): void {
-    this.#guarded(() => {
+    try {
       if (!this.isOpen) {
-        this.#ending.discard(chunk.length);
+        this.#closing.discard(chunk.length);
         return;
       }
       this.#reading.received(chunk);
@@ -243,7 +244,9 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
       const waitMs = this.budgets.receivedWaitMs(chunk.length);
       if (waitMs > 0) this.#reading.throttle(waitMs);
       this.pump();
-    });
+    } catch (thrown) {
+      this.cut(asHbiError(thrown));
+    }
   }
 
   /** Nothing may throw out of an event of the platform. */
@@ -256,10 +259,10 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   }
 
   pump(): void {
-    if (this.#ending.state === "starting") this.#reading.holdBack();
-    if (this.#ending.state !== "open") return;
+    if (this.#closing.state === "starting") this.#reading.holdBack();
+    if (this.#closing.state !== "open") return;
     this.#reading.pump();
-    if (this.#ending.hasPeerEnded && this.#reading.isExhausted) this.#ending.finishAfterEnd();
+    if (this.#closing.hasPeerEnded && this.#reading.isExhausted) this.#closing.finishAfterEnd();
   }
 
   /** When what is read now has come. */
@@ -311,12 +314,16 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   /** Runs it now, or, when all connections together have worked for long, after others had their turn. */
   paced(run: () => void): void {
     if (this.#scheduler.isOver || this.#putOff?.isWaiting === true) {
-      this.#putOff ??= new PutOff(this.clock);
+      this.#putOff ??= new PutOff(this.clock, this.#scheduler);
       this.#putOff.add(() => this.#guarded(run));
       return;
     }
     const isCounted = this.#scheduler.begin(this.clock.now());
-    this.#guarded(run);
+    try {
+      run();
+    } catch (thrown) {
+      this.cut(asHbiError(thrown));
+    }
     if (isCounted) this.#scheduler.end();
   }
 
@@ -325,7 +332,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   }
 
   peerError(text: string): void {
-    this.#ending.end(failure("peer_error", oneLine(text)));
+    this.#closing.end(failure("peer_error", oneLine(text)));
   }
 
   handOverReader(owner: BracketReader, successor: BracketReader): void {
@@ -406,21 +413,21 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
 
   /** @throws HbiError unavailable */
   checkOpen(): void {
-    this.#ending.checkOpen();
+    this.#closing.checkOpen();
   }
 
   /** @throws HbiError unavailable, also while draining: what is not begun has not landed */
   checkAccepting(): void {
-    this.#ending.checkOpen();
+    this.#closing.checkOpen();
     this.#drain.check();
-    this.#ending.checkPeer();
+    this.#closing.checkPeer();
   }
 
   /** A conversation of either side is over. */
   conversationEnded(): void {
     this.#drain.conversationEnded();
     this.#idle?.touched();
-    if (this.#reading.isHeldUp || this.#ending.hasPeerEnded) this.pump();
+    if (this.#reading.isHeldUp || this.#closing.hasPeerEnded) this.pump();
   }
 
   /** The peer is about to close: it answers what it has, and takes no more. */
@@ -437,22 +444,22 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
 
   /** Ends the connection: `err` with the reason if there is one, FIN. Resolves when it is closed. */
   disconnect(reason?: string): Promise<void> {
-    return markHandled(this.#ending.disconnect(reason));
+    return markHandled(this.#closing.disconnect(reason));
   }
 
   /** Ends the connection because of `error`, and tells the peer in one line. */
   cut(error: HbiError): void {
-    this.#ending.cut(error);
+    this.#closing.cut(error);
   }
 
   onEnd(): void {
-    this.#guarded(() => this.#ending.onEnd());
+    this.#guarded(() => this.#closing.onEnd());
   }
 
   onClose(error?: Error): void {
     // Without half-close, the peer says that it will send no more by closing.
     if (error === undefined && !this.#transport.canHalfClose) this.onEnd();
-    this.#guarded(() => this.#ending.onClose(error));
+    this.#guarded(() => this.#closing.onClose(error));
     this.account.unsent = 0;
     this.#unsent.leave();
   }

@@ -5,14 +5,14 @@
 import { failure, oneLine } from "../../errors.ts";
 import { ignore, markHandled, type Wait } from "../waits.ts";
 import type { BeginGate } from "./begin-gate.ts";
+import { type Closing, NOT_LANDED } from "./closing.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
-import { type Ending, NOT_LANDED } from "./ending.ts";
 import type { HoCo } from "./ho-co.ts";
 
 export class Drain {
   readonly #connection: Connection;
-  readonly #ending: Ending;
+  readonly #closing: Closing;
   readonly #beginGate: BeginGate;
   readonly #onGoAway: ConnectionOptions["onGoAway"];
   /** from when this side drains; made when somebody asks */
@@ -27,9 +27,9 @@ export class Drain {
   /** handlers that have asked for the drain and wait for it, as it would wait for them: until all else is over */
   #asking: Map<HoCo, Wait<void>> | undefined;
 
-  constructor(connection: Connection, ending: Ending, beginGate: BeginGate, onGoAway: ConnectionOptions["onGoAway"]) {
+  constructor(connection: Connection, closing: Closing, beginGate: BeginGate, onGoAway: ConnectionOptions["onGoAway"]) {
     this.#connection = connection;
-    this.#ending = ending;
+    this.#closing = closing;
     this.#beginGate = beginGate;
     this.#onGoAway = onGoAway;
   }
@@ -97,14 +97,14 @@ export class Drain {
   async #run(reason: string | undefined): Promise<void> {
     const { posting } = this.#connection;
     // A peer that goes itself knows, and what its handlers still begin is landed.
-    if (this.#ending.state === "open" && !this.#isPeerGoing) await posting.sayGoAway(reason);
+    if (this.#closing.state === "open" && !this.#isPeerGoing) await posting.sayGoAway(reason);
     this.#beginGate.close();
     this.#connection.pump(); // what stands there may be refused now
-    if (this.#ending.isOpen && !this.#isOver(0)) {
+    if (this.#closing.isOpen && !this.#isOver(0)) {
       this.#flight = this.#wait();
       await this.#flight.promise.catch(ignore); // too late, or lost: it is closed either way
     }
-    await this.#ending.part();
+    await this.#closing.part();
   }
 
   #others(asking: HoCo): Promise<void> {

@@ -82,7 +82,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     return this.#at.state;
   }
 
-  /** Milliseconds until the poster, or the limit on handlers, gives up. */
+  /** Milliseconds until the poster's deadline or the limit on handlers, whichever is first. */
   get remainingMs(): number {
     const { deadlineMs = Number.POSITIVE_INFINITY } = this.#token;
     const now = this.#connection.clock.now();
@@ -112,7 +112,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     return this.#draining.signal;
   }
 
-  /** The raw bytes of the present call that nobody has read. */
+  /** The raw bytes of the present call that are not read yet. */
   get unreadBytes(): number {
     return this.intake.unreadBytes;
   }
@@ -316,7 +316,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   #holdScript(): boolean {
-    // Whoever waits for something else in this conversation would wait for ever: the script runs after the handler.
+    // The script runs after the handler, so a handler that waits for an object or for the end would wait for ever.
     const where = "the peer sent a script instead";
     this.#receiver?.failObjects("bad_state", where);
     this.#endWait?.fail(failure("bad_state", where));
@@ -354,7 +354,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   /** Whether the promise may be read on by: the script does not say that there is more. If it does, the connection has ended. */
   #isBelieved(text: string): boolean {
-    this.#promise();
+    this.intake.promise(promisedBytes(this.#token));
     try {
       bytesBehind(text, this);
       return true;
@@ -364,16 +364,9 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     }
   }
 
-  /** What the token says about raw data holds from the first script on. */
-  #promise(): void {
-    const promised = promisedBytes(this.#token);
-    if (this.#scripts > 0 || promised === undefined || this.intake.unannouncedBytes !== undefined) return;
-    this.intake.promise(promised);
-  }
-
-  /** There is a place for it. */
+  /** Runs a script that has its place. */
   land({ text, wantsValue }: ArrivedScript): void {
-    this.#promise();
+    this.intake.promise(promisedBytes(this.#token));
     this.#scripts += 1;
     let plan: Plan;
     try {
@@ -485,8 +478,8 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     });
   }
 
-  /** Raw data that has begun may take as long as it goes on: how fast the peer reads is watched by the wire. A handler that does not
-   *  go on holds the send turn, so that the connection ends with it. */
+  /** Raw data that has begun may take as long as it makes progress; the wire watches how fast the peer reads. A handler that makes no
+   *  progress holds the send turn, so the connection ends with it. */
   #watchAnswer(): void {
     const { sentBytes } = this.#answer;
     this.#timer = this.#connection.clock.after(this.#handlerTimeoutMs, () => {
@@ -495,7 +488,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     });
   }
 
-  /** The poster waits no more: the handler's signal aborts, and the conversation ends with `cancelled`. */
+  /** The poster has given up: the handler's signal aborts, and the conversation ends with `cancelled`. */
   cancel(): void {
     if (this.isExtended && this.stage !== "closed" && !this.#answer.isMidway) this.#stop("cancelled");
   }
@@ -522,7 +515,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
       this.#connection.cut(excess);
       return;
     }
-    if (this.#isClosed()) return; // by the handler: nobody but the operator can be told
+    if (this.#isClosed()) return; // by the handler: only the operator can be told
     const rest = this.intake.restAfter(this.stage === "recv" ? planned : 0);
     const isTold = this.isExtended || answersObject;
     if (rest === undefined || !isTold || this.#answer.isMidway) {
@@ -539,7 +532,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     else this.#complete();
   }
 
-  /** Whoever waits in this conversation is told; what the handler still does is ignored. */
+  /** Fails what waits in this conversation; what the handler still does is ignored. */
   #giveUp(error: HbiError): void {
     this.#landing?.abandon();
     this.#connection.hosting.waitsNoMore(this);
@@ -579,7 +572,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (this.#go("written") === "over") this.#release();
   }
 
-  /** The connection is gone: everything that waits here is told. */
+  /** The connection is lost: fails everything that waits here. */
   lose(error: HbiError): void {
     if (this.#state === "over") return;
     this.#go("lost");

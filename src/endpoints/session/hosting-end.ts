@@ -119,7 +119,7 @@ export class HostingEnd {
     const { bytes, text } = script;
     if ((refusal === undefined || isUrgent(text)) && (this.#takePlace(co, bytes) || isUrgent(text))) return "now";
     const rawBytes = promisedBytes(token);
-    if (!isFirst || rawBytes === undefined) return "later"; // nobody knows what stands behind it
+    if (!isFirst || rawBytes === undefined) return "later"; // what follows it may be raw data
     if (refusal !== undefined) return refusal;
     const all = bytes + rawBytes;
     const isFew = (this.#waiting?.size ?? 0) < this.#mostWaiting;

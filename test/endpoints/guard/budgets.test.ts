@@ -16,7 +16,8 @@ import {
 import { hostileTransport, ManualClock, packet, quiet, testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { Account, ProcessAccount } from "../../../src/endpoints/guard/account.ts";
+import { Account } from "../../../src/endpoints/guard/account.ts";
+import { ProcessLoad } from "../../../src/endpoints/guard/process-load.ts";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "../service/fixture.ts";
 
 const quietly = { log: () => undefined };
@@ -281,7 +282,7 @@ describe("the process", () => {
 
   /** Connections of one process, each of which has a place but for what `places` says. */
   function accounts(names: string, told: string[], limits: LimitOptions = { maxProcessInFlight: 1 }) {
-    const load = new ProcessAccount();
+    const load = new ProcessLoad();
     const resolved = resolveLimits(limits);
     const made = Array.from(names, (name) => new Account(resolved, load, () => void told.push(name)));
     return { load, made };
@@ -318,7 +319,7 @@ describe("the process", () => {
   });
 
   it("any number of waiting connections are notified in a loop, without recursion", () => {
-    const load = new ProcessAccount();
+    const load = new ProcessLoad();
     const limits = resolveLimits({ maxProcessInFlight: 20_001 });
     let landed = 0;
     const busy = new Account(limits, load, () => undefined);

@@ -7,7 +7,7 @@ import { Connection, HbiError, HostingEnv, memoryTransportPair, method, script }
 import { ManualClock, quiet } from "hbi/testing";
 import { expect, it } from "vitest";
 import { z } from "zod";
-import { ProcessAccount } from "../../../src/endpoints/guard/account.ts";
+import { ProcessLoad } from "../../../src/endpoints/guard/process-load.ts";
 
 type Side = 0 | 1;
 type Kind = "echo" | "held" | "upload" | "download" | "back" | "fail" | "refused" | "ignore" | "askBack";
@@ -32,17 +32,13 @@ class World {
   readonly asked: Asked[] = [];
   readonly gates: (() => void)[] = [];
   readonly landed = new Map<number, number>();
-  readonly process = new ProcessAccount();
+  readonly process = new ProcessLoad();
   isLost = false;
 
   constructor(cut: (available: number) => number) {
     const [left, right] = memoryTransportPair({ cut });
-    const options = { clock: this.clock, log: () => undefined };
-    const { process } = this;
-    this.ends = [
-      new Connection(left, () => this.#env(), options, { process }),
-      new Connection(right, () => this.#env(), options, { process }),
-    ];
+    const options = { clock: this.clock, log: () => undefined, load: this.process };
+    this.ends = [new Connection(left, () => this.#env(), options), new Connection(right, () => this.#env(), options)];
   }
 
   #env(): HostingEnv {

@@ -1,5 +1,5 @@
 /**
- * Ending: a connection from its start to its close. Whatever ends it comes through here: the peer is told why, gets FIN and a
+ * Closing: a connection from its start to its close. Whatever ends it comes through here: the peer is told why, gets FIN and a
  * moment to take it, and all that waits on this side is told once. docs/protocol.md, section 6.
  */
 import { afterHearing, type Timer } from "../../clock.ts";
@@ -28,7 +28,7 @@ interface Watches {
   readonly keepalive: Keepalive | undefined;
 }
 
-export class Ending {
+export class Closing {
   readonly closed: Promise<HbiError | undefined>;
   readonly #connection: Connection;
   readonly #transport: Transport;
