@@ -115,7 +115,7 @@ describe("rates that a server sets", () => {
 });
 
 describe("raw data", () => {
-  /** Says that 100,000 bytes follow, and sends them as told. */
+  /** Declares that 100,000 bytes follow, and sends them as configured. */
   async function uploading(limits: LimitOptions) {
     const clock = new ManualClock();
     const { transport, peer } = hostileTransport();
