@@ -94,6 +94,133 @@ describe("literals", () => {
   for (const [text, expected] of cases) it(text, () => expect(land(text)).toEqual(value(expected)));
 });
 
+describe("keys of an object", () => {
+  const plainObject = (...members: [string, unknown][]) => ({ tree: [{ members }] });
+  const odd = (what: string, members: [string, unknown][], ...values: unknown[]) => ({
+    tree: [{ call: "{}", args: [`"${what}`, { members }, values], named: undefined, hasNestedCall: true }],
+  });
+  const alike = (key: string) => `${key} among integers and texts that look like some`;
+  const call = { call: "f", args: [], named: undefined, hasNestedCall: false };
+
+  it.each([
+    [
+      "{1: 1, '-0': 2}",
+      [
+        ["1", 1],
+        ["-0", 2],
+      ],
+    ],
+    [
+      "{1: 1, '01': 2}",
+      [
+        ["1", 1],
+        ["01", 2],
+      ],
+    ],
+    [
+      "{1: 1, '-01': 2}",
+      [
+        ["1", 1],
+        ["-01", 2],
+      ],
+    ],
+    [
+      "{1: 1, '1.0': 2}",
+      [
+        ["1", 1],
+        ["1.0", 2],
+      ],
+    ],
+    [
+      "{1: 1, 'x1': 2}",
+      [
+        ["1", 1],
+        ["x1", 2],
+      ],
+    ],
+    [
+      "{1: 1, '1x': 2}",
+      [
+        ["1", 1],
+        ["1x", 2],
+      ],
+    ],
+    [
+      "{1: 1, '--1': 2}",
+      [
+        ["1", 1],
+        ["--1", 2],
+      ],
+    ],
+    [
+      "{1: 1, '': 2, '-': 3, '/': 4, ':': 5}",
+      [
+        ["1", 1],
+        ["", 2],
+        ["-", 3],
+        ["/", 4],
+        [":", 5],
+      ],
+    ],
+    [
+      "{'': 1, '/': 2, 'x': 3, 4: 5}",
+      [
+        ["4", 5],
+        ["", 1],
+        ["/", 2],
+        ["x", 3],
+      ],
+    ],
+    [
+      "{10n: 1, 2.0: 3, -4: 5}",
+      [
+        ["2", 3],
+        ["10", 1],
+        ["-4", 5],
+      ],
+    ],
+    [
+      "{'1': 1, '2': 2, 'x': 3}",
+      [
+        ["1", 1],
+        ["2", 2],
+        ["x", 3],
+      ],
+    ],
+  ] as [string, [string, unknown][]][])("are told apart: %s", (text, members) => {
+    expect(land(text)).toEqual(plainObject(...members));
+  });
+
+  it.each([
+    ["{1: 1, '2': 3}", odd(`${alike("2")}, line 1, column 8`, [["1", 1]], 3)],
+    ["{'2': 3, 1: 1}", odd(`${alike("1")}, line 1, column 10`, [["2", 3]], 1)],
+    ["{-1: 1, '-1': 3}", odd(`${alike("-1")}, line 1, column 9`, [["-1", 1]], 3)],
+    ["{1: 1, '0': 3}", odd(`${alike("0")}, line 1, column 8`, [["1", 1]], 3)],
+    ["{1: 1, '9': 3}", odd(`${alike("9")}, line 1, column 8`, [["1", 1]], 3)],
+    ["{1: 1, '10': 3, x: f()}", odd(`${alike("10")}, line 1, column 8`, [["1", 1]], 3, call)],
+    [
+      "{x: 0, 1: 1, '123456789012345678901': 3}",
+      odd(
+        `${alike("123456789012345678901")}, line 1, column 14`,
+        [
+          ["1", 1],
+          ["x", 0],
+        ],
+        3,
+      ),
+    ],
+    ["{(1, 2): 3}", odd("a tuple, line 1, column 2", [], 3)],
+    ["{b'x': 3}", odd("bytes, line 1, column 2", [], 3)],
+    ["{1.5: 3, 2: f()}", odd("1.5, line 1, column 2", [], 3, call)],
+    ["{True: 3}", odd("True, line 1, column 2", [], 3)],
+    ["{null: 3}", odd("null, line 1, column 2", [], 3)],
+    ["{NaN: 3, -inf: 4}", odd("NaN, line 1, column 2", [], 3, 4)],
+    ["{1: 1, (2,): 3, True: 4, '1': 5}", odd("a tuple, line 1, column 8", [["1", 1]], 3, 4, 5)],
+  ] as const)("that can't be members are said, with where: %s", (text, expected) => {
+    expect(land(text)).toEqual(expected);
+  });
+});
+
 describe("statements", () => {
   const call = (name: string, ...args: unknown[]) => ({ call: name, args, named: undefined, hasNestedCall: false });
   const cases: readonly (readonly [string, readonly unknown[]])[] = [

@@ -88,13 +88,13 @@ class Platform {
 
   destroy(): void {}
 
-  /** Takes at most so much, in order. */
-  take(bytes: number): void {
+  /** Takes at most so much, in order. What is not looked at need not be kept. */
+  take(bytes: number, isKept = true): void {
     for (let left = bytes; left > 0; ) {
       const [chunk] = this.#kept;
       if (chunk === undefined) break;
       const part = chunk.slice(0, left);
-      for (let i = 0; i < part.length; i++)
+      for (let i = 0; isKept && i < part.length; i++)
         this.taken.push(typeof part === "string" ? part.charCodeAt(i) : (part[i] as number));
       left -= part.length;
       this.bufferedBytes -= part.length;
@@ -286,8 +286,7 @@ const LONG_MS = 600_000;
 function takeAll(wire: Wire, platform: Platform, bytes: number): void {
   for (let left = bytes; left > 0; left -= 100_000) {
     while (wire.bufferedBytes < 400_000) wire.own(new Uint8Array(100_000));
-    platform.take(Math.min(left, 100_000));
-    platform.taken.length = 0;
+    platform.take(Math.min(left, 100_000), false);
   }
 }
 

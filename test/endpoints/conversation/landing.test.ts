@@ -28,6 +28,10 @@ function exposed(): { readonly env: HostingEnv; readonly calls: string[] } {
       calls.push(`later ${n}`);
       return n;
     })
+    .expose("wrong", method({ params: {}, result: z.number() }), () => "secret" as never)
+    .expose("wrong_later", method({ params: {}, result: z.number() }), async () => "secret" as never)
+    .expose("more", method({ params: {}, result: z.object({ a: z.number() }) }), () => ({ a: 1, b: "secret" }))
+    .expose("more_later", method({ params: {}, result: z.object({ a: z.number() }) }), async () => ({ a: 1, b: 2 }))
     .expose("plain", method({ params: {} }), () => "plain")
     .expose("echo", method({ params: { a: any, b: any.optional() }, result: z.string() }), ({ a, b }) =>
       JSON.stringify([a, b]),
@@ -76,6 +80,23 @@ describe("a call in a script may stand", () => {
     ["in a value that nobody asked for", "[size(1), Point(later(2))]; echo(0)", "[0,null]", ["size 1", "later 2"]],
     ["as such a value itself", "Point(1); echo(0)", "[0,null]", []],
   ])("%s: %s", async (_, code, answer, calls) => expect(await landed(code)).toEqual({ answer, calls }));
+
+  it.each([
+    ["echo(more())", '[{"a":1},null]'],
+    ["echo([1, more_later()])", '[[1,{"a":1}],null]'],
+    ["echo(size(size(size(3))))", "[3,null]"],
+  ])("and returns only what its result declares: %s", async (code, answer) => {
+    expect((await landed(code)).answer).toBe(answer);
+  });
+
+  it.each(["echo(wrong())", "echo([1, wrong_later()])", "seen = [wrong()]; slot()", "Point(wrong_later()); slot()"])(
+    "and fails if its result does not match the declaration: %s",
+    async (code) => {
+      const failed = await landed(code).catch((thrown) => thrown);
+      expect(failed.code).toBe("internal");
+      expect(JSON.stringify([failed.message, failed.details])).not.toContain("secret");
+    },
+  );
 
   it("in the argument that determines how much raw data follows", async () => {
     const { answer, calls } = await landed("take(later(3))", Buffer.from("abc"));

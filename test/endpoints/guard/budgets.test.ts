@@ -114,6 +114,32 @@ describe("rates that a server sets", () => {
   });
 });
 
+describe("receivedBytesPerSecond, and then silence", () => {
+  const limits = { receivedBytesPerSecond: 1_000, headerTimeoutMs: 5_000, payloadTimeoutMs: 5_000 };
+  it.each([
+    ["in the middle of a header", `${packet("", `note("${"x".repeat(2_900)}")`)}[4#co_`, 5_000],
+    ["in the middle of a packet", `[4000#]${"x".repeat(2_900)}`, 5_000 + 1_000],
+  ])("%s: the peer is late by its deadline, counted from when more would be taken", async (_, said, ms) => {
+    const clock = new ManualClock();
+    const reasons: (string | undefined)[] = [];
+    const host = new ServiceHost<Kinds, undefined>(kinds, handlersOf(new Work()), {
+      clock,
+      limits,
+      log: ({ error }) => void reasons.push(error.reason),
+    });
+    const { transport, peer } = hostileTransport();
+    await host.accept(transport);
+    const all = packet("co_begin", "101;x") + said;
+    peer.say(all);
+    await clock.advance(all.length - 1_000 + ms - 1); // a second is there at once
+    expect([host.connectionCount, reasons]).toEqual([1, []]);
+    await clock.advance(1);
+    expect(reasons).toEqual(["read_timeout"]);
+    peer.reset();
+    await host.close();
+  });
+});
+
 describe("raw data", () => {
   /** Declares that 100,000 bytes follow, and sends them as configured. */
   async function uploading(limits: LimitOptions) {

@@ -140,6 +140,36 @@ describe("a link", () => {
     await link.disconnect();
   });
 
+  it.each([
+    ["has lived for maxDelayMs counts as the first to fail", 1_000, [100, 200, 100, 200]],
+    ["was lost a moment before counts with those before it", 999, [100, 200, 400, 800]],
+  ])("a connection that %s", async (_, livedMs, expected) => {
+    const { link, dials, clock } = dialed({ reconnect: { ...QUICK, maxAttempts: 5 } });
+    const host = new ServiceHost<Kinds, undefined>(kinds, handlersOf(new Work()), { log: () => undefined });
+    const opening = link.open();
+    dials[0]?.succeed().destroy();
+    await opening;
+    const delays: number[] = [];
+    const dialedAgain = async () => {
+      const before = dials.length;
+      let waitedMs = 0;
+      for (await quiet(); dials.length === before; waitedMs += 50) await clock.advance(50);
+      delays.push(waitedMs);
+      return dials[before];
+    };
+    (await dialedAgain())?.fail(unreachable);
+    const far = (await dialedAgain())?.succeed();
+    if (far !== undefined) await host.accept(far);
+    await quiet();
+    expect(link.state).toBe("open");
+    await clock.advance(livedMs);
+    far?.destroy();
+    (await dialedAgain())?.fail(unreachable);
+    await dialedAgain();
+    expect(delays).toEqual(expected);
+    await link.disconnect();
+  });
+
   it("leaves a part of each delay to chance", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0.75);
     const { test, clock } = await start({ reconnect: { ...QUICK, initialDelayMs: 1_000, jitter: 1 } });
@@ -601,6 +631,32 @@ describe("a server that drains", () => {
     await drained;
     expect(reactions.heard).toEqual(["one more"]);
     await expect(peer.post.told({ text: "too late" })).rejects.toMatchObject({ code: "unavailable" });
+  });
+
+  it.each([
+    ["close", "a"],
+    ["disconnect", "unavailable"],
+  ] as const)("is left, and the link's %s ends that connection as well: its call gives %s", async (how, outcome) => {
+    const { test, link, clock, work } = await start();
+    await link.call.nothing();
+    const held = link.call.hold({ name: "a" }).catch((error: HbiError) => error.code);
+    await work.holding(1);
+    const { peer } = test;
+    const drained = peer.drain();
+    await clock.advance(QUICK.initialDelayMs);
+    await link.call.nothing();
+    expect(test.connectionCount).toBe(2);
+    let isOver = false;
+    const ended = link[how]().then(() => {
+      isOver = true;
+    });
+    if (how === "disconnect") expect(await held).toBe(outcome);
+    await quiet();
+    expect(isOver).toBe(false);
+    work.releaseAll();
+    expect(await held).toBe(outcome);
+    await Promise.all([ended, drained, peer.closed]);
+    expect([link.state, test.host.connectionCount]).toEqual(["closed", 0]);
   });
 
   it("is not left in the lurch by a link that does not reconnect", async () => {

@@ -5,7 +5,7 @@ import { Connection, HbiError, HostingEnv, method, recvArray, repr, script, send
 import { hostileTransport, packet, quiet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { pair } from "../../support/pair.ts";
+import { barePeer, pair } from "../../support/pair.ts";
 
 const CUTS: Readonly<Record<string, (available: number) => number>> = {
   "in whole chunks": (available) => available,
@@ -440,4 +440,57 @@ it("getObj takes the value that a peer of the reference gives before it has read
   expect(await asked).toBe(5);
   await peer.play({ say: packet("co_recv", "6") }); // not requested
   expect((await connection.closed)?.reason).toBe("bad_state");
+});
+
+it("an object that was asked for and could not be sent is not the next one's", async () => {
+  const peer = await barePeer(new HostingEnv(), { limits: { maxPacketBytes: 1_000 } });
+  const [first, second] = [await peer.connection.posting.co(), await peer.connection.posting.co()];
+  await first.sendCode("note()");
+  await expect(first.getObj(`f("${"x".repeat(1_000)}")`)).rejects.toMatchObject({ reason: "packet_too_big" });
+  const asked = second.getObj("f()", z.number());
+  await first.close(); // it has the turn
+  await quiet();
+  await peer.say(packet("co_recv", "5"));
+  expect(await asked).toBe(5);
+  peer.destroy();
+});
+
+describe("a conversation of several scripts", () => {
+  const begin = packet("co_begin", "101;x");
+  const end = packet("co_end", "101;x");
+  const raw = (text: string) => packet("", `take(${text.length})`) + text;
+  const taking = () => {
+    const taken: string[] = [];
+    const env = new HostingEnv()
+      .expose("take", method({ params: { n: z.number() }, body: ({ n }) => n }), async ({ n }, co) => {
+        const bytes = new Uint8Array(n);
+        await co.recvData(bytes);
+        taken.push(Buffer.from(bytes).toString());
+      })
+      .expose("skip", method({ params: { n: z.number() }, body: ({ n }) => n }), () => void taken.push("skipped"))
+      .expose("refuse", method({ params: {} }), () => {
+        throw new HbiError("not_found", "no such thing");
+      });
+    return { env, taken };
+  };
+  it.each([
+    ["each with raw data of its own", raw("abc") + raw("defgh") + raw("i"), ["abc", "defgh", "i"], false],
+    ["the first of which leaves its own unread", `${packet("", "skip(3)")}abc${raw("de")}`, ["skipped", "de"], false],
+    ["the second of which leaves its own unread", `${raw("ab")}${packet("", "skip(3)")}cde`, ["ab", "skipped"], false],
+    ["the first of which fails", packet("", "refuse()") + raw("ab"), [], true],
+    ["the second of which fails", raw("ab") + packet("", "refuse()") + raw("cd"), ["ab"], true],
+    ["the second of which has an argument too many", raw("ab") + packet("", "refuse(1)"), ["ab"], true],
+  ])("%s, whole and byte by byte", async (_, scripts, expected, fails) => {
+    for (const isWhole of [true, false]) {
+      const { env, taken } = taking();
+      const peer = await barePeer(env);
+      const said = begin + scripts + end + begin.replace("101", "102") + raw("next") + end.replace("101", "102");
+      let answered = "";
+      for (const piece of isWhole ? [said] : said) answered += await peer.say(piece);
+      expect([taken, answered.match(/HbiError\(/g)?.length ?? 0]).toEqual([[...expected, "next"], fails ? 1 : 0]);
+      expect(answered).toContain("co_ack_end]102");
+      expect(Object.values(peer.connection.held).filter((held) => held !== 0)).toEqual([]);
+      peer.destroy();
+    }
+  });
 });

@@ -15,7 +15,7 @@ import {
 import { answer, conversation, hostileTransport, ManualClock, packet, quiet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { Neighbourhood } from "../../../src/endpoints/guard/unsent-load.ts";
+import { Neighbourhood, UnsentLoad, UnsentShare } from "../../../src/endpoints/guard/unsent-load.ts";
 import { BarePeer, barePeer, pair } from "../../support/pair.ts";
 
 const n = z.int().min(0);
@@ -396,6 +396,35 @@ describe("what peers leave unread together", () => {
     expect(peers.map(({ connection }) => connection.isOpen)).toEqual([true, false, true]);
     for (const { peer } of peers) peer.reset();
     await quiet();
+  });
+
+  it("of one that has ended counts no more, and an address that keeps nothing is forgotten", () => {
+    const dropped: string[] = [];
+    const load = new UnsentLoad();
+    const addresses = new Neighbourhood();
+    const limits = resolveLimits({ maxProcessUnsentBytes: 100 * KIB, maxAddressUnsentBytes: 80 * KIB });
+    const share = (name: string, network: string) => {
+      const holder = { drop: () => void dropped.push(name) };
+      return new UnsentShare(holder, limits, load, { neighbourhood: addresses, network });
+    };
+    const [one, two, other] = [share("one", here), share("two", here), share("other", there)];
+    one.moveTo(50 * KIB);
+    const group = addresses.groupOf(here);
+    one.leave();
+    one.leave();
+    one.moveTo(50 * KIB); // too late
+    expect(load.bytes).toBe(0);
+    expect(addresses.groupOf(here)).not.toBe(group);
+    two.moveTo(50 * KIB);
+    expect([two.isTight, other.isTight]).toEqual([true, false]);
+    other.moveTo(50 * KIB);
+    expect([dropped, load.bytes]).toEqual([[], 100 * KIB]);
+    other.moveTo(50 * KIB + 1);
+    expect([dropped, load.bytes]).toEqual([["other"], 50 * KIB]);
+    two.moveTo(80 * KIB);
+    expect(dropped).toEqual(["other"]);
+    two.moveTo(80 * KIB + 1);
+    expect([dropped, load.bytes, load.groups.size]).toEqual([["other", "two"], 0, 0]);
   });
 
   it("what was read counts no more, also where the transport takes all at once", async () => {

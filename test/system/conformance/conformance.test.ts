@@ -100,7 +100,11 @@ describe("our server answers recorded clients as the reference did", () => {
 
   const play = async (transcript: Transcript): Promise<Replayed> => {
     const [host = "", port] = server.address.split(":");
-    return replay(transcript, "client", await connected(connect({ host, port: Number(port), allowHalfOpen: true })));
+    return replay(
+      transcript,
+      "client",
+      await connected(connect({ host, port: Number(port), allowHalfOpen: true, noDelay: true })),
+    );
   };
 
   for (const transcript of transcripts.filter(isOfContract)) {
@@ -192,7 +196,7 @@ const NOT_PLAYED: Readonly<Record<Side, Readonly<Record<string, string>>>> = {
 };
 
 async function acceptOne(port: (port: number) => void): Promise<Socket> {
-  const listener = createServer({ allowHalfOpen: true });
+  const listener = createServer({ allowHalfOpen: true, noDelay: true });
   listener.listen(0, "127.0.0.1");
   await once(listener, "listening");
   const address = listener.address();
@@ -255,7 +259,7 @@ describe("our server, playing recorded applications, says what recorded clients 
       );
       await server.listen();
       const [host = "", port] = server.address.split(":");
-      const socket = await connected(connect({ host, port: Number(port), allowHalfOpen: true }));
+      const socket = await connected(connect({ host, port: Number(port), allowHalfOpen: true, noDelay: true }));
       const { seen, missing } = await replay(transcript, "client", socket);
       await Promise.allSettled(performed);
       await server.close();

@@ -20,7 +20,7 @@ let passed = 0;
 let failed = 0;
 for (const transcript of loadTranscripts()) {
   if (!isOfContract(transcript) || (names.length > 0 && !names.includes(transcript.name))) continue;
-  const socket = await connected(connect({ host, port: Number(port), allowHalfOpen: true }));
+  const socket = await connected(connect({ host, port: Number(port), allowHalfOpen: true, noDelay: true }));
   const { seen, missing } = await replay(transcript, "client", socket);
   const lines = [...(missing === undefined ? [] : [missing]), ...differences(bracketsOf(transcript, "server"), seen)];
   const allowed = OWN_WAY[transcript.name];

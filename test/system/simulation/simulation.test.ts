@@ -12,7 +12,7 @@ import { run } from "./run.ts";
 import type { Facts } from "./site.ts";
 import { type Outcome, runWorld } from "./world.ts";
 
-const CONVERSATIONS = Number(process.env["HBI_CONVERSATIONS"] ?? 4_000);
+const CONVERSATIONS = Number(process.env["HBI_CONVERSATIONS"] ?? 2_000);
 const SEED = Number(process.env["HBI_SEED"] ?? 1);
 
 it(`${CONVERSATIONS} conversations, cut, delayed, split, stalled, given up, broken`, { timeout: 600_000 }, async () => {

@@ -1,0 +1,50 @@
+/**
+ * Addresses as they are written, and as they are shown.
+ */
+import { type Address, parseAddress } from "hbi";
+import { describe, expect, it } from "vitest";
+import { formatAddress } from "../../src/endpoints/address.ts";
+
+describe("an address", () => {
+  it.each<[Address, object, string]>([
+    ["localhost:80", { host: "localhost", port: 80 }, "localhost:80"],
+    ["localhost", { host: "localhost", port: 3232 }, "localhost:3232"],
+    ["tcp://127.0.0.1:0", { host: "127.0.0.1", port: 0 }, "127.0.0.1:0"],
+    ["tcp://a-b.example:65535/", { host: "a-b.example", port: 65_535 }, "a-b.example:65535"],
+    ["[::1]:80", { host: "::1", port: 80 }, "[::1]:80"],
+    ["[2001:DB8::7]", { host: "2001:DB8::7", port: 3232 }, "[2001:DB8::7]:3232"],
+    ["tcp://[::ffff:203.0.113.7]:8080/", { host: "::ffff:203.0.113.7", port: 8_080 }, "[::ffff:203.0.113.7]:8080"],
+    [{ host: "::1", port: 80 }, { host: "::1", port: 80 }, "[::1]:80"],
+    [{ path: "/run/a" }, { path: "/run/a" }, "/run/a"],
+    ["unix:/run/a", { path: "/run/a" }, "/run/a"],
+    ["unix:///run/a", { path: "/run/a" }, "/run/a"],
+    ["unix:a b", { path: "a b" }, "a b"],
+  ])("%j is %j, and is shown as %s", (address, parsed, shown) => {
+    expect(parseAddress(address)).toEqual(parsed);
+    expect(formatAddress(parseAddress(address))).toBe(shown);
+  });
+
+  it.each<[Address, string]>([
+    ["", "an address is"],
+    ["::1", "an address is"],
+    ["::1:80", "an address is"],
+    ["[::1", "an address is"],
+    ["[::1]80", "an address is"],
+    ["[localhost]:80", "an address is"],
+    ["x[::1]:80", "an address is"],
+    ["a:80b", "an address is"],
+    ["a b:80", "an address is"],
+    ["a:123456", "an address is"],
+    ["http://a:80", "an address is"],
+    ["tcp://a:80//", "an address is"],
+    [" unix:/run/a", "an address is"],
+    ["a:65536", "port"],
+    [{ host: "a", port: -1 }, "port"],
+    [{ host: "a", port: 65_536 }, "port"],
+    [{ host: "a", port: 1.5 }, "port"],
+    [{ host: "a", port: Number.NaN }, "port"],
+  ])("%j is none", (address, message) => {
+    expect(() => parseAddress(address)).toThrow(expect.objectContaining({ code: "invalid_argument" }));
+    expect(() => parseAddress(address)).toThrow(message);
+  });
+});
