@@ -2,7 +2,6 @@
 export { type Clock, systemClock, type Timer } from "./clock.ts";
 export { type Address, parseAddress } from "./endpoints/address.ts";
 export type { Body, BodyGiven, BodySource } from "./endpoints/conversation/body.ts";
-export { PO_STAGES, type PoStage } from "./endpoints/conversation/stages.ts";
 export { ProcessLoad } from "./endpoints/guard/process-load.ts";
 export type { Buffers } from "./endpoints/lane/raw-intake.ts";
 export type { ReconnectOptions } from "./endpoints/service/backoff.ts";
@@ -35,6 +34,7 @@ export { HO_STAGES, type HoStage } from "./endpoints/session/ho-states.ts";
 export type { HostingEnd } from "./endpoints/session/hosting-end.ts";
 export { HostingEnv } from "./endpoints/session/hosting-env.ts";
 export type { CoOptions, PoCo } from "./endpoints/session/po-co.ts";
+export { PO_STAGES, type PoStage } from "./endpoints/session/po-states.ts";
 export type { PostingEnd } from "./endpoints/session/posting-end.ts";
 export type { WaitOptions } from "./endpoints/waits.ts";
 export { CODES, type Code, FAILURES, HbiError, type Reason } from "./errors.ts";

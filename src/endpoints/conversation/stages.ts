@@ -1,29 +1,12 @@
 /**
- * Stages: the life of a conversation on either side, as tables. A missing entry is the error.
+ * The life of a conversation as a table of states, which is linked so that a step costs little. A missing entry is the error.
  * docs/protocol.md, section 4.
  */
-import { failure } from "../../errors.ts";
+import { failure, type HbiError } from "../../errors.ts";
 
 export type Table<Stage extends string, Event extends string> = {
   readonly [S in Stage]: { readonly [E in Event]?: Stage };
 };
-
-/** The posting side: sends, then receives the answer, then is closed. */
-export type PoStage = "send" | "recv" | "closed";
-export type PoEvent = "sent" | "close" | "lost";
-
-export const PO_STAGES: Table<PoStage, PoEvent> = {
-  send: { sent: "recv", close: "closed", lost: "closed" },
-  recv: { close: "closed", lost: "closed" },
-  closed: {},
-};
-
-/** @throws HbiError failed_precondition when the table has no such step */
-export function nextStage<S extends string, E extends string>(table: Table<S, E>, stage: S, event: E): S {
-  const next = table[stage][event];
-  if (next === undefined) throw failure("wrong_stage", `${event} in stage ${stage}`);
-  return next;
-}
 
 /** A state of a table with its stage, and the states that follow: a step is one load, where the table takes two look-ups by text. */
 export interface Linked<State extends string, Event extends string, Stage extends string> {
@@ -54,6 +37,11 @@ export function step<State extends string, Event extends string, Stage extends s
   event: Event,
 ): Linked<State, Event, Stage> {
   const next = from.next[event];
-  if (next === undefined) throw failure("wrong_stage", `${event} in state ${from.state}`);
+  if (next === undefined) throw noStep(from.state, event);
   return next;
+}
+
+/** The table has no such step. */
+export function noStep(state: string, event: string): HbiError {
+  return failure("wrong_stage", `${event} in state ${state}`);
 }

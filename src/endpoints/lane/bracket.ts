@@ -40,8 +40,9 @@ export interface BracketOwner {
   bracketClosed(bracket: Bracket): void;
 }
 
-/** `held`: it has the turn and nothing to write yet; `aside`: it has let others go first meanwhile. */
-type BracketState = "building" | "waiting" | "held" | "aside" | "open" | "closed";
+/** `due`: it asks for the turn at the end of this tick; `held`: it has the turn and nothing to write yet; `aside`: it has let others go
+ *  first meanwhile. */
+type BracketState = "building" | "due" | "waiting" | "held" | "aside" | "open" | "closed";
 
 export class Bracket implements TurnTaker {
   chain: unknown;
@@ -175,9 +176,16 @@ export class Bracket implements TurnTaker {
 
   /** Asks for the send turn without waiting for it. */
   ask(): void {
-    if (this.#state !== "building") return;
+    if (this.#state !== "building" && this.#state !== "due") return;
     this.#state = "waiting";
     this.#owner.enterTurn(this);
+  }
+
+  /** Asks at the end of this tick: what is built then goes out, whole or not, so that the host can begin. */
+  askSoon(): void {
+    if (this.#state !== "building") return;
+    this.#state = "due";
+    this.#out.clock.soon(() => this.ask());
   }
 
   /** Asks for the send turn before there is anything to write, which is when `ready` has settled: so it keeps its place before what is
@@ -218,13 +226,6 @@ export class Bracket implements TurnTaker {
     this.#isWhole = true;
     if (this.#state === "open") this.#finish();
     else this.ask();
-  }
-
-  /** It is on the wire already, written by somebody else. */
-  markWritten(): void {
-    this.#isWhole = true;
-    this.#isStarted = true;
-    this.#state = "closed";
   }
 
   /** Drops what was built and not sent. */

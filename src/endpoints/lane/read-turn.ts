@@ -120,10 +120,6 @@ export class ReadTurn implements Waiting {
     this.#account.readTurns = 1;
   }
 
-  handOver(owner: BracketReader, successor: BracketReader): void {
-    if (this.#owner === owner) this.#owner = successor;
-  }
-
   release(owner: BracketReader): void {
     if (this.#owner === owner) this.#disown();
   }

@@ -47,8 +47,9 @@ export class SendTurn {
 
   request(taker: TurnTaker): void {
     this.#account.sendTurns += 1;
+    const { isCongested } = this.#wire; // first: it asks the transport, which may fail and end the connection
     const isNext = this.#holder === undefined && this.#waiting.size === 0 && !this.#isGranting && !this.#isClosed;
-    if (!isNext || this.#wire.isCongested) {
+    if (!isNext || isCongested) {
       this.#waiting.add(taker);
       this.grant();
       return;

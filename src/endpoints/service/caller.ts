@@ -8,9 +8,10 @@ import type { Writing } from "../../registry/call-text.ts";
 import type { Method } from "../../registry/method.ts";
 import type { Methods } from "../../registry/service.ts";
 import { keepFromFailingUnheard, release } from "../conversation/body.ts";
+import { Call } from "../session/call.ts";
 import { markHandled, withLanded } from "../waits.ts";
 import type { AnyCallOptions, CallOptions, Posted } from "./calls.ts";
-import { type Carrier, callOf, type Sending, sendCall, sendPost, timeoutOf } from "./outgoing.ts";
+import { type Carrier, callOf, postedOf, type Sending, timeoutOf } from "./outgoing.ts";
 import { buildScript, type ScriptMethods, type ScriptPlan, type ScriptResults } from "./script-builder.ts";
 
 /** A call of this side, to interceptors. */
@@ -36,7 +37,9 @@ export interface CallerOptions {
   readonly retries?: number | undefined;
 }
 
-type Send<T> = (carrier: Carrier, sending: Sending, writing: Writing) => Promise<T>;
+/** What a call gives. */
+type Give<T> = (call: Call) => Promise<T>;
+const answerOf: Give<unknown> = (call) => call.promise;
 
 export class Caller {
   readonly #carrier: Carrier;
@@ -53,11 +56,11 @@ export class Caller {
   }
 
   call(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<unknown> {
-    return this.#run("call", { name, method, params, options }, sendCall);
+    return this.#run("call", { name, method, params, options }, answerOf);
   }
 
   post(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<Posted> {
-    return this.#run("post", { name, method, params, options }, sendPost);
+    return this.#run("post", { name, method, params, options }, postedOf);
   }
 
   script<M extends Methods, const T extends ScriptPlan>(
@@ -86,7 +89,7 @@ export class Caller {
       const timeoutMs = timeoutOf(carrier, options);
       const { signal } = options;
       const request = { name, code, onlyOurs, results: declared, wantsResults: true, isList: true, timeoutMs, signal };
-      const call = callOf(carrier, request);
+      const call = new Call(carrier.clock, carrier.limits, request, carrier.home, carrier.nextOrder());
       carrier.place(call);
       const values = ((await call.promise) as readonly unknown[]).values(); // a list, as asked for
       const all = results.map((schema) => (schema === undefined ? undefined : values.next().value));
@@ -96,16 +99,14 @@ export class Caller {
     return (await this.#intercepted(outgoing, run)) as ScriptResults<T>; // validated by the schemas that type them
   }
 
-  #run<T>(kind: "call" | "post", sending: Sending, send: Send<T>): Promise<T> {
+  #run<T>(kind: "call" | "post", sending: Sending, give: Give<T>): Promise<T> {
     const { name, params, options } = sending;
     const retries = kind === "call" && sending.method.spec.idempotent === true ? this.#retries : 0;
-    const run = (): Promise<T> =>
-      retries === 0 ? this.#attempt(sending, send) : markHandled(this.#retrying(sending, send, retries));
-    if (this.#interceptors.length === 0) return run();
+    if (this.#interceptors.length === 0) return this.#send(kind, sending, give, retries);
     let isBegun = false;
     const begin = (): Promise<T> => {
       isBegun = true;
-      return run();
+      return this.#send(kind, sending, give, retries);
     };
     keepFromFailingUnheard(options.body);
     const answer = this.#intercepted({ kind, name, params, options }, begin) as Promise<T>; // or what an interceptor makes of it
@@ -123,9 +124,12 @@ export class Caller {
     return markHandled((async () => interceptor(call, next))());
   }
 
-  #attempt<T>(sending: Sending, send: Send<T>): Promise<T> {
+  #send<T>(kind: "call" | "post", sending: Sending, give: Give<T>, retries: number): Promise<T> {
+    if (retries > 0) return markHandled(this.#retrying(sending, give, retries));
     try {
-      return send(this.#carrier, sending, this.#writing);
+      const call = callOf(this.#carrier, sending, this.#writing, kind === "call");
+      this.#carrier.place(call);
+      return give(call);
     } catch (thrown) {
       release(sending.options.body);
       return markHandled(Promise.reject(asHbiError(thrown)));
@@ -133,7 +137,7 @@ export class Caller {
   }
 
   /** All attempts together have the call's own time. */
-  async #retrying<T>(sending: Sending, send: Send<T>, retries: number): Promise<T> {
+  async #retrying<T>(sending: Sending, give: Give<T>, retries: number): Promise<T> {
     const { clock, limits } = this.#carrier;
     const { timeoutMs = limits.callTimeoutMs } = sending.options;
     const start = clock.now();
@@ -141,7 +145,7 @@ export class Caller {
     for (let attempt = 0; ; attempt++) {
       const leftMs = timeoutMs - (clock.now() - start);
       try {
-        return await this.#attempt({ ...sending, options: { ...sending.options, timeoutMs: leftMs } }, send);
+        return await this.#send("call", { ...sending, options: { ...sending.options, timeoutMs: leftMs } }, give, 0);
       } catch (thrown) {
         const isOver = attempt === retries || clock.now() - start >= timeoutMs;
         if (isOver || !isConnectionLost(thrown) || !isReplayable(sending.options)) {

@@ -1,5 +1,5 @@
 /**
- * Outgoing: one typed call on its way: as a whole where all of it is there, bit by bit where raw data is still to come.
+ * Outgoing: makes the calls of typed methods: as a whole where all of it is there, as a talk where raw data is still to come.
  * docs/services.md.
  */
 import type { Clock } from "../../clock.ts";
@@ -8,7 +8,7 @@ import type { Limits } from "../../limits.ts";
 import { type Writing, writeCall } from "../../registry/call-text.ts";
 import type { Method } from "../../registry/method.ts";
 import { asBytes } from "../lane/raw-intake.ts";
-import { type Home, PoCall } from "../session/po-call.ts";
+import { Call, type CallRequest, type Home } from "../session/call.ts";
 import { checkTimeout, ignore, markHandled } from "../waits.ts";
 import type { AnyCallOptions, Posted } from "./calls.ts";
 import { Streaming } from "./streaming.ts";
@@ -29,41 +29,35 @@ export interface Carrier {
   readonly home: Home | undefined;
   nextOrder(): number;
   /** Begins it now, or when there is a connection; else it fails. */
-  place(call: PoCall | Streaming): void;
+  place(call: Call): void;
 }
 
-/** Sends, and waits for the answer. @throws HbiError at once for what can't be sent */
-export function sendCall(carrier: Carrier, sending: Sending, writing: Writing): Promise<unknown> {
-  const call = begun(carrier, sending, writing, true);
-  return call.promise;
-}
-
-/** Sends; resolves when it is handed to the wire. @throws HbiError at once for what can't be sent */
-export function sendPost(carrier: Carrier, sending: Sending, writing: Writing): Promise<Posted> {
-  const call = begun(carrier, sending, writing, false);
-  if (call instanceof Streaming) return call.sent;
-  const posted: Posted = { waitCompleted: () => markHandled(call.promise.then(ignore)) };
-  return markHandled(call.whenSent?.then(() => posted) ?? Promise.resolve(posted));
-}
-
-function begun(carrier: Carrier, sending: Sending, writing: Writing, wantsAnswer: boolean): PoCall | Streaming {
+/** A call of a method. @throws HbiError for what can't be sent */
+export function callOf(carrier: Carrier, sending: Sending, writing: Writing, wantsResults: boolean): Call {
   const { name, method, params, options } = sending;
   checkBody(sending);
-  const { code, onlyOurs, bodyBytes } = writeCall(name, method, params, writing);
-  const timeoutMs = timeoutOf(carrier, options);
+  const written = writeCall(name, method, params, writing);
+  const { code, onlyOurs, bodyBytes } = written;
   const body = wholeBody(sending, bodyBytes);
   const isWhole = body !== undefined || !(method.takesRawData || method.spec.resultBody !== undefined);
-  const { results } = method;
-  const { signal } = options;
-  const call = isWhole
-    ? callOf(carrier, { code, onlyOurs, name, results, wantsResults: wantsAnswer, timeoutMs, signal, body })
-    : new Streaming(carrier, sending, { code, onlyOurs, bodyBytes }, timeoutMs, wantsAnswer);
-  carrier.place(call);
-  return call;
+  const request: CallRequest = {
+    code,
+    onlyOurs,
+    name,
+    results: method.results,
+    wantsResults,
+    timeoutMs: timeoutOf(carrier, options),
+    signal: options.signal,
+    body,
+    talk: isWhole ? undefined : new Streaming(carrier, sending, written, wantsResults),
+  };
+  return new Call(carrier.clock, carrier.limits, request, carrier.home, carrier.nextOrder());
 }
 
-export function callOf(carrier: Carrier, request: ConstructorParameters<typeof PoCall>[2]): PoCall {
-  return new PoCall(carrier.clock, carrier.limits, request, carrier.home, carrier.nextOrder());
+/** What a caller has of a call that it does not wait for. */
+export function postedOf(call: Call): Promise<Posted> {
+  const posted: Posted = { waitCompleted: () => markHandled(call.promise.then(ignore)) };
+  return markHandled(call.whenSent?.then(() => posted) ?? Promise.resolve(posted));
 }
 
 /** Raw data that is there as a whole. What stands behind a result is for who reads on. */

@@ -138,12 +138,12 @@ export function carrierOfNone(clock: Clock, limits: Limits): Carrier {
 
 /** One connection and no other. */
 export function carrierOn(connection: Connection): Carrier {
-  const { clock, limits, posting } = connection;
+  const { clock, limits } = connection;
   return {
     clock,
     limits,
     home: undefined,
     nextOrder: () => 0,
-    place: (call) => posting.place(call),
+    place: (call) => call.begin(connection),
   };
 }

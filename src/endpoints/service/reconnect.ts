@@ -8,14 +8,13 @@ import { type Clock, systemClock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
 import type { Transport } from "../../wire/transport.ts";
+import type { Call, Home } from "../session/call.ts";
 import { Connection, type Setting } from "../session/connection.ts";
 import { type ConnectionOptions, heard, logUnexpected, tell } from "../session/connection-options.ts";
 import type { HostingEnv } from "../session/hosting-env.ts";
-import type { Home, Parked, PoCall } from "../session/po-call.ts";
 import { ignore, markHandled, type Wait, type WaitOptions, Waits } from "../waits.ts";
 import { type Backoff, backoff, type ReconnectOptions } from "./backoff.ts";
 import type { Carrier } from "./outgoing.ts";
-import type { Streaming } from "./streaming.ts";
 
 /** Connects the bytes; gives up when the signal aborts. */
 export type Dial = (options: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<Transport>;
@@ -53,7 +52,7 @@ export class ReconnectingConnection implements Carrier, Home {
   readonly #backoff: Backoff | undefined;
   readonly #waits: Waits;
   /** calls that wait for a connection, the oldest first */
-  readonly #parked = new Chain<Parked>();
+  readonly #parked = new Chain<Call>();
   #order = 0;
   /** what waits for a connection and is no call */
   readonly #waiting = new Set<Wait<Connection>>();
@@ -124,10 +123,10 @@ export class ReconnectingConnection implements Carrier, Home {
     return this.#connection;
   }
 
-  place(call: PoCall | Streaming): void {
+  place(call: Call): void {
     const connection = this.#taking;
     if (connection !== undefined && !this.#isClosing) {
-      connection.posting.place(call);
+      call.begin(connection);
       return;
     }
     if (this.#isOver) call.lose(this.#overError());
@@ -137,22 +136,22 @@ export class ReconnectingConnection implements Carrier, Home {
   }
 
   /** A call that has not reached the service comes back, from a connection that takes nothing new. */
-  park(call: Parked, from: Connection): boolean {
+  park(call: Call, from: Connection): boolean {
     if (this.#isOver || this.#backoff === undefined) return false;
     if (this.#connection === undefined || this.#connection === from) this.#park(call);
-    else this.#connection.posting.place(call);
+    else call.begin(this.#connection);
     return true;
   }
 
-  unpark(call: Parked): void {
+  unpark(call: Call): void {
     this.#parked.remove(call);
   }
 
   /** Behind the calls that were made before it. A call that comes back is older than most. */
-  #park(call: Parked): void {
+  #park(call: Call): void {
     call.waits();
     let behind = this.#parked.first;
-    while (behind !== undefined && behind.order < call.order) behind = behind.behind as Parked | undefined; // nothing else is parked
+    while (behind !== undefined && behind.order < call.order) behind = behind.behind as Call | undefined; // nothing else is parked
     this.#parked.insert(call, behind);
   }
 
@@ -245,7 +244,7 @@ export class ReconnectingConnection implements Carrier, Home {
   /** Before listeners are told that there is a connection, so that calls are sent in the order in which they were made. */
   #beginParked(connection: Connection): void {
     for (let call = this.#parked.shift(); call !== undefined; call = this.#parked.shift()) {
-      connection.posting.place(call);
+      call.begin(connection);
       if (this.#connection !== connection) return; // it is lost already: the rest waits for the next
     }
   }

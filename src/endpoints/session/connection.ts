@@ -335,10 +335,6 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     this.#closing.end(failure("peer_error", oneLine(text)));
   }
 
-  handOverReader(owner: BracketReader, successor: BracketReader): void {
-    this.#reading.handOver(owner, successor);
-  }
-
   releaseReader(owner: BracketReader): void {
     this.#reading.release(owner);
   }

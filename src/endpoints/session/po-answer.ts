@@ -7,14 +7,11 @@ import type { Limits } from "../../limits.ts";
 import { parseScript } from "../../parser/parse.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { planScript } from "../../registry/plan.ts";
-import type { Packet } from "../../wire/packet.ts";
 import { Landing, type LandingHost } from "../conversation/landing.ts";
-import type { PoStage } from "../conversation/stages.ts";
-import { seqOf } from "../conversation/token.ts";
-import type { PostedConversation } from "../lane/conversation.ts";
 import { RawIntake } from "../lane/raw-intake.ts";
 import { CoReceiver, landObject } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
+import type { PoCo } from "./po-co.ts";
 
 export interface AnswerOptions {
   /** Lands the answer in another environment than the connection's. */
@@ -27,22 +24,11 @@ export interface AnswerOptions {
   readonly dropsObjects?: boolean;
 }
 
-/** The conversation that is answered. */
-export interface Answered {
-  readonly co: PostedConversation;
-  readonly stage: PoStage;
-  readonly isAbandoned: boolean;
-  /** Whether somebody waits for the answer's end. */
-  readonly isEndAwaited: boolean;
-  failed(error: HbiError): void;
-  abandon(error: HbiError): void;
-  completed(): void;
-}
-
 export class PoAnswer implements LandingHost {
   readonly intake: RawIntake;
+  /** as handlers of its scripts are given it */
+  readonly co: PoCo;
   readonly #connection: Connection;
-  readonly #course: Answered;
   readonly #options: AnswerOptions;
   #receiver: CoReceiver | undefined;
   #landing: Landing | undefined;
@@ -55,15 +41,11 @@ export class PoAnswer implements LandingHost {
   /** objects asked for by `co_send` that have not come outside of a bracket */
   requests = 0;
 
-  constructor(connection: Connection, course: Answered, options: AnswerOptions) {
+  constructor(connection: Connection, co: PoCo, options: AnswerOptions) {
+    this.co = co;
     this.#connection = connection;
-    this.#course = course;
     this.#options = options;
     this.intake = new RawIntake(connection.limits.maxBufferedBytes, connection.account);
-  }
-
-  get co(): PostedConversation {
-    return this.#course.co;
   }
 
   get limits(): Limits {
@@ -84,6 +66,16 @@ export class PoAnswer implements LandingHost {
   /** Whether what is asked for is what comes next on the wire, as nothing else tells. */
   get isManual(): boolean {
     return this.#landing?.isRunning === true ? this.#landing.isManual : !this.isDeclared;
+  }
+
+  /** Whether a script of it is being landed. */
+  get isLanding(): boolean {
+    return this.#landing?.isRunning === true;
+  }
+
+  /** Whether somebody waits for an object. */
+  get isWaitingForObject(): boolean {
+    return this.#receiver?.isWaitingForObject === true;
   }
 
   /** Whether the caller, or the host, has said how much raw data the answer has, beside that of its scripts. */
@@ -139,39 +131,23 @@ export class PoAnswer implements LandingHost {
 
   // --- what arrives --------------------------------------------------------------------------------------------------
 
-  get wantsPacket(): boolean {
-    const { stage } = this.#course;
-    if (this.intake.pendingBytes > 0 || stage === "send") return false;
-    if (this.#landing?.isRunning === true) return !this.#landing.hidesNextPacket;
-    return stage === "closed" || this.#receiver?.isWaitingForObject === true || this.#course.isEndAwaited;
-  }
-
-  onPacket({ directive, text }: Packet): boolean {
-    if (this.#landing?.isRunning === true) return false;
-    switch (directive) {
-      case "":
-        this.#land(text);
-        return true;
-      case "co_recv":
-        this.#onObject(text);
-        return true;
-      case "co_ack_end":
-        if (seqOf(text) !== this.co.coSeq) throw failure("bad_state", "co_ack_end of another id");
-        this.#connection.releaseReader(this.co);
-        this.#receiver?.failObjects("no_answer");
-        this.#course.completed();
-        return true;
-      default:
-        throw failure("bad_state", `${directive} inside an answer`);
-    }
+  /** Whether raw data may come before the next packet. */
+  get hidesNextPacket(): boolean {
+    if (this.intake.pendingBytes > 0) return true;
+    return this.#landing?.isRunning === true && this.#landing.hidesNextPacket;
   }
 
   /** A caller that gave up would have known where raw data stands between the packets. Without it nobody does, unless it was declared.
    *  @throws HbiError failed_precondition */
   checkPosition(): void {
-    if (this.#course.isAbandoned && !this.isDeclared && !this.#hasFailed)
+    if (this.co.at.isGivenUp && !this.isDeclared && !this.#hasFailed)
       throw failure("position_lost", "an answer was given up that may have some; see hasNoRawAnswer");
     this.intake.check();
+  }
+
+  /** It has ended. Whoever waits for an object waits in vain. */
+  ended(): void {
+    this.#receiver?.failObjects("no_answer");
   }
 
   /** Nothing of it is read any more. */
@@ -188,7 +164,7 @@ export class PoAnswer implements LandingHost {
     return true;
   }
 
-  #onObject(text: string): void {
+  onObject(text: string): void {
     if (this.#receiver?.isWaitingForObject === true) {
       const isFirst = this.#options.answerBytes !== undefined && !this.#hasAnswered;
       this.#hasAnswered = true;
@@ -200,8 +176,8 @@ export class PoAnswer implements LandingHost {
     const value = this.#landUnwanted(text);
     if (value instanceof HbiError) {
       this.#hasFailed = true;
-      this.#course.failed(value);
-    } else if (!this.#course.isAbandoned && this.#options.dropsObjects !== true) this.#onSurplus();
+      this.co.failed(value);
+    } else if (!this.co.at.isGivenUp && this.#options.dropsObjects !== true) this.#onSurplus();
     this.intake.discard(this.#hasAnswered ? 0 : this.#skippedBehind(value));
     this.#hasAnswered = true;
   }
@@ -209,7 +185,7 @@ export class PoAnswer implements LandingHost {
   /** @throws HbiError failed_precondition where raw data may stand behind it */
   #onSurplus(): void {
     if (!this.isDeclared) throw failure("bad_state", "an object that nobody receives");
-    this.#course.failed(failure("bad_answer", "more objects than declared"));
+    this.co.failed(failure("bad_answer", "more objects than declared"));
   }
 
   /** What can't be landed harms nobody where it is certain that no raw data stands behind it. */
@@ -263,7 +239,7 @@ export class PoAnswer implements LandingHost {
 
   // --- landing: scripts of the answer --------------------------------------------------------------------------------
 
-  #land(text: string): void {
+  land(text: string): void {
     if (text === "") return;
     try {
       const plan = planScript(parseScript(text, this.limits), this.env, this.limits);
@@ -306,9 +282,9 @@ export class PoAnswer implements LandingHost {
       this.#connection.cut(error);
       return;
     }
-    this.#course.failed(error);
+    this.co.failed(error);
     this.fail(error);
     this.intake.discard(rest);
-    if (this.#checkDrain()) this.#course.abandon(error);
+    if (this.#checkDrain()) this.co.abandon(error);
   }
 }

@@ -17,30 +17,34 @@ import {
   seqOf,
   type Token,
 } from "../conversation/token.ts";
-import type { BracketReader, PostedConversation } from "../lane/conversation.ts";
+import { ENTRY_COST_BYTES } from "../guard/account.ts";
+import type { BracketReader } from "../lane/conversation.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
 import { checkTimeout, ignore, markHandled, type WaitOptions } from "../waits.ts";
 import { CANCEL, GO_AWAY, PING } from "./builtin-names.ts";
+import { Call, type CallRequest } from "./call.ts";
 import type { Connection } from "./connection.ts";
 import { Hello } from "./hello.ts";
-import { type CallRequest, type Parked, PoCall } from "./po-call.ts";
 import { type CoOptions, PoCo } from "./po-co.ts";
 import { SeqRing } from "./seq-ring.ts";
 
 /** So long after its connection a peer of ours has introduced itself. */
 const INTRODUCTION_MS = 1_000;
 
+/** Of a call that is there as a whole: beside scripts, its answer is objects alone. */
+const WHOLE: CoOptions = { hasNoRawAnswer: true };
+
 export class PostingEnd {
   readonly #connection: Connection;
   readonly #counter = new SeqCounter();
   /** begun and not completed */
-  readonly #live = new SeqRing<PostedConversation>();
+  readonly #live = new SeqRing<PoCo>();
   /** how many of them hold a place on the wire */
   #admitted = 0;
   /** those that wait for one */
-  readonly #gate = new Chain<PostedConversation>();
+  readonly #gate = new Chain<PoCo>();
   /** those on the wire that may ask for an object by `co_send`, in the order of sending */
-  #asking: Set<PostedConversation> | undefined;
+  #asking: Set<PoCo> | undefined;
   #hello: Hello | undefined;
   /** how many conversations, and how large a packet, the peer takes; as much as this side until it says so */
   #most: number;
@@ -52,7 +56,7 @@ export class PostingEnd {
   /** whose conversations may go to the wire: of a peer that is about to close, only those of handlers that it waits for */
   #takes: "all" | "of handlers" | "none" = "all";
   /** calls that were given up before this side knew whether the peer can be told */
-  #untold: Set<PostedConversation> | undefined;
+  #untold: Set<PoCo> | undefined;
   /** given up, on the wire, and not answered */
   #givenUp = 0;
   /** runs while there are only such, and the peer answers none */
@@ -87,7 +91,7 @@ export class PostingEnd {
 
   /** Whether a conversation is half on the wire, so that nothing else may be written. */
   get isSending(): boolean {
-    return this.#live.toArray().some((co) => co.isSending);
+    return this.#live.toArray().some((co) => co.at.isSending);
   }
 
   /** Conversations that are not completed. */
@@ -159,46 +163,41 @@ export class PostingEnd {
   }
 
   open(options: CoOptions): PoCo {
-    const co = new PoCo(this.#connection, this.takeSeq(), options);
-    this.enroll(co);
+    const co = this.#enrolled(options, this.#takeSeq(false), undefined);
     this.#connection.conversationBegun();
     co.heedSignal();
     return co;
   }
 
-  /** A call that is one script, answered by objects alone: the short way. For the typed layer.
+  /** A conversation of a call.
+   *  @throws HbiError unavailable, resource_exhausted */
+  openFor(call: Call): PoCo {
+    const { talk, isUrgent = false, onlyOurs } = call.request;
+    if (talk !== undefined) {
+      return this.#enrolled({ ...talk.options, onlyOurs, timeoutMs: call.leftMs }, this.#takeSeq(isUrgent), call);
+    }
+    this.checkPacket(call.packet);
+    const options = onlyOurs === undefined ? WHOLE : { ...WHOLE, onlyOurs };
+    const co = this.#enrolled(options, this.#takeSeq(isUrgent), call);
+    this.#connection.account.posts += call.packet.length + ENTRY_COST_BYTES;
+    return co;
+  }
+
+  /** A call that is one script, answered by objects alone. For the library's own messages.
    *  @throws HbiError unavailable, resource_exhausted, cancelled when the signal has aborted already */
-  call(request: CallRequest): PoCall {
+  call(request: CallRequest): Call {
     const { clock, limits } = this.#connection;
-    const call = new PoCall(clock, limits, request);
-    try {
-      this.#begin(call);
-    } catch (thrown) {
-      call.lose(asHbiError(thrown));
-      throw thrown;
-    }
-    return call;
-  }
-
-  #begin(call: Parked): void {
+    const call = new Call(clock, limits, request);
     call.begin(this.#connection);
-    this.#connection.conversationBegun(); // last: what it reads may call as well, and must not overtake
-  }
-
-  /** Begins it; where that is not possible it fails. */
-  place(call: Parked): void {
-    try {
-      this.#begin(call);
-    } catch (thrown) {
-      call.lose(asHbiError(thrown));
-    }
+    if (call.error !== undefined) throw call.error;
+    return call;
   }
 
   // --- numbers and places --------------------------------------------------------------------------------------------
 
   /** The number of a new conversation.
    *  @throws HbiError unavailable, also while draining, but for what is urgent; resource_exhausted when too many wait */
-  takeSeq(isUrgent = false): number {
+  #takeSeq(isUrgent: boolean): number {
     if (isUrgent) this.#connection.checkOpen();
     else this.#connection.checkAccepting();
     const { limits, account } = this.#connection;
@@ -207,9 +206,11 @@ export class PostingEnd {
     return this.#counter.take(this.#live);
   }
 
-  enroll(conversation: PostedConversation): void {
-    this.#live.set(conversation);
+  #enrolled(options: CoOptions, seq: number, call: Call | undefined): PoCo {
+    const co = new PoCo(this.#connection, seq, options, call);
+    this.#live.set(co);
     this.#connection.account.posted += 1;
+    return co;
   }
 
   /** @throws HbiError resource_exhausted for a packet that the peer does not take */
@@ -233,18 +234,29 @@ export class PostingEnd {
     return this.#suffix;
   }
 
-  /** Asks for a place on the wire. */
-  admit(conversation: PostedConversation): void {
-    if (conversation.onlyOurs !== undefined && !this.#knowsExtension) this.sayHello();
-    if (!conversation.isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(conversation))) {
-      this.#gate.add(conversation);
+  /** Asks for a place on the wire, and then for the send turn. @param isNext it has waited, and there is one */
+  admit(co: PoCo, isNext = false): void {
+    const { onlyOurs } = co;
+    if (onlyOurs !== undefined && !this.#knowsExtension) this.sayHello();
+    if (!isNext && !co.isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(co))) {
+      this.#gate.add(co);
       return;
     }
-    this.#letIn(conversation);
+    if (onlyOurs !== undefined && !this.#knowsExtension) {
+      co.abandon(failure("not_representable", onlyOurs)); // the peer would end the connection for it
+      return;
+    }
+    co.isAdmitted = true;
+    this.#admitted += 1;
+    if (co.mayAsk) {
+      this.#asking ??= new Set();
+      this.#asking.add(co);
+    }
+    this.#connection.turn.request(co.taker);
   }
 
   /** A large packet, and one that only a peer of ours reads, wait until the peer has said whether it takes it. */
-  #hasPlaceFor({ isLarge, onlyOurs }: PostedConversation): boolean {
+  #hasPlaceFor({ isLarge, onlyOurs }: PoCo): boolean {
     const isAsked = isLarge || this.#connection.awaitsPeer || (onlyOurs !== undefined && !this.#knowsExtension);
     return this.#admitted < this.#most && this.#takesNew && !(isAsked && this.#hello?.isDone === false);
   }
@@ -253,41 +265,19 @@ export class PostingEnd {
     return this.#takes === "all" || (this.#takes === "of handlers" && this.#connection.hosting.liveCount > 0);
   }
 
-  #letIn(conversation: PostedConversation): void {
-    const { onlyOurs } = conversation;
-    if (onlyOurs !== undefined && !this.#knowsExtension) {
-      conversation.abandon(failure("not_representable", onlyOurs)); // the peer would end the connection for it
-      return;
-    }
-    conversation.isAdmitted = true;
-    this.#admitted += 1;
-    if (conversation.mayAsk) {
-      this.#asking ??= new Set();
-      this.#asking.add(conversation);
-    }
-    conversation.admitted();
-  }
-
   #admitNext(): void {
     for (let next = this.#gate.first; next !== undefined && this.#hasPlaceFor(next); next = this.#gate.first) {
       this.#gate.remove(next);
-      this.#letIn(next);
+      this.admit(next, true);
     }
   }
 
   /** Asks no more. */
-  withdraw(conversation: PostedConversation): void {
+  withdraw(conversation: PoCo): void {
     this.#gate.remove(conversation);
   }
 
-  /** `successor` reads the rest of the answer. */
-  replace(conversation: PostedConversation, successor: PostedConversation): void {
-    this.#live.set(successor);
-    successor.isAdmitted = conversation.isAdmitted;
-    this.#connection.handOverReader(conversation, successor);
-  }
-
-  completed(conversation: PostedConversation): void {
+  completed(conversation: PoCo): void {
     this.#live.delete(conversation.seq);
     this.#connection.account.posted -= 1;
     if (this.#untold?.delete(conversation) === true) this.#givenUp -= 1;
@@ -378,7 +368,7 @@ export class PostingEnd {
   }
 
   /** Nobody waits for the answer any more: a peer that knows how is told so. */
-  gaveUp(conversation: PostedConversation): void {
+  gaveUp(conversation: PoCo): void {
     if (this.#live.get(conversation.seq) !== conversation) return; // it is over
     this.#untold ??= new Set();
     if (this.#untold.has(conversation)) return;
@@ -392,7 +382,7 @@ export class PostingEnd {
     for (const conversation of this.#untold ?? []) this.#cancel(conversation);
   }
 
-  #cancel({ seq }: PostedConversation): void {
+  #cancel({ seq }: PoCo): void {
     if (this.#connection.isOpen) this.#say("cancel", `${CANCEL}("${seq}")`).catch(ignore); // the call has been given up either way
   }
 
@@ -482,7 +472,7 @@ export class PostingEnd {
 
   /** Those in flight, by their numbers, which are given in the order of beginning, and begin again from 101. One that has left on account
    *  of another is its next connection's. */
-  #each(run: (co: PostedConversation) => void): void {
+  #each(run: (co: PoCo) => void): void {
     const all = this.#live.toArray().sort((a, b) => a.seq - b.seq);
     for (const co of all) if (this.#live.get(co.seq) === co) run(co);
   }
