@@ -1,6 +1,7 @@
 /**
- * Closing: a connection from its start to its close. Whatever ends it comes through here: the peer is told why, gets FIN and a
- * moment to take it, and all that waits on this side is told once. docs/protocol.md, section 6.
+ * Closing: a connection from its start to its close. Everything that ends it passes through here: the peer learns the
+ * reason, gets FIN and some time to receive it, and everything that waits on this side fails once. docs/protocol.md,
+ * section 6.
  */
 import { afterHearing, type Timer } from "../../clock.ts";
 import { asHbiError, failure, type HbiError, oneLine } from "../../errors.ts";
@@ -16,13 +17,13 @@ import type { Keepalive } from "./keepalive.ts";
 
 const LINGER_BYTES = 256 * 1024;
 const LINGER_MS = 1_000;
-/** What is not begun has not landed. */
+/** What has not begun has not landed. */
 export const NOT_LANDED = { mayHaveLanded: false };
 const PEER_CLOSED = "the peer closed without a reason";
 
 type State = "starting" | "open" | "closing" | "closed";
 
-/** What looks at the connection while it is open. */
+/** The watches of an open connection. */
 interface Watches {
   readonly idle: IdleWatch | undefined;
   readonly keepalive: Keepalive | undefined;
@@ -41,7 +42,7 @@ export class Closing {
   #hasPeerEnded = false;
   #reason: HbiError | undefined;
   #discardedBytes = 0;
-  /** whether the peer has as long as it needs to take what was written */
+  /** whether the peer may take as long as it needs to receive what was written */
   #isPatient = false;
   #timer: Timer | undefined;
 
@@ -72,12 +73,12 @@ export class Closing {
     return this.#state === "starting" || this.#state === "open";
   }
 
-  /** Whether the peer sends no more. */
+  /** Whether the peer has half-closed. */
   get hasPeerEnded(): boolean {
     return this.#hasPeerEnded;
   }
 
-  /** The init hooks have run. @throws HbiError when it has ended meanwhile */
+  /** The init hooks have run. @throws HbiError if the connection has ended meanwhile */
   started(): void {
     if (this.#state !== "starting") throw this.#reason ?? failure("disconnected");
     this.#state = "open";
@@ -99,11 +100,12 @@ export class Closing {
     if (this.#hasPeerEnded) return;
     this.#hasPeerEnded = true;
     this.#connection.pump();
-    // What it has said may not be taken yet, but it answers nothing new: new calls should use another connection.
+    // Its data may not be read completely yet, but it answers nothing new: new calls should use another connection.
     if (this.isOpen && this.#onLost !== undefined) this.#connection.peerGoesAway(undefined);
   }
 
-  /** The peer sends no more, and all that came is handled: finish what it began, say what it can no longer answer. */
+  /** The peer has half-closed, and everything received is handled: finish what it began, and fail what it can no longer
+   *  answer. */
   finishAfterEnd(): void {
     if (!this.isOpen) return;
     const { hosting, posting, turn } = this.#connection;
@@ -113,7 +115,7 @@ export class Closing {
     }
     const error = failure("disconnected", PEER_CLOSED);
     if (posting.isSending) {
-      this.end(error); // half a conversation is on the wire: an answer behind it would not be read as one
+      this.end(error); // half a conversation is on the wire: an answer behind it would be misread
       return;
     }
     this.#tellLost(undefined);
@@ -129,7 +131,8 @@ export class Closing {
     await this.closed;
   }
 
-  /** In peace: nothing is in flight any more. What was written may take as long as the peer goes on taking it. */
+  /** An orderly close: nothing is in flight any more. The peer may take as long as it needs to receive what was
+   *  written. */
   async part(): Promise<void> {
     this.#isPatient = true;
     this.end(undefined, failure("disconnected", "by this side"));
@@ -144,7 +147,7 @@ export class Closing {
   }
 
   #say(line: string): void {
-    // Inside somebody's raw data it would be taken as data.
+    // Inside raw data, the err would be taken as data.
     const { holder } = this.#connection.turn;
     const isInRawData = holder !== undefined && "isInRawData" in holder && holder.isInRawData === true;
     if (!isInRawData && line !== "") this.#connection.wire.text(encodePacket("err", line));
@@ -152,14 +155,14 @@ export class Closing {
 
   // --- the end -------------------------------------------------------------------------------------------------------
 
-  /** FIN, and so long for the peer to take what was written.
-   *  @param reason undefined: in peace
-   *  @param told to all that waits here
-   *  @param words the last ones, to the peer */
+  /** Sends FIN, and gives the peer time to receive what was written.
+   *  @param reason undefined for an orderly close
+   *  @param told the error for everything that waits on this side
+   *  @param words the err for the peer */
   end(reason: HbiError | undefined, told = reason ?? failure("disconnected"), words = ""): void {
     if (!this.isOpen) return;
     const { limits, wire } = this.#connection;
-    this.#state = "closing"; // before anything is said: it may be too much for the wire, which then cuts
+    this.#state = "closing"; // first, because the err may exceed the bound of the wire, which then cuts the connection
     this.#reason = reason;
     this.#stop();
     this.#say(words);
@@ -171,7 +174,7 @@ export class Closing {
   #destroyAfter(ms: number): void {
     const { clock, limits, wire } = this.#connection;
     this.#timer = afterHearing(clock, ms, () => {
-      // What the platform has taken it may still be sending, and a socket that is destroyed may take it along.
+      // The platform may still be sending what it has taken, and destroying the socket may discard that.
       const leftMs = this.#isPatient ? wire.progressMs + limits.closeTimeoutMs - clock.now() : 0;
       const lingerMs = this.#isPatient ? Math.max(leftMs, Math.min(wire.transitMs, limits.closeTimeoutMs)) : 0;
       if (lingerMs > 0) this.#destroyAfter(lingerMs);
@@ -179,13 +182,13 @@ export class Closing {
     });
   }
 
-  /** What still comes while it closes. */
+  /** Data that arrives while it closes. */
   discard(bytes: number): void {
     if (this.#state === "closed") return;
     this.#discardedBytes += bytes;
     if (this.#discardedBytes <= LINGER_BYTES || this.#isPatient) return;
     if (this.#connection.wire.bufferedBytes === 0) this.#transport.destroy();
-    else this.#transport.pause(); // its last words have not left
+    else this.#transport.pause(); // the err has not left yet
   }
 
   /** The transport has closed. */
@@ -211,17 +214,17 @@ export class Closing {
     this.#watches.keepalive?.stop();
   }
 
-  /** Once, and before the waits are told: who sends again at once must not come here. */
+  /** Once, and before the waits fail: a caller that retries at once must not come here. */
   #tellLost(reason: HbiError | undefined): void {
     const onLost = this.#onLost;
     this.#onLost = undefined;
-    if (onLost !== undefined) this.#connection.hear(() => onLost(reason), "onLost"); // who waits must be told all the same
+    if (onLost !== undefined) this.#connection.hear(() => onLost(reason), "onLost"); // the waits must fail in any case
   }
 
   #loseAll(error: HbiError): void {
     const { account, hosting, posting, turn, waits } = this.#connection;
     turn.close();
-    posting.turnAway(error); // to its link, before anything newer gets there
+    posting.turnAway(error); // back to its link, before newer calls arrive there
     this.#tellLost(this.#reason);
     posting.loseAll(error);
     waits.loseAll(error);
@@ -229,7 +232,7 @@ export class Closing {
     account.close();
   }
 
-  /** A hook that does not return keeps nobody from closing. */
+  /** A hook that does not return must not prevent the close. */
   async #cleanup(): Promise<void> {
     const { clock, env, limits } = this.#connection;
     let timer: Timer | undefined;
