@@ -138,7 +138,7 @@ export class Bracket implements TurnTaker {
   bytes(chunk: Uint8Array, options: WaitOptions): Promise<void> | undefined {
     this.#checkOpenEnded();
     if (chunk.length === 0) return undefined; // no data puts nothing on the wire
-    if (this.#rawBytes + chunk.length > this.mostRawBytes) throw failure("body_mismatch", "more than was promised");
+    if (this.#rawBytes + chunk.length > this.mostRawBytes) throw failure("body_mismatch", "more than promised");
     this.#rawBytes += chunk.length;
     if (this.#state === "open") return this.#out.wire.bytes(chunk);
     if (this.#builtBytes + chunk.length <= MAX_BUILT_BYTES) {

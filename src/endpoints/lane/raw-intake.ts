@@ -275,7 +275,7 @@ function compact(chunk: Uint8Array): Uint8Array {
 /** Any view as bytes: a `Float64Array` is filled in place. @throws HbiError invalid_argument if it is not a view */
 export function asBytes(view: ArrayBufferView): Uint8Array {
   if (view instanceof Uint8Array) return view;
-  if (!ArrayBuffer.isView(view)) throw failure("bad_option", "raw data goes from and into an ArrayBufferView");
+  if (!ArrayBuffer.isView(view)) throw failure("bad_option", "raw data must be an ArrayBufferView");
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 

@@ -28,7 +28,7 @@ export function backoff(options: ReconnectOptions, random: () => number = Math.r
     if (!(value > 0) || !Number.isFinite(value))
       throw failure("bad_option", `reconnect.${name} must be a positive time`);
   }
-  if (!(jitter >= 0 && jitter <= 1)) throw failure("bad_option", "reconnect.jitter is from 0 to 1");
+  if (!(jitter >= 0 && jitter <= 1)) throw failure("bad_option", "reconnect.jitter must be between 0 and 1");
   if (!(maxAttempts >= 1)) throw failure("bad_option", "reconnect.maxAttempts must be positive");
   return {
     maxAttempts,

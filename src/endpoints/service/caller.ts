@@ -48,7 +48,8 @@ export class Caller {
   readonly #writing: Writing;
 
   constructor(carrier: Carrier, { interceptors = [], retries = 0, dialect = "json", writer }: CallerOptions) {
-    if (!Number.isSafeInteger(retries) || retries < 0) throw failure("bad_option", "retries is a count");
+    if (!Number.isSafeInteger(retries) || retries < 0)
+      throw failure("bad_option", "retries must be a non-negative integer");
     this.#carrier = carrier;
     this.#interceptors = interceptors;
     this.#retries = retries;

@@ -73,6 +73,6 @@ export function timeoutOf({ limits }: Carrier, { timeoutMs }: AnyCallOptions): n
 
 function checkBody({ name, method, options }: Sending): void {
   const { body } = method.spec;
-  if (typeof body !== "function" && options.body !== undefined) throw failure("bad_option", `${name} takes no body`);
-  if (body !== "manual" && options.send !== undefined) throw failure("bad_option", `${name} sends nothing by hand`);
+  if (typeof body !== "function" && options.body !== undefined) throw failure("bad_option", `${name} accepts no body`);
+  if (body !== "manual" && options.send !== undefined) throw failure("bad_option", `${name} does not support send`);
 }

@@ -29,8 +29,7 @@ export class ScriptCall<out T = unknown> {
 
   /** Marks it as used; used twice, it would run twice. @throws HbiError invalid_argument */
   use(): string {
-    if (this.#isUsed)
-      throw failure("bad_option", `${this.name} stands in two places of the script, and would run twice`);
+    if (this.#isUsed) throw failure("bad_option", `${this.name} is used twice in the script and would run twice`);
     this.#isUsed = true;
     return this.code;
   }
@@ -132,7 +131,7 @@ function argumentsOf(name: string, method: Method, given: unknown, writing: Writ
   const [only] = signature.names;
   const isAlone = !isRecord(given) && only !== undefined && signature.names.length === 1;
   const params = isAlone ? { [only]: given } : (given ?? {});
-  if (!isRecord(params)) throw failure("bad_argument", `${name}: parameters are given by name`);
+  if (!isRecord(params)) throw failure("bad_argument", `${name}: parameters must be given by name`);
   signature.checkEach(name, params as Record<string, unknown>, (value) => value instanceof ScriptCall); // refuses unknown parameters
   return argumentsText(signature.names, params, writing, onlyOurs);
 }

@@ -107,7 +107,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
     this.#preAuthTable = authenticate === undefined ? undefined : { entries: new Map(extra), writer: undefined };
     this.#interceptors = [...authorizing(authorize), ...gating(service, concurrency), ...(interceptors ?? [])] as never;
     if (service.credentials !== undefined && authenticate === undefined) {
-      throw failure("bad_option", `${service.name} declares credentials, and nothing authenticates`);
+      throw failure("bad_option", `${service.name} declares credentials, but authenticate is missing`);
     }
     this.#connectionOptions = {
       ...connectionOptions,
@@ -294,7 +294,7 @@ function checkFactoryGives(service: Service, handlers: unknown): void {
   try {
     checkHandlers(service.methods, handlers);
   } catch (cause) {
-    throw asHbiError(new Error("the handlers' factory", { cause }));
+    throw asHbiError(new Error("the handler factory failed", { cause }));
   }
 }
 

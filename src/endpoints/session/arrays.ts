@@ -91,7 +91,7 @@ export function sendArray(
 }
 
 async function send(co: PoCo | HoCo, data: TypedArray, shape: readonly number[], options: WaitOptions): Promise<void> {
-  if (elementCount(shape) !== data.length) throw failure("bad_option", "the shape is not that of the data");
+  if (elementCount(shape) !== data.length) throw failure("bad_option", "the shape does not match the data");
   await co.sendObj(repr(shape), options);
   await co.sendObj(`dtype('${dtypeOf(data)}')`, options);
   if (data.length > 0) await co.sendData(data, options);
@@ -145,7 +145,7 @@ function parseDtype(text: string): { name: string; make: Constructor; isSwapped:
   const rest = text.replace(/^[<>=|]/, "");
   const name = Object.hasOwn(SHORT_NAMES, rest) ? SHORT_NAMES[rest] : rest;
   const make = name === undefined ? undefined : DTYPES.get(name);
-  if (name === undefined || make === undefined) throw failure("bad_argument", "a dtype that is not supported");
+  if (name === undefined || make === undefined) throw failure("bad_argument", "unsupported dtype");
   const isSwapped =
     make.BYTES_PER_ELEMENT > 1 && (order === ">" ? IS_LITTLE_ENDIAN : order === "<" && !IS_LITTLE_ENDIAN);
   return { name, make, isSwapped };

@@ -190,7 +190,7 @@ export class CoReceiver {
     if (bytes <= unreadBytes) return;
     const left = unreadBytes + (this.intake.unannouncedBytes ?? Number.POSITIVE_INFINITY);
     if (!isManual || bytes > left) {
-      throw new HbiError("out_of_range", `${bytes} raw bytes asked for, ${isManual ? left : unreadBytes} are left`);
+      throw new HbiError("out_of_range", `${bytes} raw bytes requested, ${isManual ? left : unreadBytes} are left`);
     }
     if (bytes > this.#connection.limits.maxBodyBytes) {
       this.intake.doubt();
@@ -206,7 +206,7 @@ export class CoReceiver {
   #beginData(isManual: boolean): void {
     if (this.#isReceivingData) {
       if (isManual) this.intake.doubt();
-      throw failure("wrong_stage", "raw data is being received already");
+      throw failure("wrong_stage", "raw data is already being received");
     }
     this.#isReceivingData = true;
   }

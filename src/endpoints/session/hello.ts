@@ -67,7 +67,7 @@ export class Hello implements BracketReader, TurnTaker {
     // The error of a peer that refuses even this, which is no reason to close.
     if (directive === "co_recv") return true;
     if (directive !== "co_ack_end" || seqOf(text) !== String(HELLO_SEQ)) {
-      throw failure("bad_state", `${directive === "" ? "code" : directive} in the answer to nothing`);
+      throw failure("bad_state", `${directive === "" ? "code" : directive} in the answer to the hello`);
     }
     this.#connection.releaseReader(this);
     this.#end();

@@ -305,7 +305,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
         return true;
       case "co_recv":
         if (this.#failure !== undefined) return true;
-        if (this.#state !== "recv.running") throw failure("bad_state", "an object that no script receives");
+        if (this.#state !== "recv.running") throw failure("bad_state", "an object that no script expects");
         this.#received.onObject(text);
         return true;
       case "co_end":

@@ -126,10 +126,7 @@ export class HostingEnd {
     const isFew = (this.#waiting?.size ?? 0) < this.#mostWaiting;
     if (isFew && account.waiting + all <= limits.maxBufferedBytes && account.mayWait(all)) return "wait";
     if (!this.mustReadOn) return "later";
-    return failure(
-      "overloaded",
-      `${limits.maxHostedWaiting} calls and ${limits.maxBufferedBytes} bytes of them at most`,
-    );
+    return failure("overloaded", `at most ${limits.maxHostedWaiting} calls with ${limits.maxBufferedBytes} bytes`);
   }
 
   /** One slot for all scripts of a conversation, from the first that needs one. */

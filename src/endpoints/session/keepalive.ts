@@ -67,7 +67,7 @@ export class Keepalive {
     const leftMs =
       wire.bufferedBytes > 0 ? keepaliveTimeoutMs : this.#answerMs + (heldUp - this.#askedHeldUpMs) - nowMs;
     if (leftMs > 0) this.#lookAfter(leftMs);
-    else this.#connection.drop(failure("unresponsive", `nothing came for ${Math.round(silenceMs / 1_000)} s`));
+    else this.#connection.drop(failure("unresponsive", `no data for ${Math.round(silenceMs / 1_000)} s`));
   }
 
   /** While this side slowly reads what the peer sends, it cannot answer a ping behind it. It therefore sends something

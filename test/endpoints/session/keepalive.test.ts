@@ -47,7 +47,7 @@ it("pings after keepaliveMs of silence, drops the peer after keepaliveTimeoutMs,
   expect(isOpen(it)).toBe(true);
   await it.clock.advance(1 + TRANSIT_MS);
   expect([isOpen(it), it.peer.isClosed, it.questions()]).toEqual([false, true, 0]);
-  expect(told).toEqual(["unresponsive: the peer does not answer: nothing came for 50 s"]);
+  expect(told).toEqual(["unresponsive: the peer does not answer: no data for 50 s"]);
   expect(it.clock.timerCount).toBe(0);
 });
 
