@@ -1,5 +1,5 @@
 /**
- * What both kinds of conversation do to send: code and objects as packets, buffers as raw data.
+ * Sending, for both kinds of conversation: code and objects as packets, buffers as raw data.
  */
 import { failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
@@ -10,8 +10,9 @@ import type { Lane } from "../lane/lane.ts";
 import { asBytes, type Buffers } from "../lane/raw-intake.ts";
 import type { WaitOptions } from "../waits.ts";
 
-/** A packet of text that someone wrote or `script` made. Nothing is sent as `None`: the Python reference loses what
- *  follows an empty packet. @throws HbiError invalid_argument for an empty script, resource_exhausted for one beyond `maxPacketBytes` */
+/** A packet of text that the application wrote or `script` created. An empty object is sent as `None`, because the
+ *  Python reference loses what follows an empty packet.
+ *  @throws HbiError invalid_argument for an empty script, resource_exhausted beyond `maxPacketBytes` */
 export function packetOf(directive: "" | "co_recv" | "co_send", code: string | Script, limits: Limits): string {
   const text = scriptText(code);
   if (text !== "") return encodePacket(directive, text, limits.maxPacketBytes);
@@ -37,8 +38,8 @@ export async function sendBuffers(bracket: Bracket, lane: Lane, buffers: Buffers
   }
 }
 
-/** A wait for the wire, which ends with the connection anyway, given the caller's own deadline and signal. Given up, its buffer may be
- *  changed as well. */
+/** Bounds a wait for the wire, which would end only with the connection, by the caller's deadline and signal. After a
+ *  cancellation, the buffer may be changed. */
 export function settled(
   sent: Promise<void> | undefined,
   { session, wire }: Lane,

@@ -1,6 +1,6 @@
 /**
- * BeginGate: whether a conversation of the peer may begin now. Where it may not, its packet stays where it is, and the connection
- * is pumped when it may. docs/errors-and-limits.md.
+ * BeginGate: decides whether a conversation of the peer may begin now. If not, its packet stays in the reader, and the
+ * connection is pumped when it may. docs/errors-and-limits.md.
  */
 import type { Timer } from "../../clock.ts";
 import { failure, type HbiError } from "../../errors.ts";
@@ -11,7 +11,7 @@ import type { Connection } from "./connection.ts";
 export class BeginGate {
   readonly #connection: Connection;
   #isClosing = false;
-  /** while the peer has called more often than it may */
+  /** set while the peer has exceeded its rate of calls */
   #timer: Timer | undefined;
 
   constructor(connection: Connection) {
@@ -30,7 +30,7 @@ export class BeginGate {
     return (!isHeldUp || hosting.mustReadOn) && this.mayCall();
   }
 
-  /** Whether the rate of calls allows one more; the connection is pumped when it does. */
+  /** Whether the rate of calls permits one more; if not, the connection is pumped when it does. */
   mayCall(): boolean {
     const waitMs = this.#connection.budgets.callWaitMs;
     if (waitMs > 0) {
@@ -42,7 +42,8 @@ export class BeginGate {
     return waitMs === 0;
   }
 
-  /** What a conversation that has begun is told, where nothing new is landed; it was not looked at, so it may be sent elsewhere. */
+  /** The refusal of a conversation that has begun while nothing new is landed. Nothing of it has run, so it may be sent
+   *  elsewhere. */
   refusalOf({ isExtended }: Token): HbiError | undefined {
     if (!this.#isClosing || !isExtended || this.#connection.hosting.mustReadOn) return undefined;
     return failure("draining");

@@ -1,6 +1,7 @@
 /**
- * Closing: the states of a connection from its start to its close. Everything that ends a connection goes through here: the peer is told
- * why, gets FIN and time to take it, and everything that waits on this side is told once. docs/protocol.md, section 6.
+ * Closing: a connection from its start to its close. Everything that ends it passes through here: the peer learns the
+ * reason, gets FIN and some time to receive it, and everything that waits on this side fails once. docs/protocol.md,
+ * section 6.
  */
 import { afterHearing, type Timer } from "../../clock.ts";
 import { asHbiError, failure, type HbiError, oneLine } from "../../errors.ts";
@@ -15,7 +16,7 @@ import type { Keepalive } from "./keepalive.ts";
 
 const LINGER_BYTES = 256 * 1024;
 const LINGER_MS = 1_000;
-/** What is not begun has not landed. */
+/** What has not begun has not landed. */
 export const NOT_LANDED = { mayHaveLanded: false };
 const PEER_CLOSED = "the peer closed without a reason";
 
@@ -113,7 +114,7 @@ export class Closing {
     return true;
   }
 
-  /** The init hooks have run. @throws HbiError when it has ended meanwhile */
+  /** The init hooks have run. @throws HbiError if the connection has ended meanwhile */
   started(): void {
     if (!this.#move("started")) throw this.#reason ?? failure("disconnected");
   }
@@ -147,7 +148,7 @@ export class Closing {
     }
     const error = failure("disconnected", PEER_CLOSED);
     if (posting.isSending) {
-      this.end(error); // half a conversation is on the wire: an answer behind it would not be read as one
+      this.end(error); // half a conversation is on the wire: an answer behind it would be misread
       return;
     }
     this.#tellLost(undefined);
@@ -163,7 +164,8 @@ export class Closing {
     await this.closed;
   }
 
-  /** In peace: nothing is in flight any more. What was written may take as long as the peer goes on taking it. */
+  /** An orderly close: nothing is in flight any more. The peer may take as long as it needs to receive what was
+   *  written. */
   async part(): Promise<void> {
     const wasOpen = this.isOpen;
     if (this.#move("part") && wasOpen) this.#finish(undefined, failure("disconnected", "by this side"), "");
@@ -179,10 +181,10 @@ export class Closing {
 
   // --- the end -------------------------------------------------------------------------------------------------------
 
-  /** FIN, and so long for the peer to take what was written.
-   *  @param reason undefined: in peace
-   *  @param told to all that waits here
-   *  @param words the last ones, to the peer */
+  /** Sends FIN, and gives the peer time to receive what was written.
+   *  @param reason undefined for an orderly close
+   *  @param told the error for everything that waits on this side
+   *  @param words the err for the peer */
   end(reason: HbiError | undefined, told = reason ?? failure("disconnected"), words = ""): void {
     // Before anything is said: it may be too much for the wire, which then cuts.
     if (this.#move("end")) this.#finish(reason, told, words);
@@ -209,7 +211,7 @@ export class Closing {
     });
   }
 
-  /** What the peer still sends while the connection closes. */
+  /** Data that arrives while it closes. */
   discard(bytes: number): void {
     if (this.#at.state === "closed") return;
     this.#discardedBytes += bytes;
@@ -239,11 +241,11 @@ export class Closing {
     this.#watches.keepalive?.stop();
   }
 
-  /** Once, and before the waits are told: a call that is sent again at once must not use this connection. */
+  /** Once, and before the waits fail: a caller that retries at once must not come here. */
   #tellLost(reason: HbiError | undefined): void {
     const onLost = this.#onLost;
     this.#onLost = undefined;
-    if (onLost !== undefined) this.#connection.hear(() => onLost(reason), "onLost"); // who waits must be told all the same
+    if (onLost !== undefined) this.#connection.hear(() => onLost(reason), "onLost"); // the waits must fail in any case
   }
 
   #loseAll(error: HbiError): void {
@@ -257,7 +259,7 @@ export class Closing {
     account.close();
   }
 
-  /** A hook that does not return does not keep the connection from closing. */
+  /** A hook that does not return must not prevent the close. */
   async #cleanup(): Promise<void> {
     const { clock, env, limits } = this.#connection;
     let timer: Timer | undefined;

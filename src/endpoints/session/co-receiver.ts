@@ -1,5 +1,5 @@
 /**
- * What both kinds of conversation do to receive: objects, landed as values only, and raw data.
+ * Receiving, for both kinds of conversation: objects, landed as values only, and raw data.
  */
 import type { z } from "zod";
 import { failure, HbiError, ownError, type Reason } from "../../errors.ts";
@@ -34,12 +34,12 @@ export class CoReceiver {
   readonly #connection: Connection;
   readonly #lane: Lane;
   readonly #co: Receiving;
-  /** objects that came before they were asked for */
+  /** objects that arrived before they were requested */
   #objects: string[] | undefined;
   #heldBytes = 0;
   #waiting: ObjectWait[] | undefined;
   #isReceivingData = false;
-  /** why nothing is received any more */
+  /** why nothing more is received */
   #failure: HbiError | undefined;
 
   constructor(connection: Connection, lane: Lane, co: Receiving, intake: RawIntake) {
@@ -60,7 +60,7 @@ export class CoReceiver {
     return this.#objects !== undefined && this.#objects.length > 0;
   }
 
-  /** Whether one more object may be held for somebody who may ask for it. */
+  /** Whether one more object may be held until it is requested. */
   get hasRoom(): boolean {
     return this.#heldBytes < this.#connection.limits.maxBufferedBytes;
   }
@@ -70,7 +70,7 @@ export class CoReceiver {
     this.#connection.account.unread += bytes;
   }
 
-  /** Drops what was received and not asked for. */
+  /** Drops what was received and not requested. */
   drop(): void {
     this.#objects = undefined;
     this.#hold(-this.#heldBytes);
@@ -99,7 +99,7 @@ export class CoReceiver {
     return value as SchemaOutput<S>; // validated by that schema
   }
 
-  /** Gives the object to the first that waits, or keeps it. True when it was the peer's error. */
+  /** Passes the object to the first waiting receiver, or keeps it. Returns true if it was an error of the peer. */
   onObject(text: string): boolean {
     if (!this.isWaitingForObject) {
       this.#objects ??= [];
@@ -119,16 +119,16 @@ export class CoReceiver {
     return value instanceof HbiError;
   }
 
-  /** The objects that are waited for do not come. */
+  /** The awaited objects will not arrive. */
   failObjects(reason: Reason, where?: string): void {
-    if (this.#waiting !== undefined && this.#waiting.length > 0) this.#failWaiting(failure(reason, where)); // an error costs more than a packet
+    if (this.#waiting !== undefined && this.#waiting.length > 0) this.#failWaiting(failure(reason, where)); // creating an error costs more than a packet
   }
 
   #failWaiting(error: HbiError): void {
     for (const { wait } of this.#waiting?.splice(0) ?? []) wait.fail(error);
   }
 
-  /** Nothing is received any more: who waits is told, and who asks later. */
+  /** Nothing more is received: waiting and later receivers fail. */
   fail(error: HbiError): void {
     this.#failure ??= error;
     this.#failWaiting(error);
@@ -136,7 +136,7 @@ export class CoReceiver {
     this.drop();
   }
 
-  /** Fills the buffers. `isManual`: what is asked for is what comes next on the wire. */
+  /** Fills the buffers. `isManual`: the requested bytes are the next ones on the wire. */
   async data(into: Buffers, isManual: boolean, options: WaitOptions): Promise<void> {
     this.#beginData(isManual);
     try {
@@ -193,7 +193,7 @@ export class CoReceiver {
     if (bytes <= unreadBytes) return;
     const left = unreadBytes + (this.intake.unannouncedBytes ?? Number.POSITIVE_INFINITY);
     if (!isManual || bytes > left) {
-      throw new HbiError("out_of_range", `${bytes} raw bytes asked for, ${isManual ? left : unreadBytes} are left`);
+      throw new HbiError("out_of_range", `${bytes} raw bytes requested, ${isManual ? left : unreadBytes} are left`);
     }
     if (bytes > this.#connection.limits.maxBodyBytes) {
       this.intake.doubt();
@@ -209,13 +209,13 @@ export class CoReceiver {
   #beginData(isManual: boolean): void {
     if (this.#isReceivingData) {
       if (isManual) this.intake.doubt();
-      throw failure("wrong_stage", "raw data is being received already");
+      throw failure("wrong_stage", "raw data is already being received");
     }
     this.#isReceivingData = true;
   }
 }
 
-/** @throws HbiError the peer's, when the object is one; else why it is refused */
+/** @throws HbiError of the peer if the object is one; otherwise why it is refused */
 function checked(value: unknown, schema: Schema | undefined): unknown {
   if (value instanceof HbiError) throw value;
   if (schema === undefined) return value;
@@ -229,7 +229,8 @@ export function landObject(text: string, env: HostingEnv, connection: Connection
   return isUnseen(value) ? withLanded(value, false) : value;
 }
 
-/** Whether it is what a host says of a conversation that it has not looked at. Of a service behind the host it never is. */
+/** Whether this is how a host refuses a conversation that it has not processed; a service behind the host never answers
+ *  like this. */
 export function isUnseen(value: unknown): value is HbiError {
   return value instanceof HbiError && (value.reason === "draining" || value.reason === "overloaded");
 }

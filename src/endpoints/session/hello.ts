@@ -1,6 +1,6 @@
 /**
- * Hello: the conversation by which a peer introduces itself: nothing is in it but a token, which says that this side speaks the
- * extension and what it takes. Any host acknowledges it. docs/protocol.md, section 7.
+ * Hello: the conversation with which a peer introduces itself. It contains only a token, which declares the extension
+ * and what this side accepts. Any host acknowledges it. docs/protocol.md, section 7.
  */
 import type { Chained } from "../../chain.ts";
 import { failure, type HbiError } from "../../errors.ts";
@@ -64,10 +64,10 @@ export class Hello implements BracketReader, TurnTaker {
   }
 
   onPacket({ directive, text }: Packet): boolean {
-    // An error is a peer's that refuses even this: it is no reason to part.
+    // The error of a peer that refuses even this, which is no reason to close.
     if (directive === "co_recv") return true;
     if (directive !== "co_ack_end" || seqOf(text) !== String(HELLO_SEQ)) {
-      throw failure("bad_state", `${directive === "" ? "code" : directive} in the answer to nothing`);
+      throw failure("bad_state", `${directive === "" ? "code" : directive} in the answer to the hello`);
     }
     this.#connection.lane.reading.release(this);
     this.#end();

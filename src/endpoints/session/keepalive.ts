@@ -1,7 +1,7 @@
 /**
- * Keepalive: finds out that the peer is gone where the network does not say so. After a silence a peer that speaks the extension is
- * asked; anything that it sends is an answer. Nobody is blamed for what this side does not read, or what may still be on its way.
- * For other peers there is TCP's own keepalive. docs/errors-and-limits.md, "keepaliveMs".
+ * Keepalive: detects a dead peer when the network does not report it. After a silence, a peer that supports the
+ * extension is pinged; anything that it sends is an answer. A peer is not blamed for what this side does not read, or
+ * for what may still be on its way. Other peers are watched by TCP keepalive. docs/errors-and-limits.md, "keepaliveMs".
  */
 import { heldUpMs, type Timer } from "../../clock.ts";
 import { failure } from "../../errors.ts";
@@ -13,12 +13,12 @@ export class Keepalive {
   readonly #connection: Connection;
   readonly #lane: Lane;
   #heardMs = 0;
-  /** written when this was last looked at */
+  /** bytes written at the last check */
   #saidBytes = 0;
-  /** by how much less of the silence is the peer's */
+  /** the part of the silence that is not the peer's */
   #heldUpMs = 0;
   #isAsking = false;
-  /** until when there must be an answer, if this side is held up no more than it had been then */
+  /** when an answer is due, unless this side is blocked meanwhile */
   #answerMs = 0;
   #askedHeldUpMs = 0;
   #timer: Timer | undefined;
@@ -33,7 +33,7 @@ export class Keepalive {
     this.#lookAfter(this.#connection.limits.keepaliveMs / 2);
   }
 
-  /** Something came. */
+  /** Data has arrived. */
   heard(nowMs: number): void {
     this.#heardMs = nowMs;
     this.#heldUpMs = heldUpMs(this.#connection.clock);
@@ -63,15 +63,15 @@ export class Keepalive {
       } else this.#ask();
       return;
     }
-    // The question may still be on its way, or not even on it: a peer that does not read is the wire's concern.
+    // The ping may still be on its way, or not sent yet; a peer that does not read is handled by the wire.
     const leftMs =
       this.#lane.wire.bufferedBytes > 0 ? keepaliveTimeoutMs : this.#answerMs + (heldUp - this.#askedHeldUpMs) - nowMs;
     if (leftMs > 0) this.#lookAfter(leftMs);
-    else this.#connection.drop(failure("unresponsive", `nothing came for ${Math.round(silenceMs / 1_000)} s`));
+    else this.#connection.drop(failure("unresponsive", `no data for ${Math.round(silenceMs / 1_000)} s`));
   }
 
-  /** While this side slowly takes what the peer sends, it can't answer a question that stands behind it. So it says something by itself, now
-   *  and then, if it has said nothing else. */
+  /** While this side slowly reads what the peer sends, it cannot answer a ping behind it. It therefore sends something
+   *  occasionally, unless it has sent something else. */
   #showLife(): void {
     const { posting } = this.#connection;
     const isTaking = this.#lane.reading.isTakingRaw || this.#lane.reading.isStanding;
@@ -87,6 +87,6 @@ export class Keepalive {
     this.#answerMs = clock.now() + timeoutMs;
     this.#askedHeldUpMs = heldUpMs(clock);
     this.#lookAfter(timeoutMs);
-    posting.ping({ timeoutMs }).catch(ignore); // whether anything came is what counts
+    posting.ping({ timeoutMs }).catch(ignore); // only whether anything arrived counts
   }
 }

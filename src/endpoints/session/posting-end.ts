@@ -218,7 +218,7 @@ export class PostingEnd {
     if (packet.length * 3 <= this.#mostPacketBytes) return;
     const bytes = utf8Length(packet.slice(packet.indexOf("]") + 1));
     if (bytes > this.#mostPacketBytes) {
-      throw failure("packet_too_big", `${bytes} bytes, the peer takes ${this.#mostPacketBytes}`, {
+      throw failure("packet_too_big", `${bytes} bytes, the peer accepts ${this.#mostPacketBytes}`, {
         mayHaveLanded: false,
       });
     }

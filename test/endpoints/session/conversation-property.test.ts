@@ -154,7 +154,7 @@ class World {
     }
     for (const times of this.landed.values()) expect(times).toBe(1);
     await this.#endHandlers();
-    if (!this.isLost) this.#checkNothingHeld(); // nor while it goes on
+    if (!this.isLost) this.#checkNothingHeld(); // nor while it continues
     const closed = Promise.all(this.ends.map((end) => end.disconnect()));
     await quiet();
     await this.clock.advance(30_000); // one side may not read any more what the other has still to send
