@@ -1,6 +1,6 @@
 /**
- * Caller: makes the typed calls of one side, through its interceptors and retries. A carrier sends them on the connection that it has at
- * the time. docs/services.md.
+ * Caller: makes the typed calls of one side, through its interceptors and retries. A carrier sends them on its current
+ * connection. docs/services.md.
  */
 import { asHbiError, failure, HbiError, ownError } from "../../errors.ts";
 import type { Dialect, InstanceWriter } from "../../parser/repr.ts";
@@ -14,30 +14,30 @@ import type { AnyCallOptions, CallOptions, Posted } from "./calls.ts";
 import { type Carrier, callOf, postedOf, type Sending, timeoutOf } from "./outgoing.ts";
 import { buildScript, type ScriptMethods, type ScriptPlan, type ScriptResults } from "./script-builder.ts";
 
-/** A call of this side, to interceptors. */
+/** A call of this side, as interceptors see it. */
 export interface OutgoingCall {
   readonly kind: "call" | "post" | "script";
-  /** the method's, as declared; of a script those of its statements */
+  /** the method's name as declared; for a script, the names in its statements */
   readonly name: string;
-  /** as the caller gave them; of a script its text */
+  /** as the caller passed them; for a script, its text */
   readonly params: unknown;
   readonly options: CallOptions;
 }
 
-/** Around every call of this side: `next()` sends it and gives its result; it may be called again to send it again. */
+/** Wraps every call of this side: `next()` sends it and returns its result; it may be called again to send it again. */
 export type OutgoingInterceptor = (call: OutgoingCall, next: () => Promise<unknown>) => Promise<unknown>;
 
 export interface CallerOptions {
   /** writes the values of the definition */
   readonly writer: InstanceWriter | undefined;
-  /** which words are written: `python` for a peer that knows no `null` */
+  /** the constants that are written: `python` for a peer that does not know `null` */
   readonly dialect?: Dialect | undefined;
   readonly interceptors?: readonly OutgoingInterceptor[] | undefined;
-  /** how often a call that is marked idempotent is sent again after its connection was lost */
+  /** how often a call of an idempotent method is sent again after its connection was lost */
   readonly retries?: number | undefined;
 }
 
-/** What a call gives. */
+/** The result of a call. */
 type Give<T> = (call: Call) => Promise<T>;
 const answerOf: Give<unknown> = (call) => call.promise;
 
@@ -48,7 +48,8 @@ export class Caller {
   readonly #writing: Writing;
 
   constructor(carrier: Carrier, { interceptors = [], retries = 0, dialect = "json", writer }: CallerOptions) {
-    if (!Number.isSafeInteger(retries) || retries < 0) throw failure("bad_option", "retries is a count");
+    if (!Number.isSafeInteger(retries) || retries < 0)
+      throw failure("bad_option", "retries must be a non-negative integer");
     this.#carrier = carrier;
     this.#interceptors = interceptors;
     this.#retries = retries;
@@ -91,7 +92,7 @@ export class Caller {
       const request = { name, code, onlyOurs, results: declared, wantsResults: true, isList: true, timeoutMs, signal };
       const call = new Call(carrier.clock, carrier.limits, request, carrier.home, carrier.nextOrder());
       carrier.place(call);
-      const values = ((await call.promise) as readonly unknown[]).values(); // a list, as asked for
+      const values = ((await call.promise) as readonly unknown[]).values(); // a list, as requested
       const all = results.map((schema) => (schema === undefined ? undefined : values.next().value));
       return isSingle ? all[0] : all;
     };
@@ -109,14 +110,15 @@ export class Caller {
       return this.#send(kind, sending, give, retries);
     };
     keepFromFailingUnheard(options.body);
-    const answer = this.#intercepted({ kind, name, params, options }, begin) as Promise<T>; // or what an interceptor makes of it
+    const answer = this.#intercepted({ kind, name, params, options }, begin) as Promise<T>; // or the result of an interceptor
     answer.catch(() => {
       if (!isBegun) release(options.body);
     });
     return answer;
   }
 
-  /** An interceptor that throws at once rejects the call as any other; one that does not look at what `next` gives it ends nothing. */
+  /** If an interceptor throws synchronously, the call rejects as usual. If it ignores the promise of `next`, a
+   *  rejection is not unhandled. */
   #intercepted(call: OutgoingCall, run: () => Promise<unknown>, at = 0): Promise<unknown> {
     const interceptor = this.#interceptors[at];
     if (interceptor === undefined) return markHandled(run());
@@ -136,7 +138,7 @@ export class Caller {
     }
   }
 
-  /** All attempts together have the call's own time. */
+  /** All attempts together have the call's timeout. */
   async #retrying<T>(sending: Sending, give: Give<T>, retries: number): Promise<T> {
     const { clock, limits } = this.#carrier;
     const { timeoutMs = limits.callTimeoutMs } = sending.options;
@@ -150,7 +152,7 @@ export class Caller {
         const isOver = attempt === retries || clock.now() - start >= timeoutMs;
         if (isOver || !isConnectionLost(thrown) || !isReplayable(sending.options)) {
           const own = ownError(thrown);
-          throw mayHaveLanded && own?.mayHaveLanded === false ? withLanded(own, true) : thrown; // one before it may have
+          throw mayHaveLanded && own?.mayHaveLanded === false ? withLanded(own, true) : thrown; // an earlier attempt may have
         }
         mayHaveLanded ||= thrown.mayHaveLanded === true;
       }
@@ -158,14 +160,14 @@ export class Caller {
   }
 }
 
-/** Whether a call failed because its connection went, in whatever way: a new one may serve it. `mayHaveLanded` says whether
- *  it would be the second time. */
+/** Whether a call failed because its connection was lost, so that it may be sent on a new one. `mayHaveLanded` says
+ *  whether that might run it twice. */
 export function isConnectionLost(thrown: unknown): thrown is HbiError {
-  if (!(thrown instanceof HbiError) || thrown.mayHaveLanded === undefined) return false; // a handler may say `unavailable` too
+  if (!(thrown instanceof HbiError) || thrown.mayHaveLanded === undefined) return false; // a handler may throw `unavailable` too
   return thrown.code === "unavailable" || thrown.reason === "peer_error";
 }
 
-/** A body that can be sent twice: not one that is consumed by sending it. */
+/** Whether the body can be sent twice, which excludes sources that are consumed. */
 function isReplayable({ body, send }: AnyCallOptions): boolean {
   if (send !== undefined) return false;
   return (

@@ -177,9 +177,8 @@ export class Call implements TurnTaker {
   #whyLate(): HbiError {
     const co = this.#co;
     if (co === undefined) return failure("timeout", "no connection");
-    const { connection } = co;
-    if (co.at.isUnsent && this.request.talk === undefined) return turnHeld(connection.turn);
-    return connection.explainTimeout(co);
+    if (co.at.isUnsent && this.request.talk === undefined) return turnHeld(co.lane.turn);
+    return co.lane.explainTimeout(co);
   }
 
   // --- where it is ---------------------------------------------------------------------------------------------------
@@ -265,7 +264,8 @@ export class Call implements TurnTaker {
   /** It has the turn: what is there as a whole is one text, or a text on either side of its raw data. */
   granted(): void {
     const co = this.#co as PoCo; // which has asked for the turn
-    const { wire, posting, account } = co.connection;
+    const { posting, account } = co.connection;
+    const { wire } = co.lane;
     const { packet, body } = this;
     const id = co.seq + posting.callSuffix(this.leftMs, body?.length ?? 0);
     const end = posting.knowsExtension ? co.coSeq : id;
@@ -293,7 +293,7 @@ export class Call implements TurnTaker {
 
   #isOut(co: PoCo): void {
     if (co.at.isOver) return;
-    co.connection.turn.release(this);
+    co.lane.turn.release(this);
     this.sent();
   }
 

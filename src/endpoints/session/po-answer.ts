@@ -55,7 +55,7 @@ export class PoAnswer implements LandingHost {
 
   /** Made when somebody receives: who only posts doesn't. */
   get #received(): CoReceiver {
-    this.#receiver ??= new CoReceiver(this.#connection, this, this.intake);
+    this.#receiver ??= new CoReceiver(this.#connection, this.co.lane, this, this.intake);
     return this.#receiver;
   }
 
@@ -119,7 +119,7 @@ export class PoAnswer implements LandingHost {
   }
 
   #drain(): void {
-    if (this.#checkDrain()) this.#connection.pump();
+    if (this.#checkDrain()) this.co.lane.pump();
   }
 
   #checkDrain(): boolean {
@@ -293,7 +293,7 @@ export class PoAnswer implements LandingHost {
   landingEnded(): void {}
 
   landed(): void {
-    this.#connection.pump();
+    this.co.lane.pump();
   }
 
   /** A script of the answer that fails here concerns this conversation alone, when the bytes behind it are certain. */

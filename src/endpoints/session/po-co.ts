@@ -14,6 +14,7 @@ import { noStep } from "../conversation/stages.ts";
 import { seqOf } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { BracketReader } from "../lane/conversation.ts";
+import type { Lane } from "../lane/lane.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
 import type { TurnTaker } from "../lane/send-turn.ts";
 import { markHandled, type Wait, type WaitHints, type WaitOptions, withLanded } from "../waits.ts";
@@ -44,6 +45,7 @@ export class PoCo implements BracketReader, Chained {
   /** told when the connection is lost, also to who waits for something else at the time */
   onLost: ((error: HbiError) => void) | undefined;
   readonly connection: Connection;
+  readonly lane: Lane;
   readonly #options: CoOptions;
   /** who waits for what it comes to; undefined: an application has it in hand */
   readonly #call: Call | undefined;
@@ -64,10 +66,11 @@ export class PoCo implements BracketReader, Chained {
   #abort: AbortController | undefined;
   #draining: AbortController | undefined;
 
-  constructor(connection: Connection, seq: number, options: CoOptions, call: Call | undefined) {
+  constructor(connection: Connection, lane: Lane, seq: number, options: CoOptions, call: Call | undefined) {
     this.seq = seq;
     this.onlyOurs = options.onlyOurs;
     this.connection = connection;
+    this.lane = lane;
     this.#options = options;
     this.#call = call;
     this.#whole = call?.request.talk === undefined ? call : undefined;
@@ -158,7 +161,7 @@ export class PoCo implements BracketReader, Chained {
   async #whenSent(options: WaitOptions): Promise<void> {
     const sender = this.#built;
     if (this.#whole === undefined) await sender.orWhyLost(sender.bracket.sent(this.bounded(options)));
-    else await this.connection.wire.whenWritable();
+    else await this.lane.wire.whenWritable();
   }
 
   /** Content that is not there as a whole. Made for a call that is by a handler of its answer alone, who is told that all is sent. */
@@ -282,7 +285,7 @@ export class PoCo implements BracketReader, Chained {
   }
 
   get hints(): WaitHints {
-    return { onTimeout: () => this.connection.explainTimeout(this) };
+    return { onTimeout: () => this.lane.explainTimeout(this) };
   }
 
   // --- ending --------------------------------------------------------------------------------------------------------
@@ -301,7 +304,7 @@ export class PoCo implements BracketReader, Chained {
     if (this.#completion === undefined || this.#completion.isSettled) {
       this.#completion = this.connection.waits.start(this.bounded(options), this.hints);
     }
-    this.connection.pump();
+    this.lane.pump();
     await this.#completion.promise;
   }
 
@@ -416,7 +419,7 @@ export class PoCo implements BracketReader, Chained {
     const { isSending, isAnswering } = this.#at;
     if (!isSending) return;
     this.#go(this.#at.next.written, "written");
-    if (isAnswering) this.connection.pump();
+    if (isAnswering) this.lane.pump();
     else if (this.#at.isGivenUp) this.#tellGivenUp();
   }
 
@@ -468,7 +471,7 @@ export class PoCo implements BracketReader, Chained {
         return true;
       case "co_ack_end":
         if (seqOf(text) !== this.coSeq) throw failure("bad_state", "co_ack_end of another id");
-        this.connection.releaseReader(this);
+        this.lane.reading.release(this);
         this.#acknowledged();
         return true;
       default:
@@ -513,7 +516,7 @@ export class PoCo implements BracketReader, Chained {
       this.#end();
       return;
     }
-    if (this.#whole !== undefined && this.#at.isSending) this.connection.wire.keepBorrowed(); // the host waits for every byte
+    if (this.#whole !== undefined && this.#at.isSending) this.lane.wire.keepBorrowed(); // the host waits for every byte
     if (this.#at.isWritten && !isAnswering) this.#tellGivenUp();
     this.#endDropped();
   }
@@ -538,7 +541,8 @@ export class PoCo implements BracketReader, Chained {
   #withdraw(error: HbiError): void {
     this.#sender?.bracket.withdraw(error);
     if (this.#whole === undefined) return;
-    const { posting, turn, account } = this.connection;
+    const { posting, account } = this.connection;
+    const { turn } = this.lane;
     posting.withdraw(this);
     turn.withdraw(this.#whole);
     account.posts -= this.#whole.packet.length + ENTRY_COST_BYTES;
@@ -562,7 +566,7 @@ export class PoCo implements BracketReader, Chained {
     this.#answerWait?.fail(told);
     if (isUnsent) this.#withdraw(told);
     else this.#sender?.bracket.withdraw(told);
-    if (this.#whole !== undefined) this.connection.turn.release(this.#whole); // in the middle of its raw data
+    if (this.#whole !== undefined) this.lane.turn.release(this.#whole); // in the middle of its raw data
     const call = this.#call;
     if (hasReached) call?.lost(this, told);
     this.#end();
@@ -574,7 +578,7 @@ export class PoCo implements BracketReader, Chained {
   /** Whether a script of it may have reached the peer's hand. */
   get #hasReached(): boolean {
     if (this.#at.isUnsent || this.#whole?.isRefused === true) return false;
-    return this.#at.isAnswering || this.connection.wire.handedBytes >= this.#reachesAt;
+    return this.#at.isAnswering || this.lane.wire.handedBytes >= this.#reachesAt;
   }
 
   /** All is over. */
