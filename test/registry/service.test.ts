@@ -52,11 +52,17 @@ describe("defineService", () => {
     expect(() => defineService({ ...spec, values: named(made) as never })).toThrow(/cannot be the name|is not/);
   });
 
-  it.each(["1.0", "v1.0.0", "1.0.0.0", "", "1.0.0-", "latest"])("refuses the version %j", (version) => {
+  it.each([
+    ...["1.0", "v1.0.0", "1.0.0.0", "", "1.0.0-", "latest", "1.0.0\n", "1.0.0-a b", "1.0.0_1", "1..0"],
+    ...["1234567890.0.0", "0.1234567890.0", "0.0.1234567890", `1.0.0-${"a".repeat(65)}`],
+  ])("refuses the version %j", (version) => {
     expect(() => defineService({ ...spec, version })).toThrow("is not like 1.0.0");
   });
 
-  it.each(["1.0.0", "0.0.1", "1.2.3-beta.1", "1.2.3+build.5"])("takes the version %j", (version) => {
+  it.each([
+    ...["1.0.0", "0.0.1", "1.2.3-beta.1", "1.2.3+build.5", "1.2.3-Az-09.+"],
+    ...["123456789.123456789.123456789", `1.0.0-${"a".repeat(64)}`],
+  ])("takes the version %j", (version) => {
     expect(defineService({ ...spec, version }).version).toBe(version);
   });
 
