@@ -56,7 +56,10 @@ describe("defineService", () => {
     expect(() => defineService({ ...spec, version })).toThrow("must have the form 1.0.0");
   });
 
-  it.each(["1.0.0", "0.0.1", "1.2.3-beta.1", "1.2.3+build.5"])("takes the version %j", (version) => {
+  it.each([
+    ...["1.0.0", "0.0.1", "1.2.3-beta.1", "1.2.3+build.5", "1.2.3-Az-09.+"],
+    ...["123456789.123456789.123456789", `1.0.0-${"a".repeat(64)}`],
+  ])("takes the version %j", (version) => {
     expect(defineService({ ...spec, version }).version).toBe(version);
   });
 

@@ -382,6 +382,81 @@ it("does not blame the peer for time in which this side was blocked", async () =
   expect(platform.taken).toEqual([]);
 });
 
+it("is congested when more than half of maxSendBufferBytes waits", () => {
+  for (const [bytes, isCongested] of [
+    [50, false],
+    [51, true],
+  ] as const) {
+    const { wire } = onPlatform({ maxSendBufferBytes: 100 });
+    wire.text("x".repeat(bytes));
+    expect(wire.isCongested).toBe(isCongested);
+  }
+});
+
+it.each([
+  [64 * 1024, true, false],
+  [64 * 1024 + 1, true, true],
+  [64 * 1024 + 1, false, false],
+])(
+  "where %i bytes wait, and all connections together keep too much: %j, it is above its mark: %j",
+  (bytes, tight, above) => {
+    const platform = new Platform();
+    const host = { wireStuck: () => undefined, wireMoved: () => undefined, isTight: tight };
+    const wire = new Wire(platform as never, resolveLimits(), new ManualClock(), host);
+    wire.text("x".repeat(bytes));
+    expect(wire.isAboveHighWater).toBe(above);
+    expect(wire.whenWritable() === undefined).toBe(!above);
+  },
+);
+
+it.each([
+  [65_535, 0],
+  [65_536, 65_536],
+])(
+  "gives the platform %i bytes of text at once: %i, and what is left at the end of the turn",
+  async (bytes, atOnce) => {
+    const { wire, platform } = onPlatform();
+    wire.text("x".repeat(bytes));
+    expect([platform.bufferedBytes, wire.handedBytes]).toEqual([atOnce, atOnce]);
+    await quiet();
+    expect([platform.bufferedBytes, wire.handedBytes]).toEqual([bytes, bytes]);
+  },
+);
+
+it("a buffer that goes out at once is its caller's at once, one without content too, and one that waits is not", () => {
+  const { wire } = onPlatform();
+  expect(wire.bytes(new Uint8Array(20_000))).toBeUndefined();
+  expect(wire.bytes(new Uint8Array(0))).toBeUndefined();
+  expect(wire.handedBytes).toBe(20_000);
+  expect(wire.bytes(new Uint8Array(300_000))).toBeInstanceOf(Promise);
+});
+
+it("what waits when nothing more is written will be handed over, and when it is destroyed will not", () => {
+  const { wire, platform } = onPlatform();
+  const free = wire.bytes(new Uint8Array(300_000));
+  expect(free).toBeInstanceOf(Promise);
+  const handed = wire.handedBytes;
+  expect(handed).toBeLessThan(300_000);
+  wire.end();
+  expect([wire.handedBytes, platform.hasEnded]).toEqual([300_000, false]);
+  wire.destroy();
+  platform.take(1_000_000);
+  expect([wire.handedBytes, wire.bufferedBytes, platform.taken.length]).toEqual([handed, 0, handed]);
+});
+
+it("leaves no timer when it is destroyed, and rejects who waits", async () => {
+  const { wire, clock, stuck } = onPlatform({ sendHighWaterBytes: 10 });
+  wire.text("x".repeat(100));
+  const writable = wire.whenWritable();
+  wire.flush();
+  expect(clock.timerCount).toBe(1);
+  wire.destroy();
+  await expect(writable).rejects.toMatchObject({ code: "unavailable" });
+  expect(clock.timerCount).toBe(0);
+  await clock.advance(1_000_000);
+  expect(stuck).toEqual([]);
+});
+
 describe("what may still be on its way", () => {
   it.each<[string, readonly (readonly [bytes: number, atMs: number])[], number, number]>([
     ["nothing, at first", [], 5_000, 0],
