@@ -5,7 +5,8 @@ import { failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import { type Script, scriptText } from "../../parser/script.ts";
 import { encodePacket } from "../../wire/packet.ts";
-import type { Bracket, Outgoing } from "../lane/bracket.ts";
+import type { Bracket } from "../lane/bracket.ts";
+import type { Lane } from "../lane/lane.ts";
 import { asBytes, type Buffers } from "../lane/raw-intake.ts";
 import type { WaitOptions } from "../waits.ts";
 
@@ -19,17 +20,12 @@ export function packetOf(directive: "" | "co_recv" | "co_send", code: string | S
   throw failure("bad_option", "an empty script");
 }
 
-/** Writes the buffers as raw data. If the iterable fails half-way, the bracket stays marked as inside raw data, because
- *  the number of bytes that the peer still expects is unknown. */
-export async function sendBuffers(
-  bracket: Bracket,
-  out: Outgoing,
-  buffers: Buffers,
-  options: WaitOptions,
-): Promise<void> {
+/** Writes the buffers as raw data. The bracket stays marked as inside raw data when the iterable fails half-way, since
+ *  nobody knows how much the peer still expects. */
+export async function sendBuffers(bracket: Bracket, lane: Lane, buffers: Buffers, options: WaitOptions): Promise<void> {
   const send = (view: ArrayBufferView): Promise<void> | undefined => {
     const bytes = asBytes(view);
-    return settled(bracket.bytes(bytes, options), out, options);
+    return settled(bracket.bytes(bytes, options), lane, options);
   };
   if (ArrayBuffer.isView(buffers)) await send(buffers);
   else {
@@ -46,11 +42,11 @@ export async function sendBuffers(
  *  cancellation, the buffer may be changed. */
 export function settled(
   sent: Promise<void> | undefined,
-  { waits, wire }: Outgoing,
+  { session, wire }: Lane,
   options: WaitOptions,
 ): Promise<void> | undefined {
   if (sent === undefined || (options.signal === undefined && options.timeoutMs === undefined)) return sent;
-  const wait = waits.start<void>(options);
+  const wait = session.waits.start<void>(options);
   sent.then(
     () => wait.settle(),
     (error) => wait.fail(error),

@@ -3,27 +3,17 @@
  * in one write when the bracket is complete. A longer bracket takes the send turn and holds it until it is closed.
  */
 import type { Chained } from "../../chain.ts";
-import type { Clock } from "../../clock.ts";
 import { failure, type HbiError } from "../../errors.ts";
 import { CHUNK_COST_BYTES } from "../../wire/packet-reader.ts";
-import type { Wire } from "../../wire/wire.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
-import { ignore, markHandled, type Wait, type WaitOptions, type Waits } from "../waits.ts";
+import { ignore, markHandled, type Wait, type WaitOptions } from "../waits.ts";
+import type { Lane } from "./lane.ts";
 import type { SendTurn, TurnTaker } from "./send-turn.ts";
 
 /** The most that is collected before the send turn is taken. */
 const MAX_BUILT_BYTES = 64 * 1024;
 
-export interface Outgoing {
-  readonly wire: Wire;
-  readonly turn: SendTurn;
-  readonly waits: Waits;
-  readonly clock: Clock;
-  /** The collected amount has changed: it is bounded together with what is written, because the peer may not read. */
-  built(isAnswer: boolean, bytes: number): void;
-}
-
-/** The conversation that writes the bracket. */
+/** The conversation that writes it. */
 export interface BracketOwner {
   /** for error messages: "conversation 101" */
   readonly label: string;
@@ -48,7 +38,7 @@ export class Bracket implements TurnTaker {
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
-  readonly #out: Outgoing;
+  readonly lane: Lane;
   readonly #owner: BracketOwner;
   /** collected and not written: text alone, and what precedes it if there is raw data as well */
   #text = "";
@@ -66,8 +56,8 @@ export class Bracket implements TurnTaker {
   mostRawBytes = Number.POSITIVE_INFINITY;
   #opened: Wait<void>[] | undefined;
 
-  constructor(out: Outgoing, owner: BracketOwner) {
-    this.#out = out;
+  constructor(lane: Lane, owner: BracketOwner) {
+    this.lane = lane;
     this.#owner = owner;
   }
 
@@ -112,8 +102,8 @@ export class Bracket implements TurnTaker {
   text(packet: string, options: WaitOptions): Promise<void> | undefined {
     this.#checkOpenEnded();
     if (this.#state === "open") {
-      this.#out.wire.text(packet);
-      return this.#out.wire.whenWritable();
+      this.lane.wire.text(packet);
+      return this.lane.wire.whenWritable();
     }
     this.#text += packet;
     this.#built(packet.length + ENTRY_COST_BYTES);
@@ -122,7 +112,7 @@ export class Bracket implements TurnTaker {
 
   /** Appends a packet without requesting the turn, however much is collected; the caller bounds it. */
   build(packet: string): void {
-    if (this.#state === "open") this.#out.wire.text(packet);
+    if (this.#state === "open") this.lane.wire.text(packet);
     else {
       this.#text += packet;
       this.#built(packet.length + ENTRY_COST_BYTES);
@@ -131,7 +121,7 @@ export class Bracket implements TurnTaker {
 
   #built(bytes: number): void {
     this.#builtBytes += bytes;
-    this.#out.built(this.#owner.isAnswer, bytes);
+    this.lane.built(this.#owner.isAnswer, bytes);
   }
 
   /** Appends raw data. When it resolves, the caller may change the buffer. */
@@ -140,7 +130,7 @@ export class Bracket implements TurnTaker {
     if (chunk.length === 0) return undefined; // no data puts nothing on the wire
     if (this.#rawBytes + chunk.length > this.mostRawBytes) throw failure("body_mismatch", "more than promised");
     this.#rawBytes += chunk.length;
-    if (this.#state === "open") return this.#out.wire.bytes(chunk);
+    if (this.#state === "open") return this.lane.wire.bytes(chunk);
     if (this.#builtBytes + chunk.length <= MAX_BUILT_BYTES) {
       this.#pieces ??= [];
       if (this.#text !== "") this.#pieces.push(this.#text);
@@ -157,7 +147,7 @@ export class Bracket implements TurnTaker {
     await this.open(options); // if it fails, the mark stays, because the data was not sent
     this.#checkOpenEnded(); // it may have been cancelled while it waited
     this.#unwritten -= 1;
-    await this.#out.wire.bytes(chunk);
+    await this.lane.wire.bytes(chunk);
   }
 
   /** Nothing may be written after the last packet: it would be read as part of the next conversation.
@@ -186,7 +176,7 @@ export class Bracket implements TurnTaker {
   askSoon(): void {
     if (this.#state !== "building") return;
     this.#state = "due";
-    this.#out.clock.soon(() => this.ask());
+    this.lane.session.clock.soon(() => this.ask());
   }
 
   /** Requests the send turn before there is anything to write, until `ready` settles, so that it keeps its position in
@@ -199,7 +189,7 @@ export class Bracket implements TurnTaker {
       if (this.#state === "held") this.#open();
       if (this.#state !== "aside") return;
       this.#state = "waiting";
-      this.#out.turn.request(this);
+      this.lane.turn.request(this);
     };
     ready.then(go, ignore); // a failing source cancels the conversation
     this.ask();
@@ -210,7 +200,7 @@ export class Bracket implements TurnTaker {
     this.ask();
     if (this.#state === "open") return undefined;
     if (this.#state === "closed") return markHandled(Promise.reject(failure("wrong_stage", `${this.label} is closed`)));
-    const wait = this.#out.waits.start<void>(options, { onTimeout: () => turnHeld(this.#out.turn) });
+    const wait = this.lane.session.waits.start<void>(options, { onTimeout: () => turnHeld(this.lane.turn) });
     this.#opened ??= [];
     this.#opened.push(wait);
     return wait.promise;
@@ -219,7 +209,7 @@ export class Bracket implements TurnTaker {
   /** Resolves when everything appended is on the wire and more may follow. */
   async sent(options: WaitOptions): Promise<void> {
     if (this.#state !== "closed") await this.open(options);
-    await this.#out.wire.whenWritable();
+    await this.lane.wire.whenWritable();
   }
 
   /** Nothing more is appended. The turn passes on as soon as the last packet is written. */
@@ -247,7 +237,7 @@ export class Bracket implements TurnTaker {
     for (const wait of this.#opened ?? []) wait.fail(error);
     this.#opened = undefined;
     this.#owner.bracketClosed(this);
-    if (hadTurn) this.#out.turn.release(this);
+    if (hadTurn) this.lane.turn.release(this);
   }
 
   granted(): void {
@@ -256,17 +246,17 @@ export class Bracket implements TurnTaker {
       return;
     }
     this.#state = "held";
-    this.#out.clock.soon(() => {
+    this.lane.session.clock.soon(() => {
       if (this.#state !== "held") return;
       this.#state = "aside";
-      this.#out.turn.release(this);
+      this.lane.turn.release(this);
     });
   }
 
   #open(): void {
     this.#state = "open";
     this.#isStarted = true;
-    const { wire } = this.#out;
+    const { wire } = this.lane;
     const opening = this.#owner.opening();
     const isWhole = this.#isWhole; // then everything is one write
     const end = isWhole ? this.#owner.ending() : "";
@@ -288,14 +278,14 @@ export class Bracket implements TurnTaker {
   }
 
   #finish(): void {
-    this.#out.wire.text(this.#owner.ending());
+    this.lane.wire.text(this.#owner.ending());
     this.#closed();
   }
 
   #closed(): void {
     this.#state = "closed";
     this.#owner.bracketClosed(this);
-    this.#out.turn.release(this);
+    this.lane.turn.release(this);
   }
 }
 

@@ -5,26 +5,16 @@
  */
 import type { Chained } from "../../chain.ts";
 import type { Clock, Timer } from "../../clock.ts";
-import { failure } from "../../errors.ts";
+import { asHbiError, failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { Packet } from "../../wire/packet.ts";
-import type { PacketReader, ReaderPhase } from "../../wire/packet-reader.ts";
+import { PacketReader, type ReaderPhase } from "../../wire/packet-reader.ts";
 import type { Transport } from "../../wire/transport.ts";
 import type { Account } from "../guard/account.ts";
 import type { Scheduler, Waiting } from "../guard/scheduler.ts";
 import type { BracketReader } from "./conversation.ts";
-import type { ReadWatch } from "./read-watch.ts";
-
-/** Reads what is between conversations. */
-export interface ReadHost {
-  /** Takes a packet. False if not now; it gets the same packet again after the next `pump`. */
-  route(packet: Packet): boolean;
-  /** Takes an `err`, wherever it occurs. */
-  peerError(text: string): void;
-  readFailed(thrown: unknown): void;
-  /** Pumps again after others had their turn. */
-  pump(): void;
-}
+import type { Lane, LaneSession } from "./lane.ts";
+import { ReadWatch } from "./read-watch.ts";
 
 /** The time is checked after this many packets or bytes. */
 const PACKETS_PER_LOOK = 16;
@@ -39,10 +29,13 @@ export class ReadTurn implements Waiting {
   readonly #watch: ReadWatch;
   readonly #clock: Clock;
   readonly #limits: Limits;
-  readonly #host: ReadHost;
+  readonly #lane: Lane;
+  readonly #session: LaneSession;
   readonly #account: Account;
   readonly #scheduler: Scheduler;
   #owner: BracketReader | undefined;
+  /** entered in the account of the session */
+  #accountedBytes = 0;
   #held: Packet | undefined;
   #isPumping = false;
   #isPumpScheduled = false;
@@ -61,24 +54,18 @@ export class ReadTurn implements Waiting {
   #lookBytes = 0;
   #turnMs = 0;
 
-  constructor(
-    transport: Transport,
-    reader: PacketReader,
-    watch: ReadWatch,
-    clock: Clock,
-    limits: Limits,
-    account: Account,
-    scheduler: Scheduler,
-    host: ReadHost,
-  ) {
+  constructor(transport: Transport, lane: Lane) {
+    const { session } = lane;
+    const { account, clock, limits, scheduler } = session;
     this.#transport = transport;
-    this.#reader = reader;
-    this.#watch = watch;
+    this.#lane = lane;
+    this.#session = session;
     this.#clock = clock;
     this.#limits = limits;
     this.#account = account;
-    this.#host = host;
     this.#scheduler = scheduler;
+    this.#reader = new PacketReader(limits);
+    this.#watch = new ReadWatch(clock, limits, lane);
   }
 
   /** The conversation that reads; undefined: the host. */
@@ -117,8 +104,8 @@ export class ReadTurn implements Waiting {
   }
 
   give(owner: BracketReader): void {
+    if (this.#owner === undefined) this.#account.readTurns += 1;
     this.#owner = owner;
-    this.#account.readTurns = 1;
   }
 
   release(owner: BracketReader): void {
@@ -126,8 +113,8 @@ export class ReadTurn implements Waiting {
   }
 
   #disown(): void {
+    if (this.#owner !== undefined) this.#account.readTurns -= 1;
     this.#owner = undefined;
-    this.#account.readTurns = 0;
   }
 
   /** When the last data arrived. */
@@ -155,7 +142,9 @@ export class ReadTurn implements Waiting {
   }
 
   #note(): void {
-    this.#account.received = this.#reader.heldBytes + (this.#held?.text.length ?? 0);
+    const bytes = this.#reader.heldBytes + (this.#held?.text.length ?? 0);
+    this.#account.received += bytes - this.#accountedBytes;
+    this.#accountedBytes = bytes;
   }
 
   set maxPacketBytes(bytes: number) {
@@ -168,7 +157,7 @@ export class ReadTurn implements Waiting {
     this.#throttle = this.#clock.after(ms, () => {
       this.#throttle = undefined;
       this.#isPremature = false;
-      this.#host.pump();
+      this.#lane.pump();
     });
   }
 
@@ -199,7 +188,7 @@ export class ReadTurn implements Waiting {
     try {
       this.#isBlocked = this.#pumpPackets();
     } catch (thrown) {
-      this.#host.readFailed(thrown);
+      this.#session.cut(asHbiError(thrown));
     } finally {
       this.#isPumping = false;
       if (isCounted) this.#scheduler.end();
@@ -224,7 +213,7 @@ export class ReadTurn implements Waiting {
   /** If the peer cannot be stopped, exceeding the bound ends the connection. */
   #boundHeld(): void {
     if (this.#transport.canPause === false && this.#reader.bufferedBytes > this.#limits.maxBufferedBytes)
-      this.#host.readFailed(failure("buffer_full"));
+      this.#session.cut(failure("buffer_full"));
   }
 
   /** Nothing more is handled; the host discards what still arrives. */
@@ -274,8 +263,9 @@ export class ReadTurn implements Waiting {
   }
 
   #take(packet: Packet, owner: BracketReader | undefined): boolean {
-    if (packet.directive !== "err") return owner === undefined ? this.#host.route(packet) : owner.onPacket(packet);
-    this.#host.peerError(packet.text);
+    if (packet.directive !== "err")
+      return owner === undefined ? this.#session.route(packet, this.#lane) : owner.onPacket(packet);
+    this.#session.peerError(packet.text);
     return true;
   }
 
@@ -294,7 +284,7 @@ export class ReadTurn implements Waiting {
     this.#beginTurn(this.#clock.now());
     this.#hasTurn = true;
     try {
-      this.#host.pump();
+      this.#lane.pump();
     } finally {
       this.#hasTurn = false;
     }

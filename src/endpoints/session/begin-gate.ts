@@ -5,6 +5,7 @@
 import type { Timer } from "../../clock.ts";
 import { failure, type HbiError } from "../../errors.ts";
 import type { Token } from "../conversation/token.ts";
+import type { Lane } from "../lane/lane.ts";
 import type { Connection } from "./connection.ts";
 
 export class BeginGate {
@@ -17,12 +18,11 @@ export class BeginGate {
     this.#connection = connection;
   }
 
-  /** New conversations wait while there are too many handlers, while the peer does not read its answers, and, for peers
-   *  that cannot be informed, while this side closes; but not while this side waits for an answer, which may be behind
-   *  them.
-   *  @throws HbiError resource_exhausted if a peer that has not authenticated has received too much */
-  mayBegin(): boolean {
-    const { env, hosting, limits, posting, wire } = this.#connection;
+  /** New conversations wait while handlers are too many, while the peer does not read its answers and, if it is one that can't be told,
+   *  while this side closes; but not while we wait for an answer, which may stand behind them.
+   *  @throws HbiError resource_exhausted when a peer that has not authenticated has been sent enough */
+  mayBegin({ wire }: Lane): boolean {
+    const { env, hosting, limits, posting } = this.#connection;
     if (env.isPreAuth && wire.writtenBytes > limits.strangerSentBytes)
       throw failure("rate_exceeded", "authenticate first");
     if (!hosting.mayBegin) return false;

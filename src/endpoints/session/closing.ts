@@ -5,9 +5,8 @@
  */
 import { afterHearing, type Timer } from "../../clock.ts";
 import { asHbiError, failure, type HbiError, oneLine } from "../../errors.ts";
-import { encodePacket } from "../../wire/packet.ts";
 import type { Transport } from "../../wire/transport.ts";
-import type { ReadTurn } from "../lane/read-turn.ts";
+import { linked, type Table } from "../conversation/stages.ts";
 import { ignore } from "../waits.ts";
 import type { BeginGate } from "./begin-gate.ts";
 import type { Connection } from "./connection.ts";
@@ -21,9 +20,38 @@ const LINGER_MS = 1_000;
 export const NOT_LANDED = { mayHaveLanded: false };
 const PEER_CLOSED = "the peer closed without a reason";
 
-type State = "starting" | "open" | "closing" | "closed";
+/** `starting`: the init hooks run; `half`: the peer has ended its direction; `closing`: FIN is on its way, and the peer has a moment to take it;
+ *  `parting`: the same with nothing in flight, and the peer has as long as it goes on taking what was written. */
+export type ConnectionState = "starting" | "startingHalf" | "open" | "openHalf" | "closing" | "parting" | "closed";
+export const CONNECTION_EVENTS = ["started", "peerEnds", "end", "part", "closes"] as const;
+export type ConnectionEvent = (typeof CONNECTION_EVENTS)[number];
 
-/** The watches of an open connection. */
+/** An event without an entry changes nothing: a connection that ends is ended again by all that notice it. */
+export const CONNECTION_STATES: Table<ConnectionState, ConnectionEvent> = {
+  starting: { started: "open", peerEnds: "startingHalf", end: "closing", part: "parting", closes: "closed" },
+  startingHalf: { started: "openHalf", end: "closing", part: "parting", closes: "closed" },
+  open: { peerEnds: "openHalf", end: "closing", part: "parting", closes: "closed" },
+  openHalf: { end: "closing", part: "parting", closes: "closed" },
+  closing: { part: "parting", closes: "closed" }, // a drain whose connection is cut still waits for it
+  parting: { closes: "closed" },
+  closed: {},
+};
+
+/** `starting`: conversations may be posted; `open`: what is received is landed as well; `ended`: neither. */
+type ConnectionStage = "starting" | "open" | "ended";
+const STAGE_OF: Readonly<Record<ConnectionState, ConnectionStage>> = {
+  starting: "starting",
+  startingHalf: "starting",
+  open: "open",
+  openHalf: "open",
+  closing: "ended",
+  parting: "ended",
+  closed: "ended",
+};
+
+const START = linked(CONNECTION_STATES, (state) => STAGE_OF[state]).starting;
+
+/** What watches the connection while it is open. */
 interface Watches {
   readonly idle: IdleWatch | undefined;
   readonly keepalive: Keepalive | undefined;
@@ -33,30 +61,24 @@ export class Closing {
   readonly closed: Promise<HbiError | undefined>;
   readonly #connection: Connection;
   readonly #transport: Transport;
-  readonly #reading: ReadTurn;
   readonly #beginGate: BeginGate;
   readonly #watches: Watches;
   #onLost: ConnectionOptions["onLost"];
   #resolveClosed: (reason: HbiError | undefined) => void = ignore;
-  #state: State = "starting";
-  #hasPeerEnded = false;
+  #at = START;
   #reason: HbiError | undefined;
   #discardedBytes = 0;
-  /** whether the peer may take as long as it needs to receive what was written */
-  #isPatient = false;
   #timer: Timer | undefined;
 
   constructor(
     connection: Connection,
     transport: Transport,
-    reading: ReadTurn,
     beginGate: BeginGate,
     watches: Watches,
     onLost: ConnectionOptions["onLost"],
   ) {
     this.#connection = connection;
     this.#transport = transport;
-    this.#reading = reading;
     this.#beginGate = beginGate;
     this.#watches = watches;
     this.#onLost = onLost;
@@ -65,23 +87,36 @@ export class Closing {
     });
   }
 
-  get state(): State {
-    return this.#state;
-  }
-
   get isOpen(): boolean {
-    return this.#state === "starting" || this.#state === "open";
+    return this.#at.stage !== "ended";
   }
 
-  /** Whether the peer has half-closed. */
+  /** Whether the init hooks are still running. */
+  get isStarting(): boolean {
+    return this.#at.stage === "starting";
+  }
+
+  /** Whether what is received is landed. */
+  get isLanding(): boolean {
+    return this.#at.stage === "open";
+  }
+
+  /** Whether the peer has said that it sends no more, while this side is open. */
   get hasPeerEnded(): boolean {
-    return this.#hasPeerEnded;
+    return this.#at.state === "openHalf" || this.#at.state === "startingHalf";
+  }
+
+  /** False when the event changes nothing. */
+  #move(event: ConnectionEvent): boolean {
+    const next = this.#at.next[event];
+    if (next === undefined) return false;
+    this.#at = next;
+    return true;
   }
 
   /** The init hooks have run. @throws HbiError if the connection has ended meanwhile */
   started(): void {
-    if (this.#state !== "starting") throw this.#reason ?? failure("disconnected");
-    this.#state = "open";
+    if (!this.#move("started")) throw this.#reason ?? failure("disconnected");
   }
 
   /** @throws HbiError unavailable */
@@ -91,25 +126,23 @@ export class Closing {
 
   /** @throws HbiError unavailable: there would be no answer */
   checkPeer(): void {
-    if (this.#hasPeerEnded) throw failure("disconnected", PEER_CLOSED, NOT_LANDED);
+    if (this.hasPeerEnded) throw failure("disconnected", PEER_CLOSED, NOT_LANDED);
   }
 
   // --- by the peer ---------------------------------------------------------------------------------------------------
 
   onEnd(): void {
-    if (this.#hasPeerEnded) return;
-    this.#hasPeerEnded = true;
-    this.#connection.pump();
-    // Its data may not be read completely yet, but it answers nothing new: new calls should use another connection.
+    if (!this.#move("peerEnds")) return;
+    this.#connection.lane.pump();
+    // Some of what it has sent may still be unread, but it answers nothing new: new calls should use another connection.
     if (this.isOpen && this.#onLost !== undefined) this.#connection.peerGoesAway(undefined);
   }
 
-  /** The peer has half-closed, and everything received is handled: finish what it began, and fail what it can no longer
-   *  answer. */
+  /** The peer sends no more, and all that it sent is handled: what it began is finished, and what it can no longer answer fails. */
   finishAfterEnd(): void {
     if (!this.isOpen) return;
-    const { hosting, posting, turn } = this.#connection;
-    if (this.#reading.phase !== "idle" || this.#reading.owner !== undefined) {
+    const { hosting, lane, posting } = this.#connection;
+    if (lane.reading.phase !== "idle" || lane.reading.owner !== undefined) {
       this.cut(failure("truncated"));
       return;
     }
@@ -120,7 +153,7 @@ export class Closing {
     }
     this.#tellLost(undefined);
     posting.loseAll(error);
-    if (hosting.liveCount === 0 && turn.isIdle) void this.part();
+    if (hosting.liveCount === 0 && lane.turn.isIdle) void this.part();
   }
 
   // --- by this side --------------------------------------------------------------------------------------------------
@@ -134,8 +167,8 @@ export class Closing {
   /** An orderly close: nothing is in flight any more. The peer may take as long as it needs to receive what was
    *  written. */
   async part(): Promise<void> {
-    this.#isPatient = true;
-    this.end(undefined, failure("disconnected", "by this side"));
+    const wasOpen = this.isOpen;
+    if (this.#move("part") && wasOpen) this.#finish(undefined, failure("disconnected", "by this side"), "");
     await this.closed;
   }
 
@@ -146,13 +179,6 @@ export class Closing {
     this.end(error, failure("disconnected", words, { cause: error }), words);
   }
 
-  #say(line: string): void {
-    // Inside raw data, the err would be taken as data.
-    const { holder } = this.#connection.turn;
-    const isInRawData = holder !== undefined && "isInRawData" in holder && holder.isInRawData === true;
-    if (!isInRawData && line !== "") this.#connection.wire.text(encodePacket("err", line));
-  }
-
   // --- the end -------------------------------------------------------------------------------------------------------
 
   /** Sends FIN, and gives the peer time to receive what was written.
@@ -160,23 +186,26 @@ export class Closing {
    *  @param told the error for everything that waits on this side
    *  @param words the err for the peer */
   end(reason: HbiError | undefined, told = reason ?? failure("disconnected"), words = ""): void {
-    if (!this.isOpen) return;
-    const { limits, wire } = this.#connection;
-    this.#state = "closing"; // first, because the err may exceed the bound of the wire, which then cuts the connection
+    // Before anything is said: it may be too much for the wire, which then cuts.
+    if (this.#move("end")) this.#finish(reason, told, words);
+  }
+
+  #finish(reason: HbiError | undefined, told: HbiError, words: string): void {
+    const { lane, limits } = this.#connection;
     this.#reason = reason;
     this.#stop();
-    this.#say(words);
-    wire.end();
+    lane.end(words);
     this.#loseAll(told);
     this.#destroyAfter(reason === undefined ? limits.closeTimeoutMs : LINGER_MS);
   }
 
   #destroyAfter(ms: number): void {
-    const { clock, limits, wire } = this.#connection;
+    const { clock, lane, limits } = this.#connection;
     this.#timer = afterHearing(clock, ms, () => {
-      // The platform may still be sending what it has taken, and destroying the socket may discard that.
-      const leftMs = this.#isPatient ? wire.progressMs + limits.closeTimeoutMs - clock.now() : 0;
-      const lingerMs = this.#isPatient ? Math.max(leftMs, Math.min(wire.transitMs, limits.closeTimeoutMs)) : 0;
+      // The platform may still be sending what it has taken, and a socket that is destroyed may lose it.
+      const isPatient = this.#at.state === "parting";
+      const leftMs = isPatient ? lane.wire.progressMs + limits.closeTimeoutMs - clock.now() : 0;
+      const lingerMs = isPatient ? Math.max(leftMs, Math.min(lane.wire.transitMs, limits.closeTimeoutMs)) : 0;
       if (lingerMs > 0) this.#destroyAfter(lingerMs);
       else this.#transport.destroy();
     });
@@ -184,31 +213,29 @@ export class Closing {
 
   /** Data that arrives while it closes. */
   discard(bytes: number): void {
-    if (this.#state === "closed") return;
+    if (this.#at.state === "closed") return;
     this.#discardedBytes += bytes;
-    if (this.#discardedBytes <= LINGER_BYTES || this.#isPatient) return;
-    if (this.#connection.wire.bufferedBytes === 0) this.#transport.destroy();
-    else this.#transport.pause(); // the err has not left yet
+    if (this.#discardedBytes <= LINGER_BYTES || this.#at.state === "parting") return;
+    if (this.#connection.lane.wire.bufferedBytes === 0) this.#transport.destroy();
+    else this.#transport.pause(); // its last words have not left
   }
 
   /** The transport has closed. */
   onClose(error?: Error): void {
-    if (this.#state === "closed") return;
     const wasOpen = this.isOpen;
+    if (!this.#move("closes")) return;
     if (wasOpen) {
       const cause = error === undefined ? {} : { cause: error };
       this.#reason = failure("disconnected", "the connection was lost", cause);
     }
-    this.#state = "closed";
     this.#stop();
     this.#timer?.cancel();
     if (wasOpen) this.#loseAll(this.#reason ?? failure("disconnected"));
-    this.#connection.wire.destroy();
+    this.#connection.lane.wire.destroy();
     void this.#cleanup();
   }
 
   #stop(): void {
-    this.#reading.stop();
     this.#beginGate.stop();
     this.#watches.idle?.stop();
     this.#watches.keepalive?.stop();
@@ -222,9 +249,9 @@ export class Closing {
   }
 
   #loseAll(error: HbiError): void {
-    const { account, hosting, posting, turn, waits } = this.#connection;
-    turn.close();
-    posting.turnAway(error); // back to its link, before newer calls arrive there
+    const { account, hosting, lane, posting, waits } = this.#connection;
+    lane.turn.close();
+    posting.turnAway(error); // to its link, before anything newer gets there
     this.#tellLost(this.#reason);
     posting.loseAll(error);
     waits.loseAll(error);

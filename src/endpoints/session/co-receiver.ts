@@ -9,6 +9,7 @@ import { landValue } from "../../registry/invoke.ts";
 import { prepareLate } from "../../registry/prepared-schema.ts";
 import { validate } from "../../registry/validate.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
+import type { Lane } from "../lane/lane.ts";
 import { asBytes, type Buffers, DISCARDED, type RawIntake } from "../lane/raw-intake.ts";
 import { type Wait, type WaitHints, type WaitOptions, withLanded } from "../waits.ts";
 import type { Connection } from "./connection.ts";
@@ -31,6 +32,7 @@ export interface Receiving {
 export class CoReceiver {
   readonly intake: RawIntake;
   readonly #connection: Connection;
+  readonly #lane: Lane;
   readonly #co: Receiving;
   /** objects that arrived before they were requested */
   #objects: string[] | undefined;
@@ -40,8 +42,9 @@ export class CoReceiver {
   /** why nothing more is received */
   #failure: HbiError | undefined;
 
-  constructor(connection: Connection, co: Receiving, intake: RawIntake) {
+  constructor(connection: Connection, lane: Lane, co: Receiving, intake: RawIntake) {
     this.#connection = connection;
+    this.#lane = lane;
     this.#co = co;
     this.intake = intake;
   }
@@ -86,11 +89,11 @@ export class CoReceiver {
       const wait = this.#connection.waits.start<unknown>(options, hints);
       this.#waiting ??= [];
       this.#waiting.push({ wait, schema, env });
-      this.#connection.pump();
+      this.#lane.pump();
       value = await wait.promise;
     } else {
       this.#hold(-text.length - ENTRY_COST_BYTES);
-      this.#connection.pump();
+      this.#lane.pump();
       value = checked(landObject(text, env ?? this.#co.env, this.#connection), schema);
     }
     return value as SchemaOutput<S>; // validated by that schema
@@ -150,14 +153,14 @@ export class CoReceiver {
     this.#expect(target.length, isManual);
     const filled = this.intake.fillNow(target);
     if (filled === target.length)
-      this.#connection.pump(); // there is room again
+      this.#lane.pump(); // there is room again
     else await this.#later(options, target.length - filled, target, filled);
   }
 
   #later(options: WaitOptions, maxBytes: number, target?: Uint8Array, filled?: number): Promise<Uint8Array> {
     const wait = this.#connection.waits.start<Uint8Array>(options);
     const arrived = this.intake.later(wait, maxBytes, target, filled);
-    this.#connection.pump();
+    this.#lane.pump();
     return arrived;
   }
 
@@ -173,14 +176,14 @@ export class CoReceiver {
         if (this.intake.discards !== discards) throw failure("wrong_stage", DISCARDED);
         const chunk = this.intake.nextNow(left) ?? (await this.#later(options, left));
         left -= chunk.length;
-        this.#connection.pump();
+        this.#lane.pump();
         yield chunk;
       }
     } finally {
       this.#isReceivingData = false;
       if (left > 0 && isManual) {
-        this.intake.discard(); // the requested bytes will arrive nevertheless
-        this.#connection.pump();
+        this.intake.discard(); // what was asked for comes all the same
+        this.#lane.pump();
       }
     }
   }

@@ -98,8 +98,8 @@ export class Drain {
 
   async #run(reason: string | undefined): Promise<void> {
     const { posting } = this.#connection;
-    // A peer that says goaway itself knows already, and what its handlers begin is still landed.
-    if (this.#closing.state === "open" && !this.#isPeerGoing) await posting.sayGoAway(reason);
+    // A peer that goes itself knows, and what its handlers still begin is landed.
+    if (this.#closing.isLanding && !this.#isPeerGoing) await posting.sayGoAway(reason);
     this.#beginGate.close();
     this.#connection.pump(); // waiting packets may now be refused
     if (this.#closing.isOpen && !this.#isOver(0)) {

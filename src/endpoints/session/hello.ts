@@ -32,15 +32,15 @@ export class Hello implements BracketReader, TurnTaker {
   }
 
   say(): void {
-    this.#connection.turn.request(this);
+    this.#connection.lane.turn.request(this);
   }
 
   granted(): void {
-    const { wire, limits, turn } = this.#connection;
+    const { lane, limits } = this.#connection;
     const id = helloToken(limits);
     this.#state = "sent";
-    wire.text(encodePacket("co_begin", id) + encodePacket("co_end", id));
-    turn.release(this);
+    lane.wire.text(encodePacket("co_begin", id) + encodePacket("co_end", id));
+    lane.turn.release(this);
   }
 
   /** Resolves when it is acknowledged. */
@@ -69,13 +69,13 @@ export class Hello implements BracketReader, TurnTaker {
     if (directive !== "co_ack_end" || seqOf(text) !== String(HELLO_SEQ)) {
       throw failure("bad_state", `${directive === "" ? "code" : directive} in the answer to the hello`);
     }
-    this.#connection.releaseReader(this);
+    this.#connection.lane.reading.release(this);
     this.#end();
     return true;
   }
 
   lose(error: HbiError): void {
-    this.#connection.turn.withdraw(this);
+    this.#connection.lane.turn.withdraw(this);
     for (const wait of this.#waits ?? []) wait.fail(error);
     this.#waits = undefined;
     this.#state = "done";

@@ -45,7 +45,7 @@ export class HoAnswer implements TurnTaker, BracketOwner {
   /** For data that does not wait until the answer is complete. */
   get bracket(): Bracket {
     if (this.#bracket === undefined) {
-      this.#bracket = new Bracket(this.#connection, this);
+      this.#bracket = new Bracket(this.#co.lane, this);
       const text = this.#text;
       this.#dropText();
       if (text !== "") this.#bracket.build(text);
@@ -60,7 +60,7 @@ export class HoAnswer implements TurnTaker, BracketOwner {
 
   /** Grows while the answer makes progress: what was given to the wire, and what the wire has passed on. */
   get sentBytes(): number {
-    return (this.#bracket?.rawBytes ?? 0) + this.#connection.wire.handedBytes;
+    return (this.#bracket?.rawBytes ?? 0) + this.#co.lane.wire.handedBytes;
   }
 
   /** Keeps a packet until co_end has arrived, within bounds; later, and for seed-era posters, passes it on.
@@ -87,12 +87,12 @@ export class HoAnswer implements TurnTaker, BracketOwner {
     const bytes = packet.length + ENTRY_COST_BYTES;
     this.#text += packet;
     this.#textBytes += bytes;
-    this.#connection.built(true, bytes);
+    this.#co.lane.built(true, bytes);
   }
 
   #dropText(): void {
     this.#text = "";
-    if (this.#textBytes > 0) this.#connection.built(true, -this.#textBytes);
+    if (this.#textBytes > 0) this.#co.lane.built(true, -this.#textBytes);
     this.#textBytes = 0;
   }
 
@@ -111,9 +111,9 @@ export class HoAnswer implements TurnTaker, BracketOwner {
       this.#bracket.close();
       return;
     }
-    const { turn } = this.#connection;
+    const { turn } = this.#co.lane;
     turn.request(this);
-    if (this.chain !== undefined && !turn.isClosed) this.#connection.answerHeld();
+    if (this.chain !== undefined && !turn.isClosed) this.#co.lane.answerHeld();
   }
 
   /** The connection is lost. */
@@ -122,7 +122,7 @@ export class HoAnswer implements TurnTaker, BracketOwner {
       this.#bracket.withdraw(error);
       return;
     }
-    this.#connection.turn.withdraw(this);
+    this.#co.lane.turn.withdraw(this);
     this.#dropText();
     this.#co.answerWritten();
   }
@@ -138,7 +138,7 @@ export class HoAnswer implements TurnTaker, BracketOwner {
   }
 
   granted(): void {
-    const { turn, wire } = this.#connection;
+    const { turn, wire } = this.#co.lane;
     wire.text(this.opening() + this.#text + this.ending());
     this.#dropText();
     this.#co.answerWritten();
@@ -163,17 +163,18 @@ export class HoAnswer implements TurnTaker, BracketOwner {
   }
 
   enterTurn(bracket: Bracket): void {
-    const { hosting, turn } = this.#connection;
+    const { hosting } = this.#connection;
+    const { turn } = this.#co.lane;
     if (this.isSeedStyle) {
       hosting.enterSeedAnswer(bracket);
       return;
     }
     turn.request(bracket);
-    if (!bracket.isStarted && !turn.isClosed) this.#connection.answerHeld();
+    if (!bracket.isStarted && !turn.isClosed) this.#co.lane.answerHeld();
   }
 
   leaveTurn(bracket: Bracket): void {
-    this.#connection.turn.withdraw(bracket);
+    this.#co.lane.turn.withdraw(bracket);
   }
 
   bracketClosed(bracket: Bracket): void {

@@ -21,6 +21,7 @@ import { step } from "../conversation/stages.ts";
 import { promisedBytes, type Token } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { BracketReader } from "../lane/conversation.ts";
+import type { Lane } from "../lane/lane.ts";
 import { type Buffers, RawIntake } from "../lane/raw-intake.ts";
 import { markHandled, rawOptions, type Wait, type WaitOptions } from "../waits.ts";
 import { isUrgent } from "./builtin-names.ts";
@@ -44,6 +45,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   env: HostingEnv;
   /** the size accounted for its slot among all conversations; undefined if it has none */
   placeBytes: number | undefined;
+  readonly lane: Lane;
   readonly #connection: Connection;
   readonly #token: Token;
   readonly #answer: HoAnswer;
@@ -61,15 +63,16 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   #draining: AbortController | undefined;
   #timer: Timer | undefined;
 
-  constructor(connection: Connection, env: HostingEnv, token: Token) {
+  constructor(connection: Connection, lane: Lane, env: HostingEnv, token: Token) {
     this.coSeq = token.seq;
     this.isExtended = token.isExtended;
     this.limits = connection.limits;
     this.env = env;
+    this.lane = lane;
     this.#connection = connection;
     this.#token = token;
     this.intake = new RawIntake(this.limits.maxBufferedBytes, connection.account);
-    this.#beganAt = connection.arrivedMs;
+    this.#beganAt = lane.reading.arrivedMs;
     this.#landedAt = this.#beganAt;
     this.#answer = new HoAnswer(connection, this, token);
   }
@@ -159,7 +162,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   /** Skips the unread raw data of the current call, so that what follows it can be read. */
   discardData(): void {
     this.intake.discard();
-    if (this.#checkDrain()) this.#connection.pump();
+    if (this.#checkDrain()) this.lane.pump();
   }
 
   /** Waits until the peer has sent the whole conversation; then the wire serves others. Optional: it happens
@@ -171,15 +174,15 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   async #untilReceived(options: WaitOptions): Promise<void> {
     if (this.stage !== "recv") return;
     if (this.#endWait === undefined) this.#endWait = this.#connection.waits.start(options);
-    const { promise } = this.#endWait; // the pump may settle and drop it at once
-    this.#connection.pump();
+    const { promise } = this.#endWait; // the pump may settle and forget it at once
+    this.lane.pump();
     await promise;
   }
 
   /** Created on first use: most handlers receive nothing. */
   get #received(): CoReceiver {
     if (this.#receiver === undefined) {
-      this.#receiver = new CoReceiver(this.#connection, this, this.intake);
+      this.#receiver = new CoReceiver(this.#connection, this.lane, this, this.intake);
       if (this.#failure !== undefined) this.#receiver.fail(this.#failure);
     }
     return this.#receiver;
@@ -214,7 +217,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (directive === "") this.#answer.hasScripts = true;
     const sent = this.#answer.append(packet, options);
     if (this.#failure !== undefined) throw this.#failure;
-    await settled(sent, this.#connection, options);
+    await settled(sent, this.lane, options);
   }
 
   /** Sends raw data: one buffer, or all of a sync or async iterable. A buffer may be changed when the promise has
@@ -228,7 +231,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.#answer.hasRawData = true;
     keepFromFailingUnheard(buffers);
     await this.#untilAnswerable(options);
-    await sendBuffers(this.#answer.bracket, this.#connection, buffers, options);
+    await sendBuffers(this.#answer.bracket, this.lane, buffers, options);
   }
 
   /** Takes the send turn: data goes out at once, and nothing else is sent on this connection until the handler has
@@ -328,7 +331,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   #end(): void {
     this.#go("received");
-    this.#connection.releaseReader(this);
+    this.lane.reading.release(this);
     this.#receiver?.failObjects("no_answer");
     this.#endWait?.settle();
     this.#endWait = undefined;
@@ -441,7 +444,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.intake.settle();
     if (!this.#checkDrain()) return;
     if (this.#landing?.wantsValue === true) this.#reply(value);
-    if (this.stage === "recv") this.#connection.pump();
+    if (this.stage === "recv") this.lane.pump();
     else if (!this.#isClosed()) this.#complete();
   }
 
@@ -468,7 +471,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
       this.#fail(failure("bad_result", undefined, { cause }), this.#landing?.remainingRawBytes, true);
       return;
     }
-    if (this.#landing?.wantsValue === true && !this.isExtended) this.#connection.sendLone(packet);
+    if (this.#landing?.wantsValue === true && !this.isExtended) this.lane.sendLone(packet);
     else void this.#answer.append(packet, {});
   }
 
@@ -532,7 +535,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.intake.discard(rest);
     if (!this.#checkDrain() || this.#isClosed()) return;
     this.#answer.replace(told);
-    if (this.stage === "recv") this.#connection.pump();
+    if (this.stage === "recv") this.lane.pump();
     else this.#complete();
   }
 

@@ -6,6 +6,7 @@ import { Chain } from "../../chain.ts";
 import { failure, type HbiError } from "../../errors.ts";
 import { opaqueToken, promisedBytes, type Token, TokenReader } from "../conversation/token.ts";
 import type { Bracket } from "../lane/bracket.ts";
+import type { Lane } from "../lane/lane.ts";
 import type { Wait, WaitOptions } from "../waits.ts";
 import { isUrgent } from "./builtin-names.ts";
 import type { Connection } from "./connection.ts";
@@ -172,7 +173,7 @@ export class HostingEnd {
 
   // --- conversations -------------------------------------------------------------------------------------------------
 
-  begin(id: string): HoCo {
+  begin(id: string, lane: Lane): HoCo {
     const { env, isExtended, posting } = this.#connection;
     const token = isExtended ? this.#tokens.read(id) : opaqueToken(id);
     if (token.isExtended) posting.extensionSeen(token);
@@ -181,7 +182,7 @@ export class HostingEnd {
     const isHello = token.mostInFlight !== undefined && !this.#isIntroduced;
     if (isHello) this.#isIntroduced = true;
     else this.#connection.budgets.called(1);
-    const co = new HoCo(this.#connection, env, token);
+    const co = new HoCo(this.#connection, lane, env, token);
     this.#live.add(co);
     this.#connection.account.beginHosted();
     return co;
@@ -240,7 +241,7 @@ export class HostingEnd {
 
   #admitSeedAnswer(): void {
     const [head] = this.#seedAnswers;
-    if (head !== undefined && this.#seedEntering?.delete(head) === true) this.#connection.turn.request(head);
+    if (head !== undefined && this.#seedEntering?.delete(head) === true) head.lane.turn.request(head);
   }
 }
 

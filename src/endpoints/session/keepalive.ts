@@ -5,13 +5,13 @@
  */
 import { heldUpMs, type Timer } from "../../clock.ts";
 import { failure } from "../../errors.ts";
-import type { ReadTurn } from "../lane/read-turn.ts";
+import type { Lane } from "../lane/lane.ts";
 import { ignore } from "../waits.ts";
 import type { Connection } from "./connection.ts";
 
 export class Keepalive {
   readonly #connection: Connection;
-  readonly #reading: ReadTurn;
+  readonly #lane: Lane;
   #heardMs = 0;
   /** bytes written at the last check */
   #saidBytes = 0;
@@ -23,9 +23,9 @@ export class Keepalive {
   #askedHeldUpMs = 0;
   #timer: Timer | undefined;
 
-  constructor(connection: Connection, reading: ReadTurn) {
+  constructor(connection: Connection, lane: Lane) {
     this.#connection = connection;
-    this.#reading = reading;
+    this.#lane = lane;
   }
 
   start(): void {
@@ -50,10 +50,10 @@ export class Keepalive {
   }
 
   #look(): void {
-    const { clock, limits, posting, wire } = this.#connection;
+    const { clock, limits, posting } = this.#connection;
     const { keepaliveMs, keepaliveTimeoutMs } = limits;
     const nowMs = clock.now();
-    if (this.#reading.isStanding || !posting.knowsExtension) this.heard(nowMs);
+    if (this.#lane.reading.isStanding || !posting.knowsExtension) this.heard(nowMs);
     const heldUp = heldUpMs(clock);
     const silenceMs = nowMs - this.#heardMs - (heldUp - this.#heldUpMs);
     if (!this.#isAsking) {
@@ -65,7 +65,7 @@ export class Keepalive {
     }
     // The ping may still be on its way, or not sent yet; a peer that does not read is handled by the wire.
     const leftMs =
-      wire.bufferedBytes > 0 ? keepaliveTimeoutMs : this.#answerMs + (heldUp - this.#askedHeldUpMs) - nowMs;
+      this.#lane.wire.bufferedBytes > 0 ? keepaliveTimeoutMs : this.#answerMs + (heldUp - this.#askedHeldUpMs) - nowMs;
     if (leftMs > 0) this.#lookAfter(leftMs);
     else this.#connection.drop(failure("unresponsive", `no data for ${Math.round(silenceMs / 1_000)} s`));
   }
@@ -73,16 +73,16 @@ export class Keepalive {
   /** While this side slowly reads what the peer sends, it cannot answer a ping behind it. It therefore sends something
    *  occasionally, unless it has sent something else. */
   #showLife(): void {
-    const { posting, wire } = this.#connection;
-    const isTaking = this.#reading.isTakingRaw || this.#reading.isStanding;
-    const hasSpoken = wire.writtenBytes !== this.#saidBytes;
+    const { posting } = this.#connection;
+    const isTaking = this.#lane.reading.isTakingRaw || this.#lane.reading.isStanding;
+    const hasSpoken = this.#lane.wire.writtenBytes !== this.#saidBytes;
     if (isTaking && !hasSpoken && posting.knowsExtension) posting.showLife();
-    this.#saidBytes = wire.writtenBytes;
+    this.#saidBytes = this.#lane.wire.writtenBytes;
   }
 
   #ask(): void {
-    const { clock, limits, posting, wire } = this.#connection;
-    const timeoutMs = limits.keepaliveTimeoutMs + wire.transitMs;
+    const { clock, limits, posting } = this.#connection;
+    const timeoutMs = limits.keepaliveTimeoutMs + this.#lane.wire.transitMs;
     this.#isAsking = true;
     this.#answerMs = clock.now() + timeoutMs;
     this.#askedHeldUpMs = heldUpMs(clock);
