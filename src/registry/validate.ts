@@ -36,7 +36,7 @@ function run(schema: z.ZodType, value: unknown, where: string): z.core.ParsePayl
     const context = { async: false, abortEarly: true, error: noText, [INTERPRETED]: true } as const;
     return runSynchronously(schema, value, context, where);
   } catch (cause) {
-    throw failure("handler", undefined, { cause }); // a refinement that throws, or is asynchronous: its author's concern alone
+    throw failure("handler", undefined, { cause }); // a throwing or asynchronous refinement is a mistake of its author
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * Lane: one stream of bytes in each direction, and the turns on it: what arrives goes to the conversation that has the read turn, what
- * is written comes from the one that has the send turn. What belongs to the peer rather than to the bytes is its session's. A session
- * has one lane; conversations know theirs, so that there may be more. docs/protocol.md, sections 3 to 5.
+ * Lane: one stream of bytes in each direction, with its turns: received data goes to the conversation that has the read
+ * turn, and the conversation that has the send turn writes. What belongs to the peer rather than to the bytes belongs
+ * to the session. A session has one lane for now; each conversation knows its lane. docs/protocol.md, sections 3 to 5.
  */
 import type { Clock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError } from "../../errors.ts";
@@ -17,35 +17,35 @@ import { ReadTurn } from "./read-turn.ts";
 import type { WatchHost } from "./read-watch.ts";
 import { SendTurn, type TurnTaker } from "./send-turn.ts";
 
-/** Answers below this size are not checked while they are built: most are given to the wire at once. */
+/** Answers below this size are not checked while they are collected: most go to the wire at once. */
 const SMALL_ANSWERS_BYTES = 64 * 1024;
 
-/** What a lane needs of its session, which stands above it. */
+/** What a lane needs of its session. */
 export interface LaneSession {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly account: Account;
   readonly scheduler: Scheduler;
   readonly waits: Waits;
-  /** Whether conversations go on; while not, what still arrives is discarded. */
+  /** Whether the connection is open; otherwise, received data is discarded. */
   readonly isOpen: boolean;
-  /** Whether so much waits, on this connection and others, that senders should wait sooner. */
+  /** Whether this and other connections hold so much that senders should wait sooner. */
   readonly isTight: boolean;
-  /** Whether what has arrived may be handled: the init hooks have run, and the connection does not close. */
+  /** Whether received data may be handled: the init hooks have run, and the connection is not closing. */
   readonly isLanding: boolean;
-  /** Takes a packet between conversations; false: not now, the same one again after the next `pump`. */
+  /** Takes a packet between conversations. False if not now; it gets the same packet again after the next `pump`. */
   route(packet: Packet, lane: Lane): boolean;
-  /** Takes `err`, wherever it stands. */
+  /** Takes an `err`, wherever it occurs. */
   peerError(text: string): void;
-  /** So many bytes have come. Gives the milliseconds for which no more should. */
+  /** Counts received bytes. Returns the milliseconds for which reading should pause. */
   received(bytes: number, nowMs: number): number;
-  /** They came while the connection closes. */
+  /** Counts bytes received while the connection closes. */
   discard(bytes: number): void;
-  /** More or less of what was written waits for the peer now. */
+  /** The amount that waits for the peer has changed. */
   unsentMoved(): void;
-  /** All that has arrived was handled. */
+  /** Everything received was handled. */
   exhausted(): void;
-  /** The peer will send no more here. */
+  /** The peer has half-closed. */
   peerEnds(): void;
   transportClosed(error: Error | undefined): void;
   /** Ends the connection because of `error`. */
@@ -58,7 +58,7 @@ export class Lane implements TransportSink, WireHost, WatchHost {
   readonly turn: SendTurn;
   readonly reading: ReadTurn;
   readonly #transport: Transport;
-  /** entered in the account of the session */
+  /** as entered in the session's account */
   #unsentBytes = 0;
 
   constructor(transport: Transport, session: LaneSession) {
@@ -75,7 +75,7 @@ export class Lane implements TransportSink, WireHost, WatchHost {
 
   // --- reading -------------------------------------------------------------------------------------------------------
 
-  /** Guarded without a function of its own: this is on the stack of every handler. */
+  /** Catches exceptions without a function of its own, because this is on the stack of every handler. */
   onData(chunk: Uint8Array): void {
     const { session, reading } = this;
     try {
@@ -92,7 +92,7 @@ export class Lane implements TransportSink, WireHost, WatchHost {
     }
   }
 
-  /** Handles what has arrived, as far as somebody wants it. */
+  /** Handles received data as far as it is wanted. */
   pump(): void {
     const { session, reading } = this;
     if (!session.isLanding) {
@@ -103,7 +103,7 @@ export class Lane implements TransportSink, WireHost, WatchHost {
     if (reading.isExhausted) session.exhausted();
   }
 
-  /** Why a wait of this conversation was in vain, when more is known than that time is over. */
+  /** A more specific error for a wait of this conversation that timed out. */
   explainTimeout(waiting: BracketReader): HbiError {
     const { owner } = this.reading;
     if (owner === undefined || owner === waiting || owner.wantsRaw || owner.wantsPacket) return failure("timeout");
@@ -142,7 +142,7 @@ export class Lane implements TransportSink, WireHost, WatchHost {
     this.session.unsentMoved();
   }
 
-  /** So much more is built up, or less: what a peer does not read is bounded together with what is written. */
+  /** The collected amount has changed: it is bounded together with what is written, because the peer may not read. */
   built(isAnswer: boolean, bytes: number): void {
     const { account } = this.session;
     if (!isAnswer) {
@@ -160,7 +160,7 @@ export class Lane implements TransportSink, WireHost, WatchHost {
     if (account.answers + account.unsent > limits.maxSendBufferBytes) this.session.cut(failure("slow_reader"));
   }
 
-  /** A packet of an answer outside of any bracket, in its turn. */
+  /** Sends a packet of an answer outside of any bracket, when it has the turn. */
   sendLone(packet: string): void {
     const { turn, wire } = this;
     const bytes = packet.length + ENTRY_COST_BYTES;
@@ -182,12 +182,13 @@ export class Lane implements TransportSink, WireHost, WatchHost {
 
   // --- ending --------------------------------------------------------------------------------------------------------
 
-  /** Whether nobody reads or writes here, nor waits to. */
+  /** Whether no conversation reads, writes, or waits to. */
   get isIdle(): boolean {
     return this.turn.isIdle && this.reading.owner === undefined;
   }
 
-  /** Nothing more is handled. What is queued is sent, then FIN; before it `err`, if there is something to say and it would be read as such. */
+  /** Nothing more is handled. What is queued is sent, then FIN; before FIN an `err`, if there is a reason and the peer
+   *  would read it as such. */
   end(words: string): void {
     this.reading.stop();
     const { holder } = this.turn;
@@ -205,7 +206,7 @@ export class Lane implements TransportSink, WireHost, WatchHost {
   }
 
   onClose(error?: Error): void {
-    // Without half-close, the peer says that it will send no more by closing.
+    // Without half-close, closing is how the peer half-closes.
     if (error === undefined && this.#transport.canHalfClose === false) this.onEnd();
     this.reading.stop();
     try {

@@ -1,6 +1,6 @@
 /**
- * PostingEnd: where this side starts conversations. Keeps at most as many of them unanswered on the wire as the host takes;
- * more wait here, in the order asked. docs/protocol.md, "conversations".
+ * PostingEnd: starts conversations of this side. It keeps at most as many of them unanswered on the wire as the host
+ * accepts; further ones wait here in order. docs/protocol.md, section 4.
  */
 import { Chain } from "../../chain.ts";
 import { afterHearing, type Timer } from "../../clock.ts";
@@ -28,10 +28,10 @@ import { Hello } from "./hello.ts";
 import { type CoOptions, PoCo } from "./po-co.ts";
 import { SeqRing } from "./seq-ring.ts";
 
-/** So long after its connection a peer of ours has introduced itself. */
+/** Within this time after it has connected, a peer of this library has introduced itself. */
 const INTRODUCTION_MS = 1_000;
 
-/** Of a call that is there as a whole: beside scripts, its answer is objects alone. */
+/** For a complete call: apart from scripts, its answer consists of objects. */
 const WHOLE: CoOptions = { hasNoRawAnswer: true };
 
 export class PostingEnd {
@@ -39,27 +39,29 @@ export class PostingEnd {
   readonly #counter = new SeqCounter();
   /** begun and not completed */
   readonly #live = new SeqRing<PoCo>();
-  /** how many of them hold a place on the wire */
+  /** the number of them that hold a slot on the wire */
   #admitted = 0;
   /** those that wait for one */
   readonly #gate = new Chain<PoCo>();
-  /** those on the wire that may ask for an object by `co_send`, in the order of sending */
+  /** those on the wire that may request an object with `co_send`, in the order of sending */
   #asking: Set<PoCo> | undefined;
   #hello: Hello | undefined;
-  /** how many conversations, and how large a packet, the peer takes; as much as this side until it says so */
+  /** the number of conversations and the packet size that the peer accepts; those of this side until it declares its
+   *  own */
   #most: number;
   #mostPacketBytes: number;
   #suffixMs = Number.NaN;
   #suffixBytes = 0;
   #suffix = "";
   #knowsExtension = false;
-  /** whose conversations may go to the wire: of a peer that is about to close, only those of handlers that it waits for */
+  /** whose conversations may go to the wire: if the peer is about to close, only those of handlers for which it
+   *  waits */
   #takes: "all" | "of handlers" | "none" = "all";
-  /** calls that were given up before this side knew whether the peer can be told */
+  /** calls that were cancelled before this side knew whether the peer supports cancellation */
   #untold: Set<PoCo> | undefined;
-  /** given up, on the wire, and not answered */
+  /** cancelled, on the wire, and not answered */
   #givenUp = 0;
-  /** runs while there are only such, and the peer answers none */
+  /** runs while there are only such conversations, and the peer answers none */
   #silence: Timer | undefined;
 
   constructor(connection: Connection) {
@@ -84,25 +86,25 @@ export class PostingEnd {
     return this.#connection.isOpen;
   }
 
-  /** Whether the peer has shown that it speaks the extension, which only an implementation of it does. */
+  /** Whether the peer has shown that it supports the extension, which only this library implements. */
   get knowsExtension(): boolean {
     return this.#knowsExtension;
   }
 
-  /** Whether a conversation is half on the wire, so that nothing else may be written. */
+  /** Whether a conversation is partly on the wire, so that nothing else may be written. */
   get isSending(): boolean {
     return this.#live.toArray().some((co) => co.at.isSending);
   }
 
-  /** Conversations that are not completed. */
+  /** The number of conversations that are not completed. */
   get liveCount(): number {
     return this.#live.size;
   }
 
   // --- conversations of the application ------------------------------------------------------------------------------
 
-  /** Starts a conversation. Close it, or use `await using` or `converse`, which do.
-   *  @throws HbiError unavailable, resource_exhausted when too many wait */
+  /** Starts a conversation. Close it; `await using` and `converse` do this automatically.
+   *  @throws HbiError unavailable, resource_exhausted if too many wait */
   co(options: CoOptions = {}): Promise<PoCo> {
     return markHandled(this.#co(options));
   }
@@ -111,7 +113,7 @@ export class PostingEnd {
     return this.open(options);
   }
 
-  /** Runs `talk` in a conversation of its own, and closes it whatever happens. */
+  /** Runs `talk` in a conversation of its own, and always closes it. */
   converse<T>(talk: (co: PoCo) => Promise<T>, options: CoOptions = {}): Promise<T> {
     return markHandled(this.#converse(talk, options));
   }
@@ -123,16 +125,16 @@ export class PostingEnd {
       result = await talk(co);
     } catch (thrown) {
       if (co.stage === "recv")
-        co.abandon(asHbiError(thrown)); // what comes late is read and dropped
-      else void co.close(); // who failed does not wait for the send turn as well
+        co.abandon(asHbiError(thrown)); // what arrives late is read and dropped
+      else void co.close(); // a failed conversation does not wait for the send turn
       throw thrown;
     }
     await co.close();
     return result;
   }
 
-  /** Sends code that needs no answer. Resolves when it is handed to the wire; `waitCompleted` of the conversation that it
-   *  gives says that it was landed. */
+  /** Sends code that needs no answer. Resolves when it is handed to the wire; `waitCompleted` of the returned
+   *  conversation reports that it was landed. */
   notif(code: string | Script, options: CoOptions = {}): Promise<PoCo> {
     return markHandled(this.#notif(code, options));
   }
@@ -157,7 +159,7 @@ export class PostingEnd {
     return co;
   }
 
-  /** Says why, if a reason is given, and closes the connection. Conversations in flight are lost: see `drain`. */
+  /** Closes the connection at once; a reason is sent to the peer. Conversations in flight are lost; see `drain`. */
   disconnect(reason?: string): Promise<void> {
     return this.#connection.disconnect(reason);
   }
@@ -183,8 +185,8 @@ export class PostingEnd {
     return co;
   }
 
-  /** A call that is one script, answered by objects alone. For the library's own messages.
-   *  @throws HbiError unavailable, resource_exhausted, cancelled when the signal has aborted already */
+  /** A call with one script, answered only by objects. For the library's own messages.
+   *  @throws HbiError unavailable, resource_exhausted, cancelled if the signal has already aborted */
   call(request: CallRequest): Call {
     const { clock, limits } = this.#connection;
     const call = new Call(clock, limits, request);
@@ -193,10 +195,10 @@ export class PostingEnd {
     return call;
   }
 
-  // --- numbers and places --------------------------------------------------------------------------------------------
+  // --- numbers and slots ---------------------------------------------------------------------------------------------
 
   /** The number of a new conversation.
-   *  @throws HbiError unavailable, also while draining, but for what is urgent; resource_exhausted when too many wait */
+   *  @throws HbiError unavailable, also while draining unless it is urgent; resource_exhausted if too many wait */
   #takeSeq(isUrgent: boolean): number {
     if (isUrgent) this.#connection.checkOpen();
     else this.#connection.checkAccepting();
@@ -213,7 +215,7 @@ export class PostingEnd {
     return co;
   }
 
-  /** @throws HbiError resource_exhausted for a packet that the peer does not take */
+  /** @throws HbiError resource_exhausted for a packet that the peer does not accept */
   checkPacket(packet: string): void {
     if (packet.length * 3 <= this.#mostPacketBytes) return;
     const bytes = utf8Length(packet.slice(packet.indexOf("]") + 1));
@@ -224,7 +226,7 @@ export class PostingEnd {
     }
   }
 
-  /** The part of a call's token behind its number; the same for all that may take as long and carry as much. */
+  /** The part of a call's token after its number; the same for all calls with the same deadline and raw data. */
   callSuffix(deadlineMs: number, rawBytes: number): string {
     if (deadlineMs !== this.#suffixMs || rawBytes !== this.#suffixBytes) {
       this.#suffixMs = deadlineMs;
@@ -234,7 +236,7 @@ export class PostingEnd {
     return this.#suffix;
   }
 
-  /** Asks for a place on the wire, and then for the send turn. @param isNext it has waited, and there is one */
+  /** Requests a slot on the wire, and then the send turn. @param isNext it has waited, and there is one */
   admit(co: PoCo, isNext = false): void {
     const { onlyOurs } = co;
     if (onlyOurs !== undefined && !this.#knowsExtension) this.sayHello();
@@ -255,7 +257,8 @@ export class PostingEnd {
     co.lane.turn.request(co.taker);
   }
 
-  /** A large packet, and one that only a peer of ours reads, wait until the peer has said whether it takes it. */
+  /** A large packet, and one that only peers of this library can read, wait until it is known whether the peer accepts
+   *  it. */
   #hasPlaceFor({ isLarge, onlyOurs }: PoCo): boolean {
     const isAsked = isLarge || this.#connection.awaitsPeer || (onlyOurs !== undefined && !this.#knowsExtension);
     return this.#admitted < this.#most && this.#takesNew && !(isAsked && this.#hello?.isDone === false);
@@ -272,7 +275,7 @@ export class PostingEnd {
     }
   }
 
-  /** Asks no more. */
+  /** Withdraws the request. */
   withdraw(conversation: PoCo): void {
     this.#gate.remove(conversation);
   }
@@ -306,12 +309,12 @@ export class PostingEnd {
     await this.#hello?.acknowledged(options);
   }
 
-  /** The peer has acknowledged the hello. What it takes it has said before, if it is one of ours. */
+  /** The peer has acknowledged the hello. A peer of this library has declared before what it accepts. */
   introduced(): void {
     this.#admitNext();
   }
 
-  /** The peer speaks the extension: it has acknowledged as only such a peer does, or says so in its own token. */
+  /** The peer supports the extension: its acknowledgement shows it, or its own token declares it. */
   extensionSeen(token?: Token): void {
     if (!this.#connection.isExtended) return;
     if (!this.#knowsExtension) {
@@ -329,7 +332,7 @@ export class PostingEnd {
     this.#admitNext();
   }
 
-  /** Makes sure whether the peer speaks the extension: it answers the hello before anything else. */
+  /** Finds out whether the peer supports the extension: it answers the hello before anything else. */
   learnExtension(options: WaitOptions = {}): Promise<boolean> {
     return markHandled(this.#learnExtension(options));
   }
@@ -342,7 +345,7 @@ export class PostingEnd {
     return this.#knowsExtension;
   }
 
-  /** Calls one of the library's own methods that answers. @throws HbiError */
+  /** Calls one of the library's methods with a result. @throws HbiError */
   callBuiltin(name: string, options: WaitOptions = {}, args = ""): Promise<unknown> {
     const timeoutMs = checkTimeout(options.timeoutMs) ?? this.#connection.limits.callTimeoutMs;
     const { signal } = options;
@@ -350,7 +353,7 @@ export class PostingEnd {
     return this.call({ ...request, isUrgent: true }).promise;
   }
 
-  /** Asks the peer whether it is there. Resolves when it has answered. */
+  /** Pings the peer. Resolves when it has answered. */
   ping(options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#ping(options));
   }
@@ -358,18 +361,18 @@ export class PostingEnd {
   async #ping(options: WaitOptions): Promise<void> {
     if (this.#knowsExtension) await this.callBuiltin(PING, options);
     else if (this.#hello?.isDone === false)
-      await this.#hello.acknowledged(options); // a round trip as any other
+      await this.#hello.acknowledged(options); // an ordinary round trip
     else await this.open({ ...options, hasNoRawData: true, hasNoRawAnswer: true }).waitCompleted(options);
   }
 
-  /** Says something that the peer need not answer soon. */
+  /** Sends something that the peer need not answer soon. */
   showLife(): void {
-    this.#say("ping", `${PING}()`).catch(ignore); // whether it arrives is the peer's concern
+    this.#say("ping", `${PING}()`).catch(ignore); // whether it arrives is not this side's concern
   }
 
-  /** Nobody waits for the answer any more: a peer that knows how is told so. */
+  /** The answer is not wanted any more: a peer that supports cancellation is told. */
   gaveUp(conversation: PoCo): void {
-    if (this.#live.get(conversation.seq) !== conversation) return; // it is over
+    if (this.#live.get(conversation.seq) !== conversation) return; // it has ended
     this.#untold ??= new Set();
     if (this.#untold.has(conversation)) return;
     this.#untold.add(conversation);
@@ -383,11 +386,12 @@ export class PostingEnd {
   }
 
   #cancel({ seq }: PoCo): void {
-    if (this.#connection.isOpen) this.#say("cancel", `${CANCEL}("${seq}")`).catch(ignore); // the call has been given up either way
+    if (this.#connection.isOpen) this.#say("cancel", `${CANCEL}("${seq}")`).catch(ignore); // the call was cancelled in any case
   }
 
-  /** All places are taken by what was given up: a peer that answers none of it in the time of a handler, and of a gap, is of no use.
-   *  What has not left yet can't be answered: that is the wire's concern. */
+  /** All slots are occupied by cancelled conversations. A peer that answers none of them within the time of a handler
+   *  and of a gap is unresponsive.
+   *  What has not been sent yet cannot be answered; the wire watches that. */
   #watchSilence(): void {
     if (this.#givenUp < this.#most || this.#silence !== undefined) return;
     const { clock, lane, limits } = this.#connection;
@@ -398,14 +402,14 @@ export class PostingEnd {
     });
   }
 
-  /** Asks the peer to begin nothing more. Resolves when everything that it had begun by then has been read here. */
+  /** Asks the peer to begin nothing more. Resolves when everything that it had begun by then was read. */
   async sayGoAway(reason: string | undefined): Promise<void> {
     await this.#acquainted();
     if (!this.#knowsExtension || !this.#connection.isOpen) return;
-    await this.#say("goaway", `${GO_AWAY}(${reason === undefined ? "" : repr(oneLine(reason))})`).catch(ignore); // closing anyway
+    await this.#say("goaway", `${GO_AWAY}(${reason === undefined ? "" : repr(oneLine(reason))})`).catch(ignore); // the connection closes in any case
   }
 
-  /** A peer of ours introduces itself at once, or answers who does. */
+  /** A peer of this library introduces itself at once, or answers a hello. */
   async #acquainted(): Promise<void> {
     if (this.#knowsExtension || !this.#connection.isExtended) return;
     const { hosting, limits } = this.#connection;
@@ -413,7 +417,7 @@ export class PostingEnd {
       this.#hello === undefined
         ? hosting.begun({ timeoutMs: INTRODUCTION_MS })
         : this.#hello.acknowledged({ timeoutMs: limits.closeTimeoutMs });
-    await known.catch(ignore); // then it is none
+    await known.catch(ignore); // then it is not
   }
 
   async #say(name: string, code: string): Promise<void> {
@@ -424,7 +428,8 @@ export class PostingEnd {
 
   // --- what arrives --------------------------------------------------------------------------------------------------
 
-  /** co_ack_begin: who reads on. @throws HbiError failed_precondition for an id that is not in flight */
+  /** co_ack_begin: the conversation that reads on. @throws HbiError failed_precondition for an id that is not in
+   *  flight */
   answerBegins(id: string): BracketReader {
     const seq = seqOf(id);
     if (Number(seq) === HELLO_SEQ && this.#hello !== undefined) return this.#begun(id, this.#hello);
@@ -441,12 +446,13 @@ export class PostingEnd {
     return co;
   }
 
-  /** A co_recv outside of any bracket: the reference's answer to co_send, in the order asked. */
+  /** A co_recv outside of any bracket: the reference's answers to co_send, in the order of the requests. */
   takeLoneObject(text: string): void {
     if (!this.takeLone(text)) throw failure("bad_state", "an object outside of a conversation");
   }
 
-  /** False when nobody has asked for one. The Go reference writes it without holding its turn, so that it may stand inside another answer. */
+  /** False if none was requested. The Go reference sends it without holding its turn, so it may occur inside another
+   *  answer. */
   takeLone(text: string): boolean {
     for (const co of this.#asking ?? []) if (co.takeLoneObject(text)) return true;
     return false;
@@ -454,8 +460,8 @@ export class PostingEnd {
 
   // --- ending --------------------------------------------------------------------------------------------------------
 
-  /** The peer takes nothing new: what has not begun goes back to where it came from. What handlers at work begin from now on does not,
-   *  until they have ended. */
+  /** The peer accepts nothing new: what has not begun returns to its origin. What running handlers begin from now on
+   *  does not, until they have ended. */
   turnAway(error: HbiError): void {
     if (this.#takes === "none") return;
     this.#takes = "none";
@@ -470,8 +476,8 @@ export class PostingEnd {
     this.#each((co) => co.lose(error));
   }
 
-  /** Those in flight, by their numbers, which are given in the order of beginning, and begin again from 101. One that has left on account
-   *  of another is its next connection's. */
+  /** Those in flight by number. Numbers are assigned in order and start again at 101. A conversation that failed
+   *  because of another belongs to the next connection. */
   #each(run: (co: PoCo) => void): void {
     const all = this.#live.toArray().sort((a, b) => a.seq - b.seq);
     for (const co of all) if (this.#live.get(co.seq) === co) run(co);

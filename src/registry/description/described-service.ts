@@ -1,9 +1,9 @@
 /**
- * describedService: a definition made of a published description, for tools that call services they were not built for. Methods are
- * called by name, with values that are checked as far as JSON Schema allows. docs/integration.md.
+ * describedService: a definition created from a published description, for tools that call services they were not built
+ * for. Methods are called by name, with values that are checked as far as JSON Schema permits. docs/integration.md.
  *
- * The description may be a stranger's. References are followed once and within a budget, and patterns never run, so that neither
- * reading it nor checking a value by it takes long. What is not checked here is checked by the service.
+ * The description may come from an attacker. References are followed once and within a budget, and patterns never run,
+ * so neither reading the description nor checking a value takes long. The service checks everything else.
  */
 import { z } from "zod";
 import { failure } from "../../errors.ts";
@@ -24,11 +24,12 @@ import {
   VALUE_KEYWORD,
 } from "./json-schema.ts";
 
-/** The functions that a description can't hold. */
+/** The functions that a description cannot contain. */
 export interface DescribedOptions {
-  /** How many raw bytes follow a call of a method whose `body` is "declared". Without it they are sent by hand, by the option `send`. */
+  /** The number of raw bytes behind a call of a method whose `body` is "declared". Without it, they are sent by hand
+   *  with the option `send`. */
   readonly bodies?: Readonly<Record<string, (params: Readonly<Record<string, unknown>>) => number>>;
-  /** How many raw bytes follow a result. A method whose `resultBody` is "declared" can't be called without it. */
+  /** The number of raw bytes behind a result. A method whose `resultBody` is "declared" cannot be called without it. */
   readonly resultBodies?: Readonly<Record<string, (result: unknown) => number>>;
 }
 
@@ -40,11 +41,11 @@ export type DescribedService = Service<
   Params | undefined
 >;
 
-/** A definition of what the description says, without reactions: what the service calls on a consumer is refused as unknown.
- *  Results are of type `unknown` and not checked. A value of the service has its parameters as members; one is made by
- *  `service.values["Point"]?.spec.make({ x: 1, y: 2 })`.
- *  @throws HbiError bad_option for what is no description, and for a function of a method that does not need it; resource_exhausted for
- *  a description that is too large */
+/** The definition that the description represents, without reactions: calls of the service on a consumer are refused as
+ *  unknown. Results have the type `unknown` and are not checked. A value of the service has its parameters as members;
+ *  create one with `service.values["Point"]?.spec.make({ x: 1, y: 2 })`.
+ *  @throws HbiError bad_option for an invalid description, and for a function that no method needs; resource_exhausted
+ *  for a description that is too large */
 export function describedService(description: ServiceDescription, options: DescribedOptions = {}): DescribedService {
   const read = readDescription(description);
   const { bodies = {}, resultBodies = {} } = options;
@@ -92,7 +93,7 @@ function described(
 ): DescribedMethod {
   const { title, description, deprecated, result, idempotent } = said;
   const isUnreadable = said.resultBody === "declared" && resultBytes === undefined;
-  // Without the length of its result's raw data, the answer could not be read: no call of it is written.
+  // Without the length of the raw data behind its result, the answer could not be read, so no call is written.
   const body = isUnreadable ? unknownLength : said.body === "none" ? undefined : (bodyBytes ?? ("manual" as const));
   const spec = {
     ...(title === undefined ? {} : { title }),
@@ -104,7 +105,7 @@ function described(
     params: paramsOf(said.params, definitions),
     idempotent,
   };
-  return new Method(spec as MethodSpec<Params, z.ZodUnknown | undefined>); // the lengths are functions of anything
+  return new Method(spec as MethodSpec<Params, z.ZodUnknown | undefined>); // the length functions accept anything
 }
 
 function unknownLength(): number {
@@ -122,7 +123,8 @@ function paramsOf(params: readonly ParamDescription[], definitions: Definitions)
 
 // --- values of the service ---------------------------------------------------------------------------------------------
 
-/** A value of a described service, with its parameters as members. Plain objects are written as objects, hence a class. */
+/** A value of a described service, with its parameters as members. A class, because plain objects are written as
+ *  objects. */
 class DescribedValue {
   readonly #constructorName: string;
 
@@ -138,12 +140,12 @@ class DescribedValue {
 
 // --- JSON Schema to zod ------------------------------------------------------------------------------------------------
 
-/** Parts of the schema of one parameter, with references followed. A larger one is not checked. */
+/** The number of schema parts of one parameter, with references resolved. A larger schema is not checked. */
 const MAX_PARTS = 2_000;
 /** Deeper values are not checked. */
 const MAX_LEVELS = 32;
 
-/** What is checked. Leaving out any other keyword makes a schema accept more. */
+/** The checked keywords. Ignoring any other keyword makes a schema accept more. */
 const CHECKED: ReadonlySet<string> = new Set([
   ...["type", "enum", "const", "default", "anyOf", "allOf"],
   ...["properties", "required", "propertyNames", "minProperties", "maxProperties"],
@@ -169,7 +171,7 @@ function targetOf({ $ref }: JsonSchema, definitions: Definitions): JsonSchema | 
   return name !== undefined && Object.hasOwn(definitions, name) ? definitions[name] : undefined;
 }
 
-/** The part of a schema that is checked, without references. */
+/** The checked part of a schema, without references. */
 class Checkable {
   readonly #definitions: Definitions;
   readonly #entered = new Set<JsonSchema>();
@@ -180,7 +182,7 @@ class Checkable {
     this.#definitions = definitions;
   }
 
-  /** Undefined when it is too large. */
+  /** Undefined if it is too large. */
   of(schema: JsonSchema): JsonSchema | undefined {
     const checkable = this.#of(schema);
     return this.#parts > MAX_PARTS ? undefined : checkable;
@@ -190,7 +192,8 @@ class Checkable {
     this.#parts += 1;
     if (this.#parts > MAX_PARTS || this.#level === MAX_LEVELS) return ANYTHING;
     const target = targetOf(schema, this.#definitions);
-    // Inside itself a definition is not checked again: with a few that refer to each other, the check could take arbitrarily long.
+    // A definition is not checked again inside itself: with a few mutual references, the check could take arbitrarily
+    // long.
     if (target !== undefined && this.#entered.has(target)) return ANYTHING;
     if (schema[VALUE_KEYWORD] !== undefined || schema[BYTES_KEYWORD] !== undefined) return ANYTHING;
     this.#level += 1;
@@ -214,7 +217,7 @@ function checkedKeywords(schema: JsonSchema): JsonSchema {
     ...Object.fromEntries(
       kept.map(([keyword, content]) => [keyword, keyword === "type" ? distinct(content) : content]),
     ),
-    // Its parts accept more here than they say, so more than one of them may accept a value.
+    // Its parts accept more here than declared, so several of them may accept a value.
     ...(oneOf === undefined || others["anyOf"] !== undefined ? {} : { anyOf: oneOf }),
     ...(additionalProperties === undefined || others["patternProperties"] !== undefined
       ? {}
@@ -222,7 +225,7 @@ function checkedKeywords(schema: JsonSchema): JsonSchema {
   };
 }
 
-/** zod compares literals by identity, which suits no object. */
+/** zod compares literals by identity, which is wrong for objects. */
 function isOfObjects(content: unknown, keyword: string): boolean {
   if (keyword !== "enum" && keyword !== "const") return false;
   return [content].flat().some((literal) => typeof literal === "object" && literal !== null);

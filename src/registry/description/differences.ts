@@ -63,10 +63,10 @@ export class Differences {
       direction === "both-ways" ? (toService ?? toConsumer) : direction === "to-service" ? toService : toConsumer;
     const kind = lost === undefined ? "widened" : gained === undefined ? "narrowed" : "changed";
     if (lost !== undefined || gained !== undefined) {
-      this.add(path, kind, why !== undefined, why ?? "whoever reads it still accepts all that is sent");
+      this.add(path, kind, why !== undefined, why ?? "the receiver still accepts everything that is sent");
     }
     if (this.#meansOther(older, newer, direction)) {
-      this.add(path, "default", true, "what is left out now means something else");
+      this.add(path, "default", true, "an omitted value now has another meaning");
     } else if (lost === undefined && gained === undefined && this.#isReworded(older, newer)) {
       this.add(path, "text", false, "the same values are accepted");
     }

@@ -203,7 +203,7 @@ function isJson(literal: unknown): boolean {
 function checkRefusal(check: z.core.$ZodType | z.core.$ZodCheck): string | undefined {
   const def = check._zod.def as { pattern?: unknown; value?: unknown };
   if (def.pattern instanceof RegExp && /[imsy]/.test(def.pattern.flags)) return "a pattern with flags";
-  return typeof def.value === "number" && !Number.isFinite(def.value) ? "a bound that is no number" : undefined;
+  return typeof def.value === "number" && !Number.isFinite(def.value) ? "a bound that is not a number" : undefined;
 }
 
 const NAMELESS = /^__schema\d+$/;

@@ -142,5 +142,5 @@ export function destroyQuietly(transport: Transport): void {
 }
 
 function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error("the transport has thrown", { cause: thrown });
+  return thrown instanceof Error ? thrown : new Error("the transport threw", { cause: thrown });
 }

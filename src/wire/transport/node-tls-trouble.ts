@@ -18,7 +18,7 @@ const CERTIFICATES: ReadonlyMap<string, string> = new Map([
 
 const NO_TLS = "the other side does not speak TLS";
 const NO_VERSION = "no version of TLS in common: 1.2 or later";
-const NO_PROTOCOL = "the other side speaks something else than hbi/1 (ALPN)";
+const NO_PROTOCOL = "the other side does not offer hbi/1 (ALPN)";
 const HANDSHAKES: ReadonlyMap<string, string> = new Map([
   ["ERR_SSL_WRONG_VERSION_NUMBER", NO_TLS],
   ["ERR_SSL_HTTP_REQUEST", NO_TLS],

@@ -328,7 +328,7 @@ describe("what JSON Schema cannot say is refused, with the place", () => {
     [z.enum({ a: Number.POSITIVE_INFINITY }), "params.a", "such an enum"],
     [z.string().regex(/a/i), "params.a", "a pattern with flags"],
     [z.email({ pattern: /a@b/i }), "params.a", "a pattern with flags"],
-    [z.number().min(Number.NEGATIVE_INFINITY), "params.a", "a bound that is no number"],
+    [z.number().min(Number.NEGATIVE_INFINITY), "params.a", "a bound that is not a number"],
     [z.object({ [Symbol("s")]: z.string() } as never), "params.a", "a symbol as a key"],
     [z.object({ when: z.tuple([z.date()]) }), "params.a.when.0", "a date"],
     [z.array(z.date()), "params.a.[]", "a date"],

@@ -109,14 +109,14 @@ describeTls("a TLS handshake", () => {
     await expect(bareTls(served, { ca: authority.cert, ALPNProtocols: ["http/1.1"] })).rejects.toMatchObject({
       code: "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL",
     });
-    expect((await told).message).toContain("something else than hbi/1");
+    expect((await told).message).toContain("does not offer hbi/1");
     agreed.destroy();
     silent.destroy();
   });
 
   it.each([
     ["none", undefined, undefined],
-    ["another", ["h2"], /the other side speaks something else than hbi\/1/],
+    ["another", ["h2"], /the other side does not offer hbi\/1/],
   ])("asks a server for hbi/1: one with %s", async (_, ALPNProtocols, refusal) => {
     const foreign = createServer({ ...pair, ...(ALPNProtocols === undefined ? {} : { ALPNProtocols }) });
     foreign.on("tlsClientError", () => undefined);
