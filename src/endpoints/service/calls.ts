@@ -5,12 +5,17 @@ import type { z } from "zod";
 import type { ArgumentsOf, BodyKind, Method } from "../../registry/method.ts";
 import type { Methods, None } from "../../registry/service.ts";
 import type { Body, BodyGiven } from "../conversation/body.ts";
+import type { Metadata } from "../conversation/metadata.ts";
 import type { PoCo } from "../session/po-co.ts";
 import type { WaitOptions } from "../waits.ts";
 import type { Caller } from "./caller.ts";
 
 /** `signal` gives the call up, `timeoutMs` bounds it (by default `callTimeoutMs`); the deadline travels to the peer. */
-export interface CallOptions extends WaitOptions {}
+export interface CallOptions extends WaitOptions {
+  /** Travels with the call: interceptors, `authorize` and the handler have it as `call.metadata`. Dropped for a peer that does not speak
+   *  the extension. At most `maxMetadataBytes`. */
+  readonly metadata?: Metadata | undefined;
+}
 
 /** What a method with raw data needs beside its parameters. */
 type WithBody<B extends BodyKind> = B extends "declared"

@@ -4,6 +4,7 @@
 import { failure } from "../../errors.ts";
 import type { Method } from "../../registry/method.ts";
 import { Body } from "../conversation/body.ts";
+import type { Metadata } from "../conversation/metadata.ts";
 import type { HoCo } from "../session/ho-co.ts";
 import type { PoCo } from "../session/po-co.ts";
 
@@ -31,6 +32,12 @@ export class ServiceCall<Other = unknown, Context = unknown> {
     this.peer = peer;
     this.context = context;
     this.bodyLength = co.unreadBytes;
+  }
+
+  /** What travels with the call, such as a trace context: as `metadata` of its options, and what interceptors of its caller have added. The
+   *  caller may write anything, so it proves nothing. Empty when the peer does not speak the extension. */
+  get metadata(): Metadata {
+    return this.co.metadata;
   }
 
   /** The raw data behind the call. What a handler leaves unread is skipped when it returns.

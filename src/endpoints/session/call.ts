@@ -30,6 +30,8 @@ export interface CallRequest {
   readonly isList?: boolean;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** the field of the token that holds its metadata; "" or undefined: none */
+  readonly metadata?: string | undefined;
   /** raw data behind the code. The caller may change it when the call has settled, or, of a post, when it is sent */
   readonly body?: Uint8Array | undefined;
   /** goes before what waits, and beside what is in flight: for the library's own messages */

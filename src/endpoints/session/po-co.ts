@@ -10,6 +10,7 @@ import type { Script } from "../../parser/script.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import type { Packet } from "../../wire/packet.ts";
 import type { PacketReader } from "../../wire/packet-reader.ts";
+import { type Metadata, metadataField, NO_METADATA } from "../conversation/metadata.ts";
 import { noStep } from "../conversation/stages.ts";
 import { seqOf } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
@@ -25,6 +26,8 @@ import { PoSender, type PromiseOptions } from "./po-sender.ts";
 import { type PoAt, type PoEvent, type PoStage, SENDING_PO, WHOLE_PO } from "./po-states.ts";
 
 export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
+  /** Travels with the conversation: its handlers have it as `co.metadata`. Dropped for a peer that does not speak the extension. */
+  readonly metadata?: Metadata | undefined;
   /** for the library alone: the first form in its script that only a peer of ours reads */
   readonly onlyOurs?: string | undefined;
 }
@@ -38,6 +41,8 @@ export class PoCo implements BracketReader, TurnTaker {
   isAdmitted = false;
   /** the first form in its script that only a peer of ours reads, if it is known that there is one */
   onlyOurs: string | undefined;
+  /** the field of its token that holds metadata; "": none */
+  readonly metadataField: string;
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
@@ -67,6 +72,8 @@ export class PoCo implements BracketReader, TurnTaker {
   constructor(connection: Connection, seq: number, options: CoOptions, call: Call | undefined) {
     this.seq = seq;
     this.onlyOurs = options.onlyOurs;
+    this.metadataField =
+      call === undefined ? fieldOf(options.metadata, connection.limits) : (call.request.metadata ?? "");
     this.connection = connection;
     this.#options = options;
     this.#call = call;
@@ -114,6 +121,11 @@ export class PoCo implements BracketReader, TurnTaker {
     this.#draining ??= this.connection.heedDraining();
     if (this.#at.isOver) this.connection.forgetDraining(this.#draining);
     return this.#draining.signal;
+  }
+
+  /** Of a script in the answer: none travels with it. */
+  get metadata(): Metadata {
+    return NO_METADATA;
   }
 
   /** Milliseconds that a handler of a script in the answer may take. */
@@ -429,7 +441,7 @@ export class PoCo implements BracketReader, TurnTaker {
     const call = this.#whole as Call; // others have their bracket take the turn
     const { wire, posting, account } = this.connection;
     const { packet, body } = call;
-    const id = this.seq + posting.callSuffix(call.leftMs, body?.length ?? 0);
+    const id = this.seq + posting.callSuffix(call.leftMs, body?.length ?? 0) + posting.metadataFieldOf(this);
     const end = posting.knowsExtension ? this.coSeq : id;
     account.posts -= packet.length + ENTRY_COST_BYTES;
     const head = `[${id.length}#co_begin]${id}${packet}`;
@@ -650,4 +662,9 @@ export class PoCo implements BracketReader, TurnTaker {
     if (this.#draining !== undefined) this.connection.forgetDraining(this.#draining);
     this.connection.posting.completed(this); // last: it may end the connection, which tells everybody else less
   }
+}
+
+/** @throws HbiError invalid_argument, resource_exhausted */
+function fieldOf(metadata: Metadata | undefined, { maxMetadataBytes }: Limits): string {
+  return metadata === undefined ? "" : metadataField(metadata, maxMetadataBytes);
 }

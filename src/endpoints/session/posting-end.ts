@@ -234,10 +234,15 @@ export class PostingEnd {
     return this.#suffix;
   }
 
+  /** What the token of a conversation says of its metadata: nothing to a peer that would not read it. */
+  metadataFieldOf({ metadataField }: PoCo): string {
+    return this.#knowsExtension ? metadataField : "";
+  }
+
   /** Asks for a place on the wire, and then for the send turn. @param isNext it has waited, and there is one */
   admit(co: PoCo, isNext = false): void {
     const { onlyOurs } = co;
-    if (onlyOurs !== undefined && !this.#knowsExtension) this.sayHello();
+    if (this.#mustBeKnown(co)) this.sayHello();
     if (!isNext && !co.isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(co))) {
       this.#gate.add(co);
       return;
@@ -255,10 +260,15 @@ export class PostingEnd {
     this.#connection.turn.request(co.taker);
   }
 
-  /** A large packet, and one that only a peer of ours reads, wait until the peer has said whether it takes it. */
-  #hasPlaceFor({ isLarge, onlyOurs }: PoCo): boolean {
-    const isAsked = isLarge || this.#connection.awaitsPeer || (onlyOurs !== undefined && !this.#knowsExtension);
+  /** A large packet, and what only a peer of ours reads, wait until the peer has said whether it takes it. */
+  #hasPlaceFor(co: PoCo): boolean {
+    const isAsked = co.isLarge || this.#connection.awaitsPeer || this.#mustBeKnown(co);
     return this.#admitted < this.#most && this.#takesNew && !(isAsked && this.#hello?.isDone === false);
+  }
+
+  /** Whether it depends on what the peer is how it is sent, and that is not known. */
+  #mustBeKnown({ onlyOurs, metadataField }: PoCo): boolean {
+    return !this.#knowsExtension && (onlyOurs !== undefined || metadataField !== "");
   }
 
   get #takesNew(): boolean {
