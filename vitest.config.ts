@@ -15,6 +15,7 @@ const ALONE = [
   "test/endpoints/guard/**/*.test.ts",
   "test/endpoints/session/limits.test.ts",
   "test/wire/{portable,packet-reader}.test.ts",
+  "test/wire/transport/tls/resumption.test.ts", // a fake setTimeout, on which the timers of the process would wait for ever
   "test/system/{explore,load,simulation}/*.test.ts",
 ];
 
@@ -47,10 +48,21 @@ const shared = {
 };
 const alone = { resolve: { alias }, test: { ...test, name: "alone", include: ALONE, exclude: [LONG, ...leftOut] } };
 const long = { resolve: { alias }, test: { ...test, name: "long", include: [LONG] } };
+/** The properties once more, with several times as many runs. */
+const properties = {
+  resolve: { alias },
+  test: {
+    ...test,
+    name: "properties",
+    include: ["test/**/*property.test.ts", "test/testing/schema-arbitrary.test.ts"],
+    env: { HBI_RUNS: "1000" },
+    testTimeout: 120_000,
+  },
+};
 
 export default defineConfig({
   test: {
-    projects: isLong ? [long] : [shared, alone],
+    projects: isLong ? [long, properties] : [shared, alone],
     maxWorkers: "100%",
     reporters: report === undefined ? ["default"] : ["default", "json"],
     ...(report === undefined ? {} : { outputFile: { json: report } }),

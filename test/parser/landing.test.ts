@@ -99,7 +99,7 @@ describe("keys of an object", () => {
   const odd = (what: string, members: [string, unknown][], ...values: unknown[]) => ({
     tree: [{ call: "{}", args: [`"${what}`, { members }, values], named: undefined, hasNestedCall: true }],
   });
-  const alike = (key: string) => `${key} among integers and texts that look like some`;
+  const alike = (key: string) => `${key} among integers and strings of digits`;
   const call = { call: "f", args: [], named: undefined, hasNestedCall: false };
 
   it.each([
@@ -353,6 +353,13 @@ describe("refused, at the token where it begins", () => {
     ["new.target(1)", "forbidden_syntax", "line 1, column 1"],
     ["import.meta", "forbidden_syntax", "line 1, column 1"],
     ['"😀é" x', "syntax", "line 1, column 6"],
+    ['"a\udc00" x', "syntax", "line 1, column 6"],
+    ['"\ud83da" x', "syntax", "line 1, column 6"],
+    ['"\ud83d\ue000" x', "syntax", "line 1, column 6"],
+    ['"\udbff\udfff" x', "syntax", "line 1, column 5"],
+    ["[1 class]", "forbidden_syntax", "line 1, column 4"],
+    ["[1 x]", "syntax", "line 1, column 4"],
+    ["[1 = 2]", "forbidden_syntax", "line 1, column 4"],
     ["f(1)\r\ng(2)\rh(", "syntax", "line 3, column 3"],
     ["f(a=1, 2)", "syntax", "line 1, column 8"],
     ["f(a.b=1)", "syntax", "line 1, column 3"],

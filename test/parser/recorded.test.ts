@@ -122,7 +122,7 @@ describe("a recorded literal", () => {
         expect(ODD_KEYS.has(text) ? ["{}"] : [...CONSTRUCTORS]).toContain(tree.name);
         return;
       }
-      if (value === null) return; // no reference peer lands it: infinity by name, Go's bytes that are no text
+      if (value === null) return; // no reference peer lands it: infinity by name, Go's bytes that are not UTF-8
       if (OTHER_VALUE[text] !== undefined) {
         expect(withTextKeys(describeValue(tree))).not.toEqual(withTextKeys(value));
         return;

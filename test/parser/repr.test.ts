@@ -126,12 +126,78 @@ describe("a value that would not stand by itself is refused, whatever it is", ()
     for (let again = 0; again < 2; again++) expect(make).toThrow(expect.objectContaining({ reason: "bad_option" }));
   });
 
+  it.each<[string, () => unknown]>([
+    ["value 1 of the script stands inside a string: a value brings its own quotes", () => script`f('${user}')`],
+    ["value 2 of the script stands inside a string", () => script`f(${1}, "${user}")`],
+    ["value 1 of the script stands inside a string", () => script`f(\`${user}\`)`],
+    ["value 1 of the script stands inside a line comment", () => script`f() // ${user}`],
+    ["value 1 of the script stands inside a line comment", () => script`f() # it's ${user}`],
+    ["value 1 of the script stands inside a block comment", () => script`/*/ ${user} */ f()`],
+    ["value 1 of the script stands inside a block comment", () => script`/* * / ${user} */ f()`],
+    ["value 1 of the script stands inside a block comment", () => script`/**//* ${user} */ f()`],
+    ["value 1 of the script stands right beside a word or a quote", () => script`f(\\${user})`],
+    ["value 1 of the script stands right beside a word or a quote", () => script`f(${user}\\)`],
+    ["value 2 of the script stands right beside a word or a quote", () => script`f(${1}, é${user})`],
+    ["value 1 of the script stands right beside a word or a quote", () => script`f(\`a\`${user})`],
+    ["the script ends inside a string", () => script`f(${user}, "open)`],
+    ["the script ends inside a string", () => script`f(${user}, 'open\\')`],
+    ["the script ends inside a string", () => script`f(${user}, \`open\\n)`],
+    ["the script ends inside a block comment", () => script`f(${user}) /* open *`],
+    ["triple quotes in a script", () => script`f(${user}, """a""")`],
+    ["triple quotes in a script", () => script`f(${user}, \`\`\`)`],
+    ["a line break in a string of the script", () => script`f(${user}, "a\r")`],
+    ["a line break in a string of the script", () => script`f(${user}, 'a\n')`],
+    ["an escape in the script that JavaScript does not know", () => script`f(${user}, '\users')`],
+  ])("and is told: %s", (message, make) => expect(make).toThrow(`bad option: ${message}`));
+
+  it.each<[() => Script, string]>([
+    [() => script`f('', ${1}, "", ${2}, \`\`, ${3})`, "f('', 1, \"\", 2, ``, 3)"],
+    [() => script`f('a"b', ${1}, "it's", ${2})`, `f('a"b', 1, "it's", 2)`],
+    [() => script`f(\`a\\\`, ${1})`, "f(`a\\`, 1)"],
+    [() => script`f(\`a\n\`, ${1}, \`b\r\`)`, "f(`a\n`, 1, `b\r`)"],
+    [() => script`f('\\'', ${1}, '\\\\', ${2})`, "f('\\'', 1, '\\\\', 2)"],
+    [() => script`/**/f(${1})/***/, ${2}/*/*/`, "/**/f(1)/***/, 2/*/*/"],
+    [() => script`//\nf(${1})`, "//\nf(1)"],
+    [() => script`#\rf(${1})`, "#\rf(1)"],
+    [() => script`f(6 / ${2}, ${1}) # '`, "f(6 / 2, 1) # '"],
+    [() => script`f(${1}) // open`, "f(1) // open"],
+    [() => script`${1}`, "1"],
+  ])("but not this: %s", (make, text) => expect(make().text).toBe(text));
+
   it("everything else is taken as it is", () => {
     expect(script`f(${1}, -${2}, x=${"it's"})`.text).toBe(`f(1, -2, x="it's")`);
     expect(script`\nf('it\\'s', "#", ${1}) // done`.text).toBe(`\nf('it\\'s', "#", 1) // done`);
     expect(script`# it's\nf(${1})\r// it's\r/* " */f(${2})`.text).toBe(`# it's\nf(1)\r// it's\r/* " */f(2)`);
     expect(script`f(${[1]},${{ a: 1 }});g(${null}) /* it's */`.text).toBe(`f([1],{"a":1});g(null) /* it's */`);
   });
+});
+
+it("what has no text is named, also in what an instance is made of", () => {
+  class Pair {
+    readonly left: unknown;
+    readonly right: unknown;
+    constructor(left: unknown, right: unknown) {
+      this.left = left;
+      this.right = right;
+    }
+  }
+  const write = (value: unknown, maxDepth = 8) =>
+    repr(value, "json", maxDepth, (instance) =>
+      instance instanceof Pair ? ["Pair", [instance.left, instance.right]] : undefined,
+    );
+  expect(write({ a: [new Pair(1, [new Pair("x", null)])] })).toBe('{"a":[Pair(1,[Pair("x",null)])]}');
+  const bad = () => undefined;
+  for (const [value, place] of [
+    [new Pair(1, bad), "value[1] is function"],
+    [[0, new Pair([1, bad], 2)], "value[1][0][1] is function"],
+    [{ a: new Pair(1, { b: new Pair(bad, 1) }) }, "value.a[1].b[0] is function"],
+    [[new Pair(1, 2), bad], "value[1] is function"],
+  ] as const) {
+    expect(() => write(value)).toThrow(`the value has no textual form: ${place}`);
+  }
+  const nested = (depth: number): unknown => (depth === 0 ? 0 : new Pair(nested(depth - 1), 0));
+  expect(write(nested(8))).toContain("Pair(0,0)");
+  expect(() => write(nested(9))).toThrow("is nested too deeply, or in a cycle");
 });
 
 it("a script in a script is code", () => {

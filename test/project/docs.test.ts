@@ -113,3 +113,13 @@ it("links in documents lead to files, and to headings that exist", () => {
     }
   }
 });
+
+it("ARCHITECTURE.md names files that exist", () => {
+  const names = [...read("ARCHITECTURE.md").matchAll(/`([a-z][a-z/-]*\/[a-z-]+(?:\.[a-z]+)*\.(?:ts|md))`/g)].map(
+    ([, name = ""]) => name,
+  );
+  expect(names.length).toBeGreaterThan(20);
+  const isThere = (name: string) =>
+    ["", "src/", "src/endpoints/"].some((folder) => existsSync(join(root, folder, name)));
+  expect(names.filter((name) => !isThere(name))).toEqual([]);
+});

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { nearlyArbitraryOf } from "../../src/testing/nearly-arbitrary.ts";
 import { arbitraryOf } from "../../src/testing/schema-arbitrary.ts";
 
-const RUNS = { numRuns: 200 };
+const RUNS = { numRuns: Number(process.env["HBI_RUNS"] ?? 100) }; // more in the long suite
 
 class Point {
   readonly x: number;

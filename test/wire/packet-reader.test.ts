@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { HbiError, PRESETS, resolveLimits } from "hbi";
 import { describe, expect, it } from "vitest";
 import { DIRECTIVES, encodePacket, utf8Length } from "../../src/wire/packet.ts";
-import { PacketReader } from "../../src/wire/packet-reader.ts";
+import { CHUNK_COST_BYTES, PacketReader } from "../../src/wire/packet-reader.ts";
 
 const encode = (text: string) => Uint8Array.from(Buffer.from(text, "latin1"));
 
@@ -104,6 +104,57 @@ describe("payloads", () => {
     expect(reader.next()).toBeUndefined();
     expect(reader.payloadMissingBytes).toBe(199_999_999);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000);
+  });
+});
+
+describe("the length of a text", () => {
+  const units = ["\0", "\x7f", "\x80", "\u07ff", "\u0800", "\ud7ff", "\ue000", "\uffff", "\u{10000}", "\u{10ffff}"];
+  const lone = ["\ud800", "\udbff", "\udc00", "\udfff", "\ud800\ud800", "\udc00\ud800", "\ud800x", "\ud800\ue000"];
+  it.each([...units, ...lone, units.join(""), lone.join("x")])("%j is that of its UTF-8", (text) => {
+    for (const times of [1, 2, 256, 257]) {
+      const all = `a${text.repeat(times)}`;
+      expect(utf8Length(all)).toBe(new TextEncoder().encode(all).length);
+    }
+  });
+
+  it("is no more than what may be written", () => {
+    expect(encodePacket("co_recv", "é€", 5)).toBe("[5#co_recv]é€");
+    expect(() => encodePacket("co_recv", "é€", 4)).toThrow("5 bytes, maxPacketBytes is 4");
+  });
+});
+
+describe("what is counted", () => {
+  it("is what was pushed, taken and left, in whatever chunks", () => {
+    const stream = encode("[3#co_begin]101[2#]ab");
+    for (const size of [1, 2, 3, 5, 16, 100]) {
+      const reader = new PacketReader(PRESETS.public);
+      let pushed = 0;
+      for (let at = 0; at < stream.length; at += size) {
+        const chunk = stream.subarray(at, at + size);
+        reader.push(chunk, 1_000 + at);
+        pushed += chunk.length;
+        expect(reader.bufferedBytes).toBe(chunk.length + CHUNK_COST_BYTES);
+        while (reader.next() !== undefined);
+        expect([reader.consumedBytes, reader.bufferedBytes, reader.arrivedMs]).toEqual([pushed, 0, 1_000 + at]);
+      }
+      expect([reader.packetCount, reader.phase]).toEqual([2, "idle"]);
+      reader.push(encode("raw data"));
+      expect([reader.raw(3)?.length, reader.consumedBytes, reader.bufferedBytes]).toEqual([
+        3,
+        stream.length + 3,
+        5 + CHUNK_COST_BYTES,
+      ]);
+      reader.clear();
+      reader.push(encode("[9#]part"));
+      expect([reader.next(), reader.heldBytes, reader.payloadMissingBytes, reader.phase]).toEqual([
+        undefined,
+        4,
+        5,
+        "payload",
+      ]);
+      reader.clear();
+      expect([reader.bufferedBytes, reader.heldBytes, reader.raw(1)]).toEqual([0, 0, undefined]);
+    }
   });
 });
 

@@ -4,6 +4,7 @@
 import { memoryTransportPair, resolveLimits, type Transport } from "hbi";
 import { ManualClock, quiet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
+import { Transit } from "../../src/wire/transit.ts";
 import { Wire } from "../../src/wire/wire.ts";
 
 class Reader {
@@ -379,4 +380,45 @@ it("does not blame the peer for time in which this side was blocked", async () =
   await clock.advance(100);
   expect(stuck.length).toBe(1);
   expect(platform.taken).toEqual([]);
+});
+
+describe("what may still be on its way", () => {
+  it.each<[string, readonly (readonly [bytes: number, atMs: number])[], number, number]>([
+    ["nothing, at first", [], 5_000, 0],
+    ["all of it, at once", [[16_384, 1_000]], 1_000, 1_000],
+    ["half of it, in half of its time", [[16_384, 1_000]], 1_500, 500],
+    ["nothing, when its time is over", [[16_384, 1_000]], 2_000, 0],
+    ["nothing, long after", [[16_384, 1_000]], 9_000, 0],
+    [
+      "what is left and what was added",
+      [
+        [16_384, 1_000],
+        [16_384, 1_500],
+      ],
+      1_500,
+      1_500,
+    ],
+    [
+      "what was added when nothing was left",
+      [
+        [16_384, 1_000],
+        [1_024, 9_000],
+      ],
+      9_000,
+      62.5,
+    ],
+    [
+      "no more than a platform holds",
+      [
+        [4 * 1_024 * 1_024, 0],
+        [1, 0],
+      ],
+      0,
+      256_000,
+    ],
+  ])("is %s", (_, added, nowMs, ms) => {
+    const transit = new Transit();
+    for (const [bytes, atMs] of added) transit.add(bytes, atMs);
+    expect(transit.ms(nowMs)).toBe(ms);
+  });
 });

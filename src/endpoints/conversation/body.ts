@@ -120,7 +120,7 @@ export class Body implements AsyncIterable<Uint8Array> {
     if (this.length > 0) this.#begin();
     if (buffer.byteLength > this.unreadBytes) {
       this.#isReading = false;
-      throw new HbiError("out_of_range", `${buffer.byteLength} raw bytes asked for, ${this.unreadBytes} are left`);
+      throw new HbiError("out_of_range", `${buffer.byteLength} raw bytes requested, ${this.unreadBytes} are left`);
     }
     if (this.length === 0) return;
     try {
@@ -150,7 +150,7 @@ export class Body implements AsyncIterable<Uint8Array> {
   #begin(): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#isEnded) throw failure("wrong_stage", "the body has been read or discarded");
-    if (this.#isReading) throw failure("wrong_stage", "the body is being read already");
+    if (this.#isReading) throw failure("wrong_stage", "the body is already being read");
     this.#isReading = true;
     this.#isTouched = true;
     this.#timer?.cancel();
@@ -203,7 +203,7 @@ export function exactly(source: BodySource, length: number): ArrayBufferView | A
     checkLength(source.size, length);
     return counted(chunksOf(source.stream()), length);
   }
-  if (typeof source !== "object" || source === null) throw failure("bad_option", "no body, where one is declared");
+  if (typeof source !== "object" || source === null) throw failure("bad_option", "a body is declared but missing");
   return counted("getReader" in source ? chunksOf(source) : source, length);
 }
 

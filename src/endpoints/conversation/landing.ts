@@ -1,6 +1,6 @@
 /**
- * Landing: runs the statements of one packet in order, each awaited, and keeps the position in the raw data that belongs to
- * them. Synchronous as long as no handler waits. docs/landing.md, "check, then run".
+ * Landing: runs the statements of one packet in order, awaiting each, and tracks the raw data that belongs to them.
+ * Synchronous unless a handler waits. docs/landing.md, "Check, then run".
  */
 import { asHbiError, failure, type HbiError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
@@ -11,22 +11,23 @@ import type { RawIntake } from "../lane/raw-intake.ts";
 
 /** The conversation whose packet is landed: PoAnswer for the answer to a posted one, HoCo for a hosted one. */
 export interface LandingHost {
-  /** The conversation as handlers are given it. */
+  /** The conversation as handlers see it. */
   readonly co: unknown;
   readonly intake: RawIntake;
   readonly limits: Limits;
-  /** Runs what follows from a handler's end, now or when it is this connection's turn. */
+  /** Continues after the end of a handler, now or when it is this connection's turn. */
   paced(run: () => void): void;
-  /** Makes it the conversation being landed; gives the one that was, for `leave`. */
+  /** Makes it the conversation that is being landed; returns the previous one, for `leave`. */
   enter(): unknown;
   leave(outer: unknown): void;
   /** A statement has run; `result` is validated, and declared if `isDeclared`. */
   stepLanded(result: unknown, isDeclared: boolean): void;
-  /** It was given up, and its handler has ended. */
+  /** The landing was abandoned, and its handler has ended. */
   landingEnded(): void;
-  /** All have run, given up or not; `value` is that of the last. */
+  /** All statements have run, abandoned or not; `value` is that of the last. */
   landed(value: unknown): void;
-  /** One failed, given up or not. `rawBytes` is what is unread of its data and that of the statements behind it; undefined: unknown. */
+  /** A statement failed, abandoned or not. `rawBytes` is the unread raw data of it and of the statements after it;
+   *  undefined if unknown. */
   landingFailed(error: HbiError, rawBytes: number | undefined): void;
 }
 
@@ -41,7 +42,7 @@ export class Landing {
   #isAbandoned = false;
   #value: unknown;
 
-  /** @param wantsValue whether its value goes back as an object: it came as co_send */
+  /** @param wantsValue whether its value is sent back as an object, because it came as co_send */
   constructor(host: LandingHost, env: HostingEnv, plan: Plan, wantsValue = false) {
     this.wantsValue = wantsValue;
     this.#host = host;
@@ -49,7 +50,7 @@ export class Landing {
     this.#plan = plan;
   }
 
-  /** Whether a statement has not ended yet. */
+  /** Whether a statement is still running. */
   get isRunning(): boolean {
     return this.#isRunning;
   }
@@ -58,25 +59,25 @@ export class Landing {
     return this.#plan.answersObject;
   }
 
-  /** How long its handlers may take. */
+  /** The time for its handlers. */
   get timeoutMs(): number {
     return handlerTimeoutOf(this.#plan, this.#env, this.#host.limits.handlerTimeoutMs);
   }
 
-  /** Whether only the handler knows how much raw data comes next. */
+  /** Whether only the handler knows how much raw data follows. */
   get isManual(): boolean {
     const step = this.#plan.steps[this.#index];
     return step?.kind === "call" && step.entry.method.spec.body === "manual";
   }
 
-  /** Whether raw data may come before the next packet that no one has announced yet. */
+  /** Whether raw data that is not announced yet may precede the next packet. */
   get hidesNextPacket(): boolean {
     if (!this.#isAnnounced || this.isManual) return this.#mayTakeRawData(this.#index);
     for (let i = this.#index + 1; i < this.#plan.steps.length; i++) if (this.#mayTakeRawData(i)) return true;
     return false;
   }
 
-  /** Where a failure now would leave the raw data: unread bytes of this statement and those behind it. */
+  /** The raw data that a failure would leave now: unread bytes of this statement and those after it. */
   get remainingRawBytes(): number | undefined {
     const { steps } = this.#plan;
     let bytes = 0;
@@ -89,13 +90,13 @@ export class Landing {
     return this.isManual && this.#isRunning ? undefined : bytes;
   }
 
-  /** The result is not wanted any more; what the handler does until it ends is ignored. */
+  /** The result is not wanted any more; the rest of the handler's work is ignored. */
   abandon(): void {
     this.#isAbandoned = true;
   }
 
-  /** Runs what has not run yet, until a handler waits.
-   *  @param settled of the statement that was waited for */
+  /** Runs the remaining statements until a handler waits.
+   *  @param settled the result of the statement that was awaited */
   start(settled?: { readonly result: unknown }): void {
     if (settled !== undefined && this.#isAbandoned) {
       this.#endAbandoned();
@@ -107,7 +108,7 @@ export class Landing {
       const step = steps[this.#index] as Step; // below the length
       try {
         const outcome = known === undefined ? this.#begin(step) : known.result;
-        // Asked once: what it is may run code of the handler's.
+        // Checked once, because the check may run code of the handler.
         if (known === undefined && isPromise(outcome)) {
           this.#wait(outcome);
           return;
@@ -123,7 +124,7 @@ export class Landing {
     this.#host.landed(this.#value);
   }
 
-  /** A thenable of the handler's own may settle twice, or throw: a promise does neither. */
+  /** A thenable of the handler may settle twice or throw; a promise does neither. */
   #wait(outcome: PromiseLike<unknown>): void {
     Promise.resolve(outcome).then(
       (result) => this.#host.paced(() => this.start({ result })),
@@ -131,7 +132,7 @@ export class Landing {
     );
   }
 
-  /** @param ready parameters, where nested calls among them had to be waited for */
+  /** @param ready the parameters, if nested calls among them had to be awaited */
   #begin(step: Step, ready?: object): unknown {
     this.#isAnnounced = false;
     const co = this.#host.co;
@@ -152,7 +153,7 @@ export class Landing {
     }
   }
 
-  /** Says how much raw data follows. */
+  /** Announces how much raw data follows. */
   #announce({ bodyBytes, entry: { method, name } }: CallStep, params: object | undefined): void {
     const bytes = bodyBytes ?? method.bodyBytes(params as never); // validated by the same method
     if (bytes === undefined) throw failure("bad_argument", `${name}: the length of its raw data is unknown`);
@@ -162,7 +163,7 @@ export class Landing {
 
   #end(step: Step, result: unknown): void {
     this.#value = checkResult(step, result);
-    this.#host.intake.discard(); // what the handler left unread
+    this.#host.intake.discard(); // the part that the handler left unread
     this.#host.stepLanded(this.#value, step.kind === "call" && step.entry.method.answers);
   }
 

@@ -1,5 +1,6 @@
 /**
- * What a script plans, held against what the conversation's token has promised about raw data. docs/protocol.md, "the conversation token".
+ * Compares the plan of a script with the promise in its conversation's token about raw data. docs/protocol.md, "The
+ * conversation token".
  */
 import { failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
@@ -9,16 +10,16 @@ import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { type Plan, planScript } from "../../registry/plan.ts";
 import type { RawIntake } from "../lane/raw-intake.ts";
 
-/** The conversation that the script came in. */
+/** The conversation of the script. */
 interface Arrival {
   readonly env: HostingEnv;
   readonly intake: RawIntake;
   readonly limits: Limits;
 }
 
-/** The plan of a script that is to run. Where the raw data of the script is known, it must be what was promised: with more, either of the
- *  two may be wrong, and the position in the bytes is lost; with less, what was promised is skipped.
- *  @param isLate the poster's deadline has passed: nothing runs for it any more
+/** The plan of a script that is to run. If the raw data of the script is known, it must match the promise. With more,
+ *  either may be wrong, and the byte position is lost. With less, the promised bytes are skipped.
+ *  @param isLate the poster's deadline has passed, so nothing runs
  *  @throws HbiError body_mismatch */
 export function planAgainstPromise(tree: Tree, { env, intake, limits }: Arrival, isLate: boolean): Plan {
   const plan = planScript(tree, env, limits);
@@ -30,13 +31,13 @@ export function planAgainstPromise(tree: Tree, { env, intake, limits }: Arrival,
   return { ...plan, refusal: failure("body_mismatch") };
 }
 
-/** The raw bytes behind a script that does not run; undefined: it does not tell. @throws HbiError body_mismatch */
+/** The raw bytes behind a script that does not run; undefined if unknown. @throws HbiError body_mismatch */
 export function bytesBehind(text: string, { env, intake, limits }: Arrival): number | undefined {
   let rawBytes: number | undefined;
   try {
     rawBytes = planScript(parseScript(text, limits), env, limits).rawBytes;
   } catch {
-    // it tells nothing
+    // unknown
   }
   intake.expect(rawBytes ?? 0);
   return rawBytes;

@@ -1,5 +1,5 @@
 /**
- * The life of a conversation as a table of states, which is linked so that a step costs little. A missing entry is the error.
+ * The states of a conversation as a table, linked so that a step is cheap. A missing entry is the error.
  * docs/protocol.md, section 4.
  */
 import { failure, type HbiError } from "../../errors.ts";
@@ -8,7 +8,7 @@ export type Table<Stage extends string, Event extends string> = {
   readonly [S in Stage]: { readonly [E in Event]?: Stage };
 };
 
-/** A state of a table with its stage, and the states that follow: a step is one load, where the table takes two look-ups by text. */
+/** A state with its stage and its successors. A step is one load, where the table would need two lookups by name. */
 export interface Linked<State extends string, Event extends string, Stage extends string> {
   readonly state: State;
   readonly stage: Stage;
@@ -28,10 +28,10 @@ export function linked<State extends string, Event extends string, Stage extends
     for (const [event, to] of Object.entries(table[state]))
       Object.assign(rows[state]?.next ?? {}, { [event]: rows[to as State] });
   }
-  return rows as Readonly<Record<State, Linked<State, Event, Stage>>>; // a row for each state, filled in above
+  return rows as Readonly<Record<State, Linked<State, Event, Stage>>>; // the loop above has filled in a row for each state
 }
 
-/** @throws HbiError failed_precondition when the table has no such step */
+/** @throws HbiError failed_precondition if the table has no such step */
 export function step<State extends string, Event extends string, Stage extends string>(
   from: Linked<State, Event, Stage>,
   event: Event,

@@ -83,12 +83,11 @@ export function parseToken(text: string): Token {
   const keys = new Map<string, string>();
   for (const field of fields) {
     const key = keyOf(field);
-    if (!FIELD.test(field))
-      throw failure("bad_token", "a key is of letters from a to z, and a value of printable ASCII");
+    if (!FIELD.test(field)) throw failure("bad_token", "a key must consist of letters a-z, a value of printable ASCII");
     if (keys.has(key)) throw failure("bad_token", `${key} twice`);
     keys.set(key, field.slice(key.length + 1));
   }
-  if (!DIGITS.test(seq)) throw failure("bad_token", "it begins with a number of 15 digits at most");
+  if (!DIGITS.test(seq)) throw failure("bad_token", "it must begin with a number of at most 15 digits");
   const rawBytes = countOf(keys, "b", 0);
   const deadlineMs = countOf(keys, "d", 1);
   const mostInFlight = countOf(keys, "m", 1);
@@ -179,7 +178,7 @@ function countOf(keys: ReadonlyMap<string, string>, key: string, least: number):
   const text = keys.get(key);
   if (text === undefined) return undefined;
   if (!DIGITS.test(text) || Number(text) < least) {
-    throw failure("bad_token", `${key} has a value of 15 digits at most, from ${least} on`);
+    throw failure("bad_token", `${key} must have a value of at most 15 digits, at least ${least}`);
   }
   return Number(text);
 }
@@ -216,7 +215,7 @@ export function hasNoRawAnswer(id: string): boolean {
 export function seqOf(text: string): string {
   const end = text.indexOf(";");
   if (end < 0) return text;
-  if (!ANSWER.test(text.slice(end))) throw failure("bad_token", "an answer repeats the id");
+  if (!ANSWER.test(text.slice(end))) throw failure("bad_token", "an answer must repeat the id");
   return text.slice(0, end);
 }
 

@@ -29,7 +29,8 @@ export class MethodGate {
 
   /** @throws HbiError invalid_argument unless `most` is a positive integer */
   constructor(name: string, most: number) {
-    if (!Number.isSafeInteger(most) || most < 1) throw failure("bad_option", `concurrency of ${name} is a count`);
+    if (!Number.isSafeInteger(most) || most < 1)
+      throw failure("bad_option", `concurrency.${name} must be a positive integer`);
     this.#most = most;
   }
 

@@ -1,7 +1,7 @@
 /**
- * ProcessLoad: what the connections of a process share: slots for scripts and their bytes, what waits for peers that do not
- * read, and the turns of the event loop. It is passed to each connection; by default all connections of a process have the
- * same. docs/errors-and-limits.md, "What is held".
+ * ProcessLoad: what the connections of a process share: slots for scripts and the bytes of these, unsent bytes, and the
+ * turns of the event loop. It is passed to each connection; by default, all connections of a process share one.
+ * docs/errors-and-limits.md, "What is held".
  */
 import { Chain } from "../../chain.ts";
 import type { Clock } from "../../clock.ts";
@@ -22,7 +22,7 @@ export class ProcessLoad {
   /** accounts that were offered a slot and have not reacted yet */
   readonly #told = new Set<Account>();
   readonly #waiting = new Chain<Account>();
-  /** Connections with the same clock share an event loop. */
+  /** connections with the same clock share an event loop */
   readonly #schedulers = new WeakMap<Clock, Scheduler>();
 
   schedulerOf(clock: Clock): Scheduler {

@@ -22,7 +22,7 @@ export interface Waiting extends Chained {
   run(): void;
 }
 
-/** Shares the turns of one event loop, which a clock stands for. */
+/** The scheduler of one event loop, represented by its clock. */
 export class Scheduler {
   readonly #clock: Clock;
   /** by the amount of work */

@@ -1,15 +1,16 @@
 /**
- * RawIntake: the raw data of one conversation on its way from the wire to the receiver, and the one place that knows how
- * many raw bytes come before the next packet, and whether that is certain. Where the peer has promised a number, no more than it is
- * ever taken for raw data, and all of it is; a script that asks for more makes the number uncertain. Holds views of received chunks up to a bound, copies once when a buffer is filled, and not at all when chunks are
- * handed on. docs/protocol.md, "raw data".
+ * RawIntake: the raw data of one conversation on its way from the wire to the receiver, and the only place that knows
+ * how many raw bytes precede the next packet, and whether that is certain. If the peer has promised a number, exactly
+ * that many bytes are taken as raw data; a script that requires more makes the number uncertain. Views of received
+ * chunks are held up to a bound. Filling a buffer copies once; passing chunks on copies nothing. docs/protocol.md, "raw
+ * data".
  */
 import { failure, HbiError } from "../../errors.ts";
 import { CHUNK_COST_BYTES, type PacketReader } from "../../wire/packet-reader.ts";
 import type { Account } from "../guard/account.ts";
 import type { Wait } from "../waits.ts";
 
-/** A receiver that waits for raw data: for the next chunk, or, given a target, until it is full. */
+/** A receiver that waits for raw data: for the next chunk, or, with a target, until it is full. */
 interface Reading {
   readonly wait: Wait<Uint8Array>;
   readonly maxBytes: number;
@@ -19,23 +20,23 @@ interface Reading {
 
 export const DISCARDED = "its raw data was discarded";
 const SPENT = new Uint8Array(0);
-/** For the many that never queue anything; nothing is ever put into it. */
+/** Shared by all that never queue anything; never modified. */
 const NONE: Uint8Array[] = [];
 
 export class RawIntake {
   /** raw bytes on the wire before the next packet */
   #pending = 0;
-  /** how many of the next ones are thrown away */
+  /** the number of the next bytes to be discarded */
   #skip = 0;
-  /** bytes of the present body that are not read, queued or on the wire */
+  /** unread bytes of the current body, queued or on the wire */
   #unread = 0;
-  /** of the promise, what bodies have been made of so far, or was thrown away */
+  /** the part of the promise that bodies have used so far, or that was discarded */
   #announced = 0;
   #promised: number | undefined;
-  /** whether all that was said of the number agrees */
+  /** whether all declarations of the number agree */
   #isCertain = true;
   #queue: Uint8Array[] = NONE;
-  /** index of the first chunk not yet read: shifting would make a dripped body quadratic */
+  /** index of the first unread chunk; shifting the array would make a body in tiny chunks quadratic */
   #head = 0;
   #discards = 0;
   /** as entered in the account */
@@ -49,8 +50,8 @@ export class RawIntake {
     this.#account = account;
   }
 
-  /** The next `bytes` of the wire are raw data, and no more is in this conversation; undefined: no promise was made. The first promise
-   *  holds. A receiver that waits for what does not come fails. */
+  /** The next `bytes` on the wire are the only raw data of this conversation; undefined if there is no promise. Only
+   *  the first promise counts. A receiver that waits for more fails. */
   promise(bytes: number | undefined): void {
     if (bytes === undefined || this.#promised !== undefined) return;
     if (this.#announced > 0) this.fail(new HbiError("out_of_range", `the peer sends ${bytes} raw bytes`));
@@ -60,8 +61,8 @@ export class RawIntake {
     this.#pending = bytes;
   }
 
-  /** A script says that so many more bytes are raw data. Beyond the promise one of the two is wrong, and what is read as a packet might be
-   *  data of somebody else's making.
+  /** A script declares `bytes` more raw bytes. Beyond the promise, one of the two is wrong, and what is read as a
+   *  packet might be forged.
    *  @throws HbiError body_mismatch */
   expect(bytes: number): void {
     const left = this.unannouncedBytes;
@@ -70,37 +71,39 @@ export class RawIntake {
     throw failure("body_mismatch");
   }
 
-  /** Raw bytes of which only the handler knows were asked for in vain: it may go on as if they were not there. */
+  /** Raw bytes that only the handler knows of were requested and did not come; the handler may continue as if there
+   *  were none. */
   doubt(): void {
     if (this.#promised === undefined) this.#isCertain = false;
   }
 
-  /** What is to be skipped when a script fails behind which `planned` bytes would have come; undefined: it is not known. */
+  /** The number of bytes to skip after a failed script that `planned` bytes would have followed; undefined if
+   *  unknown. */
   restAfter(planned: number | undefined): number | undefined {
     return this.#isCertain ? (this.unannouncedBytes ?? planned) : undefined;
   }
 
-  /** Whatever is read as a packet passes here first. @throws HbiError position_lost when it may be raw data */
+  /** Called for everything that is read as a packet. @throws HbiError position_lost if it may be raw data */
   check(): void {
     if (this.#pending > 0 || !this.#isCertain) throw failure("position_lost");
   }
 
-  /** Of the promise, what no body has been made of; undefined without a promise. */
+  /** The part of the promise that no body has used; undefined without a promise. */
   get unannouncedBytes(): number | undefined {
     return this.#promised === undefined ? undefined : this.#promised - this.#announced;
   }
 
-  /** Bytes of the present body that are not read. */
+  /** The number of unread bytes of the current body. */
   get unreadBytes(): number {
     return this.#unread;
   }
 
-  /** Bytes on the wire that come before the next packet. */
+  /** The number of bytes on the wire before the next packet. */
   get pendingBytes(): number {
     return this.#pending;
   }
 
-  /** How many of them are thrown away. */
+  /** The number of them that will be discarded. */
   get skippedBytes(): number {
     return this.#skip;
   }
@@ -114,8 +117,8 @@ export class RawIntake {
     return this.#heldBytes < this.#maxQueuedBytes;
   }
 
-  /** The next `bytes` that are not spoken for are raw data of this conversation.
-   *  @throws HbiError body_mismatch when the promise was another */
+  /** The next `bytes` that no body has claimed are raw data of this conversation.
+   *  @throws HbiError body_mismatch if the promise differs */
   announce(bytes: number): void {
     this.expect(bytes);
     if (this.#promised === undefined) this.#pending += bytes;
@@ -123,12 +126,12 @@ export class RawIntake {
     this.#unread += bytes;
   }
 
-  /** How often raw data was thrown away: a receiver that was reading it stops. */
+  /** How often raw data was discarded: a receiver that was reading it stops. */
   get discards(): number {
     return this.#discards;
   }
 
-  /** Throws away what is unread of the present body, and `more` bytes behind it: of a promise what is left of it. */
+  /** Discards the unread part of the current body and `more` bytes behind it, within the promise. */
   discard(more = 0): void {
     this.#discards += 1;
     if (this.#reading !== undefined) this.fail(failure("wrong_stage", DISCARDED));
@@ -145,13 +148,13 @@ export class RawIntake {
     this.#skip += left;
   }
 
-  /** No script makes a body of what is left of the promise: it is thrown away. */
+  /** No script uses the rest of the promise: it is discarded. */
   settle(): void {
     const left = this.unannouncedBytes ?? 0;
     if (left > 0) this.discard(left);
   }
 
-  /** Moves what the reader has to the receiver that waits, or to the queue; false when it has nothing. */
+  /** Moves available data to the waiting receiver or to the queue; false if there is none. */
   take(reader: PacketReader): boolean {
     if (this.#skip > 0) return this.#takeSkipped(reader);
     const reading = this.#reading;
@@ -180,7 +183,7 @@ export class RawIntake {
     return taken > 0;
   }
 
-  /** Fills `target` from what is queued; the number of bytes. */
+  /** Fills `target` from the queue; returns the number of bytes. */
   fillNow(target: Uint8Array): number {
     let filled = 0;
     while (filled < target.length) {
@@ -192,15 +195,15 @@ export class RawIntake {
     return filled;
   }
 
-  /** A queued chunk of at most `maxBytes`, which must not be more than what is unread. */
+  /** A queued chunk of at most `maxBytes`, which must not exceed the unread bytes. */
   nextNow(maxBytes: number): Uint8Array | undefined {
     const chunk = this.#shift(maxBytes);
     if (chunk !== undefined) this.#unread -= chunk.length;
     return chunk;
   }
 
-  /** The next chunk as it arrives, of at most `maxBytes`; or `target`, when the rest of it is filled. Neither must be longer than what is
-   *  unread. */
+  /** The next chunk on arrival, of at most `maxBytes`; or `target`, when the rest of it is filled. Neither may exceed
+   *  the unread bytes. */
   later(wait: Wait<Uint8Array>, maxBytes: number, target?: Uint8Array, filled = 0): Promise<Uint8Array> {
     this.#reading = { wait, maxBytes, target, filled };
     wait.promise.catch(() => {
@@ -209,13 +212,13 @@ export class RawIntake {
     return wait.promise;
   }
 
-  /** Fails the receiver that waits. */
+  /** Fails the waiting receiver. */
   fail(error: HbiError): void {
     this.#reading?.wait.fail(error);
     this.#reading = undefined;
   }
 
-  /** Nothing of it is read any more. */
+  /** Drops everything; nothing more is read. */
   drop(): void {
     this.#queue = NONE;
     this.#head = 0;
@@ -230,7 +233,7 @@ export class RawIntake {
     this.#hold(chunk.length + CHUNK_COST_BYTES);
   }
 
-  /** What was read is let go at once; the array itself is cut when half of it is spent. */
+  /** A consumed chunk is released at once; the array is trimmed when half of it is consumed. */
   #shift(maxBytes: number): Uint8Array | undefined {
     const head = this.#queue[this.#head];
     if (head === undefined) return undefined;
@@ -264,15 +267,15 @@ export class RawIntake {
   }
 }
 
-/** A small part of a large buffer of the platform would keep all of it: it is copied. */
+/** A small view would retain a large buffer of the platform, so it is copied. */
 function compact(chunk: Uint8Array): Uint8Array {
   return chunk.length * 4 < chunk.buffer.byteLength ? chunk.slice() : chunk;
 }
 
-/** Any view as its bytes: a `Float64Array` is filled as it is. @throws HbiError invalid_argument for what is not a view */
+/** Any view as bytes: a `Float64Array` is filled in place. @throws HbiError invalid_argument if it is not a view */
 export function asBytes(view: ArrayBufferView): Uint8Array {
   if (view instanceof Uint8Array) return view;
-  if (!ArrayBuffer.isView(view)) throw failure("bad_option", "raw data goes from and into an ArrayBufferView");
+  if (!ArrayBuffer.isView(view)) throw failure("bad_option", "raw data must be an ArrayBufferView");
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 

@@ -21,28 +21,28 @@ import {
   type ScriptResults,
 } from "./script-builder.ts";
 
-/** A call of this side, to interceptors. */
+/** A call of this side, as interceptors see it. */
 export interface OutgoingCall {
   readonly kind: "call" | "post" | "script";
-  /** the method's, as declared; of a script those of its statements */
+  /** the method's name as declared; for a script, the names in its statements */
   readonly name: string;
-  /** as the caller gave them; of a script its text */
+  /** as the caller passed them; for a script, its text */
   readonly params: unknown;
   readonly options: CallOptions;
   /** Travels with the call; what is added before `next()` does as well. */
   readonly metadata: Record<string, string>;
 }
 
-/** Around every call of this side: `next()` sends it and gives its result; it may be called again to send it again. */
+/** Wraps every call of this side: `next()` sends it and returns its result; it may be called again to send it again. */
 export type OutgoingInterceptor = (call: OutgoingCall, next: () => Promise<unknown>) => Promise<unknown>;
 
 export interface CallerOptions {
   /** writes the values of the definition */
   readonly writer: InstanceWriter | undefined;
-  /** which words are written: `python` for a peer that knows no `null` */
+  /** the constants that are written: `python` for a peer that does not know `null` */
   readonly dialect?: Dialect | undefined;
   readonly interceptors?: readonly OutgoingInterceptor[] | undefined;
-  /** how often a call that is marked idempotent is sent again after its connection was lost */
+  /** how often a call of an idempotent method is sent again after its connection was lost */
   readonly retries?: number | undefined;
 }
 
@@ -65,7 +65,8 @@ export class Caller {
   readonly #writing: Writing;
 
   constructor(sender: CallSender, { interceptors = [], retries = 0, dialect = "json", writer }: CallerOptions) {
-    if (!Number.isSafeInteger(retries) || retries < 0) throw failure("bad_option", "retries is a count");
+    if (!Number.isSafeInteger(retries) || retries < 0)
+      throw failure("bad_option", "retries must be a non-negative integer");
     this.#sender = sender;
     this.#interceptors = interceptors;
     this.#retries = retries;
@@ -128,7 +129,8 @@ export class Caller {
     return answer;
   }
 
-  /** An interceptor that throws at once rejects the call as any other; one that does not look at what `next` gives it ends nothing. */
+  /** If an interceptor throws synchronously, the call rejects as usual. If it ignores the promise of `next`, a
+   *  rejection is not unhandled. */
   #intercepted(call: OutgoingCall, run: () => Promise<unknown>, at = 0): Promise<unknown> {
     const interceptor = this.#interceptors[at];
     if (interceptor === undefined) return markHandled(run());
@@ -150,7 +152,7 @@ export class Caller {
     }
   }
 
-  /** All attempts together have the call's own time. */
+  /** All attempts together have the call's timeout. */
   async #retrying(sending: Sending): Promise<unknown> {
     const { clock, limits } = this.#sender;
     const { timeoutMs = limits.callTimeoutMs } = sending.options;
@@ -164,7 +166,7 @@ export class Caller {
         const isOver = attempt === this.#retries || clock.now() - start >= timeoutMs;
         if (isOver || !isConnectionLost(thrown) || !isReplayable(sending.options)) {
           const own = ownError(thrown);
-          throw mayHaveLanded && own?.mayHaveLanded === false ? withLanded(own, true) : thrown; // one before it may have
+          throw mayHaveLanded && own?.mayHaveLanded === false ? withLanded(own, true) : thrown; // an earlier attempt may have
         }
         mayHaveLanded ||= thrown.mayHaveLanded === true;
       }
@@ -180,14 +182,14 @@ function withMetadata<O extends CallOptions>(options: O, metadata: Metadata): O 
   return options.metadata === undefined && Object.keys(metadata).length === 0 ? options : { ...options, metadata };
 }
 
-/** Whether a call failed because its connection went, in whatever way: a new one may serve it. `mayHaveLanded` says whether
- *  it would be the second time. */
+/** Whether a call failed because its connection was lost, so that it may be sent on a new one. `mayHaveLanded` says
+ *  whether that might run it twice. */
 export function isConnectionLost(thrown: unknown): thrown is HbiError {
-  if (!(thrown instanceof HbiError) || thrown.mayHaveLanded === undefined) return false; // a handler may say `unavailable` too
+  if (!(thrown instanceof HbiError) || thrown.mayHaveLanded === undefined) return false; // a handler may throw `unavailable` too
   return thrown.code === "unavailable" || thrown.reason === "peer_error";
 }
 
-/** A body that can be sent twice: not one that is consumed by sending it. */
+/** Whether the body can be sent twice, which excludes sources that are consumed. */
 function isReplayable({ body, send }: AnyCallOptions): boolean {
   if (send !== undefined) return false;
   return (

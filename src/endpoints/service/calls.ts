@@ -1,5 +1,6 @@
 /**
- * Typed calls: `link.call.do_job(...)` and `link.post.do_job(...)`, typed by the methods of a definition. docs/services.md.
+ * Typed calls: `link.call.do_job(...)` and `link.post.do_job(...)`, typed by the methods of a definition.
+ * docs/services.md.
  */
 import type { z } from "zod";
 import type { ArgumentsOf, BodyKind, Method } from "../../registry/method.ts";
@@ -10,19 +11,19 @@ import type { PoCo } from "../session/po-co.ts";
 import type { WaitOptions } from "../waits.ts";
 import type { Caller } from "./caller.ts";
 
-/** `signal` gives the call up, `timeoutMs` bounds it (by default `callTimeoutMs`); the deadline travels to the peer. */
+/** `signal` cancels the call, `timeoutMs` bounds it (default `callTimeoutMs`). The deadline travels to the peer. */
 export interface CallOptions extends WaitOptions {
-  /** Travels with the call: interceptors, `authorize` and the handler have it as `call.metadata`. Dropped for a peer that does not speak
+  /** Travels with the call: interceptors, `authorize` and the handler see it as `call.metadata`. Not sent to a peer that does not support
    *  the extension. At most `maxMetadataBytes`. */
   readonly metadata?: Metadata | undefined;
 }
 
-/** What a method with raw data needs beside its parameters. */
+/** The additional options that a method with raw data requires. */
 type WithBody<B extends BodyKind> = B extends "declared"
   ? { readonly body: BodyGiven }
   : B extends "manual"
     ? {
-        /** Sends what the method expects behind the call: objects and raw data, in the order that both sides know. */
+        /** Sends what the method expects behind the call: objects and raw data in the agreed order. */
         readonly send: (co: PoCo) => Promise<void>;
       }
     : unknown;
@@ -33,7 +34,7 @@ type Arguments<P, B extends BodyKind> = B extends "none"
     : [params: P, options?: CallOptions]
   : [params: P, options: CallOptions & WithBody<B>];
 
-/** The result, the result with raw data behind it, or nothing. */
+/** The result, the result with its raw data, or nothing. */
 type AnswerOf<R, S extends BodyKind> = R extends z.ZodType
   ? S extends "none"
     ? z.output<R>
@@ -48,18 +49,18 @@ export type CallOf<M> =
 export type PostOf<M> =
   M extends Method<infer P, infer _R, infer B> ? (...args: Arguments<ArgumentsOf<P>, B>) => Promise<Posted> : never;
 
-/** Each waits for the result, or for the acknowledgement of a method that has none. */
+/** Each waits for the result, or for the acknowledgement of a method without one. */
 export type Calls<M extends Methods> = { readonly [K in keyof M]: CallOf<M[K]> };
 /** Each resolves when the request is handed to the wire. */
 export type Posts<M extends Methods> = { readonly [K in keyof M]: PostOf<M[K]> };
 
-/** A call that nobody waits for, unless by this. */
+/** A posted call, whose completion can be awaited. */
 export interface Posted {
   /** Resolves when the peer has landed it. @throws HbiError the peer's refusal; unavailable, with `mayHaveLanded` */
   waitCompleted(): Promise<void>;
 }
 
-/** The options of every kind of method. */
+/** The options of all kinds of methods. */
 export interface AnyCallOptions extends CallOptions {
   readonly body?: BodyGiven;
   readonly send?: (co: PoCo) => Promise<void>;
@@ -91,7 +92,8 @@ const CALLS = new WeakMap<Methods, object>();
 const POSTS = new WeakMap<Methods, object>();
 const MAKE = Symbol("make");
 
-/** One prototype for a definition, with a getter for each method: a connection pays for the methods that it calls. */
+/** One prototype per definition with a getter for each method, so that a connection pays only for the methods that it
+ *  calls. */
 function methodsOf(prototypes: WeakMap<Methods, object>, methods: Methods, make: Maker): object {
   let prototype = prototypes.get(methods);
   if (prototype === undefined) {

@@ -1,6 +1,6 @@
 /**
- * Outgoing: makes the calls of typed methods: as a whole where all of it is there, as a talk where raw data is still to come.
- * docs/services.md.
+ * Outgoing: sends the calls of typed methods: in one piece if everything is available, as a conversation if raw data is
+ * still to come. docs/services.md.
  */
 import type { Clock } from "../../clock.ts";
 import { failure } from "../../errors.ts";
@@ -16,7 +16,7 @@ import type { AnyCallOptions, CallOptions, Posted } from "./calls.ts";
 import type { BuiltScript } from "./script-builder.ts";
 import { Streaming } from "./streaming.ts";
 
-/** A call as it is about to be sent. */
+/** A call that is about to be sent. */
 export interface Sending {
   readonly name: string;
   readonly method: Method;
@@ -24,14 +24,14 @@ export interface Sending {
   readonly options: AnyCallOptions;
 }
 
-/** What calls are sent on: the connection of a peer, or of a link the present one or the next. */
+/** Sends calls: on the connection of a peer, or on the current or next connection of a link. */
 export interface Carrier {
   readonly clock: Clock;
   readonly limits: Limits;
   /** where a call waits for a connection */
   readonly home: Home | undefined;
   nextOrder(): number;
-  /** Begins it now, or when there is a connection; else it fails. */
+  /** Begins the call now or when there is a connection; otherwise fails it. */
   place(call: Call): void;
 }
 
@@ -45,7 +45,7 @@ export function connectionSender(carrier: Carrier): CallSender {
     post: (sending, writing) => postedOf(placed(carrier, callOf(carrier, sending, writing, false))),
     script: async (script, options) => {
       const call = placed(carrier, callOfScript(carrier, script, options));
-      return (await call.promise) as readonly unknown[]; // a list, as asked for
+      return (await call.promise) as readonly unknown[]; // a list, as requested
     },
   };
 }
@@ -55,7 +55,7 @@ function placed(carrier: Carrier, call: Call): Call {
   return call;
 }
 
-/** A call of a method. @throws HbiError for what can't be sent */
+/** A call of a method. @throws HbiError if it cannot be sent */
 function callOf(carrier: Carrier, sending: Sending, writing: Writing, wantsResults: boolean): Call {
   const { name, method, params, options } = sending;
   checkBody(sending);
@@ -99,13 +99,13 @@ function metadataOf({ limits }: Carrier, { metadata }: { readonly metadata?: Met
   return metadata === undefined ? "" : metadataField(metadata, limits.maxMetadataBytes);
 }
 
-/** What a caller has of a call that it does not wait for. */
+/** The promises of a call that is not awaited. */
 function postedOf(call: Call): Promise<Posted> {
   const posted: Posted = { waitCompleted: () => markHandled(call.promise.then(ignore)) };
   return markHandled(call.whenSent?.then(() => posted) ?? Promise.resolve(posted));
 }
 
-/** Raw data that is there as a whole. What stands behind a result is for who reads on. */
+/** Raw data that is available as a whole. The caller reads raw data behind a result. */
 function wholeBody({ method, options: { body } }: Sending, bytes = 0): Uint8Array | undefined {
   if (bytes === 0 || method.spec.resultBody !== undefined || !ArrayBuffer.isView(body)) return undefined;
   return bytes === body.byteLength ? asBytes(body) : undefined;
@@ -119,6 +119,6 @@ export function timeoutOf({ limits }: Pick<Carrier, "limits">, { timeoutMs }: An
 /** @throws HbiError invalid_argument for raw data that the method does not take */
 export function checkBody({ name, method, options }: Sending): void {
   const { body } = method.spec;
-  if (typeof body !== "function" && options.body !== undefined) throw failure("bad_option", `${name} takes no body`);
-  if (body !== "manual" && options.send !== undefined) throw failure("bad_option", `${name} sends nothing by hand`);
+  if (typeof body !== "function" && options.body !== undefined) throw failure("bad_option", `${name} accepts no body`);
+  if (body !== "manual" && options.send !== undefined) throw failure("bad_option", `${name} does not support send`);
 }

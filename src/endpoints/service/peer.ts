@@ -1,5 +1,5 @@
 /**
- * Peer: a consumer, as the service sees it: its reactions, who it is, its end. docs/services.md.
+ * Peer: a consumer as the service sees it: its reactions, its identity, its end. docs/services.md.
  */
 import type { Clock } from "../../clock.ts";
 import { failure, type HbiError } from "../../errors.ts";
@@ -16,16 +16,16 @@ import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./ca
 import { type Carrier, connectionSender } from "./outgoing.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
 
-/** What the host knows of a peer, and fills in. */
+/** What the host knows about a peer. */
 export interface PeerRecord {
   /** set when the peer has authenticated */
   context: unknown;
 }
 
-/** A consumer of a service. The one for which a server makes handlers when it starts, to check them, is not connected: its calls fail with
- *  `unavailable`, it has no addresses and no ends, and it is closed. */
+/** A consumer of a service. The peer for which a server creates handlers at startup, to check them, is not connected:
+ *  its calls fail with `unavailable`, it has no addresses and no ends, and it is closed. */
 export class Peer<S extends Service = Service, Context = unknown> {
-  /** Calls the reactions of this consumer, and waits for their results. */
+  /** Calls reactions of this consumer, and waits for their results. */
   readonly call: Calls<S["reactions"]>;
   /** Calls them without waiting: server push. */
   readonly post: Posts<S["reactions"]>;
@@ -34,7 +34,7 @@ export class Peer<S extends Service = Service, Context = unknown> {
   readonly #caller: Caller;
   readonly #record: PeerRecord;
 
-  /** @param connection undefined: it is not connected, and never will be */
+  /** @param connection undefined if it is not connected and never will be */
   constructor(
     service: S,
     connection: Connection | undefined,
@@ -58,19 +58,19 @@ export class Peer<S extends Service = Service, Context = unknown> {
     return this.#caller.script<S["reactions"], T>(this.#service.reactions, build, options);
   }
 
-  /** What `authenticate` made of it; undefined where a server has none, and before. When the peer authenticates anew, it is the new
-   *  one from then on, also for handlers that are at work: theirs is `call.context`. */
+  /** The result of `authenticate`; undefined before it has run, and if the server has none. After a new authentication
+   *  it is the new one, also for running handlers; use `call.context` there. */
   get context(): Context {
-    return this.#record.context as Context; // handlers and their factory are not called before it is set
+    return this.#record.context as Context; // set before handlers and their factory are called
   }
 
-  /** Who it is by its certificate; undefined without mutual TLS. There before `authenticate`. */
+  /** The identity in its certificate; undefined without mutual TLS. Available before `authenticate`. */
   get identity(): PeerIdentity | undefined {
     return this.#connection?.identity;
   }
 
-  /** The request that its connection began as, such as a WebSocket upgrade: the peer's word alone. Undefined where the transport has none.
-   *  There before `authenticate`. */
+  /** The request with which its connection began, such as a WebSocket upgrade; unverified. Undefined if the transport
+   *  provides none. Available before `authenticate`. */
   get request(): TransportRequest | undefined {
     return this.#connection?.request;
   }
@@ -80,8 +80,8 @@ export class Peer<S extends Service = Service, Context = unknown> {
     return this.#connection?.remoteAddress ?? "";
   }
 
-  /** Its address without the port, of IPv6 the network of 64 bits: whom a rate is kept for. Undefined on a Unix socket, and where a
-   *  transport of your own has no address. */
+  /** Its address without the port, or the /64 network of an IPv6 address; use it as a key for rates. Undefined on a
+   *  Unix socket, and on a custom transport without an address. */
   get network(): string | undefined {
     return this.#connection?.network;
   }
@@ -94,12 +94,12 @@ export class Peer<S extends Service = Service, Context = unknown> {
     return this.#connection?.isOpen === true;
   }
 
-  /** Resolves, and never rejects, when the connection is over; with the reason if it did not end in peace. */
+  /** Resolves when the connection has ended, with the reason unless the close was orderly; never rejects. */
   get closed(): Promise<HbiError | undefined> {
     return this.#connection?.closed ?? NOTHING_MORE;
   }
 
-  /** The posting end: HBI's own way to start conversations. @throws HbiError unavailable when it never was connected */
+  /** The posting end: begins conversations on the HBI layer. @throws HbiError unavailable if it never was connected */
   get po(): PostingEnd {
     return this.#connected.posting;
   }
@@ -113,12 +113,12 @@ export class Peer<S extends Service = Service, Context = unknown> {
     return this.#connection;
   }
 
-  /** Tells it to begin nothing more, lets what is in flight finish, closes. */
+  /** Tells it to begin nothing new, lets what is in flight finish, and closes. */
   drain(reason?: string): Promise<void> {
     return markHandled(this.#connection?.drain(reason) ?? ENDED);
   }
 
-  /** Closes at once, and tells it why if a reason is given. */
+  /** Closes at once; a reason is sent to the consumer. */
   disconnect(reason?: string): Promise<void> {
     return markHandled(this.#connection?.disconnect(reason) ?? ENDED);
   }
@@ -131,12 +131,12 @@ function notConnected(): HbiError {
   return failure("disconnected", "the peer is not connected", { mayHaveLanded: false });
 }
 
-/** Of a peer that is not connected. */
+/** For a peer that is not connected. */
 export function carrierOfNone(clock: Clock, limits: Limits): Carrier {
   return { clock, limits, home: undefined, nextOrder: () => 0, place: (call) => call.lose(notConnected()) };
 }
 
-/** One connection and no other. */
+/** For exactly one connection. */
 export function carrierOn(connection: Connection): Carrier {
   const { clock, limits } = connection;
   return {

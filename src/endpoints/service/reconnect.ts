@@ -1,7 +1,7 @@
 /**
- * ReconnectingConnection: the connection behind a link. It is dialed, and dialed again when it is lost or when the service closes. Calls
- * wait for it in the order in which they were made. A conversation never survives a disconnect, but calls that have not reached the service
- * are sent on the next connection. docs/services.md.
+ * ReconnectingConnection: the connection behind a link. It is dialed again when it is lost, or when the service closes.
+ * Calls wait for it in the order in which they were made. A conversation never survives its connection, but calls that
+ * have not reached the service are sent on the next one. docs/services.md.
  */
 import { Chain } from "../../chain.ts";
 import { type Clock, systemClock } from "../../clock.ts";
@@ -16,35 +16,35 @@ import { ignore, markHandled, type Wait, type WaitOptions, Waits } from "../wait
 import { type Backoff, backoff, type ReconnectOptions } from "./backoff.ts";
 import type { Carrier } from "./outgoing.ts";
 
-/** Connects the bytes; gives up when the signal aborts. */
+/** Connects a transport; stops when the signal aborts. */
 export type Dial = (options: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<Transport>;
 
 export type LinkState = "connecting" | "open" | "closed";
 export type StateListener = (state: LinkState, reason: HbiError | undefined) => void;
 
 export interface ReconnectingOptions extends Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost"> {
-  /** Dials again after a loss; without it a link is one connection. */
+  /** Reconnects after a loss; without it, a link is a single connection. */
   readonly reconnect?: ReconnectOptions;
-  /** Gives up connecting. */
+  /** Cancels connecting. */
   readonly signal?: AbortSignal;
 }
 
-/** The link that a connection is dialed for. */
+/** The link for which a connection is dialed. */
 export interface ConnectionOwner {
   /** for the log */
   readonly name: string;
   makeEnv(): HostingEnv;
-  /** Shows credentials on a new connection, before any call is sent on it. */
+  /** Presents credentials on a new connection, before any call is sent on it. */
   authenticate(connection: Connection, options: WaitOptions): Promise<void>;
 }
 
-/** A connection that has lived no longer was of no use. */
+/** A connection that ends within this time counts as a failure. */
 const SHORT_MS = 1_000;
 
 export class ReconnectingConnection implements Carrier, Home {
   readonly limits: Limits;
   readonly clock: Clock;
-  /** Resolves, and never rejects, when it is over for good; with the reason if it did not end in peace. */
+  /** Resolves when it has closed for good, with the reason unless the close was orderly; never rejects. */
   readonly closed: Promise<HbiError | undefined>;
   readonly #owner: ConnectionOwner;
   readonly #dial: Dial;
@@ -54,21 +54,21 @@ export class ReconnectingConnection implements Carrier, Home {
   /** calls that wait for a connection, the oldest first */
   readonly #parked = new Chain<Call>();
   #order = 0;
-  /** what waits for a connection and is no call */
+  /** operations other than calls that wait for a connection */
   readonly #waiting = new Set<Wait<Connection>>();
   readonly #listeners = new Set<StateListener>();
-  /** gives up dialing: closing, or the caller's signal */
+  /** stops dialing: on closing, or by the caller's signal */
   readonly #abort = new AbortController();
   readonly #giveUp: AbortSignal;
   #state: LinkState = "connecting";
   #isClosing = false;
-  /** dials, one after the other, that came to nothing */
+  /** consecutive failed attempts */
   #attempts = 0;
   #openedAt = 0;
   #connection: Connection | undefined;
-  /** told to go away and not over: their answers still come */
+  /** connections that were told to go away and have not ended: their answers still arrive */
   readonly #retiring = new Set<Connection>();
-  /** dialed, and not the present one yet: closing waits for it as well */
+  /** a connection that was dialed and is not the current one yet; closing waits for it as well */
   #dialed: Connection | undefined;
   #resolveClosed: (reason: HbiError | undefined) => void = ignore;
 
@@ -96,7 +96,7 @@ export class ReconnectingConnection implements Carrier, Home {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** @throws HbiError unavailable, when there is none at present */
+  /** @throws HbiError unavailable if there is none at present */
   get present(): Connection {
     if (this.#connection === undefined)
       throw failure("disconnected", `the link is ${this.#state}`, { mayHaveLanded: false });
@@ -116,7 +116,7 @@ export class ReconnectingConnection implements Carrier, Home {
     return this.#order;
   }
 
-  /** The one that takes calls. One that drains by itself, as it is idle, takes none. */
+  /** The connection that accepts calls; none while an idle connection drains. */
   get #taking(): Connection | undefined {
     const connection = this.#connection;
     if (connection?.isDraining === true) this.#goingAway(connection);
@@ -135,7 +135,7 @@ export class ReconnectingConnection implements Carrier, Home {
     else this.#park(call);
   }
 
-  /** A call that has not reached the service comes back, from a connection that takes nothing new. */
+  /** A call that has not reached the service returns from a connection that accepts nothing new. */
   park(call: Call, from: Connection): boolean {
     if (this.#isOver || this.#backoff === undefined) return false;
     if (this.#connection === undefined || this.#connection === from) this.#park(call);
@@ -147,11 +147,11 @@ export class ReconnectingConnection implements Carrier, Home {
     this.#parked.remove(call);
   }
 
-  /** Behind the calls that were made before it. A call that comes back is older than most. */
+  /** Inserted after the calls that were made before it. A returning call is older than most. */
   #park(call: Call): void {
     call.waits();
     let behind = this.#parked.first;
-    while (behind !== undefined && behind.order < call.order) behind = behind.behind as Call | undefined; // nothing else is parked
+    while (behind !== undefined && behind.order < call.order) behind = behind.behind as Call | undefined; // only calls are parked
     this.#parked.insert(call, behind);
   }
 
@@ -163,7 +163,7 @@ export class ReconnectingConnection implements Carrier, Home {
     return failure("disconnected", "the link is closed", { mayHaveLanded: false, cause: reason });
   }
 
-  /** The connection for what is no call: the present one, or the next. */
+  /** The connection for operations other than calls: the current one, or the next. */
   connectionFor(options: WaitOptions): Promise<Connection> {
     return markHandled(this.#connectionFor(options));
   }
@@ -181,7 +181,7 @@ export class ReconnectingConnection implements Carrier, Home {
 
   // --- connecting ----------------------------------------------------------------------------------------------------
 
-  /** The first connection: when it fails, all is over. */
+  /** The first connection; if it fails, the link closes. */
   async open(): Promise<void> {
     try {
       await this.#connect(false);
@@ -204,7 +204,7 @@ export class ReconnectingConnection implements Carrier, Home {
       ...(log === undefined ? {} : { log }),
       onGoAway: () => {
         if (isOpen || !isAgain) this.#goingAway(connection);
-        else void connection.disconnect(); // no call is on it, and no hello needs to be heard
+        else void connection.disconnect(); // no call is on it, and no hello must be received
       },
       onLost: (reason) => this.#lost(connection, reason),
     };
@@ -216,7 +216,7 @@ export class ReconnectingConnection implements Carrier, Home {
       await this.#owner.authenticate(connection, { signal: this.#giveUp });
       if (isAgain) await this.#heard(connection);
       if (this.#isClosing) throw failure("cancelled", "connect");
-      connection.checkAccepting(); // lost in the same moment
+      connection.checkAccepting(); // it may have been lost in the same moment
     } catch (thrown) {
       void connection.disconnect();
       throw thrown;
@@ -231,7 +231,8 @@ export class ReconnectingConnection implements Carrier, Home {
     if (this.#connection === connection) this.#enter("open");
   }
 
-  /** A link is open again when the service has said something: a proxy, or the queue of a listener that closes, takes connections too. */
+  /** A link is open again only when the service has sent something, because a proxy, or the queue of a closing
+   *  listener, accepts connections too. */
   async #heard({ posting }: Connection): Promise<void> {
     const { connectTimeoutMs } = this.limits;
     try {
@@ -241,22 +242,22 @@ export class ReconnectingConnection implements Carrier, Home {
     }
   }
 
-  /** Before listeners are told that there is a connection, so that calls are sent in the order in which they were made. */
+  /** Runs before listeners learn of the connection, so that calls are sent in the order in which they were made. */
   #beginParked(connection: Connection): void {
     for (let call = this.#parked.shift(); call !== undefined; call = this.#parked.shift()) {
       call.begin(connection);
-      if (this.#connection !== connection) return; // it is lost already: the rest waits for the next
+      if (this.#connection !== connection) return; // it is already lost: the rest waits for the next one
     }
   }
 
-  /** It is about to be closed: what is in flight is answered there, what is new, or waits, goes to the next connection. */
+  /** It is about to close: what is in flight is answered there; new and waiting calls go to the next connection. */
   #goingAway(connection: Connection): void {
     if (this.#backoff === undefined || this.#connection !== connection || this.#isClosing) return;
     const reason = failure("draining", "the service is closing", { mayHaveLanded: false });
     this.#retiring.add(connection);
     connection.posting.turnAway(reason);
     this.#connection = undefined;
-    void connection.drain(); // a service that does not close is left when nothing is in flight
+    void connection.drain(); // if the service does not close it, it closes when nothing is in flight
     this.#moveOn(this.#backoff, reason, true);
   }
 
@@ -269,8 +270,9 @@ export class ReconnectingConnection implements Carrier, Home {
     else this.#moveOn(this.#backoff, reason, false);
   }
 
-  /** A connection that has lived for `maxDelayMs` was a success, and after a goodbye the service is dialed again at once. One that a service
-   *  accepts and drops, or sends away, soon and again and again, is a dial that came to nothing. */
+  /** A connection that has lived for `maxDelayMs` was a success, and after a goaway the service is dialed again at
+   *  once. If a service repeatedly accepts connections and soon drops them or sends them away, each counts as a failed
+   *  attempt. */
   #moveOn(backoff: Backoff, reason: HbiError | undefined, isGoodbye: boolean): void {
     const livedMs = this.clock.now() - this.#openedAt;
     if (livedMs >= backoff.maxDelayMs) this.#attempts = isGoodbye ? 0 : 1;
@@ -280,7 +282,7 @@ export class ReconnectingConnection implements Carrier, Home {
     else void this.#reconnect(backoff);
   }
 
-  /** One dial at a time, until it succeeds or is in vain. */
+  /** One attempt at a time, until it succeeds or the link gives up. */
   async #reconnect({ delayMs, maxAttempts }: Backoff): Promise<void> {
     for (; ; this.#attempts++) {
       if (this.#attempts > 0) await this.#delay(delayMs(this.#attempts));
@@ -304,7 +306,7 @@ export class ReconnectingConnection implements Carrier, Home {
   async #delay(ms: number): Promise<void> {
     const wait = this.#waits.start<void>({ timeoutMs: Number.POSITIVE_INFINITY, signal: this.#giveUp });
     const timer = this.clock.after(ms, () => wait.settle(), true);
-    await wait.promise.catch(ignore); // closing, or given up: the caller looks
+    await wait.promise.catch(ignore); // closing, or cancelled: the caller checks
     timer.cancel();
   }
 
@@ -347,7 +349,7 @@ export class ReconnectingConnection implements Carrier, Home {
     for (const listener of [...this.#listeners]) this.#tell(listener, state, reason);
   }
 
-  /** A listener that throws must not leave the link in between. */
+  /** A throwing listener must not leave the link in an inconsistent state. */
   #tell(listener: StateListener, state: LinkState, reason: HbiError | undefined): void {
     heard(
       () => listener(state, reason),

@@ -1,5 +1,5 @@
 /**
- * ServiceHost: one definition offered to many peers: the shared table of methods, the handlers of each connection, and
+ * ServiceHost: offers one definition to many peers: the shared table of methods, the handlers of each connection, and
  * authentication. docs/services.md.
  */
 import { z } from "zod";
@@ -30,37 +30,39 @@ import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts
 
 type Awaitable<T> = T | PromiseLike<T>;
 
-/** What a consumer of the service shows: the declared `credentials`, or nothing. */
+/** What a consumer presents: the declared `credentials`, or nothing. */
 export type CredentialsOf<S extends Service> = S["credentials"] extends Params ? ParamsOf<S["credentials"]> : undefined;
 
-/** What handlers and interceptors of a service are told about a call. */
+/** What handlers and interceptors of a service learn about a call. */
 export type CallOn<S extends Service, Context> = ServiceCall<Peer<S, Context>, Context>;
 export type HandlersOf<S extends Service, Context> = ServiceHandlers<S["methods"], CallOn<S, Context>>;
 
 export interface HostOptions<S extends Service, Context>
   extends Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost"> {
-  /** Runs before any method may be called: with what the peer shows, where the definition declares `credentials`, else as soon
-   *  as it has connected. What it gives is the context of the peer's calls; nothing (undefined, null, false) refuses it.
-   *  @throws HbiError, which the peer is told */
+  /** Runs before any method may be called: with the presented credentials if the definition declares some, otherwise as
+   *  soon as the peer has connected. Its result is the context of the peer's calls; `undefined`, `null` and `false`
+   *  refuse the peer.
+   *  @throws HbiError, which is sent to the peer */
   readonly authenticate?: (
     credentials: CredentialsOf<S>,
     peer: Peer<S, unknown>,
   ) => Awaitable<Context | undefined | null | false>;
-  /** Whether this peer may make this call: looked at before anything else of it, and before its raw data. Only `true` permits; else
-   *  the caller gets `permission_denied`. @throws HbiError, which the caller is told instead */
+  /** Whether this peer may make this call; runs before everything else, and before its raw data is read. Only `true`
+   *  permits; otherwise the caller gets `permission_denied`. @throws HbiError, which is sent to the caller instead */
   readonly authorize?: (call: CallOn<S, Context>) => Awaitable<boolean>;
-  /** How many handlers of a method run at once, on all connections together; more wait in order. */
+  /** How many handlers of a method may run at once, on all connections together; further calls wait in order. */
   readonly concurrency?: { readonly [K in keyof S["methods"]]?: number };
-  /** How long a handler of a method may take, in milliseconds, instead of `handlerTimeoutMs` of the limits; `Infinity` as long as its
-   *  caller waits. Of a script of several calls the longest counts. */
+  /** Timeouts of handlers in milliseconds, instead of `handlerTimeoutMs` of the limits; `Infinity` means as long as the
+   *  caller waits. For a script of several calls, the longest applies. */
   readonly handlerTimeoutsMs?: { readonly [K in keyof S["methods"]]?: number };
-  /** Around every call of a peer, the first one outermost: logging, metrics, rates. */
+  /** Wrap every call of a peer; the first one is the outermost: logging, metrics, rates. */
   readonly interceptors?: readonly Interceptor<Peer<S, Context>, Context>[];
-  /** Around every call of this side to a peer. */
+  /** Wrap every call of this side to a peer. */
   readonly outgoing?: readonly OutgoingInterceptor[];
-  /** `python` for consumers of the reference that do not know `null`, `true`, `false`: of calls of this side to them */
+  /** `python` for calls to consumers of the reference that do not know `null`, `true`, `false` */
   readonly dialect?: Dialect;
-  /** What `$hbi.describe` tells a peer: names and schemas of what it may call (the default), all of the definition, nothing. */
+  /** What `$hbi.describe` returns: names and schemas of callable methods (the default), the whole definition, or
+   *  nothing. */
   readonly describe?: boolean | "full";
 }
 
@@ -68,16 +70,16 @@ type AnyFactory = (peer: never) => object;
 
 export class ServiceHost<S extends Service, Context = undefined> {
   readonly service: S;
-  /** Connected and, where that is asked for, authenticated. */
+  /** The connected peers; if authentication is required, only those that have authenticated. */
   readonly peers = new Set<Peer<S, Context>>();
-  /** What it has accepted. For `serve`, which accepts sockets for it. */
+  /** Accepts connections. Used by `serve`, which accepts sockets for it. */
   readonly acceptor: Acceptor;
   readonly #connectionOptions: ConnectionOptions & { readonly limits: Limits };
   readonly #factory: AnyFactory;
   readonly #options: HostOptions<S, Context>;
   readonly #table: EntryTable;
   readonly #preAuthTable: EntryTable | undefined;
-  /** what stands before every handler: authorization, the gates, and what the service's owner has given */
+  /** what runs before every handler: authorization, the gates, and the interceptors of the options */
   readonly #interceptors: readonly Interceptor[];
   readonly #records = new WeakMap<object, PeerRecord>();
 
@@ -105,7 +107,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
     this.#preAuthTable = authenticate === undefined ? undefined : { entries: new Map(extra), writer: undefined };
     this.#interceptors = [...authorizing(authorize), ...gating(service, concurrency), ...(interceptors ?? [])] as never;
     if (service.credentials !== undefined && authenticate === undefined) {
-      throw failure("bad_option", `${service.name} declares credentials, and nothing authenticates`);
+      throw failure("bad_option", `${service.name} declares credentials, but authenticate is missing`);
     }
     this.#connectionOptions = {
       ...connectionOptions,
@@ -117,20 +119,20 @@ export class ServiceHost<S extends Service, Context = undefined> {
     this.#checkFactory(options.clock ?? systemClock);
   }
 
-  /** Connections that are open, authenticated or not. */
+  /** The number of open connections, authenticated or not. */
   get connectionCount(): number {
     return this.acceptor.connections.size;
   }
 
-  /** Resolves when it has been told to drain or to close, and every connection is over. */
+  /** Resolves when it was told to drain or close and every connection has ended. */
   get closed(): Promise<void> {
     return this.acceptor.closed;
   }
 
-  /** Serves one connection, over any transport. Resolves when its init is done: the peer may have yet to authenticate. A transport
-   *  that is refused is destroyed.
-   *  @throws HbiError resource_exhausted beyond `maxConnections`, `maxConnectionsPerAddress` and `acceptsPerSecond`; unavailable while
-   *  it drains, and when it is closed; what `authenticate` or the handlers' factory throws */
+  /** Serves one connection over any transport. Resolves when its init is done; the peer may not have authenticated yet.
+   *  A refused transport is destroyed.
+   *  @throws HbiError resource_exhausted beyond `maxConnections`, `maxConnectionsPerAddress` and `acceptsPerSecond`;
+   *  unavailable while it drains and after it was closed; what `authenticate` or the handler factory throws */
   accept(transport: Transport, options: AcceptOptions = {}): Promise<Peer<S, Context>> {
     return markHandled(this.#accept(transport, options));
   }
@@ -140,18 +142,18 @@ export class ServiceHost<S extends Service, Context = undefined> {
     return (env.bound as Required<Bound>).side as Peer<S, Context>; // see #envOf and #admitted
   }
 
-  /** Accepts no one any more and tells every peer so; answers what they had begun by then, and closes. Takes at most
+  /** Stops accepting, tells every peer, answers what they had begun by then, and closes. Takes at most
    *  `handlerTimeoutMs`. */
   drain(reason?: string): Promise<void> {
     return this.acceptor.drain(reason);
   }
 
-  /** Closes at once; calls in flight are lost. A reason is told to the peers. */
+  /** Closes at once; calls in flight are lost. The reason is sent to the peers. */
   close(reason?: string): Promise<void> {
     return this.acceptor.close(reason);
   }
 
-  /** `drain`. */
+  /** Drains. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain();
   }
@@ -169,7 +171,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   #envOf(peer: Peer<S, Context>, connection: Connection): HostingEnv {
-    if (this.#preAuthTable === undefined) return this.#authenticatedEnv(peer, connection, undefined as Context); // Context is undefined then
+    if (this.#preAuthTable === undefined) return this.#authenticatedEnv(peer, connection, undefined as Context); // Context is undefined in this case
     const env = new HostingEnv(this.#preAuthTable, { side: peer, connection }).asPreAuth();
     if (this.service.credentials === undefined) {
       env.onInit(() => this.#enterUnasked(peer, connection));
@@ -183,35 +185,35 @@ export class ServiceHost<S extends Service, Context = undefined> {
     return env;
   }
 
-  // --- who a peer is -------------------------------------------------------------------------------------------------
+  // --- authentication ------------------------------------------------------------------------------------------------
 
-  /** The one place where a peer becomes somebody. All of it succeeds while it is still wanted, or nothing changes: conversations that
-   *  begin from now on are those of the new context.
-   *  @throws HbiError when the peer is refused, or when nobody waits for it any more */
+  /** The only place where a peer gets its identity. Either everything succeeds while it is still wanted, or nothing
+   *  changes. Conversations that begin later belong to the new context.
+   *  @throws HbiError if the peer is refused, or if the call was cancelled */
   async #enter(peer: Peer<S, Context>, connection: Connection, credentials: unknown, co?: HoCo): Promise<null> {
     const { authenticate } = this.#options;
     const before = connection.env;
     const context = await authenticate?.(credentials as CredentialsOf<S>, peer); // validated by the declared schemas
-    if (co?.signal.aborted === true) throw asHbiError(co.signal.reason); // given up: its caller has been told
-    connection.checkOpen(); // it may have gone meanwhile
+    if (co?.signal.aborted === true) throw asHbiError(co.signal.reason); // cancelled: the caller knows
+    connection.checkOpen(); // it may have ended meanwhile
     if (context === undefined || context === null || context === false) throw failure("unauthenticated", "refused");
     if (connection.env !== before) throw failure("wrong_stage", "authenticated meanwhile");
     connection.enter(this.#authenticatedEnv(peer, connection, context));
     return null;
   }
 
-  /** Where nothing is declared to be shown: a refusal ends the connection, as there is no call to answer. */
+  /** Without declared credentials there is no call to answer, so a refusal ends the connection. */
   async #enterUnasked(peer: Peer<S, Context>, connection: Connection): Promise<void> {
     try {
       await this.#enter(peer, connection, undefined);
     } catch (thrown) {
       const own = ownError(thrown);
-      if (own !== undefined) connection.cut(own); // else the connection says that its init has failed, and no more
+      if (own !== undefined) connection.cut(own); // otherwise the connection only reports that its init has failed
       throw thrown;
     }
   }
 
-  /** Handlers for this context. When the factory throws, the peer is who it was. */
+  /** The handlers for this context. If the factory throws, the peer keeps its identity. */
   #authenticatedEnv(peer: Peer<S, Context>, connection: Connection, context: Context): HostingEnv {
     const handlers = this.#handlersFor(peer, connection, context);
     const interceptors = this.#interceptors;
@@ -224,9 +226,9 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   #handlersFor(peer: Peer<S, Context>, connection: Connection, context: Context): Bound["handlers"] {
-    const record = this.#records.get(peer) as PeerRecord; // made with the peer
+    const record = this.#records.get(peer) as PeerRecord; // created with the peer
     const before = record.context;
-    record.context = context; // the factory goes by it, and nobody else runs meanwhile
+    record.context = context; // the factory reads it, and nothing else runs meanwhile
     try {
       const handlers = this.#made(peer);
       connection.checkOpen(); // the factory may have closed it
@@ -240,16 +242,17 @@ export class ServiceHost<S extends Service, Context = undefined> {
 
   /** @throws whatever the factory throws */
   #made(peer: Peer<S, Context>): object {
-    const handlers: unknown = this.#factory(peer as never); // typed by whoever made the host
+    const handlers: unknown = this.#factory(peer as never); // typed by the caller of the constructor
     if (handlers instanceof Promise) markHandled(handlers); // it is refused, and may reject later
     return handlers as object; // checked by the callers
   }
 
-  /** The library's own method by which a peer shows its credentials: before it may call anything, and when it changes its identity. */
+  /** The library's method with which a peer presents credentials: before it may call anything, and to change its
+   *  identity. */
   #authenticateEntry(credentials: Params): [string, ExposedMethod] {
-    const declared: Method = method({ params: credentials, result: z.null() }) as never; // a method of any parameters
+    const declared: Method = method({ params: credentials, result: z.null() }) as never; // a method with any parameters
     const handler = (shown: unknown, co: unknown, env: HostingEnv): unknown => {
-      // In an answer, nothing says whether it is still wanted.
+      // An answer cannot show whether the call is still wanted.
       if (!(co instanceof HoCo)) throw failure("wrong_stage", `${AUTHENTICATE} inside an answer`);
       const { side, connection } = env.bound as Required<Bound>; // see #envOf and #authenticatedEnv
       return this.#enter(side as Peer<S, Context>, connection, shown, co);
@@ -268,8 +271,9 @@ export class ServiceHost<S extends Service, Context = undefined> {
     };
   }
 
-  /** Calls the factory once, for a peer that is not connected, so that a server with missing or surplus handlers does not start. A factory
-   *  that needs more of its peer, an end or the context that it authenticates with, is checked for the first one that connects. */
+  /** Calls the factory once for a peer that is not connected, so that a server with missing or extra handlers does not
+   *  start. A factory that needs an end of its peer, or the context from `authenticate`, is checked when the first peer
+   *  connects. */
   #checkFactory(clock: Clock): void {
     const { limits } = this.#connectionOptions;
     const record: PeerRecord = { context: undefined };
@@ -285,12 +289,12 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 }
 
-/** @throws HbiError internal: what the factory lacks is not the peer's fault, and none of its business */
+/** @throws HbiError internal: a faulty factory is not the peer's fault, and the details are not for the peer */
 function checkFactoryGives(service: Service, handlers: unknown): void {
   try {
     checkHandlers(service.methods, handlers);
   } catch (cause) {
-    throw asHbiError(new Error("the handlers' factory", { cause }));
+    throw asHbiError(new Error("the handler factory failed", { cause }));
   }
 }
 
@@ -304,7 +308,7 @@ function authorizing(authorize: Authorize | undefined): readonly Interceptor[] {
   };
   return [
     (call, next) => {
-      const permitted = authorize(call as never); // typed by whoever made the host
+      const permitted = authorize(call as never); // typed by the caller of the constructor
       return isPromise(permitted)
         ? Promise.resolve(permitted).then((settled) => admit(settled as boolean, next)) // a thenable may settle twice
         : admit(permitted as boolean, next);

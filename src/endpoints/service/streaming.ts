@@ -152,7 +152,7 @@ export class Streaming implements Talk {
   // --- given up ------------------------------------------------------------------------------------------------------
 
   givenUp(co: PoCo | undefined): void {
-    co?.connection.wire.keepBorrowed(); // the caller may change its buffer now
+    co?.lane.wire.keepBorrowed(); // the caller may change its buffer now
     if (co?.at.isSending === true) this.#watchSource(co);
     else release(this.#source); // given up before it began: nobody reads it
   }

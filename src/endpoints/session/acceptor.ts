@@ -1,6 +1,6 @@
 /**
- * Acceptor: takes connections for a server or a service host, whatever carries them: who may have one, which are open, and ending them
- * all. docs/transports.md; docs/errors-and-limits.md, "where a place is taken, and where it is given back".
+ * Acceptor: accepts connections for a server or a service host over any transport: limits them, lists the open ones,
+ * and ends them all. docs/transports.md; docs/errors-and-limits.md, "When a slot is taken and when it is returned".
  */
 import { type Clock, systemClock } from "../../clock.ts";
 import { asHbiError, failure, HbiError, withoutStack } from "../../errors.ts";
@@ -16,7 +16,7 @@ import type { HostingEnd } from "./hosting-end.ts";
 import { HostingEnv } from "./hosting-env.ts";
 import type { PostingEnd } from "./posting-end.ts";
 
-/** Makes the environment of a new connection: what its peer may use. The ends are connected when init hooks run. */
+/** Creates the environment of a new connection: what its peer may use. The ends are connected when init hooks run. */
 export type ContextFactory = (po: PostingEnd, ho: HostingEnd, connection: Connection) => HostingEnv;
 
 export interface AcceptorOptions extends ConnectionOptions {
@@ -25,8 +25,9 @@ export interface AcceptorOptions extends ConnectionOptions {
 }
 
 export interface AcceptOptions {
-  /** The peer's IP address, whose share the connection is counted in. Default: the transport's, if it has one, as "203.0.113.7:51034"
-   *  or "[2001:db8::7]:51034". A connection without an address counts for `maxConnections` and `acceptsPerSecond` alone. */
+  /** The peer's IP address, whose share the connection counts for. Default: that of the transport, if it has one, as
+   *  "203.0.113.7:51034" or "[2001:db8::7]:51034". A connection without an address counts only for `maxConnections` and
+   *  `acceptsPerSecond`. */
   readonly address?: string | undefined;
 }
 
@@ -35,15 +36,15 @@ export interface Accepted {
   readonly transport: Transport;
   /** the connections of the same address */
   readonly neighbours: Neighbours | undefined;
-  /** given back when the connection is over; undefined where something else does that */
+  /** returned when the connection has ended; undefined if something else does that */
   readonly place?: Place;
-  /** The peer is told this, and nothing of it is read. */
+  /** Sent to the peer; nothing of the peer is read. */
   readonly refusal?: HbiError | undefined;
-  /** The connection is drained then: what has let its peer in counts no longer. */
+  /** When the connection drains, because what admitted its peer expires. */
   readonly expires?: { readonly at: Date; readonly reason: string } | undefined;
 }
 
-/** Why a connection got no place; "gone": its peer had reset it before it was accepted. */
+/** Why a connection got no slot; "gone": its peer had reset it before it was accepted. */
 type Unaccepted = Refusal | "gone";
 
 const REPORT_MS = 1_000;
@@ -51,7 +52,7 @@ const REPORT_MS = 1_000;
 export class Acceptor {
   /** Where it accepts, for the log. A listener fills in its address. */
   name: string;
-  /** Resolves when it has been told to end and every connection is over. */
+  /** Resolves when it was told to end and every connection has ended. */
   readonly closed: Promise<void>;
   readonly limits: Limits;
   readonly clock: Clock;
@@ -61,11 +62,11 @@ export class Acceptor {
   readonly #open = new Set<Connection>();
   #resolveClosed: () => void = ignore;
   #isEnding = false;
-  /** connections refused since the log was told, and why */
+  /** connections refused since the last log entry, by reason */
   #refused = 0;
   readonly #why = new Set<Unaccepted>();
 
-  /** @param context makes the environment of each connection  @throws HbiError invalid_argument */
+  /** @param context creates the environment of each connection @throws HbiError invalid_argument */
   constructor(context: ContextFactory, { name = "", ...options }: AcceptorOptions = {}) {
     this.name = name;
     this.limits = resolveLimits(options.limits);
@@ -78,19 +79,19 @@ export class Acceptor {
     });
   }
 
-  /** Those that are open. */
+  /** The open connections. */
   get connections(): ReadonlySet<Connection> {
     return this.#open;
   }
 
-  /** Whether it accepts no one any more. */
+  /** Whether it has stopped accepting. */
   get isEnding(): boolean {
     return this.#isEnding;
   }
 
-  /** Serves one connection, over any transport. Resolves when its init hooks have run. A transport that is refused is destroyed.
-   *  @throws HbiError resource_exhausted beyond `maxConnections`, `maxConnectionsPerAddress` and `acceptsPerSecond`; unavailable while
-   *  it drains, and when it is closed; what the context or an init hook throws */
+  /** Serves one connection over any transport. Resolves when its init hooks have run. A refused transport is destroyed.
+   *  @throws HbiError resource_exhausted beyond `maxConnections`, `maxConnectionsPerAddress` and `acceptsPerSecond`;
+   *  unavailable while it drains and after it was closed; what the context or an init hook throws */
   accept(transport: Transport, options: AcceptOptions = {}): Promise<Connection> {
     return markHandled(this.#accept(transport, options));
   }
@@ -104,9 +105,10 @@ export class Acceptor {
     return this.serve({ transport, neighbours: place.neighbours, place });
   }
 
-  // --- for listeners, which take a place before they know what will be served ----------------------------------------
+  // --- for listeners, which take a slot before they know what they will serve
+  // ------------------------------------------
 
-  /** A place for a connection of this address, or why there is none. The log is told once a second. */
+  /** A slot for a connection of this address, or the reason why there is none. Logged once a second. */
   enter(address: string | undefined): Place | HbiError {
     if (this.#isEnding) return withoutStack(() => failure("draining"));
     const entered = this.#guard.enter(address);
@@ -135,11 +137,12 @@ export class Acceptor {
     });
   }
 
-  /** Serves a transport until it is over. Resolves when the init hooks have run.
-   *  @throws HbiError what the context or an init hook throws, or the refusal; the peer has been told, and the connection ends */
+  /** Serves a transport until it ends. Resolves when the init hooks have run.
+   *  @throws HbiError what the context or an init hook throws, or the refusal; the peer is told, and the connection
+   *  ends */
   async serve({ transport, neighbours, place, refusal, expires }: Accepted): Promise<Connection> {
     let failed = refusal;
-    // What the factory has posted before it threw is on the wire: such a connection ends as any other.
+    // What the factory posted before it threw is on the wire, so the connection ends as usual.
     const contextOrNone: ContextFactory = (po, ho, made) => {
       try {
         if (failed === undefined) return this.#context(po, ho, made);
@@ -184,17 +187,17 @@ export class Acceptor {
 
   // --- ending --------------------------------------------------------------------------------------------------------
 
-  /** Accepts no one any more, lets what is in flight finish, closes. */
+  /** Stops accepting, lets what is in flight finish, and closes. */
   drain(reason?: string): Promise<void> {
     return markHandled(this.#end((connection) => connection.drain(reason)));
   }
 
-  /** Accepts no one any more and closes at once. */
+  /** Stops accepting and closes at once. */
   close(reason?: string): Promise<void> {
     return markHandled(this.#end((connection) => connection.disconnect(reason)));
   }
 
-  /** `drain`. */
+  /** Drains. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain();
   }
@@ -203,10 +206,10 @@ export class Acceptor {
     this.#isEnding = true;
     const ended = [...this.#open].map(end);
     if (this.#open.size === 0) this.#resolveClosed();
-    await Promise.all(ended); // but for the one whose handler asks: it would wait for itself
+    await Promise.all(ended); // except the connection whose handler calls this, which would wait for itself
   }
 
-  /** What concerns no connection that is open. */
+  /** Failures that concern no open connection. */
   report(thrown: unknown): void {
     const { log = logUnexpected } = this.#options;
     tell(log, { error: asHbiError(thrown), netIdent: this.name, where: "accept" });

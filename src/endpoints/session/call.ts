@@ -10,7 +10,9 @@ import { asHbiError, failure, HbiError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import { validate } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
+import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import { turnHeld } from "../lane/bracket.ts";
+import type { TurnTaker } from "../lane/send-turn.ts";
 import { ignore, markHandled, withLanded } from "../waits.ts";
 import { landObject } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
@@ -66,7 +68,7 @@ export interface Home {
 /** `refused`: the host has said that it takes nothing new, and not yet ended its answer. */
 type CallState = "waiting" | "sent" | "refused" | "fulfilled" | "failed";
 
-export class Call implements Chained {
+export class Call implements TurnTaker {
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
@@ -88,7 +90,7 @@ export class Call implements Chained {
   #outcome: unknown;
   #promise: Promise<unknown> | undefined;
   #resolve: (value: unknown) => void = ignore;
-  #reject: (error: unknown) => void = ignore;
+  #reject: (error: HbiError) => void = ignore;
   #sent: Promise<void> | undefined;
   #resolveSent: () => void = ignore;
   #rejectSent: (error: HbiError) => void = ignore;
@@ -122,7 +124,12 @@ export class Call implements Chained {
         this.#resolve = resolve;
         this.#reject = reject;
       });
-      if (this.#isSettled) this.#tell();
+      if (this.#state === "fulfilled") this.#resolve(this.#outcome);
+      const { error } = this;
+      if (error !== undefined) {
+        markHandled(this.#promise);
+        this.#reject(error);
+      }
     }
     return this.#promise;
   }
@@ -172,9 +179,8 @@ export class Call implements Chained {
   #whyLate(): HbiError {
     const co = this.#co;
     if (co === undefined) return failure("timeout", "no connection");
-    const { connection } = co;
-    if (co.at.isUnsent && this.request.talk === undefined) return turnHeld(connection.turn);
-    return connection.explainTimeout(co);
+    if (co.at.isUnsent && this.request.talk === undefined) return turnHeld(co.lane.turn);
+    return co.lane.explainTimeout(co);
   }
 
   // --- where it is ---------------------------------------------------------------------------------------------------
@@ -245,7 +251,53 @@ export class Call implements Chained {
     else this.#co.lose(error);
   }
 
-  // --- told by its conversation --------------------------------------------------------------------------------------
+  // --- sending; what its conversation tells --------------------------------------------------------------------------------------
+
+  /** for error messages */
+  get label(): string {
+    return `call ${this.#co?.seq} of ${this.request.name}`;
+  }
+
+  /** Whether a packet now would be read as part of its raw data: of the one that has the turn. */
+  get isInRawData(): boolean {
+    return this.#co?.at.isSending === true;
+  }
+
+  /** It has the turn: what is there as a whole is one text, or a text on either side of its raw data. */
+  granted(): void {
+    const co = this.#co as PoCo; // which has asked for the turn
+    const { posting, account } = co.connection;
+    const { wire } = co.lane;
+    const { packet, body } = this;
+    const id = co.seq + posting.callSuffix(this.leftMs, body?.length ?? 0) + posting.metadataFieldOf(co);
+    const end = posting.knowsExtension ? co.coSeq : id;
+    account.posts -= packet.length + ENTRY_COST_BYTES;
+    const head = `[${id.length}#co_begin]${id}${packet}`;
+    const tail = `[${end.length}#co_end]${end}`;
+    co.begun(wire.writtenBytes + head.length); // before the write: one to a peer that does not read ends the connection
+    if (body === undefined) {
+      co.written();
+      wire.text(head + tail);
+      this.#isOut(co);
+      return;
+    }
+    wire.text(head);
+    const handed = wire.bytes(body);
+    const finish = (): void => {
+      if (co.at.isOver) return;
+      wire.text(tail);
+      this.#isOut(co);
+      co.written();
+    };
+    if (handed === undefined) finish();
+    else handed.then(finish, ignore); // the end of the connection tells
+  }
+
+  #isOut(co: PoCo): void {
+    if (co.at.isOver) return;
+    co.lane.turn.release(this);
+    this.sent();
+  }
 
   /** All of it is on the wire. */
   sent(): void {
@@ -356,30 +408,23 @@ export class Call implements Chained {
     if (this.#isSettled) return;
     this.#state = "failed";
     this.#outcome = error;
-    this.#settled();
+    if (this.#promise !== undefined) markHandled(this.#promise); // not before: most calls do not fail
+    this.#reject(error);
     this.#rejectSent(error); // which changes nothing once it was sent
+    this.#settled();
   }
 
   #fulfill(value: unknown): void {
     if (this.#isSettled) return;
     this.#state = "fulfilled";
     this.#outcome = value;
+    this.#resolve(value);
     this.#settled();
   }
 
   #settled(): void {
-    this.#tell();
     this.#timer?.cancel();
     if (this.#onAbort !== undefined) this.request.signal?.removeEventListener("abort", this.#onAbort);
-  }
-
-  #tell(): void {
-    if (this.#state === "fulfilled") {
-      this.#resolve(this.#outcome);
-      return;
-    }
-    if (this.#promise !== undefined) markHandled(this.#promise); // not before: most calls do not fail
-    this.#reject(this.#outcome);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * HoAnswer: what the host of a conversation writes. Text is kept and goes out as one write when the answer is complete; raw data,
- * much text and what a handler sends as it goes on make a bracket. Answers to posters of the seed era are brackets from the start,
- * in the order of the questions. docs/protocol.md, "the host" and "seed-era ids".
+ * HoAnswer: what the host of a conversation writes. Small answers are kept as text and go out in one write when they
+ * are complete. Raw data, much text, and data that a handler sends step by step use a bracket. Answers to seed-era
+ * posters are brackets from the start, in the order of the requests. docs/protocol.md, sections 4 and 8.
  */
 import type { Chained } from "../../chain.ts";
 import { failure, type HbiError } from "../../errors.ts";
@@ -15,7 +15,7 @@ import type { WaitOptions } from "../waits.ts";
 import type { Connection } from "./connection.ts";
 import type { HoCo } from "./ho-co.ts";
 
-/** What is kept as text once the poster waits for the answer; more of it goes out in parts. */
+/** The most that is kept as text while the poster waits for the answer; more goes out in parts. */
 const MAX_TEXT_BYTES = 64 * 1024;
 
 export class HoAnswer implements TurnTaker, BracketOwner {
@@ -23,7 +23,7 @@ export class HoAnswer implements TurnTaker, BracketOwner {
   before: Chained | undefined;
   behind: Chained | undefined;
   readonly isSeedStyle: boolean;
-  /** whether code is in it, and raw data */
+  /** whether it contains code, and raw data */
   hasScripts = false;
   hasRawData = false;
   readonly #connection: Connection;
@@ -42,10 +42,10 @@ export class HoAnswer implements TurnTaker, BracketOwner {
     if (this.isSeedStyle) connection.hosting.queueSeedAnswer(this.bracket);
   }
 
-  /** For what does not wait until the answer is complete. */
+  /** For data that does not wait until the answer is complete. */
   get bracket(): Bracket {
     if (this.#bracket === undefined) {
-      this.#bracket = new Bracket(this.#connection, this);
+      this.#bracket = new Bracket(this.#co.lane, this);
       const text = this.#text;
       this.#dropText();
       if (text !== "") this.#bracket.build(text);
@@ -53,18 +53,18 @@ export class HoAnswer implements TurnTaker, BracketOwner {
     return this.#bracket;
   }
 
-  /** Whether raw data of it is on the wire: it must go on to its end, or the connection end with it. */
+  /** Whether raw data of it is on the wire: it must be completed, or the connection must end. */
   get isMidway(): boolean {
     return this.hasRawData && this.#bracket?.isStarted === true;
   }
 
-  /** Grows as long as it goes on: what was given to the wire, and what the wire has handed on. */
+  /** Grows while the answer makes progress: what was given to the wire, and what the wire has passed on. */
   get sentBytes(): number {
-    return (this.#bracket?.rawBytes ?? 0) + this.#connection.wire.handedBytes;
+    return (this.#bracket?.rawBytes ?? 0) + this.#co.lane.wire.handedBytes;
   }
 
-  /** Keeps a packet until co_end has come, within bounds; after it, and for posters of the seed era, hands it on.
-   *  Undefined: one may go on at once. */
+  /** Keeps a packet until co_end has arrived, within bounds; later, and for seed-era posters, passes it on.
+   *  Returns undefined if the caller may continue at once. */
   append(packet: string, options: WaitOptions): Promise<void> | undefined {
     const isEarly = !this.isSeedStyle && this.#co.stage === "recv";
     if (isEarly) {
@@ -87,16 +87,16 @@ export class HoAnswer implements TurnTaker, BracketOwner {
     const bytes = packet.length + ENTRY_COST_BYTES;
     this.#text += packet;
     this.#textBytes += bytes;
-    this.#connection.built(true, bytes);
+    this.#co.lane.built(true, bytes);
   }
 
   #dropText(): void {
     this.#text = "";
-    if (this.#textBytes > 0) this.#connection.built(true, -this.#textBytes);
+    if (this.#textBytes > 0) this.#co.lane.built(true, -this.#textBytes);
     this.#textBytes = 0;
   }
 
-  /** What is not on the wire yet gives way to the error. */
+  /** The error replaces what is not on the wire yet. */
   replace(error: HbiError): void {
     const packet = encodePacket("co_recv", errorText(error));
     this.#bracket?.dropBuilt();
@@ -105,24 +105,24 @@ export class HoAnswer implements TurnTaker, BracketOwner {
     else this.#bracket.build(packet);
   }
 
-  /** Nothing is added any more. */
+  /** Nothing more is added. */
   complete(): void {
     if (this.#bracket !== undefined) {
       this.#bracket.close();
       return;
     }
-    const { turn } = this.#connection;
+    const { turn } = this.#co.lane;
     turn.request(this);
-    if (this.chain !== undefined && !turn.isClosed) this.#connection.answerHeld();
+    if (this.chain !== undefined && !turn.isClosed) this.#co.lane.answerHeld();
   }
 
-  /** The connection is gone. */
+  /** The connection is lost. */
   withdraw(error: HbiError): void {
     if (this.#bracket !== undefined) {
       this.#bracket.withdraw(error);
       return;
     }
-    this.#connection.turn.withdraw(this);
+    this.#co.lane.turn.withdraw(this);
     this.#dropText();
     this.#co.answerWritten();
   }
@@ -138,7 +138,7 @@ export class HoAnswer implements TurnTaker, BracketOwner {
   }
 
   granted(): void {
-    const { turn, wire } = this.#connection;
+    const { turn, wire } = this.#co.lane;
     wire.text(this.opening() + this.#text + this.ending());
     this.#dropText();
     this.#co.answerWritten();
@@ -163,17 +163,18 @@ export class HoAnswer implements TurnTaker, BracketOwner {
   }
 
   enterTurn(bracket: Bracket): void {
-    const { hosting, turn } = this.#connection;
+    const { hosting } = this.#connection;
+    const { turn } = this.#co.lane;
     if (this.isSeedStyle) {
       hosting.enterSeedAnswer(bracket);
       return;
     }
     turn.request(bracket);
-    if (!bracket.isStarted && !turn.isClosed) this.#connection.answerHeld();
+    if (!bracket.isStarted && !turn.isClosed) this.#co.lane.answerHeld();
   }
 
   leaveTurn(bracket: Bracket): void {
-    this.#connection.turn.withdraw(bracket);
+    this.#co.lane.turn.withdraw(bracket);
   }
 
   bracketClosed(bracket: Bracket): void {

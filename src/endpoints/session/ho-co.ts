@@ -1,6 +1,6 @@
 /**
- * HoCo: a conversation that the peer started and this side hosts. Its handlers have it in hand. What arrives is landed, the work has
- * a deadline, and a failure ends the conversation alone or with the connection. docs/protocol.md, "the host".
+ * HoCo: a conversation that the peer started and this side hosts, as its handlers use it. What arrives is landed, the
+ * work has a deadline, and a failure ends the conversation alone or with the connection. docs/protocol.md, section 4.
  */
 import type { Chained } from "../../chain.ts";
 import type { Timer } from "../../clock.ts";
@@ -22,6 +22,7 @@ import { step } from "../conversation/stages.ts";
 import { promisedBytes, type Token } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { BracketReader } from "../lane/conversation.ts";
+import type { Lane } from "../lane/lane.ts";
 import { type Buffers, RawIntake } from "../lane/raw-intake.ts";
 import { markHandled, rawOptions, type Wait, type WaitOptions } from "../waits.ts";
 import { isUrgent } from "./builtin-names.ts";
@@ -37,23 +38,24 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   behind: Chained | undefined;
   /** The conversation's id as the peer counts. */
   readonly coSeq: string;
-  /** Whether the poster speaks the extension, so that a failure can be told without ending the connection. */
+  /** Whether the poster supports the extension, so that a failure can be reported without ending the connection. */
   readonly isExtended: boolean;
   readonly limits: Limits;
   readonly intake: RawIntake;
-  /** The environment that lands the conversation's packets, from the next one on. */
+  /** The environment that lands the conversation's next packets. */
   env: HostingEnv;
-  /** of the place that it has among all conversations; undefined: it has none */
+  /** the size accounted for its slot among all conversations; undefined if it has none */
   placeBytes: number | undefined;
+  readonly lane: Lane;
   readonly #connection: Connection;
   readonly #token: Token;
   readonly #answer: HoAnswer;
   readonly #beganAt: number;
   #landedAt: number;
   #at = HO_START;
-  /** how many scripts have come */
+  /** the number of scripts so far */
   #scripts = 0;
-  /** the script that runs, or the last one that did */
+  /** the script that is running, or the last one that ran */
   #landing: Landing | undefined;
   #failure: HbiError | undefined;
   #receiver: CoReceiver | undefined;
@@ -62,15 +64,16 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   #draining: AbortController | undefined;
   #timer: Timer | undefined;
 
-  constructor(connection: Connection, env: HostingEnv, token: Token) {
+  constructor(connection: Connection, lane: Lane, env: HostingEnv, token: Token) {
     this.coSeq = token.seq;
     this.isExtended = token.isExtended;
     this.limits = connection.limits;
     this.env = env;
+    this.lane = lane;
     this.#connection = connection;
     this.#token = token;
     this.intake = new RawIntake(this.limits.maxBufferedBytes, connection.account);
-    this.#beganAt = connection.arrivedMs;
+    this.#beganAt = lane.reading.arrivedMs;
     this.#landedAt = this.#beganAt;
     this.#answer = new HoAnswer(connection, this, token);
   }
@@ -83,12 +86,12 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     return this.#at.state;
   }
 
-  /** What travels with the conversation; empty when the poster does not speak the extension. It may be anything: it proves nothing. */
+  /** Texts that travel with the conversation; empty if the poster does not support the extension. A claim of the poster, not a proof. */
   get metadata(): Metadata {
     return this.#token.metadata;
   }
 
-  /** Milliseconds until the poster's deadline or the limit on handlers, whichever is first. */
+  /** Milliseconds until the poster's deadline or the handler timeout, whichever is first. */
   get remainingMs(): number {
     const { deadlineMs = Number.POSITIVE_INFINITY } = this.#token;
     const now = this.#connection.clock.now();
@@ -99,14 +102,15 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     return this.#landing?.timeoutMs ?? this.limits.handlerTimeoutMs;
   }
 
-  /** Aborts when the conversation is given up: its deadline has passed, a later statement failed, or the peer is gone. */
+  /** Aborts when the conversation is cancelled: its deadline has passed, a later statement failed, or the connection is
+   *  lost. */
   get signal(): AbortSignal {
     this.#abort ??= this.#connection.abortController();
     if (this.#failure !== undefined) this.#abort.abort(this.#failure);
     return this.#abort.signal;
   }
 
-  /** Whether `signal` has aborted, or would have. */
+  /** Whether `signal` has aborted, or would have if it existed. */
   get isGivenUp(): boolean {
     return this.#failure !== undefined;
   }
@@ -118,15 +122,15 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     return this.#draining.signal;
   }
 
-  /** The raw bytes of the present call that are not read yet. */
+  /** The number of unread raw bytes of the current call. */
   get unreadBytes(): number {
     return this.intake.unreadBytes;
   }
 
   // --- receiving -----------------------------------------------------------------------------------------------------
 
-  /** Receives an object that the peer sent by `sendObj`; without a schema it is `unknown`.
-   *  @throws HbiError failed_precondition when the peer sends something else, invalid_argument when it is refused */
+  /** Receives an object that the peer sent with `sendObj`; without a schema it is `unknown`.
+   *  @throws HbiError failed_precondition if the peer sends something else, invalid_argument if it is refused */
   recvObj<S extends Schema | undefined = undefined>(schema?: S, options: WaitOptions = {}): Promise<SchemaOutput<S>> {
     return markHandled(this.#object(schema as S, options));
   }
@@ -146,28 +150,29 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     return this.#received.object(schema, options, {}, env);
   }
 
-  /** Fills one buffer, or each of an iterable in turn, with the raw bytes that the peer sent by `sendData`.
+  /** Fills one buffer, or each buffer of an iterable, with raw bytes that the peer sent with `sendData`.
    *
-   *  Within the length that the method declares; a method with `body: "manual"` says it by what it asks for.
+   *  The total is bounded by the length that the method declares; a method with `body: "manual"` determines it by what
+   *  it requests.
    *  @throws HbiError out_of_range beyond the declared length, unavailable */
   recvData(into: Buffers, options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#received.data(into, this.#isManual, rawOptions(options)));
   }
 
-  /** The next `byteLength` raw bytes as they arrive, in the wire's own chunks and without a copy; by default the rest of
+  /** The next `byteLength` raw bytes as they arrive, in the chunks of the wire and without a copy; default: the rest of
    *  the declared length. */
   recvChunks(byteLength = this.intake.unreadBytes, options: WaitOptions = {}): AsyncGenerator<Uint8Array, void, void> {
     return this.#received.chunks(byteLength, this.#isManual, rawOptions(options));
   }
 
-  /** Skips what is unread of the present raw data, so that what stands behind it can be read. */
+  /** Skips the unread raw data of the current call, so that what follows it can be read. */
   discardData(): void {
     this.intake.discard();
-    if (this.#checkDrain()) this.#connection.pump();
+    if (this.#checkDrain()) this.lane.pump();
   }
 
-  /** Waits until the peer has sent everything of the conversation; from then on the wire serves others. Not needed: it
-   *  happens by itself when the script has its data. */
+  /** Waits until the peer has sent the whole conversation; then the wire serves others. Optional: it happens
+   *  automatically when the script has its data. */
   finishRecv(options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#untilReceived(options));
   }
@@ -176,21 +181,21 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (this.stage !== "recv") return;
     if (this.#endWait === undefined) this.#endWait = this.#connection.waits.start(options);
     const { promise } = this.#endWait; // the pump may settle and forget it at once
-    this.#connection.pump();
+    this.lane.pump();
     await promise;
   }
 
-  /** Made when somebody receives: most handlers don't. */
+  /** Created on first use: most handlers receive nothing. */
   get #received(): CoReceiver {
     if (this.#receiver === undefined) {
-      this.#receiver = new CoReceiver(this.#connection, this, this.intake);
+      this.#receiver = new CoReceiver(this.#connection, this.lane, this, this.intake);
       if (this.#failure !== undefined) this.#receiver.fail(this.#failure);
     }
     return this.#receiver;
   }
 
-  /** Whether only the handler knows how much raw data comes next. Not when it has ended, and nothing beyond a promise when all of the
-   *  conversation has been read: what comes then is another's. */
+  /** Whether only the handler knows how much raw data follows. Not after it has ended; and after the whole conversation
+   *  was read, only within a promise, because the next bytes belong to another conversation. */
   get #isManual(): boolean {
     if (this.#landing?.isRunning !== true || !this.#landing.isManual) return false;
     return this.stage === "recv" || this.intake.unannouncedBytes !== undefined;
@@ -198,13 +203,13 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   // --- sending -------------------------------------------------------------------------------------------------------
 
-  /** Sends code, landed by the poster for its effects. Small sends are kept together until the handler has returned;
-   *  `startSend` first sends them as they come. */
+  /** Sends code, which the poster lands for its effects. Small sends are collected until the handler has returned,
+   *  unless `startSend` was called before. */
   sendCode(code: string | Script, options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#send("", code, options));
   }
 
-  /** Sends an object, for the poster's `recvObj`. It is code that yields a value: `repr(value)`. */
+  /** Sends an object for the poster's `recvObj`, as code that yields a value: `repr(value)`. */
   sendObj(code: string | Script, options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#send("co_recv", code, options));
   }
@@ -218,11 +223,11 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (directive === "") this.#answer.hasScripts = true;
     const sent = this.#answer.append(packet, options);
     if (this.#failure !== undefined) throw this.#failure;
-    await settled(sent, this.#connection, options);
+    await settled(sent, this.lane, options);
   }
 
-  /** Sends raw data: one buffer, or all of a sync or async iterable. A buffer may be changed when the promise resolved,
-   *  or when the next one of the iterable is asked for. */
+  /** Sends raw data: one buffer, or all of a sync or async iterable. A buffer may be changed when the promise has
+   *  resolved, or when the next buffer of the iterable is requested. */
   sendData(buffers: Buffers, options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#sendData(buffers, options));
   }
@@ -232,11 +237,11 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.#answer.hasRawData = true;
     keepFromFailingUnheard(buffers);
     await this.#untilAnswerable(options);
-    await sendBuffers(this.#answer.bracket, this.#connection, buffers, options);
+    await sendBuffers(this.#answer.bracket, this.lane, buffers, options);
   }
 
-  /** Takes the send turn: what is sent goes out at once, and nobody else sends on this connection until the handler has
-   *  returned. A handler that waits for an answer on the same connection meanwhile blocks itself. */
+  /** Takes the send turn: data goes out at once, and nothing else is sent on this connection until the handler has
+   *  returned. A handler that meanwhile waits for an answer on the same connection blocks itself. */
   startSend(options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#startSend(options));
   }
@@ -247,7 +252,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     await this.#answer.bracket.open(options);
   }
 
-  /** Ends the answer now, while the handler goes on without the conversation. */
+  /** Ends the answer now, while the handler continues without the conversation. */
   close(options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#close(options));
   }
@@ -257,15 +262,15 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (this.stage !== "closed") this.#complete();
   }
 
-  /** The poster waits for the answer from co_end on; one of the seed era from the start.
-   *  @throws HbiError failed_precondition, or why the conversation has failed */
+  /** Waits until the poster waits for the answer: from co_end on, or from the start for a seed-era poster.
+   *  @throws HbiError failed_precondition, or the failure of the conversation */
   async #untilAnswerable(options: WaitOptions): Promise<void> {
     if (!this.#answer.isSeedStyle) await this.#untilReceived(options);
     this.#checkAnswer();
     if (this.#answer.isSeedStyle) this.#answer.bracket.ask();
   }
 
-  /** @throws HbiError failed_precondition, or why the conversation has failed */
+  /** @throws HbiError failed_precondition, or the failure of the conversation */
   #checkAnswer(): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.stage === "closed") throw failure("wrong_stage", "the answer is closed");
@@ -293,7 +298,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     return isCertain && this.#receiver?.hasRoom !== false;
   }
 
-  /** False: not now, ask again when the running script has ended. */
+  /** False if not now; to be called again when the running script has ended. */
   onPacket({ directive, text }: Packet): boolean {
     switch (directive) {
       case "":
@@ -309,7 +314,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
         return true;
       case "co_recv":
         if (this.#failure !== undefined) return true;
-        if (this.#state !== "recv.running") throw failure("bad_state", "an object that no script receives");
+        if (this.#state !== "recv.running") throw failure("bad_state", "an object that no script expects");
         this.#received.onObject(text);
         return true;
       case "co_end":
@@ -322,7 +327,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   #holdScript(): boolean {
-    // The script runs after the handler, so a handler that waits for an object or for the end would wait for ever.
+    // The script runs after the handler, so a handler that waits for an object or for the end would wait forever.
     const where = "the peer sent a script instead";
     this.#receiver?.failObjects("bad_state", where);
     this.#endWait?.fail(failure("bad_state", where));
@@ -332,16 +337,16 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   #end(): void {
     this.#go("received");
-    this.#connection.releaseReader(this);
+    this.lane.reading.release(this);
     this.#receiver?.failObjects("no_answer");
     this.#endWait?.settle();
     this.#endWait = undefined;
     if (this.#state === "work.ended" || this.#failure !== undefined) this.#complete();
   }
 
-  // --- scripts: docs/protocol.md, "the conversation token" -----------------------------------------------------------
+  // --- scripts: docs/protocol.md, section 7 --------------------------------------------------------------------------
 
-  /** Whether a script may run now; if not, it has been dealt with, or is to come again later. */
+  /** Whether a script may run now. If not, it was handled, or must be passed again later. */
   #admission(script: ArrivedScript): "now" | "later" | "done" {
     const { hosting } = this.#connection;
     if (this.#state === "recv.queued" || (this.#scripts > 0 && !this.#connection.mayCall())) return "later";
@@ -358,7 +363,8 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     return "done";
   }
 
-  /** Whether the promise may be read on by: the script does not say that there is more. If it does, the connection has ended. */
+  /** Whether the promise determines the position: the script does not declare more raw data. If it does, the connection
+   *  has ended. */
   #isBelieved(text: string): boolean {
     this.intake.promise(promisedBytes(this.#token));
     try {
@@ -370,7 +376,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     }
   }
 
-  /** Runs a script that has its place. */
+  /** Runs a script that has its slot. */
   land({ text, wantsValue }: ArrivedScript): void {
     this.intake.promise(promisedBytes(this.#token));
     this.#scripts += 1;
@@ -400,14 +406,14 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     const tree = parseScript(text, limits);
     if (limits.callsPerSecond !== Number.POSITIVE_INFINITY) {
       const calls = callCount(tree);
-      budgets.called(this.#scripts === 1 ? Math.max(calls - 1, 0) : calls); // the conversation has been counted as one
+      budgets.called(this.#scripts === 1 ? Math.max(calls - 1, 0) : calls); // the conversation itself was counted as one
     }
     const { deadlineMs } = this.#token;
     const isLate = deadlineMs !== undefined && clock.now() >= this.#beganAt + deadlineMs && !isUrgent(text);
     return planAgainstPromise(tree, this, isLate);
   }
 
-  /** A script behind a failed one is not landed, but its raw data has to be found. */
+  /** A script after a failed one is not landed, but the length of its raw data must be found. */
   #skipScript(text: string): void {
     if (text !== "") {
       const rawBytes = this.intake.restAfter(bytesBehind(text, this));
@@ -432,7 +438,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   leave(outer: unknown): void {
-    this.#connection.hosting.leave(outer as HoCo | undefined); // as given by `enter`
+    this.#connection.hosting.leave(outer as HoCo | undefined); // as returned by `enter`
   }
 
   stepLanded(result: unknown, isDeclared: boolean): void {
@@ -448,13 +454,14 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.intake.settle();
     if (!this.#checkDrain()) return;
     if (this.#landing?.wantsValue === true) this.#reply(value);
-    if (this.stage === "recv") this.#connection.pump();
+    if (this.stage === "recv") this.lane.pump();
     else if (!this.#isClosed()) this.#complete();
   }
 
   landingFailed(error: HbiError, rawBytes: number | undefined): void {
     this.landingEnded();
-    // Of a service behind this one: the poster would take it as said of this connection, and of a call that was not looked at.
+    // The error of a service behind this one: the poster would take it for one of this connection, and for a call that
+    // was not processed.
     const told = isUnseen(error) ? new HbiError(error.code, error.message, error.details) : error;
     this.#fail(error, rawBytes, this.#landing?.answersObject ?? false, told);
   }
@@ -474,7 +481,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
       this.#fail(failure("bad_result", undefined, { cause }), this.#landing?.remainingRawBytes, true);
       return;
     }
-    if (this.#landing?.wantsValue === true && !this.isExtended) this.#connection.sendLone(packet);
+    if (this.#landing?.wantsValue === true && !this.isExtended) this.lane.sendLone(packet);
     else void this.#answer.append(packet, {});
   }
 
@@ -488,8 +495,8 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     });
   }
 
-  /** Raw data that has begun may take as long as it makes progress; the wire watches how fast the peer reads. A handler that makes no
-   *  progress holds the send turn, so the connection ends with it. */
+  /** Raw data that has begun may take as long as it makes progress; the wire watches how fast the peer reads. A handler
+   *  without progress holds the send turn, so its connection ends. */
   #watchAnswer(): void {
     const { sentBytes } = this.#answer;
     this.#timer = this.#connection.clock.after(this.#handlerTimeoutMs, () => {
@@ -498,7 +505,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     });
   }
 
-  /** The poster has given up: the handler's signal aborts, and the conversation ends with `cancelled`. */
+  /** The poster has cancelled: the handler's signal aborts, and the conversation ends with `cancelled`. */
   cancel(): void {
     if (this.isExtended && this.stage !== "closed" && !this.#answer.isMidway) this.#stop("cancelled");
   }
@@ -514,9 +521,9 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     else this.#connection.cut(excess);
   }
 
-  /** Ends the conversation if its position in the bytes is certain and the peer can be told, else the connection.
-   *  @param planned the raw bytes behind what is unread of the present call; undefined when no plan tells
-   *  @param told what the peer is told */
+  /** Ends the conversation if its byte position is certain and the peer can be told, otherwise the connection.
+   *  @param planned the raw bytes after the unread part of the current call; undefined without a plan
+   *  @param told the error for the peer */
   #fail(error: HbiError, planned: number | undefined, answersObject: boolean, told = error): void {
     if (this.#failure !== undefined) return;
     this.#connection.report(error, `conversation ${this.coSeq}`);
@@ -525,7 +532,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
       this.#connection.cut(excess);
       return;
     }
-    if (this.#isClosed()) return; // by the handler: only the operator can be told
+    if (this.#isClosed()) return; // by the handler: it can only be logged
     const rest = this.intake.restAfter(this.stage === "recv" ? planned : 0);
     const isTold = this.isExtended || answersObject;
     if (rest === undefined || !isTold || this.#answer.isMidway) {
@@ -538,11 +545,11 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.intake.discard(rest);
     if (!this.#checkDrain() || this.#isClosed()) return;
     this.#answer.replace(told);
-    if (this.stage === "recv") this.#connection.pump();
+    if (this.stage === "recv") this.lane.pump();
     else this.#complete();
   }
 
-  /** Fails what waits in this conversation; what the handler still does is ignored. */
+  /** Fails what waits in this conversation; the rest of the handler's work is ignored. */
   #giveUp(error: HbiError): void {
     this.#landing?.abandon();
     this.#connection.hosting.waitsNoMore(this);
@@ -563,7 +570,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (this.env.isPreAuth) return 0;
     const { maxBodyBytes, maxDrainBytes } = this.limits;
     const reason = this.#failure?.reason;
-    // A peer that did nothing wrong is not cut for the size of what it sends.
+    // A peer at no fault is not cut for the size of its data.
     const isOurs = reason === "overloaded" || reason === "draining" || reason === "handler_timeout";
     return isOurs ? Math.max(maxBodyBytes, maxDrainBytes) : maxDrainBytes;
   }
@@ -576,9 +583,9 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.#answer.complete();
   }
 
-  /** The last packet is on the wire, or will never be. */
+  /** The last packet is on the wire, or never will be. */
   answerWritten(): void {
-    if (this.#state === "over" || this.#state === "closed.writtenRunning") return; // the connection was lost as it was written
+    if (this.#state === "over" || this.#state === "closed.writtenRunning") return; // the connection was lost while it was written
     if (this.#go("written") === "over") this.#release();
   }
 
@@ -599,7 +606,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.#connection.hosting.ended(this);
   }
 
-  /** A call, as each of several steps may have closed it. */
+  /** A function, because any of several steps may have closed it. */
   #isClosed(): boolean {
     return this.stage === "closed";
   }

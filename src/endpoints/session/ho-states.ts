@@ -1,13 +1,13 @@
 /**
- * The states of a hosted conversation, as one table. A state says what is still to be read, whether a script waits or runs, and what
- * has become of the answer. A missing entry is the error. docs/protocol.md, section 4.
+ * The states of a hosted conversation in one table. A state tells what is still to be read, whether a script waits or
+ * runs, and what has become of the answer. A missing entry is the error. docs/protocol.md, section 4.
  */
 import { linked, type Table } from "../conversation/stages.ts";
 
-/** What the host does: receives, works while the wire serves others, sends, is closed. */
+/** The host's stages: receives, works while the wire serves others, sends, is closed. */
 export type HoStage = "recv" | "work" | "send" | "closed";
 
-/** The stages as an application sees them: `HO_STATES` without what happens in each. */
+/** The stages as an application sees them: `HO_STATES` without their details. */
 export const HO_STAGES: Table<HoStage, "received" | "startSend" | "close" | "lost"> = {
   recv: { received: "work", lost: "closed" },
   work: { startSend: "send", close: "closed", lost: "closed" },
@@ -15,9 +15,9 @@ export const HO_STAGES: Table<HoStage, "received" | "startSend" | "close" | "los
   closed: {},
 };
 
-/** Behind the stage: `idle`: no script runs; `queued`: the script waits for a place; `running`: it runs; `failed`: nothing is landed any
- *  more, and what comes is skipped; `ended`: the script is done, and the answer not closed; `unwritten` and `written`: the closed answer,
- *  `over` when no handler is at work any more either. */
+/** After the stage: `idle`: no script runs; `queued`: the script waits for a slot; `running`: it runs; `failed`:
+ *  nothing more is landed, and what arrives is skipped; `ended`: the script is done, and the answer is not closed;
+ *  `unwritten` and `written`: the closed answer; `over`: no handler is running either. */
 export type HoState =
   | "recv.idle"
   | "recv.queued"
@@ -34,9 +34,10 @@ export type HoState =
   | "closed.unwritten"
   | "over";
 
-/** `queue`: the script is kept until there is a place; `run`: it runs; `end`: its handlers have ended, wanted or not; `received`: co_end
- *  came; `startSend`: what is sent goes out as it comes; `close`: nothing is added to the answer; `written`: its last packet is on the
- *  wire, or will never be; `fail`: nothing is landed any more, and the peer is told; `lost`: the connection is. */
+/** `queue`: the script waits for a slot; `run`: it runs; `end`: its handlers have ended, wanted or not; `received`:
+ *  co_end arrived; `startSend`: data goes out at once; `close`: nothing more is added to the answer; `written`: its
+ *  last packet is on the wire, or never will be; `fail`: nothing more is landed, and the peer is told; `lost`: the
+ *  connection is lost. */
 export type HoEvent = "queue" | "run" | "end" | "received" | "startSend" | "close" | "written" | "fail" | "lost";
 
 export const HO_STATES: Table<HoState, HoEvent> = {
@@ -44,7 +45,7 @@ export const HO_STATES: Table<HoState, HoEvent> = {
     queue: "recv.queued",
     run: "recv.running",
     received: "work.ended",
-    startSend: "recv.idle", // posters of the seed era are answered before co_end
+    startSend: "recv.idle", // seed-era posters are answered before co_end
     fail: "recv.failed",
     lost: "closed.unwritten",
   },
@@ -85,8 +86,8 @@ export const HO_STATES: Table<HoState, HoEvent> = {
   over: {},
 };
 
-/** Where a conversation starts. */
+/** The initial state. */
 export const HO_START = linked<HoState, HoEvent, HoStage>(
   HO_STATES,
-  (state) => (state === "over" ? "closed" : state.split(".")[0]) as HoStage, // as the names begin
+  (state) => (state === "over" ? "closed" : state.split(".")[0]) as HoStage, // names begin with the stage
 )["recv.idle"];

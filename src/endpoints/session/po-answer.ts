@@ -8,8 +8,9 @@ import { parseScript } from "../../parser/parse.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { planScript } from "../../registry/plan.ts";
 import { Landing, type LandingHost } from "../conversation/landing.ts";
-import { RawIntake } from "../lane/raw-intake.ts";
-import { CoReceiver, landObject } from "./co-receiver.ts";
+import { type Buffers, RawIntake } from "../lane/raw-intake.ts";
+import { rawOptions, type WaitOptions } from "../waits.ts";
+import { CoReceiver, landObject, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
 import type { PoCo } from "./po-co.ts";
 
@@ -53,8 +54,8 @@ export class PoAnswer implements LandingHost {
   }
 
   /** Made when somebody receives: who only posts doesn't. */
-  get receiver(): CoReceiver {
-    this.#receiver ??= new CoReceiver(this.#connection, this, this.intake);
+  get #received(): CoReceiver {
+    this.#receiver ??= new CoReceiver(this.#connection, this.co.lane, this, this.intake);
     return this.#receiver;
   }
 
@@ -64,7 +65,7 @@ export class PoAnswer implements LandingHost {
   }
 
   /** Whether what is asked for is what comes next on the wire, as nothing else tells. */
-  get isManual(): boolean {
+  get #isManual(): boolean {
     return this.#landing?.isRunning === true ? this.#landing.isManual : !this.isDeclared;
   }
 
@@ -118,7 +119,7 @@ export class PoAnswer implements LandingHost {
   }
 
   #drain(): void {
-    if (this.#checkDrain()) this.#connection.pump();
+    if (this.#checkDrain()) this.co.lane.pump();
   }
 
   #checkDrain(): boolean {
@@ -127,6 +128,27 @@ export class PoAnswer implements LandingHost {
     if (this.intake.pendingBytes <= (isDeclared ? maxBodyBytes : maxDrainBytes)) return true;
     this.#connection.cut(failure("drain_too_big"));
     return false;
+  }
+
+  // --- what is received ----------------------------------------------------------------------------------------------
+
+  async object<S extends Schema | undefined>(
+    schema: S,
+    options: WaitOptions,
+    env?: HostingEnv,
+  ): Promise<SchemaOutput<S>> {
+    this.co.toRecv();
+    return this.#received.object(schema, this.co.bounded(options), this.co.hints, env);
+  }
+
+  async data(into: Buffers, options: WaitOptions): Promise<void> {
+    this.co.toRecv();
+    await this.#received.data(into, this.#isManual, rawOptions(this.co.bounded(options)));
+  }
+
+  chunks(byteLength: number, options: WaitOptions): AsyncGenerator<Uint8Array, void, void> {
+    this.co.toRecv();
+    return this.#received.chunks(byteLength, this.#isManual, rawOptions(this.co.bounded(options)));
   }
 
   // --- what arrives --------------------------------------------------------------------------------------------------
@@ -160,7 +182,7 @@ export class PoAnswer implements LandingHost {
   takeLoneObject(text: string): boolean {
     if (this.requests === 0) return false;
     this.requests -= 1;
-    this.receiver.onObject(text);
+    this.#received.onObject(text);
     return true;
   }
 
@@ -271,7 +293,7 @@ export class PoAnswer implements LandingHost {
   landingEnded(): void {}
 
   landed(): void {
-    this.#connection.pump();
+    this.co.lane.pump();
   }
 
   /** A script of the answer that fails here concerns this conversation alone, when the bytes behind it are certain. */

@@ -15,9 +15,10 @@ import { noStep } from "../conversation/stages.ts";
 import { seqOf } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { BracketReader } from "../lane/conversation.ts";
+import type { Lane } from "../lane/lane.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
 import type { TurnTaker } from "../lane/send-turn.ts";
-import { ignore, markHandled, rawOptions, type Wait, type WaitHints, type WaitOptions, withLanded } from "../waits.ts";
+import { markHandled, type Wait, type WaitHints, type WaitOptions, withLanded } from "../waits.ts";
 import type { Call } from "./call.ts";
 import type { Schema, SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
@@ -35,7 +36,7 @@ export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
 /** Every peer takes a packet of so many characters, unless its limits are very low. */
 const SMALL_CHARS = 4 * 1024;
 
-export class PoCo implements BracketReader, TurnTaker {
+export class PoCo implements BracketReader, Chained {
   readonly seq: number;
   /** Whether it holds a place on the wire: for the posting end. */
   isAdmitted = false;
@@ -49,6 +50,7 @@ export class PoCo implements BracketReader, TurnTaker {
   /** told when the connection is lost, also to who waits for something else at the time */
   onLost: ((error: HbiError) => void) | undefined;
   readonly connection: Connection;
+  readonly lane: Lane;
   readonly #options: CoOptions;
   /** who waits for what it comes to; undefined: an application has it in hand */
   readonly #call: Call | undefined;
@@ -69,12 +71,13 @@ export class PoCo implements BracketReader, TurnTaker {
   #abort: AbortController | undefined;
   #draining: AbortController | undefined;
 
-  constructor(connection: Connection, seq: number, options: CoOptions, call: Call | undefined) {
+  constructor(connection: Connection, lane: Lane, seq: number, options: CoOptions, call: Call | undefined) {
     this.seq = seq;
     this.onlyOurs = options.onlyOurs;
     this.metadataField =
       call === undefined ? fieldOf(options.metadata, connection.limits) : (call.request.metadata ?? "");
     this.connection = connection;
+    this.lane = lane;
     this.#options = options;
     this.#call = call;
     this.#whole = call?.request.talk === undefined ? call : undefined;
@@ -162,7 +165,7 @@ export class PoCo implements BracketReader, TurnTaker {
   }
 
   async #finishSend(options: WaitOptions): Promise<void> {
-    this.#toRecv();
+    this.toRecv();
     await this.#whenSent(options);
   }
 
@@ -170,7 +173,7 @@ export class PoCo implements BracketReader, TurnTaker {
   async #whenSent(options: WaitOptions): Promise<void> {
     const sender = this.#built;
     if (this.#whole === undefined) await sender.orWhyLost(sender.bracket.sent(this.bounded(options)));
-    else await this.connection.wire.whenWritable();
+    else await this.lane.wire.whenWritable();
   }
 
   /** Content that is not there as a whole. Made for a call that is by a handler of its answer alone, who is told that all is sent. */
@@ -209,9 +212,9 @@ export class PoCo implements BracketReader, TurnTaker {
   }
 
   async #startRecv(options: WaitOptions): Promise<void> {
-    this.#toRecv();
+    this.toRecv();
     if (this.#at.isAnswering) return;
-    this.#answerWait ??= this.connection.waits.start(this.bounded(options), this.#hints);
+    this.#answerWait ??= this.connection.waits.start(this.bounded(options), this.hints);
     await this.#answerWait.promise;
   }
 
@@ -219,38 +222,23 @@ export class PoCo implements BracketReader, TurnTaker {
    *  @throws HbiError the peer's own; failed_precondition when the answer ends without one; invalid_argument when it is
    *  refused; unavailable */
   recvObj<S extends Schema | undefined = undefined>(schema?: S, options: WaitOptions = {}): Promise<SchemaOutput<S>> {
-    return markHandled(this.#object(schema as S, options));
+    return markHandled(this.#read.object(schema as S, options));
   }
 
   /** `recvObj` with the value constructors of `env`. */
   recvObjIn<S extends Schema>(env: HostingEnv, schema: S, options: WaitOptions = {}): Promise<SchemaOutput<S>> {
-    return markHandled(this.#object(schema, options, env));
-  }
-
-  async #object<S extends Schema | undefined>(
-    schema: S,
-    options: WaitOptions,
-    env?: HostingEnv,
-  ): Promise<SchemaOutput<S>> {
-    this.#toRecv();
-    return this.#read.receiver.object(schema, this.bounded(options), this.#hints, env);
+    return markHandled(this.#read.object(schema, options, env));
   }
 
   /** Fills one buffer, or each of an iterable in turn, with raw data of the answer. The length is agreed by other means:
    *  the wire does not carry it (docs/protocol.md, "raw data"). */
   recvData(into: Buffers, options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#data(into, options));
-  }
-
-  async #data(into: Buffers, options: WaitOptions): Promise<void> {
-    this.#toRecv();
-    await this.#read.receiver.data(into, this.#read.isManual, rawOptions(this.bounded(options)));
+    return markHandled(this.#read.data(into, options));
   }
 
   /** The next `byteLength` raw bytes of the answer as they arrive, without a copy. */
   recvChunks(byteLength = this.unreadBytes, options: WaitOptions = {}): AsyncGenerator<Uint8Array, void, void> {
-    this.#toRecv();
-    return this.#read.receiver.chunks(byteLength, this.#read.isManual, rawOptions(this.bounded(options)));
+    return this.#read.chunks(byteLength, options);
   }
 
   /** Skips what is unread of the present raw data, so that what stands behind it can be read. */
@@ -272,19 +260,20 @@ export class PoCo implements BracketReader, TurnTaker {
     schema: S,
     options: WaitOptions,
   ): Promise<SchemaOutput<S>> {
+    const answer = this.#read;
     const sent = this.#built.send("co_send", code, options);
-    this.#read.requests += 1; // before the wait: it may be answered while the rest is not read
+    answer.requests += 1; // before the wait: it may be answered while the rest is not read
     try {
       await sent;
     } catch (thrown) {
-      this.#read.requests -= 1;
+      answer.requests -= 1;
       throw thrown;
     }
-    return this.#object(schema, options);
+    return answer.object(schema, options);
   }
 
   /** Receiving says that everything is sent. @throws HbiError why nothing can be received */
-  #toRecv(): void {
+  toRecv(): void {
     this.#checkWhole();
     const { stage } = this.#at;
     if (stage === "closed") throw failure("wrong_stage", "receiving in stage closed");
@@ -307,8 +296,8 @@ export class PoCo implements BracketReader, TurnTaker {
     return this.#answer;
   }
 
-  get #hints(): WaitHints {
-    return { onTimeout: () => this.connection.explainTimeout(this) };
+  get hints(): WaitHints {
+    return { onTimeout: () => this.lane.explainTimeout(this) };
   }
 
   // --- ending --------------------------------------------------------------------------------------------------------
@@ -325,9 +314,9 @@ export class PoCo implements BracketReader, TurnTaker {
     if (this.#at.stage === "send") this.#endSending();
     this.#checkWhole();
     if (this.#completion === undefined || this.#completion.isSettled) {
-      this.#completion = this.connection.waits.start(this.bounded(options), this.#hints);
+      this.#completion = this.connection.waits.start(this.bounded(options), this.hints);
     }
-    this.connection.pump();
+    this.lane.pump();
     await this.#completion.promise;
   }
 
@@ -415,11 +404,6 @@ export class PoCo implements BracketReader, TurnTaker {
     return hasNoRawAnswer === true || answerBytes !== undefined;
   }
 
-  /** for error messages */
-  get label(): string {
-    return this.#whole === undefined ? `conversation ${this.seq}` : `call ${this.seq} of ${this.#whole.request.name}`;
-  }
-
   /** Begins to heed the signal: not before the posting end knows the conversation, as it may abort at once. */
   heedSignal(): void {
     const { signal } = this.#options;
@@ -433,66 +417,22 @@ export class PoCo implements BracketReader, TurnTaker {
 
   /** What asks for the send turn when it has a place on the wire. */
   get taker(): TurnTaker {
-    return this.#whole === undefined ? this.#built.bracket : this;
+    return this.#whole ?? this.#built.bracket;
   }
 
-  /** It has the turn: a call that is there as a whole is one text, or a text on either side of its raw data. */
-  granted(): void {
-    const call = this.#whole as Call; // others have their bracket take the turn
-    const { wire, posting, account } = this.connection;
-    const { packet, body } = call;
-    const id = this.seq + posting.callSuffix(call.leftMs, body?.length ?? 0) + posting.metadataFieldOf(this);
-    const end = posting.knowsExtension ? this.coSeq : id;
-    account.posts -= packet.length + ENTRY_COST_BYTES;
-    const head = `[${id.length}#co_begin]${id}${packet}`;
-    const tail = `[${end.length}#co_end]${end}`;
-    if (body === undefined) {
-      this.#reachesAt = wire.writtenBytes + head.length;
-      this.#go(this.#at.next.written, "written");
-      wire.text(head + tail);
-      this.#isOut();
-      return;
-    }
-    this.begun(wire.writtenBytes + head.length);
-    wire.text(head);
-    const handed = wire.bytes(body);
-    const finish = (): void => {
-      if (this.#at.isOver) return;
-      wire.text(tail);
-      this.#written();
-    };
-    if (handed === undefined) finish();
-    else handed.then(finish, ignore); // the end of the connection tells
-  }
-
-  /** The first packet of it is on the wire. */
+  /** The first packet goes to the wire. @param reachesAt how much the wire has handed over when a script of it may have reached the peer */
   begun(reachesAt: number): void {
     this.#reachesAt = reachesAt;
     this.#go(this.#at.next.begun, "begun");
   }
 
-  /** Nothing is written in its bracket any more. */
-  bracketClosed(): void {
-    if (this.#at.isSending) this.#written();
-  }
-
-  #written(): void {
-    const { isAnswering } = this.#at;
+  /** Nothing more is written: the last packet is on the wire, or will never be. */
+  written(): void {
+    const { isSending, isAnswering } = this.#at;
+    if (!isSending) return;
     this.#go(this.#at.next.written, "written");
-    if (this.#whole !== undefined) this.#isOut();
-    if (isAnswering) this.connection.pump();
+    if (isAnswering) this.lane.pump();
     else if (this.#at.isGivenUp) this.#tellGivenUp();
-  }
-
-  #isOut(): void {
-    if (this.#at.isOver) return; // a peer that does not read ends the connection from within the write
-    this.connection.turn.release(this);
-    this.#whole?.sent();
-  }
-
-  /** Whether a packet now would be read as part of its raw data: of a call that is there as a whole, which holds the turn. */
-  get isInRawData(): boolean {
-    return this.#at.isSending;
   }
 
   rawDataEnded(): void {
@@ -543,7 +483,7 @@ export class PoCo implements BracketReader, TurnTaker {
         return true;
       case "co_ack_end":
         if (seqOf(text) !== this.coSeq) throw failure("bad_state", "co_ack_end of another id");
-        this.connection.releaseReader(this);
+        this.lane.reading.release(this);
         this.#acknowledged();
         return true;
       default:
@@ -588,7 +528,7 @@ export class PoCo implements BracketReader, TurnTaker {
       this.#end();
       return;
     }
-    if (this.#whole !== undefined && this.#at.isSending) this.connection.wire.keepBorrowed(); // the host waits for every byte
+    if (this.#whole !== undefined && this.#at.isSending) this.lane.wire.keepBorrowed(); // the host waits for every byte
     if (this.#at.isWritten && !isAnswering) this.#tellGivenUp();
     this.#endDropped();
   }
@@ -613,9 +553,10 @@ export class PoCo implements BracketReader, TurnTaker {
   #withdraw(error: HbiError): void {
     this.#sender?.bracket.withdraw(error);
     if (this.#whole === undefined) return;
-    const { posting, turn, account } = this.connection;
+    const { posting, account } = this.connection;
+    const { turn } = this.lane;
     posting.withdraw(this);
-    turn.withdraw(this);
+    turn.withdraw(this.#whole);
     account.posts -= this.#whole.packet.length + ENTRY_COST_BYTES;
   }
 
@@ -637,7 +578,7 @@ export class PoCo implements BracketReader, TurnTaker {
     this.#answerWait?.fail(told);
     if (isUnsent) this.#withdraw(told);
     else this.#sender?.bracket.withdraw(told);
-    if (this.#whole !== undefined) this.connection.turn.release(this); // in the middle of its raw data
+    if (this.#whole !== undefined) this.lane.turn.release(this.#whole); // in the middle of its raw data
     const call = this.#call;
     if (hasReached) call?.lost(this, told);
     this.#end();
@@ -649,7 +590,7 @@ export class PoCo implements BracketReader, TurnTaker {
   /** Whether a script of it may have reached the peer's hand. */
   get #hasReached(): boolean {
     if (this.#at.isUnsent || this.#whole?.isRefused === true) return false;
-    return this.#at.isAnswering || this.connection.wire.handedBytes >= this.#reachesAt;
+    return this.#at.isAnswering || this.lane.wire.handedBytes >= this.#reachesAt;
   }
 
   /** All is over. */

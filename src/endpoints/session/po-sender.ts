@@ -41,7 +41,7 @@ export class PoSender implements BracketOwner {
     this.#promised = hasNoRawData === true ? 0 : rawBytes;
     this.#deadlineMs = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
     this.#madeMs = connection.clock.now();
-    this.bracket = new Bracket(connection, this);
+    this.bracket = new Bracket(co.lane, this);
     if (this.#promised !== undefined) this.bracket.mostRawBytes = this.#promised;
   }
 
@@ -58,7 +58,7 @@ export class PoSender implements BracketOwner {
     this.#content = this.#content === "nothing" && directive !== "co_recv" ? "script" : "other";
     this.bracket.askSoon();
     const text = this.bracket.text(packet, this.#co.bounded(options));
-    const sent = settled(text, this.#connection, options);
+    const sent = settled(text, this.#co.lane, options);
     if (sent !== undefined) await this.orWhyLost(sent);
   }
 
@@ -77,7 +77,7 @@ export class PoSender implements BracketOwner {
     this.bracket.askSoon();
     this.#sendingData += 1;
     try {
-      await this.orWhyLost(sendBuffers(this.bracket, this.#connection, buffers, this.#co.bounded(options)));
+      await this.orWhyLost(sendBuffers(this.bracket, this.#co.lane, buffers, this.#co.bounded(options)));
     } finally {
       this.#sendingData -= 1;
       this.#co.rawDataEnded();
@@ -120,7 +120,8 @@ export class PoSender implements BracketOwner {
 
   /** What is there as a whole promises its raw data by itself, so that a refusal ends it and nothing else. */
   opening(): string {
-    const { clock, isExtended, posting, wire } = this.#connection;
+    const { clock, isExtended, posting } = this.#connection;
+    const { wire } = this.#co.lane;
     this.#co.begun(wire.writtenBytes + 1);
     const { isWhole, rawBytes: built } = this.bracket;
     const isCounted = built === 0 || this.#content === "script";
@@ -145,10 +146,10 @@ export class PoSender implements BracketOwner {
 
   leaveTurn(bracket: Bracket): void {
     this.#connection.posting.withdraw(this.#co);
-    this.#connection.turn.withdraw(bracket);
+    this.#co.lane.turn.withdraw(bracket);
   }
 
   bracketClosed(): void {
-    this.#co.bracketClosed();
+    this.#co.written();
   }
 }

@@ -45,7 +45,7 @@ export const PO_STATES: Table<PoState, PoEvent> = {
     lost: "over",
   },
   "send.early": { sent: "recv.early", close: "closed.early", giveUp: "dropped.early", lost: "over" },
-  "recv.unsent": { close: "closed.unsent", begun: "recv.begun", written: "recv.sent", giveUp: "over", lost: "over" },
+  "recv.unsent": { close: "closed.unsent", begun: "recv.begun", giveUp: "over", lost: "over" },
   "recv.begun": {
     close: "closed.begun",
     written: "recv.sent",
@@ -56,7 +56,7 @@ export const PO_STATES: Table<PoState, PoEvent> = {
   "recv.early": { close: "closed.early", written: "recv.answering", giveUp: "dropped.early", lost: "over" },
   "recv.sent": { close: "closed.sent", answered: "recv.answering", giveUp: "dropped.sent", lost: "over" },
   "recv.answering": { close: "closed.answering", acknowledged: "over", giveUp: "dropped.answering", lost: "over" },
-  "closed.unsent": { begun: "closed.begun", written: "closed.sent", giveUp: "over", lost: "over" },
+  "closed.unsent": { begun: "closed.begun", giveUp: "over", lost: "over" },
   "closed.begun": { written: "closed.sent", answered: "closed.early", giveUp: "dropped.begun", lost: "over" },
   "closed.early": { written: "closed.answering", giveUp: "dropped.early", lost: "over" },
   "closed.sent": { answered: "closed.answering", giveUp: "dropped.sent", lost: "over" },

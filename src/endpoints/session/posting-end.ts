@@ -207,7 +207,7 @@ export class PostingEnd {
   }
 
   #enrolled(options: CoOptions, seq: number, call: Call | undefined): PoCo {
-    const co = new PoCo(this.#connection, seq, options, call);
+    const co = new PoCo(this.#connection, this.#connection.lane, seq, options, call);
     this.#live.set(co);
     this.#connection.account.posted += 1;
     return co;
@@ -218,7 +218,7 @@ export class PostingEnd {
     if (packet.length * 3 <= this.#mostPacketBytes) return;
     const bytes = utf8Length(packet.slice(packet.indexOf("]") + 1));
     if (bytes > this.#mostPacketBytes) {
-      throw failure("packet_too_big", `${bytes} bytes, the peer takes ${this.#mostPacketBytes}`, {
+      throw failure("packet_too_big", `${bytes} bytes, the peer accepts ${this.#mostPacketBytes}`, {
         mayHaveLanded: false,
       });
     }
@@ -257,7 +257,7 @@ export class PostingEnd {
       this.#asking ??= new Set();
       this.#asking.add(co);
     }
-    this.#connection.turn.request(co.taker);
+    co.lane.turn.request(co.taker);
   }
 
   /** A large packet, and what only a peer of ours reads, wait until the peer has said whether it takes it. */
@@ -400,10 +400,10 @@ export class PostingEnd {
    *  What has not left yet can't be answered: that is the wire's concern. */
   #watchSilence(): void {
     if (this.#givenUp < this.#most || this.#silence !== undefined) return;
-    const { clock, limits, wire } = this.#connection;
+    const { clock, lane, limits } = this.#connection;
     this.#silence = afterHearing(clock, limits.handlerTimeoutMs + limits.gapTimeoutMs, () => {
       this.#silence = undefined;
-      if (wire.bufferedBytes > 0) this.#watchSilence();
+      if (lane.wire.bufferedBytes > 0) this.#watchSilence();
       else this.#connection.cut(failure("unresponsive"));
     });
   }

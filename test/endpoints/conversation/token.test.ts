@@ -76,9 +76,9 @@ describe("a conversation token", () => {
 
   it.each([
     ["101;x;d=5;d=5", "malformed conversation id: d twice"],
-    ["101;x;\u{1f600}=1", "malformed conversation id: a key is of letters from a to z, and a value of printable ASCII"],
-    [";x", "malformed conversation id: it begins with a number of 15 digits at most"],
-    ["101;x;d=0", "malformed conversation id: d has a value of 15 digits at most, from 1 on"],
+    ["101;x;\u{1f600}=1", "malformed conversation id: a key must consist of letters a-z, a value of printable ASCII"],
+    [";x", "malformed conversation id: it must begin with a number of at most 15 digits"],
+    ["101;x;d=0", "malformed conversation id: d must have a value of at most 15 digits, at least 1"],
     ["101;x;n=1", "malformed conversation id: n has no value"],
     ["101;x;n;b=1", "malformed conversation id: n and b contradict each other"],
   ])("what is wrong with %s is said", (text, message) => expect(() => parseToken(text)).toThrow(message));

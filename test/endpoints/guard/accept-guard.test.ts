@@ -219,7 +219,7 @@ describe("over sockets", () => {
   it("who has reset already takes nothing that others need, and is counted", async () => {
     const { server, clock, told, calls } = await serving({ acceptsPerSecond: 8 });
     resetBeforeAccept(portOf(server), 30);
-    expect(await calls(6)).toBe(4); // the share of one address, which nobody has touched
+    expect(await calls(6)).toBe(4); // the unused share of one address
     await clock.advance(1_000);
     expect(told).toEqual(["too many connections: 32 refused in a second, gone, acceptsPerSecond"]);
     await server.close();

@@ -141,7 +141,7 @@ describe("receivedBytesPerSecond, and then silence", () => {
 });
 
 describe("raw data", () => {
-  /** Says that 100,000 bytes follow, and sends them as told. */
+  /** Declares that 100,000 bytes follow, and sends them as configured. */
   async function uploading(limits: LimitOptions) {
     const clock = new ManualClock();
     const { transport, peer } = hostileTransport();

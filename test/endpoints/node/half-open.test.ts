@@ -1,6 +1,6 @@
 /**
- * Connections whose network has gone without a word: either end finds out by itself, and the consumer dials again.
- * docs/services.md, "a peer that is gone".
+ * Connections whose network fails silently: either end detects it, and the consumer reconnects. docs/services.md,
+ * "Detecting a dead connection".
  */
 import { existsSync, readFileSync } from "node:fs";
 import { HostingEnv, parseAddress } from "hbi";

@@ -112,7 +112,7 @@ async function check(title: string, outcomes: readonly Outcome[]) {
   return counts;
 }
 
-/** Resolves when so many calls have been answered. */
+/** Resolves when this many calls have been answered. */
 async function answered(calls: readonly Promise<Outcome>[], count: number): Promise<void> {
   let seen = 0;
   await new Promise<void>((resolve) => {

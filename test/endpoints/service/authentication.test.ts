@@ -122,7 +122,7 @@ describe("authenticate", () => {
   });
 
   it("is wanted where credentials are declared", async () => {
-    await expect(testLink(vault, handlers, { reactions } as never)).rejects.toThrow("nothing authenticates");
+    await expect(testLink(vault, handlers, { reactions } as never)).rejects.toThrow("authenticate is missing");
   });
 
   it("comes before the handlers are made", async () => {
@@ -605,8 +605,8 @@ describe("concurrency", () => {
   });
 
   it.each([
-    [{ work: 0 }, "concurrency of work is a count"],
-    [{ work: 1.5 }, "concurrency of work is a count"],
+    [{ work: 0 }, "concurrency.work must be a positive integer"],
+    [{ work: 1.5 }, "concurrency.work must be a positive integer"],
     [{ wrok: 1 }, "concurrency: wrok is not declared"],
   ])("%j does not start", async (concurrency, message) => {
     await expect(held(concurrency)).rejects.toThrow(message);

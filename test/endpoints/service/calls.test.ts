@@ -386,7 +386,7 @@ describe("bodies", () => {
     const fits = await test.link.call.download({ size: 1_000, fill: 1 });
     expect((await fits.body.bytes()).length).toBe(1_000);
     await expect(test.link.call.download({ size: 1_001, fill: 1 })).rejects.toMatchObject({ reason: "body_too_big" });
-    expect(await test.link.closed).toMatchObject({ reason: "body_too_big" }); // nobody may read on behind it
+    expect(await test.link.closed).toMatchObject({ reason: "body_too_big" }); // nothing behind it may be read
   });
 
   it.each([

@@ -1,5 +1,5 @@
 /**
- * Deadlines and cancellation: what gives up, what the other side learns, and that nobody else is disturbed.
+ * Deadlines and cancellation: what ends, what the other side learns, and that no other call is affected.
  */
 import { Link, type LinkOptions, memoryTransportPair } from "hbi";
 import {
@@ -171,7 +171,7 @@ describe("an aborted call", () => {
 });
 
 describe("raw data of an answer that is on the wire", () => {
-  /** A host whose answer stops half-way until it is told to go on. */
+  /** A host whose answer stops half-way until the test resumes it. */
   async function halfway(clock?: ManualClock) {
     const work = new Work();
     const test = await testLink(

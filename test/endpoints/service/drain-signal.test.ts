@@ -1,5 +1,5 @@
 /**
- * A handler learns that the connection is about to close, and that somebody waits for it to end.
+ * A handler learns that the connection is about to close and waits for it.
  */
 import { type HoCo, HostingEnv, type Link, method, type Peer, type ServiceCall, type ServiceHost } from "hbi";
 import { ManualClock, quiet, type TestLink, testLink } from "hbi/testing";
@@ -17,7 +17,7 @@ afterEach(async () => {
   open = [];
 });
 
-/** Handlers of both sides that go on until they are told to come to an end, or that nobody wants the result. */
+/** Handlers of both sides that continue until they drain or are cancelled. */
 async function start(link: object = {}) {
   const told: string[] = [];
   const until = (call: Pick<ServiceCall, "signal" | "draining">, name: string): Promise<string> => {

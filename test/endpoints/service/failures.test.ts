@@ -71,7 +71,7 @@ const raw = (code: string) =>
     ),
   );
 
-/** The same without the promise, so that nobody knows what follows. */
+/** The same without the promise, so that what follows is uncertain. */
 const rawAndOpen = (code: string, setting: Setting = {}) =>
   hosted(
     (link) =>
@@ -441,13 +441,13 @@ function positionLost(): Promise<Seen> {
   })().then(({ lives, error }) => ({ lives, error: asPeerError(error, "raw data of unknown length follows") }));
 }
 
-/** The side that cut says why in its last words. */
+/** The side that cuts sends the reason in its err. */
 function asPeerError(error: unknown, text: string): unknown {
   expect(error).toMatchObject({ reason: "peer_error", message: `peer error: ${text}` });
   return new HbiError("failed_precondition", text, undefined, { reason: "position_lost" });
 }
 
-/** A service that can't be stopped, as its transport can't, sends a body that nobody reads. */
+/** A service whose transport cannot be paused sends a body that is not read. */
 async function bufferFull(): Promise<Seen> {
   const { transport, peer } = hostileTransport({ canPause: false });
   const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, quietly).open();
@@ -557,6 +557,6 @@ describe("a service that promises an answer without raw data, where some is decl
     const call = (link: Link<Kinds>) => link.call.download({ size: 0, fill: 1 });
     const { error, lives } = await answered(said + packet("co_ack_end", "101"), { call })();
     expect(error).toMatchObject(expected);
-    expect(lives).toBe(!("reason" in expected && expected.reason === "body_mismatch")); // one of the two is wrong: which?
+    expect(lives).toBe(!("reason" in expected && expected.reason === "body_mismatch")); // it is uncertain which of the two is wrong
   });
 });

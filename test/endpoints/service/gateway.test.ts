@@ -1,5 +1,6 @@
 /**
- * A gateway: what another service says of the gateway's own call is passed on, and is not the failure of whoever called the gateway.
+ * A gateway: an error of its own call to another service is passed on, and is not taken for a failure of the gateway's
+ * caller.
  */
 import {
   CODES,
@@ -36,7 +37,7 @@ const quietly = { log: () => undefined };
 
 type Passing = HostOptions<typeof service, undefined>;
 
-/** A gateway whose every call is passed on to a service that fails as it is told. */
+/** A gateway that forwards every call to a service that fails as configured. */
 async function gateway(options: Passing = {}) {
   const fails = ({ code, reason }: { code: string; reason: string }): never => {
     const given = reason === "" ? {} : { reason: reason as Reason };

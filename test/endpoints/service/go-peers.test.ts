@@ -1,5 +1,6 @@
 /**
- * What the Go reference does and no other peer: long last words, several objects for one call, an object inside the answer to another call.
+ * What only the Go reference does: a long err, several objects for one call, an object inside the answer to another
+ * call.
  */
 import { readFileSync } from "node:fs";
 import { defineService, HbiError, Link, type LogEntry, method } from "hbi";

@@ -29,7 +29,7 @@ type Works = typeof works;
 
 const TIMES = { quick: 200, long: 600_000, endless: Number.POSITIVE_INFINITY, stream: 5_000 };
 
-/** A service whose handlers never end, and what they were told: the time that they have, and that it is over. */
+/** A service whose handlers never end, and what they see: their remaining time, and the abort. */
 async function working(handlerTimeoutsMs: object = TIMES, link: object = {}) {
   const clock = new ManualClock();
   const left: Record<string, number> = {};

@@ -40,7 +40,7 @@ interface User {
 type Outcome = (token: string) => User | undefined;
 const letIn: Outcome = (token) => ({ name: token });
 
-/** A desk whose `authenticate` waits for the test, each token by itself. Tokens that begin with "!" get a factory that fails. */
+/** A service whose `authenticate` waits for the test, separately for each token. Tokens that begin with "!" get a factory that fails. */
 class Office {
   readonly clock = new ManualClock();
   readonly log: HbiError[] = [];
@@ -142,7 +142,7 @@ const fails = (error: unknown): Outcome => {
   };
 };
 
-/** What refuses: the token, what authenticate does, and what the peer is told. */
+/** Refusals: the token, what authenticate does, and what the peer receives. */
 const REFUSALS: readonly [string, string, Outcome, string][] = [
   ["authenticate gives nothing", "eve", () => undefined, "unauthenticated"],
   ["authenticate throws an HbiError", "eve", fails(new HbiError("permission_denied", "barred")), "permission_denied"],

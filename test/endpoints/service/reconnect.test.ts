@@ -353,7 +353,7 @@ describe("a link", () => {
 });
 
 it.each([-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY])("retries of %s are refused", (retries) => {
-  expect(() => dialed({ retries })).toThrow("retries is a count");
+  expect(() => dialed({ retries })).toThrow("retries must be a non-negative integer");
 });
 
 it("a throwing listener is logged, and the link continues", async () => {

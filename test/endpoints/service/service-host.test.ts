@@ -33,7 +33,7 @@ interface Options {
 type Factory = ReturnType<typeof handlersOf>;
 const quietly = { log: () => undefined };
 
-/** Refused is whoever is not answered. */
+/** A peer that is not answered was refused. */
 async function answered(link: Link<Kinds>): Promise<Link<Kinds>> {
   expect(await link.call.add({ a: 1, b: 1 })).toBe(2);
   return link;
@@ -228,7 +228,7 @@ describe.each(Object.entries(WAYS))("%s:", (way, start) => {
     const log: HbiError[] = [];
     const factory: Factory = (peer) => {
       if (isBroken) {
-        void peer.post.told({ text: "too early" }); // on the wire, and counted, before it throws
+        void peer.post.told({ text: "too early" }); // sent and counted before it throws
         throw new Error("secret of the factory");
       }
       return handlersOf(work)(peer);

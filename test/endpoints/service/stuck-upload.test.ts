@@ -27,7 +27,7 @@ async function start(reconnect: typeof RECONNECT | undefined) {
     .upload({ size: 100_000 }, { body: half, timeoutMs: 500 })
     .catch((error: HbiError) => error.code);
   await clock.advance(500);
-  expect(await upload).toBe("deadline_exceeded"); // its caller is told at once
+  expect(await upload).toBe("deadline_exceeded"); // its caller learns at once
   const calls = [1, 2, 3].map((a) => test.link.call.add({ a, b: 1 }).catch((error: HbiError) => error));
   await clock.advance(STALLED_MS - 1);
   expect([test.link.state, test.connectionCount]).toEqual(["open", 1]);

@@ -1,5 +1,6 @@
 /**
- * Whatever JavaScript may throw, wherever the application is asked: the peer gets a well-formed error, and the process goes on.
+ * Anything that JavaScript can throw, in every callback of the application: the peer gets a well-formed error, and the
+ * process continues.
  */
 import { CODES, defineService, FAILURES, HbiError, type LogEntry, method, type Peer } from "hbi";
 import { quiet, testLink } from "hbi/testing";

@@ -118,7 +118,7 @@ describe("ending", () => {
       await peer.start();
       const at = new Date(Date.now() + inMs);
       await acceptor.serve({ transport: far, neighbours: undefined, expires: { at, reason } });
-      peer.posting.sayHello(); // only a peer that speaks the extension is told
+      peer.posting.sayHello(); // only a peer with the extension is informed
       await quiet();
       if (inMs > 0) {
         await clock.advance(inMs - 600_000);

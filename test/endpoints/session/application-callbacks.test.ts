@@ -1,6 +1,7 @@
 /**
- * What an application gives is called from timers and events, where an exception ends the process: whatever it throws, rejects with, or
- * does twice, the connection goes on where it can, ends as any other where it can't, and the operator is told.
+ * Callbacks of an application run from timers and events, where an exception would end the process: whatever they
+ * throw, reject with, or do twice, the connection continues if possible, otherwise ends as usual, and the failure is
+ * logged.
  */
 import { Readable } from "node:stream";
 import {
@@ -56,7 +57,7 @@ beforeEach(() => {
 afterEach(async () => {
   for (const { link, cut } of open.splice(0)) {
     const ended = link.disconnect();
-    cut(); // some hold an answer for ever
+    cut(); // some hold an answer indefinitely
     await ended;
   }
   vi.restoreAllMocks();
@@ -392,7 +393,7 @@ describe("a handler", () => {
 });
 
 describe("sources of raw data", () => {
-  /** Gives one chunk, waits for ever, and can't be let go of. */
+  /** Provides one chunk, then never settles, and cannot be released. */
   const clinging = (): AsyncIterable<Uint8Array> => {
     let isFirst = true;
     return {

@@ -1,6 +1,6 @@
 /**
- * Nobody is blamed for the time in which this side could not look: whatever ends a connection because the peer is late comes later by
- * as much. And a clock that knows how long that was.
+ * No peer is blamed for time in which this side was blocked: every deadline that ends a connection because the peer is
+ * late is extended by that time. And the clock that measures it.
  */
 import { type Connection, HostingEnv, type LimitOptions, method, ServiceHost, systemClock } from "hbi";
 import { hostileTransport, ManualClock, packet, quiet } from "hbi/testing";
@@ -44,7 +44,7 @@ const showsNoCredentials: Late = async (clock) => {
   const options = { clock, log: () => undefined, authenticate: () => true };
   const handlers = { twice: () => 0, take: () => 0, put: () => "", get: () => Promise.reject(), ask: () => 0 };
   const host = new ServiceHost(guarded, () => handlers, options);
-  host.accept(transport).catch(() => undefined); // it never becomes somebody
+  host.accept(transport).catch(() => undefined); // it never authenticates
   await quiet();
   return () => peer.hasEnded;
 };

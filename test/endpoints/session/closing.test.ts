@@ -1,6 +1,6 @@
 /**
  * How clients and servers of the HBI layer end: `await using` and `drain` let what is in flight finish, `disconnect` and `close` don't,
- * and whatever happens meanwhile is told to somebody or to nobody, but never to the process.
+ * and whatever happens meanwhile is reported or ignored, but never ends the process.
  */
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";

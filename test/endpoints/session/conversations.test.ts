@@ -438,7 +438,7 @@ it("getObj takes the value that a peer of the reference gives before it has read
   expect(connection.wire.isAboveHighWater).toBe(true);
   await peer.play({ say: packet("co_recv", "5") }, "listen");
   expect(await asked).toBe(5);
-  await peer.play({ say: packet("co_recv", "6") }); // nobody has asked for that one
+  await peer.play({ say: packet("co_recv", "6") }); // not requested
   expect((await connection.closed)?.reason).toBe("bad_state");
 });
 

@@ -188,9 +188,9 @@ describe("packets out of place end the connection with one line", () => {
       "unexpected packet: an object outside of a conversation",
     ],
     [
-      "an object that no script receives",
+      "an object that no script expects",
       packet("co_begin", "101") + packet("co_recv", "1"),
-      "unexpected packet: an object that no script receives",
+      "unexpected packet: an object that no script expects",
     ],
     [
       "co_begin inside a conversation",
@@ -209,7 +209,7 @@ describe("packets out of place end the connection with one line", () => {
     [
       "a malformed token",
       packet("co_begin", "101;x;b=-1"),
-      "malformed conversation id: b has a value of 15 digits at most, from 0 on",
+      "malformed conversation id: b must have a value of at most 15 digits, at least 0",
     ],
     ["bad UTF-8", `[1#]${String.fromCharCode(0xff)}`, "payload is not UTF-8"],
     ["a packet too big", "[262145#]", "packet too big"],

@@ -11,7 +11,7 @@ const BEGIN = packet("co_ack_begin", "101");
 const END = packet("co_ack_end", "101");
 const NOTHING_HELD = { hosted: 0, places: 0, sendTurns: 0, scripts: 0, answers: 0, unread: 0 };
 
-/** An object whose packet, with what an entry costs, is of so many bytes. */
+/** An object whose packet, including the overhead of an entry, has this many bytes. */
 const textOf = (bytes: number) => `"${"x".repeat(bytes - "[65457#co_recv]".length - 64 - 2)}"`;
 
 interface Situation {

@@ -47,7 +47,7 @@ it("pings after keepaliveMs of silence, drops the peer after keepaliveTimeoutMs,
   expect(isOpen(it)).toBe(true);
   await it.clock.advance(1 + TRANSIT_MS);
   expect([isOpen(it), it.peer.isClosed, it.questions()]).toEqual([false, true, 0]);
-  expect(told).toEqual(["unresponsive: the peer does not answer: nothing came for 50 s"]);
+  expect(told).toEqual(["unresponsive: the peer does not answer: no data for 50 s"]);
   expect(it.clock.timerCount).toBe(0);
 });
 
@@ -123,8 +123,8 @@ describe("who takes for long what the peer sends shows that it lives", () => {
     await it.peer.say(packet("co_begin", "101;x;b=900000") + packet("", "take(900000)"), new Uint8Array(400_000));
     for (let half = 1; half <= 4; half++) {
       await it.clock.advance(SILENCE_MS / 2);
-      const told = await it.peer.say(new Uint8Array(1)); // it comes, slowly
-      const isTold = half > 1; // before that it has said its hello
+      const told = await it.peer.say(new Uint8Array(1)); // it arrives slowly
+      const isTold = half > 1; // before that it has sent its hello
       expect([half, isOpen(it), told.includes("$hbi.ping()")]).toEqual([half, true, isTold]);
     }
   });

@@ -335,7 +335,7 @@ describe("handlerTimeoutMs in the middle of raw data", () => {
 describe("what peers leave unread together", () => {
   const KIB = 1024;
   const neighbourhood = new Neighbourhood();
-  /** A peer that reads nothing, and asks for so many bytes. */
+  /** A peer that reads nothing, and requests this many bytes. */
   async function deaf(network: string | undefined, limits: LimitOptions) {
     const { transport, peer } = hostileTransport();
     const env = new HostingEnv();
@@ -514,7 +514,7 @@ describe("answers that a peer does not read", () => {
     [9, false],
   ])("of one script count as they are made: %i of 10 kB behind 80 where 150 may wait", async (count, isOpen) => {
     const { ask, connection, reasons, peer } = await deaf({ maxSendBufferBytes: 150 * KB });
-    await ask(8, 10); // above half of the bound: nobody gets the turn
+    await ask(8, 10); // above half of the bound, nothing gets the turn
     await ask(count, 10);
     expect(connection.isOpen).toBe(isOpen);
     expect(reasons).toEqual(isOpen ? [] : ["slow_reader"]);

@@ -1,6 +1,6 @@
 /**
- * No promise that the library hands out ends the process when it rejects and nobody looks at it: what a peer or a network can make fail
- * is the business of whoever awaits it. Who does is told all the same.
+ * No ignored promise of the library ends the process when it rejects, whatever a peer or a network causes. Whoever
+ * awaits it still receives the rejection.
  */
 import { connect as connectSocket } from "node:net";
 import { Readable } from "node:stream";
@@ -30,7 +30,7 @@ import { chunksOf, handlersOf, type Kinds, kinds, Reactions, Work } from "../ser
 const soFar = hearsNothing();
 const silently = { log: () => undefined };
 
-/** One side of a connection whose other one says nothing by itself. */
+/** One side of a connection whose other side is silent unless the test speaks. */
 interface Side {
   readonly link: Link<Kinds>;
   readonly peer: Peer<Kinds, undefined>;
@@ -90,7 +90,7 @@ interface Operation {
   readonly act: (side: Side, prepared: never) => Promise<unknown>;
   /** waits for the wire alone, which takes it */
   readonly isSent?: boolean;
-  /** fails by itself with this, when its connection does */
+  /** fails with this when its connection does */
   readonly ownCode?: string;
   /** has no deadline, or takes no signal */
   readonly lacks?: readonly Condition[];
@@ -238,7 +238,7 @@ const CONDITIONS = {
     before: false,
     bring: async ({ link, peer, clock }: Side) => {
       void [link.close(), peer.drain()];
-      await clock.advance(25_000); // until nobody has answered
+      await clock.advance(25_000); // until the answer is overdue
       await quiet();
     },
   },
@@ -447,7 +447,7 @@ describe("what begins and ends a connection", () => {
   });
 
   it("HBIC: connect, drain, disconnect, dispose", async () => {
-    const client = new HBIC("127.0.0.1:1", new HostingEnv(), silently); // nobody listens there
+    const client = new HBIC("127.0.0.1:1", new HostingEnv(), silently); // there is no listener
     const dropped = client.connect();
     await Promise.all([client.drain(), client.disconnect("enough"), client[Symbol.asyncDispose]()]);
     expect(await soFar()).toEqual([]);

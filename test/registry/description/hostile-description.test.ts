@@ -1,5 +1,5 @@
 /**
- * Descriptions that a stranger has written: read, compared or refused, in bounded time, and never by the end of the stack.
+ * Hostile descriptions: read, compared or refused, in bounded time, and without exhausting the stack.
  */
 import { compareServices, defineService, describeService, HbiError, Link, method, type ServiceDescription } from "hbi";
 import { answer, hostileTransport, packet, quiet } from "hbi/testing";
@@ -108,7 +108,7 @@ const ROWS: readonly [name: string, document: () => unknown, read: Outcome, comp
   ["nothing", () => null, "bad_option", "bad_option"],
 ];
 
-/** A document of exactly so many values. */
+/** A document of exactly this many values. */
 function sized(values: number): ServiceDescription {
   const empty = countOf(taking({ enum: [] }));
   return taking({ enum: list(values - empty) });

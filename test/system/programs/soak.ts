@@ -17,7 +17,7 @@ if (!(minutes > 0)) {
 }
 
 let toldMs = performance.now();
-const { moments, counts, troubles } = await soak(minutes * 60_000, (at) => {
+const { moments, counts, troubles } = await soak({ forMs: minutes * 60_000 }, (at) => {
   if (performance.now() - toldMs < PROGRESS_MS) return;
   toldMs = performance.now();
   const heaps = `heaps ${at.server.heapMiB.toFixed(1)} and ${at.client.heapMiB.toFixed(1)} MiB`;

@@ -86,7 +86,9 @@ export class End implements Transport, TransportSink {
 
   /** What the library made of it. */
   get connection(): Connection | undefined {
-    return this.#sink instanceof Connection ? this.#sink : undefined;
+    const sink = this.#sink;
+    if (sink === undefined || !("session" in sink)) return undefined; // a lane
+    return sink.session instanceof Connection ? sink.session : undefined;
   }
 
   get localAddress(): string {

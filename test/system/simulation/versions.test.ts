@@ -20,7 +20,7 @@ describe.each(["newer"] as const)("the service is the %s one", (version) => {
     }
   });
 
-  it("and is found out when it gives up too early", async () => {
+  it("and is found out when it gives up too early", { timeout: 120_000 }, async () => {
     const { violations } = await runTown({ seed: SEED, version, minutes: 1, limits: { handlerTimeoutMs: 100 } });
     expect(violations.join("\n")).toMatch(/search: deadline_exceeded \(handler_timeout/);
   });

@@ -8,7 +8,7 @@ import { csv, METRICS, type Moment, type Sample } from "./sample.ts";
 import { soak } from "./soak.ts";
 
 it("holds a mixed load for a few seconds, verified, without growth", async () => {
-  const { moments, counts, troubles } = await soak(4_000);
+  const { moments, counts, troubles } = await soak({ forMs: 4_000, leastConversations: 10_000 });
   expect(troubles).toEqual([]);
   const conversations = moments.at(-1)?.conversations ?? 0;
   console.log(`${conversations} conversations: ${JSON.stringify(counts)}`);
@@ -18,7 +18,7 @@ it("holds a mixed load for a few seconds, verified, without growth", async () =>
   for (const what of ["refused", "cancelled", "connections"]) expect(counts[what], what).toBeGreaterThan(0);
   expect(csv(moments).split("\n").length).toBe(moments.length + 2);
   expect(plot("a run", moments)).toContain("</svg>");
-}, 60_000);
+}, 120_000);
 
 const FLAT: Sample = { heapMiB: 20, rssMiB: 100, handles: 8, timers: 2, connections: 4 };
 

@@ -17,7 +17,16 @@ export interface Soaked {
   readonly troubles: readonly string[];
 }
 
-export async function soak(forMs: number, onMoment: (moment: Moment) => void = () => undefined): Promise<Soaked> {
+export interface SoakOptions {
+  readonly forMs: number;
+  /** On a busy machine it goes on until there were as many. */
+  readonly leastConversations?: number;
+}
+
+export async function soak(
+  options: SoakOptions,
+  onMoment: (moment: Moment) => void = () => undefined,
+): Promise<Soaked> {
   const server = new PeerProcess("server", "test/system/programs/soak-server.ts", [], ["--expose-gc"]);
   const address = await server.heard("listening on");
   const client = new PeerProcess(
@@ -31,7 +40,7 @@ export async function soak(forMs: number, onMoment: (moment: Moment) => void = (
   const troubles: string[] = [];
   try {
     await client.heard("connected");
-    await sampled(forMs, server, client, (moment) => {
+    await sampled(options, server, client, (moment) => {
       moments.push(moment);
       onMoment(moment);
     });
@@ -54,7 +63,7 @@ export async function soak(forMs: number, onMoment: (moment: Moment) => void = (
 }
 
 async function sampled(
-  forMs: number,
+  { forMs, leastConversations = 0 }: SoakOptions,
   server: PeerProcess,
   client: PeerProcess,
   onMoment: (moment: Moment) => void,
@@ -63,7 +72,7 @@ async function sampled(
   let at = 0;
   let last = 0;
   let workedMs = 0;
-  for (let i = 1; workedMs < forMs; i++) {
+  for (let i = 1; workedMs < forMs || last < leastConversations; i++) {
     client.say("go");
     const startMs = performance.now();
     await Promise.race([new Promise((resolve) => setTimeout(resolve, everyMs)), client.exited]); // so long the load goes on

@@ -80,7 +80,7 @@ export function keepsTheContract(
         written += chunk.length;
         look();
       }
-      expect(left.bufferedBytes).toBeGreaterThan(0); // nobody reads yet
+      expect(left.bufferedBytes).toBeGreaterThan(0); // not read yet
       right.start(r);
       await l.until(() => {
         look();
@@ -233,7 +233,7 @@ export function keepsTheContract(
       const [l, r] = [new Collector(), new Collector()];
       left.start(l);
       right.start(r);
-      right.resume(); // nobody has paused it
+      right.resume(); // it is not paused
       left.write("");
       left.write(new Uint8Array(0));
       left.write("all");

@@ -1,5 +1,5 @@
 /**
- * Mutual TLS: who shows which certificate, what a server makes of it, and what is told to who shows none.
+ * Mutual TLS: which certificates clients present, what a server makes of them, and what a client without one receives.
  */
 import { once } from "node:events";
 import { createServer, type TlsOptions } from "node:tls";

@@ -30,7 +30,7 @@ describeTls("a session", () => {
   });
   afterAll(() => authority.remove());
 
-  /** A client written by hand, which keeps sessions: what it is told, and its sessions. */
+  /** A hand-written client that keeps sessions: what it receives, and its sessions. */
   async function talk(port: number, version: Version, options: ConnectionOptions) {
     const socket = await bareTls({ port } as Served, { ca: authority.cert, maxVersion: version, ...options });
     socket.allowHalfOpen = true;

@@ -18,7 +18,7 @@ export interface Served {
   readonly server: Server<typeof who, undefined>;
   readonly port: number;
   readonly log: LogEntry[];
-  /** Resolves with the next thing that the operator is told. */
+  /** Resolves with the next log entry. */
   told(): Promise<HbiError>;
 }
 
@@ -53,7 +53,7 @@ export async function ask({ port }: Served, tls: ClientTls, host = "127.0.0.1"):
   }
 }
 
-/** What a program of somebody else does. */
+/** What another program does. */
 export async function bareTls({ port }: Served, options: ConnectionOptions): Promise<TLSSocket> {
   const socket = connectSecure({ host: "127.0.0.1", port, ...options });
   await once(socket, "secureConnect");
