@@ -47,9 +47,9 @@ export class SendTurn {
 
   request(taker: TurnTaker): void {
     this.#account.sendTurns += 1;
-    const { isCongested } = this.#wire; // first: this calls the transport, which may fail and end the connection
-    const isNext = this.#holder === undefined && this.#waiting.size === 0 && !this.#isGranting && !this.#isClosed;
-    if (!isNext || isCongested) {
+    const isNext = this.#holder === undefined && this.#waiting.size === 0 && !this.#isGranting;
+    // Closed is checked last: the wire calls the transport, which may fail and end the connection.
+    if (!isNext || this.#wire.isCongested || this.#isClosed) {
       this.#waiting.add(taker);
       this.grant();
       return;
