@@ -77,6 +77,7 @@ export const FAILURES = {
   unknown_name: { code: "unimplemented", fault: "version", ends: "script", text: "no such name" },
   bad_argument: { code: "invalid_argument", fault: "version", ends: "script", text: "argument refused" },
   not_a_value: { code: "invalid_argument", fault: "peer", ends: "script", text: "a value is needed here" },
+  metadata_too_big: { code: "resource_exhausted", fault: "version", ends: "script", text: "metadata too big" },
   body_too_big: { code: "resource_exhausted", fault: "version", ends: "script", text: "raw data too big" },
   unauthenticated: { code: "unauthenticated", fault: "peer", ends: "script", text: "authenticate first" },
   body_mismatch: {

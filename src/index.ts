@@ -2,11 +2,19 @@
 export { type Clock, systemClock, type Timer } from "./clock.ts";
 export { type Address, parseAddress } from "./endpoints/address.ts";
 export type { Body, BodyGiven, BodySource } from "./endpoints/conversation/body.ts";
+export type { Metadata } from "./endpoints/conversation/metadata.ts";
 export { ProcessLoad } from "./endpoints/guard/process-load.ts";
 export type { Buffers } from "./endpoints/lane/raw-intake.ts";
 export type { ReconnectOptions } from "./endpoints/service/backoff.ts";
 export { isConnectionLost, type OutgoingCall, type OutgoingInterceptor } from "./endpoints/service/caller.ts";
 export type { CallOf, CallOptions, Calls, Posted, PostOf, Posts } from "./endpoints/service/calls.ts";
+export {
+  type CallCarrier,
+  type CallsOver,
+  type CallsOverOptions,
+  type CarriedCall,
+  callsOver,
+} from "./endpoints/service/calls-over.ts";
 export { Link, type LinkOptions, type ReactionsOf } from "./endpoints/service/link.ts";
 export type { Peer } from "./endpoints/service/peer.ts";
 export type { Dial, LinkState } from "./endpoints/service/reconnect.ts";

@@ -25,6 +25,8 @@ const PUBLIC = {
   maxNameParts: 8,
   /** characters of a number */
   maxNumberLength: 40,
+  /** metadata of a call, as it is written in the conversation token */
+  maxMetadataBytes: 192,
   /** raw data of a call */
   maxBodyBytes: 64 * MIB,
   /** raw data skipped after a refusal, per conversation */
@@ -160,6 +162,7 @@ const MAY_BE_INFINITE: ReadonlySet<LimitName> = new Set<LimitName>([
 const CEILINGS: Partial<Limits> = {
   maxPacketBytes: 256 * MIB, // a JavaScript string holds 2^29 - 24 characters
   maxDepth: 512, // the parser and repr recurse
+  maxMetadataBytes: 192, // an id then has up to 256 bytes, which every peer accepts
   maxNumberLength: 1_000, // parsing a bigint is quadratic in its digits
 };
 

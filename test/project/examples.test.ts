@@ -113,7 +113,8 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
   ],
   integration: [
     "stock(item)\nstore(item, amount)\nlabel(size)\n200\nargument refused: store: amount: ",
-    "screws, 200\nscrews, 200\n",
+    "screws, 200\nscrews, 200\nno responders\n50\n50\n",
+    "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 of acme\n",
   ],
 };
 

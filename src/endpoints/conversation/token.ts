@@ -4,6 +4,7 @@
  */
 import { failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
+import { type Metadata, NO_METADATA, readMetadata } from "./metadata.ts";
 
 export interface Token {
   /** the whole id as sent */
@@ -24,6 +25,10 @@ export interface Token {
   readonly mostInFlight: number | undefined;
   /** `p=N`: the poster takes code and objects of as many bytes in a packet */
   readonly mostPacketBytes: number | undefined;
+  /** `t=key:value,…`: what travels with the call */
+  readonly metadata: Metadata;
+  /** how long it is as sent */
+  readonly metadataBytes: number;
 }
 
 /** The largest id that the reference's counters reach. Above it ids are memory addresses of seed-era posters, which wait
@@ -87,11 +92,14 @@ export function parseToken(text: string): Token {
   const deadlineMs = countOf(keys, "d", 1);
   const mostInFlight = countOf(keys, "m", 1);
   const mostPacketBytes = countOf(keys, "p", 1);
+  const told = keys.get("t");
+  const metadata = told === undefined ? NO_METADATA : readMetadata(told);
   const hasNoRawData = isFlagged(fields, keys, "n");
   const asksForPromise = isFlagged(fields, keys, "a");
   if (hasNoRawData && rawBytes !== undefined) throw failure("bad_token", "n and b contradict each other");
   const promises = { hasNoRawData, rawBytes, asksForPromise };
-  return { text, seq, isExtended: true, ...promises, deadlineMs, mostInFlight, mostPacketBytes };
+  const most = { mostInFlight, mostPacketBytes };
+  return { text, seq, isExtended: true, ...promises, deadlineMs, ...most, metadata, metadataBytes: told?.length ?? 0 };
 }
 
 function keyOf(field: string): string {
@@ -117,6 +125,7 @@ export class TokenReader {
       return token;
     }
     const { hasNoRawData, rawBytes, deadlineMs, asksForPromise, mostInFlight, mostPacketBytes } = this.#before;
+    const { metadata, metadataBytes } = this.#before;
     // Member by member: a spread costs more than all the rest.
     return {
       text,
@@ -128,6 +137,8 @@ export class TokenReader {
       asksForPromise,
       mostInFlight,
       mostPacketBytes,
+      metadata,
+      metadataBytes,
     };
   }
 }
@@ -153,6 +164,8 @@ export function opaqueToken(text: string): Token {
     asksForPromise: false,
     mostInFlight: undefined,
     mostPacketBytes: undefined,
+    metadata: NO_METADATA,
+    metadataBytes: 0,
   };
 }
 

@@ -1,18 +1,25 @@
 /**
- * Caller: makes the typed calls of one side, through its interceptors and retries. A carrier sends them on its current
- * connection. docs/services.md.
+ * Caller: makes the typed calls of one side, through its interceptors and retries. A CallSender sends them. docs/services.md.
  */
+import type { Clock } from "../../clock.ts";
 import { asHbiError, failure, HbiError, ownError } from "../../errors.ts";
+import type { Limits } from "../../limits.ts";
 import type { Dialect, InstanceWriter } from "../../parser/repr.ts";
 import type { Writing } from "../../registry/call-text.ts";
 import type { Method } from "../../registry/method.ts";
 import type { Methods } from "../../registry/service.ts";
 import { keepFromFailingUnheard, release } from "../conversation/body.ts";
-import { Call } from "../session/call.ts";
+import type { Metadata } from "../conversation/metadata.ts";
 import { markHandled, withLanded } from "../waits.ts";
 import type { AnyCallOptions, CallOptions, Posted } from "./calls.ts";
-import { type Carrier, callOf, postedOf, type Sending, timeoutOf } from "./outgoing.ts";
-import { buildScript, type ScriptMethods, type ScriptPlan, type ScriptResults } from "./script-builder.ts";
+import type { Sending } from "./outgoing.ts";
+import {
+  type BuiltScript,
+  buildScript,
+  type ScriptMethods,
+  type ScriptPlan,
+  type ScriptResults,
+} from "./script-builder.ts";
 
 /** A call of this side, as interceptors see it. */
 export interface OutgoingCall {
@@ -22,6 +29,8 @@ export interface OutgoingCall {
   /** as the caller passed them; for a script, its text */
   readonly params: unknown;
   readonly options: CallOptions;
+  /** Travels with the call; what is added before `next()` does as well. */
+  readonly metadata: Record<string, string>;
 }
 
 /** Wraps every call of this side: `next()` sends it and returns its result; it may be called again to send it again. */
@@ -37,31 +46,39 @@ export interface CallerOptions {
   readonly retries?: number | undefined;
 }
 
-/** The result of a call. */
-type Give<T> = (call: Call) => Promise<T>;
-const answerOf: Give<unknown> = (call) => call.promise;
+/** How calls leave this side: on connections (`connectionSender`), or by a carrier of the application (`callsOver`). */
+export interface CallSender {
+  readonly clock: Clock;
+  readonly limits: Limits;
+  /** @throws HbiError at once for what can't be sent */
+  call(sending: Sending, writing: Writing): Promise<unknown>;
+  /** Resolves when it is sent. @throws HbiError at once for what can't be sent */
+  post(sending: Sending, writing: Writing): Promise<Posted>;
+  /** The objects of the answer, validated: one for each statement that has a result. */
+  script(script: BuiltScript, options: CallOptions): Promise<readonly unknown[]>;
+}
 
 export class Caller {
-  readonly #carrier: Carrier;
+  readonly #sender: CallSender;
   readonly #interceptors: readonly OutgoingInterceptor[];
   readonly #retries: number;
   readonly #writing: Writing;
 
-  constructor(carrier: Carrier, { interceptors = [], retries = 0, dialect = "json", writer }: CallerOptions) {
+  constructor(sender: CallSender, { interceptors = [], retries = 0, dialect = "json", writer }: CallerOptions) {
     if (!Number.isSafeInteger(retries) || retries < 0)
       throw failure("bad_option", "retries must be a non-negative integer");
-    this.#carrier = carrier;
+    this.#sender = sender;
     this.#interceptors = interceptors;
     this.#retries = retries;
-    this.#writing = { dialect, maxDepth: carrier.limits.maxDepth, writer };
+    this.#writing = { dialect, maxDepth: sender.limits.maxDepth, writer };
   }
 
   call(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<unknown> {
-    return this.#run("call", { name, method, params, options }, answerOf);
+    return this.#run("call", { name, method, params, options });
   }
 
   post(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<Posted> {
-    return this.#run("post", { name, method, params, options }, postedOf);
+    return this.#run("post", { name, method, params, options }) as Promise<Posted>; // or what an interceptor makes of it
   }
 
   script<M extends Methods, const T extends ScriptPlan>(
@@ -77,40 +94,35 @@ export class Caller {
     build: (script: ScriptMethods<M>) => T,
     options: CallOptions,
   ): Promise<ScriptResults<T>> {
-    const carrier = this.#carrier;
+    const sender = this.#sender;
     let isSingle = false;
     const plan = (script: ScriptMethods<M>): T => {
       const built = build(script);
       isSingle = !Array.isArray(built);
       return built;
     };
-    const { code, onlyOurs, name, results } = buildScript(methods, plan, this.#writing, carrier.limits);
-    const declared = results.filter((schema) => schema !== undefined);
+    const built = buildScript(methods, plan, this.#writing, sender.limits);
+    const { name, code: params, results } = built;
+    const outgoing = outgoingCall("script", name, params, options);
     const run = async (): Promise<unknown> => {
-      const timeoutMs = timeoutOf(carrier, options);
-      const { signal } = options;
-      const request = { name, code, onlyOurs, results: declared, wantsResults: true, isList: true, timeoutMs, signal };
-      const call = new Call(carrier.clock, carrier.limits, request, carrier.home, carrier.nextOrder());
-      carrier.place(call);
-      const values = ((await call.promise) as readonly unknown[]).values(); // a list, as requested
+      const values = (await sender.script(built, withMetadata(options, outgoing.metadata))).values();
       const all = results.map((schema) => (schema === undefined ? undefined : values.next().value));
       return isSingle ? all[0] : all;
     };
-    const outgoing: OutgoingCall = { kind: "script", name, params: code, options };
     return (await this.#intercepted(outgoing, run)) as ScriptResults<T>; // validated by the schemas that type them
   }
 
-  #run<T>(kind: "call" | "post", sending: Sending, give: Give<T>): Promise<T> {
+  #run(kind: "call" | "post", sending: Sending): Promise<unknown> {
+    if (this.#interceptors.length === 0) return this.#send(kind, sending);
     const { name, params, options } = sending;
-    const retries = kind === "call" && sending.method.spec.idempotent === true ? this.#retries : 0;
-    if (this.#interceptors.length === 0) return this.#send(kind, sending, give, retries);
+    const outgoing = outgoingCall(kind, name, params, options);
     let isBegun = false;
-    const begin = (): Promise<T> => {
+    const begin = (): Promise<unknown> => {
       isBegun = true;
-      return this.#send(kind, sending, give, retries);
+      return this.#send(kind, { ...sending, options: withMetadata(options, outgoing.metadata) });
     };
     keepFromFailingUnheard(options.body);
-    const answer = this.#intercepted({ kind, name, params, options }, begin) as Promise<T>; // or the result of an interceptor
+    const answer = this.#intercepted(outgoing, begin);
     answer.catch(() => {
       if (!isBegun) release(options.body);
     });
@@ -126,12 +138,14 @@ export class Caller {
     return markHandled((async () => interceptor(call, next))());
   }
 
-  #send<T>(kind: "call" | "post", sending: Sending, give: Give<T>, retries: number): Promise<T> {
-    if (retries > 0) return markHandled(this.#retrying(sending, give, retries));
+  #send(kind: "call" | "post", sending: Sending): Promise<unknown> {
+    const isRetried = kind === "call" && this.#retries > 0 && sending.method.spec.idempotent === true;
+    return isRetried ? markHandled(this.#retrying(sending)) : this.#attempt(kind, sending);
+  }
+
+  #attempt(kind: "call" | "post", sending: Sending): Promise<unknown> {
     try {
-      const call = callOf(this.#carrier, sending, this.#writing, kind === "call");
-      this.#carrier.place(call);
-      return give(call);
+      return kind === "call" ? this.#sender.call(sending, this.#writing) : this.#sender.post(sending, this.#writing);
     } catch (thrown) {
       release(sending.options.body);
       return markHandled(Promise.reject(asHbiError(thrown)));
@@ -139,17 +153,17 @@ export class Caller {
   }
 
   /** All attempts together have the call's timeout. */
-  async #retrying<T>(sending: Sending, give: Give<T>, retries: number): Promise<T> {
-    const { clock, limits } = this.#carrier;
+  async #retrying(sending: Sending): Promise<unknown> {
+    const { clock, limits } = this.#sender;
     const { timeoutMs = limits.callTimeoutMs } = sending.options;
     const start = clock.now();
     let mayHaveLanded = false;
     for (let attempt = 0; ; attempt++) {
       const leftMs = timeoutMs - (clock.now() - start);
       try {
-        return await this.#send("call", { ...sending, options: { ...sending.options, timeoutMs: leftMs } }, give, 0);
+        return await this.#attempt("call", { ...sending, options: { ...sending.options, timeoutMs: leftMs } });
       } catch (thrown) {
-        const isOver = attempt === retries || clock.now() - start >= timeoutMs;
+        const isOver = attempt === this.#retries || clock.now() - start >= timeoutMs;
         if (isOver || !isConnectionLost(thrown) || !isReplayable(sending.options)) {
           const own = ownError(thrown);
           throw mayHaveLanded && own?.mayHaveLanded === false ? withLanded(own, true) : thrown; // an earlier attempt may have
@@ -158,6 +172,14 @@ export class Caller {
       }
     }
   }
+}
+
+function outgoingCall(kind: OutgoingCall["kind"], name: string, params: unknown, options: CallOptions): OutgoingCall {
+  return { kind, name, params, options, metadata: { ...options.metadata } };
+}
+
+function withMetadata<O extends CallOptions>(options: O, metadata: Metadata): O {
+  return options.metadata === undefined && Object.keys(metadata).length === 0 ? options : { ...options, metadata };
 }
 
 /** Whether a call failed because its connection was lost, so that it may be sent on a new one. `mayHaveLanded` says

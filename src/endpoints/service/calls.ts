@@ -6,12 +6,17 @@ import type { z } from "zod";
 import type { ArgumentsOf, BodyKind, Method } from "../../registry/method.ts";
 import type { Methods, None } from "../../registry/service.ts";
 import type { Body, BodyGiven } from "../conversation/body.ts";
+import type { Metadata } from "../conversation/metadata.ts";
 import type { PoCo } from "../session/po-co.ts";
 import type { WaitOptions } from "../waits.ts";
 import type { Caller } from "./caller.ts";
 
 /** `signal` cancels the call, `timeoutMs` bounds it (default `callTimeoutMs`). The deadline travels to the peer. */
-export interface CallOptions extends WaitOptions {}
+export interface CallOptions extends WaitOptions {
+  /** Travels with the call: interceptors, `authorize` and the handler see it as `call.metadata`. Not sent to a peer that does not support
+   *  the extension. At most `maxMetadataBytes`. */
+  readonly metadata?: Metadata | undefined;
+}
 
 /** The additional options that a method with raw data requires. */
 type WithBody<B extends BodyKind> = B extends "declared"

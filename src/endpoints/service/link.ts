@@ -17,6 +17,7 @@ import type { PostingEnd } from "../session/posting-end.ts";
 import { checkTimeout, markHandled, type WaitOptions } from "../waits.ts";
 import { Caller, type OutgoingInterceptor } from "./caller.ts";
 import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./calls.ts";
+import { connectionSender } from "./outgoing.ts";
 import {
   type ConnectionOwner,
   type Dial,
@@ -91,7 +92,12 @@ export class Link<S extends Service = Service> {
     };
     this.#connection = new ReconnectingConnection(owner, dial, options);
     this.closed = this.#connection.closed;
-    this.#caller = new Caller(this.#connection, { writer: table.writer, dialect, interceptors, retries });
+    this.#caller = new Caller(connectionSender(this.#connection), {
+      writer: table.writer,
+      dialect,
+      interceptors,
+      retries,
+    });
     this.call = callsOf<S["methods"]>(service.methods, this.#caller);
     this.post = postsOf<S["methods"]>(service.methods, this.#caller);
   }

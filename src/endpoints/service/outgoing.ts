@@ -7,10 +7,13 @@ import { failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import { type Writing, writeCall } from "../../registry/call-text.ts";
 import type { Method } from "../../registry/method.ts";
+import { type Metadata, metadataField } from "../conversation/metadata.ts";
 import { asBytes } from "../lane/raw-intake.ts";
 import { Call, type CallRequest, type Home } from "../session/call.ts";
 import { checkTimeout, ignore, markHandled } from "../waits.ts";
-import type { AnyCallOptions, Posted } from "./calls.ts";
+import type { CallSender } from "./caller.ts";
+import type { AnyCallOptions, CallOptions, Posted } from "./calls.ts";
+import type { BuiltScript } from "./script-builder.ts";
 import { Streaming } from "./streaming.ts";
 
 /** A call that is about to be sent. */
@@ -32,8 +35,28 @@ export interface Carrier {
   place(call: Call): void;
 }
 
+/** Calls on the carrier's connections. */
+export function connectionSender(carrier: Carrier): CallSender {
+  const { clock, limits } = carrier;
+  return {
+    clock,
+    limits,
+    call: (sending, writing) => placed(carrier, callOf(carrier, sending, writing, true)).promise,
+    post: (sending, writing) => postedOf(placed(carrier, callOf(carrier, sending, writing, false))),
+    script: async (script, options) => {
+      const call = placed(carrier, callOfScript(carrier, script, options));
+      return (await call.promise) as readonly unknown[]; // a list, as requested
+    },
+  };
+}
+
+function placed(carrier: Carrier, call: Call): Call {
+  carrier.place(call);
+  return call;
+}
+
 /** A call of a method. @throws HbiError if it cannot be sent */
-export function callOf(carrier: Carrier, sending: Sending, writing: Writing, wantsResults: boolean): Call {
+function callOf(carrier: Carrier, sending: Sending, writing: Writing, wantsResults: boolean): Call {
   const { name, method, params, options } = sending;
   checkBody(sending);
   const written = writeCall(name, method, params, writing);
@@ -48,14 +71,36 @@ export function callOf(carrier: Carrier, sending: Sending, writing: Writing, wan
     wantsResults,
     timeoutMs: timeoutOf(carrier, options),
     signal: options.signal,
+    metadata: metadataOf(carrier, options),
     body,
     talk: isWhole ? undefined : new Streaming(carrier, sending, written, wantsResults),
   };
   return new Call(carrier.clock, carrier.limits, request, carrier.home, carrier.nextOrder());
 }
 
+function callOfScript(carrier: Carrier, script: BuiltScript, options: CallOptions): Call {
+  const { clock, limits, home } = carrier;
+  const { name, code, onlyOurs } = script;
+  const request: CallRequest = {
+    code,
+    onlyOurs,
+    name,
+    results: script.results.filter((schema) => schema !== undefined),
+    wantsResults: true,
+    isList: true,
+    timeoutMs: timeoutOf(carrier, options),
+    signal: options.signal,
+    metadata: metadataOf(carrier, options),
+  };
+  return new Call(clock, limits, request, home, carrier.nextOrder());
+}
+
+function metadataOf({ limits }: Carrier, { metadata }: { readonly metadata?: Metadata | undefined }): string {
+  return metadata === undefined ? "" : metadataField(metadata, limits.maxMetadataBytes);
+}
+
 /** The promises of a call that is not awaited. */
-export function postedOf(call: Call): Promise<Posted> {
+function postedOf(call: Call): Promise<Posted> {
   const posted: Posted = { waitCompleted: () => markHandled(call.promise.then(ignore)) };
   return markHandled(call.whenSent?.then(() => posted) ?? Promise.resolve(posted));
 }
@@ -67,11 +112,12 @@ function wholeBody({ method, options: { body } }: Sending, bytes = 0): Uint8Arra
 }
 
 /** @throws HbiError invalid_argument */
-export function timeoutOf({ limits }: Carrier, { timeoutMs }: AnyCallOptions): number {
+export function timeoutOf({ limits }: Pick<Carrier, "limits">, { timeoutMs }: AnyCallOptions): number {
   return checkTimeout(timeoutMs) ?? limits.callTimeoutMs;
 }
 
-function checkBody({ name, method, options }: Sending): void {
+/** @throws HbiError invalid_argument for raw data that the method does not take */
+export function checkBody({ name, method, options }: Sending): void {
   const { body } = method.spec;
   if (typeof body !== "function" && options.body !== undefined) throw failure("bad_option", `${name} accepts no body`);
   if (body !== "manual" && options.send !== undefined) throw failure("bad_option", `${name} does not support send`);

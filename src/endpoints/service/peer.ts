@@ -13,7 +13,7 @@ import type { PostingEnd } from "../session/posting-end.ts";
 import { markHandled } from "../waits.ts";
 import { Caller, type CallerOptions } from "./caller.ts";
 import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./calls.ts";
-import type { Carrier } from "./outgoing.ts";
+import { type Carrier, connectionSender } from "./outgoing.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
 
 /** What the host knows about a peer. */
@@ -45,7 +45,7 @@ export class Peer<S extends Service = Service, Context = unknown> {
     this.#service = service;
     this.#connection = connection;
     this.#record = record;
-    this.#caller = new Caller(carrier, options);
+    this.#caller = new Caller(connectionSender(carrier), options);
     this.call = callsOf<S["reactions"]>(service.reactions, this.#caller);
     this.post = postsOf<S["reactions"]>(service.reactions, this.#caller);
   }

@@ -4,6 +4,7 @@
 import { failure } from "../../errors.ts";
 import type { Method } from "../../registry/method.ts";
 import { Body } from "../conversation/body.ts";
+import type { Metadata } from "../conversation/metadata.ts";
 import type { HoCo } from "../session/ho-co.ts";
 import type { PoCo } from "../session/po-co.ts";
 
@@ -31,6 +32,12 @@ export class ServiceCall<Other = unknown, Context = unknown> {
     this.peer = peer;
     this.context = context;
     this.bodyLength = co.unreadBytes;
+  }
+
+  /** Texts that travel with the call, such as a trace context: the option `metadata` of the call, and what the caller's interceptors added.
+   *  A claim of the caller, not a proof. Empty if the peer does not support the extension. */
+  get metadata(): Metadata {
+    return this.co.metadata;
   }
 
   /** The raw data behind the call. Unread data is skipped when the handler returns.

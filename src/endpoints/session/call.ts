@@ -32,6 +32,8 @@ export interface CallRequest {
   readonly isList?: boolean;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** the token field with its metadata; "" or undefined if there is none */
+  readonly metadata?: string | undefined;
   /** raw data behind the code. The caller may change it when the call has settled, or, for a post, when it is sent */
   readonly body?: Uint8Array | undefined;
   /** goes before waiting calls and beyond the limit on calls in flight: for the library's own messages */
@@ -270,7 +272,7 @@ export class Call implements TurnTaker {
     const { posting, account } = co.connection;
     const { wire } = co.lane;
     const { packet, body } = this;
-    const id = co.seq + posting.callSuffix(this.leftMs, body?.length ?? 0);
+    const id = co.seq + posting.callSuffix(this.leftMs, body?.length ?? 0) + posting.metadataFieldOf(co);
     const end = posting.knowsExtension ? co.coSeq : id;
     account.posts -= packet.length + ENTRY_COST_BYTES;
     const head = `[${id.length}#co_begin]${id}${packet}`;

@@ -16,6 +16,7 @@ import type { PacketReader } from "../../wire/packet-reader.ts";
 import { keepFromFailingUnheard } from "../conversation/body.ts";
 import { packetOf, sendBuffers, settled } from "../conversation/co-sender.ts";
 import { Landing, type LandingHost } from "../conversation/landing.ts";
+import type { Metadata } from "../conversation/metadata.ts";
 import { bytesBehind, planAgainstPromise } from "../conversation/script-plan.ts";
 import { step } from "../conversation/stages.ts";
 import { promisedBytes, type Token } from "../conversation/token.ts";
@@ -83,6 +84,11 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   get #state(): HoState {
     return this.#at.state;
+  }
+
+  /** Texts that travel with the conversation; empty if the poster does not support the extension. A claim of the poster, not a proof. */
+  get metadata(): Metadata {
+    return this.#token.metadata;
   }
 
   /** Milliseconds until the poster's deadline or the handler timeout, whichever is first. */
@@ -381,8 +387,12 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
       this.#refuse(asHbiError(thrown), undefined, false);
       return;
     }
-    if (plan.refusal !== undefined) {
-      this.#refuse(plan.refusal, plan.rawBytes, plan.answersObject);
+    const { maxMetadataBytes } = this.limits;
+    const isTooMuch = this.#token.metadataBytes > maxMetadataBytes;
+    const refusal =
+      plan.refusal ?? (isTooMuch ? failure("metadata_too_big", `at most ${maxMetadataBytes} bytes`) : undefined);
+    if (refusal !== undefined) {
+      this.#refuse(refusal, plan.rawBytes, plan.answersObject);
       return;
     }
     this.#go("run");

@@ -11,6 +11,7 @@ import type { Script } from "../../parser/script.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import type { Packet } from "../../wire/packet.ts";
 import type { PacketReader } from "../../wire/packet-reader.ts";
+import { type Metadata, metadataField, NO_METADATA } from "../conversation/metadata.ts";
 import { noStep } from "../conversation/stages.ts";
 import { seqOf } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
@@ -27,6 +28,8 @@ import { PoSender, type PromiseOptions } from "./po-sender.ts";
 import { type PoAt, type PoEvent, type PoStage, SENDING_PO, WHOLE_PO } from "./po-states.ts";
 
 export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
+  /** Travels with the conversation: its handlers read it as `co.metadata`. Dropped for a peer without the extension. */
+  readonly metadata?: Metadata | undefined;
   /** for the library only: the first form in its script that only peers of this library can read */
   readonly onlyOurs?: string | undefined;
 }
@@ -40,6 +43,8 @@ export class PoCo implements BracketReader, Chained {
   isAdmitted = false;
   /** the first form in its script that only peers of this library can read, if known */
   onlyOurs: string | undefined;
+  /** the token field with its metadata; "" if there is none */
+  readonly metadataField: string;
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
@@ -70,6 +75,8 @@ export class PoCo implements BracketReader, Chained {
   constructor(connection: Connection, lane: Lane, seq: number, options: CoOptions, call: Call | undefined) {
     this.seq = seq;
     this.onlyOurs = options.onlyOurs;
+    this.metadataField =
+      call === undefined ? fieldOf(options.metadata, connection.limits) : (call.request.metadata ?? "");
     this.connection = connection;
     this.lane = lane;
     this.#options = options;
@@ -118,6 +125,11 @@ export class PoCo implements BracketReader, Chained {
     this.#draining ??= this.connection.heedDraining();
     if (this.#at.isOver) this.connection.forgetDraining(this.#draining);
     return this.#draining.signal;
+  }
+
+  /** The metadata of a script in the answer: none travels with it. */
+  get metadata(): Metadata {
+    return NO_METADATA;
   }
 
   /** Milliseconds left for a handler of a script in the answer. */
@@ -597,4 +609,9 @@ export class PoCo implements BracketReader, Chained {
     if (this.#draining !== undefined) this.connection.forgetDraining(this.#draining);
     this.connection.posting.completed(this); // last: it may end the connection, which gives all others a less specific error
   }
+}
+
+/** @throws HbiError invalid_argument, resource_exhausted */
+function fieldOf(metadata: Metadata | undefined, { maxMetadataBytes }: Limits): string {
+  return metadata === undefined ? "" : metadataField(metadata, maxMetadataBytes);
 }

@@ -123,18 +123,19 @@ export class PoSender implements BracketOwner {
   /** Content that is available as a whole promises its raw data automatically, so that a refusal ends only the
    *  conversation. */
   opening(): string {
-    const { clock, isExtended } = this.#connection;
+    const { clock, isExtended, posting } = this.#connection;
     const { wire } = this.#co.lane;
     this.#co.begun(wire.writtenBytes + 1);
     const { isWhole, rawBytes: built } = this.bracket;
     const isCounted = built === 0 || this.#content === "script";
     const rawBytes = this.#promised ?? (isWhole && isCounted ? built : undefined);
     const leftMs = this.#deadlineMs === undefined ? undefined : this.#deadlineMs - (clock.now() - this.#madeMs);
-    this.#id = formatToken(this.#co.seq, isExtended, {
+    const token = formatToken(this.#co.seq, isExtended, {
       ...(rawBytes === undefined ? {} : rawBytes === 0 ? { hasNoRawData: true } : { rawBytes }),
       ...(leftMs === undefined ? {} : { deadlineMs: leftMs }),
       asksForPromise: !this.#co.isAnswerDeclared,
     });
+    this.#id = token + posting.metadataFieldOf(this.#co);
     return encodePacket("co_begin", this.#id);
   }
 

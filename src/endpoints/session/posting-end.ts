@@ -236,10 +236,15 @@ export class PostingEnd {
     return this.#suffix;
   }
 
+  /** The part of a conversation's token that carries its metadata: empty for a peer that would not read it. */
+  metadataFieldOf({ metadataField }: PoCo): string {
+    return this.#knowsExtension ? metadataField : "";
+  }
+
   /** Requests a slot on the wire, and then the send turn. @param isNext it has waited, and there is one */
   admit(co: PoCo, isNext = false): void {
     const { onlyOurs } = co;
-    if (onlyOurs !== undefined && !this.#knowsExtension) this.sayHello();
+    if (this.#mustBeKnown(co)) this.sayHello();
     if (!isNext && !co.isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(co))) {
       this.#gate.add(co);
       return;
@@ -259,9 +264,14 @@ export class PostingEnd {
 
   /** A large packet, and one that only peers of this library can read, wait until it is known whether the peer accepts
    *  it. */
-  #hasPlaceFor({ isLarge, onlyOurs }: PoCo): boolean {
-    const isAsked = isLarge || this.#connection.awaitsPeer || (onlyOurs !== undefined && !this.#knowsExtension);
+  #hasPlaceFor(co: PoCo): boolean {
+    const isAsked = co.isLarge || this.#connection.awaitsPeer || this.#mustBeKnown(co);
     return this.#admitted < this.#most && this.#takesNew && !(isAsked && this.#hello?.isDone === false);
+  }
+
+  /** Whether it depends on what the peer is how it is sent, and that is not known. */
+  #mustBeKnown({ onlyOurs, metadataField }: PoCo): boolean {
+    return !this.#knowsExtension && (onlyOurs !== undefined || metadataField !== "");
   }
 
   get #takesNew(): boolean {

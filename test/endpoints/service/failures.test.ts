@@ -195,6 +195,12 @@ const SCENARIOS: Readonly<
   unknown_name: { run: outdated(freshCall), lives: true },
   bad_argument: { run: raw("note(5)"), lives: true },
   not_a_value: { run: answered(answer("101", packet("co_recv", "told('x')"))), lives: true },
+  metadata_too_big: {
+    run: hosted((link) => link.call.nothing({}, { metadata: { tenant: "a".repeat(50) } }), {
+      host: { limits: { maxMetadataBytes: 50 } },
+    }),
+    lives: true,
+  },
   body_too_big: {
     run: hosted((link) => link.call.upload({ size: 2_000 }, { body: new Uint8Array(2_000) }), {
       host: { limits: { maxBodyBytes: 1_000 } },
