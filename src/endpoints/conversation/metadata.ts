@@ -20,8 +20,9 @@ const ESCAPED = /[^\x21-\x7e]|[%,;]/u;
 export function metadataField(metadata: Metadata, maxBytes: number): string {
   let text = "";
   for (const [key, value] of Object.entries(metadata)) {
-    if (!KEY.test(key)) throw failure("bad_option", "metadata: a key is of a-z, 0-9, '.', '_' and '-', 64 at most");
-    if (typeof value !== "string") throw failure("bad_option", `metadata: ${key} is no text`);
+    if (!KEY.test(key))
+      throw failure("bad_option", "metadata: a key must consist of a-z, 0-9, '.', '_' and '-', at most 64 characters");
+    if (typeof value !== "string") throw failure("bad_option", `metadata: ${key} is not a string`);
     text += `${text === "" ? "" : ","}${key}:${ESCAPED.test(value) ? escaped(key, value) : value}`;
   }
   if (text.length > maxBytes) throw failure("metadata_too_big", `${text.length} bytes, at most ${maxBytes}`);
@@ -42,7 +43,7 @@ export function readMetadata(text: string): Metadata {
   for (const pair of text.split(",")) {
     const colon = pair.indexOf(":");
     const key = pair.slice(0, Math.max(colon, 0));
-    if (!KEY.test(key) || key in metadata) throw failure("bad_token", "t holds pairs of a key and a value");
+    if (!KEY.test(key) || key in metadata) throw failure("bad_token", "t must contain pairs of key and value");
     metadata[key] = unescaped(pair.slice(colon + 1));
   }
   return Object.freeze(metadata);

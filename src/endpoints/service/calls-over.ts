@@ -174,7 +174,7 @@ function contentOf(kind: "call" | "post", sending: Sending, writing: Writing, li
   const { name, method, params } = sending;
   checkBody(sending);
   if (method.spec.body === "manual" || method.spec.resultBody !== undefined) {
-    throw failure("bad_option", `${name}: its raw data needs a connection`);
+    throw failure("bad_option", `${name}: its raw data requires a connection`);
   }
   const { code, onlyOurs, bodyBytes = 0 } = writeCall(name, method, params, writing);
   if (bodyBytes > limits.maxBodyBytes) throw failure("body_too_big", name);
