@@ -31,7 +31,7 @@ function escaped(key: string, value: string): string {
   try {
     return encodeURIComponent(value);
   } catch (cause) {
-    throw failure("bad_option", `metadata: ${key} has half a surrogate pair`, { cause });
+    throw failure("bad_option", `metadata: ${key} has an unpaired surrogate`, { cause });
   }
 }
 

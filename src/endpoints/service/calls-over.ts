@@ -180,7 +180,7 @@ function contentOf(kind: "call" | "post", sending: Sending, writing: Writing, li
 /** @throws HbiError invalid_argument when there is none */
 function bodyOf({ name, method, options: { body } }: Sending, bytes: number): BodySource | undefined {
   if (method.spec.body === undefined) return undefined;
-  if (body === undefined) throw failure("bad_option", `${name} has raw data behind it, and no body was given`);
+  if (body === undefined) throw failure("bad_option", `${name} requires a body`);
   const source = typeof body === "function" ? body() : body;
   keepFromFailingUnheard(source);
   if (bytes > 0) return source;

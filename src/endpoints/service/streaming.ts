@@ -1,6 +1,7 @@
 /**
- * Streaming: what a typed call with raw data that comes bit by bit, before the answer or behind it, does in its conversation. Given up,
- * it is read and, as far as it has begun, also sent to its end, so that the others on the connection go on. docs/streaming.md.
+ * Streaming: how a typed call with streamed raw data, before or behind the answer, uses its conversation. After a
+ * cancellation it is read to its end and, if it has begun, also sent to its end, so that others on the connection can
+ * continue. docs/streaming.md.
  */
 import type { Timer } from "../../clock.ts";
 import { failure, ownError } from "../../errors.ts";
@@ -15,7 +16,7 @@ import type { Carrier, Sending } from "./outgoing.ts";
 
 /** The call's own timer bounds it. */
 const FOREVER = { timeoutMs: Number.POSITIVE_INFINITY };
-/** A source that gives nothing for so long, when nobody wants it any more, holds up the others for nothing. */
+/** After a cancellation, a source that provides nothing for this long delays the others unnecessarily. */
 const STALLED_MS = 1_000;
 
 export class Streaming implements Talk {
@@ -25,17 +26,17 @@ export class Streaming implements Talk {
   readonly #written: WrittenCall;
   readonly #wantsAnswer: boolean;
   #source: BodySource | undefined;
-  /** what of the source is sent; undefined: nothing */
+  /** what is sent of the source; undefined if there is none */
   #body: ArrayBufferView | Pending | undefined;
   #answer: unknown;
   #stall: Timer | undefined;
 
-  /** @throws HbiError for what can't be sent */
+  /** @throws HbiError if it cannot be sent */
   constructor(carrier: Carrier, sending: Sending, written: WrittenCall, wantsAnswer: boolean) {
     const { name, method, options } = sending;
-    if (options.signal?.aborted === true) throw cancelled(options.signal); // before its body is made
+    if (options.signal?.aborted === true) throw cancelled(options.signal); // before its body is created
     if (method.spec.body === "manual" && typeof options.send !== "function") {
-      throw failure("bad_option", `${name}: nothing sends its raw data`);
+      throw failure("bad_option", `${name}: neither body nor send provides its raw data`);
     }
     this.#carrier = carrier;
     this.#sending = sending;
@@ -67,7 +68,7 @@ export class Streaming implements Talk {
     return !isPending(this.#body) && this.#sending.options.send === undefined;
   }
 
-  /** What was taken from its source for one connection is not there again, unless a function makes it. */
+  /** What was taken from its source for one connection cannot be sent again, unless a function creates the source. */
   renew(): boolean {
     if (!isPending(this.#body) || this.#body.chunks === 0) return true;
     if (typeof this.#sending.options.body !== "function") return false;
@@ -88,14 +89,14 @@ export class Streaming implements Talk {
     }
   }
 
-  /** Its caller may change the buffer of a post that is sent, which may be sent again. */
+  /** The caller of a sent post may change its buffer, although it may be sent again. */
   #keepBody(): void {
     const body = this.#body;
     if (this.#wantsAnswer || this.#carrier.home?.isLasting !== true || !ArrayBuffer.isView(body)) return;
     this.#body = asBytes(body).slice();
   }
 
-  /** Asks for its place before it first waits: calls that are made one after the other begin in this order. */
+  /** Takes its position before it first waits, so that calls begin in the order in which they were made. */
   async #send(co: PoCo): Promise<void> {
     const body = this.#body;
     try {
@@ -104,9 +105,9 @@ export class Streaming implements Talk {
       const data = isPending(body) ? this.#stream(co, body) : this.#sendWhole(co, body);
       await Promise.all([code, data]);
     } catch (cause) {
-      throw ownError(cause) ?? failure("body_failed", this.#sending.name, { cause }); // a file that is not there
+      throw ownError(cause) ?? failure("body_failed", this.#sending.name, { cause }); // such as a file that does not exist
     }
-    if (co.stage === "send") await co.finishSend(FOREVER); // a manual one may be receiving already
+    if (co.stage === "send") await co.finishSend(FOREVER); // a manual call may already be receiving
   }
 
   #sendWhole(co: PoCo, body: ArrayBufferView | undefined): Promise<void> | undefined {
@@ -117,10 +118,10 @@ export class Streaming implements Talk {
     return sent ?? send?.(co);
   }
 
-  /** What fails before its first chunk is there does so before anything of the call is on the wire. */
+  /** A failure before the first chunk occurs before anything of the call is on the wire. */
   async #stream(co: PoCo, body: Pending): Promise<void> {
     await body.ready;
-    await co.opened(FOREVER); // until then nothing is taken from it: it may have to be sent elsewhere
+    await co.opened(FOREVER); // until then nothing is taken from the source, because the call may have to be sent on another connection
     await co.sendData(body.content, FOREVER);
   }
 
@@ -140,7 +141,7 @@ export class Streaming implements Talk {
     return { result: this.#answer, body };
   }
 
-  /** The result as it lands, before any raw data behind it is read: how much of it there is. */
+  /** The result as it lands, before its raw data is read: returns the length of the raw data. */
   #take(object: unknown): number | undefined {
     const { name, method } = this.#sending;
     const { result } = method.spec;
@@ -149,15 +150,16 @@ export class Streaming implements Talk {
     return method.resultBytes(this.#answer);
   }
 
-  // --- given up ------------------------------------------------------------------------------------------------------
+  // --- cancelled -----------------------------------------------------------------------------------------------------
 
   givenUp(co: PoCo | undefined): void {
     co?.lane.wire.keepBorrowed(); // the caller may change its buffer now
     if (co?.at.isSending === true) this.#watchSource(co);
-    else release(this.#source); // given up before it began: nobody reads it
+    else release(this.#source); // cancelled before it began: the source is not read
   }
 
-  /** The host waits for every byte that was promised, and the others on the connection with it: not for a source that has stopped. */
+  /** The host, and with it the connection's other calls, wait for every promised byte, but not for a source that has
+   *  stopped. */
   #watchSource(co: PoCo): void {
     const body = this.#body;
     if (!isPending(body)) return;
@@ -178,6 +180,6 @@ function isPending(body: ArrayBufferView | Pending | undefined): body is Pending
 }
 
 function bodyOf({ name, options: { body } }: Sending): BodySource {
-  if (body === undefined) throw failure("bad_option", `${name} has raw data behind it, and no body was given`);
+  if (body === undefined) throw failure("bad_option", `${name} requires a body`);
   return typeof body === "function" ? body() : body;
 }

@@ -1,7 +1,7 @@
 /**
- * Call: what the caller of a typed method waits for. It is sent in a conversation (PoCo), and in another one on the next connection as
- * long as nothing of it can have reached the peer. Here are its deadline, its signal, its promise, and waiting for a connection.
- * docs/services.md.
+ * Call: what the caller of a typed method waits for. It is sent in a conversation (PoCo), and in another one on the
+ * next connection as long as nothing of it can have reached the peer. It has the deadline, the signal, the promise, and
+ * the wait for a connection. docs/services.md.
  */
 import type { z } from "zod";
 import type { Chained } from "../../chain.ts";
@@ -20,73 +20,74 @@ import type { CoOptions, PoCo } from "./po-co.ts";
 
 export interface CallRequest {
   readonly code: string;
-  /** the first form in it that only a peer of ours reads, if there is one */
+  /** the first form in it that only peers of this library can read, if any */
   readonly onlyOurs?: string | undefined;
   /** for error messages: "do_job" */
   readonly name: string;
-  /** schemas of the objects of the answer, in order; undefined: any */
+  /** schemas of the answer's objects, in order; undefined accepts any */
   readonly results: readonly (z.ZodType | undefined)[];
-  /** false: the objects are dropped, and only the acknowledgement counts */
+  /** false: objects are dropped, and only the acknowledgement counts */
   readonly wantsResults: boolean;
-  /** the promise is of all objects as an array, rather than of the only one */
+  /** the promise has all objects as an array, instead of a single one */
   readonly isList?: boolean;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** the field of the token that holds its metadata; "" or undefined: none */
+  /** the token field with its metadata; "" or undefined if there is none */
   readonly metadata?: string | undefined;
-  /** raw data behind the code. The caller may change it when the call has settled, or, of a post, when it is sent */
+  /** raw data behind the code. The caller may change it when the call has settled, or, for a post, when it is sent */
   readonly body?: Uint8Array | undefined;
-  /** goes before what waits, and beside what is in flight: for the library's own messages */
+  /** goes before waiting calls and beyond the limit on calls in flight: for the library's own messages */
   readonly isUrgent?: boolean;
-  /** sends and reads what is not there as a whole, in place of `code` and `results` */
+  /** sends and reads what is not available as a whole, instead of `code` and `results` */
   readonly talk?: Talk | undefined;
 }
 
-/** What a call with raw data that comes bit by bit does in its conversation. */
+/** How a call with streamed raw data uses its conversation. */
 export interface Talk {
   /** of the conversation */
   readonly options: CoOptions;
-  /** Whether it is sent again when the host refuses it unseen, though it has been read. */
+  /** Whether it is sent again if the host refuses it unprocessed, although its source has been read. */
   readonly isRepeatable: boolean;
-  /** Sends, then receives. Gives what the call comes to. */
+  /** Sends, then receives. Returns the result of the call. */
   run(co: PoCo, connection: Connection, call: Call): Promise<unknown>;
-  /** Makes its content anew for another connection. False when it is spent. */
+  /** Renews its content for another connection. Returns false if the content was consumed. */
   renew(): boolean;
-  /** Nobody waits for it any more. @param co where it has been begun, and may have to be sent to its end */
+  /** The call was cancelled. @param co if it has begun, in which case it may have to be sent to its end */
   givenUp(co: PoCo | undefined): void;
 }
 
-/** A link: where a call waits for a connection, also when the one that it was to be sent on takes nothing new. */
+/** A link: where a call waits for a connection, also if its connection accepts nothing new. */
 export interface Home {
   /** Whether there may be another connection. */
   readonly isLasting: boolean;
-  /** @param from the one that takes nothing new. False when there will be no other. */
+  /** @param from the connection that accepts nothing new. Returns false if there will be no other. */
   park(call: Call, from: Connection): boolean;
   unpark(call: Call): void;
 }
 
-/** `refused`: the host has said that it takes nothing new, and not yet ended its answer. */
+/** `refused`: the host accepts nothing new, and has not ended its answer yet. */
 type CallState = "waiting" | "sent" | "refused" | "fulfilled" | "failed";
 
 export class Call implements TurnTaker {
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
-  /** when it was made, in the order of all of its link */
+  /** its position in the order of all calls of its link */
   readonly order: number;
   readonly request: CallRequest;
-  /** while it may still be sent, also again */
+  /** as long as it may be sent, also again */
   packet: string;
   body: Uint8Array | undefined;
   readonly #clock: Clock;
   readonly #home: Home | undefined;
   #state: CallState = "waiting";
-  /** the conversation that it is sent in; undefined: it waits for a connection */
+  /** the conversation in which it is sent; undefined while it waits for a connection */
   #co: PoCo | undefined;
-  /** since when it waits for a connection, a place or the turn; of a talk, when it was made; undefined: it has not waited */
+  /** when it began to wait for a connection, a slot or the turn; for a streamed call, when it was made; undefined if it
+   *  has not waited */
   #waitingSince: number | undefined;
   #received = 0;
-  /** the object, or all of them as an array, or what a talk came to; of a failed or refused call the error */
+  /** the object, all objects as an array, or the result of a streamed call; for a failed or refused call the error */
   #outcome: unknown;
   #promise: Promise<unknown> | undefined;
   #resolve: (value: unknown) => void = ignore;
@@ -97,7 +98,8 @@ export class Call implements TurnTaker {
   #timer: Timer | undefined;
   #onAbort: (() => void) | undefined;
 
-  /** @throws HbiError resource_exhausted for a script beyond `maxPacketBytes`, cancelled when the signal has aborted already */
+  /** @throws HbiError resource_exhausted for a script beyond `maxPacketBytes`, cancelled if the signal has already
+   *  aborted */
   constructor(clock: Clock, limits: Limits, request: CallRequest, home?: Home, order = 0) {
     const { timeoutMs, signal, code, talk } = request;
     if (signal?.aborted === true) throw cancelled(signal);
@@ -117,7 +119,7 @@ export class Call implements TurnTaker {
     }
   }
 
-  /** The object of the answer, all of them, or undefined. Made when somebody asks for it. */
+  /** The object of the answer, all objects, or undefined. Created on first use. */
   get promise(): Promise<unknown> {
     if (this.#promise === undefined) {
       this.#promise = new Promise((resolve, reject) => {
@@ -134,7 +136,7 @@ export class Call implements TurnTaker {
     return this.#promise;
   }
 
-  /** Resolves when it is on the wire; undefined when it is there already. */
+  /** Resolves when it is on the wire; undefined if it already is. */
   get whenSent(): Promise<void> | undefined {
     if (this.#state !== "waiting" && this.#state !== "failed") return undefined;
     if (this.#sent === undefined) {
@@ -142,13 +144,14 @@ export class Call implements TurnTaker {
         this.#resolveSent = resolve;
         this.#rejectSent = reject;
       });
-      if (this.#state === "failed") this.#rejectSent(this.#outcome as HbiError); // it is kept there
+      if (this.#state === "failed") this.#rejectSent(this.#outcome as HbiError); // kept there in this state
       markHandled(this.#sent);
     }
     return this.#sent;
   }
 
-  /** What is left of its time after it has waited, in steps of at most a hundredth: of calls that wait, most say the same. */
+  /** The rest of its time after it has waited, rounded to a hundredth, so that most waiting calls share the same
+   *  text. */
   get leftMs(): number {
     const { timeoutMs, talk } = this.request;
     if (this.#waitingSince === undefined) return timeoutMs;
@@ -158,14 +161,14 @@ export class Call implements TurnTaker {
     return timeoutMs - Math.floor(waitedMs / stepMs) * stepMs;
   }
 
-  /** Whether all objects that were declared are here. */
+  /** Whether all declared objects have arrived. */
   get hasAll(): boolean {
     return this.#received >= this.request.results.length;
   }
 
   /** Why it has failed, if it has. */
   get error(): HbiError | undefined {
-    return this.#state === "failed" ? (this.#outcome as HbiError) : undefined; // it is kept there
+    return this.#state === "failed" ? (this.#outcome as HbiError) : undefined; // kept there in this state
   }
 
   get isRefused(): boolean {
@@ -185,7 +188,7 @@ export class Call implements TurnTaker {
 
   // --- where it is ---------------------------------------------------------------------------------------------------
 
-  /** There is a connection: begins a conversation there. Where that is not possible it fails. */
+  /** There is a connection: begins a conversation on it, or fails. */
   begin(connection: Connection): void {
     const { talk } = this.request;
     try {
@@ -199,7 +202,7 @@ export class Call implements TurnTaker {
       this.lose(asHbiError(thrown));
       return;
     }
-    connection.conversationBegun(); // last: what it reads may call as well, and must not overtake
+    connection.conversationBegun(); // last: what it reads may make calls as well, which must not overtake this one
   }
 
   #run(talk: Talk, connection: Connection): void {
@@ -217,19 +220,19 @@ export class Call implements TurnTaker {
     if (co !== this.#co) return;
     const isRefused = error.reason === "draining" && error.mayHaveLanded === false;
     if (isRefused && this.request.talk?.isRepeatable === true) {
-      co.giveUp(error); // the rest of its answer is read where it is
+      co.giveUp(error); // the rest of its answer is read in its conversation
       co.connection.peerGoesAway(undefined); // it may not have said so
       this.#leave(co.connection, error);
     } else this.giveUp(error);
   }
 
-  /** What time it spends waiting is not its host's. */
+  /** Time that it spends waiting does not count for its host. */
   waits(): void {
     this.#waitingSince ??= this.#clock.now();
   }
 
-  /** Nothing of it has reached the peer, or its host has not looked at it: back to its link, for the next connection; without one it
-   *  fails. */
+  /** Nothing of it has reached the peer, or the host has not processed it: it returns to its link, for the next
+   *  connection; without a link it fails. */
   #leave(from: Connection, error: HbiError): void {
     this.#co = undefined;
     if (this.#isSettled) return;
@@ -240,32 +243,32 @@ export class Call implements TurnTaker {
     try {
       if (this.request.talk?.renew() !== false && this.#home?.park(this, from) === true) return;
     } catch (thrown) {
-      why = asHbiError(thrown); // the function that makes its content
+      why = asHbiError(thrown); // thrown by the function that creates its content
     }
     this.giveUp(why);
   }
 
-  /** There will be no connection, or this one is over. */
+  /** There will be no connection, or its connection has ended. */
   lose(error: HbiError): void {
     if (this.#co === undefined) this.giveUp(error);
     else this.#co.lose(error);
   }
 
-  // --- sending; what its conversation tells --------------------------------------------------------------------------------------
+  // --- sending: called by its conversation ---------------------------------------------------------------------------
 
   /** for error messages */
   get label(): string {
     return `call ${this.#co?.seq} of ${this.request.name}`;
   }
 
-  /** Whether a packet now would be read as part of its raw data: of the one that has the turn. */
+  /** Whether a packet now would be read as part of its raw data; only for a call that has the turn. */
   get isInRawData(): boolean {
     return this.#co?.at.isSending === true;
   }
 
-  /** It has the turn: what is there as a whole is one text, or a text on either side of its raw data. */
+  /** It has the turn: it is one text, or a text on either side of its raw data. */
   granted(): void {
-    const co = this.#co as PoCo; // which has asked for the turn
+    const co = this.#co as PoCo; // it has requested the turn
     const { posting, account } = co.connection;
     const { wire } = co.lane;
     const { packet, body } = this;
@@ -274,7 +277,7 @@ export class Call implements TurnTaker {
     account.posts -= packet.length + ENTRY_COST_BYTES;
     const head = `[${id.length}#co_begin]${id}${packet}`;
     const tail = `[${end.length}#co_end]${end}`;
-    co.begun(wire.writtenBytes + head.length); // before the write: one to a peer that does not read ends the connection
+    co.begun(wire.writtenBytes + head.length); // first: if the peer does not read, the write may end the connection
     if (body === undefined) {
       co.written();
       wire.text(head + tail);
@@ -290,7 +293,7 @@ export class Call implements TurnTaker {
       co.written();
     };
     if (handed === undefined) finish();
-    else handed.then(finish, ignore); // the end of the connection tells
+    else handed.then(finish, ignore); // the end of the connection is reported otherwise
   }
 
   #isOut(co: PoCo): void {
@@ -299,13 +302,13 @@ export class Call implements TurnTaker {
     this.sent();
   }
 
-  /** All of it is on the wire. */
+  /** Everything is on the wire. */
   sent(): void {
     const { wantsResults } = this.request;
     if (this.#home?.isLasting !== true) {
       this.packet = "";
       this.body = undefined; // it will not be sent again
-    } else if (!wantsResults) this.body = this.body?.slice(); // it may be, and its caller may change it now
+    } else if (!wantsResults) this.body = this.body?.slice(); // it may be sent again, but its caller may change the buffer now
     if (this.#state === "waiting") this.#state = "sent";
     this.#resolveSent();
   }
@@ -326,7 +329,7 @@ export class Call implements TurnTaker {
       this.#refusedOr(asHbiError(thrown));
       return;
     }
-    // A peer of ours answers by what is declared; of others it shows at the end of the answer.
+    // A peer of this library answers as declared; for others, the end of the answer shows it.
     if (wantsResults && this.hasAll && connection.posting.knowsExtension) this.#fulfill(this.#outcome);
   }
 
@@ -335,12 +338,13 @@ export class Call implements TurnTaker {
     const taken = wantsResults && schema !== undefined ? validate(schema, value, "bad_answer", name) : value;
     if (isList === true) {
       this.#outcome ??= [];
-      (this.#outcome as unknown[]).push(taken); // as made above
+      (this.#outcome as unknown[]).push(taken); // created above
     } else if (this.#received === 0) this.#outcome = taken;
     this.#received += 1;
   }
 
-  /** More than was declared: the error of the host, the object that another conversation has asked for, or another idea of the method. */
+  /** More objects than declared: an error of the host, an object that another conversation has requested, or a
+   *  different definition of the method. */
   #onSurplus(text: string, connection: Connection): void {
     if (connection.posting.takeLone(text)) return;
     const { wantsResults, name } = this.request;
@@ -349,7 +353,7 @@ export class Call implements TurnTaker {
       const value = landObject(text, connection.env, connection);
       if (value instanceof HbiError) error = value;
     } catch {
-      // it is refused either way
+      // it is refused in any case
     }
     if (wantsResults || error.reason !== "bad_answer") this.#refusedOr(error);
   }
@@ -363,16 +367,16 @@ export class Call implements TurnTaker {
     this.#outcome = error;
   }
 
-  /** The answer has ended. Gives the refusal, if it was one. */
+  /** The answer has ended. Returns the refusal, if it was one. */
   acknowledged(): HbiError | undefined {
     const { wantsResults, isList } = this.request;
-    if (this.#state === "refused") return this.#outcome as HbiError; // it is kept there
+    if (this.#state === "refused") return this.#outcome as HbiError; // kept there in this state
     if (wantsResults && !this.hasAll) this.#fail(failure("no_answer"));
     else this.#fulfill(isList === true ? (this.#outcome ?? []) : this.#outcome);
     return undefined;
   }
 
-  /** The host has refused it unseen, and its conversation is over. */
+  /** The host has refused it unprocessed, and its conversation has ended. */
   refused(from: Connection, error: HbiError): void {
     this.#leave(from, error);
   }
@@ -381,18 +385,18 @@ export class Call implements TurnTaker {
   lost(co: PoCo, error: HbiError): void {
     if (this.#isSettled) return;
     if (this.request.talk === undefined) this.#fail(error);
-    // It may be waiting for a source that never goes on. Whatever else it waits for tells more, and first.
+    // It may be waiting for a source that never continues. Other waits fail first, with a more specific error.
     else this.#clock.soon(() => this.#talkFailed(co, error));
   }
 
-  /** Its conversation was lost before. */
+  /** Its conversation was lost before that. */
   left(co: PoCo, error: HbiError): void {
     if (co === this.#co) this.#leave(co.connection, error);
   }
 
   // --- ending --------------------------------------------------------------------------------------------------------
 
-  /** Gives up: the promise rejects at once, whatever its conversation still has to do. */
+  /** Cancels: the promise rejects at once, whatever its conversation still has to do. */
   giveUp(error: HbiError): void {
     if (this.#isSettled) return;
     const co = this.#co;
@@ -408,9 +412,9 @@ export class Call implements TurnTaker {
     if (this.#isSettled) return;
     this.#state = "failed";
     this.#outcome = error;
-    if (this.#promise !== undefined) markHandled(this.#promise); // not before: most calls do not fail
+    if (this.#promise !== undefined) markHandled(this.#promise); // only now, because most calls do not fail
     this.#reject(error);
-    this.#rejectSent(error); // which changes nothing once it was sent
+    this.#rejectSent(error); // has no effect if it was sent
     this.#settled();
   }
 
@@ -428,7 +432,7 @@ export class Call implements TurnTaker {
   }
 }
 
-/** Why a call fails whose signal has aborted. */
+/** The error of a call whose signal has aborted. */
 export function cancelled(signal: AbortSignal): HbiError {
   return failure("cancelled", undefined, { cause: signal.reason });
 }

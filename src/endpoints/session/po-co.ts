@@ -1,7 +1,8 @@
 /**
- * PoCo: a conversation that this side starts: it sends, then receives the answer. What is sent is there as a whole, as that of most typed
- * calls, or is built up by an application (PoSender); the answer is objects for its call, or is received with raw data and scripts
- * (PoAnswer). All of them share one course: a number, a place, the send turn, an answer, an end. docs/protocol.md, "the poster".
+ * PoCo: a conversation that this side starts: it sends, then receives the answer. Its content is available as a whole,
+ * as for most typed calls, or is built step by step by an application (PoSender). Its answer consists of objects for
+ * its call, or is received with raw data and scripts (PoAnswer). All of them pass through the same stages: a number, a
+ * slot, the send turn, an answer, an end. docs/protocol.md, section 4.
  */
 import type { Chained } from "../../chain.ts";
 import { failure, type HbiError } from "../../errors.ts";
@@ -27,41 +28,41 @@ import { PoSender, type PromiseOptions } from "./po-sender.ts";
 import { type PoAt, type PoEvent, type PoStage, SENDING_PO, WHOLE_PO } from "./po-states.ts";
 
 export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
-  /** Travels with the conversation: its handlers have it as `co.metadata`. Dropped for a peer that does not speak the extension. */
+  /** Travels with the conversation: its handlers read it as `co.metadata`. Dropped for a peer without the extension. */
   readonly metadata?: Metadata | undefined;
-  /** for the library alone: the first form in its script that only a peer of ours reads */
+  /** for the library only: the first form in its script that only peers of this library can read */
   readonly onlyOurs?: string | undefined;
 }
 
-/** Every peer takes a packet of so many characters, unless its limits are very low. */
+/** Every peer accepts a packet of this many characters, unless its limits are very low. */
 const SMALL_CHARS = 4 * 1024;
 
 export class PoCo implements BracketReader, Chained {
   readonly seq: number;
-  /** Whether it holds a place on the wire: for the posting end. */
+  /** Whether it holds a slot on the wire; used by the posting end. */
   isAdmitted = false;
-  /** the first form in its script that only a peer of ours reads, if it is known that there is one */
+  /** the first form in its script that only peers of this library can read, if known */
   onlyOurs: string | undefined;
-  /** the field of its token that holds metadata; "": none */
+  /** the token field with its metadata; "" if there is none */
   readonly metadataField: string;
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
-  /** told when the connection is lost, also to who waits for something else at the time */
+  /** called when the connection is lost, also if the caller waits for something else */
   onLost: ((error: HbiError) => void) | undefined;
   readonly connection: Connection;
   readonly lane: Lane;
   readonly #options: CoOptions;
-  /** who waits for what it comes to; undefined: an application has it in hand */
+  /** the call that waits for the result; undefined if an application uses the conversation itself */
   readonly #call: Call | undefined;
-  /** the same, where its content is there as a whole and its answer is the objects declared */
+  /** the same, if its content is available as a whole and its answer consists of the declared objects */
   readonly #whole: Call | undefined;
   #at: PoAt;
-  /** the first one: whoever asks from then on is told */
+  /** the first failure, which all later operations report */
   #failure: HbiError | undefined;
-  /** what has reached the peer when the wire has handed over as much */
+  /** the position on the wire after which it has reached the peer */
   #reachesAt = 0;
-  /** Whether the host promises that no raw data is in the answer. */
+  /** Whether the host promises that the answer has no raw data. */
   #hasNoRawAnswer = false;
   #sender: PoSender | undefined;
   #answer: PoAnswer | undefined;
@@ -88,7 +89,7 @@ export class PoCo implements BracketReader, Chained {
     }
   }
 
-  /** The conversation's id, as this side counts: from "101". */
+  /** The conversation's id as this side counts: from "101". */
   get coSeq(): string {
     return String(this.seq);
   }
@@ -106,60 +107,61 @@ export class PoCo implements BracketReader, Chained {
     return this.#options.env ?? this.connection.env;
   }
 
-  /** Aborts when the conversation is given up or lost: for handlers of scripts in the answer. */
+  /** Aborts when the conversation is cancelled or lost: for handlers of scripts in the answer. */
   get signal(): AbortSignal {
     this.#abort ??= this.connection.abortController();
     if (this.#failure !== undefined) this.#abort.abort(this.#failure);
     return this.#abort.signal;
   }
 
-  /** Whether `signal` has aborted, or would have. */
+  /** Whether `signal` has aborted, or would have if it existed. */
   get isGivenUp(): boolean {
     return this.#failure !== undefined;
   }
 
-  /** Aborts when this side begins to drain: for handlers of scripts in the answer. Until these have ended, nothing that the peer says
-   *  later is read. */
+  /** Aborts when this side begins to drain: for handlers of scripts in the answer. Until these have ended, nothing that
+   *  the peer sends later is read. */
   get draining(): AbortSignal {
     this.#draining ??= this.connection.heedDraining();
     if (this.#at.isOver) this.connection.forgetDraining(this.#draining);
     return this.#draining.signal;
   }
 
-  /** Of a script in the answer: none travels with it. */
+  /** The metadata of a script in the answer: none travels with it. */
   get metadata(): Metadata {
     return NO_METADATA;
   }
 
-  /** Milliseconds that a handler of a script in the answer may take. */
+  /** Milliseconds left for a handler of a script in the answer. */
   get remainingMs(): number {
     return this.limits.handlerTimeoutMs;
   }
 
-  /** The unread raw bytes of the script of the answer that is being landed. */
+  /** The number of unread raw bytes of the script that is being landed. */
   get unreadBytes(): number {
     return this.#answer?.intake.unreadBytes ?? 0;
   }
 
   // --- sending -------------------------------------------------------------------------------------------------------
 
-  /** Sends code, landed by the host for its effects. `send` stage only. Resolves when more may be sent. */
+  /** Sends code, which the host lands for its effects. `send` stage only. Resolves when more may be sent. */
   sendCode(code: string | Script, options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#built.send("", code, options));
   }
 
-  /** Sends an object, for a `recvObj` of the method called before: code that yields a value, `repr(value)`. */
+  /** Sends an object for a `recvObj` of the method called before, as code that yields a value: `repr(value)`. */
   sendObj(code: string | Script, options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#built.send("co_recv", code, options));
   }
 
-  /** Sends raw data: one buffer, or all of a sync or async iterable, whose length the called method must know. A buffer may
-   *  be changed when the promise resolved, or when the next one of the iterable is asked for. */
+  /** Sends raw data: one buffer, or all of a sync or async iterable, whose length the called method must know. A buffer
+   *  may be changed when the promise has resolved, or when the next buffer of the iterable is requested. */
   sendData(buffers: Buffers, options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#built.data(buffers, options));
   }
 
-  /** Says that everything is sent. Resolves when it is handed to the wire. Not needed: receiving and closing do it. */
+  /** Declares that everything is sent. Resolves when it is handed to the wire. Optional: receiving and closing do
+   *  it. */
   finishSend(options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#finishSend(options));
   }
@@ -176,24 +178,25 @@ export class PoCo implements BracketReader, Chained {
     else await this.lane.wire.whenWritable();
   }
 
-  /** Content that is not there as a whole. Made for a call that is by a handler of its answer alone, who is told that all is sent. */
+  /** Content that is not available as a whole. Created for a complete call only if a handler of its answer, which
+   *  reports that all is sent, needs it. */
   get #built(): PoSender {
     this.#sender ??= new PoSender(this.connection, this, this.#options);
     return this.#sender;
   }
 
-  /** The conversation's own deadline, where a single wait has none. */
+  /** The conversation's own deadline, for waits without one. */
   bounded(options: WaitOptions): WaitOptions {
     const { timeoutMs } = this.#options;
     return timeoutMs === undefined ? options : { ...options, timeoutMs: options.timeoutMs ?? timeoutMs };
   }
 
-  /** Takes its place before what is sent later. */
+  /** Takes its position before what is sent later. */
   takePlace(): void {
     this.#built.bracket.ask();
   }
 
-  /** The same, though what it sends is there only when `ready` has settled. */
+  /** The same, if its content is available only when `ready` has settled. */
   standBy(ready: Promise<unknown>): void {
     this.#built.bracket.standBy(ready);
   }
@@ -206,7 +209,8 @@ export class PoCo implements BracketReader, Chained {
 
   // --- receiving -----------------------------------------------------------------------------------------------------
 
-  /** Says that everything is sent, and waits until the answer begins. Not needed before `recvObj` and the others. */
+  /** Declares that everything is sent, and waits until the answer begins. Optional before `recvObj` and the other
+   *  receiving methods. */
   startRecv(options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#startRecv(options));
   }
@@ -219,7 +223,7 @@ export class PoCo implements BracketReader, Chained {
   }
 
   /** Receives an object of the answer; scripts before it are landed first. Without a schema it is `unknown`.
-   *  @throws HbiError the peer's own; failed_precondition when the answer ends without one; invalid_argument when it is
+   *  @throws HbiError of the peer; failed_precondition if the answer ends without one; invalid_argument if it is
    *  refused; unavailable */
   recvObj<S extends Schema | undefined = undefined>(schema?: S, options: WaitOptions = {}): Promise<SchemaOutput<S>> {
     return markHandled(this.#read.object(schema as S, options));
@@ -230,8 +234,8 @@ export class PoCo implements BracketReader, Chained {
     return markHandled(this.#read.object(schema, options, env));
   }
 
-  /** Fills one buffer, or each of an iterable in turn, with raw data of the answer. The length is agreed by other means:
-   *  the wire does not carry it (docs/protocol.md, "raw data"). */
+  /** Fills one buffer, or each buffer of an iterable, with raw data of the answer. Both sides must agree on the length,
+   *  which the wire does not carry (docs/protocol.md, section 5). */
   recvData(into: Buffers, options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#read.data(into, options));
   }
@@ -241,12 +245,12 @@ export class PoCo implements BracketReader, Chained {
     return this.#read.chunks(byteLength, options);
   }
 
-  /** Skips what is unread of the present raw data, so that what stands behind it can be read. */
+  /** Skips the unread raw data, so that what follows it can be read. */
   discardData(): void {
     this.#answer?.discardData();
   }
 
-  /** Asks for the value of `code`: HBI's `co_send`, then `recvObj`. */
+  /** Requests the value of `code`: HBI's `co_send`, then `recvObj`. */
   getObj<S extends Schema | undefined = undefined>(
     code: string | Script,
     schema?: S,
@@ -262,7 +266,7 @@ export class PoCo implements BracketReader, Chained {
   ): Promise<SchemaOutput<S>> {
     const answer = this.#read;
     const sent = this.#built.send("co_send", code, options);
-    answer.requests += 1; // before the wait: it may be answered while the rest is not read
+    answer.requests += 1; // first: it may be answered while the rest is not read
     try {
       await sent;
     } catch (thrown) {
@@ -272,7 +276,7 @@ export class PoCo implements BracketReader, Chained {
     return answer.object(schema, options);
   }
 
-  /** Receiving says that everything is sent. @throws HbiError why nothing can be received */
+  /** Receiving declares that everything is sent. @throws HbiError if nothing can be received */
   toRecv(): void {
     this.#checkWhole();
     const { stage } = this.#at;
@@ -287,7 +291,7 @@ export class PoCo implements BracketReader, Chained {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** An answer that has more in it than objects for a call. */
+  /** Reads an answer that contains more than objects for a call. */
   get #read(): PoAnswer {
     if (this.#answer === undefined) {
       this.#answer = new PoAnswer(this.connection, this, this.#options);
@@ -302,8 +306,9 @@ export class PoCo implements BracketReader, Chained {
 
   // --- ending --------------------------------------------------------------------------------------------------------
 
-  /** Waits until the host has landed everything and has answered: the only proof of it. Ends the sending first; scripts
-   *  of the answer are landed. @throws HbiError the peer's, when it refused or failed; unavailable, with `mayHaveLanded` */
+  /** Waits until the host has landed everything and has answered, which is the only proof of it. Declares that
+   *  everything is sent; scripts of the answer are landed. @throws HbiError of the peer if it refused or failed;
+   *  unavailable, with `mayHaveLanded` */
   waitCompleted(options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#waitCompleted(options));
   }
@@ -320,8 +325,8 @@ export class PoCo implements BracketReader, Chained {
     await this.#completion.promise;
   }
 
-  /** Ends the conversation on this side: what is not sent yet goes out, scripts of the answer are still landed. Resolves
-   *  when the request is handed to the wire. */
+  /** Ends the conversation on this side: what is not sent yet goes out, and scripts of the answer are still landed.
+   *  Resolves when the request is handed to the wire. */
   close(options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#close(options));
   }
@@ -352,11 +357,11 @@ export class PoCo implements BracketReader, Chained {
   }
 
   #cut(error: HbiError): void {
-    this.#sender?.bracket.beginRawData(); // which the host waits for: what is said of it now would be taken as such
+    this.#sender?.bracket.beginRawData(); // the host waits for raw data, and would take anything else as such
     this.connection.cut(error);
   }
 
-  /** Gives up: every wait fails with `error`, the answer is read to its end and dropped. */
+  /** Cancels: every wait fails with `error`, and the answer is read to its end and dropped. */
   abandon(error: HbiError): void {
     this.#call?.giveUp(error);
     this.giveUp(error);
@@ -364,7 +369,7 @@ export class PoCo implements BracketReader, Chained {
 
   // --- for its parts, its call and the connection ----------------------------------------------------------------------
 
-  /** Where it is. */
+  /** Its current state. */
   get at(): PoAt {
     return this.#at;
   }
@@ -373,28 +378,28 @@ export class PoCo implements BracketReader, Chained {
     return this.#failure;
   }
 
-  /** Whoever asks from now on is told; the first failure is the one that counts. */
+  /** Later operations fail with it; the first failure counts. */
   failed(error: HbiError): void {
     this.#failure ??= error;
   }
 
-  /** @param next what follows on the event in the table, if anything does */
+  /** @param next the state that the table has for the event, if any */
   #go(next: PoAt | undefined, event: PoEvent): void {
     if (next === undefined) throw noStep(this.#at.state, event);
     this.#at = next;
   }
 
-  /** Whether it may ask for an object by `co_send`. */
+  /** Whether it may request an object with `co_send`. */
   get mayAsk(): boolean {
     return this.#whole === undefined;
   }
 
-  /** Whether it may be larger than what any peer takes. */
+  /** Whether it may be larger than what every peer accepts. */
   get isLarge(): boolean {
     return this.#whole !== undefined && this.#whole.packet.length > SMALL_CHARS;
   }
 
-  /** Whether it goes before what waits, and beside what is in flight. */
+  /** Whether it goes before waiting conversations and beyond the limit on those in flight. */
   get isUrgent(): boolean {
     return this.#whole?.request.isUrgent === true;
   }
@@ -404,7 +409,7 @@ export class PoCo implements BracketReader, Chained {
     return hasNoRawAnswer === true || answerBytes !== undefined;
   }
 
-  /** Begins to heed the signal: not before the posting end knows the conversation, as it may abort at once. */
+  /** Starts listening to the signal, after the posting end knows the conversation, because the signal may abort at once. */
   heedSignal(): void {
     const { signal } = this.#options;
     if (signal === undefined) return;
@@ -415,18 +420,18 @@ export class PoCo implements BracketReader, Chained {
 
   // --- on its way to the wire ----------------------------------------------------------------------------------------
 
-  /** What asks for the send turn when it has a place on the wire. */
+  /** Requests the send turn when it has a slot on the wire. */
   get taker(): TurnTaker {
     return this.#whole ?? this.#built.bracket;
   }
 
-  /** The first packet goes to the wire. @param reachesAt how much the wire has handed over when a script of it may have reached the peer */
+  /** The first packet goes to the wire. @param reachesAt the position on the wire after which a script of it may have reached the peer */
   begun(reachesAt: number): void {
     this.#reachesAt = reachesAt;
     this.#go(this.#at.next.begun, "begun");
   }
 
-  /** Nothing more is written: the last packet is on the wire, or will never be. */
+  /** Nothing more is written: the last packet is on the wire, or never will be. */
   written(): void {
     const { isSending, isAnswering } = this.#at;
     if (!isSending) return;
@@ -441,7 +446,7 @@ export class PoCo implements BracketReader, Chained {
 
   // --- reading: called by the connection -----------------------------------------------------------------------------
 
-  /** @param hasNoRawData the host promises that no raw data is in it */
+  /** @param hasNoRawData the host promises no raw data */
   answerBegins(hasNoRawData: boolean): void {
     if (this.#at.next.answered === undefined) throw failure("bad_state", "answered twice");
     this.#go(this.#at.next.answered, "answered");
@@ -455,7 +460,7 @@ export class PoCo implements BracketReader, Chained {
   }
 
   get wantsPacket(): boolean {
-    if (!this.#at.isWritten) return false; // a host of the seed era answers before it has all of it
+    if (!this.#at.isWritten) return false; // a seed-era host answers before it has received everything
     const answer = this.#answer;
     if (answer === undefined) return true;
     if (answer.hidesNextPacket) return false;
@@ -491,7 +496,7 @@ export class PoCo implements BracketReader, Chained {
     }
   }
 
-  /** Whether the handler of a script in the answer waits for an object, and not its call. */
+  /** Whether the handler of a script in the answer waits for an object, instead of its call. */
   get #isForHandler(): boolean {
     return this.#answer?.isWaitingForObject === true && this.#whole?.hasAll === true;
   }
@@ -506,14 +511,14 @@ export class PoCo implements BracketReader, Chained {
     if (refusal !== undefined) call?.refused(this.connection, refusal);
   }
 
-  /** Takes an answer to `co_send` outside of any bracket; false when it asked for none. */
+  /** Takes an answer to `co_send` outside of any bracket; false if it requested none. */
   takeLoneObject(text: string): boolean {
     return this.#answer?.takeLoneObject(text) === true;
   }
 
-  // --- giving up, losing ---------------------------------------------------------------------------------------------
+  // --- cancelling, losing --------------------------------------------------------------------------------------------
 
-  /** Nobody waits for it any more. */
+  /** The call is cancelled. */
   giveUp(error: HbiError): void {
     if (this.#at.next.giveUp === undefined) return;
     const { isUnsent, isAnswering } = this.#at;
@@ -533,7 +538,7 @@ export class PoCo implements BracketReader, Chained {
     this.#endDropped();
   }
 
-  /** What is on the wire goes on to its end there, and the answer is read to its end and dropped. */
+  /** What is on the wire is completed, and the answer is read to its end and dropped. */
   #endDropped(): void {
     const sender = this.#sender;
     if (this.#at.isSending && this.#whole === undefined && sender !== undefined) {
@@ -544,12 +549,13 @@ export class PoCo implements BracketReader, Chained {
     this.#answer?.discardData();
   }
 
-  /** Tells a peer that knows how. Not so of a message of the library that runs nothing: a cancellation would be cancelled, and so on. */
+  /** Tells a peer that supports it. Not for messages of the library that run nothing: a cancellation would be
+   *  cancelled, endlessly. */
   #tellGivenUp(): void {
     if (this.#whole?.request.wantsResults !== false || !this.isUrgent) this.connection.posting.gaveUp(this);
   }
 
-  /** Nothing of it goes to the wire any more. */
+  /** Nothing more of it goes to the wire. */
   #withdraw(error: HbiError): void {
     this.#sender?.bracket.withdraw(error);
     if (this.#whole === undefined) return;
@@ -560,12 +566,12 @@ export class PoCo implements BracketReader, Chained {
     account.posts -= this.#whole.packet.length + ENTRY_COST_BYTES;
   }
 
-  /** The peer takes nothing new. */
+  /** The peer accepts nothing new. */
   turnedAway(error: HbiError): void {
     if (this.#at.isUnsent) this.lose(error);
   }
 
-  /** No answer can come any more: everything that waits here is told, and whether it may have landed. */
+  /** No answer can arrive: everything that waits here fails, and says whether it may have landed. */
   lose(error: HbiError): void {
     if (this.#at.isOver) return;
     const { isUnsent } = this.#at;
@@ -584,16 +590,16 @@ export class PoCo implements BracketReader, Chained {
     this.#end();
     if (!hasReached) call?.left(this, told);
     const tell = this.onLost;
-    if (tell !== undefined) this.connection.hear(() => tell(told), `conversation ${this.seq}`); // the others are told all the same
+    if (tell !== undefined) this.connection.hear(() => tell(told), `conversation ${this.seq}`); // the others are informed in any case
   }
 
-  /** Whether a script of it may have reached the peer's hand. */
+  /** Whether the peer may have landed a script of it. */
   get #hasReached(): boolean {
     if (this.#at.isUnsent || this.#whole?.isRefused === true) return false;
     return this.#at.isAnswering || this.lane.wire.handedBytes >= this.#reachesAt;
   }
 
-  /** All is over. */
+  /** Everything has ended. */
   #end(): void {
     if (this.#onAbort !== undefined) this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.#answerWait?.settle();
@@ -601,7 +607,7 @@ export class PoCo implements BracketReader, Chained {
     else this.#completion?.fail(this.#failure);
     this.#answer?.drop();
     if (this.#draining !== undefined) this.connection.forgetDraining(this.#draining);
-    this.connection.posting.completed(this); // last: it may end the connection, which tells everybody else less
+    this.connection.posting.completed(this); // last: it may end the connection, which gives all others a less specific error
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * PoSender: what an application, bit by bit, sends in a posted conversation: code, objects and raw data, as much of the latter as was
- * promised. What is built goes out with the tick, whole or not. docs/protocol.md, "the poster".
+ * PoSender: what an application sends step by step in a posted conversation: code, objects and raw data, the latter
+ * within its promise. What is collected goes out at the end of the tick, complete or not. docs/protocol.md, section 4.
  */
 import { failure, type HbiError } from "../../errors.ts";
 import { Script } from "../../parser/script.ts";
@@ -14,9 +14,9 @@ import type { Connection } from "./connection.ts";
 import type { PoCo } from "./po-co.ts";
 
 export interface PromiseOptions {
-  /** Promises that no raw data is sent in this conversation: then a refusal ends it and nothing else. */
+  /** Promises that this conversation has no raw data, so that a refusal ends only the conversation. */
   readonly hasNoRawData?: boolean;
-  /** Promises one script and then exactly so many raw bytes, with the same effect. */
+  /** Promises one script followed by exactly this many raw bytes, with the same effect. */
   readonly rawBytes?: number;
 }
 
@@ -30,9 +30,10 @@ export class PoSender implements BracketOwner {
   readonly #madeMs: number;
   /** the id as it was written */
   #id = "";
-  /** what was appended; `script`: one, and nothing but raw data behind it */
+  /** what was appended; `script`: one script, and nothing but raw data behind it */
   #content: "nothing" | "script" | "other" = "nothing";
-  /** buffers on their way to the wire: given up meanwhile, they still go there, as the host waits for every byte */
+  /** buffers on their way to the wire: after a cancellation they are still sent, because the host waits for every
+   *  byte */
   #sendingData = 0;
 
   constructor(connection: Connection, co: PoCo, { hasNoRawData, rawBytes, timeoutMs }: PromiseOptions & WaitOptions) {
@@ -62,7 +63,8 @@ export class PoSender implements BracketOwner {
     if (sent !== undefined) await this.orWhyLost(sent);
   }
 
-  /** It waits for its place until that is known. With the turn in hand it can't wait: the peer's answer would need the turn. */
+  /** Waits for its slot until that is known. With the send turn it cannot wait, because the peer's answer would need
+   *  the turn. */
   #mustBeOurs(onlyOurs: string): void {
     const { posting } = this.#connection;
     if (posting.knowsExtension) return;
@@ -84,12 +86,12 @@ export class PoSender implements BracketOwner {
     }
   }
 
-  /** A wait for the wire; what it knows less of than the conversation is told by the latter. */
+  /** A wait for the wire; if the conversation knows a more specific error, that one is thrown. */
   async orWhyLost(wait: Promise<void>): Promise<void> {
     try {
       await wait;
     } catch (thrown) {
-      throw this.#co.failure ?? thrown; // of a lost connection it says whether anything may have landed
+      throw this.#co.failure ?? thrown; // the error of a lost connection says whether anything may have landed
     }
   }
 
@@ -100,14 +102,14 @@ export class PoSender implements BracketOwner {
     if (stage !== "send") throw failure("wrong_stage", `sending in stage ${stage}`);
   }
 
-  /** The last packet, if it would be read as one. Why not, if it would not: a packet now would be read as raw data by the host, or raw
-   *  data as packets. */
+  /** The last packet, if it would be read as one; otherwise the reason: the host would read a packet as raw data now,
+   *  or raw data as packets. */
   close(): HbiError | undefined {
     const { isInRawData, hasUnwritten, rawBytes: given } = this.bracket;
     const promised = this.#promised;
-    // As much as was promised is on the wire, though its source had more to give: the host is satisfied.
+    // As much as promised is on the wire, although its source had more: the host is satisfied.
     const isWhole = promised === undefined ? !isInRawData : promised === given && !hasUnwritten;
-    if (!isWhole) return failure("cancelled", "raw data was not sent to its end, or not as much as promised");
+    if (!isWhole) return failure("cancelled", "raw data was not sent completely, or less than promised");
     this.bracket.close();
     return undefined;
   }
@@ -118,7 +120,8 @@ export class PoSender implements BracketOwner {
     return `conversation ${this.#co.coSeq}`;
   }
 
-  /** What is there as a whole promises its raw data by itself, so that a refusal ends it and nothing else. */
+  /** Content that is available as a whole promises its raw data automatically, so that a refusal ends only the
+   *  conversation. */
   opening(): string {
     const { clock, isExtended, posting } = this.#connection;
     const { wire } = this.#co.lane;

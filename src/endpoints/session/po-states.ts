@@ -1,25 +1,25 @@
 /**
- * The states of a posted conversation, as one table. A state says who is at work on this side and how far the conversation is on the
- * wire. A missing entry is the error. docs/protocol.md, section 4.
+ * The states of a posted conversation in one table. A state tells what this side is doing, and how far the conversation
+ * is on the wire. A missing entry is the error. docs/protocol.md, section 4.
  */
 import { type Linked, linked, type Table } from "../conversation/stages.ts";
 
 /** What the poster may do: send, receive, or neither. */
 export type PoStage = "send" | "recv" | "closed";
 
-/** The stages as an application sees them: `PO_STATES` without what happens on the wire. */
+/** The stages as an application sees them: `PO_STATES` without the state of the wire. */
 export const PO_STAGES: Table<PoStage, "sent" | "close" | "lost"> = {
   send: { sent: "recv", close: "closed", lost: "closed" },
   recv: { close: "closed", lost: "closed" },
   closed: {},
 };
 
-/** `unsent`: nothing is on the wire; `begun`: a part is; `early`: a part is, and the host answers already, as hosts of the seed era do;
- *  `sent`: all of it is; `answering`: and the answer has begun. */
+/** `unsent`: nothing is on the wire; `begun`: a part is; `early`: a part is, and the host already answers, as seed-era
+ *  hosts do; `sent`: everything is; `answering`: and the answer has begun. */
 type Progress = "unsent" | "begun" | "early" | "sent" | "answering";
 
-/** `send`, `recv` and `closed` are the stages; `dropped` is a closed conversation that was given up: what is on the wire goes on to its
- *  end there, and the answer is read to its end and dropped. */
+/** `send`, `recv` and `closed` are the stages; `dropped` is a closed conversation that was cancelled: what is on the
+ *  wire is completed, and the answer is read to its end and dropped. */
 export type PoState =
   | "send.unsent"
   | "send.begun"
@@ -29,9 +29,9 @@ export type PoState =
   | `dropped.${Exclude<Progress, "unsent">}`
   | "over";
 
-/** `sent`: the application sends no more, and receives; `close`: it does neither; `begun`, `written`: the first and the last packet are
- *  on the wire; `answered`, `acknowledged`: the first and the last packet of the answer came; `giveUp`: by the caller, its deadline or
- *  its signal; `lost`: no answer can come. */
+/** `sent`: the application has sent everything and receives; `close`: it does neither; `begun`, `written`: the first
+ *  and the last packet are on the wire; `answered`, `acknowledged`: the first and the last packet of the answer
+ *  arrived; `giveUp`: cancelled by the caller, its deadline or its signal; `lost`: no answer can arrive. */
 export type PoEvent = (typeof PO_EVENTS)[number];
 export const PO_EVENTS = ["sent", "close", "begun", "written", "answered", "acknowledged", "giveUp", "lost"] as const;
 
@@ -68,10 +68,10 @@ export const PO_STATES: Table<PoState, PoEvent> = {
   over: {},
 };
 
-/** A state with what the code asks of it, and the states that follow. */
+/** A state with its properties and its successors. */
 export interface PoAt extends Linked<PoState, PoEvent, PoStage> {
   readonly isUnsent: boolean;
-  /** Whether a part of it is on the wire and the end is not. */
+  /** Whether a part of it, but not its end, is on the wire. */
   readonly isSending: boolean;
   readonly isWritten: boolean;
   /** Whether the host has begun to answer. */
@@ -83,9 +83,9 @@ export interface PoAt extends Linked<PoState, PoEvent, PoStage> {
 
 const ROWS = linked(PO_STATES, stageOf);
 for (const row of Object.values(ROWS)) Object.assign(row, factsOf(row.state));
-const AT = ROWS as Readonly<Record<PoState, PoAt>>; // with the facts
+const AT = ROWS as Readonly<Record<PoState, PoAt>>; // with the properties
 
-/** Where a conversation starts whose content the application is to send, and one whose content is there as a whole. */
+/** The initial states: for content that the application will send, and for content that is available as a whole. */
 export const SENDING_PO = AT["send.unsent"];
 export const WHOLE_PO = AT["recv.unsent"];
 
