@@ -32,7 +32,8 @@ export interface Mutated {
   /** with all mutants, each behind a switch */
   readonly files: readonly { readonly name: string; readonly content: string }[];
   readonly mutants: readonly Mutant[];
-  readonly equivalent: readonly { readonly mutant: Mutant; readonly reason: string }[];
+  /** by id, those of them that a rule names, and its reason */
+  readonly equivalent: ReadonlyMap<string, string>;
   /** rules that no mutant is an instance of */
   readonly idleRules: readonly Rule[];
 }
@@ -61,7 +62,7 @@ export async function mutate(root: string, files: readonly string[], rulesFile: 
     { plugins: null, excludedMutations: [], ignorers: [] },
   );
   const mutants: Mutant[] = [];
-  const equivalent: { mutant: Mutant; reason: string }[] = [];
+  const equivalent = new Map<string, string>();
   const used = new Set<Rule>();
   for (const { id, fileName, location, mutatorName, replacement } of made) {
     const lines = (texts.get(fileName) ?? "").split("\n");
@@ -75,11 +76,10 @@ export async function mutate(root: string, files: readonly string[], rulesFile: 
       replacement,
     };
     const rule = rules.find((rule) => isInstance(mutant, lines[location.start.line] ?? "", rule));
-    if (rule === undefined) mutants.push(mutant);
-    else {
-      used.add(rule);
-      equivalent.push({ mutant, reason: rule.reason });
-    }
+    mutants.push(mutant);
+    if (rule === undefined) continue;
+    used.add(rule);
+    equivalent.set(id, rule.reason);
   }
   return { files: out, mutants, equivalent, idleRules: rules.filter((rule) => !used.has(rule)) };
 }

@@ -203,6 +203,7 @@ class Turns {
     if (killed !== undefined) {
       const isSure = why === undefined || this.#survivedSince === 0 || this.#isSpoiled;
       note({ kind: isSure ? "killed" : "unsure", test, ...killed });
+      noticed.add(killed.mutant);
     }
     if (why !== undefined) note({ kind: "broken", test, isFirst: isFirst && killed === undefined });
     if (why !== undefined) leave();
@@ -217,13 +218,16 @@ class Turns {
   }
 
   #next(): void {
-    this.#now = this.#left.shift();
+    do this.#now = this.#left.shift();
+    while (this.#now !== undefined && noticed.has(this.#now[0]));
     if (this.#now !== undefined) return;
     this.#tellSurvived();
     this.isDone = true;
   }
 }
 
+/** mutants that need not be tried any more in this process */
+const noticed = new Set<string>();
 /** no test has run in this process */
 let isFirst = true;
 

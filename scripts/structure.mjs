@@ -13,7 +13,7 @@ import { pathToFileURL } from "node:url";
 import { root } from "./setup.mjs";
 
 /** What `--check` allows: frames of this library between the application and the transport, each way. */
-const BOUNDS = { out: 16, in: 12 };
+const BOUNDS = { out: 14, in: 12 };
 
 const args = process.argv.slice(2);
 const rootAt = args.indexOf("--root");
@@ -309,7 +309,9 @@ async function measure({ defineService, Link, memoryTransportPair, method, Servi
   coverage("enable");
   coverage("startPreciseCoverage", { callCount: true, detailed: false });
   for (let i = 0; i < 20; i++) await link.call.add({ a: i, b: 1 }); // what is made at the first call is made
-  for (let tries = 0; tries < 3; tries++) {
+  // The least of several: on a busy machine a call may have to wait for its turn, which is a longer way.
+  const least = { stacks: new Map(), entered: new Map() };
+  for (let tries = 0; tries < 20; tries++) {
     stacks.clear();
     entered.clear();
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -317,12 +319,17 @@ async function measure({ defineService, Link, memoryTransportPair, method, Servi
     const sum = await link.call.add({ a: 1, b: 2 });
     next("");
     if (sum !== 3) throw new Error(`1 + 2 is ${sum}`);
+    for (const [name, stack] of stacks) {
+      if (stack.length < (least.stacks.get(name)?.length ?? Number.POSITIVE_INFINITY)) least.stacks.set(name, stack);
+      const was = least.entered.get(name);
+      if (was === undefined || entered.get(name).calls < was.calls) least.entered.set(name, entered.get(name));
+    }
   }
   coverage("stopPreciseCoverage");
   session.disconnect();
   await link.close();
-  report(stacks, entered);
-  const most = (...legs) => Math.max(...legs.map((name) => stacks.get(name).length));
+  report(least.stacks, least.entered);
+  const most = (...legs) => Math.max(...legs.map((name) => least.stacks.get(name).length));
   return { out: most("call out", "answer out"), in: most("call in", "answer in") };
 }
 

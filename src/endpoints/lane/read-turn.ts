@@ -254,18 +254,16 @@ export class ReadTurn implements Waiting {
       owner?.checkPosition(); // the only place where bytes become a packet
       // Cleared before the packet is handled, because handling it may pump again.
       this.#held = undefined;
-      if (!this.#take(packet, owner)) {
+      if (packet.directive === "err") {
+        this.#session.peerError(packet.text);
+        continue;
+      }
+      const isTaken = owner === undefined ? this.#session.route(packet, this.#lane) : owner.onPacket(packet);
+      if (!isTaken) {
         if (!this.#isStopped) this.#held = packet;
         return true;
       }
     }
-    return true;
-  }
-
-  #take(packet: Packet, owner: BracketReader | undefined): boolean {
-    if (packet.directive !== "err")
-      return owner === undefined ? this.#session.route(packet, this.#lane) : owner.onPacket(packet);
-    this.#session.peerError(packet.text);
     return true;
   }
 

@@ -12,7 +12,6 @@ import type { PeerIdentity } from "../../wire/peer-identity.ts";
 import { GuardedTransport } from "../../wire/transport/guarded.ts";
 import type { Transport, TransportRequest } from "../../wire/transport.ts";
 import type { Wire } from "../../wire/wire.ts";
-import type { Token } from "../conversation/token.ts";
 import { hostOf, networkOf } from "../guard/accept-guard.ts";
 import { Account, type Held } from "../guard/account.ts";
 import { Budgets } from "../guard/budgets.ts";
@@ -60,7 +59,7 @@ export class Connection implements LaneSession, Holder {
   readonly closed: Promise<HbiError | undefined>;
   readonly #transport: GuardedTransport;
   readonly #unsent: UnsentShare;
-  readonly #beginGate: BeginGate;
+  readonly beginGate: BeginGate;
   readonly #idle: IdleWatch | undefined;
   readonly #keepalive: Keepalive | undefined;
   readonly awaitsPeer: boolean;
@@ -100,15 +99,15 @@ export class Connection implements LaneSession, Holder {
     this.lane = new Lane(guarded, this);
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
-    this.#beginGate = new BeginGate(this);
+    this.beginGate = new BeginGate(this);
     const { idleTimeoutMs, keepaliveMs } = this.limits;
     this.#idle = idleTimeoutMs === Number.POSITIVE_INFINITY ? undefined : new IdleWatch(this);
     const isAsking = this.isExtended && keepaliveMs !== Number.POSITIVE_INFINITY;
     this.#keepalive = isAsking ? new Keepalive(this, this.lane) : undefined;
     const watches = { idle: this.#idle, keepalive: this.#keepalive };
-    this.#closing = new Closing(this, guarded, this.#beginGate, watches, options.onLost);
+    this.#closing = new Closing(this, guarded, this.beginGate, watches, options.onLost);
     this.closed = this.#closing.closed;
-    this.#drain = new Drain(this, this.#closing, this.#beginGate, options.onGoAway);
+    this.#drain = new Drain(this, this.#closing, this.beginGate, options.onGoAway);
     this.#builtins = this.isExtended ? builtinsOf(options) : undefined;
     this.#env = context(this.posting, this.hosting, this);
     this.#attach(this.#env);
@@ -274,7 +273,7 @@ export class Connection implements LaneSession, Holder {
   route({ directive, text }: Packet, lane: Lane): boolean {
     switch (directive) {
       case "co_begin":
-        if (!this.#beginGate.mayBegin(lane)) return false;
+        if (!this.beginGate.mayBegin(lane)) return false;
         lane.reading.give(this.hosting.begin(text, lane));
         return true;
       case "co_ack_begin":
@@ -288,35 +287,26 @@ export class Connection implements LaneSession, Holder {
     }
   }
 
-  /** Whether the rate of calls allows one more; if not, the connection is pumped when it does. */
-  mayCall(): boolean {
-    return this.#beginGate.mayCall();
-  }
-
-  /** What a conversation that has begun is told, where nothing new is landed. */
-  refusalOf(token: Token): HbiError | undefined {
-    return this.#beginGate.refusalOf(token);
-  }
-
   /** Runs it now, or, when all connections together have worked for long, after others had their turn. */
   paced(run: () => void): void {
     if (this.scheduler.isOver || this.#putOff?.isWaiting === true) {
       this.#putOff ??= new PutOff(this.clock, this.scheduler);
-      this.#putOff.add(() => this.#guarded(run));
+      this.#putOff.add(() => {
+        try {
+          run();
+        } catch (thrown) {
+          this.cut(asHbiError(thrown));
+        }
+      });
       return;
     }
     const isCounted = this.scheduler.begin(this.clock.now());
-    this.#guarded(run);
-    if (isCounted) this.scheduler.end();
-  }
-
-  /** Nothing may throw out of what follows a handler. */
-  #guarded(run: () => void): void {
     try {
       run();
     } catch (thrown) {
       this.cut(asHbiError(thrown));
     }
+    if (isCounted) this.scheduler.end();
   }
 
   conversationBegun(): void {

@@ -349,7 +349,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   /** Whether a script may run now. If not, it was handled, or must be passed again later. */
   #admission(script: ArrivedScript): "now" | "later" | "done" {
     const { hosting } = this.#connection;
-    if (this.#state === "recv.queued" || (this.#scripts > 0 && !this.#connection.mayCall())) return "later";
+    if (this.#state === "recv.queued" || (this.#scripts > 0 && !this.#connection.beginGate.mayCall())) return "later";
     const admission = hosting.admission(this, this.#token, script, this.#scripts === 0);
     if (admission === "now" || admission === "later") return admission;
     if (!this.#isBelieved(script.text)) return "done";

@@ -117,7 +117,7 @@ export class HostingEnd {
    *  @param isFirst of its conversation */
   admission(co: HoCo, token: Token, script: ArrivedScript, isFirst: boolean): "now" | "wait" | "later" | HbiError {
     const { account, limits } = this.#connection;
-    const refusal = this.#connection.refusalOf(token);
+    const refusal = this.#connection.beginGate.refusalOf(token);
     const { bytes, text } = script;
     if ((refusal === undefined || isUrgent(text)) && (this.#takePlace(co, bytes) || isUrgent(text))) return "now";
     const rawBytes = promisedBytes(token);

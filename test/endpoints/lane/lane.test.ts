@@ -70,6 +70,18 @@ it("one that stands holds up only its own lane, and the account has what both ho
   await session.closed;
 });
 
+it("what has come in part is counted for each lane", async () => {
+  const { peers, session } = await twoLanes();
+  for (const peer of peers) peer.say("[9#co_begin]101");
+  await quiet();
+  expect(session.held.received).toBe(6);
+  for (const peer of peers) peer.say("234567");
+  await quiet();
+  expect(session.held.received).toBe(0);
+  peers[0].reset();
+  await session.closed;
+});
+
 it("what a peer does not read is counted for each lane, and gone with it", async () => {
   const { peers, session, second } = await twoLanes();
   for (const peer of peers) await peer.play("deaf");
