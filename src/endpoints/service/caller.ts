@@ -62,7 +62,7 @@ export class Caller {
   readonly #sender: CallSender;
   readonly #interceptors: readonly OutgoingInterceptor[];
   readonly #retries: number;
-  /** whether anything stands between a call and its sender */
+  /** whether interceptors or retries wrap the calls */
   readonly #isWrapped: boolean;
   readonly #writing: Writing;
 
@@ -84,7 +84,7 @@ export class Caller {
   post(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<Posted> {
     const sending = { name, method, params, options };
     const posted = this.#isWrapped ? this.#wrapped("post", sending) : this.#attempt("post", sending);
-    return posted as Promise<Posted>; // or what an interceptor makes of it
+    return posted as Promise<Posted>; // or the result of an interceptor
   }
 
   script<M extends Methods, const T extends ScriptPlan>(
