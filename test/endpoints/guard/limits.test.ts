@@ -427,6 +427,22 @@ describe("what peers leave unread together", () => {
     expect([dropped, load.bytes, load.groups.size]).toEqual([["other", "two"], 0, 0]);
   });
 
+  it("is tight beyond half of what the process may keep, and of what an address may, and not at it", () => {
+    const limits = resolveLimits({ maxProcessUnsentBytes: 200, maxAddressUnsentBytes: 100 });
+    for (const [network, half] of [
+      [here, 50],
+      [undefined, 100],
+    ] as const) {
+      const neighbours = network === undefined ? undefined : { neighbourhood: new Neighbourhood(), network };
+      const share = new UnsentShare({ drop: () => undefined }, limits, new UnsentLoad(), neighbours);
+      const tight = [0, half, half + 1, half].map((bytes) => {
+        share.moveTo(bytes);
+        return share.isTight;
+      });
+      expect(tight).toEqual([false, false, true, false]);
+    }
+  });
+
   it("what was read counts no more, also where the transport takes all at once", async () => {
     const { transport, peer } = hostileTransport();
     const taking = new Proxy(transport, {
