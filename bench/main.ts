@@ -1,7 +1,6 @@
 /**
- * npm run bench [-- JOB ...] [--rounds N] [--only ROW,ROW] [--smoke]: measures this library beside others. Exits with 1 when
- * an answer is wrong, a process fails, or something happened that must not; a ratio that is not reached is shown, and is no
- * failure.
+ * npm run bench [-- JOB ...] [--rounds N] [--only ROW,ROW] [--smoke]: measures this library beside others. Exits with 1
+ * if an answer is wrong, a process fails, or a forbidden event occurs. A missed ratio is reported but is not a failure.
  */
 import { parseArgs } from "node:util";
 import type { Effort, Job } from "./harness/job.ts";
@@ -23,7 +22,7 @@ import { stream } from "./jobs/stream.ts";
 const JOBS: readonly Job[] = [calls, posts, python, blobs, stream, idle, growth, refused, parse];
 const NAMES = JOBS.map(({ name }) => name);
 
-/** A part takes less than two minutes, all together some fifteen. */
+/** A job takes less than two minutes, all jobs about twenty. */
 const PART: Effort = { rounds: 3, seconds: 0.7, warmupSeconds: 2 };
 const WHOLE: Effort = { rounds: 5, seconds: 1.5, warmupSeconds: 4 };
 
@@ -63,7 +62,7 @@ async function main(): Promise<boolean> {
     const measured = await job.measure(effort);
     for (const section of measured) show(section);
     sections.push(...measured);
-    if (effort.only === undefined) writeResults(measured, effort.rounds, NAMES); // kept, whatever comes after
+    if (effort.only === undefined) writeResults(measured, effort.rounds, NAMES); // kept, whatever happens later
   }
   if (isSmoke) console.log("every answer is right");
   const verdicts = sections.flatMap(verdictsOf);

@@ -5,14 +5,27 @@ import { buildPrograms, install, root, run } from "./setup.mjs";
 const bin = (path) => `${root}node_modules/${path}`;
 const isLong = process.argv[2] === "--long";
 const args = process.argv.slice(isLong ? 3 : 2);
+const took = [];
 
-install();
-buildPrograms();
-if (!isLong) {
-  run(process.execPath, [bin("typescript/bin/tsc"), "-p", "tsconfig.portable.json"]);
-  run(process.execPath, [bin("typescript/bin/tsc"), "-p", "tsconfig.json"]);
-  run(process.execPath, [bin("@biomejs/biome/bin/biome"), "check", "."]);
+/** Does one part, and notes how long it has taken. A command that fails ends this process. */
+function part(name, work) {
+  const startMs = performance.now();
+  work();
+  took.push(`${name} ${((performance.now() - startMs) / 1_000).toFixed(1)} s`);
 }
-run(process.execPath, [bin("vitest/vitest.mjs"), "run", ...args], {
-  env: { ...process.env, ...(isLong ? { HBI_LONG: "1" } : {}) },
-});
+
+part("install", install);
+part("build", () => buildPrograms({ isChecked: isLong })); // else the types are checked next, of the same files
+if (!isLong) {
+  part("types", () => {
+    run(process.execPath, [bin("typescript/bin/tsc"), "-p", "tsconfig.portable.json"]);
+    run(process.execPath, [bin("typescript/bin/tsc"), "-p", "tsconfig.json"]);
+  });
+  part("lint and format", () => run(process.execPath, [bin("@biomejs/biome/bin/biome"), "check", "."]));
+}
+part("tests", () =>
+  run(process.execPath, [bin("vitest/vitest.mjs"), "run", ...args], {
+    env: { ...process.env, ...(isLong ? { HBI_LONG: "1" } : {}) },
+  }),
+);
+console.log(took.join(", "));

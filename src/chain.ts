@@ -1,8 +1,9 @@
 /**
- * Chain: a list whose members know their neighbours: first come, first served, and any one is taken out at once.
+ * Chain: a linked list whose members store their neighbours. It is a queue from which any member can be removed in
+ * constant time.
  *
- * For what comes and goes all the time. A Map or Set under such traffic makes a new table every few hundred operations, and
- * a dead one that has grown old keeps the next ones, and all that they held, from the collector of young objects.
+ * Used for entries that come and go constantly. A Map or Set under such traffic allocates a new table every few hundred
+ * operations, and an old dead table keeps its successors, and all that they held, from the collection of young objects.
  */
 
 /** A member of at most one chain at a time. */
@@ -25,7 +26,7 @@ export class Chain<T extends Chained> {
     return this.#size;
   }
 
-  /** Appends what is in no chain. */
+  /** Appends a member that is in no chain. */
   add(member: T): void {
     const last = this.#last;
     member.chain = this;
@@ -36,13 +37,13 @@ export class Chain<T extends Chained> {
     this.#size += 1;
   }
 
-  /** Puts what is in no chain before `behind`; at the end when there is none. */
+  /** Inserts a member that is in no chain before `behind`, or at the end if `behind` is undefined. */
   insert(member: T, behind: T | undefined): void {
     if (behind === undefined) {
       this.add(member);
       return;
     }
-    const before = behind.before as T | undefined; // nothing else is ever added
+    const before = behind.before as T | undefined; // only members of type T are added
     member.chain = this;
     member.before = before;
     member.behind = behind;
@@ -52,10 +53,10 @@ export class Chain<T extends Chained> {
     this.#size += 1;
   }
 
-  /** False when it was not in this chain. */
+  /** Returns false if it was not in this chain. */
   remove(member: T): boolean {
     if (member.chain !== this) return false;
-    const before = member.before as T | undefined; // nothing else is ever added
+    const before = member.before as T | undefined; // only members of type T are added
     const behind = member.behind as T | undefined;
     if (before === undefined) this.#first = behind;
     else before.behind = behind;
@@ -68,7 +69,7 @@ export class Chain<T extends Chained> {
     return true;
   }
 
-  /** Takes out the first. */
+  /** Removes and returns the first member. */
   shift(): T | undefined {
     const first = this.#first;
     if (first !== undefined) this.remove(first);
@@ -79,7 +80,7 @@ export class Chain<T extends Chained> {
     while (this.shift() !== undefined);
   }
 
-  /** The members as they are now, in order. */
+  /** A snapshot of the members, in order. */
   toArray(): T[] {
     const members: T[] = [];
     for (let member = this.#first; member !== undefined; member = member.behind as T | undefined) members.push(member);

@@ -1,6 +1,6 @@
 /**
- * Clock: the only source of time. The core never reads the time or sets a timer by itself, so tests and simulations hand
- * in a clock of their own and need no sleeps.
+ * Clock: the only source of time. The core never reads the time or sets a timer in another way, so tests and
+ * simulations can pass in a clock and need no sleeps.
  */
 import { Chain, type Chained } from "./chain.ts";
 import { indented } from "./errors.ts";
@@ -10,17 +10,17 @@ export interface Timer {
 }
 
 export interface Clock {
-  /** Milliseconds from an arbitrary start; never goes back. */
+  /** Milliseconds from an arbitrary start; never decreases. */
   now(): number;
-  /** Runs `run` once after at least `ms`; `Infinity` never does. A wait for a peer does not keep a process alive, as the socket
-   *  does; one that has no socket (`keepsAlive`) must. */
+  /** Runs `run` once after at least `ms`; never for `Infinity`. A timer does not keep the process alive unless
+   *  `keepsAlive` is set. A wait for a peer does not need that, because its socket keeps the process alive. */
   after(ms: number, run: () => void, keepsAlive?: boolean): Timer;
-  /** Runs `run` when the event loop has handled what is already waiting. */
+  /** Runs `run` after the event loop has handled what is already waiting. */
   soon(run: () => void): void;
-  /** Runs `run` when what runs now, and all that its promises set off, is done; where the platform can't tell, `soon`. */
+  /** Runs `run` after the current task and all its promise reactions; like `soon` on platforms without this. */
   endOfTurn(run: () => void): void;
-  /** Milliseconds, in all, for which the event loop was held up and nothing could be looked at. A peer that is late by as much is not
-   *  late. A clock without it is never held up. */
+  /** Total milliseconds for which the event loop was blocked, so that no input could be handled. A peer is not late if
+   *  it is late by this time. A clock without it is never blocked. */
   readonly heldUpMs?: number;
 }
 
@@ -28,8 +28,8 @@ export function heldUpMs({ heldUpMs = 0 }: Clock): number {
   return heldUpMs;
 }
 
-/** Runs `run` when a peer has had `ms` in which it could be heard: as long as the event loop was held up, nobody was looked at. For whatever
- *  would be the peer's fault. */
+/** Runs `run` after `ms` in which input from the peer could be handled: time in which the event loop was blocked does
+ *  not count. For deadlines that blame the peer. */
 export function afterHearing(clock: Clock, ms: number, run: () => void): Timer {
   const hearing = new Hearing(clock, run);
   hearing.goOn(ms);
@@ -58,7 +58,7 @@ class Hearing implements Timer {
 }
 
 const TICK_MS = 20;
-/** Later than this the event loop was held up. */
+/** A timer that fires later than this was delayed by a blocked event loop. */
 const LATE_MS = 100;
 const NEVER: Timer = { cancel() {} };
 
@@ -89,18 +89,18 @@ interface Bucket {
   readonly timers: Chain<Entry>;
 }
 
-/** All timers of a process on one engine timer, in buckets of 20 ms: setting and cancelling costs next to nothing, and a
- *  hundred thousand waits need no hundred thousand engine timers. */
+/** All timers of a process on one engine timer, in buckets of 20 ms. Setting and cancelling a timer costs almost
+ *  nothing, and a hundred thousand waits need no hundred thousand engine timers. */
 class TimerWheel implements Clock {
   readonly #buckets = new Map<number, Bucket>();
-  /** where the last timer was set: the next one mostly goes there too, so it may be empty */
+  /** the bucket of the last timer; kept even if empty, because the next timer usually belongs there too */
   #recent: Bucket = { tick: -1, timers: new Chain() };
   #handle: ReturnType<typeof setTimeout> | undefined;
   #tick = 0;
-  /** since when the event loop is expected to go on */
+  /** when the event loop is expected to continue */
   #expectedMs = 0;
   #heldUpMs = 0;
-  /** timers that keep the process alive */
+  /** number of timers that keep the process alive */
   #keepers = 0;
 
   now(): number {
@@ -163,11 +163,12 @@ class TimerWheel implements Clock {
     this.#keep(0);
   }
 
-  /** Deadlines are for what did not come: the sockets are looked at once more before any of them passes. */
+  /** A deadline concerns input that did not arrive, so the sockets are read once more before any deadline fires. */
   #due(): void {
     this.#noteHoldUp();
     setSoon(() => {
-      // It may have been held up by what it has just looked at; once, as one that always is must tell the time as well.
+      // Reading may itself have blocked the loop. Checked once only, because a permanently blocked loop must fire its
+      // timers too.
       if (this.#noteHoldUp()) setSoon(() => this.#advance());
       else this.#advance();
     });
@@ -220,7 +221,7 @@ class TimerWheel implements Clock {
   }
 }
 
-/** Nothing throws out of a timer: it would end the process, and keep the others from their turn. */
+/** A timer must not throw: that would end the process and skip the other timers. */
 function runGuarded(run: () => void): void {
   try {
     run();
@@ -229,11 +230,11 @@ function runGuarded(run: () => void): void {
   }
 }
 
-/** Hands `run` on to `guard`, so that nothing is made for each. */
+/** Passes `run` to `guard` as an argument, so that no closure is created per call. */
 type Later = (guard: (run: () => void) => void, run: () => void) => unknown;
 
 const setSoon: (run: () => void) => void = (() => {
-  const global: { setImmediate?: Later } = globalThis as never; // Node and Bun have it
+  const global: { setImmediate?: Later } = globalThis as never; // Node and Bun provide it
   const immediate = global.setImmediate;
   if (immediate !== undefined) return (run) => void immediate(runGuarded, run);
   const { port1, port2 } = new MessageChannel();
@@ -248,9 +249,9 @@ const setSoon: (run: () => void) => void = (() => {
   };
 })();
 
-/** Node and Bun: behind the microtasks, before the event loop goes on, so that nothing is waited for. */
+/** Node and Bun: after the microtasks, before the event loop continues, so nothing else runs in between. */
 const setEndOfTurn: (run: () => void) => void = (() => {
-  const { process }: { process?: { nextTick?: Later } } = globalThis as never; // Node and Bun have it
+  const { process }: { process?: { nextTick?: Later } } = globalThis as never; // Node and Bun provide it
   const nextTick = process?.nextTick;
   return nextTick === undefined ? setSoon : (run) => void nextTick(runGuarded, run);
 })();

@@ -1,9 +1,9 @@
 /**
- * HbiError, the one error class, and FAILURES, the one table of what can go wrong: its code, whose fault it is, what it
- * ends, and the only text about it that a peer may see (docs/errors-and-limits.md).
+ * HbiError, the only error class, and FAILURES, the table of everything that can go wrong: its code, who is at fault,
+ * what it ends, and the only text about it that a peer sees (docs/errors-and-limits.md).
  */
 
-/** The canonical codes, as gRPC and others use them. Callers switch on these, never on text. */
+/** The canonical codes, as in gRPC. Callers switch on these, never on text. */
 export type Code =
   | "cancelled"
   | "unknown"
@@ -41,23 +41,23 @@ export const CODES: ReadonlySet<string> = new Set<Code>([
   "unauthenticated",
 ]);
 
-/** What a failure ends. `script`: the conversation, or the connection where the position in the bytes is uncertain or the
- *  peer could not be told otherwise. `nothing`: only the local operation that failed. */
+/** What a failure ends. `script`: the conversation, or the connection if the byte position is uncertain or the peer
+ *  cannot be told otherwise. `nothing`: only the local operation that failed. */
 export type Ends = "nothing" | "script" | "connection";
 
 interface Failure {
   readonly code: Code;
-  /** `version`: two honest sides of different versions or limits come to it as well, so that nobody is cut for it */
+  /** `version`: two honest sides with different versions or limits can cause it, so it never costs a connection */
   readonly fault: "peer" | "version" | "local" | "network";
   readonly ends: Ends;
   readonly text: string;
 }
 
 export const FAILURES = {
-  // reading a script
+  // parsing a script
   syntax: { code: "invalid_argument", fault: "peer", ends: "script", text: "syntax error" },
-  forbidden_syntax: { code: "invalid_argument", fault: "peer", ends: "script", text: "syntax that is not landed" },
-  bad_literal: { code: "invalid_argument", fault: "peer", ends: "script", text: "a literal that is not landed" },
+  forbidden_syntax: { code: "invalid_argument", fault: "peer", ends: "script", text: "forbidden syntax" },
+  bad_literal: { code: "invalid_argument", fault: "peer", ends: "script", text: "unsupported literal" },
   too_deep: { code: "resource_exhausted", fault: "version", ends: "script", text: "nested too deeply" },
   too_many_nodes: { code: "resource_exhausted", fault: "version", ends: "script", text: "too many values" },
   too_many_statements: { code: "resource_exhausted", fault: "version", ends: "script", text: "too many statements" },
@@ -66,37 +66,38 @@ export const FAILURES = {
   too_many_keys: { code: "resource_exhausted", fault: "version", ends: "script", text: "too many keys in an object" },
   name_too_long: { code: "resource_exhausted", fault: "version", ends: "script", text: "name too long" },
   number_too_long: { code: "resource_exhausted", fault: "version", ends: "script", text: "number too long" },
-  /** the text is well-formed, so that the raw data behind it is known */
+  /** the text is well-formed, so the length of the raw data behind it is known */
   bad_key: {
     code: "invalid_argument",
     fault: "version",
     ends: "script",
-    text: "a key that is neither a text nor an integer",
+    text: "an object key that is neither a string nor an integer",
   },
   // checking a script against the hosting environment
   unknown_name: { code: "unimplemented", fault: "version", ends: "script", text: "no such name" },
   bad_argument: { code: "invalid_argument", fault: "version", ends: "script", text: "argument refused" },
   not_a_value: { code: "invalid_argument", fault: "peer", ends: "script", text: "a value is needed here" },
+  metadata_too_big: { code: "resource_exhausted", fault: "version", ends: "script", text: "metadata too big" },
   body_too_big: { code: "resource_exhausted", fault: "version", ends: "script", text: "raw data too big" },
   unauthenticated: { code: "unauthenticated", fault: "peer", ends: "script", text: "authenticate first" },
   body_mismatch: {
     code: "invalid_argument",
     fault: "version",
     ends: "script",
-    text: "raw data other than the conversation promised",
+    text: "the raw data does not have the declared length",
   },
-  // running it
+  // running a script
   handler: { code: "internal", fault: "local", ends: "script", text: "internal error" },
   bad_result: { code: "internal", fault: "local", ends: "script", text: "internal error" },
   handler_timeout: { code: "deadline_exceeded", fault: "local", ends: "script", text: "the deadline has passed" },
-  overloaded: { code: "resource_exhausted", fault: "local", ends: "script", text: "too many calls wait for a place" },
+  overloaded: { code: "resource_exhausted", fault: "local", ends: "script", text: "too many calls are waiting" },
   draining: { code: "unavailable", fault: "local", ends: "script", text: "no new conversations, closing" },
-  // the bytes
+  // bytes on the wire
   bad_frame: { code: "invalid_argument", fault: "peer", ends: "connection", text: "malformed packet header" },
   packet_too_big: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "packet too big" },
   bad_utf8: { code: "invalid_argument", fault: "peer", ends: "connection", text: "payload is not UTF-8" },
   truncated: { code: "data_loss", fault: "network", ends: "connection", text: "the stream ended inside a packet" },
-  bad_state: { code: "failed_precondition", fault: "peer", ends: "connection", text: "packet out of place" },
+  bad_state: { code: "failed_precondition", fault: "peer", ends: "connection", text: "unexpected packet" },
   bad_token: { code: "invalid_argument", fault: "peer", ends: "connection", text: "malformed conversation id" },
   position_lost: {
     code: "failed_precondition",
@@ -113,11 +114,17 @@ export const FAILURES = {
     text: "too many refused scripts",
   },
   rate_exceeded: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "too often" },
-  data_too_slow: { code: "deadline_exceeded", fault: "peer", ends: "connection", text: "raw data comes too slowly" },
+  data_too_slow: { code: "deadline_exceeded", fault: "peer", ends: "connection", text: "raw data arrives too slowly" },
   read_timeout: { code: "deadline_exceeded", fault: "peer", ends: "connection", text: "the peer stopped sending" },
+  buffer_full: {
+    code: "resource_exhausted",
+    fault: "peer",
+    ends: "connection",
+    text: "the receive buffer is full",
+  },
   slow_reader: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "the peer reads too slowly" },
   init_failed: { code: "internal", fault: "local", ends: "connection", text: "init failed" },
-  // the connection, as the waiting side sees it
+  // the connection, as seen by a waiting caller
   disconnected: { code: "unavailable", fault: "network", ends: "connection", text: "the connection is closed" },
   peer_error: { code: "aborted", fault: "peer", ends: "connection", text: "peer error" },
   unresponsive: { code: "unavailable", fault: "network", ends: "connection", text: "the peer does not answer" },
@@ -126,16 +133,16 @@ export const FAILURES = {
     code: "resource_exhausted",
     fault: "peer",
     ends: "nothing",
-    text: "no more connections are taken",
+    text: "too many connections",
   },
-  // local use
+  // local operations
   cancelled: { code: "cancelled", fault: "local", ends: "nothing", text: "cancelled" },
   timeout: { code: "deadline_exceeded", fault: "local", ends: "nothing", text: "the deadline has passed" },
   body_unread: {
     code: "failed_precondition",
     fault: "local",
     ends: "nothing",
-    text: "read or discard the body first: what is awaited lies behind it",
+    text: "read or discard the earlier body first: the awaited data is behind it",
   },
   turn_held: { code: "deadline_exceeded", fault: "local", ends: "nothing", text: "waited too long for the send turn" },
   body_failed: {
@@ -149,7 +156,7 @@ export const FAILURES = {
     code: "resource_exhausted",
     fault: "local",
     ends: "nothing",
-    text: "too many conversations wait to be sent",
+    text: "too many conversations are waiting to be sent",
   },
   not_representable: {
     code: "invalid_argument",
@@ -174,7 +181,7 @@ export const FAILURES = {
 
 export type Reason = keyof typeof FAILURES;
 
-/** Plain data that may travel with an error: what `repr` writes, without constructors. */
+/** Plain data that may accompany an error: what `repr` can write, without constructors. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 
 export interface HbiErrorOptions {
@@ -185,12 +192,12 @@ export interface HbiErrorOptions {
 
 let isMade: (thrown: object) => thrown is HbiError;
 
-/** The one error class of this library; also what a handler throws to refuse a call with a code of its own.
+/** The only error class of this library. A handler throws it to refuse a call with a code of its own.
  *
- *  `reason` names the exact cause (a key of `FAILURES`) when the library raised it. `mayHaveLanded` is set on waits that
- *  a lost connection ended: whether the peer may have landed what was sent. */
+ *  If the library raised the error, `reason` is its row in `FAILURES`. If a lost connection ended a wait,
+ *  `mayHaveLanded` says whether the peer may have landed what was sent. */
 export class HbiError extends Error {
-  /** Neither a proxy has it, nor what only inherits from this class. */
+  /** Absent in a proxy, and in an object that only inherits from this class. */
   readonly #isMade = true;
   readonly code: Code;
   readonly reason: Reason | undefined;
@@ -221,7 +228,7 @@ export function isReason(text: unknown): text is Reason {
   return typeof text === "string" && Object.hasOwn(FAILURES, text);
 }
 
-/** Makes the error of one row of `FAILURES`; `where` is added to the row's text, as one line of at most 512 characters. */
+/** Creates the error of a row of `FAILURES`; `where` is appended to its text, as one line of at most 512 characters. */
 export function failure(reason: Reason, where?: string, options: Omit<HbiErrorOptions, "reason"> = {}): HbiError {
   const { code, text } = FAILURES[reason];
   return new HbiError(code, where === undefined ? text : oneLine(`${text}: ${where}`), undefined, {
@@ -230,17 +237,17 @@ export function failure(reason: Reason, where?: string, options: Omit<HbiErrorOp
   });
 }
 
-/** As `failure`, for what a peer has sent: without a stack, which would show our own functions alone, and whose making costs more
- *  than all else about a refusal. */
+/** Like `failure`, for errors that a peer caused: without a stack, which would only show the library's own functions
+ *  and is the most expensive part of a refusal. */
 export function refusal(reason: Reason, where: string): HbiError {
   return withoutStack(() => failure(reason, where));
 }
 
-/** For an error that many may be told of at once. */
+/** For an error that may be created many times at once. */
 export function withoutStack(make: () => HbiError): HbiError {
-  const { stackTraceLimit } = Error as { stackTraceLimit?: unknown }; // not in every engine, so not in its type
+  const { stackTraceLimit } = Error as { stackTraceLimit?: unknown }; // some engines lack it, so it is not in the type
   if (typeof stackTraceLimit !== "number") return make();
-  Reflect.set(Error, "stackTraceLimit", 0); // unlike an assignment this lets a frozen Error be
+  Reflect.set(Error, "stackTraceLimit", 0); // unlike an assignment, does not throw if Error is frozen
   const error = make();
   Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
   return error;
@@ -249,10 +256,10 @@ export function withoutStack(make: () => HbiError): HbiError {
 const MAX_TEXT_BYTES = 512;
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
-/** One line of printable ASCII, at most 512 bytes: everything else is escaped, so that no peer's text can forge a log
- *  line or drive a terminal. */
+/** One line of printable ASCII of at most 512 bytes. All other characters are escaped, so that a peer's text cannot
+ *  forge a log line or control a terminal. */
 export function oneLine(text: string): string {
-  if (text.length <= MAX_TEXT_BYTES && PRINTABLE.test(text)) return text; // mostly
+  if (text.length <= MAX_TEXT_BYTES && PRINTABLE.test(text)) return text; // the usual case
   let line = "";
   for (const char of text.slice(0, MAX_TEXT_BYTES)) {
     const point = char.codePointAt(0) ?? 0;
@@ -263,8 +270,8 @@ export function oneLine(text: string): string {
     : `${line.slice(0, MAX_TEXT_BYTES - 3)}...`;
 }
 
-/** Any thrown thing as an HbiError that can be told to anybody. What is not one already is an unexpected failure of a handler:
- *  `internal`, the original in `cause`, and nothing of it in the text. */
+/** Converts anything thrown into an HbiError that may be sent to a peer. Any other exception is an unexpected failure
+ *  of a handler: `internal`, with the original as `cause` and nothing of it in the text. */
 export function asHbiError(thrown: unknown): HbiError {
   const own = ownError(thrown);
   if (own !== undefined) return own;
@@ -272,7 +279,7 @@ export function asHbiError(thrown: unknown): HbiError {
   return failure("handler", `reference ${reference}`, { cause: thrown });
 }
 
-/** What was thrown, with its stack, for a terminal: each further line is indented, so that none looks like the beginning of an entry. */
+/** A thrown value with its stack, for a terminal. Further lines are indented, so that none can pose as a log entry. */
 export function indented(thrown: unknown): string {
   return textOf(thrown)
     .split("\n", STACK_LINES)
@@ -280,10 +287,10 @@ export function indented(thrown: unknown): string {
     .join("\n");
 }
 
-/** of a stack, in a log */
+/** the lines of a stack in a log */
 export const STACK_LINES = 50;
 
-/** Whatever was thrown, as text: with its stack, if it has one. */
+/** A thrown value as text, with its stack if it has one. */
 export function textOf(thrown: unknown): string {
   try {
     if (!(thrown instanceof Error)) return String(thrown);
@@ -294,15 +301,15 @@ export function textOf(thrown: unknown): string {
   }
 }
 
-/** The HbiError that was thrown; undefined for anything else. JavaScript may throw anything by this name: one whose members can't be
- *  read, or mean nothing, is made anew from what can be read. */
+/** The HbiError that was thrown; undefined for anything else. Members of a thrown HbiError may be unreadable or
+ *  invalid; such an error is rebuilt from what can be read. */
 export function ownError(thrown: unknown): HbiError | undefined {
   if (typeof thrown !== "object" || thrown === null) return undefined;
   try {
     if (isSound(thrown)) return thrown;
     return thrown instanceof HbiError ? madeSound(thrown) : undefined;
   } catch {
-    return undefined; // a proxy that does not even tell what it inherits from
+    return undefined; // a proxy that hides its prototype
   }
 }
 
@@ -314,7 +321,7 @@ function isSound(thrown: object): thrown is HbiError {
   );
 }
 
-/** Whether reading it runs nothing. */
+/** Whether reading the member runs no code. */
 function isPlain(thrown: object, key: string): boolean {
   for (let owner: object | null = thrown; owner !== null; owner = Object.getPrototypeOf(owner)) {
     const member = Object.getOwnPropertyDescriptor(owner, key);
@@ -323,7 +330,7 @@ function isPlain(thrown: object, key: string): boolean {
   return true;
 }
 
-/** Its members are looked at when it is written. */
+/** The members are checked when the details are written. */
 function isDetails(details: unknown): details is ErrorDetails | undefined {
   return details === undefined || (typeof details === "object" && details !== null);
 }

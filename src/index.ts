@@ -1,33 +1,48 @@
-/** The portable entry: everything that runs in a browser, a worker, Node, Bun and Deno. */
+/** The portable entry: everything that runs in browsers, workers, Node, Bun and Deno. */
 export { type Clock, systemClock, type Timer } from "./clock.ts";
 export { type Address, parseAddress } from "./endpoints/address.ts";
 export type { Body, BodyGiven, BodySource } from "./endpoints/conversation/body.ts";
-export { HO_STAGES, type HoStage, PO_STAGES, type PoStage } from "./endpoints/conversation/stages.ts";
+export type { Metadata } from "./endpoints/conversation/metadata.ts";
+export { ProcessLoad } from "./endpoints/guard/process-load.ts";
 export type { Buffers } from "./endpoints/lane/raw-intake.ts";
 export type { ReconnectOptions } from "./endpoints/service/backoff.ts";
-export type { CallOf, CallOptions, Calls, Posted, PostOf, Posts } from "./endpoints/service/caller.ts";
-export { isConnectionLost, type OutgoingCall, type OutgoingInterceptor } from "./endpoints/service/desk.ts";
-export type { Dial, LinkState } from "./endpoints/service/line.ts";
+export { isConnectionLost, type OutgoingCall, type OutgoingInterceptor } from "./endpoints/service/caller.ts";
+export type { CallOf, CallOptions, Calls, Posted, PostOf, Posts } from "./endpoints/service/calls.ts";
+export {
+  type CallCarrier,
+  type CallsOver,
+  type CallsOverOptions,
+  type CarriedCall,
+  callsOver,
+} from "./endpoints/service/calls-over.ts";
 export { Link, type LinkOptions, type ReactionsOf } from "./endpoints/service/link.ts";
 export type { Peer } from "./endpoints/service/peer.ts";
+export type { Dial, LinkState } from "./endpoints/service/reconnect.ts";
 export type { ScriptCall, ScriptMethods, ScriptPlan, ScriptResults } from "./endpoints/service/script-builder.ts";
 export type { Interceptor, ServiceCall } from "./endpoints/service/service-call.ts";
 export type { ServiceHandlers } from "./endpoints/service/service-env.ts";
 export {
-  type AcceptOptions,
   type CallOn,
   type CredentialsOf,
   type HandlersOf,
   type HostOptions,
   ServiceHost,
 } from "./endpoints/service/service-host.ts";
+export {
+  type AcceptOptions,
+  Acceptor,
+  type AcceptorOptions,
+  type ContextFactory,
+} from "./endpoints/session/acceptor.ts";
 export { type NdArray, recvArray, sendArray, type TypedArray } from "./endpoints/session/arrays.ts";
 export { Connection } from "./endpoints/session/connection.ts";
 export type { ConnectionOptions, LogEntry } from "./endpoints/session/connection-options.ts";
 export type { HoCo } from "./endpoints/session/ho-co.ts";
+export { HO_STAGES, type HoStage } from "./endpoints/session/ho-states.ts";
 export type { HostingEnd } from "./endpoints/session/hosting-end.ts";
 export { HostingEnv } from "./endpoints/session/hosting-env.ts";
 export type { CoOptions, PoCo } from "./endpoints/session/po-co.ts";
+export { PO_STAGES, type PoStage } from "./endpoints/session/po-states.ts";
 export type { PostingEnd } from "./endpoints/session/posting-end.ts";
 export type { WaitOptions } from "./endpoints/waits.ts";
 export { CODES, type Code, FAILURES, HbiError, type Reason } from "./errors.ts";
@@ -39,6 +54,12 @@ export { Assignment, Call } from "./parser/tree.ts";
 export { type AsyncApiDocument, type AsyncApiOptions, asyncApiDocument } from "./registry/description/asyncapi.ts";
 export { compareServices } from "./registry/description/compare.ts";
 export { describeService } from "./registry/description/describe.ts";
+export {
+  type DescribedMethod,
+  type DescribedOptions,
+  type DescribedService,
+  describedService,
+} from "./registry/description/described-service.ts";
 export type { MethodDescription, ParamDescription, ServiceDescription } from "./registry/description/description.ts";
 export type { Change } from "./registry/description/differences.ts";
 export type { JsonSchema } from "./registry/description/json-schema.ts";
@@ -58,4 +79,4 @@ export {
 export { defineService, type Service, type ServiceSpec } from "./registry/service.ts";
 export type { PeerIdentity } from "./wire/peer-identity.ts";
 export { memoryTransportPair } from "./wire/transport/memory.ts";
-export type { Transport, TransportSink } from "./wire/transport.ts";
+export type { Transport, TransportRequest, TransportSink } from "./wire/transport.ts";

@@ -1,101 +1,105 @@
 /**
- * Limits: every bound of the library in one object, its two presets, and the only place that resolves options.
- * docs/errors-and-limits.md says which attack each one stops.
+ * Limits: all bounds of the library in one object, its two presets, and the only place that resolves options.
+ * docs/errors-and-limits.md explains each limit.
  */
 import { failure } from "./errors.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** The preset for peers that nobody vouches for, and the default. Times in milliseconds, sizes in bytes. */
+/** The default preset, for untrusted peers. Times in milliseconds, sizes in bytes. */
 const PUBLIC = {
-  /** payload of a code or object packet */
+  /** the payload of a code or object packet */
   maxPacketBytes: 256 * KIB,
   /** nesting of values and calls, when landing and in `repr` */
   maxDepth: 32,
-  /** values and calls of one script */
+  /** values and calls of a script */
   maxNodes: 10_000,
   maxStatements: 64,
   maxCallsPerScript: 64,
-  /** arguments of one call */
+  /** arguments of a call */
   maxArguments: 64,
   maxObjectKeys: 1_000,
   /** characters of one part of a dotted name, or of a parameter */
   maxNameLength: 64,
   maxNameParts: 8,
-  /** characters of one number */
+  /** characters of a number */
   maxNumberLength: 40,
-  /** raw data of one call */
+  /** metadata of a call, as it is written in the conversation token */
+  maxMetadataBytes: 192,
+  /** raw data of a call */
   maxBodyBytes: 64 * MIB,
   /** raw data skipped after a refusal, per conversation */
   maxDrainBytes: MIB,
-  /** hosted conversations whose handler has not ended; beyond it scripts wait for a place */
+  /** hosted conversations whose handler has not ended; beyond it, scripts wait for a slot */
   maxInFlight: 100,
   /** text of their scripts */
   maxInFlightBytes: 16 * MIB,
-  /** begun conversations that wait for a place, while this side waits for answers and must read on; their text and raw data is bounded by
-   *  `maxBufferedBytes`. Beyond it they are refused; while no answer is awaited reading stops instead */
+  /** conversations that wait for a slot while this side waits for answers and must continue to read; `maxBufferedBytes`
+   *  bounds their text and raw data. Further ones are refused. While no answer is awaited, reading stops instead */
   maxHostedWaiting: 1_000,
-  /** posted conversations that the peer has not answered; more wait locally */
+  /** posted conversations that the peer has not answered; further ones wait locally */
   maxPostedInFlight: 100,
   maxPostedWaiting: 100_000,
   /** text of those that wait to be sent */
   maxPostedWaitingBytes: 64 * MIB,
-  /** answers of one hosted conversation that wait for its co_end and the send turn */
+  /** answers of a hosted conversation that wait for its co_end and the send turn */
   maxQueuedAnswers: 1_000,
   maxQueuedAnswerBytes: MIB,
-  /** received bytes that nobody has asked for; reading pauses above */
+  /** received bytes that nobody has requested; reading pauses above it */
   maxBufferedBytes: 256 * KIB,
-  /** a send waits above this */
+  /** sending waits above it */
   sendHighWaterBytes: MIB,
-  /** the connection is cut above this */
+  /** the connection is cut above it */
   maxSendBufferBytes: 16 * MIB,
-  /** unsent bytes of all connections that a server has of one address, and of all connections of the process: whoever has most is cut */
+  /** unsent bytes of all connections of one address to a server, and of all connections of the process; beyond it, the
+   *  largest is cut */
   maxAddressUnsentBytes: 64 * MIB,
   maxProcessUnsentBytes: 1_024 * MIB,
-  /** the connection is cut when unsent bytes made no progress for so long */
+  /** the connection is cut if its unsent bytes make no progress for this time */
   sendStallTimeoutMs: 30_000,
-  /** a begun header must be complete after so long */
+  /** the time to complete a header */
   headerTimeoutMs: 5_000,
-  /** a begun payload: this plus a second per 16 KiB */
+  /** the time to complete a payload, plus a second per 16 KiB */
   payloadTimeoutMs: 10_000,
-  /** silence of the peer inside a bracket that it opened */
+  /** silence of the peer inside a bracket that it has opened */
   gapTimeoutMs: 30_000,
-  /** a handler, unless the peer asks for less */
+  /** the time of a handler, unless the peer asks for less */
   handlerTimeoutMs: 60_000,
-  /** every wait of our side */
+  /** every wait on this side */
   callTimeoutMs: 30_000,
   connectTimeoutMs: 10_000,
-  /** from FIN to destroying the socket */
+  /** from FIN to the destruction of the socket */
   closeTimeoutMs: 5_000,
-  /** no conversation for so long: drain and close */
+  /** the time without a conversation before the connection drains and closes */
   idleTimeoutMs: Number.POSITIVE_INFINITY,
-  /** silence after which a peer that speaks the extension is asked whether it is still there */
+  /** silence after which a peer that supports the extension is pinged */
   keepaliveMs: 30_000,
-  /** its answer, or anything else of it, must come within so long; else the connection is lost */
+  /** the time for its answer, or any other byte; then the connection is lost */
   keepaliveTimeoutMs: 20_000,
-  /** of raw data that a handler asks for, over `dataRateWindowMs` */
+  /** the least rate of raw data that a handler requests, over `dataRateWindowMs` */
   minDataBytesPerSecond: 4 * KIB,
   dataRateWindowMs: 10_000,
-  /** malformed scripts at once, and forgiven each second; the connection is cut above */
+  /** malformed scripts: the burst, and the number forgiven per second; the connection is cut beyond it */
   maxFailures: 50,
   failuresPerSecond: 5,
-  /** calls of a peer, also nested ones, and conversations without any; more wait to be read */
+  /** calls of a peer, including nested ones, and conversations without calls; reading slows down beyond it */
   callsPerSecond: Number.POSITIVE_INFINITY,
-  /** bytes of a peer; more wait to be read */
+  /** bytes of a peer; reading slows down beyond it */
   receivedBytesPerSecond: Number.POSITIVE_INFINITY,
-  /** hosted conversations of all connections of the process, and the text of their scripts; beyond it scripts wait for a place */
+  /** hosted conversations of all connections of the process, and the text of their scripts; beyond it, scripts wait for
+   *  a slot */
   maxProcessInFlight: 10_000,
   maxProcessInFlightBytes: 128 * MIB,
-  /** of a peer that has not authenticated, where it must: a packet, refused scripts in all, bytes sent to it in all */
+  /** a peer that has not authenticated: a packet, refused scripts in total, bytes sent to it in total */
   strangerPacketBytes: 4 * KIB,
   strangerFailures: 3,
   strangerSentBytes: 64 * KIB,
-  /** open connections of a server; of one address (IPv6: one /64 network); accepted each second */
+  /** open connections of a server; of one address (for IPv6, a /64 network); accepted per second */
   maxConnections: 10_000,
   maxConnectionsPerAddress: 100,
   acceptsPerSecond: 200,
-  /** work on one connection before the others have their turn */
+  /** work on one connection before the others get their turn */
   maxTurnPackets: 64,
   maxTurnBytes: 256 * KIB,
   maxTurnMs: 5,
@@ -137,7 +141,7 @@ const TRUSTED: Limits = {
 
 export const PRESETS: Readonly<Record<Preset, Limits>> = { public: PUBLIC, trusted: TRUSTED };
 
-/** Limits for which `Infinity` is a meaning; every other one is finite. */
+/** Limits that may be `Infinity`; all others are finite. */
 const MAY_BE_INFINITE: ReadonlySet<LimitName> = new Set<LimitName>([
   "idleTimeoutMs",
   "keepaliveMs",
@@ -154,17 +158,18 @@ const MAY_BE_INFINITE: ReadonlySet<LimitName> = new Set<LimitName>([
   "acceptsPerSecond",
 ]);
 
-/** The largest value that a limit may have: some are bound by the wire or by the engine's stack. */
+/** The largest permitted values: the wire or the engine's stack bounds some limits. */
 const CEILINGS: Partial<Limits> = {
   maxPacketBytes: 256 * MIB, // a JavaScript string holds 2^29 - 24 characters
   maxDepth: 512, // the parser and repr recurse
-  maxNumberLength: 1_000, // reading a bigint is quadratic in its digits
+  maxMetadataBytes: 192, // an id then has up to 256 bytes, which every peer accepts
+  maxNumberLength: 1_000, // parsing a bigint is quadratic in its digits
 };
 
 export type LimitOptions = { readonly preset?: Preset } & { readonly [K in LimitName]?: number };
 
-/** Fills in the preset and checks each override. Nothing is coerced: an unknown name, `NaN`, zero, a negative, fractional
- *  or too large number throws, since a limit that is silently off is worse than none.
+/** Fills in the preset and checks every override. Nothing is coerced: an unknown name, `NaN`, zero, and a negative,
+ *  fractional or too large number throw, because a limit that is silently off is worse than none.
  *  @throws HbiError invalid_argument */
 export function resolveLimits(options: LimitOptions = {}): Limits {
   const { preset = "public", ...overrides } = options;
@@ -178,10 +183,10 @@ export function resolveLimits(options: LimitOptions = {}): Limits {
     limits[name] = checkedLimit(name, value);
   }
   RESOLVED.add(limits);
-  return Object.freeze(limits) as Limits; // every key of the preset is there, and no other
+  return Object.freeze(limits) as Limits; // every key of the preset, and no other
 }
 
-/** What this function has made: frozen, so it need not be checked again. */
+/** Results of this function: frozen, so they need no further check. */
 const RESOLVED = new WeakSet<object>();
 
 function isLimitName(name: string): name is LimitName {

@@ -1,4 +1,4 @@
-/** The testing kit: for tests of services and of their consumers. Portable; needs fast-check beside it. */
+/** The testing kit, for tests of services and their consumers. Portable; requires fast-check. */
 export {
   type CallOptions as GenerateOptions,
   type GeneratedCall,

@@ -1,6 +1,6 @@
 /**
- * Cap'n Web over a WebSocket, with the `ws` package as its README shows for Node. Node 20 has no WebSocket of its own, so the
- * client's is from `ws` as well, and the global name too, which the library looks up.
+ * Cap'n Web over a WebSocket, with the `ws` package as its README shows for Node. Node 20 has no WebSocket, so the
+ * client's comes from `ws` as well, and so does the global name, which the library looks up.
  */
 import { once } from "node:events";
 import { newWebSocketRpcSession, RpcTarget } from "capnweb";
@@ -8,7 +8,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { type Answer, type BlobAnswer, blobAnswer, type Contender, MAX_BLOB_BYTES } from "./contender.ts";
 import { portOf } from "./sockets.ts";
 
-// Where there is none (Node 20): its states are what the library asks it for.
+// Only if there is none (Node 20): the library reads its state constants.
 globalThis.WebSocket ??= WebSocket as unknown as typeof globalThis.WebSocket;
 
 class Jobs extends RpcTarget {
@@ -37,7 +37,7 @@ export const capnweb: Contender = {
     await once(socket, "open");
     const jobs = newWebSocketRpcSession<Jobs>(socket as unknown as globalThis.WebSocket);
     return {
-      // Awaited here: what it gives is a stub that can be awaited and must be disposed of, which ends with the value.
+      // Awaited here, because the result is a stub that must be disposed of, which releases the value.
       call: async (action, n) => await jobs.doJob(action, n),
       sendBlob: async (data) => await jobs.takeBlob(data),
     };

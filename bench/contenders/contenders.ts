@@ -23,5 +23,5 @@ export type ContenderName = keyof typeof LOADERS;
 
 export function loadContender(name: string): Promise<Contender> {
   if (!Object.hasOwn(LOADERS, name)) throw new Error(`no such contender: ${name}`);
-  return LOADERS[name as ContenderName](); // it is one of the table's own keys
+  return LOADERS[name as ContenderName](); // one of the table's keys
 }

@@ -1,6 +1,6 @@
 /**
- * gRPC's own library for Node, its definition loaded at run time as grpc.io/docs/languages/node/basics shows, one channel.
- * Credentials are insecure as everybody's here; messages are not compressed, which is the default.
+ * gRPC's library for Node, with its definition loaded at run time as grpc.io/docs/languages/node/basics shows, and one
+ * channel. Credentials are insecure, as for all contenders; messages are not compressed, which is the default.
  */
 import { fileURLToPath } from "node:url";
 import {
@@ -30,7 +30,7 @@ function jobs(): ServiceClientConstructor {
     defaults: true,
   });
   const { bench } = loadPackageDefinition(definition);
-  return (bench as GrpcObject)["Jobs"] as ServiceClientConstructor; // as jobs.proto says
+  return (bench as GrpcObject)["Jobs"] as ServiceClientConstructor; // as jobs.proto declares
 }
 
 export const grpc: Contender = {

@@ -1,5 +1,5 @@
 /**
- * This library: the public typed API, validation at both ends and every limit as it is by default.
+ * This library: the public typed API, with validation at both ends and default limits.
  */
 import { defineService, type LimitOptions, method } from "hbi";
 import { connect, serve } from "hbi/node";
@@ -18,7 +18,7 @@ const service = defineService({
   version: "1.0.0",
   methods: {
     do_job: method({ params: { action: z.string().max(64), n: z.int() }, result: Answer }),
-    /** with arguments that Python spells otherwise than JSON */
+    /** with arguments that Python writes differently from JSON */
     do_flagged_job: method({
       params: { action: z.string().max(64), n: z.int(), isUrgent: z.boolean(), parent: z.string().nullable() },
       result: Answer,
@@ -50,7 +50,7 @@ async function listen(limits: LimitOptions): Promise<{ port: number }> {
         },
         take_blob: async (_params, call) => blobAnswer(await call.bytes()),
         note({ n }) {
-          if (n === notes) notes += 1; // in order, each once, or the count is wrong
+          if (n === notes) notes += 1; // in order and each once, or the count is wrong
         },
         landed: () => notes,
       };
@@ -60,7 +60,8 @@ async function listen(limits: LimitOptions): Promise<{ port: number }> {
   return { port: Number(server.address.split(":").at(-1)) };
 }
 
-/** Messages between two looks at what is handed to the wire: enough to fill every write, few enough to stay in the cache. */
+/** Messages between two checks of what was handed to the wire: enough to fill every write, few enough to stay in the
+ *  cache. */
 const BATCH = 500;
 
 async function dial(port: number, limits: LimitOptions): Promise<Client> {
@@ -94,7 +95,7 @@ async function dial(port: number, limits: LimitOptions): Promise<Client> {
 
 export const hbi: Contender = {
   title: "hbi",
-  serve: () => listen({ maxConnectionsPerAddress: Number.POSITIVE_INFINITY, acceptsPerSecond: 5_000 }), // all are of one address
+  serve: () => listen({ maxConnectionsPerAddress: Number.POSITIVE_INFINITY, acceptsPerSecond: 5_000 }), // all have the same address
   connect: (port) => dial(port, {}),
 };
 

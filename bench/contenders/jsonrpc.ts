@@ -1,5 +1,5 @@
 /**
- * vscode-jsonrpc over TCP: the connection of language servers, with typed requests as its README has them.
+ * vscode-jsonrpc over TCP: the connection of language servers, with typed requests as in its README.
  */
 import { createMessageConnection, RequestType2, SocketMessageReader, SocketMessageWriter } from "vscode-jsonrpc/node";
 import type { Answer, Contender } from "./contender.ts";

@@ -1,5 +1,5 @@
 /**
- * NATS request and reply through a nats-server, which is a process of its own: its CPU and memory count for the serving side.
+ * NATS request and reply through a nats-server, a separate process whose CPU and memory count for the serving side.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -38,7 +38,7 @@ export const nats: Contender = {
   },
 };
 
-/** It writes a port that it chose itself only into files. */
+/** It writes a port that it chose itself only to files. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

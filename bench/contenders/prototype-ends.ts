@@ -1,6 +1,6 @@
 /**
- * The two ends of the prototype: a host that lands calls and answers them, a caller that sends them and waits. Everything in a
- * chunk is landed at once, and a plain return value is answered in the same turn.
+ * The two ends of the prototype: a host that lands calls and answers them, and a caller that sends them and waits.
+ * Everything in a chunk is landed at once, and a plain return value is answered in the same turn.
  */
 import type { Socket } from "node:net";
 import type { z } from "zod";
@@ -17,9 +17,9 @@ import {
 
 export interface PrototypeMethod {
   readonly names: readonly string[];
-  /** an object for all parameters: zod compiles objects, not tuples */
+  /** an object for all parameters, because zod compiles objects but not tuples */
   readonly params: z.ZodType<Record<string, unknown>>;
-  /** Nothing comes back without one. */
+  /** Without it, nothing is sent back. */
   readonly result?: z.ZodType;
 }
 
@@ -107,7 +107,7 @@ interface Waiting {
 
 const RING_SIZE = 16_384;
 
-/** Sends calls of the methods over a connection; `call(name, params)` resolves with the result, or when it is acknowledged. */
+/** Sends calls over a connection. `call(name, params)` resolves with the result, or when it is acknowledged. */
 export function caller(socket: Socket, methods: Methods): (name: string, params: object) => Promise<unknown> {
   const writer = new PacketWriter(socket);
   // A ring by number instead of a Map: 10 ns instead of 60.

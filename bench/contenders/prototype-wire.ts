@@ -1,10 +1,10 @@
 /**
- * The wire of the prototype: packets in, packets out, with what was found to be fast and nothing else. Beside the library's
- * own it lacks: raw data, validation of UTF-8, backpressure, timeouts, and all limits but that of a packet.
+ * The wire of the prototype: packets in, packets out, with only the fast techniques. Compared with the library's wire,
+ * it lacks raw data, validation of UTF-8, backpressure, timeouts, and all limits except that of a packet.
  */
 import type { Socket } from "node:net";
 
-/** Directives differ in length, but for co_recv and co_send; the latter is not used here. */
+/** Directives differ in length, except co_recv and co_send; the latter is not used here. */
 export const CODE = 0;
 export const CO_END = 6;
 export const CO_RECV = 7;
@@ -19,7 +19,8 @@ const HASH = 0x23;
 const CLOSE = 0x5d;
 const ZERO = 0x30;
 
-/** Calls `onPacket` for each whole packet of a chunk, at once; a partial one is kept, and copied when the next chunk is here. */
+/** Calls `onPacket` at once for each complete packet of a chunk. A partial packet is kept, and copied when the next
+ *  chunk arrives. */
 export function readPackets(socket: Socket, onPacket: (directive: number, text: string) => void): void {
   let held: Buffer | undefined;
   socket.on("data", (chunk) => {
@@ -48,7 +49,7 @@ export function readPackets(socket: Socket, onPacket: (directive: number, text: 
   });
 }
 
-/** Gathers what is sent in one turn of the event loop as one string, and writes it once. */
+/** Collects what is sent in one turn of the event loop as one string, and writes it once. */
 export class PacketWriter {
   readonly #socket: Socket;
   #out = "";

@@ -1,6 +1,6 @@
 /**
- * A prototype of this library in 300 lines: the same wire, JSON's fast path alone, zod at both ends. It measures what our own
- * abstractions cost.
+ * A prototype of this library in 300 lines: the same wire, only JSON's fast path, zod at both ends. It measures the
+ * cost of the library's abstractions.
  */
 import { z } from "zod";
 import { type Answer, type Contender, NOTE_TEXT } from "./contender.ts";
@@ -19,7 +19,7 @@ const methods: Methods = {
   landed: { names: [], params: z.object({}), result: z.int() },
 };
 
-/** Messages on their way at a time. */
+/** The number of messages on their way at a time. */
 const BATCH = 500;
 
 export const prototype: Contender = {
@@ -30,7 +30,7 @@ export const prototype: Contender = {
       host(socket, methods, {
         do_job: ({ action, n }) => ({ action, n }),
         note: ({ n }) => {
-          if (n === notes) notes += 1; // in order, each once, or the count is wrong
+          if (n === notes) notes += 1; // in order and each once, or the count is wrong
         },
         landed: () => notes,
       });

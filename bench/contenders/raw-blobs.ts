@@ -1,5 +1,5 @@
 /**
- * Blobs behind their length on a bare socket, with an answer of three numbers: the floor for blobs.
+ * Blobs preceded by their length on a bare socket, with an answer of three numbers: the lower bound for blobs.
  */
 import type { BlobAnswer, Contender } from "./contender.ts";
 import { dial, listen } from "./sockets.ts";

@@ -1,5 +1,6 @@
 /**
- * Messages of 60 bytes behind their length on a bare socket, counted by the receiver: the floor for one-way messages.
+ * Messages of 60 bytes preceded by their length on a bare socket, counted by the receiver: the lower bound for one-way
+ * messages.
  */
 import { once } from "node:events";
 import { type Contender, NOTE_TEXT } from "./contender.ts";
@@ -8,7 +9,7 @@ import { dial, listen } from "./sockets.ts";
 const MESSAGE_BYTES = 60;
 const HEADER_BYTES = 4;
 const BATCH_BYTES = 64 * 1024;
-/** a length that says: no more, tell how many there were */
+/** a length that means: no more messages, report how many there were */
 const END = 0;
 
 export const rawMessages: Contender = {

@@ -1,5 +1,5 @@
 /**
- * A bare socket that gives back what it gets: the floor for one call in flight.
+ * A bare socket that echoes: the lower bound for one call in flight.
  */
 import type { Contender } from "./contender.ts";
 import { dial, listen } from "./sockets.ts";

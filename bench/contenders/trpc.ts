@@ -1,5 +1,5 @@
 /**
- * tRPC over one WebSocket: trpc.io/docs/server/websockets, with zod for its input as everywhere in its documents.
+ * tRPC over one WebSocket: trpc.io/docs/server/websockets, with zod for its input as throughout its documentation.
  */
 import { once } from "node:events";
 import type { createTRPCClient as CreateClient } from "@trpc/client";
@@ -32,7 +32,7 @@ export const trpc: Contender = {
     const { createTRPCClient, createWSClient, wsLink } = await import("@trpc/client");
     const socket = createWSClient({
       url: `ws://127.0.0.1:${port}`,
-      WebSocket: WebSocket as unknown as typeof globalThis.WebSocket, // as its documents do
+      WebSocket: WebSocket as unknown as typeof globalThis.WebSocket, // as in its documentation
     });
     const client: ReturnType<typeof CreateClient<Router>> = createTRPCClient<Router>({
       links: [wsLink<Router>({ client: socket })],

@@ -1,5 +1,5 @@
 /**
- * What one writes by hand in an hour: JSON messages with an id over a WebSocket, and a Map of what waits. No validation, no
+ * A hand-written solution: JSON messages with an id over a WebSocket, and a Map of pending calls. No validation, no
  * limits, no deadlines. `ws` with `bufferutil`, as its README recommends.
  */
 import { once } from "node:events";

@@ -1,5 +1,5 @@
 /**
- * A section as a bar chart in SVG: a panel for each metric, a bar for each row, a whisker from the least to the most.
+ * A section as a bar chart in SVG: a panel for each metric, a bar for each row, a whisker from minimum to maximum.
  */
 import { figure, type Section, sampleOf, spread } from "./section.ts";
 

@@ -1,5 +1,5 @@
 /**
- * A process of the benchmark: answers its parent's requests, one function each, until the parent lets go of it.
+ * A process of the benchmark: answers its parent's requests, one function each, until the parent disconnects.
  * Usage: child.js MODULE, which exports `requests`.
  */
 
@@ -26,7 +26,7 @@ process.on("message", async ({ id, name, argument }: Request) => {
   try {
     const answer = Object.hasOwn(requests, name) ? requests[name] : undefined;
     if (answer === undefined) throw new Error(`${module} has no ${name}`);
-    reply = { id, value: await answer(argument as never) }; // both sides are the benchmark's own
+    reply = { id, value: await answer(argument as never) }; // both sides belong to the benchmark
   } catch (thrown) {
     reply = { id, error: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) };
   }

@@ -1,5 +1,5 @@
 /**
- * The process of a contender's client: makes calls, so many in flight at a time, and checks every answer.
+ * The process of a contender's client: makes calls with a given number in flight, and checks every answer.
  */
 import type { Client } from "../contenders/contender.ts";
 import { loadContender } from "../contenders/contenders.ts";
@@ -11,7 +11,7 @@ export interface Load {
   readonly inFlight: number;
   /** of each blob */
   readonly bytes?: number;
-  /** The load is over after so long, or after so many. */
+  /** The load ends after this time, or this many calls. */
   readonly seconds: number;
   readonly most?: number;
 }
@@ -96,7 +96,7 @@ function caller(kind: "call" | "callInPython" | "callByText"): (n: number) => Pr
 function blobSender(kind: "sendBlob" | "sendWholeBlob", bytes: number): (n: number) => Promise<void> {
   const sendBlob = client[kind];
   if (sendBlob === undefined) throw new Error(`no ${kind}`);
-  const free: Uint8Array[] = []; // one for each in flight: a blob is not changed while it is sent
+  const free: Uint8Array[] = []; // one for each call in flight: a blob must not change while it is sent
   return async (n) => {
     const blob = free.pop() ?? new Uint8Array(bytes).fill(7);
     blob[0] = n & 0xff;
@@ -119,7 +119,7 @@ async function post(load: Load): Promise<number> {
   return count;
 }
 
-/** Asking the clock at every call would be measured as well. */
+/** Reading the clock for every call would be measured as well. */
 function timer(seconds: number): { isOver: boolean } {
   const state = { isOver: false };
   setTimeout(() => {

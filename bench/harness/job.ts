@@ -8,13 +8,13 @@ export interface Effort {
   /** of each measurement */
   readonly seconds: number;
   readonly warmupSeconds: number;
-  /** rows, of the jobs that have contenders; all of them when it is left out */
+  /** the rows of jobs that have contenders; all of them if omitted */
   readonly only?: readonly string[];
 }
 
 export interface Job {
   readonly name: string;
-  /** Whether everything answers, and answers correctly. @throws Error */
+  /** Checks that everything answers correctly. @throws Error */
   check(): Promise<void>;
   measure(effort: Effort): Promise<readonly Section[]>;
 }

@@ -1,6 +1,6 @@
 /**
- * Pairs: a contender's server and client as two processes, kept for all rounds, so that they are warmed up once; and the
- * rounds themselves, one after the other through all contenders, so that a slow minute of the machine meets them all.
+ * Pairs: a contender's server and client as two processes, kept for all rounds, so that they warm up once; and the
+ * rounds, each of which runs all contenders, so that a slow minute of the machine affects them all.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { Child, CORES } from "./processes.ts";
 import { type Point, type Row, Samples } from "./section.ts";
 import type { Usage } from "./usage.ts";
 
-/** How long a load may take beside its own time: what is in flight is waited for. */
+/** The extra time of a load to wait for what is in flight. */
 const PATIENCE_MS = 60_000;
 
 export interface Entry {
@@ -20,11 +20,11 @@ export interface Entry {
   readonly title?: string;
   readonly contender: ContenderName;
   readonly loads: readonly { readonly metric: string; readonly load: Omit<Load, "seconds"> }[];
-  /** beyond what the effort has for everybody: grpc-js is slow for ten seconds */
+  /** in addition to the common warm-up: grpc-js is slow for ten seconds */
   readonly warmupSeconds?: number;
 }
 
-/** Why a contender can't be had on this machine. */
+/** Why a contender is not available on this machine. */
 export function reasonToSkip(contender: ContenderName): string | undefined {
   if (contender === "nats" && spawnSync("nats-server", ["-v"]).error !== undefined)
     return "no nats-server on this machine";
@@ -53,7 +53,7 @@ export class Pair {
     return new Pair({ name: row, title: title ?? connected.title, ...version, ...peer }, server, client);
   }
 
-  /** Operations in a second, or megabytes of a load that has bytes, with the CPU of both sides for each operation. */
+  /** Operations per second, or megabytes for a load with bytes, with the CPU of both sides per operation. */
   async run(load: Load): Promise<Point & { readonly count: number }> {
     const before = await this.#server.ask<Usage>("usage");
     const { count, seconds, cpuMicros } = await this.#client.ask<Loaded>(
@@ -78,7 +78,7 @@ export class Pair {
   }
 }
 
-/** Every load of every entry once, a handful of operations each. */
+/** Every load of every entry once, with a few operations each. */
 export async function checkAll(entries: readonly Entry[]): Promise<void> {
   for (const entry of entries) {
     const reason = reasonToSkip(entry.contender);

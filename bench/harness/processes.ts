@@ -1,5 +1,5 @@
 /**
- * The parent's side of a process: starts it, pinned to a core where that can be done, asks, and stops it by its own handle.
+ * The parent's side of a process: starts it, pinned to a core if possible, sends requests, and stops it by its handle.
  */
 import { type ChildProcess, fork, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -16,7 +16,7 @@ process.once("exit", () => {
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
-/** The two cores that servers and clients are pinned to; none where `taskset` or a second core is missing. */
+/** The two cores to which servers and clients are pinned; none without `taskset` or a second core. */
 export const CORES: { readonly server: number; readonly client: number } | undefined = twoCores();
 
 export class Child {
@@ -39,7 +39,7 @@ export class Child {
     });
   }
 
-  /** Starts the built module below bench/ in a process of its own. */
+  /** Starts the built module below bench/ in a separate process. */
   static async start(module: string, name: string, core: number | undefined): Promise<Child> {
     const path = fileURLToPath(new URL("./child.js", import.meta.url));
     const flags = ["--expose-gc", "--enable-source-maps"];
@@ -53,12 +53,12 @@ export class Child {
     return child;
   }
 
-  /** @throws Error when the process reports one, ends, or takes longer than `timeoutMs` */
+  /** @throws Error if the process reports one, ends, or takes longer than `timeoutMs` */
   async ask<T>(name: string, argument: unknown = undefined, timeoutMs = 60_000): Promise<T> {
     this.#lastId += 1;
     const reply = this.#reply(this.#lastId, timeoutMs);
     this.#process.send({ id: this.#lastId, name, argument });
-    return (await reply).value as T; // as the request of that name gives
+    return (await reply).value as T; // as the request of that name returns it
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,6 @@
 /**
- * Results: bench/results.json, which keeps the last run of each job, and what is made of it: bench/results.md and the plots.
+ * Results: bench/results.json, which keeps the last run of each job, and what is generated from it: bench/results.md
+ * and the plots.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { arch, cpus, platform } from "node:os";
@@ -26,7 +27,7 @@ function machine(): string {
   return `Node ${process.versions.node}, ${platform()} ${arch()}, ${cpus().length} cores (${cpu?.model.trim() ?? "?"}), ${pinned}`;
 }
 
-/** Replaces what an earlier run has left of the same sections. */
+/** Replaces the same sections of earlier runs. */
 export function writeResults(sections: readonly Section[], rounds: number, order: readonly string[]): void {
   const file = path("results.json");
   const earlier: Measured[] = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Measured[]) : []; // written below
@@ -42,7 +43,7 @@ export function writeResults(sections: readonly Section[], rounds: number, order
   for (const section of sections) writeFileSync(path(`${section.name}.svg`), chart(section));
 }
 
-/** More digits than can be true would change with every run. */
+/** More digits than are significant would change with every run. */
 function rounded(_key: string, value: unknown): unknown {
   return typeof value === "number" ? Number(value.toPrecision(6)) : value;
 }

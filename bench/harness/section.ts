@@ -1,5 +1,5 @@
 /**
- * Section: what one job has measured, as it is written to results.json; and the arithmetic on it.
+ * Section: the measurements of one job, as written to results.json, and the arithmetic on them.
  */
 
 export interface Metric {
@@ -8,12 +8,12 @@ export interface Metric {
   readonly better: "more" | "less";
 }
 
-/** One row of one metric, a value for each round. */
+/** One row of one metric, with a value for each round. */
 export interface Sample {
   readonly row: string;
   readonly metric: string;
   readonly values: readonly number[];
-  /** CPU microseconds of each operation */
+  /** CPU microseconds per operation */
   readonly clientMicros?: readonly number[];
   readonly serverMicros?: readonly number[];
   readonly serverRssMib?: readonly number[];
@@ -34,7 +34,7 @@ export interface Section {
   readonly metrics: readonly Metric[];
   readonly samples: readonly Sample[];
   readonly remarks: readonly string[];
-  /** What must not be: the run fails. */
+  /** Violations: the run fails. */
   readonly failures?: readonly string[];
 }
 
@@ -55,7 +55,7 @@ export function sampleOf(section: Section, row: string, metric: string): Sample 
   return section.samples.find((sample) => sample.row === row && sample.metric === metric);
 }
 
-/** Values of one round are divided by each other: they were measured within seconds. */
+/** Values of the same round are divided by each other: they were measured within seconds. */
 export function ratio(over: Sample, under: Sample): Spread {
   return spread(
     over.values.flatMap((value, round) => (under.values[round] === undefined ? [] : [value / under.values[round]])),
@@ -64,7 +64,7 @@ export function ratio(over: Sample, under: Sample): Spread {
 
 const MAX_DIGITS = 5;
 
-/** Three significant digits, thousands in groups. */
+/** Three significant digits, with grouped thousands. */
 export function figure(value: number): string {
   if (!Number.isFinite(value)) return "-";
   const digits = value === 0 ? 0 : Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
@@ -77,7 +77,7 @@ export function spreadText({ median, min, max }: Spread): string {
   return min === max ? figure(median) : `${figure(median)} (${figure(min)} to ${figure(max)})`;
 }
 
-/** Gathers samples as they come, round by round. */
+/** Collects samples round by round. */
 export class Samples {
   readonly #byKey = new Map<string, { row: string; metric: string; points: Point[] }>();
 

@@ -1,5 +1,5 @@
 /**
- * Tables: what was measured as cells, for the terminal and as Markdown.
+ * Tables: measurements as cells, for the terminal and as Markdown.
  */
 import { type Metric, ratio, type Sample, type Section, sampleOf, spread, spreadText } from "./section.ts";
 import { type Verdict, verdictText } from "./targets.ts";
@@ -51,7 +51,7 @@ function micros(values: readonly number[]): string {
   return median.toFixed(median < 10 ? 1 : 0);
 }
 
-/** A column for each metric, and the rows that have something in one. */
+/** A column for each metric, and the rows that have a value in one. */
 function table(
   section: Section,
   title: string,

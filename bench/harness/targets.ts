@@ -1,5 +1,5 @@
 /**
- * What this library has set itself to reach: ratios of two samples of one run, and a few amounts. `main` prints whether it does.
+ * The goals of this library: ratios of two samples of one run, and a few amounts. `main` prints whether they are met.
  */
 import { figure, ratio, type Section, type Spread, sampleOf, spread, spreadText } from "./section.ts";
 
@@ -11,7 +11,7 @@ interface Place {
 type Target = {
   readonly section: string;
   readonly ours: Place;
-  /** what ours is divided by; nothing for an amount */
+  /** the divisor; omitted for an amount */
   readonly theirs?: Place;
 } & ({ readonly atLeast: number } | { readonly atMost: number });
 
@@ -65,7 +65,7 @@ const streams = [
   ),
 ];
 
-/** Something that shall be constant may look like half of it or twice as much on a shared machine. */
+/** On a shared machine, a constant may appear as half or twice its value. */
 const CONSTANT = 2;
 
 const growth = [
@@ -73,7 +73,7 @@ const growth = [
     section: "growth-in-flight",
     ours: { row: "hbi-wide", metric },
     theirs: { row: "hbi-wide", metric: "10" },
-    atMost: metric === "1" ? Number.POSITIVE_INFINITY : CONSTANT, // one alone waits for the network
+    atMost: metric === "1" ? Number.POSITIVE_INFINITY : CONSTANT, // a single call waits for the network
   })),
   ...["packets", "bodies"].flatMap((row) =>
     ["4 MiB", "64 MiB"].map((metric) => ({
@@ -130,7 +130,8 @@ export function verdictsOf(section: Section): Verdict[] {
   return targets.filter((target) => target.section === section.name).flatMap((target) => verdict(section, target));
 }
 
-/** No refused script costs more than the dearest accepted one of its size: else a peer would rather send those. */
+/** No refused script may cost more than the most expensive accepted one of its size; otherwise an attacker would send
+ *  refused ones. */
 function refusedTargets(section: Section): Target[] {
   if (section.name !== "refused") return [];
   return section.metrics.flatMap(({ name: metric }) => {

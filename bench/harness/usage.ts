@@ -1,5 +1,5 @@
 /**
- * What a process has used so far, together with another one that belongs to it.
+ * What a process has used so far, including another process that belongs to it.
  */
 import { readFileSync } from "node:fs";
 
@@ -17,7 +17,7 @@ export function usage(otherPid?: number): Usage {
   };
 }
 
-/** Clock ticks of Linux are 10 ms for every process that asks. */
+/** Clock ticks of Linux are 10 ms for every process that reads them. */
 const TICK_MICROS = 10_000;
 const PAGE_BYTES = 4_096;
 

@@ -1,6 +1,6 @@
 /**
- * A blob with each call and a small reply, 8 in flight. This library's handler reads it as it comes, and in another row as a
- * whole by `call.bytes()`; the others have it as a whole.
+ * A blob with each call and a small reply, 8 in flight. This library's handler reads it as it arrives, and in another
+ * row as a whole with `call.bytes()`; the others receive it as a whole.
  */
 import type { ContenderName } from "../contenders/contenders.ts";
 import type { Job } from "../harness/job.ts";

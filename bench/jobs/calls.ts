@@ -1,5 +1,5 @@
 /**
- * Small calls `do_job(action, n)`, which give both back: 1, 64 and 256 in flight on one connection.
+ * Small calls `do_job(action, n)` that return both values: 1, 64 and 256 in flight on one connection.
  */
 
 import type { ContenderName } from "../contenders/contenders.ts";
@@ -27,7 +27,7 @@ const entries: readonly Entry[] = [
     row: contender,
     contender,
     loads: loads(IN_FLIGHT),
-    ...(contender === "grpc-js" ? { warmupSeconds: 10 } : {}), // it is slow for so long
+    ...(contender === "grpc-js" ? { warmupSeconds: 10 } : {}), // it is slow for this long
   })),
   { row: "raw", contender: "raw", loads: loads([1]) },
 ];

@@ -1,5 +1,6 @@
 /**
- * A process of the growth job: a server and a client that move texts and bodies of any size, and a host that is fed in chunks.
+ * A process of the growth job: a server and a client that exchange texts and bodies of any size, and a host that is fed
+ * in chunks.
  */
 import {
   Connection,
@@ -68,7 +69,7 @@ export const requests = {
         : link.call.measure_body({ size }, { body: body.subarray(0, size) });
   },
 
-  /** Nanoseconds for each byte, several calls at a time. */
+  /** Nanoseconds per byte, with several calls at a time. */
   async move({ kind, size, count }: Move): Promise<number> {
     if (measure === undefined) throw new Error("not connected");
     const one = measure;
@@ -85,7 +86,7 @@ export const requests = {
     return ((performance.now() - start) * 1e6) / (count * size);
   },
 
-  /** Nanoseconds for each byte of one script that comes in pieces, without a network. */
+  /** Nanoseconds per byte of one script that arrives in pieces, without a network. */
   async feed({ size, chunkBytes }: Feed): Promise<number> {
     const { promise, resolve } = withResolvers<number>();
     const env = new HostingEnv();
@@ -106,7 +107,7 @@ export const requests = {
   },
 } satisfies Requests;
 
-/** Delivers what it is fed, and honours `pause`. */
+/** Delivers what it is fed, and respects `pause`. */
 class FedTransport implements Transport {
   readonly localAddress = "fed";
   readonly remoteAddress = "fed";

@@ -1,6 +1,6 @@
 /**
- * What must not grow: the time of a call with the calls in flight, the time of a byte with the size of what it is part of and
- * with the way it is cut.
+ * What must not grow: the time of a call with the number of calls in flight, and the time of a byte with the size of
+ * its message and the way in which it is split.
  */
 import { type Effort, type Job, note } from "../harness/job.ts";
 import { checkAll, type Entry, interleave } from "../harness/pairs.ts";
@@ -78,7 +78,7 @@ async function chunks(rounds: number, sizes: typeof FED_SIZES): Promise<Samples>
     for (const { row, chunkBytes } of CHUNKS) {
       for (const { metric, size } of sizes) {
         const value = await child.ask<number>("feed", { size, chunkBytes } satisfies Feed);
-        if (round > 0) samples.add(row, metric, { value }); // the first warms up
+        if (round > 0) samples.add(row, metric, { value }); // the first round warms up
       }
     }
     if (round > 0) note(`chunks, round ${round} of ${rounds}`);

@@ -1,5 +1,6 @@
 /**
- * What an idle connection costs a server in memory: 2,000 of them, each server in a process of its own in each round.
+ * The memory that an idle connection costs a server: 2,000 connections, with each server in a separate process in each
+ * round.
  */
 import type { Connected } from "../harness/client-role.ts";
 import { type Effort, type Job, note } from "../harness/job.ts";
@@ -8,7 +9,7 @@ import { type Row, Samples, type Section } from "../harness/section.ts";
 import type { Usage } from "../harness/usage.ts";
 
 const CONNECTIONS = 2_000;
-/** open before the first look, so that what is made once is not counted */
+/** opened before the first measurement, so that one-time allocations do not count */
 const EARLY = 200;
 const CONTENDERS = ["hbi", "raw", "ws-json"] as const;
 const METRIC = "server memory";

@@ -1,5 +1,5 @@
 /**
- * The process of the parse job: nothing but functions of this library and what they are made of, called again and again.
+ * The process of the parse job: calls functions of this library and their components repeatedly.
  */
 import { parseScript, parseValue, repr, resolveLimits } from "hbi";
 import { z } from "zod";
@@ -8,7 +8,7 @@ import type { Requests } from "../harness/child.ts";
 const limits = resolveLimits({ preset: "trusted" });
 
 const small = { action: "resize", n: 65536 };
-/** some 100 KB as JSON */
+/** about 100 KB as JSON */
 const large = Array.from({ length: 2_000 }, (_, i) => ({
   id: i,
   name: `item ${i}`,
@@ -24,7 +24,7 @@ const smallArguments = `"${small.action}",${small.n}`;
 const largeText = JSON.stringify(large);
 const largePythonText = pythonText(large);
 
-/** Each gives what shows that it has done its work. */
+/** Each returns a value that proves its work. */
 const CASES: Readonly<Record<string, { readonly small: () => unknown; readonly large: () => unknown }>> = {
   "parseScript, JSON style": parsing(`do_job(${smallArguments})`, `do_job(${largeText})`),
   "parseScript, Python style": parsing(`do_job('${small.action}', ${small.n})`, `do_job(${largePythonText})`),
@@ -46,14 +46,14 @@ function parsing(smallScript: string, largeScript: string) {
   return { small: () => parseScript(smallScript, limits)[0], large: () => parseScript(largeScript, limits)[0] };
 }
 
-/** Between two looks at the clock. */
+/** Calls between two readings of the clock. */
 const BATCH_MS = 1;
 
 export const requests = {
   rows: (): string[] => Object.keys(CASES),
   largeBytes: (): number => largeText.length,
 
-  /** Microseconds for one. */
+  /** Microseconds per call. */
   run({ row, size, seconds }: { row: string; size: "small" | "large"; seconds: number }): number {
     const one = CASES[row]?.[size];
     if (one === undefined) throw new Error(`no such case: ${row}`);

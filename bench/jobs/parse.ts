@@ -1,5 +1,5 @@
 /**
- * What reading, writing and validating cost by themselves, in one process.
+ * The cost of parsing, writing and validating alone, in one process.
  */
 import { type Effort, type Job, note } from "../harness/job.ts";
 import { Child, CORES } from "../harness/processes.ts";
@@ -18,7 +18,7 @@ async function run(rounds: number, seconds: number) {
     for (const row of rows) {
       for (const { size, metric } of metrics) {
         const value = await child.ask<number>("run", { row, size, seconds });
-        if (round > 0) samples.add(row, metric, { value }); // the first warms up
+        if (round > 0) samples.add(row, metric, { value }); // the first round warms up
       }
     }
     if (round > 0) note(`round ${round} of ${rounds}`);

@@ -1,5 +1,6 @@
 /**
- * One-way messages, landed and acknowledged at the end, beside messages of 60 bytes that a bare socket's receiver counts.
+ * One-way messages, landed and acknowledged at the end, beside messages of 60 bytes that the receiver of a bare socket
+ * counts.
  */
 import type { Job } from "../harness/job.ts";
 import { checkAll, type Entry, interleave } from "../harness/pairs.ts";

@@ -1,6 +1,5 @@
 /**
- * The same calls written as a Python peer writes them, with single quotes, True and None, and as JSON has them, both as text
- * through the HBI layer.
+ * The same calls in Python style (single quotes, True, None) and in JSON style, both as text through the HBI layer.
  */
 import type { Job } from "../harness/job.ts";
 import { checkAll, type Entry, interleave } from "../harness/pairs.ts";

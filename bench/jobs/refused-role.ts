@@ -1,5 +1,5 @@
 /**
- * A process of the refused job: a server, or a client that sends one script again and again.
+ * A process of the refused job: a server, or a client that sends one script repeatedly.
  */
 import { defineService, HbiError, method } from "hbi";
 import { connect, serve } from "hbi/node";
@@ -18,7 +18,7 @@ const service = defineService({
   },
 });
 
-/** A script of the largest size that this job sends has more numbers than a public peer may send. */
+/** A script of the largest size of this job has more numbers than the public limits permit. */
 const limits = { maxNodes: 100_000, maxFailures: 1_000_000_000 };
 
 export interface Sent {
@@ -40,7 +40,7 @@ export const requests = {
 
   async connect(address: string): Promise<void> {
     const link = await connect(service, address, {}, { limits });
-    await link.ping(); // from now on a refusal ends its conversation, not the connection
+    await link.ping(); // after this, a refusal ends its conversation, not the connection
     send = (text) =>
       link.po.converse(async (co) => {
         await co.sendCode(text);

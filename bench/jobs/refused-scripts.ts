@@ -1,5 +1,5 @@
 /**
- * Scripts that a host accepts and scripts that it refuses, all of one size.
+ * Scripts that a host accepts and scripts that it refuses, all of the same size.
  */
 
 export interface Script {
@@ -10,7 +10,7 @@ export interface Script {
 
 type Shape = readonly [row: string, head: string, filler: string, tail: string];
 
-/** The same methods as the server of the job has: take_text(text, n), take_numbers(items, n), take_texts(items, n). */
+/** The methods of the job's server: take_text(text, n), take_numbers(items, n), take_texts(items, n). */
 const ACCEPTED: readonly Shape[] = [
   ["accepted: a text", 'take_text("', "a", '",1)'],
   ["accepted: numbers", "take_numbers([1", ",1", "],1)"],
@@ -43,7 +43,7 @@ const REFUSED: readonly Shape[] = [
   ["stray signs", "take_text(", "#@", ")"],
 ];
 
-/** All of `bytes` bytes; what a filler leaves over is spaces at the end. */
+/** All have `bytes` bytes; the remainder is filled with spaces at the end. */
 export function scriptsOf(bytes: number): Script[] {
   const fill = ([row, head, filler, tail]: Shape, isAccepted: boolean): Script => {
     const count = Math.floor((bytes - head.length - tail.length) / filler.length);

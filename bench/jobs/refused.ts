@@ -1,5 +1,5 @@
 /**
- * What a script costs its host in CPU: refused ones beside accepted ones of the same size, whatever their bytes.
+ * The CPU that a script costs its host: refused scripts beside accepted ones of the same size.
  */
 import { type Effort, type Job, note } from "../harness/job.ts";
 import { Child, CORES } from "../harness/processes.ts";
@@ -28,7 +28,7 @@ async function run(rounds: number, seconds: number): Promise<Samples> {
     for (const { metric, bytes } of SIZES) {
       for (const script of scriptsOf(bytes)) {
         const value = await micros(script);
-        if (round > 0) samples.add(script.row, metric, { value }); // the first warms up
+        if (round > 0) samples.add(script.row, metric, { value }); // the first round warms up
       }
     }
     if (round > 0) note(`round ${round} of ${rounds}`);

@@ -14,13 +14,13 @@ const Report = z.object({ bytes: z.number(), growth: z.number() });
 export interface Streaming {
   readonly address: string;
   readonly bytes: number;
-  /** of the reader, at every quarter of a MiB */
+  /** of the reader, for every quarter of a MiB */
   readonly pauseMs: number;
 }
 
 export interface Streamed {
   readonly seconds: number;
-  /** by how much the memory of each process has grown */
+  /** the growth of each process's memory */
   readonly growthHere: number;
   readonly growthThere: number;
 }
@@ -74,7 +74,7 @@ export const requests = {
       return { seconds: (performance.now() - start) / 1000, growthHere: growth(), growthThere: there.growth };
     }),
 
-  /** The measure: the same bytes through a bare socket. */
+  /** The reference: the same bytes through a bare socket. */
   async raw({ port, bytes }: { port: number; bytes: number }): Promise<{ seconds: number }> {
     const socket = await dial(port);
     const start = performance.now();

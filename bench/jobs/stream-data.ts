@@ -1,12 +1,12 @@
 /**
- * What both processes of the stream job share: its data, the watch on memory, and the sizes.
+ * Shared by both processes of the stream job: its data, the measurement of memory, and the sizes.
  */
 
 export const MIB = 1024 ** 2;
 export const QUARTER_MIB = MIB / 4;
 const CHUNK_BYTES = 64 * 1024;
 
-/** Watches this process's memory from now on; gives by how much it has grown at most. */
+/** Measures this process's memory from now on; returns its maximum growth. */
 export function watchMemory(): () => number {
   global.gc?.();
   const start = process.memoryUsage.rss();

@@ -1,5 +1,5 @@
 /**
- * The serving process of the stream job: takes and gives raw data, and a bare socket that swallows everything.
+ * The serving process of the stream job: receives and sends raw data, and has a bare socket that discards everything.
  */
 import { HostingEnv, method, repr } from "hbi";
 import { HBIS } from "hbi/node";

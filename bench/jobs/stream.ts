@@ -1,6 +1,6 @@
 /**
- * 1 GiB each way through sendData and recvData, with a fast and with a slow reader, beside the same bytes through a bare
- * socket. Fails when the memory of either process grows by 64 MiB or more.
+ * 1 GiB each way through sendData and recvData, with a fast and a slow reader, beside the same bytes through a bare
+ * socket. Fails if the memory of either process grows by 64 MiB or more.
  */
 import { type Effort, type Job, note } from "../harness/job.ts";
 import { Child, CORES } from "../harness/processes.ts";

@@ -1,5 +1,5 @@
 /**
- * Attack: what somebody does who wants to hurt, and what must stop it.
+ * Attack: what an attacker does, and what must stop it.
  */
 import type { LimitOptions, Reason } from "hbi";
 import type { Field } from "./field.ts";
@@ -8,27 +8,27 @@ import type { Kind } from "./service.ts";
 
 export interface Attack {
   readonly name: string;
-  /** the rows of the table of limits that it is about */
+  /** the limits that it tests */
   readonly limit: string;
-  /** what the log must name, or how it is slowed down, and what shows that it was */
+  /** what the log must contain, or how the attack is slowed down, and the proof */
   readonly caught: Reason | Slowed;
-  /** limits other than the default, so that it does not take long */
+  /** limits other than the default, so that it ends sooner */
   readonly limits?: LimitOptions;
   readonly kind?: Kind;
   /** `client`: a server attacks its client */
   readonly target?: "server" | "client";
-  /** memory that it may cost; default 64 */
+  /** permitted growth of memory; default 64 */
   readonly mostMib?: number;
-  /** how long one turn of the event loop may last, of many connections; default 50 */
+  /** permitted duration of one turn of the event loop, for attacks on many connections; default 50 */
   readonly mostHeldMs?: number;
-  /** takes a minute: by `npm run attack-report`, and where HBI_ATTACKS=long asks for it */
+  /** takes a minute: run by `npm run attack-report`, and if HBI_ATTACKS=long */
   readonly isLong?: boolean;
-  /** what is known to be wrong still: it does not count as held, and no test fails for it */
+  /** a known defect: the attack does not count as held, but fails no test */
   readonly open?: string;
   run(field: Field): Promise<unknown>;
 }
 
-/** Deadlines that a test can wait for: the defaults are 5 to 60 s. */
+/** Deadlines for which a test can wait; the defaults are 5 to 60 s. */
 export const QUICK: LimitOptions = {
   headerTimeoutMs: 800,
   payloadTimeoutMs: 300,
@@ -42,7 +42,7 @@ export const QUICK: LimitOptions = {
 
 export interface Slowed {
   readonly by: string;
-  /** what the log must name, though not each connection ends */
+  /** what the log must contain, although not every connection ends */
   readonly logs?: Reason;
   readonly shows?: (evidence: Evidence) => boolean;
 }

@@ -1,5 +1,5 @@
 /**
- * Attacker: one connection that says exactly the bytes it is told to, and counts them. No part of the library is in between.
+ * Attacker: one connection that sends exactly the given bytes and counts them, without any part of the library.
  */
 import { connect, type Socket } from "node:net";
 import { Told } from "./told.ts";
@@ -37,7 +37,7 @@ export class Attacker {
     });
   }
 
-  /** Connects. @param from the address that it comes from: on Linux all of 127.0.0.0/8 is this machine */
+  /** Connects. @param from the source address: on Linux, all of 127.0.0.0/8 is this machine */
   static open(address: string, from = "127.0.0.1"): Promise<Attacker> {
     const [host = "", port] = address.split(":");
     const attacker = new Attacker(connect({ host, port: Number(port), localAddress: from, noDelay: true }));
@@ -51,7 +51,7 @@ export class Attacker {
     return this.#fate === "open";
   }
 
-  /** How it ended: with FIN after an `err` or without, by a reset, before it was connected. */
+  /** How it ended: with FIN, with or without an `err`; by a reset; or before it was connected. */
   get fate(): Fate {
     return this.#fate;
   }
@@ -75,7 +75,7 @@ export class Attacker {
     this.#socket.write(bytes);
   }
 
-  /** Says it again and again, as fast as it is taken, until the connection or the time is over. */
+  /** Sends it repeatedly, as fast as it is taken, until the connection or the time ends. */
   async flood(bytes: string | Uint8Array, packets: number, over: AbortSignal): Promise<void> {
     const chunk = typeof bytes === "string" ? Buffer.from(bytes) : bytes;
     while (this.isOpen && !over.aborted) {
@@ -84,7 +84,7 @@ export class Attacker {
     }
   }
 
-  /** Says it byte by byte, `everyMs`. */
+  /** Sends it byte by byte, one every `everyMs`. */
   async drip(bytes: string | Uint8Array, everyMs: number): Promise<void> {
     for (const byte of typeof bytes === "string" ? Buffer.from(bytes) : bytes) {
       if (!this.isOpen) return;
@@ -93,33 +93,33 @@ export class Attacker {
     }
   }
 
-  /** Waits until it has heard this, or the connection is over. */
+  /** Waits until it has received this, or the connection has ended. */
   async hears(what: string): Promise<void> {
     while (this.isOpen && !this.#heard.includes(what)) await new Promise<void>((resolve) => this.#wake.push(resolve));
   }
 
-  /** Whether this is among the last that it has heard. */
+  /** Whether the most recently received bytes contain this. */
   hasHeard(what: string): boolean {
     return this.#heard.includes(what);
   }
 
-  /** Reads no more. */
+  /** Stops reading. */
   deaf(): this {
     this.#socket.pause();
     return this;
   }
 
-  /** Reads again. */
+  /** Resumes reading. */
   listen(): void {
     this.#socket.resume();
   }
 
-  /** Says that it will say no more. */
+  /** Half-closes the connection. */
   end(): void {
     this.#socket.end();
   }
 
-  /** Goes without a word: the other side's system is told by a reset. */
+  /** Resets the connection. */
   reset(): void {
     this.#socket.resetAndDestroy();
   }

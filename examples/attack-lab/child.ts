@@ -1,10 +1,10 @@
 /**
- * Child: a program of this folder as a process that is asked things, and tells what it logs. `answer` is its other end.
+ * Child: a program of this folder as a process that receives requests, and reports its log. `answer` is its other end.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 
-// Landed code is never evaluated: the programs run where the engine refuses to.
+// Landed code is never evaluated, so the programs run with evaluation disabled.
 const MOST_TOLD = 20;
 const FLAGS = ["--disallow-code-generation-from-strings", "--enable-source-maps"];
 
@@ -30,27 +30,27 @@ export class Child {
   #watchers: (() => void)[] = [];
   #asked = 0;
 
-  /** @param program the built form of one */
+  /** @param program the built form of a program */
   constructor(program: string) {
     this.#child = spawn(process.execPath, [...FLAGS, program], { stdio: ["ignore", "inherit", "pipe", "ipc"] });
-    this.#child.setMaxListeners(0); // several questions may be under way
+    this.#child.setMaxListeners(0); // several requests may be pending
     this.#gone = once(this.#child, "exit").then(() => {
       const [why = ""] = /^\w*Error: .*/m.exec(this.#errors) ?? [];
       throw new Error(`a process has ended: ${why}`);
     });
-    this.#gone.catch(() => undefined); // whoever asks is told
+    this.#gone.catch(() => undefined); // every request fails with it
     this.#child.stderr?.on("data", (chunk: Buffer) => {
       this.#errors += chunk.toString();
     });
-    this.#child.on("message", (message) => this.#take(message as Message)); // of `answer` below
+    this.#child.on("message", (message) => this.#take(message as Message)); // sent by `answer` below
   }
 
-  /** What it has written to standard error. */
+  /** Its output on standard error. */
   get errors(): string {
     return this.#errors;
   }
 
-  /** What nobody has caught there since the last look: it would have ended the process. */
+  /** Unhandled errors there since the last call; each would have ended the process. */
   takeUnheard(): readonly string[] {
     return this.#unheard.splice(0);
   }
@@ -59,15 +59,15 @@ export class Child {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** What a command of this name gives. */
+  /** The result of the command of this name. */
   async ask<T>(name: string, argument: unknown = null): Promise<T> {
     const id = this.#asked++;
     const answered = new Promise<unknown>((resolve) => this.#waiting.set(id, resolve));
     if (this.#child.connected) this.#child.send({ id, name, argument } satisfies Question);
-    return (await Promise.race([answered, this.#gone])) as T; // as the command gives it
+    return (await Promise.race([answered, this.#gone])) as T; // the result of that command
   }
 
-  /** Forgets what was logged, and has it measure from now on. */
+  /** Clears the log, and starts measuring. */
   async begin(): Promise<void> {
     await this.ask("begin");
     this.logged.clear();
@@ -106,10 +106,10 @@ export class Child {
   }
 }
 
-/** Answers what the parent asks, until the parent is gone. */
+/** Answers the requests of the parent until the parent ends. */
 export function answer(commands: Readonly<Record<string, (argument: never) => unknown>>): void {
   process.on("message", async ({ id, name, argument }: Question) => {
-    process.send?.({ id, answer: await commands[name]?.(argument as never) }); // both sides are of this folder
+    process.send?.({ id, answer: await commands[name]?.(argument as never) }); // both sides belong to this folder
   });
   process.once("disconnect", () => process.exit());
   for (const event of ["unhandledRejection", "uncaughtException"] as const) {
@@ -123,12 +123,12 @@ export function answer(commands: Readonly<Record<string, (argument: never) => un
 
 const told = new Map<string, number>();
 
-/** What was told counts no more. */
+/** What was reported before no longer counts. */
 export function tellAgain(): void {
   told.clear();
 }
 
-/** Tells the parent of a failure: the first ones of each reason, as there may be very many. */
+/** Reports a failure to the parent: only the first ones of each reason, because there may be very many. */
 export function tell(reason: string): void {
   const count = (told.get(reason) ?? 0) + 1;
   told.set(reason, count);

@@ -1,6 +1,6 @@
 /**
- * The well-behaved client, as a process: calls at a steady rate and checks every answer. Asked to, it visits a server that is not so
- * well-behaved, beside its work.
+ * The good client, as a process: calls at a steady rate and checks every answer. On request, it visits a malicious
+ * server beside its work.
  */
 import { setTimeout } from "node:timers/promises";
 import { HbiError, type Link, type LogEntry, type ReconnectOptions } from "hbi";
@@ -14,7 +14,7 @@ import { complaint, forgery } from "./told.ts";
 const EVERY_MS = 10;
 const WARM_UP = 200;
 const TIMEOUT_MS = 5_000;
-/** how long a visit goes on that has no end of its own */
+/** the duration of a visit without an end of its own */
 const STAY_MS = 3_000;
 
 const meter = new Meter();
@@ -32,7 +32,7 @@ const reactions = {
 };
 
 function check(text: string): void {
-  const wrong = complaint(text.replace(/^peer error: [\x20-\x7e]*$/, "peer error")); // a peer says of itself what it likes
+  const wrong = complaint(text.replace(/^peer error: [\x20-\x7e]*$/, "peer error")); // a peer may send any text about itself
   if (wrong !== undefined && complaints.size < 10) complaints.add(`logged: ${wrong}`);
 }
 
@@ -51,7 +51,7 @@ async function open({ address, kind, ca, limits = {} }: Workplace, reconnect?: R
     ...(reconnect === undefined ? {} : { reconnect }),
   };
   if (kind !== "guarded") return connect(depot, address, reactions, options);
-  // Of the same methods.
+  // With the same methods.
   return (await connect(vault, address, reactions, { ...options, credentials: { token: TOKEN } })) as never;
 }
 
@@ -79,7 +79,7 @@ async function work(place: Workplace): Promise<void> {
   }, EVERY_MS);
 }
 
-/** Waits for the calls under way: what happened since the last phase. */
+/** Waits for pending calls: the result since the last phase. */
 async function phase(): Promise<Phase> {
   await Promise.all(underWay);
   const sorted = latencies.sort((a, b) => a - b);
@@ -90,7 +90,7 @@ async function phase(): Promise<Phase> {
   return ended;
 }
 
-/** Is anybody let in now? */
+/** Does the server accept a connection now? */
 async function knock(place: Workplace): Promise<boolean> {
   try {
     const link = await open(place);
@@ -102,7 +102,7 @@ async function knock(place: Workplace): Promise<boolean> {
   }
 }
 
-/** Calls what it likes of a server that it should not trust, and tells how each call failed. */
+/** Calls methods of an untrusted server, and reports how each call failed. */
 async function visit({ place, does }: Visit): Promise<void> {
   const told = (error: unknown): void => {
     if (!(error instanceof HbiError)) return;
@@ -117,7 +117,7 @@ async function visit({ place, does }: Visit): Promise<void> {
   } else if (does === "post") {
     for (let i = 0; i < 20_000; i++) {
       void link.post.note({ about: "x".repeat(1_000) }).catch(told);
-      if (i % 100 === 0) await new Promise(setImmediate); // it is the server that attacks
+      if (i % 100 === 0) await new Promise(setImmediate); // the server attacks, not this client
     }
   } else if (does === "forget") {
     for (let i = 0; i < 5_000; i++) void link.post.note({ about: "x".repeat(1_000) });

@@ -1,5 +1,5 @@
 /**
- * Field: what an attack has to work with: the address of its target, connections, time.
+ * Field: the means of an attack: the address of its target, connections, time.
  */
 import { setMaxListeners } from "node:events";
 import { createServer, type Server } from "node:net";
@@ -10,9 +10,9 @@ import type { Exchange, Visit, Workplace } from "./result.ts";
 import { complaint } from "./told.ts";
 
 export interface Effort {
-  /** how long a flood goes on */
+  /** the duration of a flood */
   readonly floodMs: number;
-  /** the share of connections and repetitions that are made */
+  /** the share of connections and repetitions that are used */
   readonly share: number;
 }
 
@@ -22,7 +22,7 @@ const LAST_WORDS_MS = 50;
 export class Field {
   readonly place: Workplace;
   readonly remarks: string[] = [];
-  /** what the attack itself has seen that should not be */
+  /** violations that the attack itself has observed */
   readonly failures: string[] = [];
   readonly #effort: Effort;
   readonly #client: Child;
@@ -40,19 +40,19 @@ export class Field {
     this.#limits = limits;
   }
 
-  /** Aborts when floods should end; the time begins with the first look. */
+  /** Aborts when floods should end; the time starts with the first access. */
   get over(): AbortSignal {
     if (this.#over === undefined) {
       this.#over = AbortSignal.timeout(this.#effort.floodMs);
-      setMaxListeners(0, this.#over); // one for each attacker
+      setMaxListeners(0, this.#over); // one per attacker
     }
     return this.#over;
   }
 
-  /** For what ends by being cut. */
+  /** For attacks that end with the connection. */
   readonly never = new AbortController().signal;
 
-  /** So many, or a share of them where time is short. */
+  /** This many, or a share of them if time is short. */
   many(count: number): number {
     return Math.max(Math.ceil(count * this.#effort.share), 2);
   }
@@ -63,7 +63,7 @@ export class Field {
     return attacker;
   }
 
-  /** Many at once. @param from the address of each */
+  /** Many connections at once. @param from the source address of each */
   async openMany(count: number, from: (i: number) => string = () => "127.0.0.1"): Promise<Attacker[]> {
     const opened: Attacker[] = [];
     while (opened.length < count) {
@@ -75,7 +75,7 @@ export class Field {
     return opened;
   }
 
-  /** The time of a flood. */
+  /** The duration of a flood. */
   passes(): Promise<void> {
     const { over } = this;
     return new Promise((resolve) => {
@@ -84,27 +84,27 @@ export class Field {
     });
   }
 
-  /** Resolves when the client has done what it had come for. */
+  /** Resolves when the client has finished its visit. */
   get visited(): Promise<unknown> {
     return this.#client.ask("visited");
   }
 
-  /** Resolves when what is attacked has logged this. */
+  /** Resolves when the target has logged this reason. */
   logs(reason: Reason): Promise<void> {
     return this.#victim.hasLogged([reason], this.never);
   }
 
-  /** What must hold, as the attacker sees it. */
+  /** A property that must hold from the attacker's view. */
   must(holds: boolean, what: string): void {
     if (!holds) this.failures.push(what);
   }
 
-  /** Whether another client gets in now. */
+  /** Whether another client is accepted now. */
   knock(): Promise<boolean> {
     return this.#client.ask<boolean>("knock", this.place);
   }
 
-  /** Has the client visit a server that treats each connection so. */
+  /** Lets the client visit a server that treats each connection this way. */
   async lure(does: Visit["does"], treat: (attacker: Attacker) => Promise<unknown>): Promise<void> {
     const treated = new Promise<void>((resolve) => {
       this.#server = createServer((socket) => {
@@ -122,7 +122,8 @@ export class Field {
     await treated;
   }
 
-  /** Hears last words, and ends what is left. @param areEnded whether all should be over by themselves */
+  /** Collects the final packets, and ends remaining connections. @param areEnded whether all should have ended
+   *  already */
   async leave(areEnded: boolean): Promise<Exchange> {
     const aftermath = new Promise((resolve) => setTimeout(resolve, areEnded ? AFTERMATH_MS : LAST_WORDS_MS));
     for (const attacker of this.#attackers) attacker.listen();

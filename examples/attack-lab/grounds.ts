@@ -1,5 +1,5 @@
 /**
- * Grounds: what is attacked: a server and its good client at work, each a process. One attack at a time.
+ * Grounds: the target: a server and its good client, each a process. One attack at a time.
  */
 import type { LimitOptions } from "hbi";
 import type { Attack } from "./attack.ts";
@@ -21,7 +21,7 @@ export class Grounds {
     this.place = place;
   }
 
-  /** What this attack needs. */
+  /** The grounds that this attack needs. */
   static async prepare(attack: Attack, program: Program): Promise<Grounds> {
     const server = new Child(program("server"));
     const client = new Child(program("client"));
@@ -37,7 +37,7 @@ export class Grounds {
   }
 }
 
-/** Attacks that need the same may have the same grounds, one after the other. */
+/** Attacks with the same needs may use the same grounds, one after the other. */
 export function needs({ kind = "open", target, limits = {} }: Attack): { kind: Kind; limits: LimitOptions } {
   return { kind, limits: target === "client" ? {} : limits };
 }

@@ -1,5 +1,5 @@
 /**
- * perform: one attack on a server and its good client, and what speaks against it.
+ * perform: runs one attack on a server and its good client, and collects the evidence.
  */
 import { FAILURES, type Reason } from "hbi";
 import type { Attack } from "./attack.ts";
@@ -8,18 +8,18 @@ import { Grounds, type Program } from "./grounds.ts";
 import type { Evidence, Measured, Phase, Result } from "./result.ts";
 
 export interface LabOptions extends Effort {
-  /** how long the good client is watched before the attack */
+  /** how long the good client is observed before the attack */
   readonly beforeMs: number;
 }
 
-/** A turn of the event loop of what is attacked may last no longer. */
+/** The permitted duration of one turn of the target's event loop. */
 export const MOST_HELD_MS = 50;
 export const MOST_MIB = 64;
 const MOST_RUN_MS = 40_000;
 const LONG_RUN_MS = 150_000;
 const MOST_SETTLE_MS = 10_000;
 
-/** On grounds that nothing has happened on. That a process has ended is a result as well, and the worst. */
+/** On fresh grounds. The end of a process is a result as well, and the worst one. */
 export async function performAlone(attack: Attack, program: Program, options: LabOptions): Promise<Result> {
   const grounds = await Grounds.prepare(attack, program);
   try {
@@ -84,7 +84,7 @@ const NOTHING: Result = {
   problems: [],
 };
 
-/** What its cost says against it: for a machine that has nothing else to do. */
+/** Objections to its cost, for a machine without other load. */
 export function tooDear({ mostMib = MOST_MIB, mostHeldMs = MOST_HELD_MS }: Attack, { cost }: Evidence): string[] {
   const problems: string[] = [];
   if (cost.heldMs > mostHeldMs) problems.push(`the event loop was held for ${cost.heldMs.toFixed(0)} ms`);

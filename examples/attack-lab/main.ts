@@ -1,6 +1,7 @@
 /**
- * The attack lab: a server, a client that does its work, and a dozen attackers, one after the other, each on a server of its own. Start
- * reading at attack.ts; the attacks are in attacks/. Usage: main [--short]. Exits with 1 if one of them was not held.
+ * The attack lab: a server, a working client, and a dozen attackers, one after the other, each on a server of its own.
+ * Start reading at attack.ts; the attacks are in attacks/. Usage: main [--short]. Exits with 1 if an attack was not
+ * held.
  */
 import { fileURLToPath } from "node:url";
 import { ATTACKS } from "./attacks/all.ts";
@@ -10,7 +11,7 @@ import { View } from "./view.ts";
 
 const SHOWN = [
   "pings",
-  "slow calls without end",
+  "endless slow calls",
   "unknown methods",
   "never ended, large answers",
   "HTTP",
@@ -19,7 +20,7 @@ const SHOWN = [
   "raw data, byte by byte",
   "nested 130,000 deep",
   "a regular expression",
-  "a body that nobody wants",
+  "an unread body",
   "guessing credentials",
   "200 connections of one address",
   "server: answers to calls never made",
@@ -38,7 +39,7 @@ let sentBytes = 0;
 for (const attack of attacks) {
   view.show(attack.name, "under way...", false);
   const result = await performAlone(attack, program, options);
-  // How long something took says little where everything runs at once.
+  // Durations mean little while everything runs at once.
   const verdict = isShort ? (result.problems.length === 0 ? "held" : "not held") : verdictOf(attack, result);
   const said = [
     `${verdict} by ${caughtText(attack)}`,

@@ -1,5 +1,5 @@
 /**
- * Meter: what an attack costs this process: CPU, memory, and the longest time for which one turn of the event loop held it.
+ * Meter: what an attack costs this process: CPU, memory, and the longest turn of the event loop.
  */
 import { existsSync, readFileSync } from "node:fs";
 
@@ -12,7 +12,7 @@ export interface Cost {
 const TICK_MS = 5;
 const TICKS_PER_LOOK = 5;
 const MIB = 1024 * 1024;
-/** nanoseconds on the CPU, first of all */
+/** first: nanoseconds on the CPU */
 const THREAD = `/proc/self/task/${process.pid}/schedstat`;
 const isThreadTold = existsSync(THREAD);
 
@@ -49,7 +49,8 @@ export class Meter {
     };
   }
 
-  /** On a busy machine a tick is late because others run: only time in which this thread has used the CPU was held by it. */
+  /** On a busy machine, a tick is late because other processes run. Only time in which this thread used the CPU
+   *  counts. */
   #tick(): void {
     const nowMs = performance.now();
     const usedMs = threadMs();
@@ -65,7 +66,7 @@ export class Meter {
   }
 }
 
-/** What the thread of the event loop has used: on Linux without the collector's and the compiler's threads. */
+/** CPU time of the event loop's thread; on Linux without the threads of the garbage collector and the compiler. */
 function threadMs(): number {
   return isThreadTold ? Number(readFileSync(THREAD, "utf8").split(" ")[0]) / 1e6 : cpuMs();
 }

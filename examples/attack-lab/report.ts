@@ -1,6 +1,6 @@
 /**
- * npm run attack-report: every attack at full strength, one after the other, and the table of what came of it in SECURITY.md.
- * Usage: [PART_OF_A_NAME]: those attacks alone, and SECURITY.md stays as it is.
+ * npm run attack-report: runs every attack at full strength, one after the other, and writes the outcome to docs/attack-report.md.
+ * Usage: [PART_OF_A_NAME] runs only the attacks whose names contain it, and writes nothing.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem, type } from "node:os";
@@ -11,17 +11,18 @@ import { MOST_HELD_MS, MOST_MIB, performAlone } from "./lab.ts";
 import type { Result } from "./result.ts";
 import { caughtText, costText, goodText, problemsOf, sawText, sentText, verdictOf } from "./verdict.ts";
 
-const DOCUMENT = "SECURITY.md"; // of the folder that npm runs scripts in
+const DOCUMENT = "docs/attack-report.md"; // relative to the package, where npm runs scripts
 const BEGIN = "<!-- attack-report -->";
 const END = "<!-- /attack-report -->";
 const HEADER = ["attack", "limit", "sent", "caught by", "the attacker saw", "cost", "the good client", ""];
 const program = (name: string) => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
 const options = { beforeMs: 500, floodMs: 1_500, share: 1 };
 
-const LEGEND = `_Cost_ is that of the process that was attacked: CPU and memory (RSS) from the attack's beginning to its end, and the longest time
-for which one turn of its event loop held the CPU. _The good client_ calls every 10 ms on a connection of its own; p99 before and during the
-attack. _Held_: the limit caught it, no call of the good client failed, nobody was told more than a line, the event loop was not held for more
-than ${MOST_HELD_MS} ms, memory did not grow by more than ${MOST_MIB} MiB (more of both where there are many connections: see the attack).`;
+const LEGEND = `_Limit_: the limit that stops the attack, and values that were lowered for it. _Cost_: CPU and memory (RSS) of the attacked process
+from the beginning of the attack to its end, and the longest time that one turn of its event loop took. _The good client_ calls every 10 ms
+on a connection of its own; shown is its p99 before and during the attack. _Held_: the limit stopped the attack, no call of the good client
+failed, the attacker was told one line at most, no turn of the event loop took more than ${MOST_HELD_MS} ms, and memory grew by less than ${MOST_MIB} MiB. Attacks
+on many connections have higher bounds of their own.`;
 
 const wanted = process.argv[2] ?? "";
 const sections: string[] = [];
@@ -43,7 +44,7 @@ for (const { title, attacks } of FAMILIES) {
 }
 const summary = `${counts.held} held, ${counts.open} open, ${counts["not held"]} not held`;
 console.log(summary);
-if (wanted === "") write([...sections, footer()].join("\n\n"));
+if (wanted === "") write([LEGEND, ...sections, footer()].join("\n\n"));
 process.exit(counts["not held"] === 0 ? 0 : 1);
 
 function row(attack: Attack, result: Result): string[] {
@@ -66,7 +67,7 @@ function row(attack: Attack, result: Result): string[] {
   ];
 }
 
-/** As the formatter of this repository has it. */
+/** A Markdown table with aligned columns. */
 function table(rows: readonly (readonly string[])[]): string {
   const escaped = rows.map((cells) => cells.map((cell) => cell.replace(/[|\\<]/g, "\\$&")));
   const widths = HEADER.map((_, column) => Math.max(3, ...escaped.map((cells) => cells[column]?.length ?? 0)));
@@ -88,12 +89,12 @@ function footer(): string {
   const memory = `${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
   const machine = `${cpus().length} × ${cpu?.model.trim()}, ${memory}, ${type()} ${release()}, Node ${process.version}`;
   const load = `load average ${loadavg()[1]?.toFixed(0)}`;
-  return `${LEGEND}\n\n${summary}. ${machine}, ${load}, ${new Date().toISOString().slice(0, 10)}.`;
+  return `${summary}. ${machine}, ${load}, ${new Date().toISOString().slice(0, 10)}.`;
 }
 
-/** Puts the text between the marks, and leaves everything else as it is. */
+/** Replaces the text between the marks. */
 function write(text: string): void {
-  const found = existsSync(DOCUMENT) ? readFileSync(DOCUMENT, "utf8") : `# Security\n\n${BEGIN}\n${END}\n`;
+  const found = existsSync(DOCUMENT) ? readFileSync(DOCUMENT, "utf8") : `# Attack report\n\n${BEGIN}\n${END}\n`;
   const [begin, end] = [found.indexOf(BEGIN), found.indexOf(END)];
   if (begin < 0 || end < begin) throw new Error(`${DOCUMENT} has no ${BEGIN} ... ${END}`);
   writeFileSync(DOCUMENT, `${found.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${found.slice(end)}`);

@@ -1,5 +1,5 @@
 /**
- * What is said between the lab and its programs, and what comes of an attack.
+ * Messages between the lab and its programs, and the result of an attack.
  */
 import type { LimitOptions } from "hbi";
 import type { Fate } from "./attacker.ts";
@@ -13,20 +13,20 @@ export interface Workplace {
   readonly limits?: LimitOptions | undefined;
 }
 
-/** A server to be visited, and what is done there: calls, a call with raw data in its answer, posts without waiting, posts that nobody looks
- *  after, asking what it offers, calls without end by a link that reconnects. */
+/** A server to visit, and what to do there: calls, a call with raw data in its answer, posts without waiting, ignored
+ *  posts, describing the service, endless calls by a link that reconnects. */
 export interface Visit {
   readonly place: Workplace;
   readonly does: "call" | "fetch" | "post" | "forget" | "describe" | "stay";
 }
 
-/** Of the process that was attacked. */
+/** Of the attacked process. */
 export interface Measured extends Cost {
-  /** calls that reached a handler, those of the good client among them */
+  /** calls that reached a handler, including those of the good client */
   readonly calls: number;
-  /** handlers at work at once, but for those of the good client */
+  /** concurrent handlers, excluding those of the good client */
   readonly mostRunning: number;
-  /** lines of its log that should not be */
+  /** invalid lines in its log */
   readonly complaints: readonly string[];
 }
 
@@ -37,7 +37,7 @@ export interface Phase {
   readonly failures: readonly string[];
 }
 
-/** What was sent, and what came back. */
+/** What was sent and received. */
 export interface Exchange {
   readonly connections: number;
   readonly sentBytes: number;
@@ -45,14 +45,14 @@ export interface Exchange {
   readonly heardBytes: number;
   readonly lastWords: string;
   readonly fates: Readonly<Record<Fate, number>>;
-  /** lines that no peer should be told */
+  /** lines that no peer should receive */
   readonly complaints: readonly string[];
 }
 
 export interface Evidence {
   readonly exchange: Exchange;
   readonly cost: Measured;
-  /** reasons in the log of what was attacked */
+  /** reasons in the log of the target */
   readonly logged: ReadonlyMap<string, number>;
   readonly seconds: number;
 }
@@ -60,8 +60,8 @@ export interface Evidence {
 export interface Result extends Evidence {
   readonly before: Phase;
   readonly during: Phase;
-  /** said by the attack itself, such as how many connections there were */
+  /** remarks of the attack itself, such as the number of connections */
   readonly remarks: readonly string[];
-  /** why it does not count as held; none: it does */
+  /** why it does not count as held; empty if it does */
   readonly problems: readonly string[];
 }

@@ -1,5 +1,5 @@
 /**
- * The server that is attacked, as a process: asked to listen, to begin to measure, and what was measured.
+ * The server under attack, as a process: listens, measures and reports on request.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -28,12 +28,12 @@ const MOST_QUIET_MS = 10_000;
 
 function log({ error, netIdent, where }: LogEntry): void {
   tell(error.reason ?? error.code);
-  const message = error.message.replace(/^(.*: )?TLS handshake of [\d.:]+/, "$1TLS handshake"); // it names its own peer
+  const message = error.message.replace(/^(.*: )?TLS handshake of [\d.:]+/, "$1TLS handshake"); // names its own peer
   for (const wrong of [complaint(message), forgery(netIdent), forgery(where)])
     if (wrong !== undefined && complaints.size < 10) complaints.add(`logged: ${wrong}`);
 }
 
-/** Around every handler. Those of the good client's calls are no load. */
+/** Wraps every handler. Calls of the good client do not count as load. */
 async function counted({ name }: { readonly name: string }, next: () => unknown): Promise<unknown> {
   calls += 1;
   if (name === "add") return next();
@@ -52,7 +52,7 @@ function* zeros(size: number): Generator<Uint8Array> {
   for (let left = size; left > 0; left -= CHUNK.length) yield CHUNK.subarray(0, Math.min(left, CHUNK.length));
 }
 
-/** Its parameters are in memory as long as it runs. */
+/** Its parameters stay in memory while it runs. */
 async function kept(params: { readonly ms: number }, call: { readonly signal: AbortSignal }): Promise<void> {
   await setTimeout(params.ms, undefined, { signal: call.signal });
   Object.freeze(params);
@@ -86,7 +86,7 @@ const handlers = (peer: Peer<Depot, unknown>): HandlersOf<Depot, unknown> => ({
   loot: () => void complaints.add("raw data was run as a script"),
 });
 
-/** A certificate for an hour, by the openssl command. */
+/** A certificate for an hour, created with the openssl command. */
 function certificate(): { readonly key: string; readonly cert: string } {
   const folder = mkdtempSync(join(tmpdir(), "hbi-attack-"));
   const how = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=depot";
@@ -105,7 +105,7 @@ async function listen({ kind, limits }: { kind: Kind; limits: LimitOptions }) {
       if (token === SLOW_TOKEN) await setTimeout(120_000, undefined, { ref: false });
       return token === TOKEN;
     };
-    // Of the same methods, so of the same handlers.
+    // With the same methods, and therefore the same handlers.
     const server = await serve(vault, "127.0.0.1:0", handlers as never, { ...options, authenticate });
     served = server;
     return { address: server.address };
@@ -116,7 +116,8 @@ async function listen({ kind, limits }: { kind: Kind; limits: LimitOptions }) {
   return { address: server.address, ca: tls?.cert };
 }
 
-/** Ends what the attack before has left: a peer that has gone is not seen to be gone while nothing is read of it. The good client came first. */
+/** Ends what the previous attack has left: the loss of a peer goes unnoticed while nothing is read from it. The good
+ *  client connected first. */
 async function quiet(): Promise<void> {
   if (served === undefined) return;
   for (const peer of [...served.peers].slice(1)) void peer.disconnect();

@@ -1,6 +1,6 @@
 /**
- * What is attacked: a service of everyday methods, quick and slow, with much and little to say, with raw data both ways; and the same
- * behind credentials.
+ * The service under attack: ordinary methods, fast and slow, with small and large results, with raw data in both
+ * directions; and the same with credentials.
  */
 import { defineService, method } from "hbi";
 import { z } from "zod";
@@ -16,33 +16,33 @@ const methods = {
   add: method({ params: { a: z.number(), b: z.number() }, result: z.number() }),
   note: method({ params: { about: z.unknown() } }),
   draw: method({ params: { shapes: z.array(shape) } }),
-  /** a text of so many characters */
+  /** a text of this length */
   find: method({ params: { size: z.int().min(0).max(250_000) }, result: z.string() }),
-  /** takes so long */
+  /** takes this long */
   work: method({ params: { ms }, result: z.int() }),
-  /** asks its caller something first */
+  /** first calls its caller */
   ask: method({ params: {}, result: z.boolean() }),
   store: method({ params: { size }, body: ({ size }) => size, result: z.int() }),
-  /** has no use for what it is given */
+  /** ignores its argument */
   ignore: method({ params: { size }, body: ({ size }) => size }),
-  /** reads what it is given when it has time, which is never */
+  /** never reads its raw data */
   postpone: method({ params: { size }, body: ({ size }) => size }),
   fetch: method({ params: { size }, result: z.strictObject({ size }), resultBody: ({ size }) => size }),
-  /** keeps what it is given for so long */
+  /** keeps its argument for this long */
   keep: method({ params: { about: z.unknown(), ms } }),
   keep_tagged: method({ params: { labels: z.record(z.string(), z.unknown()), ms } }),
   keep_records: method({ params: { records: z.array(z.record(z.string(), z.int())), ms } }),
-  /** posts so many to its caller, and looks after none of them */
+  /** posts this many times to its caller, and ignores the promises */
   push: method({ params: { count: z.int().min(0).max(10_000), about: z.string() } }),
-  /** reads so much of its raw data by hand, and leaves the rest */
+  /** reads this much of its raw data by hand, and leaves the rest */
   sip: method({ params: { size }, body: "manual", result: z.int() }),
-  /** of no use to anybody: it is named only in raw data, which is never run */
+  /** occurs only in raw data, which is never run */
   loot: method({ params: {} }),
 };
 const reactions = {
   confirm: method({ params: { question: z.string() }, result: z.boolean() }),
   noticed: method({ params: { about: z.unknown() } }),
-  /** takes so long */
+  /** takes this long */
   ponder: method({ params: { ms } }),
 };
 
@@ -57,8 +57,8 @@ export const vault = defineService({
 
 export type Depot = typeof depot;
 export const TOKEN = "open sesame";
-/** Nobody knows for a long time whether it is good. */
+/** Checking the credentials takes long. */
 export const SLOW_TOKEN = "let me see";
 
-/** Without credentials, with them, over TLS. */
+/** Without credentials, with them, and over TLS. */
 export type Kind = "open" | "guarded" | "tls";

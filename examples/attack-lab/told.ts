@@ -1,6 +1,6 @@
 /**
- * What a line may be that a peer or a log is told: one line, printable, short, and nothing of this machine, this code or another
- * connection in it.
+ * Checks a line for a peer or a log: one line, printable, short, with nothing about this machine, this code or another
+ * connection.
  */
 const MAX_BYTES = 512;
 
@@ -11,14 +11,14 @@ const FORBIDDEN: readonly (readonly [string, RegExp])[] = [
   ["an address", /\d+\.\d+\.\d+\.\d+:\d+/],
 ];
 
-/** What is wrong with the line, in words; undefined when nothing is. */
+/** What is wrong with the line; undefined if it is valid. */
 export function complaint(line: string): string | undefined {
   if (line.length > MAX_BYTES) return `${line.length} bytes: ${line.slice(0, 80)}...`;
   const found = FORBIDDEN.find(([, pattern]) => pattern.test(line));
   return found === undefined ? undefined : `${found[0]}: ${JSON.stringify(line)}`;
 }
 
-/** What is wrong with a line that may name addresses: whether it forges another line, or drives a terminal. */
+/** What is wrong with a line that may contain addresses: whether it forges another line or controls a terminal. */
 export function forgery(line: string): string | undefined {
   const wrong = complaint(line.replace(/\d+\.\d+\.\d+\.\d+:\d+/g, "peer"));
   return wrong === undefined ? undefined : `of a connection: ${wrong}`;
@@ -28,7 +28,7 @@ const HEADER = /^\[(\d{1,9})#([a-z_]{0,12})\]/;
 const ERROR = /^HbiError\("[a-z_]+",("(?:[^"\\]|\\.)*")/;
 const MOST_LINES = 50;
 
-/** Reads what a connection is told as it comes, up to raw data, and keeps what was said about failures. */
+/** Reads what a connection receives, up to raw data, and keeps its reports of failures. */
 export class Told {
   /** each line once */
   readonly lines = new Set<string>();
@@ -43,7 +43,7 @@ export class Told {
       const header = HEADER.exec(this.#rest.slice(at, at + 32));
       if (header === null) {
         this.#rest = this.#rest.slice(at);
-        this.#isLost = this.#rest.length > 32; // raw data, or a peer that is no peer
+        this.#isLost = this.#rest.length > 32; // raw data, or something other than HBI
         return;
       }
       const start = at + header[0].length;

@@ -1,5 +1,5 @@
 /**
- * The words of a result, as the table of the report and the lines of the lab have them.
+ * The texts of a result, for the table of the report and the output of the lab.
  */
 import type { Attack } from "./attack.ts";
 import { tooDear } from "./lab.ts";
@@ -7,10 +7,10 @@ import type { Exchange, Result } from "./result.ts";
 
 export type Verdict = "held" | "not held" | "open";
 
-/** `open`: not held, for a reason that is known. */
+/** `open`: not held, for a known reason. */
 export function verdictOf(attack: Attack, result: Result): Verdict {
   if (problemsOf(attack, result).length === 0) return "held";
-  if (result.before === result.during) return "not held"; // a process has ended: that is never known
+  if (result.before === result.during) return "not held"; // a process has ended, which is never a known defect
   return attack.open === undefined ? "not held" : "open";
 }
 
@@ -27,7 +27,7 @@ export function caughtText({ caught }: Attack): string {
   return typeof caught === "string" ? caught : caught.by;
 }
 
-/** The last words, or how it ended without any. */
+/** The final message, or how the connection ended without one. */
 export function sawText({ lastWords, fates, connections }: Exchange): string {
   const endings = (["closed", "reset", "refused", "open"] as const)
     .filter((fate) => fates[fate] > 0)

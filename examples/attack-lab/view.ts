@@ -1,5 +1,5 @@
 /**
- * View: a line for each attack, written over in place on a terminal, one after the other elsewhere.
+ * View: a line for each attack, updated in place on a terminal, printed otherwise.
  */
 export class View {
   readonly #names: readonly string[];
@@ -14,7 +14,7 @@ export class View {
     this.#draw();
   }
 
-  /** @param isFinal whether it is worth a line where nothing can be written over */
+  /** @param isFinal whether to print it if nothing can be updated */
   show(name: string, text: string, isFinal: boolean): void {
     const at = this.#names.indexOf(name);
     this.#lines[at] = text;

@@ -1,5 +1,5 @@
 /**
- * The code of docs/errors.md, in its order: a bank that refuses in every way, over loopback and with its log in an array.
+ * The code of docs/errors.md, in its order: a bank that refuses calls in every way, over loopback, with its log in an array.
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,7 +9,7 @@ import { z } from "zod";
 
 const account = z
   .string()
-  .max(10, { abort: true }) // a longer text is not matched at all
+  .max(10, { abort: true }) // the pattern is not tried on longer strings
   .regex(/^[A-Z]+-\d+$/);
 const cents = z.int().min(1);
 
@@ -36,7 +36,7 @@ async function check(number: string, signal: AbortSignal): Promise<void> {
   checked.push(number);
 }
 
-// --- what the operator is told -----------------------------------------------------------------------------------------
+// --- what the operator sees ------------------------------------------------------------------------------------------
 
 const entries: LogEntry[] = [];
 const log = (entry: LogEntry) => void entries.push(entry); // where it came from, the error, and its cause
@@ -60,7 +60,7 @@ const server = await serve(
       return balance;
     },
     async audit(_, call) {
-      for (const number of balances.keys()) await check(number, call.signal); // ends when the call does
+      for (const number of balances.keys()) await check(number, call.signal); // stops when the call ends
       return balances.size;
     },
     async upload_orders({ size }, call) {
@@ -84,7 +84,7 @@ async function withdraw(account: string, cents: number): Promise<string> {
       case "not_found":
         return `${error.message}: ${account}`;
       case "failed_precondition":
-        return `${Missing.parse(error.details).missing} too much`; // details are a peer's: unknown until parsed
+        return `${Missing.parse(error.details).missing} too much`; // a peer's details are unknown until parsed
       default:
         throw error;
     }
@@ -145,7 +145,7 @@ const outcome = await hanging.catch((error: unknown) => {
   return error.mayHaveLanded === false ? "never begun" : "perhaps done";
 });
 console.log(outcome);
-const closed = await link.closed; // why, or undefined if both sides parted in peace
+const closed = await link.closed; // the reason, or undefined after an orderly close
 console.log(closed?.message);
 
 await server.close();

@@ -1,5 +1,5 @@
 /**
- * The code of docs/hardening.md, in its order: a service of notes as it faces strangers, and what it says to them.
+ * The code of docs/hardening.md, in its order: a service of notes for untrusted consumers.
  */
 import { createHash } from "node:crypto";
 import { EventEmitter, once } from "node:events";
@@ -23,8 +23,8 @@ import { z } from "zod";
 
 const name = z
   .string()
-  .max(60, { abort: true }) // a longer text is not matched at all
-  .regex(/^[a-z0-9-]+$/); // one way to match, whatever the text
+  .max(60, { abort: true }) // the pattern is not tried on longer strings
+  .regex(/^[a-z0-9-]+$/); // matches in one way only
 const Note = z.strictObject({
   name,
   text: z.string().max(10_000),
@@ -38,7 +38,7 @@ const notes = defineService({
     read: method({ params: { name }, result: Note }),
     write: method({ params: { note: Note } }),
     search: method({ params: { word: z.string().min(3).max(60) }, result: z.array(name).max(100) }),
-    changed: method({ params: { name }, result: z.boolean() }), // answered when it has changed
+    changed: method({ params: { name }, result: z.boolean() }), // answered when the note has changed
   },
   credentials: { token: z.string().max(500) },
 });
@@ -60,7 +60,7 @@ const limits: LimitOptions = {
   idleTimeoutMs: 10 * 60_000,
 };
 
-// --- rates that processes share ----------------------------------------------------------------------------------------
+// --- rates across processes ------------------------------------------------------------------------------------------
 
 const perUser = new RateLimiterMemory({ keyPrefix: "user", points: 5, duration: 60 });
 const perNetwork = new RateLimiterMemory({ keyPrefix: "login", points: 4, duration: 60 });
@@ -69,7 +69,7 @@ async function take(limiter: RateLimiterAbstract, key: string): Promise<void> {
   try {
     await limiter.consume(key);
   } catch (refused) {
-    if (!(refused instanceof RateLimiterRes)) throw refused; // the store is away: nobody is let through
+    if (!(refused instanceof RateLimiterRes)) throw refused; // the store is unavailable: refuse
     throw new HbiError("resource_exhausted", "too often", { retryAfterMs: refused.msBeforeNext });
   }
 }
@@ -79,7 +79,7 @@ async function rate(call: CallOn<Notes, User>, next: () => unknown): Promise<unk
   return next();
 }
 
-// --- who it is, and what he may ----------------------------------------------------------------------------------------
+// --- authentication, authorization -----------------------------------------------------------------------------------
 
 interface User {
   readonly id: string;
@@ -97,8 +97,8 @@ const sessions = new Map<string, User>([
 ]);
 
 const authenticate = async ({ token }: CredentialsOf<Notes>, peer: Peer<Notes, unknown>) => {
-  await take(perNetwork, peer.network ?? "local"); // whoever guesses, guesses slowly
-  return sessions.get(hashOf(token)); // what is stored, and compared, is no token
+  await take(perNetwork, peer.network ?? "local"); // limits guessing
+  return sessions.get(hashOf(token)); // tokens are stored and compared as hashes
 };
 
 // A method without a line here does not compile.
@@ -111,17 +111,17 @@ const MAY: Readonly<Record<keyof Notes["methods"], readonly User["role"][]>> = {
 
 function authorize({ name, context }: CallOn<Notes, User>): boolean {
   if (context.until < Date.now()) throw new HbiError("unauthenticated", "the token has expired");
-  return MAY[name as keyof typeof MAY].includes(context.role); // it is the name of a method
+  return MAY[name as keyof typeof MAY].includes(context.role); // the name of a method
 }
 
-// --- log and measures --------------------------------------------------------------------------------------------------
+// --- log and metrics -------------------------------------------------------------------------------------------------
 
 const failures = new Map<string, number>();
 
 function log({ error, netIdent, where }: LogEntry): void {
   const kind = error.reason ?? error.code;
-  failures.set(kind, (failures.get(kind) ?? 0) + 1); // all are counted
-  if (error.code !== "internal") return; // and what must be mended is written
+  failures.set(kind, (failures.get(kind) ?? 0) + 1); // count everything
+  if (error.code !== "internal") return; // and log what must be fixed
   console.error(JSON.stringify({ netIdent, where, message: error.message, cause: String(error.cause) }));
 }
 
@@ -148,7 +148,7 @@ const server = await serve(
       for (const { name, text } of stored.values()) {
         if (text.includes(word)) found.push(name);
         if (found.length === 100) break;
-        await turn(undefined, { signal: call.signal }); // the others' turn; it ends when nobody waits any more
+        await turn(undefined, { signal: call.signal }); // lets others run; throws when the call is cancelled
       }
       return found;
     },
@@ -164,14 +164,14 @@ const delay = monitorEventLoopDelay({ resolution: 20 });
 delay.enable();
 
 const measures = () => ({
-  connections: server.connectionCount, // also those that have yet to authenticate
+  connections: server.connectionCount, // including those that have not authenticated
   peers: server.peers.size,
   failures: Object.fromEntries(failures),
   loopDelayMs: delay.percentile(99) / 1e6,
   rssBytes: process.memoryUsage.rss(),
 });
 
-const PATIENCE_MS = 100; // 20 s, where the system kills after 30
+const PATIENCE_MS = 100; // in production 20 s, if the system kills after 30 s
 
 process.once("SIGTERM", async () => {
   const late = setTimeout(() => void server.close("closing"), PATIENCE_MS);
@@ -179,7 +179,7 @@ process.once("SIGTERM", async () => {
   clearTimeout(late);
 });
 
-// --- what consumers meet -----------------------------------------------------------------------------------------------
+// --- what consumers see ----------------------------------------------------------------------------------------------
 
 let token = "of this morning";
 const link = await connect(notes, server.address, {}, { credentials: () => ({ token }) });
@@ -200,7 +200,7 @@ console.log(await reading.call.write({ note }).catch(codeOf)); // permission_den
 const often: Promise<unknown>[] = [];
 for (let i = 0; i < 6; i++) often.push(reading.call.search({ word: "barley" }));
 const refused = (await Promise.allSettled(often)).flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
-const Later = z.object({ retryAfterMs: z.number().min(0).max(60_000) }); // details are a peer's word
+const Later = z.object({ retryAfterMs: z.number().min(0).max(60_000) }); // a peer chose the details
 
 for (const { code, details } of refused) console.log(code, Later.parse(details).retryAfterMs > 0);
 
@@ -213,7 +213,7 @@ console.log(connections >= peers, peers, counted);
 // --- the end -----------------------------------------------------------------------------------------------------------
 
 const waiting = link.call.changed({ name: "shopping" }).catch(({ message }: HbiError) => message);
-while (changes.listenerCount("shopping") === 0) await turn(); // it has begun
+while (changes.listenerCount("shopping") === 0) await turn(); // the call has begun
 process.emit("SIGTERM", "SIGTERM"); // as a process manager does
 console.log(await waiting); // peer error: closing
 await server.closed;

@@ -1,5 +1,5 @@
 /**
- * The code of docs/schema-export.md, in its order: the jobs service described, documented, and compared with what it was.
+ * The code of docs/schema-export.md, in its order: the jobs service described, documented, and compared with its released version.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -41,7 +41,7 @@ console.log(JSON.stringify(booking.methods["book"]?.params[0]?.schema).includes(
 
 const folder = mkdtempSync(join(tmpdir(), "hbi-released-"));
 const file = join(folder, "jobs.released.json");
-writeFileSync(file, JSON.stringify(description, undefined, 2)); // once for each release
+writeFileSync(file, JSON.stringify(description, undefined, 2)); // once per release
 
 const released = JSON.parse(readFileSync(file, "utf8"));
 const breaking = compareServices(released, jobs).filter((change) => change.isBreaking);

@@ -37,7 +37,7 @@ class Point {
 const point = value({
   params: { x: z.number(), y: z.number() },
   make: ({ x, y }) => new Point(x, y),
-  is: (candidate) => candidate instanceof Point, // such a thing is written as Point(1.5, 2)
+  is: (candidate) => candidate instanceof Point, // such an object is written as Point(1.5, 2)
 });
 
 const name = z.string().max(100);
@@ -57,10 +57,10 @@ const places = defineService({
       result: z.number(),
       idempotent: true,
     }),
-    add_place: method({ params: { place: Place } }), // no result: it is acknowledged
+    add_place: method({ params: { place: Place } }), // no result: only acknowledged
     import_places: method({
       params: { size: z.int().min(0).max(1_000_000) },
-      body: ({ size }) => size, // so many raw bytes follow the call
+      body: ({ size }) => size, // the number of raw bytes that follow the call
       result: z.int(),
       idempotent: true,
     }),
@@ -100,7 +100,7 @@ const server = await serve(places, "127.0.0.1:0", (peer) => ({
     return lines;
   },
   async remove_place({ name }, call) {
-    const options = { timeoutMs: call.remainingMs, signal: call.signal }; // not longer than the call itself
+    const options = { timeoutMs: call.remainingMs, signal: call.signal }; // not longer than this call
     return (await peer.call.confirm({ question: `remove ${name}?` }, options)) && known.delete(name);
   },
 }));
@@ -122,8 +122,8 @@ const [km, miles] = await Promise.all([
 ]);
 console.log(`${km} km, ${miles.toFixed(2)} mi`);
 
-const posted = await link.post.add_place({ place: { name: "Moss", at: new Point(1, 6) } }); // it is on its way
-await posted.waitCompleted(); // it has been landed
+const posted = await link.post.add_place({ place: { name: "Moss", at: new Point(1, 6) } }); // handed to the wire
+await posted.waitCompleted(); // landed
 
 const abort = new AbortController();
 const text = new TextEncoder().encode("Oslo\nBergen\n");
@@ -170,7 +170,7 @@ const users = new Map([
   ["open sesame, wide", { user: "Ali", mayRemove: true }],
 ]);
 
-// The parameter is annotated, so that the context has the type of what comes back: a user.
+// The annotation lets the context have the type of the returned value: a user.
 const authenticate = async ({ token }: CredentialsOf<Guarded>) => users.get(token); // undefined: refused
 
 // --- authorization -----------------------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ interface User {
 }
 
 function authorize({ name, context }: CallOn<Guarded, User>): boolean {
-  return name !== "remove_place" || context.mayRemove; // false, and whatever else is not true: permission_denied
+  return name !== "remove_place" || context.mayRemove; // anything but true: permission_denied
 }
 
 // --- interceptors ------------------------------------------------------------------------------------------------------
@@ -208,8 +208,8 @@ const guardedServer = await serve(
   }),
   {
     authenticate,
-    authorize, // before all that follows
-    concurrency: { import_places: 2 }, // so many at once, of all consumers together
+    authorize, // runs before everything below
+    concurrency: { import_places: 2 }, // at most two at once, for all consumers together
     handlerTimeoutsMs: { import_places: 600_000 }, // the others have handlerTimeoutMs
     interceptors: [measure], // the first one is the outermost
   },
@@ -222,13 +222,13 @@ async function note(call: OutgoingCall, next: () => Promise<unknown>): Promise<u
 
 let token = "open sesame";
 const ali = await connect(guarded, guardedServer.address, reactions, {
-  credentials: () => ({ token }), // a function is asked anew for each connection
+  credentials: () => ({ token }), // a function is called for each connection
   interceptors: [note],
 });
 await ali.call.remove_place({ name: "Moss" }).catch(({ code }: HbiError) => console.log(code)); // permission_denied
 
 token = "open sesame, wide";
-await ali.authenticate(); // the function is asked, and what it gives is shown
+await ali.authenticate(); // calls the function and presents its result
 console.log(await ali.call.remove_place({ name: "Moss" }));
 
 await connect(guarded, guardedServer.address, reactions, { credentials: { token: "open barley" } }).catch(
@@ -265,13 +265,13 @@ await guardedServer.close();
 
 const steady = await connect(places, server.address, reactions, {
   reconnect: { initialDelayMs: 20, maxDelayMs: 5_000, jitter: 0.5, maxAttempts: 100 },
-  retries: 3, // for methods that are marked idempotent
+  retries: 3, // for idempotent methods
 });
 const stop = steady.onState((state, reason) => console.log(`${state}${reason ? `: ${reason.message}` : ""}`));
 
 const path = fileURLToPath(import.meta.url);
 const { size } = await stat(path);
-const imported = steady.call.import_places({ size }, { body: () => createReadStream(path) }); // opened for each attempt
+const imported = steady.call.import_places({ size }, { body: () => createReadStream(path) }); // opened again for each attempt
 for (const peer of server.peers) void peer.disconnect("maintenance, back at once");
 console.log((await imported) > 0);
 stop();
@@ -282,7 +282,7 @@ async function add(place: z.infer<typeof Place>, attempts = 3): Promise<void> {
     await steady.call.add_place({ place });
   } catch (error) {
     const isSafe = isConnectionLost(error) && error.mayHaveLanded === false;
-    if (!isSafe || attempts === 1) throw error; // once may have been enough: look before you send it again
+    if (!isSafe || attempts === 1) throw error; // it may have landed: check before sending it again
     await add(place, attempts - 1); // on the next connection
   }
 }
@@ -294,7 +294,7 @@ const ms = await steady.ping();
 const told = await steady.describe();
 console.log(ms > 0, Object.keys(told.methods));
 
-// --- the layer underneath ----------------------------------------------------------------------------------------------
+// --- the HBI layer ---------------------------------------------------------------------------------------------------
 
 const found = await steady.po.converse(async (co) => {
   await co.sendCode(script`place_by_name(${"Oslo"})`);
@@ -304,6 +304,6 @@ console.log(found.name);
 
 // --- the end -----------------------------------------------------------------------------------------------------------
 
-await steady.close(); // begins nothing more, waits for what is in flight, closes
+await steady.close(); // begins nothing new, waits for what is in flight, closes
 await server.drain("closing for today");
 console.log("closed");

@@ -50,7 +50,7 @@ const server = await serve(
       const hash = createHash("sha256");
       const chunks: Uint8Array[] = [];
       for await (const chunk of call.body) {
-        hash.update(chunk); // the wire waits while this side is busy
+        hash.update(chunk); // the sender waits while this side is busy
         chunks.push(chunk);
       }
       files.set(name, Buffer.concat(chunks));
@@ -117,15 +117,15 @@ console.log(bytes === streamed.result.size);
 
 const whole = await link.call.load({ name: "buffer" });
 const head = new Uint8Array(10);
-await whole.body.readInto(head); // the first ten
+await whole.body.readInto(head); // the first ten bytes
 console.log(new TextDecoder().decode(head), whole.body.unreadBytes);
-const rest = await whole.body.bytes(); // all that is unread, in one buffer
+const rest = await whole.body.bytes(); // all unread bytes in one buffer
 console.log(head.length + rest.length === whole.body.length);
 
 const unwanted = await link.call.load({ name: "blob" });
 unwanted.body.discard(); // skipped as it arrives
 
-// --- several in one call -----------------------------------------------------------------------------------------------
+// --- several bodies in one call --------------------------------------------------------------------------------------
 
 const total = await link.call.store_all(
   { count: 2 },
@@ -152,7 +152,7 @@ console.log(blocked instanceof HbiError && blocked.reason); // body_unread
 held.body.discard();
 console.log(await link.call.ping());
 
-// --- giving up in the middle -------------------------------------------------------------------------------------------
+// --- giving up -------------------------------------------------------------------------------------------------------
 
 const abort = new AbortController();
 let given = 0;
@@ -166,12 +166,12 @@ async function* slowly() {
 const upload = link.call.store({ name: "slow", size: data.length }, { body: slowly(), signal: abort.signal });
 const gone = await upload.catch((error: HbiError) => error);
 console.log(gone instanceof HbiError && gone.code); // cancelled, at once
-console.log(await link.call.ping(), given === data.length); // behind the upload, which went on to its end
+console.log(await link.call.ping(), given === data.length); // after the upload, which continued to its end
 
 // --- sources that fail -------------------------------------------------------------------------------------------------
 
 const short = await link.call.store({ name: "short", size: 10 }, { body: new Uint8Array(9) }).catch((e: HbiError) => e);
-console.log(short instanceof HbiError && short.message); // nothing was sent: the link goes on
+console.log(short instanceof HbiError && short.message); // nothing was sent: the link stays open
 
 async function* failing() {
   yield data;
@@ -182,6 +182,6 @@ const broken = await link.call
   .catch((e: HbiError) => e);
 assert(broken instanceof HbiError);
 console.log(broken.reason, (broken.cause as Error).message); // body_failed
-await link.closed; // the host waits for bytes that will not come: nothing else can follow on this connection
+await link.closed; // the host waits for bytes that will not come, so the connection ends
 
 await server.drain();

@@ -1,5 +1,5 @@
 /**
- * The code of docs/testing.md, in its order. It asserts by node:assert, so that it is a program; in a test runner each part
+ * The code of docs/testing.md, in its order. It uses node:assert, so that it is a program; in a test runner each part
  * would be a test.
  */
 import assert from "node:assert/strict";
@@ -47,7 +47,7 @@ function lampHandlers(clock?: Clock) {
     set_lamp({ lamp }: { lamp: z.output<typeof Lamp> }) {
       const before = levels.get(lamp.name) ?? 0;
       levels.set(lamp.name, lamp.level);
-      void peer.post.changed({ lamp }); // it may be gone meanwhile: nobody waits
+      void peer.post.changed({ lamp }); // the peer may be gone: ignored
       return before;
     },
     fade: ({ name, ms }: { name: string; ms: number }) =>
@@ -59,7 +59,7 @@ function lampHandlers(clock?: Clock) {
   });
 }
 
-// A wait alone keeps no process alive, and connections in memory do not either; a test runner does.
+// Neither waits nor connections in memory keep a process alive; a test runner does.
 const alive = setInterval(() => undefined, 1_000);
 
 // --- a service and its consumer ----------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ assert.equal(await test.link.call.set_lamp({ lamp: { name: "desk", level: 70 } }
 assert.equal(await test.link.call.set_lamp({ lamp: { name: "desk", level: 0 } }), 70);
 assert.deepEqual(changes, ["desk 70", "desk 0"]);
 
-await test.peer.call.changed({ lamp: { name: "hall", level: 5 } }); // the other way round
+await test.peer.call.changed({ lamp: { name: "hall", level: 5 } }); // the other direction
 assert.equal(test.host.peers.size, 1);
 await test.close();
 console.log(`pushed: ${changes.join(", ")}`);
@@ -87,13 +87,13 @@ const timed = await testLink(lamps, lampHandlers(clock), {
 });
 const fading = timed.link.call.fade({ name: "desk", ms: 20_000 });
 const late = timed.link.call.fade({ name: "hall", ms: 40_000 }).catch((error: HbiError) => error.code);
-await clock.advance(30_000); // half a minute, at once
+await clock.advance(30_000); // half a minute passes at once
 assert.deepEqual([await fading, await late], [0, "deadline_exceeded"]);
-await clock.advance(10_000); // the handler of the late one ends as well: closing waits for it
+await clock.advance(10_000); // the late handler ends as well; closing waits for it
 await timed.close();
 console.log("30 s have passed");
 
-// --- a connection that is lost -----------------------------------------------------------------------------------------
+// --- a lost connection -----------------------------------------------------------------------------------------------
 
 const dialing = new ManualClock();
 const unsteady = await testLink(lamps, lampHandlers(dialing), {
@@ -104,8 +104,8 @@ const unsteady = await testLink(lamps, lampHandlers(dialing), {
 await unsteady.link.call.set_lamp({ lamp: { name: "desk", level: 0 } }); // the service is there
 const fade = unsteady.link.call.fade({ name: "desk", ms: 50 });
 const lost = fade.catch((error: HbiError) => error);
-await quiet(); // the call has left
-unsteady.cut(); // as a network does: nothing is said
+await quiet(); // the call was sent
+unsteady.cut(); // without a message, as a network does
 assert.equal(((await lost) as HbiError).code, "unavailable");
 await dialing.advance(100);
 assert.equal(unsteady.link.state, "open");
@@ -132,14 +132,14 @@ const stranger = hostileTransport();
 void target.host.accept(stranger.transport);
 
 const said = await stranger.peer.play(
-  { say: conversation("101;x;n", 'set_lamp({"name":"desk","level":900})') }, // a level that no consumer of ours would send
+  { say: conversation("101;x;n", 'set_lamp({"name":"desk","level":900})') }, // a level that our consumers never send
   { hear: "co_ack_end" },
 );
 console.log(wire(said));
 assert.match(said, /HbiError\("invalid_argument"/);
 
 const heard = await stranger.peer.play({ drip: "[99999999999#co_begin]" }, { hear: "err" });
-assert.match(heard, /^\[\d+#err\]malformed packet header/); // its last words
+assert.match(heard, /^\[\d+#err\]malformed packet header/); // the reason
 await stranger.peer.play("end");
 await target.close();
 
@@ -166,7 +166,7 @@ const exact = await testLink(lamps, lampHandlers(), {
 await fc.assert(
   fc.asyncProperty(arbitraryOf(Lamp), async (lamp) => {
     await exact.link.call.set_lamp({ lamp });
-    assert.equal(await exact.link.call.set_lamp({ lamp }), lamp.level); // what was set is what is told
+    assert.equal(await exact.link.call.set_lamp({ lamp }), lamp.level); // the level that was set
   }),
   { numRuns: 50 },
 );
@@ -176,7 +176,7 @@ const [some] = fc.sample(validCalls(lamps), { numRuns: 1, seed: 1 });
 const [nearly] = fc.sample(nearlyValidCalls(lamps), { numRuns: 1, seed: 1 });
 console.log(`${some?.name}; ${nearly?.name}, ${nearly?.wrong}`);
 
-// --- all of them at a service ------------------------------------------------------------------------------------------
+// --- checking a whole service ----------------------------------------------------------------------------------------
 
 const report = await checkService(lamps, lampHandlers(), {
   reactions: { changed: () => undefined },
@@ -189,12 +189,12 @@ console.log(`${report.calls} calls, ${report.findings.length} findings`);
 const careless = await checkService(
   lamps,
   () => ({
-    set_lamp: ({ lamp }) => 100 / lamp.level, // no integer, or none at all
+    set_lamp: ({ lamp }) => 100 / lamp.level, // not an integer, or infinite
     fade: ({ name }) => {
       if (name.includes(" ")) throw new TypeError("no blanks, please");
       return 0;
     },
-    firmware: () => 0, // nobody has read it
+    firmware: () => 0, // the body is not read
   }),
   { reactions: { changed: () => undefined }, runs: 200, seed: 1 },
 );

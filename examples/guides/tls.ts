@@ -83,7 +83,7 @@ for (const { identity } of mutual.peers) console.log(identity?.uris[0]);
 
 const isValid = ({ peer }: CallOn<typeof ledger, string>) => (peer.identity?.validUntil.getTime() ?? 0) > Date.now();
 
-mutual.reloadTls({ ...tls, expiredCertificate: "drain" }); // of connections from now on
+mutual.reloadTls({ ...tls, expiredCertificate: "drain" }); // applies to new connections
 const careful = await serve(ledger, "127.0.0.1:0", () => ({ book, balance: () => `${balance}` }), {
   tls,
   authenticate: (_: undefined, peer: Peer<typeof ledger, unknown>) => users.get(peer.identity?.uris[0] ?? ""),
@@ -94,11 +94,11 @@ console.log(await valid.call.balance());
 await valid.close();
 await careful.close();
 
-// --- several hosts, new certificates -----------------------------------------------------------------------------------
+// --- several hosts and new certificates ------------------------------------------------------------------------------
 
 const pair = (name: string) => ({ key: readFileSync(`${name}.key`), cert: readFileSync(`${name}.pem`) });
 
-issue("server", "ledger", "DNS:localhost,IP:127.0.0.1"); // a new one, in the same files
+issue("server", "ledger", "DNS:localhost,IP:127.0.0.1"); // a new certificate in the same files
 mutual.reloadTls({ ...pair("server"), ca, sni: { "b.example.com": pair("b") } });
 
 const other = await connect(ledger, mutual.address, {}, { tls: { ...ali, serverName: "b.example.com" } });

@@ -1,5 +1,5 @@
 /**
- * The consumer, in the paradigm of HBI's own documents: has every file of a folder worked on by the service, in both of their
+ * The consumer, in the style of HBI's own documents: lets the service process every file of a folder, in both of their
  * styles, and checks every result against its own. examples/jobs is the typed form. Usage: consumer HOST:PORT FOLDER. Exits 0
  * only if everything was verified.
  */
@@ -16,14 +16,14 @@ const REDIALS = 20;
 
 const [address = "127.0.0.1:3232", folder = "."] = process.argv.slice(2);
 
-/** What takes the answer of a conversation that has none yet. */
+/** The callbacks of conversations without an answer. */
 const asked = new Map<string, (result: JobResult) => void>();
 
 function context(): HostingEnv {
   const env = new HostingEnv();
   env.exposeAll(consumer, {
     job_done({ result }, co) {
-      // The answer comes in the conversation of its question, whatever the order.
+      // An answer arrives in the conversation of its request, in any order.
       const answered = asked.get(co.coSeq);
       asked.delete(co.coSeq);
       answered?.(result);
@@ -61,7 +61,7 @@ function askJob({ po }: PeerEnds, { action, file, expected }: Job): Promise<JobR
 const client = new HBIC(address, context);
 let redials = 0;
 
-/** Dials again after a lost connection and goes on with the job at hand. */
+/** Reconnects after a lost connection and repeats the current job. */
 async function untilDone(attempt: (ends: PeerEnds) => Promise<JobResult>): Promise<JobResult> {
   for (;;) {
     try {

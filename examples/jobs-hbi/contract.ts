@@ -18,7 +18,7 @@ const body = ({ data_len }: { data_len: number }) => data_len;
 
 /** Offered by the service: both take `data_len` raw bytes. */
 export const service = {
-  /** Answered by a script, `job_done({...})`: the consumer posts on and on, and reacts. */
+  /** Answered by a script, `job_done({...})`: the consumer posts continuously and reacts. */
   do_job: method({ params, body }),
   /** Answered by an object: the consumer waits for it, one job at a time. */
   run_job: method({ params, body, result: JobResult }),

@@ -1,5 +1,5 @@
 /**
- * The jobs example in the paradigm of HBI's own documents: hosting environments, posting and hosting ends, conversations, and
+ * The jobs example in the style of HBI's own documents: hosting environments, posting and hosting ends, conversations, and
  * both of their styles, answering by script and by object. examples/jobs is the typed form.
  */
 import { runBoth } from "../jobs/processes.ts";

@@ -1,7 +1,7 @@
 /**
- * The service, in the paradigm of HBI's own documents: does jobs for anyone who connects. examples/jobs is the typed form.
- * Usage: server HOST:PORT [--interrupt-at N], which drops the connection once, in the middle of the N-th job, to show what its
- * consumers do then.
+ * The service, in the style of HBI's own documents: does jobs for anyone who connects. examples/jobs is the typed form.
+ * Usage: server HOST:PORT [--interrupt-at N], which drops the connection once, in the middle of the N-th job, to show how its
+ * consumers react.
  */
 import { HostingEnv, script } from "hbi";
 import { HBIS } from "hbi/node";
@@ -33,7 +33,7 @@ await server.listen();
 console.log(`listening on ${server.address}`);
 
 process.once("SIGTERM", () => void server.drain());
-// Started by another program: end with it.
+// Ends with the program that started it.
 process.stdin.resume().once("end", () => void server.drain());
 await server.serveUntilClosed();
 process.exit();

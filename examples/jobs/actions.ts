@@ -1,6 +1,5 @@
 /**
- * The work itself, on a stream of bytes: the service does it with what comes from the wire, the consumer checks it with
- * what lies on its disk.
+ * The work, on a stream of bytes: the service processes bytes from the wire, the consumer checks them with its files.
  */
 import { createHash } from "node:crypto";
 import { crc32, createGzip } from "node:zlib";

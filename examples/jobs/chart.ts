@@ -4,7 +4,7 @@
 
 const WIDTH = 40;
 
-/** One line that is written over on a terminal, and a line for each quarter elsewhere. */
+/** One line that is updated on a terminal; elsewhere, a line for each quarter. */
 export class Progress {
   readonly #label: string;
   readonly #total: number;
@@ -31,7 +31,7 @@ export class Progress {
   }
 }
 
-/** A line between those of the progress. */
+/** Prints a line between those of the progress. */
 export function note(text: string): void {
   console.log(`${process.stdout.isTTY ? "\r\x1b[K" : ""}  ${text}`);
 }

@@ -1,6 +1,6 @@
 /**
- * The consumer: has every file of a folder worked on by the service, downloads it again, and checks everything against what
- * it makes of the file itself. Usage: consumer HOST:PORT FOLDER. Exits 0 only if everything was verified.
+ * The consumer: lets the service process every file of a folder, downloads the file again, and checks everything against its
+ * own results. Usage: consumer HOST:PORT FOLDER. Exits 0 only if everything was verified.
  */
 import { createReadStream } from "node:fs";
 import { connect } from "hbi/node";
@@ -40,14 +40,14 @@ link.onState((state, reason) => {
 });
 
 async function doJob({ id, action, file, expected }: Job): Promise<number> {
-  // A stream is used up by sending it: made by a function, it can be sent again when a connection is lost.
+  // A stream can be sent once. A function that creates it lets the call be sent again after a lost connection.
   const body = () => {
     opened += 1;
     return createReadStream(file.path);
   };
   const result = await link.call.do_job({ id, action, dataLen: expected.bytes }, { body });
   verify(file, "answer", result, expected);
-  verify(file, "push", pushed.get(id), expected); // sent before the result, so it is here before
+  verify(file, "push", pushed.get(id), expected); // sent before the result, so it has arrived
   pushed.delete(id);
   return expected.bytes;
 }
@@ -68,7 +68,7 @@ const pipelined = await workOff("pipelined", jobs, IN_FLIGHT, doJob);
 const single = await workOff("one at a time", jobs, 1, doJob);
 const downloads = await workOff("downloads", files, IN_FLIGHT, download);
 
-// Composed: the name is found and used on the service, in one round trip.
+// A script: the service finds the name and uses it, in one round trip.
 const largest = await link.script((s) => s.check_part(s.largest_part()));
 const file = files.find(({ name }) => name === largest.name);
 if (file === undefined) throw new Error(`${largest.name} is not in ${folder}`);

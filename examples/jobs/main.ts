@@ -1,5 +1,5 @@
 /**
- * The jobs example: a service and a consumer of it as two processes, at work on the files of a folder. Start reading at
+ * The jobs example: a service and a consumer of it as two processes, which process the files of a folder. Start reading at
  * service.ts, the definition that both import. Ends with the consumer's exit code: 0 only if everything was verified.
  */
 import { runBoth } from "./processes.ts";

@@ -6,10 +6,10 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-// Landed code is never evaluated: the programs run where the engine refuses to.
+// Landed code is never evaluated, so the programs run with evaluation disabled.
 const FLAGS = ["--disallow-code-generation-from-strings", "--enable-source-maps"];
 
-/** The programs beside `main` by name, with the arguments that follow the address. Gives the consumer's exit code. */
+/** Runs the programs beside `main`, with the arguments that follow the address. Returns the consumer's exit code. */
 export async function runBoth(
   main: string,
   serverArgs: readonly string[],

@@ -1,5 +1,5 @@
 /**
- * The queue of a consumer: the files of a folder, the jobs to be done with them, what must come out, and workers.
+ * The queue of a consumer: the files of a folder, their jobs with the expected results, and workers.
  */
 import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
@@ -46,7 +46,7 @@ export async function listFiles(folder: string): Promise<FolderFile[]> {
   return files;
 }
 
-/** Every file with every action, and what this side makes of it. */
+/** Every file with every action and the expected result. */
 export async function queueJobs(files: readonly FolderFile[]): Promise<Job[]> {
   const jobs: Job[] = [];
   const progress = new Progress("local results", files.length);
@@ -60,7 +60,7 @@ export async function queueJobs(files: readonly FolderFile[]): Promise<Job[]> {
   return jobs;
 }
 
-/** Works on the items, so many at a time. `work` gives the bytes that went over the wire. */
+/** Processes the items, with limited concurrency. `work` returns the number of bytes on the wire. */
 export async function workOff<T>(
   label: string,
   items: readonly T[],
@@ -73,7 +73,7 @@ export async function workOff<T>(
   const start = performance.now();
   const worker = async (): Promise<void> => {
     for (const item of queue) {
-      const moved = await work(item); // awaited first: the others add to the sum meanwhile
+      const moved = await work(item); // awaited first, because others change the sum meanwhile
       bytes += moved;
       progress.step();
     }
@@ -82,13 +82,13 @@ export async function workOff<T>(
   return { label, jobs: items.length, bytes, seconds: (performance.now() - start) / 1000 };
 }
 
-/** @throws Error that says what is wrong */
+/** @throws Error with the difference */
 export function verify(file: FolderFile, what: string, given: JobResult | undefined, expected: JobResult): void {
   for (const key of ["action", "bytes", "result"] as const)
     check(file, `${key} of the ${what}`, given?.[key], expected[key]);
 }
 
-/** @throws Error that says what is wrong */
+/** @throws Error with the difference */
 export function check(file: FolderFile, what: string, given: unknown, expected: unknown): void {
   if (given !== expected) throw new Error(`${file.name}: ${what} is ${given}, should be ${expected}`);
 }

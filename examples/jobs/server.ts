@@ -1,7 +1,7 @@
 /**
  * The server: does jobs for anyone who connects, and hands out the files of its folder.
- * Usage: server HOST:PORT FOLDER [--drop-at N], which drops its connections once, in the middle of the N-th call, to show what
- * consumers do then.
+ * Usage: server HOST:PORT FOLDER [--drop-at N], which drops its connections once, in the middle of the N-th call, to show how
+ * consumers react.
  */
 import { createReadStream } from "node:fs";
 import { HbiError } from "hbi";
@@ -15,7 +15,7 @@ const dropAt = flag === "--drop-at" ? Number(count) : Number.POSITIVE_INFINITY;
 
 const parts = new Map((await listFiles(folder)).map((file) => [file.name, file]));
 
-/** Only what is in the table can be asked for: a name is never made a path. */
+/** Only files in the table are available: a name never becomes a path. */
 function part(name: string): FolderFile {
   const file = parts.get(name);
   if (file === undefined) throw new HbiError("not_found", "no such part", { name });
@@ -24,7 +24,7 @@ function part(name: string): FolderFile {
 
 let calls = 0;
 
-/** Around every call: drops all connections once, in the middle of what they are at. */
+/** Wraps every call: drops all connections once, in the middle of their work. */
 function maintenance(_call: unknown, next: () => unknown): unknown {
   calls += 1;
   if (calls === dropAt) for (const peer of server.peers) void peer.disconnect("maintenance, back at once");
@@ -59,7 +59,7 @@ const server = await serve(
 console.log(`listening on ${server.address}`);
 
 process.once("SIGTERM", () => void server.drain());
-// Started by another program: end with it.
+// Ends with the program that started it.
 process.stdin.resume().once("end", () => void server.drain());
 await server.closed;
 process.exit();

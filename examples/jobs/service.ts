@@ -1,5 +1,5 @@
 /**
- * The definition: what the service offers, and what it may call back on its consumers. It is data, imported by both programs.
+ * The definition: what the service offers, and what it may call back on its consumers. Both programs import it.
  */
 import { defineService, method } from "hbi";
 import { z } from "zod";
@@ -15,9 +15,9 @@ export const jobs = defineService({
   methods: {
     do_job: method({
       params: { id, action: z.enum(ACTIONS), dataLen: z.int().min(0).max(8e6) },
-      body: ({ dataLen }) => dataLen, // so many raw bytes follow the call
+      body: ({ dataLen }) => dataLen, // the number of raw bytes that follow the call
       result: JobResult,
-      idempotent: true, // sent again by the link if its connection is lost
+      idempotent: true, // the link may send it again after a lost connection
     }),
     largest_part: method({ params: {}, result: name, idempotent: true }),
     check_part: method({
@@ -28,7 +28,7 @@ export const jobs = defineService({
     fetch_part: method({
       params: { name },
       result: z.strictObject({ size: z.int() }),
-      resultBody: ({ size }) => size, // so many raw bytes follow the result
+      resultBody: ({ size }) => size, // the number of raw bytes that follow the result
       idempotent: true,
     }),
   },

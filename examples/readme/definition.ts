@@ -7,7 +7,7 @@ export const hashing = defineService({
   methods: {
     hash: method({
       params: { algorithm: z.string().max(20), size: z.int().min(0).max(1e7) },
-      body: ({ size }) => size, // so many raw bytes follow the call
+      body: ({ size }) => size, // the number of raw bytes that follow the call
       result: z.string(),
     }),
   },

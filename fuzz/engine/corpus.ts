@@ -1,17 +1,17 @@
 /**
- * Corpus: inputs that are kept, by target: interesting ones, small, to begin from; and what was found, to be tried again.
+ * Corpus: stored inputs by target: small initial inputs, and findings to try again.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** This file is compiled into fuzz/.cache/fuzz/engine, or read where it is. */
+/** This file is compiled into fuzz/.cache/fuzz/engine, or read in place. */
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = here.includes(".cache") ? `${here}../../../` : `${here}../`;
 
 export type Kept = "corpus" | "findings";
 
-/** Files of a target, in the order of their names. */
+/** The files of a target, sorted by name. */
 export function kept(kind: Kept, target: string): { readonly file: string; readonly input: Uint8Array }[] {
   const folder = folderOf(kind, target);
   if (!existsSync(folder)) return [];
@@ -20,7 +20,7 @@ export function kept(kind: Kept, target: string): { readonly file: string; reado
     .map((file) => ({ file, input: new Uint8Array(readFileSync(`${folder}/${file}`)) }));
 }
 
-/** Keeps an input under a name that follows from it. Gives the path from the project's folder. */
+/** Stores an input under a name derived from it. Returns its path relative to the project. */
 export function keep(kind: Kept, target: string, input: Uint8Array): string {
   const name = createHash("sha256").update(input).digest("hex").slice(0, 16);
   mkdirSync(folderOf(kind, target), { recursive: true });

@@ -1,20 +1,20 @@
 /**
- * So many executions, over the targets by their shares, one target after another: what it tells on the way, and the table at the
- * end. A finding ends its target only.
+ * A given number of executions, divided among the targets by their shares, one target after another: the progress, and
+ * the final table. A finding ends only its target.
  */
 import { guidedRun } from "./guided.ts";
 import { type RunReport, run } from "./run.ts";
 import { tellFound } from "./session.ts";
 import type { Target } from "./target.ts";
 
-/** This part of them is made by coverage, where that can be had: each costs several others. */
+/** The part guided by coverage, if available: each such execution costs as much as several others. */
 const GUIDED_SHARE = 0.05;
 const TELL_EVERY_MS = 20_000;
 
 export interface CountOptions {
   readonly executions: number;
   readonly seed: number;
-  /** without coverage, also where it could be had */
+  /** without coverage, even if available */
   readonly isPlain: boolean;
 }
 
@@ -24,14 +24,14 @@ interface Counted {
   readonly plain: RunReport | undefined;
 }
 
-/** How many have findings. */
+/** The number of targets with findings. */
 export async function countedRun(targets: readonly Target[], options: CountOptions): Promise<number> {
   const { executions, seed } = options;
   const all = targets.reduce((sum, { share }) => sum + share, 0);
   const done: Counted[] = [];
   let left = executions;
   for (const [i, target] of targets.entries()) {
-    const isLast = i === targets.length - 1; // takes what rounding has left
+    const isLast = i === targets.length - 1; // takes the remainder of rounding
     const count = isLast ? left : Math.round((executions * target.share) / all);
     left -= count;
     const counted = await runCounted(target, count, options);

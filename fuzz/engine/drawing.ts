@@ -1,6 +1,6 @@
 /**
- * Drawing: decisions and values from the bytes of an input, so that what a fuzzer changes in them changes what is done. When they
- * are used up, what is drawn follows from all of them.
+ * Drawing: decisions and values drawn from the bytes of an input, so that a mutation of the bytes changes the run.
+ * After the last byte, what is drawn derives from all bytes.
  */
 import fc from "fast-check";
 
@@ -14,7 +14,7 @@ export class Drawing {
     for (const byte of bytes) this.#state = Math.imul(this.#state ^ byte, 0x01000193);
   }
 
-  /** Whether there are bytes left to decide by. */
+  /** Whether bytes are left. */
   get hasMore(): boolean {
     return this.#at < this.#bytes.length;
   }
@@ -32,7 +32,7 @@ export class Drawing {
     return this.#state & 0xff;
   }
 
-  /** From 0 to `bound` - 1, of at most 65,536. */
+  /** From 0 to `bound` - 1; `bound` is at most 65,536. */
   below(bound: number): number {
     return (bound > 256 ? this.byte() * 256 + this.byte() : this.byte()) % bound;
   }
@@ -41,7 +41,7 @@ export class Drawing {
     return items[this.below(items.length)] ?? items[0];
   }
 
-  /** The rest of the input as it is. */
+  /** The rest of the input. */
   rest(): Uint8Array {
     const rest = this.#bytes.subarray(this.#at);
     this.#at = this.#bytes.length;
@@ -52,6 +52,6 @@ export class Drawing {
   value<T>(arbitrary: fc.Arbitrary<T>): T {
     const uint32 = () => (this.byte() << 24) | (this.byte() << 16) | (this.byte() << 8) | this.byte();
     const source = { clone: () => source, next: uint32, getState: () => [] };
-    return arbitrary.generate(new fc.Random(source as never), undefined).value; // as pure-rand's generators
+    return arbitrary.generate(new fc.Random(source as never), undefined).value; // has the interface of pure-rand's generators
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The other side of one connection, that says what it is given to say, and keeps what is said to it.
+ * The other side of one connection: sends what it is given, and records what it receives.
  */
 import type { Clock, Transport, TransportSink } from "../../src/index.ts";
 

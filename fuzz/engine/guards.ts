@@ -1,6 +1,6 @@
 /**
- * Guards: what must hold around every run of every target: it ends in time, prototypes stay as they are, errors say little, and
- * no rejection goes unheard.
+ * Guards: properties of every run of every target: it ends in time, prototypes stay unchanged, errors reveal little,
+ * and no rejection is unhandled.
  */
 import { CODES, HbiError } from "../../src/index.ts";
 import { checkPrototypes } from "./prototypes.ts";
@@ -8,14 +8,14 @@ import { must, type Target, Violation } from "./target.ts";
 import { turn } from "./turn.ts";
 import type { Worst } from "./worst.ts";
 
-/** A run may take what its target says, and so much more for each KiB of its input. */
+/** A run may take the time of its target, plus this much for each KiB of its input. */
 const MS_PER_KIB = 20;
 const MAX_ERROR_BYTES = 512;
 
 const unheard: unknown[] = [];
 process.on("unhandledRejection", (thrown) => void unheard.push(thrown));
 
-/** Runs an input, and throws what is wrong with it. */
+/** Runs an input, and throws a violated property. */
 export async function guarded(target: Target, input: Uint8Array): Promise<void> {
   await timed(target, input);
   await turn();
@@ -23,13 +23,13 @@ export async function guarded(target: Target, input: Uint8Array): Promise<void> 
   checkPrototypes();
 }
 
-/** As `guarded`, but for what an input that is read at once leaves behind: to look at that costs more than to read it. */
+/** Like `guarded`, without checking what a synchronous input leaves behind, which costs more than reading it. */
 export async function timed(target: Target, input: Uint8Array): Promise<void> {
   const startMs = performance.now();
   const running = target.run(input);
   if (running !== undefined) {
     await running;
-    await turn(); // rejections are told then
+    await turn(); // unhandled rejections are reported after a turn
   }
   const tookMs = performance.now() - startMs;
   checkRejections();
@@ -44,7 +44,7 @@ function allowedMs({ baseMs }: Target, input: Uint8Array): number {
   return baseMs + (MS_PER_KIB * input.length) / 1_024;
 }
 
-/** Slow once may be the machine: the least of several tells. */
+/** The machine may cause a single slow run; the minimum of several counts. */
 async function checkTime(target: Target, input: Uint8Array): Promise<void> {
   const tookMs = await least(target, input, 4);
   must(tookMs <= allowedMs(target, input), `${tookMs.toFixed(0)} ms for ${input.length} bytes`);
@@ -62,8 +62,8 @@ async function least(target: Target, input: Uint8Array, times: number): Promise<
 
 const LENGTHS_KIB = [1, 4, 16, 64];
 
-/** The input again and again, up to 64 KiB: the time grows as the length does. Looked at step by step, so that a quadratic one is
- *  seen before it takes minutes. */
+/** Repeats the input up to 64 KiB: the time must grow linearly. Checked step by step, so that quadratic growth is
+ *  noticed before it takes minutes. */
 export async function checkGrowth(target: Target, input: Uint8Array, worst?: Worst): Promise<void> {
   if (target.readOnce === undefined || input.length === 0) return;
   let shorter = repeated(input, (LENGTHS_KIB[0] ?? 1) * 1_024);
@@ -91,7 +91,7 @@ function repeated(input: Uint8Array, length: number): Uint8Array {
 
 // --- errors ------------------------------------------------------------------------------------------------------------
 
-/** What a failure says: a code of the table, and a line that is short, printable and tells nothing of the program. */
+/** An error must have a code of the table, and one short printable line that reveals nothing of the program. */
 export function checkError(thrown: unknown): asserts thrown is HbiError {
   if (!(thrown instanceof HbiError)) {
     throw new Violation(`no HbiError: ${thrown instanceof Error ? thrown.stack : String(thrown)}`);
@@ -100,11 +100,11 @@ export function checkError(thrown: unknown): asserts thrown is HbiError {
   checkText(thrown.message);
 }
 
-/** Texts that are well: most errors say what one before has said. */
+/** Texts known to be valid; most errors repeat an earlier text. */
 const well = new Set<string>();
 const MOST_WELL = 20_000;
 
-/** Text for a peer, or for a log. */
+/** Text for a peer or for a log. */
 export function checkText(text: string): void {
   if (well.has(text)) return;
   must(text.length <= MAX_ERROR_BYTES, `an error of ${text.length} characters`);

@@ -1,5 +1,5 @@
 /**
- * What Jazzer.js loads: the target that the environment names. A finding is thrown, and its input kept by the fuzzer.
+ * Loaded by Jazzer.js: runs the target named by the environment. A finding is thrown, and the fuzzer stores its input.
  */
 import { TARGETS } from "../targets/all.ts";
 import { guarded } from "./guards.ts";

@@ -1,6 +1,6 @@
 /**
- * Guided by coverage: the same target under Jazzer.js, in a process of its own, where its addon loads. It needs glibc 2.38, or the
- * libraries that scripts/fuzz-libc.mjs brings along.
+ * Guided by coverage: runs the target under Jazzer.js in a separate process, if its addon loads. It requires glibc
+ * 2.38, or the libraries that scripts/fuzz-libc.mjs provides.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -13,15 +13,15 @@ import type { Target } from "./target.ts";
 const cache = fileURLToPath(new URL("../../", import.meta.url)); // compiled: fuzz/.cache/
 const fuzz = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** Inputs to begin from, beside those that are kept. */
+/** Initial inputs in addition to the stored ones. */
 const GENERATED = 200;
-/** of what has grown: so many, the smallest, are worth keeping */
+/** the number of new inputs to store, the smallest ones */
 const KEPT = 40;
-/** The end of what the fuzzer tells: its numbers, and a stack. */
+/** The end of the fuzzer's output: its statistics, and a stack. */
 const TOLD_LENGTH = 100_000;
 const TELL_EVERY_MS = 1_000;
 
-/** Undefined: it can't be had here. */
+/** Undefined if it is not available here. */
 export async function guidedRun(
   target: Target,
   bounds: Bounds,
@@ -63,7 +63,7 @@ export async function guidedRun(
   return { ...report, found: await smallest(target, input, undefined, why) };
 }
 
-/** Runs the fuzzer, which tells on the way how many it has run: at each input that reaches more, and at powers of two. */
+/** Runs the fuzzer, which reports its progress at each input that reaches more code, and at powers of two. */
 function ended([command = process.execPath, ...args]: readonly string[], name: string, onProgress?: OnProgress) {
   const child = spawn(command, args, {
     cwd: fuzz,
@@ -81,12 +81,12 @@ function ended([command = process.execPath, ...args]: readonly string[], name: s
   }).finally(() => clearInterval(telling));
 }
 
-/** The last count that it has told: its statistics at the end are lost where the pipe is full. */
+/** The last reported count; the final statistics are lost if the pipe is full. */
 function toldRuns(stderr: string): number {
   return Number([...stderr.matchAll(/^#(\d+)\t/gm)].at(-1)?.[1] ?? 0);
 }
 
-/** Takes the smallest of what has grown into the corpus that is kept. */
+/** Copies the smallest new inputs into the stored corpus. */
 export function keepGrown({ name }: Target): number {
   const grown = `${cache}guided/${name}/corpus/`;
   if (!existsSync(grown)) return 0;
@@ -94,13 +94,13 @@ export function keepGrown({ name }: Target): number {
     .filter((file) => !file.startsWith("generated-"))
     .map((file) => ({ file, bytes: statSync(`${grown}${file}`).size }))
     .sort((a, b) => a.bytes - b.bytes || (a.file < b.file ? -1 : 1));
-  const step = Math.max(files.length / KEPT, 1); // of every size, but the largest quarter
+  const step = Math.max(files.length / KEPT, 1); // of every size except the largest quarter
   const chosen = files.slice(0, Math.ceil(files.length * 0.75)).filter((_, i) => Math.floor(i % step) === 0);
   for (const { file } of chosen.slice(0, KEPT)) keep("corpus", name, new Uint8Array(readFileSync(`${grown}${file}`)));
   return Math.min(chosen.length, KEPT);
 }
 
-/** The command of a node in which the addon loads: this one, or this one started by the newer loader. */
+/** The command of a node in which the addon loads: this one, or this one started with the newer loader. */
 function nodeThatLoads(): readonly string[] | undefined {
   if (!existsSync(`${fuzz}node_modules/@jazzer.js/core/dist/cli.js`)) return undefined;
   const libc = `${fuzz}.cache/libc/`;

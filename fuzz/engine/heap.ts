@@ -1,21 +1,20 @@
 /**
- * Heap: what a long text of an input takes of the heap when it has been read, for each of its characters. It is bounded whatever the text
- * contains.
+ * Heap: the heap bytes per character that a long text takes after it was read. They are bounded regardless of the text.
  */
 
-import { Random } from "../../test/simulation/random.ts";
 import { heldBytes } from "../../test/support/heap.ts";
+import { Random } from "../../test/system/simulation/random.ts";
 import { mutated } from "./mutation.ts";
 import type { Held, Target } from "./target.ts";
 
-/** What any text may take beside that: the engine keeps the shapes of objects, code, and names. */
+/** What any text may take in addition: the engine stores shapes of objects, code and names. */
 const FREE_BYTES = 65_536;
 
 export class Heap {
   readonly #target: Target;
   readonly #words: readonly Uint8Array[];
   #looks = 0;
-  /** The most bytes for each character that were seen, and of what. */
+  /** The most bytes per character so far, and their input. */
   worst: { readonly input: Uint8Array; readonly bytesPerChar: number } | undefined;
 
   constructor(target: Target) {
@@ -24,7 +23,8 @@ export class Heap {
     this.#words = target.words.map((word) => encoder.encode(word));
   }
 
-  /** Looks at the input, and at what was worst until now, changed a little: so it climbs. Gives the input that takes more than it may. */
+  /** Measures the input, and a mutation of the worst one so far, so that the search climbs. Returns an input that
+   *  exceeds the bound. */
   look(input: Uint8Array, seed: number): { readonly input: Uint8Array; readonly why: string } | undefined {
     this.#looks += 1;
     const changed = this.worst && mutated(new Random(seed, this.#looks, 3), this.worst.input, input, this.#words);
@@ -42,14 +42,14 @@ export class Heap {
   }
 }
 
-/** The least of several where it is more than any before: the engine may have kept something of its own. */
+/** The minimum of several measurements for a new maximum, because the engine may have kept data of its own. */
 function measured({ chars, read }: Held, most: number): number {
   let least = heldBytes(read);
   for (let i = 0; i < 2 && least > FREE_BYTES + most * chars; i++) least = Math.min(least, heldBytes(read));
   return least;
 }
 
-/** The text again and again, up to `most` characters, as an array; undefined if it is none or too long. */
+/** The repeated text, up to `most` characters, as an array; undefined if it is not a value or too long. */
 export function inArray(text: string, most = 32_768): string | undefined {
   const count = Math.floor(most / (text.length + 1));
   return count === 0 ? undefined : `[${new Array(count).fill(text).join(",")}]`;

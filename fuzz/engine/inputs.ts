@@ -1,14 +1,15 @@
 /**
- * Inputs without coverage: what is kept, then what is generated, and both changed a little. Each follows from the seed and its
+ * Inputs without coverage: stored ones, then generated ones, and mutations of both. Each derives from the seed and its
  * number.
  */
 import fc from "fast-check";
-import { Random } from "../../test/simulation/random.ts";
+import { Random } from "../../test/system/simulation/random.ts";
 import { kept } from "./corpus.ts";
 import { mutated } from "./mutation.ts";
 import type { Target } from "./target.ts";
 
-/** One in so many is generated, which costs as much as to run some; the others are changed from it, or from one that is kept. */
+/** One input in this many is generated, which costs as much as several runs; the others are mutations of it or of a
+ *  stored one. */
 const FAMILY = 6;
 
 export class Inputs {
@@ -22,7 +23,7 @@ export class Inputs {
   constructor(target: Target, seed: number) {
     this.#target = target;
     this.#seed = seed;
-    this.#kept = kept("corpus", target.name).map(({ input }) => input); // no findings: one more would move all numbers
+    this.#kept = kept("corpus", target.name).map(({ input }) => input); // without findings, because a new one would renumber all inputs
     const encoder = new TextEncoder();
     this.#words = target.words.map((word) => encoder.encode(word));
   }
@@ -47,5 +48,5 @@ export class Inputs {
 export function generated(target: Target, seed: number, number: number): Uint8Array {
   const random = new Random(seed, number, 2);
   const source = { clone: () => source, next: () => random.below(2 ** 32) | 0, getState: () => [] };
-  return target.inputs.generate(new fc.Random(source as never), 3 + (number % 19)).value; // as pure-rand's generators
+  return target.inputs.generate(new fc.Random(source as never), 3 + (number % 19)).value; // has the interface of pure-rand's generators
 }

@@ -1,12 +1,12 @@
 /**
- * Memory: what is left when the garbage is gone. Needs node's --expose-gc; without it nothing is seen.
+ * Memory: what remains after garbage collection. Requires node's --expose-gc; without it, nothing is detected.
  */
 const MAX_GROWTH_BYTES = 96 * 1_024 * 1_024;
 
 export class Memory {
   #leastBytes = Number.POSITIVE_INFINITY;
 
-  /** What is wrong with it. */
+  /** The violation, if any. */
   look(): string | undefined {
     const { gc } = globalThis as { gc?: () => void };
     if (gc === undefined) return undefined;

@@ -1,11 +1,11 @@
 /**
- * Mutation: an input changed a little, as a fuzzer does that is told nothing but bytes; and one made smaller.
+ * Mutation: changes an input a little, as a fuzzer without coverage does; and minimises one.
  */
-import type { Random } from "../../test/simulation/random.ts";
+import type { Random } from "../../test/system/simulation/random.ts";
 
 const MAX_BYTES = 4_096;
 
-/** Each as often as it is worth it. */
+/** Repeated according to their usefulness. */
 const CHANGES = [
   ...(["flip", "flip", "flip", "set", "set", "cut", "cut", "cut"] as const),
   ...(["double", "double", "splice", "splice", "word", "word", "word", "word"] as const),
@@ -64,7 +64,7 @@ export function joined(...parts: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-/** Leaves out pieces, large ones first, and makes bytes plain, as long as it still fails. */
+/** Removes pieces, large ones first, and simplifies bytes, as long as the input still fails. */
 export async function smaller(input: Uint8Array, fails: (input: Uint8Array) => Promise<boolean>): Promise<Uint8Array> {
   let best = input;
   for (let size = best.length >> 1; size >= 1; size >>= 1) {

@@ -1,5 +1,5 @@
 /**
- * Prototypes: what is built in stays as it is. Nothing may be added, removed or replaced; afterwards it can be as it was again.
+ * Prototypes: built-in objects must stay unchanged. Nothing may be added, removed or replaced; changes can be undone.
  */
 import { Violation } from "./target.ts";
 
@@ -19,12 +19,12 @@ interface Kept {
   readonly object: object;
   readonly keys: readonly Key[];
   readonly descriptors: ReadonlyMap<Key, PropertyDescriptor>;
-  /** Those with a value: looking at it is cheaper than a descriptor of it. */
+  /** Properties with a value: reading it is cheaper than reading a descriptor. */
   readonly values: readonly (readonly [Key, unknown])[];
   readonly accessors: readonly Key[];
 }
 
-/** Not where a test runner counts, or the coverage of a run does. */
+/** Not where a test runner or coverage counts calls. */
 const IGNORED = new Set<Key>(["stackTraceLimit", "prepareStackTrace", "caller", "arguments"]);
 const AS_THEY_ARE: readonly Kept[] = LOOKED_AT.map((object) => {
   const keys = Reflect.ownKeys(object);
@@ -44,7 +44,7 @@ export function checkPrototypes(): void {
   for (const key in {}) throw new Violation(`every object has ${key}`);
 }
 
-/** So that what was run can be run again, one by one, to find who did it. */
+/** Undoes changes, so that the inputs can be run again one by one to find the cause. */
 export function restorePrototypes(): void {
   for (const { object, keys, descriptors } of AS_THEY_ARE) {
     for (const key of Reflect.ownKeys(object)) if (!keys.includes(key)) Reflect.deleteProperty(object, key);
@@ -58,7 +58,7 @@ function changedKey({ object, keys, descriptors, values, accessors }: Kept): Key
     return own.find((key) => !keys.includes(key)) ?? keys.find((key) => !own.includes(key));
   }
   for (const [key, value] of values) {
-    if (!Object.is((object as Record<Key, unknown>)[key], value)) return key; // any key may be looked up
+    if (!Object.is((object as Record<Key, unknown>)[key], value)) return key; // any key may be read
   }
   for (const key of accessors) {
     const now = Reflect.getOwnPropertyDescriptor(object, key);

@@ -1,5 +1,5 @@
 /**
- * A run of one target without coverage: input after input until there were enough, or the time is over.
+ * A run of one target without coverage: input after input, until the number or the time is reached.
  */
 import { keep } from "./corpus.ts";
 import { checkGrowth, checkRejections, guarded, timed } from "./guards.ts";
@@ -13,10 +13,10 @@ import { turn } from "./turn.ts";
 import { Worst } from "./worst.ts";
 
 export interface Found {
-  /** which input of the seed; undefined where the fuzzer has made it */
+  /** the number of the input; undefined if the fuzzer generated it */
   readonly number: number | undefined;
   readonly why: string;
-  /** the smallest found that fails */
+  /** the smallest failing input */
   readonly input: Uint8Array;
   readonly file: string;
 }
@@ -26,19 +26,19 @@ export interface RunReport {
   readonly seconds: number;
   readonly isGuided: boolean;
   readonly found: Found | undefined;
-  /** of text, without coverage: the most that one reading of any input took for each KiB */
+  /** for text without coverage: the most milliseconds per KiB of one reading */
   readonly worst?: Worst;
-  /** the most that any input took of the heap */
+  /** the most heap bytes per character */
   readonly heap?: Heap;
 }
 
-/** What ends a run, whichever comes first. */
+/** The limits of a run; the first one that is reached ends it. */
 export interface Bounds {
   readonly seconds?: number;
   readonly executions?: number;
 }
 
-/** Called now and then with how many there were. */
+/** Called occasionally with the number of inputs so far. */
 export type OnProgress = (runs: number) => void;
 
 interface Wrong {
@@ -47,11 +47,11 @@ interface Wrong {
   readonly input: Uint8Array;
 }
 
-/** The part of the time for looking at growth. */
+/** The share of the time for measuring growth. */
 const GROWTH_SHARE = 0.05;
-/** For looking at the heap. */
+/** For measuring the heap. */
 const HEAP_SHARE = 0.4;
-/** Prototypes and rejections are looked at after so many: what is found then is looked for one by one. */
+/** Prototypes and rejections are checked after this many inputs; after a finding, these are run one by one. */
 const LOOK_EVERY = 64;
 const MEMORY_EVERY_MS = 5_000;
 const FULL_STACK = 20;
@@ -106,7 +106,7 @@ export async function run(target: Target, bounds: Bounds, seed: number, onProgre
   return { ...report, found: found && (await smallest(target, found.input, found.number, found.why)) };
 }
 
-/** One input of a run again. */
+/** Runs one input of a run again. */
 export async function runOnly(target: Target, seed: number, number: number): Promise<RunReport> {
   const startMs = performance.now();
   const input = new Inputs(target, seed).at(number);
@@ -115,12 +115,13 @@ export async function runOnly(target: Target, seed: number, number: number): Pro
   return { ...report, found: why === undefined ? undefined : await smallest(target, input, number, why) };
 }
 
-/** Lines of an error's stack: they cost more than a reading. One where a stack could be told to a peer, since that would be seen. */
+/** The lines of an error's stack, which costs more than reading the input. One, so that a stack in text for a peer
+ *  would be noticed. */
 export function stackOf({ readOnce }: Target): number {
   return readOnce === undefined ? 1 : 0;
 }
 
-/** Whether any input since the last look left something behind, and which. */
+/** Whether any input since the last check left something behind, and which one. */
 async function lookBack(target: Target, inputs: Inputs, from: number, to: number): Promise<Wrong | undefined> {
   const why = await wrong(async () => {
     await turn();
@@ -158,7 +159,7 @@ async function wrong(look: () => Promise<void>): Promise<string | undefined> {
   }
 }
 
-/** Makes it smaller, keeps it, and tells it with the whole stack. */
+/** Minimises it, stores it, and reports it with its full stack. */
 export async function smallest(
   target: Target,
   input: Uint8Array,

@@ -1,5 +1,5 @@
 /**
- * One target for some seconds, with the fuzzer that follows coverage where there is one, else without; and what it tells.
+ * Fuzzes one target for some seconds, guided by coverage if available, and reports.
  */
 import { guidedRun } from "./guided.ts";
 import { type RunReport, run, runOnly } from "./run.ts";
@@ -8,9 +8,9 @@ import type { Target } from "./target.ts";
 export interface SessionOptions {
   readonly seconds: number;
   readonly seed: number;
-  /** only this one of the inputs */
+  /** only this input */
   readonly only: number | undefined;
-  /** without coverage, also where it could be had */
+  /** without coverage, even if available */
   readonly isPlain: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The time of one run: all that can happen happens, in one order, and nobody waits for real time. As a process of the simulation
- * without lateness, but with cheaper turns: a run has thousands of them.
+ * The clock of one run: everything happens in a fixed order, without waiting for real time. Like a process of the
+ * simulation without delays, but with cheaper turns, because a run has thousands of them.
  */
 import type { Clock } from "../../src/index.ts";
 import { must } from "./target.ts";
@@ -33,20 +33,20 @@ export class StillTime {
     return this.#timers.size;
   }
 
-  /** Runs what can be run now, or so many tasks of it. */
+  /** Runs what can run now, or this many tasks of it. */
   async settle(most = 10_000): Promise<void> {
     await this.#endTurn();
     const nowMs = this.#nowMs;
     for (let i = 0; i < most && this.#isBusyAt(nowMs); i++) await this.#step();
   }
 
-  /** Lets what is due next happen, and all that it sets off. */
+  /** Runs what is due next, and its consequences. */
   async pass(): Promise<void> {
     await this.#step();
     await this.settle();
   }
 
-  /** Runs until nothing is left to do. */
+  /** Runs until nothing is left. */
   async finish(most: number): Promise<void> {
     await this.#endTurn();
     for (let steps = 0; await this.#step(); steps++) must(steps < most, () => `not over after ${most} steps`);
@@ -58,7 +58,7 @@ export class StillTime {
     return false;
   }
 
-  /** Runs one task and all that its promises set off. False when there is nothing left to do. */
+  /** Runs one task and its promise reactions. Returns false if there is none. */
   async #step(): Promise<boolean> {
     const task = this.#takeTask() ?? this.#takeDue();
     if (task === undefined) return false;
@@ -67,7 +67,7 @@ export class StillTime {
     return true;
   }
 
-  /** Lets the promises run, and what waits for the end of the turn. */
+  /** Runs promise reactions, and what waits for the end of the turn. */
   async #endTurn(): Promise<void> {
     await turn();
     while (this.#endOfTurn.length > 0) {
@@ -89,7 +89,7 @@ export class StillTime {
     return task;
   }
 
-  /** The earliest, of several the one that was set first. */
+  /** The earliest timer; among equals, the one set first. */
   #takeDue(): (() => void) | undefined {
     let next: Due | undefined;
     for (const due of this.#timers) if (next === undefined || due.atMs < next.atMs) next = due;

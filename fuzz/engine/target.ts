@@ -1,10 +1,10 @@
 /**
- * Target: what is fuzzed, and what must hold of every input. The input is bytes, so that a fuzzer that knows nothing of it can
- * change it, and a file can keep it.
+ * Target: what is fuzzed, and the properties of every input. Inputs are bytes, so that a fuzzer can mutate them without
+ * further knowledge, and a file can store them.
  */
 import type fc from "fast-check";
 
-/** A text, and reading it: what that gives is held. */
+/** A text, and a function that reads it; its result is held. */
 export interface Held {
   readonly chars: number;
   read(): unknown;
@@ -12,30 +12,30 @@ export interface Held {
 
 export interface Target {
   readonly name: string;
-  /** one line: what is fed, and what must hold */
+  /** one line: the input, and the properties */
   readonly about: string;
-  /** Nearly valid inputs: of random bytes hardly any would be read beyond the first. */
+  /** Nearly valid inputs; random bytes would be refused at once. */
   readonly inputs: fc.Arbitrary<Uint8Array>;
-  /** Words that a fuzzer puts in. */
+  /** Words that a fuzzer inserts. */
   readonly words: readonly string[];
-  /** What a run may take, beside the time for each KiB: turns of the event loop take their own. */
+  /** The permitted time of a run, in addition to the time per KiB: turns of the event loop take time. */
   readonly baseMs: number;
-  /** How many of a hundred executions of all targets are its: what is read costs little, what has turns of the event loop much. */
+  /** The number of a hundred executions that this target gets: parsers are cheap, turns of the event loop expensive. */
   readonly share: number;
-  /** Of text, which may take as long as it is: one reading of it as a program does it, whose time is told for each KiB. */
+  /** For text of any length: reads it once as a program does; its time per KiB is reported. */
   readonly readOnce?: (input: Uint8Array) => void;
-  /** A long text made of an input; undefined where it is none that can be read. */
+  /** A long text derived from an input; undefined if the input cannot be read. */
   readonly held?: (input: Uint8Array) => Held | undefined;
-  /** What it may take of the heap for each character. */
+  /** The permitted heap bytes per character. */
   readonly maxBytesPerChar?: number;
-  /** Runs it. What it throws, but for a `Violation`, is a finding as well. */
+  /** Runs the input. Any exception other than a `Violation` is a finding as well. */
   run(input: Uint8Array): void | Promise<void>;
 }
 
-/** Something does not hold. */
+/** A property does not hold. */
 export class Violation extends Error {}
 
-/** @param what a function where to say it costs more than to look */
+/** @param what a function if the description costs more than the check */
 export function must(holds: boolean, what: string | (() => string)): asserts holds {
   if (!holds) throw new Violation(typeof what === "string" ? what : what());
 }

@@ -1,8 +1,9 @@
 /**
- * A turn of the event loop: when it is over every promise that can has run, and rejections that nobody hears have been told.
+ * A turn of the event loop: after it, all promise reactions have run, and unhandled rejections were reported.
  */
 
-/** Node lets promises and rejections run between any two immediates: so many at once spare it most ways round its loop. */
+/** Node runs promise reactions and reports rejections between two immediates, so several at once save turns of its
+ *  loop. */
 const BATCH = 64;
 
 let waiting: (() => void)[] = [];

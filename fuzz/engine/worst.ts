@@ -1,17 +1,17 @@
 /**
- * Worst: of all inputs of a text target, the most milliseconds that one reading takes for each KiB.
+ * Worst: the most milliseconds per KiB of one reading, over all inputs of a text target.
  */
 
-/** Shorter ones are measured by what every reading costs, not by their length. */
+/** The cost of shorter inputs depends on the fixed cost of a reading. */
 const MIN_BYTES = 1_024;
 const MAX_BYTES = 65_536;
-/** So many are kept: those that chance had slowed down must not hide one that is slow. */
+/** This many are kept, so that inputs slowed down by chance do not hide a slow one. */
 const KEPT = 12;
 const TIMES = 3;
 
 interface Slow {
   readonly input: Uint8Array;
-  /** the least measured */
+  /** the shortest measurement */
   msPerKib: number;
 }
 
@@ -23,7 +23,7 @@ export class Worst {
     this.#readOnce = readOnce;
   }
 
-  /** Kept if it is among the slowest. */
+  /** Keeps it if it is among the slowest. */
   offer(whole: Uint8Array): void {
     if (this.#readOnce === undefined || whole.length < MIN_BYTES) return;
     const input = whole.subarray(0, MAX_BYTES);
@@ -33,7 +33,7 @@ export class Worst {
     if (least > last) this.#keep({ input: input.slice(), msPerKib: least });
   }
 
-  /** Measures what is kept again: the engine had compiled less of it before, or the machine was busy. */
+  /** Measures the kept inputs again, because the engine had compiled less code before, or the machine was busy. */
   measureAgain(times = 1): void {
     for (const slow of this.#slowest) {
       for (let i = 0; i < times; i++) slow.msPerKib = Math.min(slow.msPerKib, this.#measured(slow.input));
@@ -41,7 +41,7 @@ export class Worst {
     this.#slowest.sort((a, b) => b.msPerKib - a.msPerKib);
   }
 
-  /** Of the slowest; undefined if there was none that long. */
+  /** Of the slowest; undefined if no input was long enough. */
   get msPerKib(): number | undefined {
     return this.#slowest[0]?.msPerKib;
   }

@@ -3,7 +3,7 @@
  */
 import { Assignment, Call, HbiError, type Limits, parseScript, parseValue, resolveLimits } from "../../src/index.ts";
 import { parseValueWithAcorn, parseWithAcorn } from "../../src/parser/parse.ts";
-import { difference } from "../../test/fuzz/parser.ts";
+import { difference } from "../../test/system/fuzz/parser.ts";
 import { inArray } from "../engine/heap.ts";
 import { must, type Target, Violation } from "../engine/target.ts";
 import { heldValue, MAX_BYTES_PER_CHAR, scriptInputs, scriptWords } from "./script.ts";

@@ -6,9 +6,9 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { Assignment, Call, type Limits, parseScript, parseValue, repr, resolveLimits } from "../../src/index.ts";
 import { ODD_OBJECT } from "../../src/parser/tree.ts";
-import { recordedScripts } from "../../test/fuzz/parser.ts";
-import { scripts } from "../../test/fuzz/scripts.ts";
 import { plain } from "../../test/parser/verdict.ts";
+import { recordedScripts } from "../../test/system/fuzz/parser.ts";
+import { scripts } from "../../test/system/fuzz/scripts.ts";
 import { checkError, checkText } from "../engine/guards.ts";
 import { inArray } from "../engine/heap.ts";
 import { type Held, must, type Target } from "../engine/target.ts";
@@ -180,7 +180,7 @@ function checkWritten(value: unknown, limits: Limits): void {
   must(isDeepStrictEqual(plain(again), plain(value)), () => `${written} is read as another value`);
 }
 
-/** Whether `repr` writes a part of it otherwise than it was read: constructors, and what has no form in JSON. */
+/** Whether `repr` writes a part of it otherwise than it was read: constructors, and what has no JSON form. */
 function hasOther(value: unknown): boolean {
   if (value instanceof Call || value instanceof Uint8Array || value === undefined) return true;
   if (typeof value === "number" && !Number.isFinite(value)) return true;

@@ -24,7 +24,7 @@ export function parseAddress(address: Address): TcpAddress | PathAddress {
   }
   if (address.startsWith("unix:")) return { path: address.slice(address.startsWith("unix://") ? 7 : 5) };
   const match = HOST_PORT.exec(address);
-  if (match === null) throw failure("bad_option", "an address is host:port, tcp://host:port or unix:PATH");
+  if (match === null) throw failure("bad_option", "an address must be host:port, tcp://host:port or unix:PATH");
   const host = (match[1] ?? "").replace(/^\[|\]$/g, "");
   return { host, port: checkPort(match[2] === undefined ? DEFAULT_PORT : Number(match[2])) };
 }

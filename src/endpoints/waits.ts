@@ -1,23 +1,23 @@
 /**
- * Waits: every promise that this library hands out for something that the peer must do. Each one settles: by its event, its
- * deadline, its signal, or the end of the connection.
+ * Waits: every promise that this library returns for something that the peer must do. Each one settles: by its event,
+ * its deadline, its signal, or the end of the connection.
  */
 import { Chain, type Chained } from "../chain.ts";
 import { afterHearing, type Clock, type Timer } from "../clock.ts";
 import { failure, HbiError, withoutStack } from "../errors.ts";
 
 export interface WaitOptions {
-  /** Gives up when it aborts: the wait rejects with `cancelled`. */
+  /** Cancels the wait: it rejects with `cancelled`. */
   readonly signal?: AbortSignal | undefined;
-  /** Gives up after so long: `deadline_exceeded`. `Infinity` waits as long as the connection lives. */
+  /** Ends the wait with `deadline_exceeded`. `Infinity` waits until the connection ends. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** What a wait says of itself when it fails. */
+/** Details for the error of a failing wait. */
 export interface WaitHints {
-  /** the error of a deadline, when more is known than that time is over */
+  /** the error at the deadline, if a more specific one is known */
   readonly onTimeout?: () => HbiError;
-  /** It is not a caller's deadline: the peer has so long in which it could be heard. */
+  /** The deadline concerns the peer, not a caller: time in which this side could not read does not count. */
   readonly isHearing?: boolean;
 }
 
@@ -49,7 +49,7 @@ export class Wait<T> implements Chained {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    // A caller that never looks at the promise must not bring its process down when the connection is lost.
+    // An ignored promise must not end the process when the connection is lost.
     this.promise.catch(ignore);
     const { signal } = options;
     if (signal?.aborted === true) {
@@ -119,37 +119,39 @@ export class Waits {
     return wait;
   }
 
-  /** Fails what is pending and all that is started from now on. */
+  /** Fails all pending waits, and those that begin later. */
   loseAll(error: HbiError): void {
     this.#lost ??= error;
     for (const wait of this.#pending.toArray()) wait.fail(error);
   }
 }
 
-/** @throws HbiError invalid_argument for what is not a positive time */
+/** @throws HbiError invalid_argument unless it is a positive time */
 export function checkTimeout(timeoutMs: number | undefined): number | undefined {
   if (timeoutMs !== undefined && !(timeoutMs > 0)) throw failure("bad_option", "timeoutMs must be positive");
   return timeoutMs;
 }
 
-/** The error of a lost connection, for one of its calls. Thousands may be lost together: the stack is that of the connection's end. */
+/** The error of a lost connection for one of its calls. Thousands may be lost together, so they share the stack of the
+ *  connection's end. */
 export function withLanded(error: HbiError, mayHaveLanded: boolean): HbiError {
   const { code, message, details, reason, cause } = error;
   const options = { ...(reason ? { reason } : {}), cause: cause ?? error, mayHaveLanded };
   return withoutStack(() => new HbiError(code, message, details, options));
 }
 
-/** Raw data is bounded by the deadline of its conversation and the peer's progress, not by that of a call. */
+/** Raw data is bounded by the deadline of its conversation and by the peer's progress, not by the deadline of a
+ *  call. */
 export function rawOptions(options: WaitOptions): WaitOptions {
   return { ...options, timeoutMs: options.timeoutMs ?? Number.POSITIVE_INFINITY };
 }
 
-/** For every promise that a caller may drop and a peer can make fail: its rejection must not end the process as unhandled. A caller that
- *  awaits it is told all the same. */
+/** For promises that a caller may ignore and a peer can reject: the rejection must not be reported as unhandled. A
+ *  caller that awaits the promise still receives it. */
 export function markHandled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(ignore);
   return promise;
 }
 
-/** For what is settled by nobody yet, and for failures that somebody else is told of. */
+/** For a promise without consequences, and for failures that are reported elsewhere. */
 export function ignore(): void {}

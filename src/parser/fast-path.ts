@@ -1,7 +1,7 @@
 /**
- * The fast path of long texts: one call with JSON arguments, or one JSON value, read by JSON.parse. One scan finds
- * out first whether JSON.parse reads it exactly as the grammar does, so it is never tried in vain; on any doubt the text is
- * the Scanner's. It never refuses.
+ * The fast path for long texts: `JSON.parse` reads one call with JSON arguments, or one JSON value. A scan first proves
+ * that `JSON.parse` reads the text exactly as the grammar does; if in doubt, the text is left to the Scanner. The fast
+ * path never refuses a text.
  */
 import type { Limits } from "../limits.ts";
 import {
@@ -16,22 +16,22 @@ import {
 } from "./lexicon.ts";
 import { Call, type Tree } from "./tree.ts";
 
-/** The Scanner reads shorter ones as fast. */
+/** The Scanner reads shorter texts as fast. */
 const MIN_LENGTH = 256;
 
 /** Integers of 16 digits may be bigints. */
 const MAX_INTEGER_DIGITS = 15;
-/** With three an exponent may be one to infinity. */
+/** An exponent of three digits may yield infinity. */
 const MAX_EXPONENT_DIGITS = 2;
 
-/** What may stand at a place of a JSON text, as bits. */
+/** What may come next in a JSON text, as bits. */
 const VALUE = 1;
 const KEY = 2;
 const CLOSE = 4;
 const COMMA = 8;
 const COLON = 16;
 
-/** The statements, or undefined when it is not sure. */
+/** The statements, or undefined if in doubt. */
 export function parseFast(text: string, limits: Limits): Tree | undefined {
   if (text.length < MIN_LENGTH) return undefined;
   const start = skipSpace(text, 0);
@@ -49,7 +49,7 @@ export function parseFast(text: string, limits: Limits): Tree | undefined {
   return [new Call(name, args as unknown[], undefined, false)]; // the brackets make it an array
 }
 
-/** The value of an object packet, or undefined when it is not sure. */
+/** The value of an object packet, or undefined if in doubt. */
 export function parseValueFast(text: string, limits: Limits): unknown {
   return text.length < MIN_LENGTH ? undefined : jsonValue(text, skipSpace(text, 0), limits);
 }
@@ -58,7 +58,7 @@ function jsonValue(text: string, start: number, limits: Limits): unknown {
   return endOfJson(text, start, limits, false) < 0 ? undefined : JSON.parse(text);
 }
 
-/** Behind a dotted name within the limits, else at a character that is no parenthesis. */
+/** The end of a dotted name within the limits; otherwise the position of a character that is not a parenthesis. */
 function endOfName(text: string, start: number, limits: Limits): number {
   let at = start;
   for (let parts = 1; parts <= limits.maxNameParts; parts++) {
@@ -78,17 +78,17 @@ function skipSpace(text: string, from: number): number {
   return at;
 }
 
-/** White space of JSON. */
+/** JSON white space. */
 function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }
 
-/** Walks the value, or the arguments from `(`, without reading what it holds. Gives the position of the bracket that closes it
- *  (behind a value without brackets), with white space alone behind it; -1 when JSON.parse would refuse it, might read anything
- *  otherwise than the grammar does, or a limit is exceeded. Cost: linear, one pass. */
+/** Scans the value, or the arguments from `(`, without parsing it. Returns the position of the closing bracket (or the
+ *  end of a value without brackets) if only white space follows. Returns -1 if `JSON.parse` would refuse the text or
+ *  might read it differently from the grammar, or if a limit is exceeded. Linear, one pass. */
 function endOfJson(text: string, start: number, limits: Limits, isCall: boolean): number {
-  const closing: number[] = []; // what closes the brackets that are open
-  const counts: number[] = []; // how many arguments or keys each of them has
+  const closing: number[] = []; // the closing brackets of the open ones
+  const counts: number[] = []; // the number of arguments or keys in each
   let nodes = 0;
   let allowed = VALUE;
   for (let at = start; at < text.length; ) {
@@ -148,9 +148,9 @@ function endOfJson(text: string, start: number, limits: Limits, isCall: boolean)
   return -1;
 }
 
-/** Counts one more in the innermost bracket. */
+/** Counts one more argument or key in the innermost bracket. */
 function isWithin(counts: number[], most: number): boolean {
-  const count = (counts[counts.length - 1] as number) + 1; // one is open
+  const count = (counts[counts.length - 1] as number) + 1; // at least one bracket is open
   counts[counts.length - 1] = count;
   return count <= most;
 }
@@ -171,10 +171,11 @@ function endOfLiteral(text: string, code: number, at: number, limits: Limits): n
 }
 
 function endOfWord(text: string, at: number, word: string): number {
-  return text.startsWith(word, at) ? at + word.length : -1; // what follows must be a comma or a bracket
+  return text.startsWith(word, at) ? at + word.length : -1; // a comma or a bracket must follow
 }
 
-/** Behind the closing quote; -1 for what JSON and the grammar might read differently, and for keys that might be __proto__. */
+/** The position after the closing quote; -1 for a string that JSON and the grammar might read differently, and for keys
+ *  that might be `__proto__`. */
 function endOfString(text: string, from: number, isKey: boolean): number {
   for (let at = from; at < text.length; at++) {
     const code = text.charCodeAt(at);
@@ -191,7 +192,7 @@ function endOfString(text: string, from: number, isKey: boolean): number {
   return -1;
 }
 
-/** Behind a number whose integer part and exponent are short; -1 for anything else. */
+/** The position after a number with a short integer part and exponent; -1 for anything else. */
 function endOfNumber(text: string, from: number, maxLength: number): number {
   const digits = codeAt(text, from) === 0x2d ? from + 1 : from;
   let at = skipDigits(text, digits);
@@ -208,5 +209,5 @@ function endOfNumber(text: string, from: number, maxLength: number): number {
     at = skipDigits(text, exponent);
     if (at === exponent || at - exponent > MAX_EXPONENT_DIGITS) return -1;
   }
-  return at - digits > maxLength ? -1 : at; // what follows must be a comma or a bracket
+  return at - digits > maxLength ? -1 : at; // a comma or a bracket must follow
 }

@@ -1,6 +1,6 @@
 /**
- * LandingParser: the grammar of landing on a text's tokens. Every budget is counted before the parser recurses: hostile text is
- * refused at its first bad token, in time linear in what was read. docs/landing.md.
+ * LandingParser: the grammar of landing on the tokens of a text. Every limit is checked before the parser recurses, so
+ * hostile text is refused at its first bad token, in time linear in the text that was read. docs/landing.md.
  */
 import type { Reason } from "../errors.ts";
 import type { Limits } from "../limits.ts";
@@ -9,7 +9,7 @@ import { IntegerKeys, integerKey, mayBeInteger, OddKey, setMember } from "./memb
 import * as token from "./tokens.ts";
 import { Assignment, Call, ODD_OBJECT, type Statement, type Tree } from "./tree.ts";
 
-/** Of one text. Its tokens may be made by any reader of them. */
+/** The parser of one text. Either reader may provide its tokens. */
 export class LandingParser {
   readonly #text: string;
   readonly #limits: Limits;
@@ -18,7 +18,7 @@ export class LandingParser {
   #nodes = 0;
   #calls = 0;
   #hasCall = false;
-  /** the first that is wrong, and where */
+  /** the first invalid key, and its position */
   #oddKey: string | undefined;
 
   constructor(text: string, limits: Limits, tokens: token.Tokens) {
@@ -35,7 +35,7 @@ export class LandingParser {
     for (let count = 1; tokens.kind !== token.END; count++) {
       if (count > this.#limits.maxStatements) this.#refuse("too_many_statements");
       if (tokens.kind === token.SEMICOLON) {
-        tokens.next(); // an empty statement counts: a megabyte of them is refused as well
+        tokens.next(); // an empty statement counts, so that a megabyte of them is refused as well
         continue;
       }
       statements.push(this.#statement());
@@ -45,7 +45,7 @@ export class LandingParser {
     return statements;
   }
 
-  /** One value, or nothing, which is null. @throws HbiError */
+  /** One value; an empty text is null. @throws HbiError */
   readObject(): unknown {
     const tokens = this.#tokens;
     tokens.next();
@@ -56,12 +56,13 @@ export class LandingParser {
     return value;
   }
 
-  // --- grammar: the present token is the first one of what is read; afterwards it is the first one behind -------------
+  // --- grammar: each method starts at the first token of what it reads and stops at the first token after it
+  // -----------
 
   #statement(): Statement {
     const tokens = this.#tokens;
     if (tokens.kind !== token.NAME) return this.#value();
-    const name = tokens.value as string; // of a name
+    const name = tokens.value as string; // a name token has a text
     const at = tokens.start;
     tokens.next();
     if (tokens.kind !== token.EQUALS || tokens.isAfterNewline) return this.#named(name, at);
@@ -100,7 +101,7 @@ export class LandingParser {
     }
   }
 
-  /** A constant or a call; the present token is the one behind the name. */
+  /** A constant or a call; the current token is the one after the name. */
   #named(name: string, at: number): unknown {
     const tokens = this.#tokens;
     const isCall = tokens.kind === token.PAREN_OPEN && !(this.#depth === 0 && tokens.isAfterNewline);
@@ -134,11 +135,12 @@ export class LandingParser {
     return call;
   }
 
-  /** One more of `args`, or of `named`, which exists from the first `name=` on: no positional one may follow. */
+  /** Adds an argument to `args` or to `named`. `named` exists from the first `name=` on; no positional argument may
+   *  follow it. */
   #argument(args: unknown[], named: Map<string, unknown> | undefined): Map<string, unknown> | undefined {
     const tokens = this.#tokens;
     const { start, kind } = tokens;
-    const name = tokens.value as string; // if it is a name
+    const name = tokens.value as string; // used only if the token is a name
     if (kind === token.NAME) {
       tokens.next();
       if (tokens.kind === token.EQUALS) {
@@ -165,7 +167,7 @@ export class LandingParser {
     return items;
   }
 
-  /** `()`, `(1,)` and `(1, 2)` are tuples, `(1)` is the 1. */
+  /** `()`, `(1,)` and `(1, 2)` are tuples; `(1)` is the value 1. */
   #tuple(): unknown {
     const tokens = this.#tokens;
     const at = tokens.start;
@@ -183,7 +185,7 @@ export class LandingParser {
     return items;
   }
 
-  /** Or the call that tells what is wrong with its keys. */
+  /** An object, or a Call that reports its invalid keys. */
   #object(): unknown {
     const tokens = this.#tokens;
     this.#count(tokens.start);
@@ -210,12 +212,12 @@ export class LandingParser {
     this.#close();
     if (keys?.wrong === undefined) return object;
     this.#hasCall = true;
-    // Once for a text: to find a line costs as much as to read up to it.
+    // only the first, because finding a line costs as much as reading up to it
     this.#oddKey ??= `${keys.wrong}, ${token.positionIn(this.#text, keys.wrongAt)}`;
     return new Call(ODD_OBJECT, [this.#oddKey, object, keys.values], undefined, true);
   }
 
-  /** A word or a string, an integer, or what names no member here: well-formed, and refused as a value. */
+  /** A name or string, an integer, or a well-formed value that cannot be a key. */
   #key(): string | number | bigint | OddKey {
     const tokens = this.#tokens;
     const { kind, value, start } = tokens;
@@ -233,7 +235,7 @@ export class LandingParser {
       case token.MINUS:
       case token.NUMBER: {
         const key = this.#value();
-        this.#nodes -= 1; // as every other key, it is none
+        this.#nodes -= 1; // a key does not count as a value
         return integerKey(key);
       }
       case token.PAREN_OPEN: {
@@ -260,7 +262,7 @@ export class LandingParser {
     else if (kind !== token.NUMBER) this.#refuse("forbidden_syntax");
     this.#count(at);
     tokens.next();
-    return isNegative ? -(value as number) : (value as number); // or a bigint, with the same operator
+    return isNegative ? -(value as number) : (value as number); // the same operator negates a bigint
   }
 
   #separator(end: number): void {
@@ -271,7 +273,7 @@ export class LandingParser {
 
   // --- budgets -------------------------------------------------------------------------------------------------------
 
-  /** Past an opening bracket. */
+  /** After an opening bracket. */
   #open(): void {
     this.#depth += 1;
     if (this.#depth > this.#limits.maxDepth) this.#refuse("too_deep");
@@ -300,7 +302,7 @@ export class LandingParser {
     return inner;
   }
 
-  /** Of an assignment, a parameter or a key. */
+  /** The name of an assignment, a parameter or a key. */
   #checkPlainName(name: string, at: number): void {
     if (name.includes(".") || CONSTANTS.has(name)) this.#refuse("syntax", at);
   }

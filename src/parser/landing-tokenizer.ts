@@ -1,6 +1,6 @@
 /**
- * LandingTokenizer: acorn's parser with its tokenizer narrowed to what may be landed. Every token passes `readToken`, which
- * knows no other. It has the last word on each token. docs/landing.md.
+ * LandingTokenizer: acorn's parser with a tokenizer restricted to what may be landed. Every token passes `readToken`,
+ * which decides what a token is. docs/landing.md.
  */
 import { Parser, tokTypes as tt } from "acorn";
 import type { Reason } from "../errors.ts";
@@ -8,7 +8,7 @@ import type { Limits } from "../limits.ts";
 import { CONSTANTS, hexadecimalAt, isDigit, isIdentifierPart, isIdentifierStart, ownText } from "./lexicon.ts";
 import { END, EQUALS, MINUS, NAME, NUMBER, PLUS, PUNCTUATION, refusalIn, STRING, type Tokens } from "./tokens.ts";
 
-/** What acorn has and its types leave out. */
+/** Members of acorn's parser that its types omit. */
 interface Tokenizer {
   input: string;
   pos: number;
@@ -52,11 +52,11 @@ export class LandingTokenizer extends AcornParser implements Tokens {
   readonly limits: Limits;
   kind = END;
   isAfterNewline = false;
-  /** whether the string that is read is one of bytes, in which fewer escapes mean something */
+  /** whether the current string is a bytes literal, which has fewer escapes */
   #isBytes = false;
 
   constructor(text: string, limits: Limits) {
-    // Module code: strict, so that 010 is refused, and without HTML-like comments.
+    // Module code is strict: 010 is refused, and there are no HTML-like comments.
     super({ ecmaVersion: 2022, sourceType: "module" }, text);
     this.limits = limits;
   }
@@ -65,13 +65,13 @@ export class LandingTokenizer extends AcornParser implements Tokens {
     this.nextToken();
   }
 
-  /** Called by acorn with each token. */
+  /** Called by acorn for each token. */
   override finishToken(type: unknown, value?: unknown): void {
     super.finishToken(type, typeof value === "string" ? ownText(value, this.input) : value);
     this.kind = KINDS.get(type) ?? (type as number);
   }
 
-  /** acorn's tokens, and no others. */
+  /** The only tokens of acorn that are accepted. */
   readToken(code: number): void {
     if (isIdentifierStart(code)) this.#word();
     else if (isDigit(code) || (code === 0x2e && isDigit(this.input.charCodeAt(this.pos + 1)))) this.#number(code);
@@ -97,7 +97,7 @@ export class LandingTokenizer extends AcornParser implements Tokens {
     let parts = 0;
     for (;;) {
       const partStart = this.pos;
-      const longest = partStart + Math.max(maxNameLength, LONGEST_CONSTANT); // what goes on behind it is not read
+      const longest = partStart + Math.max(maxNameLength, LONGEST_CONSTANT); // a longer name is refused without reading its rest
       while (this.pos <= longest && isIdentifierPart(input.charCodeAt(this.pos))) this.pos += 1;
       parts += 1;
       const isTooLong = this.pos - partStart > maxNameLength || parts > maxNameParts;
@@ -114,7 +114,7 @@ export class LandingTokenizer extends AcornParser implements Tokens {
       return;
     }
     if (next === 0x5c || next >= 0x80) this.refuse("forbidden_syntax", this.pos); // \u0065val, évaluer
-    // The Go reference writes nothing as nil<nil>.
+    // The Go reference writes nil as nil<nil>.
     if (word === "nil" && input.startsWith("<nil>", this.pos)) this.pos += 5;
     this.finishToken(tt.name, word);
   }
@@ -122,26 +122,26 @@ export class LandingTokenizer extends AcornParser implements Tokens {
   #number(code: number): void {
     const start = this.pos;
     const radix = code === 0x30 ? radixOf(this.input.charCodeAt(start + 1)) : 10;
-    // Bounded before it is read: the value of a long number costs more than its length.
+    // Bounded before it is evaluated: the cost of a long number exceeds its length.
     const { maxNumberLength } = this.limits;
     let end = start;
     while (end - start <= maxNumberLength && isNumberPart(this.input.charCodeAt(end))) end += 1;
     if (end - start > maxNumberLength) this.refuse("number_too_long", start);
     if (radix === 10) this.readNumber(code === 0x2e);
     else this.readRadixNumber(radix);
-    if (this.pos - start > maxNumberLength) this.refuse("number_too_long", start); // by its exponent
+    if (this.pos - start > maxNumberLength) this.refuse("number_too_long", start); // too long with its exponent
     const raw = this.input.slice(start, this.pos);
     if (typeof this.value !== "number" || Number.isSafeInteger(this.value)) return;
     if (radix !== 10 || /^[\d_]+$/.test(raw)) this.value = BigInt(raw.replaceAll("_", ""));
     else if (!Number.isFinite(this.value)) this.refuse("bad_literal", start);
   }
 
-  /** Called by acorn at a backslash. Only the escapes whose meaning every peer agrees on: none is guessed. */
+  /** Called by acorn at a backslash. Accepts only escapes that all peers read alike. */
   readEscapedChar(): string {
     const at = this.pos;
     const char = this.input.charAt(at + 1);
     this.pos = at + 2;
-    if (this.#isBytes && "uU/".includes(char)) this.refuse("bad_literal", at); // two or more bytes each to Python
+    if (this.#isBytes && "uU/".includes(char)) this.refuse("bad_literal", at); // Python encodes each as two or more bytes
     const simple = SIMPLE_ESCAPES.get(char);
     if (simple !== undefined) return simple;
     switch (char) {
@@ -177,21 +177,21 @@ export class LandingTokenizer extends AcornParser implements Tokens {
     return point > 0x10ffff ? this.refuse("bad_literal", at) : String.fromCodePoint(point);
   }
 
-  /** Python's `b'..'`: printable ASCII, and the escapes that stand for one byte. */
+  /** Python's `b'..'`: printable ASCII, and escapes for single bytes. */
   #bytes(quote: number): void {
     const start = this.pos;
     this.#isBytes = true;
     this.readString(quote);
-    this.#isBytes = false; // after a refusal nothing is read any more
-    // é in the source is one code unit as well, and two bytes in the mind of its writer.
+    this.#isBytes = false; // not reset after a refusal, when nothing more is read
+    // A non-ASCII character such as é would be one code unit here, but its author may have meant two bytes.
     if (/[^\x20-\x7e]/.test(this.input.slice(start, this.pos))) this.refuse("bad_literal", start);
-    const text = this.value as string; // of a string token; \xff is the highest that an escape gave
+    const text = this.value as string; // a string token; escapes yield at most \xff
     const bytes = new Uint8Array(text.length);
     for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
     this.value = bytes;
   }
 
-  /** Called by acorn before each token: ASCII white space, and comments of all three languages. */
+  /** Called by acorn before each token: ASCII white space and the comments of all three languages. */
   skipSpace(): void {
     const { input } = this;
     this.isAfterNewline = false;
@@ -228,15 +228,16 @@ export class LandingTokenizer extends AcornParser implements Tokens {
     this.pos = end + 2;
   }
 
-  /** acorn keeps a stack of contexts to tell a regular expression from a division; there is neither. */
+  /** acorn keeps a stack of contexts to tell regular expressions from divisions; landing has neither. */
   updateContext(): void {}
 
-  /** acorn's own runs regular expressions at the stack limit, where V8 aborts the process. Depth is counted instead. */
+  /** acorn's own guard runs regular expressions at the stack limit, where V8 aborts the process. A depth limit replaces
+   *  it. */
   catchStackOverflow<T>(run: () => T): T {
     return run();
   }
 
-  /** Called by acorn for what is wrong, with the reason in words. */
+  /** Called by acorn for every error. */
   raise(at: number): never {
     this.refuse("syntax", at);
   }
@@ -263,7 +264,7 @@ function radixOf(code: number): 2 | 8 | 10 | 16 {
   }
 }
 
-/** Generously: digits, letters, `_` and `.`; what is wrong with them acorn says. */
+/** Accepts more than a number may contain (digits, letters, `_`, `.`); acorn reports what is wrong. */
 function isNumberPart(code: number): boolean {
   return isIdentifierPart(code) || code === 0x2e;
 }

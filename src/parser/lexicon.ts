@@ -22,7 +22,7 @@ export function isNumericConstant(name: string): boolean {
   return typeof CONSTANTS.get(name) === "number";
 }
 
-/** Refused as syntax rather than as unknown names: JavaScript's reserved words, and what would be code in Python or Go. */
+/** Refused as syntax, not as unknown names: JavaScript's reserved words, and keywords of Python and Go. */
 export const KEYWORDS: ReadonlySet<string> = new Set(
   (
     "arguments as assert async await break case catch class const continue debugger def default defer del delete do elif " +
@@ -32,10 +32,10 @@ export const KEYWORDS: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
-/** With a dot behind it each of these is syntax of JavaScript, not the first part of a name: this.x, new.target. */
+/** Before a dot, each of these is JavaScript syntax and not the first part of a name: this.x, new.target. */
 const HEADS: ReadonlySet<string> = new Set(["this", "super", "new", "import"]);
 
-/** Whether no call and no slot can have this name. */
+/** Whether the name is not available for calls and slots. */
 export function isReserved(name: string): boolean {
   return KEYWORDS.has(name) || (name.includes(".") && HEADS.has(name.slice(0, name.indexOf("."))));
 }
@@ -48,8 +48,8 @@ for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$") {
 }
 for (const char of "0123456789") PART[char.charCodeAt(0)] = 1;
 
-/** The character code at `at`, or behind the end that of NUL, which is part of nothing. `charCodeAt` alone gives NaN there: V8
- *  then takes the slow way for all characters to come. */
+/** The character code at `at`, or NUL behind the end, which no token contains. `charCodeAt` would return NaN there,
+ *  after which V8 takes a slow path for all further characters. */
 export function codeAt(text: string, at: number): number {
   return at < text.length ? text.charCodeAt(at) : 0;
 }
@@ -67,14 +67,14 @@ export function isDigit(code: number): boolean {
   return code >= 0x30 && code <= 0x39;
 }
 
-/** The place behind the digits that begin at `from`. */
+/** The position after the digits that begin at `from`. */
 export function skipDigits(text: string, from: number): number {
   let at = from;
   while (isDigit(codeAt(text, at))) at += 1;
   return at;
 }
 
-/** The number that `digits` hexadecimal digits stand for, -1 if there are not so many. */
+/** The value of `digits` hexadecimal digits; -1 if there are fewer. */
 export function hexadecimalAt(text: string, from: number, digits: number): number {
   let value = 0;
   for (let at = from; at < from + digits; at++) {
@@ -87,15 +87,15 @@ export function hexadecimalAt(text: string, from: number, digits: number): numbe
   return value;
 }
 
-/** V8 copies shorter parts of a text by itself; of longer ones it makes views that keep the whole text. */
+/** V8 copies shorter substrings; longer ones are views that retain the whole text. */
 const MIN_VIEW_CHARS = 13;
-/** So much may be kept by what is a view. */
+/** A view may retain a text of up to this length. */
 const MAX_KEPT_CHARS = 256;
 const MAX_KEPT_RATIO = 4;
 
-/** A part of a text that may outlive it: copied where it would keep a text that is much longer. */
+/** A substring that may outlive its text: copied if it would retain a much longer text. */
 export function ownText(part: string, whole: string): string {
   if (part.length < MIN_VIEW_CHARS || whole.length <= MAX_KEPT_CHARS) return part;
   if (part.length * MAX_KEPT_RATIO >= whole.length) return part;
-  return ` ${part}`.slice(1); // what is put together has to be written out before it can be cut: nothing else copies here and costs less
+  return ` ${part}`.slice(1); // a concatenation must be flattened before it is sliced; no other way to copy is cheaper
 }

@@ -1,15 +1,15 @@
 /**
- * repr: values to text that lands back as equal values, here and at the Python and Go peers. docs/landing.md, "repr".
+ * repr: writes a value as text that lands as an equal value, here and at Python and Go peers. docs/landing.md, "repr".
  */
 import { failure } from "../errors.ts";
 import { PRESETS } from "../limits.ts";
 
-/** `json`: null true false. `python`: None True False, which every Python peer knows. `go`: nil true false. */
+/** `json`: null, true, false. `python`: None, True, False, which every Python peer knows. `go`: nil, true, false. */
 export type Dialect = "json" | "python" | "go";
 
-/** Where a text has a form that only peers of this implementation read. */
+/** Records whether a text has a form that only peers of this library can read. */
 export interface OnlyOurs {
-  /** the first place, and what is there: "note[3] is infinite"; undefined: every peer reads all of it */
+  /** the first such place and its content, as in "note[3] is infinite"; undefined if every peer can read the text */
   what: string | undefined;
 }
 
@@ -24,11 +24,11 @@ export interface How {
   readonly dialect: Dialect;
   readonly maxDepth: number;
   readonly writer: InstanceWriter | undefined;
-  /** is told of the first form that only a peer of ours reads */
+  /** receives the first form that only peers of this library can read */
   readonly onlyOurs: OnlyOurs | undefined;
 }
 
-/** One value that is being written. A class, as spreads of objects are slow. */
+/** The state of writing one value. A class, because object spreads are slow. */
 class Writing {
   readonly dialect: Dialect;
   readonly none: string;
@@ -38,7 +38,7 @@ class Writing {
   readonly onlyOurs: OnlyOurs | undefined;
   readonly maxDepth: number;
   readonly name: string;
-  /** the keys of what is written now, from the outermost one on, as many as its depth */
+  /** the keys from the outermost value to the current one; its length is the depth */
   readonly path: (string | number)[] = [];
 
   constructor({ dialect, maxDepth, writer, onlyOurs }: How, name: string) {
@@ -63,17 +63,17 @@ const WORDS: Readonly<Record<Dialect, Words>> = {
 /** An object with this method writes its own constructor call. */
 export const REPR = Symbol.for("hbi.repr");
 
-/** Control characters without a short escape: every peer takes them as they are, and only some know an escape. */
+/** Control characters without a short escape. All peers accept them unescaped, and only some know their escapes. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for
 const CONTROLS = /[\x00-\x07\x0b\x0e-\x1f]/;
 
-/** Name and arguments of the constructor call that makes an equal instance; undefined for a class that is not known. */
+/** Name and arguments of the constructor call that creates an equal instance; undefined for an unknown class. */
 export type InstanceWriter = (instance: object) => readonly [name: string, args: readonly unknown[]] | undefined;
 
-/** The text of a value: null, booleans, numbers, bigints, strings, `Uint8Array`, arrays, plain objects, and objects with a
- *  `[Symbol.for("hbi.repr")](dialect)` method. Members that are `undefined` are left out.
- *  @throws HbiError invalid_argument, with the path, for anything else, cycles, nesting beyond `maxDepth`, and what no peer of the
- *  dialect reads */
+/** The text of a value: null, booleans, numbers, bigints, strings, `Uint8Array`, arrays, plain objects, and objects
+ *  with a `[Symbol.for("hbi.repr")](dialect)` method. Members that are `undefined` are omitted.
+ *  @throws HbiError invalid_argument, with the path, for anything else, for cycles, for nesting beyond `maxDepth`, and
+ *  for a value that no peer of the dialect can read */
 export function repr(
   value: unknown,
   dialect: Dialect = "json",
@@ -83,7 +83,7 @@ export function repr(
   return reprOf(value, { dialect, maxDepth, writer, onlyOurs: undefined }, "value");
 }
 
-/** As `repr`, for a value of this name. */
+/** Like `repr`; `name` names the value in errors. */
 export function reprOf(value: unknown, how: How, name: string): string {
   switch (typeof value) {
     case "boolean":
@@ -166,7 +166,7 @@ function number(value: number, words: Writing, depth: number): string {
   return value > 0 ? "inf" : "-inf";
 }
 
-/** What Python 3.11 reads of one integer. */
+/** The longest integer that Python 3.11 reads. */
 const MAX_PYTHON_DIGITS = 4_300;
 
 function bigint(value: bigint, words: Writing, depth: number): string {
@@ -181,11 +181,12 @@ function bigint(value: bigint, words: Writing, depth: number): string {
     }
     return digits;
   }
-  readByOurs(words, depth, "is a small bigint"); // its digits alone would land as a number
+  readByOurs(words, depth, "is a small bigint"); // the digits alone would land as a number
   return `${value}n`;
 }
 
-/** The text has a form that no peer of the dialect reads, but one of ours: to none of these it can be sent, and there never will be. */
+/** The text has a form that only peers of this library can read. Peers of the other dialects are never of this library,
+ *  so it is refused there. */
 function readByOurs(words: Writing, depth: number, why: string): void {
   if (words.dialect !== "json") throw unrepresentable(words, depth, why);
   if (words.onlyOurs !== undefined) words.onlyOurs.what ??= placeOf(words, depth, why);
@@ -200,30 +201,30 @@ function placeOf({ name, path }: Writing, depth: number, why: string): string {
   return `${name}${keys.length > 6 ? "..." : ""}${keys.slice(-6).join("")} ${why}`;
 }
 
-/** Up to here a string is looked at by hand, which is faster than what begins for each. */
+/** Shorter strings are checked by hand, which is faster than calling a regular expression. */
 const SHORT_CHARS = 64;
 
 function quote(text: string, words: Writing, depth: number): string {
   if (text.length <= SHORT_CHARS && isPlain(text)) return `"${text}"`;
-  // Go reads neither escape, and no form of the latter.
-  if (words.dialect !== "python" && !isWellFormed(text)) readByOurs(words, depth, "has half a surrogate pair");
-  if (!CONTROLS.test(text)) return JSON.stringify(text); // short escapes, the rest raw, lone surrogates as \ud800
+  // Go knows no escape for a surrogate, and neither peer can represent an unpaired one.
+  if (words.dialect !== "python" && !isWellFormed(text)) readByOurs(words, depth, "has an unpaired surrogate");
+  if (!CONTROLS.test(text)) return JSON.stringify(text); // short escapes, all else unescaped, lone surrogates as \ud800
   let quoted = "";
   for (const char of text) {
     if (char === "\0" && words.dialect !== "go") {
       if (words.dialect === "json") readByOurs(words, depth, "has a NUL character");
-      quoted += "\\x00"; // raw it breaks a Python script
+      quoted += "\\x00"; // an unescaped NUL breaks a Python script
     } else quoted += CONTROLS.test(char) ? char : JSON.stringify(char).slice(1, -1);
   }
   return `"${quoted}"`;
 }
 
-/** Whether it has no half of a surrogate pair. */
+/** Whether every surrogate is part of a pair. */
 function isWellFormed(text: string): boolean {
-  return (text as unknown as { isWellFormed(): boolean }).isWellFormed(); // of ES2024, which the compiler's library is not
+  return (text as unknown as { isWellFormed(): boolean }).isWellFormed(); // ES2024, newer than the compiler's library
 }
 
-/** Printable ASCII that needs no escape. */
+/** Printable ASCII without characters that need an escape. */
 function isPlain(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);

@@ -1,16 +1,16 @@
 /**
- * Scanner: the tokens that nearly all texts consist of, by hand. It never refuses: whatever is not plain (a comment, a rare
- * escape, a hexadecimal number, bytes, anything wrong) is acorn's, which reads that one token from where it begins.
+ * Scanner: a hand-written reader for the tokens of which nearly all texts consist. It never refuses: any other token (a
+ * comment, a rare escape, a hexadecimal number, bytes, an error) is read by acorn, starting where it begins.
  */
 import type { Limits } from "../limits.ts";
 import { LandingTokenizer, SIMPLE_ESCAPES } from "./landing-tokenizer.ts";
 import { codeAt, hexadecimalAt, isDigit, isIdentifierPart, isIdentifierStart, ownText, skipDigits } from "./lexicon.ts";
 import { END, MINUS, NAME, NUMBER, PLUS, PUNCTUATION, STRING, type Tokens } from "./tokens.ts";
 
-/** With more digits an integer may be a bigint. */
+/** An integer with more digits may be a bigint. */
 const MAX_PLAIN_DIGITS = 15;
 
-/** What begins with a character of ASCII. */
+/** The kinds of tokens by their first ASCII character. */
 const DOUBT = 0;
 const WORD = 1;
 const DIGIT = 2;
@@ -32,7 +32,7 @@ export class Scanner implements Tokens {
   isAfterNewline = false;
   readonly #text: string;
   readonly #limits: Limits;
-  /** behind the present token */
+  /** the end of the current token */
   #end = 0;
   #acorn: LandingTokenizer | undefined;
 
@@ -82,13 +82,13 @@ export class Scanner implements Tokens {
     return true;
   }
 
-  /** From where the present token begins: acorn knows nothing of those before. */
+  /** From the beginning of the current token; acorn has not seen the tokens before it. */
   #askAcorn(): void {
     this.#acorn ??= new LandingTokenizer(this.#text, this.#limits);
     const acorn = this.#acorn;
     acorn.pos = this.start;
     acorn.next();
-    this.start = acorn.start; // behind comments
+    this.start = acorn.start; // acorn may have skipped comments
     this.isAfterNewline ||= acorn.isAfterNewline;
     this.#finish(acorn.kind, acorn.value, acorn.pos);
   }
@@ -115,14 +115,14 @@ export class Scanner implements Tokens {
     return this.#finish(NAME, ownText(text.slice(start, at), text), at);
   }
 
-  /** Decimal digits, with a fraction and an exponent or without. */
+  /** Decimal digits, optionally with a fraction and an exponent. */
   #number(first: number, start: number): boolean {
     const text = this.#text;
     let at = start;
     let code = first;
     let value = 0;
     while (isDigit(code) && at - start <= MAX_PLAIN_DIGITS) {
-      value = value * 10 + (code - 0x30); // exact as long as the digits are few
+      value = value * 10 + (code - 0x30); // exact, because there are few digits
       at += 1;
       code = codeAt(text, at);
     }

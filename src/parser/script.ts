@@ -1,15 +1,15 @@
 /**
- * script`...`: code with values in it. Values go through `repr`, so no text of a user can become code of a peer.
+ * script`...`: code with inserted values. Values pass through `repr`, so a user's text never becomes code of a peer.
  */
 import { failure } from "../errors.ts";
 import { PRESETS } from "../limits.ts";
 import { type Dialect, type How, type OnlyOurs, reprOf } from "./repr.ts";
 import { checkTemplate } from "./template.ts";
 
-/** Code made by `script`. Only this and plain strings that the caller wrote are sent as code. */
+/** Code created by `script`. Only this and plain strings of the caller are sent as code. */
 export class Script {
   readonly text: string;
-  /** the first form in it that only a peer of ours reads, if there is one */
+  /** the first form in it that only peers of this library can read, if any */
   readonly onlyOurs: string | undefined;
 
   constructor(text: string, onlyOurs?: string) {
@@ -18,14 +18,14 @@ export class Script {
   }
 }
 
-/** Code with values: script`do_job(${action}, ${size})`. A Script among the values is inserted as code.
- *  A value stands by itself and brings its own quotes.
- *  @throws HbiError invalid_argument for a value that has no textual form, and for one inside quotes or a comment */
+/** Code with values: script`do_job(${action}, ${size})`. A Script among the values is inserted as code. A value must
+ *  stand alone and brings its own quotes.
+ *  @throws HbiError invalid_argument for a value without a textual form, and for a value inside quotes or a comment */
 export function script(code: TemplateStringsArray, ...values: readonly unknown[]): Script {
   return interpolate(code, values, "json");
 }
 
-/** `script` for peers of the Python reference that did not expose the interop names: None, True, False. */
+/** `script` for Python peers that did not expose the interop names: None, True, False. */
 export function pythonScript(code: TemplateStringsArray, ...values: readonly unknown[]): Script {
   return interpolate(code, values, "python");
 }

@@ -1,46 +1,48 @@
 /**
- * Where values may stand in the code of a `script` template: as values of their own, never inside a string or a comment,
- * and not glued to a word or a quote. Inside quotes the text of a value would end the string and go on as code.
+ * Checks where values are placed in the code of a `script` template: as values of their own, never inside a string or a
+ * comment, and not adjacent to a word or a quote. Inside quotes, the text of a value would end the string and continue
+ * as code.
  */
 import { failure } from "../errors.ts";
 import { isIdentifierPart } from "./lexicon.ts";
 
-/** What a piece of code ends in: code, or the string or comment that is open. */
+/** The state at the end of a piece of code: code, or an open string or comment. */
 type Open = "code" | "'" | '"' | "`" | "line comment" | "block comment";
 
-/** Templates are constants of a program: each is looked at once. */
+/** Templates are constants of a program, so each is checked once. */
 const checked = new WeakSet<readonly string[]>();
 
-/** @throws HbiError invalid_argument for a template that would let a value be read as something else */
+/** @throws HbiError invalid_argument for a template in which a value would be read as something else */
 export function checkTemplate(code: readonly (string | undefined)[]): void {
   if (checked.has(code as readonly string[])) return;
   let open: Open = "code";
   for (const [i, piece] of code.entries()) {
-    if (piece === undefined) throw failure("bad_option", "an escape in the script that JavaScript does not know");
+    if (piece === undefined) throw failure("bad_option", "the script has an invalid escape");
     open = scan(piece, open);
     const where = `value ${i + 1} of the script`;
     if (i === code.length - 1) {
       if (open !== "code" && open !== "line comment")
         throw failure("bad_option", `the script ends inside ${name(open)}`);
     } else if (open !== "code") {
-      throw failure("bad_option", `${where} stands inside ${name(open)}: a value brings its own quotes`);
+      throw failure("bad_option", `${where} is inside ${name(open)}: a value brings its own quotes`);
     } else if (isGlue(piece.charCodeAt(piece.length - 1)) || isGlue((code[i + 1] ?? "").charCodeAt(0))) {
-      throw failure("bad_option", `${where} stands right beside a word or a quote`);
+      throw failure("bad_option", `${where} is directly beside a word or a quote`);
     }
   }
-  checked.add(code as readonly string[]); // none is undefined
+  checked.add(code as readonly string[]); // no element is undefined here
 }
 
 function name(open: Open): string {
   return open.length === 1 ? "a string" : `a ${open}`;
 }
 
-/** `f${x}` and `r${x}` are a string that runs code, and one without escapes, to a Python peer. */
+/** To a Python peer, `f${x}` and `r${x}` are a string that runs code and a string without escapes. */
 function isGlue(code: number): boolean {
   return isIdentifierPart(code) || code >= 0x80 || code === 0x22 || code === 0x27 || code === 0x60 || code === 0x5c;
 }
 
-/** Reads on from `open` as every kind of peer would. Where they differ, as with Python's triple quotes, it refuses. */
+/** Continues from `open` as every kind of peer would, and refuses code that they read differently, such as Python's
+ *  triple quotes. */
 function scan(piece: string, open: Open): Open {
   let now = open;
   for (let at = 0; at < piece.length; at++) {

@@ -1,10 +1,10 @@
 /**
- * What the grammar sees of a text: one token at a time. Two readers make them, the Scanner and acorn's LandingTokenizer, and no
- * grammar can tell which of the two it was.
+ * The grammar's view of a text: one token at a time. The Scanner and acorn's LandingTokenizer both provide it, and the
+ * grammar cannot tell them apart.
  */
 import { type HbiError, type Reason, refusal } from "../errors.ts";
 
-/** The kind of a token that is one character is the code of that character: `( ) [ ] { } , : ; = + -`. */
+/** A one-character token has the code of its character as its kind: `( ) [ ] { } , : ; = + -`. */
 export const END: number = 0;
 export const NAME: number = 1;
 export const NUMBER: number = 2;
@@ -23,29 +23,29 @@ export const EQUALS: number = 0x3d;
 export const PLUS: number = 0x2b;
 export const MINUS: number = 0x2d;
 
-/** The codes of all tokens that are one character. */
+/** The codes of all one-character tokens. */
 export const PUNCTUATION: ReadonlySet<number> = new Set(Array.from("()[]{},:;=+-", (char) => char.charCodeAt(0)));
 
 export interface Tokens {
-  /** the present token, from the first `next` on */
+  /** the current token, after the first `next` */
   readonly kind: number;
-  /** of a name its text, of a number a number or bigint, of a string a string or bytes; of others nothing in particular */
+  /** of a name its text, of a number a number or bigint, of a string a string or bytes; otherwise unspecified */
   readonly value: unknown;
-  /** where the present token begins */
+  /** the position where the current token begins */
   readonly start: number;
-  /** whether a line ended before the present token */
+  /** whether a line ended before the current token */
   readonly isAfterNewline: boolean;
 
-  /** @throws HbiError when nothing that may be landed begins there */
+  /** @throws HbiError if no permitted token begins there */
   next(): void;
 }
 
-/** A refusal of a text, with the position and nothing of the text. */
+/** A refusal with its position and without any of the text. */
 export function refusalIn(text: string, reason: Reason, at: number): HbiError {
   return refusal(reason, positionIn(text, at));
 }
 
-/** Lines and columns from 1, columns in characters, as an editor shows them. */
+/** Lines and columns count from 1, columns in characters, as in an editor. */
 export function positionIn(text: string, at: number): string {
   let line = 1;
   let column = 1;

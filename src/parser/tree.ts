@@ -1,17 +1,17 @@
 /**
- * The landed tree: what a script is after reading and before checking. A script is an array of statements; a statement is
- * a Call, an Assignment, or a plain value. Values are plain JavaScript data in which a Call may stand anywhere: no peer
- * text can make an instance of these classes by other means, so `instanceof` tells them apart safely.
+ * The landed tree: a script after parsing and before checking. A script is an array of statements. A statement is a
+ * Call, an Assignment, or a plain value. Values are plain JavaScript data that may contain Calls. No text of a peer can
+ * create an instance of these classes in another way, so `instanceof` identifies them safely.
  */
 
 export class Call {
-  /** dotted name, looked up whole: "svc.ping" */
+  /** a dotted name, looked up as a whole: "svc.ping" */
   readonly name: string;
   /** positional arguments */
   readonly args: readonly unknown[];
-  /** keyword arguments, in written order; undefined when there are none */
+  /** keyword arguments in written order; undefined if there are none */
   readonly named: ReadonlyMap<string, unknown> | undefined;
-  /** whether a Call stands somewhere in the arguments */
+  /** whether the arguments contain a Call */
   readonly hasNestedCall: boolean;
 
   constructor(
@@ -27,14 +27,15 @@ export class Call {
   }
 }
 
-/** What is called where an object has a key that no object here can have. No text can write this name, and whoever binds the call is told
- *  what is wrong, its first argument. The others are what the object holds: there may be calls in it. */
+/** The name of the Call that replaces an object with an invalid key. No text can write this name. Its first argument
+ *  describes the invalid key, and binding the call reports it. The other arguments are the object's values, which may
+ *  contain calls. */
 export const ODD_OBJECT = "{}";
 
 export class Assignment {
   readonly name: string;
   readonly value: unknown;
-  /** whether a Call is the value or stands somewhere in it */
+  /** whether the value is a Call or contains one */
   readonly hasNestedCall: boolean;
 
   constructor(name: string, value: unknown, hasNestedCall: boolean) {

@@ -1,19 +1,20 @@
 /**
- * Schemas are run synchronously. zod finds out too late: it throws away the promise that a refinement or a transform has returned,
- * and a rejection that nobody hears ends the process. So each function of a schema is wrapped: while this library runs the schema, a
- * promise is heard and is an error at once. For others who use the same schema nothing changes.
+ * Schemas run synchronously. zod drops the promise that an asynchronous refinement or transform returns, and its
+ * unhandled rejection would end the process. Each function of a schema is therefore wrapped: while this library runs
+ * the schema, a returned promise is silenced and becomes an error at once. Other users of the same schema are not
+ * affected.
  */
 import type { z } from "zod";
 import { failure, type HbiError } from "../errors.ts";
 import { join } from "./schema-walk.ts";
 
 type Fn = (...args: unknown[]) => unknown;
-/** What a schema and a check have in common. */
+/** The common members of schemas and checks. */
 interface Unit {
   readonly _zod: { readonly def: object; readonly traits?: ReadonlySet<string>; check?: unknown };
 }
 
-/** The functions of zod's definitions that an author writes, in words. */
+/** The functions in zod's definitions that an author provides, with their names for messages. */
 const FUNCTIONS: ReadonlyMap<string, string> = new Map([
   ["fn", "refinement"],
   ["when", "condition of a refinement"],
@@ -23,12 +24,13 @@ const FUNCTIONS: ReadonlyMap<string, string> = new Map([
   ["catchValue", "catch"],
   ["error", "message"],
 ]);
-/** So many lazy schemas are asked what they mean before they are run: one may make new ones without end. */
+/** Bounds how many lazy schemas are resolved before a schema runs, because a lazy schema may create new ones
+ *  endlessly. */
 const MAX_LAZY = 100;
 
-/** what is asynchronous in it by its looks */
+/** for each wrapped function, its name if it is visibly asynchronous */
 const wrapped = new WeakMap<object, string | undefined>();
-/** Whether a schema runs for this library now, and none of its functions does. */
+/** Whether this library is running a schema, and not one of the schema's functions. */
 let isRunning = false;
 
 /** A function of a schema has returned a promise. */
@@ -43,7 +45,7 @@ class ReturnedPromise extends Error {
   }
 }
 
-/** Runs a prepared schema. @throws HbiError invalid_argument where it is asynchronous; what a function of it throws */
+/** Runs a prepared schema. @throws HbiError invalid_argument if it is asynchronous; whatever its functions throw */
 export function runSynchronously(
   schema: z.core.$ZodType,
   value: unknown,
@@ -65,37 +67,38 @@ export function runSynchronously(
   }
 }
 
-/** Prepares a schema to be run. */
+/** Wraps the functions of a schema. */
 export function hear(schema: z.core.$ZodType): Hearing {
   return walk(schema);
 }
 
-/** @throws HbiError invalid_argument for what is asynchronous by its looks, in a schema called `where` */
+/** @throws HbiError invalid_argument if a function of the schema `where` is visibly asynchronous */
 export function checkSynchronous({ found }: Hearing, where: string): void {
   if (found !== undefined) throw asynchronous(where, found.path, found.what);
 }
 
-/** What a function of a definition gives, where it is no promise. @throws HbiError internal where it is: its author's concern alone */
+/** The result of a definition's function. @throws HbiError internal if it is a promise, which is a mistake of the
+ *  author */
 export function synchronous<T>(result: T, where: string): T {
   if (!isThenable(result)) return result;
   silence(result);
   throw failure("handler", undefined, { cause: asynchronous(where, "", "function") });
 }
 
-/** @throws HbiError invalid_argument for what is asynchronous by its looks */
+/** @throws HbiError invalid_argument if the function is visibly asynchronous */
 export function checkFunction(fn: unknown, where: string): void {
   if (typeof fn === "function" && isAsyncFunction(fn)) throw asynchronous(where, "", "function");
 }
 
 function asynchronous(where: string, path: string, what: string): HbiError {
   const place = path === "" ? where : `${where}: ${path}`;
-  return failure("bad_option", `${place}: an asynchronous ${what}, which can't be awaited here`);
+  return failure("bad_option", `${place}: an asynchronous ${what} is not supported`);
 }
 
 export interface Hearing {
-  /** False: a part of it is not there yet, such as what a lazy schema means: again before it is run. */
+  /** False if a part is not available yet, such as the schema behind a lazy one; wrap again before it runs. */
   readonly isWhole: boolean;
-  /** what is asynchronous by its looks */
+  /** the first function that is visibly asynchronous */
   readonly found: Found | undefined;
 }
 
@@ -122,7 +125,8 @@ function pathOf(schema: z.core.$ZodType, wanted: Unit): string {
 
 type Part = readonly [path: string, unit: Unit];
 
-/** Every schema and check inside, each once, with its path and what is directly inside it; undefined where that is not there yet. */
+/** Every schema and check inside, each once, with its path and its parts; parts are undefined if they are not available
+ *  yet. */
 function* unitsOf(
   schema: z.core.$ZodType,
   mostLazy: number,
@@ -141,7 +145,7 @@ function* unitsOf(
   }
 }
 
-/** By the form of zod's definitions, not by their kinds: nothing is left out that a kind to come may have. */
+/** Found by the structure of zod's definitions instead of by their kinds, so that future kinds are covered. */
 function partsOf({ _zod: { def } }: Unit): Part[] | undefined {
   const parts: Part[] = [];
   try {
@@ -153,13 +157,13 @@ function partsOf({ _zod: { def } }: Unit): Part[] | undefined {
     const { shape = {} }: { readonly shape?: object } = def;
     for (const [name, part] of Object.entries(shape)) if (isUnit(part)) parts.push([name, part]);
   } catch {
-    return undefined; // a getter of the author's that speaks of what is defined further below
+    return undefined; // a getter of the author that refers to a later definition
   }
   return parts;
 }
 
 function innerOfLazy(def: { readonly _cachedInner?: unknown; readonly getter?: Fn }): unknown {
-  return def._cachedInner ?? def.getter?.(); // not zod's own way to it, which never asks again where the getter has thrown
+  return def._cachedInner ?? def.getter?.(); // zod's own access never calls the getter again after it has thrown
 }
 
 function isUnit(candidate: unknown): candidate is Unit {
@@ -168,7 +172,7 @@ function isUnit(candidate: unknown): candidate is Unit {
 
 // --- functions -------------------------------------------------------------------------------------------------------
 
-/** Gives the first that is asynchronous by its looks. */
+/** Returns the name of the first function that is visibly asynchronous. */
 function wrapFunctions(unit: Unit): string | undefined {
   const { _zod: internals } = unit;
   const def = internals.def as Record<string, unknown>;
@@ -186,17 +190,17 @@ function wrapFunctions(unit: Unit): string | undefined {
   for (const [key, what] of FUNCTIONS) replace(def, key, what);
   if (def["type"] === "default" || def["type"] === "prefault") replace(def, "defaultValue", "default");
   if (def["type"] === "lazy") replace(def, "getter", "lazy schema");
-  // Made by .check() and superRefine, unlike the checks of zod's own.
+  // Created by .check() or superRefine, unlike zod's own checks.
   if (def["fn"] === undefined && (internals.traits?.size ?? 0) < 2) replace(internals, "check", "refinement");
   wrapped.set(unit, found);
   return found;
 }
 
-/** The same function, which is heard out while this library runs the schema. */
+/** The same function; a promise that it returns while this library runs the schema is an error. */
 function hearing(original: Fn, unit: Unit, what: string): Fn {
   function heard(this: unknown, ...args: unknown[]): unknown {
     if (!isRunning) return original.apply(this, args);
-    isRunning = false; // what it calls itself is its own concern
+    isRunning = false; // schemas that the function runs itself are not checked
     let result: unknown;
     try {
       result = original.apply(this, args);
@@ -207,11 +211,11 @@ function hearing(original: Fn, unit: Unit, what: string): Fn {
     silence(result);
     throw new ReturnedPromise(unit, what);
   }
-  // zod marks some of its own, and looks for the mark.
+  // zod marks some of its functions and looks for the mark
   return Object.defineProperties(heard, Object.getOwnPropertyDescriptors(original)) as Fn;
 }
 
-/** What it means is prepared whenever it is made, also when it is another one each time. */
+/** Wraps what a lazy schema's getter returns, each time it is called. */
 function preparing(getter: Fn): Fn {
   return () => {
     const schema = getter();

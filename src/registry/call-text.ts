@@ -1,5 +1,6 @@
 /**
- * The text of a call of a declared method: validated, positional as far as no parameter is left out, named from there on.
+ * Writes a call of a declared method as text: validated, with positional arguments up to the first omitted parameter
+ * and named arguments after it.
  */
 import { failure } from "../errors.ts";
 import { type Dialect, type InstanceWriter, type OnlyOurs, reprOf } from "../parser/repr.ts";
@@ -8,33 +9,33 @@ import type { Method } from "./method.ts";
 export interface Writing {
   readonly dialect: Dialect;
   readonly maxDepth: number;
-  /** writes the values of a service as their constructor calls */
+  /** writes the values of a service as constructor calls */
   readonly writer: InstanceWriter | undefined;
 }
 
 export interface WrittenCall {
   readonly code: string;
-  /** the first form in it that only a peer of ours reads, if there is one */
+  /** the first form in it that only peers of this library can read, if any */
   readonly onlyOurs: string | undefined;
-  /** raw bytes that the declared function finds in the parameters; undefined for a manual body */
+  /** the number of raw bytes that the declared function returns; undefined for a manual body */
   readonly bodyBytes: number | undefined;
 }
 
-/** What was given is sent, and validated again by the host: what a schema makes of it is for the handler alone.
+/** The given values are sent, and the host validates them again. The output of a schema is only for the handler.
  *  @throws HbiError invalid_argument, before anything is sent */
 export function writeCall(name: string, method: Method, params: unknown, writing: Writing): WrittenCall {
   const given = params ?? {};
-  const validated = method.signature.validate(name, given as Record<string, unknown>); // refuses what is no record
+  const validated = method.signature.validate(name, given as Record<string, unknown>); // refuses anything but a record
   const bodyBytes = method.bodyBytes(validated);
   if (bodyBytes === undefined && method.spec.body !== "manual") {
-    throw failure("bad_argument", `${name}: no length of raw data`);
+    throw failure("bad_argument", `${name}: the length of its raw data is unknown`);
   }
   const onlyOurs: OnlyOurs = { what: undefined };
   const code = `${name}(${argumentsText(method.signature.names, given, writing, onlyOurs)})`;
   return { code, onlyOurs: onlyOurs.what, bodyBytes };
 }
 
-/** @param onlyOurs is told of what only a peer of ours reads */
+/** @param onlyOurs receives the first form that only peers of this library can read */
 export function argumentsText(
   names: readonly string[],
   params: object,
@@ -46,7 +47,7 @@ export function argumentsText(
   let text = "";
   let isNamed = false;
   for (const name of names) {
-    const value: unknown = Object.hasOwn(params, name) ? params[name as never] : undefined; // own and known
+    const value: unknown = Object.hasOwn(params, name) ? params[name as never] : undefined; // own members of declared names only
     if (value === undefined) {
       isNamed = true;
       continue;

@@ -1,7 +1,7 @@
 /**
- * Schemas that run on values of a peer. zod makes objects anew, member by member: one whose keys are sparse indexes would cost what
- * parser/members.ts tells of. So the schemas that make objects with keys of the peer's choice compact each as soon as it is there. Nothing
- * else about them changes, and the others run as they are.
+ * Compact results of schemas. zod rebuilds objects member by member, and an object with sparse integer keys would cost
+ * far more than its text (parser/members.ts). Schemas that build objects with keys chosen by the peer therefore compact
+ * each object as soon as it exists. Nothing else about them changes; all other schemas run unmodified.
  */
 import type { z } from "zod";
 import { compact, isIndex } from "../parser/members.ts";
@@ -12,13 +12,14 @@ type Run = Schema["_zod"]["run"];
 
 const prepared = new WeakSet<Schema>();
 
-/** Prepares the schema to be run and, when it runs for the first time, the schemas inside: lazy ones are not asked before. */
+/** Prepares the schema and, when it runs for the first time, the schemas inside it. Lazy schemas are not resolved
+ *  earlier. */
 export function makeCompact(schema: Schema): void {
   if (prepared.has(schema)) return;
   prepared.add(schema);
   const internals = schema._zod;
   const { run, parse } = internals;
-  // Without checks a schema is run by its parser, which zod may still replace.
+  // A schema without checks is run by its parse function, which zod may still replace.
   const ran: Run = run === parse ? (payload, context) => internals.parse(payload, context) : run;
   internals.run = (payload, context) => {
     for (const part of schemasIn(schema)) makeCompact(part);
@@ -27,7 +28,7 @@ export function makeCompact(schema: Schema): void {
   };
 }
 
-/** Undefined: as it is. */
+/** The prepared function, or undefined if the schema needs no preparation. */
 function preparedRun(schema: Schema, run: Run): Run | undefined {
   const def = definition(schema);
   switch (def.type) {
@@ -40,7 +41,7 @@ function preparedRun(schema: Schema, run: Run): Run | undefined {
     case "union": {
       const [only] = def.options;
       if (def.options.length !== 1 || only === undefined || "discriminator" in def) return undefined;
-      schema._zod.parse = (payload, context) => only._zod.run(payload, context); // zod keeps how it ran before it was prepared
+      schema._zod.parse = (payload, context) => only._zod.run(payload, context); // zod has captured the unprepared function
       return run;
     }
     default:
@@ -54,7 +55,7 @@ function compacting(run: Run): Run {
     const result = run(payload, context);
     if (result instanceof Promise) return result; // asynchronous schemas are refused
     const { value } = result;
-    if (value !== given && typeof value === "object" && value !== null) compact(value); // it has been made here
+    if (value !== given && typeof value === "object" && value !== null) compact(value); // a new object, built by this schema
     return result;
   };
 }
@@ -67,13 +68,14 @@ function makesIndexes(def: z.core.$ZodObjectDef): boolean {
 
 // --- intersections -----------------------------------------------------------------------------------------------------
 
-/** zod merges the objects inside two results at once, where nothing can be compacted in between: what they may cost is counted before.
- *  Slots that V8 may reserve for indexes, of all objects, and for each value. */
+/** zod merges the objects inside two results at once, with no chance to compact in between. Their possible cost is
+ *  therefore computed first:
+ *  slots that V8 may reserve for indexes, in total and for each value. */
 const FREE_SLOTS = 16_384;
 const SLOTS_EACH = 16;
-/** V8 lets no object have more that are mostly empty. */
+/** V8 gives no mostly empty object more slots. */
 const MOST_SLOTS = 5_000;
-/** No peer can nest deeper. What is deeper, or in a cycle, is the program's own. */
+/** A peer cannot nest deeper. A deeper or cyclic value belongs to the program itself. */
 const MAX_DEPTH = 512;
 
 function bounded(run: Run): Run {
@@ -85,7 +87,7 @@ function bounded(run: Run): Run {
   };
 }
 
-/** Beyond those that each value may have. */
+/** The slots of a value, minus the slots that each value is allowed. */
 function reservedSlots(value: unknown, depthLeft = MAX_DEPTH): number {
   if (typeof value !== "object" || value === null || depthLeft === 0) return -SLOTS_EACH;
   let slots = -SLOTS_EACH;
@@ -102,7 +104,7 @@ function reservedSlots(value: unknown, depthLeft = MAX_DEPTH): number {
   return slots;
 }
 
-/** Whether objects inside its results may have indexes, and be others than those of its input. */
+/** Whether the results may contain new objects with indexes. */
 function rebuilds(schema: Schema, seen = new Set<Schema>()): boolean {
   if (seen.has(schema)) return false;
   seen.add(schema);

@@ -1,5 +1,5 @@
 /**
- * HbiError as a value: how a refusal or a failure crosses the wire, `HbiError("code", "message", details, "reason")`.
+ * HbiError as a value: a refusal or failure crosses the wire as `HbiError("code", "message", details, "reason")`.
  */
 import { z } from "zod";
 import { HbiError, isCode, isReason, oneLine } from "../errors.ts";
@@ -7,7 +7,7 @@ import { PRESETS } from "../limits.ts";
 import { repr } from "../parser/repr.ts";
 import { value } from "./method.ts";
 
-/** Lands the peer's error. Its text is one printable line before anybody sees it; an unknown code becomes `unknown`. */
+/** Lands an error of the peer. Its text becomes one printable line; an unknown code becomes `unknown`. */
 export const errorValue = value({
   params: {
     code: z.string().max(32),
@@ -21,12 +21,12 @@ export const errorValue = value({
     }),
 });
 
-/** What a peer can take of details within its limits, the error's own nesting included. */
+/** The size of details that a peer accepts within its limits, including the nesting of the error itself. */
 const MAX_DETAILS_CHARS = 16 * 1024;
 const MAX_DETAILS_DEPTH = PRESETS.public.maxDepth - 1;
 
-/** The text that lands as this error at the peer: one line, no cause, no stack. Details that have no textual form, or a
- *  larger one than a peer takes, stay at home. */
+/** The text that lands as this error at the peer: one line, no cause, no stack. Details are omitted if they have no
+ *  textual form or are larger than a peer accepts. */
 export function errorText(error: HbiError): string {
   const parts = [repr(error.code), repr(oneLine(error.message))];
   const details = error.details === undefined ? undefined : detailsText(error.details);
@@ -38,10 +38,10 @@ export function errorText(error: HbiError): string {
 function detailsText(details: Readonly<Record<string, unknown>>): string | undefined {
   try {
     const prototype: unknown = Object.getPrototypeOf(details);
-    if (prototype !== Object.prototype && prototype !== null) return undefined; // a list is no details at the peer
+    if (prototype !== Object.prototype && prototype !== null) return undefined; // the peer refuses a list as details
     const text = repr(details, "json", MAX_DETAILS_DEPTH);
     return text.length <= MAX_DETAILS_CHARS ? text : undefined;
   } catch {
-    return undefined; // also where a getter of theirs fails: it must not take the connection with it
+    return undefined; // also if a getter throws, which must not end the connection
   }
 }

@@ -1,6 +1,6 @@
 /**
- * HostingEnv: the closed set of names that one peer may use: methods, value constructors and slots, in a Map. Nothing of a
- * peer's text ever indexes an object of the application.
+ * HostingEnv: the closed set of names that one peer may use. Methods, value constructors and slots are kept in a Map; a
+ * peer's text never indexes an object of the application.
  */
 import type { z } from "zod";
 import { failure, type HbiError, refusal } from "../errors.ts";
@@ -14,7 +14,7 @@ import { isSchema } from "./schema-walk.ts";
 
 type Awaitable<T> = T | PromiseLike<T>;
 
-/** The types of the ends of a connection, which this room does not know. */
+/** The ends of a connection. Their types belong to a later folder. */
 export interface Ends {
   readonly po: unknown;
   readonly ho: unknown;
@@ -22,7 +22,8 @@ export interface Ends {
   readonly co: unknown;
 }
 
-/** What a handler must return: the input of the declared result; anything, and ignored, when none is declared. */
+/** What a handler must return: the input of the declared result. Without a declared result, the return value is
+ *  ignored. */
 export type ResultOf<R extends z.ZodType | undefined> = R extends z.ZodType ? z.input<R> : unknown;
 
 export type Handler<P extends Params, R extends z.ZodType | undefined, Co> = (
@@ -39,7 +40,7 @@ export interface ExposedMethod {
   readonly name: string;
   readonly method: Method;
   readonly handler: (params: never, co: never, env: never) => unknown;
-  /** how long the handler may take; undefined: `handlerTimeoutMs` of the limits */
+  /** the handler's timeout; undefined: `handlerTimeoutMs` of the limits */
   readonly timeoutMs?: number | undefined;
 }
 export interface ExposedValue {
@@ -55,19 +56,20 @@ export interface Slot {
 }
 export type Entry = ExposedMethod | ExposedValue | Slot;
 
-/** Names that every connection of a service has in common: made once, shared by all of its environments. */
+/** The names that all connections of a service share: created once. */
 export interface EntryTable {
   readonly entries: ReadonlyMap<string, Entry>;
   readonly writer: InstanceWriter | undefined;
 }
 
-/** What the library itself offers to peers that speak the extension: names that begin with `$hbi.`. */
+/** The library's own methods for peers that support the extension; their names begin with `$hbi.`. */
 export type Builtins = ReadonlyMap<string, ExposedMethod>;
 
 const NOTHING: EntryTable = { entries: new Map(), writer: undefined };
-const HBI_ERROR: Entry = { kind: "value", name: "HbiError", maker: errorValue as never }; // a value of any type
+const HBI_ERROR: Entry = { kind: "value", name: "HbiError", maker: errorValue as never }; // the table holds values of every type
 
-/** Is refused as a value constructor with a wrong argument is, wherever it stands: nothing runs, and no raw data is lost. */
+/** Refused like a value constructor with an invalid argument, wherever it occurs: nothing runs, and the raw data behind
+ *  it stays known. */
 const REFUSED_OBJECT: Entry = {
   kind: "value",
   name: ODD_OBJECT,
@@ -75,7 +77,7 @@ const REFUSED_OBJECT: Entry = {
     spec: {},
     signature: { bind: refuseObject },
     make: (_name: string, call: Call) => refuseObject(call),
-  } as never, // nothing else of either is called
+  } as never, // no other member is used
 };
 
 function refuseObject({ args }: Call): never {
@@ -85,7 +87,8 @@ function refuseObject({ args }: Call): never {
 type InitHook = (po: never, ho: never) => unknown;
 type CleanupHook = (po: never, ho: never, reason: HbiError | undefined) => unknown;
 
-/** The hosting environment of one connection. Make one for each, as its slots, `po` and `ho` belong to one peer. */
+/** The hosting environment of one connection. Create one per connection: its slots, `po` and `ho` belong to one
+ *  peer. */
 export class HostingEnv<E extends Ends = Ends> {
   readonly #shared: EntryTable;
   #own: Map<string, Entry> | undefined;
@@ -93,11 +96,11 @@ export class HostingEnv<E extends Ends = Ends> {
   #cleanup: CleanupHook[] | undefined;
   #writer: InstanceWriter | undefined;
   #builtins: Builtins | undefined;
-  #isLobby = false;
+  #isPreAuth = false;
   #po: unknown;
   #ho: unknown;
   #isAttached = false;
-  /** what the handlers of a shared table find their connection by */
+  /** leads the handlers of a shared table to their connection */
   readonly bound: unknown;
 
   constructor(shared: EntryTable = NOTHING, bound?: unknown) {
@@ -106,20 +109,22 @@ export class HostingEnv<E extends Ends = Ends> {
     this.bound = bound;
   }
 
-  /** The posting end of the connection, also when it is over: what is posted there then fails. @throws HbiError failed_precondition before
-   *  it is connected */
+  /** The posting end of the connection. After the end of the connection, posting there fails.
+   *  @throws HbiError failed_precondition before the environment is connected */
   get po(): E["po"] {
     if (this.#po === undefined) throw failure("wrong_stage", "the hosting environment is not connected");
     return this.#po;
   }
 
-  /** The hosting end of the connection, also when it is over. @throws HbiError failed_precondition before it is connected */
+  /** The hosting end of the connection, also after its end. @throws HbiError failed_precondition before the environment
+   *  is connected */
   get ho(): E["ho"] {
     if (this.#ho === undefined) throw failure("wrong_stage", "the hosting environment is not connected");
     return this.#ho;
   }
 
-  /** Lets the peer call `name`. The handler gets the validated parameters and the conversation being landed. */
+  /** Lets the peer call `name`. The handler receives the validated parameters and the conversation that is being
+   *  landed. */
   expose<P extends Params, R extends z.ZodType | undefined>(
     name: string,
     method: Method<P, R>,
@@ -128,22 +133,22 @@ export class HostingEnv<E extends Ends = Ends> {
     checkName(name, "method");
     if (!(method instanceof Method)) throw failure("bad_option", `${name} is not a method()`);
     if (typeof handler !== "function") throw failure("bad_option", `${name} has no handler`);
-    // The types were checked against each other above; the table holds methods of every type.
+    // The signature above has checked the types against each other; the table holds methods of every type.
     const entry = { kind: "method", name, method: method as unknown as Method, handler } as unknown as ExposedMethod;
     this.#add(entry);
     return this;
   }
 
-  /** Exposes each method with the handler of the same name; none may be missing or left over. */
+  /** Exposes each method with the handler of the same name. Missing and extra handlers throw. */
   exposeAll<M extends Readonly<Record<string, Method>>>(methods: M, handlers: Handlers<M, E["co"]>): this {
     checkHandlers(methods, handlers);
     for (const [name, method] of Object.entries(methods)) {
-      this.expose(name, method, handlers[name as keyof M] as Handler<Params, z.ZodType | undefined, E["co"]>); // as declared by Handlers
+      this.expose(name, method, handlers[name as keyof M] as Handler<Params, z.ZodType | undefined, E["co"]>); // typed by Handlers
     }
     return this;
   }
 
-  /** Lets the peer assign `name = value`, validated by the schema; read it with `get`. */
+  /** Lets the peer assign `name = value`, validated by the schema. Read the value with `get`. */
   slot<S extends z.ZodType>(name: string, schema: S, initial?: z.output<S>): this {
     checkPlainName(name, "slot");
     if (!isSchema(schema)) throw failure("bad_option", `slot ${name} has no zod schema`);
@@ -156,7 +161,7 @@ export class HostingEnv<E extends Ends = Ends> {
   construct<P extends Params, T>(name: string, maker: ValueConstructor<P, T>): this {
     checkName(name, "value");
     if (!(maker instanceof ValueConstructor)) throw failure("bad_option", `${name} is not a value()`);
-    const own = this.#add({ kind: "value", name, maker: maker as unknown as ValueConstructor }); // of every type
+    const own = this.#add({ kind: "value", name, maker: maker as unknown as ValueConstructor }); // the table holds values of every type
     const shared = this.#shared.writer;
     if (maker.spec.is !== undefined) {
       this.#writer = (instance) => writtenBy(own.values(), instance) ?? shared?.(instance);
@@ -164,22 +169,22 @@ export class HostingEnv<E extends Ends = Ends> {
     return this;
   }
 
-  /** What the peer assigned to a slot, or its initial value; undefined before. */
+  /** The value that the peer assigned to a slot, or its initial value; undefined before that. */
   get(name: string): unknown {
     const entry = this.#own?.get(name);
     if (entry?.kind !== "slot") throw failure("bad_option", `${name} is not a slot`);
     return entry.value;
   }
 
-  /** Runs on connect, before anything of the peer is landed: send notifications here, wait for no answers (HBI's
-   *  `__hbi_init__`, docs/protocol.md, section 6). */
+  /** Runs on connect, before anything of the peer is landed (HBI's `__hbi_init__`, docs/protocol.md, section 6). Send
+   *  notifications here; do not wait for answers. */
   onInit(hook: (po: E["po"], ho: E["ho"]) => unknown): this {
     this.#init ??= [];
     this.#init.push(hook);
     return this;
   }
 
-  /** Runs once after the connection ended; `reason` is undefined when both sides parted in peace. */
+  /** Runs once after the connection has ended; `reason` is undefined after an orderly close. */
   onCleanup(hook: (po: E["po"], ho: E["ho"], reason: HbiError | undefined) => unknown): this {
     this.#cleanup ??= [];
     this.#cleanup.push(hook);
@@ -192,29 +197,29 @@ export class HostingEnv<E extends Ends = Ends> {
     return name === HBI_ERROR.name ? HBI_ERROR : name === ODD_OBJECT ? REFUSED_OBJECT : undefined;
   }
 
-  /** Who has not authenticated is not told either what there is, or that there is anybody. */
+  /** A peer that has not authenticated cannot learn which names exist or that handlers exist at all. */
   #builtin(name: string): Entry | undefined {
-    return this.#isLobby ? undefined : this.#builtins?.get(name);
+    return this.#isPreAuth ? undefined : this.#builtins?.get(name);
   }
 
-  /** Whether this is what a peer meets before it has authenticated: whatever else it names is refused as `unauthenticated`,
-   *  whether it exists or not, and may have had raw data behind it. */
-  get isLobby(): boolean {
-    return this.#isLobby;
+  /** Whether this is the environment of a peer that has not authenticated. Every other name is refused as
+   *  `unauthenticated`, whether it exists or not, and may have had raw data behind it. */
+  get isPreAuth(): boolean {
+    return this.#isPreAuth;
   }
 
-  /** Makes this the environment of peers who have not authenticated. */
-  asLobby(): this {
-    this.#isLobby = true;
+  /** Makes this the environment of a peer that has not authenticated. */
+  asPreAuth(): this {
+    this.#isPreAuth = true;
     return this;
   }
 
-  /** Writes values of a class as their constructor calls; undefined when none is exposed that recognises its own. */
+  /** Writes instances as constructor calls of the exposed values that recognise them; undefined if there are none. */
   get writer(): InstanceWriter | undefined {
     return this.#writer;
   }
 
-  /** For the connection alone. @throws HbiError failed_precondition when another connection uses this environment */
+  /** Called by the connection only. @throws HbiError failed_precondition if another connection uses this environment */
   attach(po: E["po"], ho: E["ho"], builtins?: Builtins): void {
     if (this.#isAttached) throw failure("wrong_stage", "the hosting environment serves another connection");
     this.#isAttached = true;
@@ -223,7 +228,7 @@ export class HostingEnv<E extends Ends = Ends> {
     this.#builtins = builtins;
   }
 
-  /** For the connection alone. */
+  /** Called by the connection only. */
   detach(): void {
     this.#isAttached = false;
     this.#builtins = undefined;
@@ -238,10 +243,10 @@ export class HostingEnv<E extends Ends = Ends> {
   }
 
   async runCleanup(reason: HbiError | undefined): Promise<void> {
-    for (const hook of this.#cleanup ?? []) await hook(this.#po as never, this.#ho as never, reason); // by onCleanup
+    for (const hook of this.#cleanup ?? []) await hook(this.#po as never, this.#ho as never, reason); // as typed by onCleanup
   }
 
-  /** Gives all that is this environment's own. */
+  /** Returns the environment's own entries. */
   #add(entry: Entry): ReadonlyMap<string, Entry> {
     this.#own ??= new Map();
     if (this.#own.has(entry.name) || this.#shared.entries.has(entry.name))
@@ -250,7 +255,8 @@ export class HostingEnv<E extends Ends = Ends> {
   }
 }
 
-/** The constructor call of an instance that one of the values recognises; its members are named as their parameters. */
+/** The constructor call of an instance that one of the values recognises. Its members have the names of the
+ *  parameters. */
 function writtenBy(
   entries: Iterable<Entry>,
   instance: object,
@@ -263,10 +269,10 @@ function writtenBy(
   return undefined;
 }
 
-/** How long handlers may take, by the names of their methods. */
+/** Timeouts of handlers by method name. */
 export type HandlerTimes = Readonly<Record<string, number | undefined>>;
 
-/** The table of a definition: `handlerOf` gives what runs a method, for every connection. */
+/** The table of a definition, shared by all connections. `handlerOf` returns the function that runs a method. */
 export function entryTable(
   methods: Readonly<Record<string, Method>>,
   values: Readonly<Record<string, ValueConstructor>>,
@@ -284,13 +290,13 @@ export function entryTable(
   return { entries, writer: isWriting ? (instance) => writtenBy(makers, instance) : undefined };
 }
 
-/** A handler for each method, and no other. @throws HbiError invalid_argument, naming the one */
+/** Requires exactly one handler per method. @throws HbiError invalid_argument, naming the first missing or extra one */
 export function checkHandlers(methods: Readonly<Record<string, unknown>>, handlers: unknown): void {
   if (typeof handlers !== "object" || handlers === null) throw failure("bad_option", "no handlers");
   const surplus = Object.keys(handlers).find((name) => !Object.hasOwn(methods, name));
-  if (surplus !== undefined) throw failure("bad_option", `${surplus} has a handler and is not declared`);
+  if (surplus !== undefined) throw failure("bad_option", `${surplus} has a handler but is not declared`);
   for (const name of Object.keys(methods)) {
-    const handler: unknown = Object.hasOwn(handlers, name) ? handlers[name as never] : undefined; // own and known
+    const handler: unknown = Object.hasOwn(handlers, name) ? handlers[name as never] : undefined; // own members of declared names only
     if (typeof handler !== "function") throw failure("bad_option", `${name} has no handler`);
   }
 }

@@ -1,37 +1,29 @@
 /**
- * Invoke: runs one planned step. Synchronous as long as nothing in it waits: a promise is made only for nested calls that
- * are asynchronous and for handlers that return one.
+ * Runs what a planned step contains beside its handler. Everything is synchronous unless something waits: promises are created only
+ * for asynchronous nested calls and for handlers that return a promise.
  */
 import { failure } from "../errors.ts";
 import { compact } from "../parser/members.ts";
 import { Call } from "../parser/tree.ts";
 import type { HostingEnv } from "./hosting-env.ts";
-import { hasCall, type Step } from "./plan.ts";
+import { type AssignStep, hasCall, type Step, type ValueStep } from "./plan.ts";
 import { validate } from "./validate.ts";
 
-/** Runs the step and gives the value of the statement, or a promise of it. The result is not validated yet:
- *  `checkResult` does.
- *  @param params the step's validated parameters, from `stepParams` when nested calls stood in the arguments
- *  @throws whatever the handler throws */
-export function runStep(step: Step, params: object | undefined, env: HostingEnv, co: unknown): unknown {
-  switch (step.kind) {
-    case "call":
-      return step.entry.handler(params as never, co as never, env as never); // validated by the schema that types the handler
-    case "assign":
-      if (!step.hasNestedCall) {
-        step.slot.value = step.value;
-        return step.value;
-      }
-      return then(resolveCalls(step.value, env, co), (value) => {
-        step.slot.value = validate(step.slot.schema, value, "bad_argument", step.slot.name);
-        return step.slot.value;
-      });
-    case "value":
-      return hasCall(step.value) ? resolveCalls(step.value, env, co) : step.value;
+/** Runs a statement that is not a call and returns its value, or a promise of it. */
+export function runQuietStep(step: AssignStep | ValueStep, env: HostingEnv, co: unknown): unknown {
+  if (step.kind === "value") return hasCall(step.value) ? resolveCalls(step.value, env, co) : step.value;
+  const { slot } = step;
+  if (!step.hasNestedCall) {
+    slot.value = step.value;
+    return step.value;
   }
+  return then(resolveCalls(step.value, env, co), (value) => {
+    slot.value = validate(slot.schema, value, "bad_argument", slot.name);
+    return slot.value;
+  });
 }
 
-/** The parameters of a step, once its nested calls have run: validated by the method's own schema like any argument. */
+/** The parameters of a step after its nested calls have run, validated by the method's schema. */
 export function stepParams(step: Step, env: HostingEnv, co: unknown): object | undefined | Promise<object> {
   if (step.kind !== "call" || step.params !== undefined) return step.kind === "call" ? step.params : undefined;
   const { name, method } = step.entry;
@@ -40,15 +32,15 @@ export function stepParams(step: Step, env: HostingEnv, co: unknown): object | u
   ) as object | Promise<object>; // a record in, a record out
 }
 
-/** What the peer gets as the result: by the schema of a declared result. @throws HbiError internal */
+/** The result as the peer receives it, validated by the declared schema. @throws HbiError internal */
 export function checkResult(step: Step, result: unknown): unknown {
   if (step.kind !== "call") return result;
   const { result: schema, resultBody } = step.entry.method.spec;
-  if (schema === undefined || resultBody !== undefined) return result; // the handler has sent the latter itself
+  if (schema === undefined || resultBody !== undefined) return result; // with resultBody, the handler has sent the result itself
   return validate(schema, result, "bad_result", step.entry.name);
 }
 
-/** A received object: values and value constructors only, so that receiving never runs a method.
+/** Lands a received object: values and value constructors only, so receiving never runs a method.
  *  @throws HbiError not_a_value, unknown_name, bad_argument */
 export function landValue(tree: unknown, env: HostingEnv): unknown {
   return mapCalls(tree, (call, args) => {
@@ -59,19 +51,19 @@ export function landValue(tree: unknown, env: HostingEnv): unknown {
   });
 }
 
-/** Runs the nested calls, innermost first, in written order. */
+/** Runs nested calls, innermost first, in written order. */
 function resolveCalls(value: unknown, env: HostingEnv, co: unknown): unknown {
   if (!hasCall(value)) return value;
   if (value instanceof Call) {
     return then(resolveAll([...value.args, ...(value.named?.values() ?? [])], env, co), (items) => {
-      const values = items as unknown[]; // as many as went in
+      const values = items as unknown[]; // as many results as items
       const named =
         value.named && new Map([...value.named.keys()].map((key, i) => [key, values[value.args.length + i]]));
       return runNested(new Call(value.name, values.slice(0, value.args.length), named, false), env, co);
     });
   }
   if (Array.isArray(value)) return resolveAll(value, env, co);
-  const entries = Object.entries(value as object); // a value with a call inside is a container
+  const entries = Object.entries(value as object); // a value that contains a call is a container
   const items = resolveAll(
     entries.map(([, item]) => item),
     env,
@@ -83,7 +75,7 @@ function resolveCalls(value: unknown, env: HostingEnv, co: unknown): unknown {
 }
 
 function runNested(call: Call, env: HostingEnv, co: unknown): unknown {
-  checkWanted(co); // the call before it may have taken long
+  checkWanted(co); // earlier calls may have taken long
   const entry = env.lookup(call.name);
   if (entry === undefined || entry.kind === "slot") throw failure("unknown_name", call.name);
   if (entry.kind === "value") return entry.maker.make(call.name, call);
@@ -94,7 +86,7 @@ function runNested(call: Call, env: HostingEnv, co: unknown): unknown {
   return schema === undefined ? result : then(result, (value) => validate(schema, value, "bad_result", call.name));
 }
 
-/** One after the other: a nested call may depend on the effects of the one before it. */
+/** In order, because a nested call may depend on the effects of the one before it. */
 function resolveAll(values: readonly unknown[], env: HostingEnv, co: unknown): unknown {
   const done: unknown[] = [];
   const from = (start: number): unknown => {
@@ -113,9 +105,9 @@ function resolveAll(values: readonly unknown[], env: HostingEnv, co: unknown): u
   return from(0);
 }
 
-/** What has not begun when a conversation is given up is not begun. @throws HbiError cancelled */
+/** After a conversation is cancelled, nothing more of it begins. @throws HbiError cancelled */
 function checkWanted(co: unknown): void {
-  if ((co as { readonly isGivenUp?: boolean } | undefined)?.isGivenUp === true) throw failure("cancelled"); // of another room, if any
+  if ((co as { readonly isGivenUp?: boolean } | undefined)?.isGivenUp === true) throw failure("cancelled"); // its type belongs to a later folder
 }
 
 function mapCalls(value: unknown, make: (call: Call, args: Call) => unknown): unknown {
@@ -134,5 +126,5 @@ export function isPromise(value: unknown): value is Promise<unknown> {
 }
 
 function then(value: unknown, next: (value: unknown) => unknown): unknown {
-  return isPromise(value) ? Promise.resolve(value).then(next) : next(value); // a thenable may settle twice, and return nothing
+  return isPromise(value) ? Promise.resolve(value).then(next) : next(value); // a thenable may settle twice, and its `then` may return nothing
 }

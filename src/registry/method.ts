@@ -1,6 +1,6 @@
 /**
- * method() and value(): what may be called by a peer, as data. A definition holds no handler, so it can be published and
- * imported by both sides.
+ * method() and value(): declarations of what a peer may call, as data. A definition contains no handlers, so it can be
+ * published and imported by both sides.
  */
 import { z } from "zod";
 import { failure, refusal } from "../errors.ts";
@@ -11,36 +11,39 @@ import { prepare, prepareLate } from "./prepared-schema.ts";
 import { findTransform, isSchema } from "./schema-walk.ts";
 import { type Refuse, validate } from "./validate.ts";
 
-/** An ordered record: its order is the order of positional arguments, its names serve keyword arguments and errors. */
+/** An ordered record: its order is the order of positional arguments; its names serve keyword arguments and errors. */
 export type Params = Readonly<Record<string, z.ZodType>>;
-/** What a handler is given. */
+/** What a handler receives. */
 export type ParamsOf<P extends Params> = z.output<z.ZodObject<P, z.core.$strict>>;
 
-/** What a caller gives: parameters that are optional or have a default may be left out. */
+/** What a caller passes: parameters that are optional or have a default may be omitted. */
 export type ArgumentsOf<P extends Params> = z.input<z.ZodObject<P, z.core.$strict>>;
 
-/** Written as methods, so that a method of any parameters is a `Method`, and a value of any a `ValueConstructor`. */
+/** Method syntax makes these bivariant, so that every method is a `Method` and every value a `ValueConstructor`. */
 type BodyLength<P extends Params> = { bytes(params: ParamsOf<P>): number }["bytes"];
 type ResultLength<R> = R extends z.ZodType ? { bytes(result: z.output<R>): number }["bytes"] : never;
 
-/** Whether raw data comes along: its length declared, or known to the handler alone. */
+/** How the length of raw data is known: there is none, it is declared, or only the handler knows it. */
 export type BodyKind = "none" | "declared" | "manual";
 
 export interface MethodSpec<P extends Params, R extends z.ZodType | undefined> {
   readonly params: P;
-  /** How many raw bytes follow the call; `"manual"` when only the handler can tell. A method without it takes none. */
+  /** The number of raw bytes behind the call, or `"manual"` if only the handler knows it. Without it, there is no raw
+   *  data. */
   readonly body?: "manual" | BodyLength<P>;
-  /** What the handler returns, sent back as the object of the call. Without it nothing is sent by itself. */
+  /** The schema of what the handler returns, which is sent back as an object. Without it, nothing is sent
+   *  automatically. */
   readonly result?: R;
-  /** How many raw bytes follow the result. The handler sends both itself (HBI layer), or returns `{ result, body }` (typed layer). */
+  /** The number of raw bytes behind the result. The handler sends both itself (HBI layer), or returns
+   *  `{ result, body }` (typed layer). */
   readonly resultBody?: ResultLength<R>;
   readonly title?: string;
   readonly description?: string;
-  /** Landing it twice is as good as once, so that a call may be retried after a lost connection. */
+  /** Running the method twice does no harm, so a call may be sent again after its connection was lost. */
   readonly idempotent?: boolean;
-  /** Why it should not be called any more, and what should be instead. */
+  /** Why the method should no longer be called, and what to use instead. */
   readonly deprecated?: string;
-  /** Parameters of a good call, for documents. */
+  /** Parameters of example calls, for documentation. */
   readonly examples?: readonly ArgumentsOf<P>[];
 }
 
@@ -49,9 +52,9 @@ type KindOf<Spec, Key extends string> = Spec extends { readonly [K in Key]: infe
     ? "manual"
     : "declared"
   : "none";
-/** Not inferred as a parameter of its own: where a method is written inline its absence would not be seen. */
+/** Not inferred as a type parameter, because the absence of a result would go unnoticed in an inline declaration. */
 type DeclaredResult<Spec> = Spec extends { readonly result: infer R extends z.ZodType } ? R : undefined;
-/** Keys that are none of a method's. */
+/** Keys that a method does not have. */
 type Surplus<Spec> = { readonly [K in Exclude<keyof Spec, keyof MethodSpec<Params, z.ZodType>>]: never };
 
 const SPEC_KEYS: Readonly<Record<keyof MethodSpec<Params, z.ZodType>, true>> = {
@@ -86,7 +89,7 @@ class Signature<P extends Params> {
     this.#isPrepared = prepare(this.#object, "params");
   }
 
-  /** Gives each argument its parameter's name. @throws HbiError bad_argument */
+  /** Assigns the arguments to parameter names. @throws HbiError bad_argument */
   bind(call: Call): Bound {
     const bound: Bound = {};
     const { args, named, name } = call;
@@ -105,10 +108,10 @@ class Signature<P extends Params> {
   /** @throws HbiError bad_argument */
   validate(name: string, bound: Bound, make: Refuse = failure): ParamsOf<P> {
     if (!this.#isPrepared) this.#isPrepared = prepareLate(this.#object);
-    return validate(this.#object, bound, "bad_argument", name, make) as ParamsOf<P>; // made of these params above
+    return validate(this.#object, bound, "bad_argument", name, make) as ParamsOf<P>; // created from these params above
   }
 
-  /** Checks what can be checked before the calls among the arguments have run. @throws HbiError bad_argument */
+  /** Checks the arguments that do not depend on nested calls, before those run. @throws HbiError bad_argument */
   checkEach(name: string, given: Bound, isPending: (value: unknown) => boolean): void {
     if (!this.#isPrepared) this.#isPrepared = prepareLate(this.#object);
     const unknown = Object.keys(given).find((key) => !this.#schemas.has(key));
@@ -119,8 +122,8 @@ class Signature<P extends Params> {
     }
   }
 
-  /** The parameters one by one: reading one that is not valid throws. For the length of a body, which must stay known
-   *  when other arguments of the call are refused. */
+  /** The parameters one by one; reading an invalid one throws. Used for the length of a body, which must stay known
+   *  even if other arguments of the call are refused. */
   probe(bound: Bound, isPending: (value: unknown) => boolean): ParamsOf<P> {
     if (!this.#isPrepared) this.#isPrepared = prepareLate(this.#object);
     const probe = {};
@@ -145,15 +148,15 @@ export class Method<
 > {
   readonly spec: MethodSpec<P, R>;
   readonly signature: Signature<P>;
-  /** the schemas of the objects of its answer: one, or none */
+  /** the schemas of the answer's objects: one or none */
   readonly results: readonly z.ZodType[];
-  /** for types alone: there is nothing at run time */
+  /** exists for types only, not at run time */
   declare readonly bodies: { readonly call: B; readonly result: S };
 
   constructor(spec: MethodSpec<P, R>) {
     if (typeof spec?.params !== "object" || spec.params === null) throw failure("bad_option", "method without params");
     const unknown = Object.keys(spec).find((key) => !Object.hasOwn(SPEC_KEYS, key));
-    if (unknown !== undefined) throw failure("bad_option", `${unknown} is nothing that a method declares`);
+    if (unknown !== undefined) throw failure("bad_option", `${unknown} is not an option of a method`);
     if (spec.result !== undefined) checkResultSchema(spec.result);
     if (spec.body !== undefined && spec.body !== "manual" && typeof spec.body !== "function") {
       throw failure("bad_option", 'body must be a function of the parameters or "manual"');
@@ -172,20 +175,22 @@ export class Method<
     return this.spec.body !== undefined;
   }
 
-  /** Whether what the handler returns goes back as an object by itself. */
+  /** Whether the handler's return value is sent back as an object automatically. */
   get answers(): boolean {
     return this.spec.result !== undefined && this.spec.resultBody === undefined;
   }
 
-  /** How many raw bytes follow; undefined when the declared function can't tell from these parameters. */
+  /** The number of raw bytes behind the call; undefined if the declared function cannot compute it from these
+   *  parameters. */
   bodyBytes(params: ParamsOf<P>): number | undefined {
     const { body } = this.spec;
     if (body === undefined) return 0;
     if (body === "manual") return undefined;
-    return count(() => synchronous(body(params), "body")); // where a parameter that it needs is not valid, reading it throws
+    return count(() => synchronous(body(params), "body")); // reading an invalid parameter throws
   }
 
-  /** How many raw bytes follow the result; undefined when the declared function can't tell from this one. */
+  /** The number of raw bytes behind the result; undefined if the declared function cannot compute it from this
+   *  result. */
   resultBytes(result: unknown): number | undefined {
     const bytes: ((result: never) => number) | undefined = this.spec.resultBody;
     return bytes === undefined ? 0 : count(() => synchronous(bytes(result as never), "resultBody")); // validated by the schema that types it
@@ -197,11 +202,11 @@ function count(bytes: () => number): number | undefined {
     const length = bytes();
     return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
   } catch {
-    return undefined; // who asks treats the length as unknown
+    return undefined; // callers treat undefined as an unknown length
   }
 }
 
-/** A result is validated where it is made and again where it arrives, so the schema must accept what it gives. */
+/** Both sides validate a result, so the schema must accept its own output. */
 function checkResultSchema(schema: z.ZodType): void {
   if (!isSchema(schema)) throw failure("bad_option", "result is not a zod schema");
   const path = findTransform(schema);
@@ -211,13 +216,13 @@ function checkResultSchema(schema: z.ZodType): void {
 
 export interface ValueSpec<P extends Params, T> {
   readonly params: P;
-  /** Pure and synchronous: runs when an object is received, before anybody asked for it. */
+  /** Pure and synchronous: runs when an object arrives, before it is requested. */
   readonly make: { of(params: ParamsOf<P>): T }["of"];
-  /** Recognises such a value, so that it can be written as its own constructor call: its members are named as the parameters. */
+  /** Recognises values to be written as constructor calls; their members have the names of the parameters. */
   readonly is?: (value: unknown) => boolean;
 }
 
-/** A value constructor: what a peer may write where only values are landed, such as `Point(1, 2)`. */
+/** A value constructor, such as `Point(1, 2)`: a peer may write it even where only values are landed. */
 export class ValueConstructor<P extends Params = Params, T = unknown> {
   readonly spec: ValueSpec<P, T>;
   readonly signature: Signature<P>;
@@ -238,27 +243,27 @@ export class ValueConstructor<P extends Params = Params, T = unknown> {
     return synchronous(this.spec.make(params), name);
   }
 
-  /** Such a value as a parameter or a part of a result. @throws HbiError invalid_argument without `is` */
+  /** The schema of such a value in a parameter or result. @throws HbiError invalid_argument without `is` */
   get schema(): z.ZodType<T, T> {
     if (this.#schema === undefined) {
       const { is } = this.spec;
       if (is === undefined) throw failure("bad_option", "a value without `is` has no schema");
       this.#schema = z.custom<T>((value) => is(value));
-      VALUE_OF_SCHEMA.set(this.#schema, this as never); // of every type
+      VALUE_OF_SCHEMA.set(this.#schema, this as never); // the map holds values of every type
     }
     return this.#schema;
   }
 }
 
-/** Which value constructor a schema stands for: zod itself knows only that it is custom. */
+/** The value constructor of a schema; to zod, the schema is only a custom one. */
 const VALUE_OF_SCHEMA = new WeakMap<object, ValueConstructor>();
 
 export function valueOfSchema(schema: object): ValueConstructor | undefined {
   return VALUE_OF_SCHEMA.get(schema);
 }
 
-/** Declares a method. Without `body` it takes no raw data, without `result` it is a notification.
- *  @throws HbiError invalid_argument for what is not a schema, a name that can't be called, an unknown key */
+/** Declares a method. Without `body` it takes no raw data; without `result` it is a notification.
+ *  @throws HbiError invalid_argument for a missing schema, a name that cannot be called, an unknown key */
 export function method<P extends Params, R extends z.ZodType | undefined = undefined, const Spec = unknown>(
   spec: MethodSpec<P, R> & Spec & Surplus<Spec>,
 ): Method<P, DeclaredResult<Spec>, KindOf<Spec, "body">, KindOf<Spec, "resultBody">> {

@@ -1,21 +1,22 @@
 /**
- * Names: which identifiers may be exposed, and which are the library's own.
+ * Names: which identifiers may be exposed, and which belong to the library.
  */
 import { failure } from "../errors.ts";
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*$/;
 
-/** Words that mean a constant in some peer's language: as a name they could never be called. */
+/** Constants in some peer's language; a method with such a name could not be called. */
 const CONSTANTS: ReadonlySet<string> = new Set([
   ...["null", "None", "nil", "true", "True", "false", "False"],
   ...["nan", "NaN", "inf", "Inf", "Infinity", "undefined"],
 ]);
 
-/** The reference calls these on connect and disconnect; there a peer can call them as well. Here nobody can. */
+/** The reference calls these hooks on connect and disconnect, and its peers can call them as well. Here, peers
+ *  cannot. */
 const MAGIC: ReadonlySet<string> = new Set(["__hbi_init__", "__hbi_cleanup__", "__proto__"]);
 
-/** Throws unless `name` can be exposed: dotted ASCII identifiers, no constant, no magic name, nothing built in (`HbiError`,
- *  and everything with a `$`).
+/** Checks that `name` can be exposed: dotted ASCII identifiers, not a constant, a hook or a built-in name (`HbiError`,
+ *  and names with `$`).
  *  @throws HbiError invalid_argument */
 export function checkName(name: string, what: string): void {
   if (!NAME.test(name) || CONSTANTS.has(name) || MAGIC.has(name) || name === "HbiError") {
@@ -23,7 +24,7 @@ export function checkName(name: string, what: string): void {
   }
 }
 
-/** A parameter or a slot: a name of one part. */
+/** Checks the name of a parameter or a slot, which has a single part. */
 export function checkPlainName(name: string, what: string): void {
   checkName(name, what);
   if (name.includes(".")) throw failure("bad_option", `${JSON.stringify(name)} cannot be the name of a ${what}`);

@@ -1,6 +1,7 @@
 /**
- * Plan: a script checked whole against the hosting environment before any of it runs, and its data plan: how many raw
- * bytes follow which statement. The plan is what lets a connection outlive a refused call (docs/errors-and-limits.md).
+ * Plan: checks a whole script against the hosting environment before any part of it runs, and computes its data plan:
+ * how many raw bytes follow which statement. The plan keeps a connection usable after a refused call
+ * (docs/errors-and-limits.md).
  */
 import { asHbiError, failure, type HbiError, refusal as refuse } from "../errors.ts";
 import type { Limits } from "../limits.ts";
@@ -13,9 +14,9 @@ export interface CallStep {
   readonly kind: "call";
   readonly entry: ExposedMethod;
   readonly bound: Bound;
-  /** validated; undefined while a nested call stands in the arguments */
+  /** validated; undefined while the arguments contain a nested call */
   readonly params: object | undefined;
-  /** raw bytes that follow; undefined until nested results are there, and for a manual body */
+  /** the number of raw bytes that follow; undefined until nested calls have run, and for a manual body */
   readonly bodyBytes: number | undefined;
 }
 export interface AssignStep {
@@ -32,15 +33,15 @@ export type Step = CallStep | AssignStep | ValueStep;
 
 export interface Plan {
   readonly steps: readonly Step[];
-  /** why nothing of the script runs */
+  /** why the script does not run */
   readonly refusal: HbiError | undefined;
-  /** raw bytes behind the script; undefined when that is not certain */
+  /** the number of raw bytes behind the script; undefined if uncertain */
   readonly rawBytes: number | undefined;
   /** whether the last statement is a call with a declared result, so that the poster waits for an object */
   readonly answersObject: boolean;
 }
 
-/** Checks every statement; never throws for what a peer sent. Cost: linear in the tree, plus the schemas. */
+/** Checks every statement. Never throws because of a peer's text. Cost: linear in the tree, plus the schemas. */
 export function planScript(tree: Tree, env: HostingEnv, limits: Limits): Plan {
   const steps: Step[] = [];
   let refusal: HbiError | undefined;
@@ -67,7 +68,7 @@ function planStatement(statement: unknown, env: HostingEnv, limits: Limits): Che
   if (statement instanceof Call) {
     const entry = env.lookup(statement.name);
     if (entry?.kind === "method") return planCall(statement, entry, env, limits);
-    // An unknown name may be a method with raw data in the peer's mind, so the position is lost with it.
+    // To the peer, an unknown name may be a method with raw data, so the position is lost.
     if (entry?.kind !== "value")
       return { step: undefined, refusal: unknownName(statement.name, env), rawBytes: undefined };
   }
@@ -78,7 +79,7 @@ function planStatement(statement: unknown, env: HostingEnv, limits: Limits): Che
   }
 }
 
-/** Values and assignments: nothing that takes raw data. */
+/** Values and assignments, which never have raw data. */
 function planQuiet(statement: unknown, env: HostingEnv): Step {
   if (!(statement instanceof Assignment)) return { kind: "value", value: checkNested(statement, env) };
   const slot = env.lookup(statement.name);
@@ -104,23 +105,23 @@ function planCall(call: Call, entry: ExposedMethod, env: HostingEnv, limits: Lim
   } catch (thrown) {
     refusal = asHbiError(thrown);
   }
-  // Arguments that found no parameter tell no length, not even by the default of an optional one.
+  // If arguments match no parameter, the length is unknown, even if the parameter that determines it has a default.
   const isLost = (!isBound && method.takesRawData) || argumentsHideRawData(call, env);
   const rawBytes = isLost ? undefined : method.bodyBytes((params ?? method.signature.probe(bound, hasCall)) as never); // valid, or throws when read
   if (rawBytes !== undefined && rawBytes > limits.maxBodyBytes) refusal ??= failure("body_too_big", name);
   const step: Step = { kind: "call", entry, bound, params, bodyBytes: rawBytes };
   if (refusal === undefined && rawBytes === undefined && params !== undefined && method.spec.body !== "manual") {
-    refusal = refuse("bad_argument", `${name}: no length of raw data`);
+    refusal = refuse("bad_argument", `${name}: the length of its raw data is unknown`);
   }
   return { step, refusal, rawBytes };
 }
 
-/** How long the handlers of a script may take together: the longest that any of its calls may take, nested ones among them.
- *  @param commonMs of a call that has no time of its own */
+/** The timeout of a script: the longest timeout among its calls, including nested ones.
+ *  @param commonMs for calls without a timeout of their own */
 export function handlerTimeoutOf({ steps }: Plan, env: HostingEnv, commonMs: number): number {
   const [first] = steps;
   if (steps.length === 1 && first?.kind === "call" && first.params !== undefined)
-    return first.entry.timeoutMs ?? commonMs; // mostly
+    return first.entry.timeoutMs ?? commonMs; // the usual case
   let longestMs = 0;
   const visit = ({ timeoutMs = commonMs }: ExposedMethod): void => {
     longestMs = Math.max(longestMs, timeoutMs);
@@ -137,7 +138,8 @@ export function handlerTimeoutOf({ steps }: Plan, env: HostingEnv, commonMs: num
   return longestMs === 0 ? commonMs : longestMs;
 }
 
-/** Checks the calls inside a value: known, no raw data, arguments that are there already are valid. */
+/** Checks the calls inside a value: they are known, have no raw data, and their arguments are valid as far as
+ *  available. */
 function checkNested(value: unknown, env: HostingEnv): unknown {
   forEachCall(value, (call) => {
     const entry = env.lookup(call.name);
@@ -156,7 +158,7 @@ function argumentsHideRawData(call: Call, env: HostingEnv): boolean {
   return call.hasNestedCall && hidesRawData([...call.args, ...(call.named?.values() ?? [])], env);
 }
 
-/** Whether a call inside is unknown or takes raw data: then nobody knows what follows. */
+/** Whether a call inside is unknown or takes raw data, so that what follows is uncertain. */
 function hidesRawData(value: unknown, env: HostingEnv): boolean {
   let hides = false;
   forEachCall(value, (call) => {
@@ -166,7 +168,7 @@ function hidesRawData(value: unknown, env: HostingEnv): boolean {
   return hides;
 }
 
-/** Depth is bounded by the parser. */
+/** The parser has bounded the depth. */
 function forEachCall(value: unknown, visit: (call: Call) => void): void {
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return;
   if (value instanceof Call) {
@@ -180,7 +182,7 @@ function forEachCall(value: unknown, visit: (call: Call) => void): void {
   }
 }
 
-/** How many calls a script makes, nested ones included. */
+/** The number of calls in a script, including nested ones. */
 export function callCount(tree: Tree): number {
   let count = 0;
   for (const statement of tree) {
@@ -194,10 +196,10 @@ export function hasCall(value: unknown): boolean {
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return false;
   if (value instanceof Call) return true;
   if (Array.isArray(value)) return value.some(hasCall);
-  for (const key in value) if (hasCall(value[key as never])) return true; // plain, as the parser makes them
+  for (const key in value) if (hasCall(value[key as never])) return true; // plain objects, as the parser creates them
   return false;
 }
 
 function unknownName(name: string, env: HostingEnv): HbiError {
-  return env.isLobby ? failure("unauthenticated") : refuse("unknown_name", name);
+  return env.isPreAuth ? failure("unauthenticated") : refuse("unknown_name", name);
 }

@@ -1,5 +1,5 @@
 /**
- * Schemas are prepared once, before they are run on what a peer sends: zod by itself drops promises, and makes objects anew that cost
+ * Prepares schemas once, before they run on a peer's values: zod by itself drops promises, and builds objects that cost
  * more than their text.
  */
 import type { z } from "zod";
@@ -8,15 +8,16 @@ import { makeCompact } from "./compact-schema.ts";
 
 const prepared = new WeakSet<object>();
 
-/** Prepares a schema, called `where` in errors. False: a part of it is not there yet: `prepareLate` before it is run.
- *  @throws HbiError invalid_argument for what is asynchronous by its looks */
+/** Prepares the schema; `where` names it in errors. Returns false if a part is not available yet; call `prepareLate`
+ *  before it runs.
+ *  @throws HbiError invalid_argument if it is visibly asynchronous */
 export function prepare(schema: z.core.$ZodType, where: string): boolean {
   const hearing = hear(schema);
   checkSynchronous(hearing, where);
   return done(schema, hearing.isWhole);
 }
 
-/** As `prepare`, where it is about to run: what is asynchronous is found then. */
+/** Like `prepare`, directly before the schema runs. Asynchronous functions are then detected when they run. */
 export function prepareLate(schema: z.core.$ZodType): boolean {
   return prepared.has(schema) || done(schema, hear(schema).isWhole);
 }

@@ -1,5 +1,5 @@
 /**
- * The parts of a zod schema, as zod's own definitions name them.
+ * The parts of a zod schema, by the names in zod's definitions.
  */
 import type { z } from "zod";
 import { failure } from "../errors.ts";
@@ -10,9 +10,9 @@ export function isSchema(candidate: unknown): candidate is z.ZodType {
   return typeof candidate === "object" && candidate !== null && "_zod" in candidate;
 }
 
-/** zod's definition, as the closed union that a `switch` can walk. */
+/** zod's definition as a closed union, for `switch`. */
 export function definition(schema: z.core.$ZodType): Definition {
-  return (schema as z.core.$ZodTypes)._zod.def; // every schema of zod is one of these
+  return (schema as z.core.$ZodTypes)._zod.def; // every zod schema is one of these
 }
 
 export interface Part {
@@ -21,7 +21,7 @@ export interface Part {
   readonly schema: z.core.$ZodType;
 }
 
-/** The schemas directly inside, by the path of the values that they describe. */
+/** The schemas directly inside, with the path of the values that they describe. */
 export function partsOf(schema: z.core.$ZodType): Part[] {
   const def = definition(schema);
   const at = (path: string, part: z.core.$ZodType): Part => ({ path, schema: part });
@@ -62,14 +62,14 @@ export function partsOf(schema: z.core.$ZodType): Part[] {
 
 const MAX_PARTS = 10_000;
 
-/** The path of the first part whose output is not its input again; undefined when there is none. */
+/** The path of the first part whose output differs from its input; undefined if there is none. */
 export function findTransform(schema: z.core.$ZodType): string | undefined {
   const seen = new Set<z.core.$ZodType>();
   const queue: Part[] = [{ path: "", schema }];
   for (let part = queue.pop(); part !== undefined; part = queue.pop()) {
     if (seen.has(part.schema)) continue;
     if (seen.size === MAX_PARTS)
-      throw failure("bad_option", "a schema without end: a lazy one that makes new ones each time");
+      throw failure("bad_option", "an endless schema: a lazy schema returns a new one each time");
     seen.add(part.schema);
     const def = definition(part.schema);
     if (def.type === "transform" || (def.type === "pipe" && def.transform !== undefined)) return part.path;

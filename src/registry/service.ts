@@ -1,6 +1,6 @@
 /**
- * defineService: what a service offers and what it may call back on its consumers, as data that both sides import. It holds
- * no handler and touches no network. docs/services.md.
+ * defineService: what a service offers and what it may call back, as data that both sides import. It contains no
+ * handlers and touches no network. docs/services.md.
  */
 import { failure } from "../errors.ts";
 import { Method, type Params, ValueConstructor } from "./method.ts";
@@ -17,7 +17,7 @@ export type None = {};
 export interface ServiceSpec<M extends Methods, R extends Methods, V extends Values, C extends Params | undefined> {
   /** a dotted name: "jobs" */
   readonly name: string;
-  /** of the definition, as semver has it: "1.0.0" */
+  /** version of the definition, as in semver: "1.0.0" */
   readonly version: string;
   readonly title?: string;
   readonly description?: string;
@@ -25,9 +25,9 @@ export interface ServiceSpec<M extends Methods, R extends Methods, V extends Val
   readonly methods: M;
   /** what the service may call back on a consumer */
   readonly reactions?: R;
-  /** what either side may write as a value of its own kind, such as `Point(1, 2)` */
+  /** values that either side may write as constructor calls, such as `Point(1, 2)` */
   readonly values?: V;
-  /** what a consumer shows before it may call anything: the parameters of the server's `authenticate` */
+  /** what a consumer must present before it may call anything: the parameters of the server's `authenticate` */
   readonly credentials?: C;
 }
 
@@ -41,10 +41,10 @@ const SPEC_KEYS: Readonly<Record<keyof ServiceSpec<Methods, Methods, Values, Par
   values: true,
   credentials: true,
 };
-/** https://semver.org, without its rule against leading zeros. */
+/** https://semver.org, except its rule against leading zeros. */
 const VERSION = /^\d{1,9}\.\d{1,9}\.\d{1,9}(?:[-+][0-9A-Za-z.+-]{1,64})?$/;
 
-/** A checked definition. Its records are as given: their order is the order of documents. */
+/** A checked definition. Its records keep their order, which is the order in documents. */
 export class Service<
   M extends Methods = Methods,
   R extends Methods = Methods,
@@ -62,10 +62,11 @@ export class Service<
 
   constructor(spec: ServiceSpec<M, R, V, C>) {
     const unknown = Object.keys(spec).find((key) => !Object.hasOwn(SPEC_KEYS, key));
-    if (unknown !== undefined) throw failure("bad_option", `${unknown} is nothing that a service declares`);
+    if (unknown !== undefined) throw failure("bad_option", `${unknown} is not a member of a service definition`);
     checkName(spec.name, "service");
-    if (!VERSION.test(spec.version)) throw failure("bad_option", `the version of ${spec.name} is not like 1.0.0`);
-    const values = spec.values ?? ({} as V); // V is None when there is none
+    if (!VERSION.test(spec.version))
+      throw failure("bad_option", `the version of ${spec.name} must have the form 1.0.0`);
+    const values = spec.values ?? ({} as V); // V is None if there are no values
     const reactions = spec.reactions ?? ({} as R);
     checkMethods(spec.methods, "method", values);
     checkMethods(reactions, "reaction", values);
@@ -85,7 +86,7 @@ export class Service<
     this.methods = spec.methods;
     this.reactions = reactions;
     this.values = values;
-    this.credentials = spec.credentials as C; // undefined is C then
+    this.credentials = spec.credentials as C; // C is undefined if there are no credentials
   }
 }
 
@@ -98,8 +99,9 @@ function checkMethods(methods: Methods, what: string, values: Values): void {
   }
 }
 
-/** Declares a service: methods for its consumers to call, reactions for it to call back, values of both.
- *  @throws HbiError invalid_argument for names that can't be called, a missing schema, a malformed version, unknown keys */
+/** Declares a service: methods for its consumers to call, reactions for it to call back, and values for both.
+ *  @throws HbiError invalid_argument for names that cannot be called, a missing schema, a malformed version, unknown
+ *  keys */
 export function defineService<
   M extends Methods,
   R extends Methods = None,

@@ -1,6 +1,6 @@
 /**
- * Validation: the one place that runs a zod schema. It stops at the first issue, which is all that is looked at, and zod formats
- * none: its messages repeat peer input and can be thousands of times larger than it.
+ * Validation: the only place that runs a zod schema. It stops at the first issue and reads nothing but its path and
+ * code. zod formats no messages, because they repeat the peer's input and can be thousands of times larger.
  */
 import type { z } from "zod";
 import { failure, type HbiError, oneLine, type Reason } from "../errors.ts";
@@ -8,14 +8,15 @@ import { runSynchronously } from "./asynchronous.ts";
 
 type Issue = z.core.$ZodRawIssue;
 const noText = () => "";
-/** What `z.compile` has made is run by its schema: it builds objects that `compact-schema.ts` can't reach. */
+/** Makes a schema compiled by `z.compile` run interpreted; compiled code builds objects that `compact-schema.ts` cannot
+ *  reach. */
 const INTERPRETED = Symbol.for("zod.compile.fallback");
-/** Makes the error: `failure`, or `refusal` where a peer is to blame and no stack is needed. */
+/** Creates the error: `failure`, or `refusal` if a peer caused it and no stack is needed. */
 export type Refuse = (reason: Reason, where: string) => HbiError;
 
-/** Runs the schema; throws `reason` with `where`, the path and what was expected, and no value.
- *  @param schema prepared to be run
- *  @throws HbiError of the reason; `internal` when the schema is asynchronous */
+/** Runs the schema. Throws `reason` with `where`, the path and the expectation, without the value.
+ *  @param schema must be prepared
+ *  @throws HbiError of the given reason; `internal` if the schema is asynchronous */
 export function validate<S extends z.ZodType>(
   schema: S,
   value: unknown,
@@ -25,17 +26,17 @@ export function validate<S extends z.ZodType>(
 ): z.output<S> {
   const result = run(schema, value, where);
   const issue = result.issues[0];
-  if (issue === undefined) return result.value as z.output<S>; // zod's own contract: no issue, so it is the output
+  if (issue === undefined) return result.value as z.output<S>; // zod's contract: without an issue, the value is the output
   throw make(reason, describe(issue, where));
 }
 
 function run(schema: z.ZodType, value: unknown, where: string): z.core.ParsePayload {
   try {
-    // A context of its own: zod remembers there what it has made of each object.
+    // A separate context per run, because zod caches there what it made of each object.
     const context = { async: false, abortEarly: true, error: noText, [INTERPRETED]: true } as const;
     return runSynchronously(schema, value, context, where);
   } catch (cause) {
-    throw failure("handler", undefined, { cause }); // a refinement that throws, or is asynchronous: its author's concern alone
+    throw failure("handler", undefined, { cause }); // a throwing or asynchronous refinement is a mistake of its author
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a schema says to a value, and arbitraries that are kept to what it accepts. A filter that refuses nearly everything
- * would make a property slow or endless, so it is measured when it is made, and refused.
+ * Asks a schema about values, and restricts arbitraries to what it accepts. A filter that refuses almost everything
+ * would make a property slow or endless, so its acceptance is measured when it is created, and a bad filter is refused.
  */
 import fc from "fast-check";
 import type { z } from "zod";
@@ -8,7 +8,7 @@ import { failure, HbiError } from "../errors.ts";
 import { runSynchronously } from "../registry/asynchronous.ts";
 import { prepareLate } from "../registry/prepared-schema.ts";
 
-/** `threw`: a refinement that throws or is asynchronous, of which nobody can say what it means. */
+/** `threw`: a refinement threw or is asynchronous, so its verdict is unknown. */
 export type Verdict = "accepted" | "refused" | "threw";
 
 export function verdictOf(schema: z.core.$ZodType, value: unknown): Verdict {
@@ -17,7 +17,7 @@ export function verdictOf(schema: z.core.$ZodType, value: unknown): Verdict {
     const result = runSynchronously(schema, value, { async: false }, "value");
     return result.issues.length === 0 ? "accepted" : "refused";
   } catch {
-    return "threw"; // the caller's refinement: its error is no concern of who looks for a value
+    return "threw"; // the search for a value ignores the error of the caller's refinement
   }
 }
 
@@ -27,16 +27,16 @@ export function accepts(schema: z.core.$ZodType, value: unknown): boolean {
 
 const SAMPLES = 60;
 const LEAST = 0.1;
-/** Fixed, so that a schema is taken or refused in every run alike. */
+/** Fixed, so that a schema is accepted or refused in every run alike. */
 const SEED = 20_240_229;
 
 export function sampleOf<T>(arbitrary: fc.Arbitrary<T>, numRuns: number = SAMPLES): T[] {
   return fc.sample(arbitrary, { numRuns, seed: SEED });
 }
 
-/** Of the candidates those that are accepted often enough, filtered. A candidate that can't be made, such as a regular
- *  expression that fast-check does not read, is left out.
- *  @throws HbiError invalid_argument when none is left */
+/** The candidates that are accepted often enough, filtered. A candidate that cannot be created is skipped, such as a
+ *  regular expression that fast-check cannot read.
+ *  @throws HbiError invalid_argument if none remains */
 export function bestOf<T>(
   candidates: readonly (() => fc.Arbitrary<T>)[],
   isAccepted: (value: T) => boolean,

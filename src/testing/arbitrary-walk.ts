@@ -1,5 +1,5 @@
 /**
- * ArbitraryWalk: one walk over a schema that makes an arbitrary of each of its parts.
+ * ArbitraryWalk: traverses a schema and creates an arbitrary for each of its parts.
  */
 import fc from "fast-check";
 import type { z } from "zod";
@@ -28,13 +28,13 @@ import { checksOf, hasOpaqueCheck } from "./schema-checks.ts";
 import { stringArbitrary } from "./string-arbitrary.ts";
 
 const ROOM = 1_000;
-/** A schema of more parts than this makes new ones without end. */
+/** A schema with more parts creates new ones endlessly. */
 const MAX_PARTS = 20_000;
 
 export class ArbitraryWalk {
   readonly #overrides: Overrides | undefined;
   readonly #scope: WalkScope;
-  /** what was made of a recursive schema, by the fuel that was left: one for each way to it would be far too many */
+  /** arbitraries of recursive schemas by remaining fuel; one per path would be far too many */
   readonly #made = new Map<Schema, Map<number, Made>>();
   readonly #costs = new Map<Schema, number>();
 
@@ -43,7 +43,7 @@ export class ArbitraryWalk {
     this.#scope = scope;
   }
 
-  /** `depth`: about how many objects and lazy schemas that contain themselves may lie within each other. */
+  /** `depth`: the approximate nesting of objects and lazy schemas that contain themselves. */
   start(schema: Schema, depth: number): Made {
     return this.#visit(schema, { path: "", fuel: depth, room: ROOM });
   }
@@ -61,7 +61,7 @@ export class ArbitraryWalk {
     return made;
   };
 
-  /** Kept to what the schema refines, where it refines: there the path of an error is still known. */
+  /** Filters by a refinement at the schema that has it, where the path for an error is still known. */
   #checked(schema: Schema, at: Place): Made {
     const made = this.#make(schema, at);
     const { type } = schema._zod.def;
@@ -147,7 +147,7 @@ export class ArbitraryWalk {
     return lacks.find(({ lack }) => lack === "end") ?? lacks[0] ?? unfit(at, "a union of nothing");
   }
 
-  /** Objects are joined; of anything else, what one side makes may be good for the other as well. */
+  /** Objects are joined. For anything else, values of one side may satisfy the other. */
   #intersection(schema: Schema, def: Def<"intersection">, at: Place): Made {
     const left = this.#visit(def.left, at);
     const right = this.#visit(def.right, at);
@@ -159,7 +159,7 @@ export class ArbitraryWalk {
     return this.#kept(schema, at, "this intersection", joined, turned);
   }
 
-  /** What goes in; of a preprocessing function nobody knows that, but it mostly takes what comes out. */
+  /** The input. That of a preprocessing function is unknown, but it usually accepts the output too. */
   #pipe(schema: Schema, def: Def<"pipe">, at: Place): Made {
     const { truthy, falsy } = schema._zod.bag; // of z.stringbool()
     if (Array.isArray(truthy) && Array.isArray(falsy)) return fc.constantFrom<unknown>(...truthy, ...falsy);
@@ -184,11 +184,11 @@ export class ArbitraryWalk {
     return complaint(this.#scope.where ?? "", at.path, what);
   }
 
-  /** How much deeper a schema that contains itself leads: 1, and more where many of its members do, as values would grow
-   *  with the power of their number. 0 for one that does not. */
+  /** The fuel that a recursive schema takes: 1, or more if many of its members are recursive, because values would grow
+   *  exponentially in their number. 0 for a schema that is not recursive. */
   #costOf(schema: Schema): number {
     const { type } = schema._zod.def;
-    if (type !== "object" && type !== "lazy") return 0; // only through a getter or a lazy schema one reaches itself
+    if (type !== "object" && type !== "lazy") return 0; // recursion requires a getter or a lazy schema
     const known = this.#costs.get(schema);
     if (known !== undefined) return known;
     const ways = partsWithin(schema).filter((part) => part === schema || contains(part, schema)).length;
@@ -205,7 +205,7 @@ function contains(whole: Schema, schema: Schema): boolean {
     for (const part of partsWithin(next)) {
       if (part === schema) return true;
       if (seen.has(part)) continue;
-      if (seen.size === MAX_PARTS) throw failure("bad_option", "a schema that makes new schemas without end");
+      if (seen.size === MAX_PARTS) throw failure("bad_option", "an endless schema: it creates new schemas each time");
       seen.add(part);
       ahead.push(part);
     }
@@ -217,16 +217,16 @@ function partsWithin(schema: Schema): Schema[] {
   return definition(schema).type === "lazy" ? [innerOf(schema)] : partsOf(schema).map((part) => part.schema);
 }
 
-/** What a lazy schema stands for: it remembers it, while its getter may make a new one each time. */
+/** The schema behind a lazy one. zod caches it, while the getter may return a new one each time. */
 function innerOf(schema: Schema): Schema {
-  return (schema as z.core.$ZodLazy<Schema>)._zod.innerType; // asked of lazy schemas alone
+  return (schema as z.core.$ZodLazy<Schema>)._zod.innerType; // called for lazy schemas only
 }
 
 function orNull(made: Made): Made {
   return "lack" in made ? fc.constant(null) : fc.option(made, { nil: null, freq: 4 });
 }
 
-/** Those that have a textual form and land as they are: a small bigint lands as a number. */
+/** Constants that have a textual form and land unchanged; a small bigint lands as a number. */
 function constants(values: ReadonlySet<unknown>, at: Place): Made {
   const crossing = [...values].filter(
     (value) => value !== undefined && (typeof value !== "bigint" || !Number.isSafeInteger(Number(value))),
@@ -238,12 +238,12 @@ function constants(values: ReadonlySet<unknown>, at: Place): Made {
     : unfit(at, "a bigint that lands as a number");
 }
 
-/** Undefined, which no `is` takes, where `make` refuses these parameters. */
+/** Undefined if `make` refuses these parameters; no `is` accepts undefined. */
 function instanceOf({ signature, spec }: ValueConstructor, bound: Record<string, unknown>): unknown {
   try {
     return spec.make(signature.validate("value", bound));
   } catch {
-    return undefined; // the acceptance of what it makes is measured
+    return undefined; // the acceptance of the result is measured
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Calls of a service, valid and nearly valid, as data: what a peer may send, before anything is written or landed.
+ * Calls of a service, valid and nearly valid, as data: what a peer may send, before it is written or landed.
  */
 import fc from "fast-check";
 import { z } from "zod";
@@ -15,42 +15,43 @@ import { scopedArbitrary } from "./schema-arbitrary.ts";
 
 export interface GeneratedCall {
   readonly name: string;
-  /** by name, as a caller gives them: before defaults and transforms */
+  /** by name, as a caller passes them: before defaults and transforms */
   readonly params: Readonly<Record<string, unknown>>;
-  /** exactly as long as declared; undefined for a method that takes none */
+  /** of exactly the declared length; undefined for a method without raw data */
   readonly body: Uint8Array | undefined;
 }
 
 export interface NearlyValidCall extends GeneratedCall {
-  /** where and what: "dataLen: too big", "body: a byte short" (see `SHORT_BODY`) */
+  /** place and mistake: "dataLen: too big", "body: a byte short" (see `SHORT_BODY`) */
   readonly wrong: string;
 }
 
-/** Paths of overrides begin at a parameter: "result.bytes". */
+/** Paths of overrides begin with a parameter: "result.bytes". */
 export interface CallOptions extends ArbitraryOptions {
-  /** the longest body that is made; 4096 by default */
+  /** the longest body; 4096 by default */
   readonly maxBodyBytes?: number;
 }
 
-/** What is wrong with a call whose body is a byte shorter than declared. Sent by a peer that promises what it has, it ends the
- *  connection, unlike all others: nobody knows whether a byte of raw data follows or a packet. */
+/** The mistake of a call whose body is a byte shorter than declared. If the peer promises the bytes that it has, this
+ *  call ends the connection, unlike all others: the receiver cannot tell whether a byte of raw data or a packet
+ *  follows. */
 export const SHORT_BODY = "body: a byte short";
 
 const MAX_BODY_BYTES = 4_096;
 
-/** Valid calls of each method; those of a service are what its consumers may call (`service.reactions` for the others).
- *  Methods whose body is "manual" are left out: see `manualMethods`.
- *  @throws HbiError invalid_argument where a parameter or a length of a body needs an override */
+/** Valid calls of each method. For a service, these are the methods that its consumers may call; pass
+ *  `service.reactions` for the others. Methods with `body: "manual"` are left out: see `manualMethods`.
+ *  @throws HbiError invalid_argument if a parameter or the length of a body needs an override */
 export function validCalls(service: Service | Methods, options: CallOptions = {}): fc.Arbitrary<GeneratedCall> {
   return fc.oneof(
     ...callable(service).map(([name, method]) => callsOf(name, method, validParams(name, method, options))),
   );
 }
 
-/** Calls that differ from a valid one in one thing: a parameter that is nearly valid, missing or unknown, or a body that is
- *  a byte too short or too long. The body of a refused call is as long as its parameters declare; undefined where they
- *  can't, as the length depends on the very one that is wrong.
- *  @throws HbiError invalid_argument as `validCalls` */
+/** Calls that differ from a valid one in a single way: a parameter that is nearly valid, missing or unknown, or a body
+ *  that is one byte too short or too long. The body of a refused call has the length that its parameters declare;
+ *  undefined if the invalid parameter determines the length.
+ *  @throws HbiError invalid_argument, as `validCalls` */
 export function nearlyValidCalls(service: Service | Methods, options: CallOptions = {}): fc.Arbitrary<NearlyValidCall> {
   return fc.oneof(
     ...callable(service).flatMap(([name, method]) => {
@@ -62,7 +63,7 @@ export function nearlyValidCalls(service: Service | Methods, options: CallOption
   );
 }
 
-/** The methods that no call is made of: only their handlers know what raw data they read. */
+/** Methods for which no calls are generated, because only their handlers know what raw data they read. */
 export function manualMethods(service: Service | Methods): string[] {
   return Object.entries(methodsOf(service)).flatMap(([name, { spec }]) => (spec.body === "manual" ? [name] : []));
 }
@@ -95,12 +96,12 @@ function lengthOf(name: string, method: Method, params: CallParams): number | un
   return method.bodyBytes(validate(paramsSchema(method.spec.params), params, "bad_argument", name) as never); // of these params
 }
 
-/** Up to which part of the longest body the numbers are drawn that a length is made of: one of them may be the length, and
- *  so may the product of several. */
+/** Fractions of the longest body up to which the numbers behind a length are drawn. One of them may be the length, and
+ *  so may a product of several. */
 const PARTS = [1, 1 / 8, 1 / 64, 1 / 512] as const;
 
-/** Parameters whose body is not too long. Of `z.int().max(2 ** 26)` hardly any would be, so the numbers among those that
- *  the length is made of are drawn small, as small as it takes. */
+/** Parameters whose body is not too long. Hardly any value of `z.int().max(2 ** 26)` would qualify, so the numbers
+ *  behind the length are drawn as small as necessary. */
 function validParams(name: string, method: Method, options: CallOptions): fc.Arbitrary<CallParams> {
   const schema = paramsSchema(method.spec.params);
   const make = (capOf: (path: string) => number | undefined) =>
@@ -126,7 +127,7 @@ function validParams(name: string, method: Method, options: CallOptions): fc.Arb
   );
 }
 
-/** Which parameters the length of the body is made of. */
+/** The parameters that determine the length of the body. */
 function readByLength(name: string, method: Method, sample: readonly CallParams[]): ReadonlySet<string> {
   const read = new Set<string>();
   for (const params of sample) {
@@ -149,7 +150,7 @@ function refusedCalls(
 ): fc.Arbitrary<NearlyValidCall> | undefined {
   const nearly = nearlyOf(paramsSchema(method.spec.params), valid, ({ path, isType }) => path !== "" || !isType);
   return nearly?.chain(({ value, wrong }) => {
-    const params = value as CallParams; // still an object: no other type was wanted
+    const params = value as CallParams; // still an object: no other type was requested
     const length = method.takesRawData ? method.bodyBytes(method.signature.probe(params, () => false)) : undefined;
     const body = length === undefined ? fc.constant(undefined) : bytesOf(length);
     return body.map((bytes) => ({ name, params, body: bytes, wrong }));

@@ -1,6 +1,6 @@
 /**
- * checkService: fires valid and nearly valid calls at the handlers of a service, over a link in memory, and reports what a
- * consumer should never meet. docs/testing.md.
+ * checkService: sends valid and nearly valid calls to the handlers of a service, over a link in memory, and reports
+ * what a consumer should never see. docs/testing.md.
  */
 import fc from "fast-check";
 import type { Peer } from "../endpoints/service/peer.ts";
@@ -16,42 +16,42 @@ import { type CallOptions, manualMethods, nearlyValidCalls, SHORT_BODY, validCal
 import { type TestLink, type TestLinkOptions, testLink } from "./test-link.ts";
 
 export type FindingKind =
-  /** the handler threw something that is no HbiError: the caller learns nothing but a reference number */
+  /** the handler threw something other than an HbiError, so the caller sees only a reference number */
   | "unexpected_error"
-  /** it gave what its own definition refuses */
+  /** the handler returned a result that its definition refuses */
   | "bad_result"
-  /** it returned without having read its body, and without `call.body.discard()` */
+  /** the handler returned without reading its body or calling `call.body.discard()` */
   | "unread_body"
-  /** a call that the definition refuses was accepted */
+  /** the service accepted a call that the definition refuses */
   | "accepted"
-  /** a refused call, or a handler, ended the connection; a body that is too short does so by right */
+  /** a refused call or a handler ended the connection; a body that is too short may do so */
   | "connection_lost"
-  /** it did not end in time */
+  /** no answer came in time */
   | "no_answer";
 
 export interface Finding {
   readonly kind: FindingKind;
   readonly method: string;
-  /** the smallest call found that shows it */
+  /** the parameters of the smallest call that shows it */
   readonly params: Readonly<Record<string, unknown>>;
   readonly bodyLength: number | undefined;
   readonly error: unknown;
 }
 
 export interface CheckReport {
-  /** how many calls were made */
+  /** the number of calls that were made */
   readonly calls: number;
   readonly findings: readonly Finding[];
-  /** methods that no call was made of: only their handlers know what raw data they read */
+  /** methods that were not called, because only their handlers know what raw data they read */
   readonly unchecked: readonly string[];
 }
 
 export interface CheckOptions<S extends Service, Context> extends TestLinkOptions<S, Context>, CallOptions {
-  /** calls of each method, of either sort; 50 by default */
+  /** the number of valid and of nearly valid calls for each method; 50 by default */
   readonly runs?: number;
-  /** replays a run */
+  /** repeats a run */
   readonly seed?: number;
-  /** how long a call may take; 5,000 by default */
+  /** the time for one call; 5,000 by default */
   readonly timeoutMs?: number;
 }
 
@@ -59,12 +59,12 @@ interface Shot {
   readonly name: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly body: Uint8Array | undefined;
-  /** what is wrong with it; undefined: nothing */
+  /** the mistake in the call; undefined if it is valid */
   readonly wrong?: string;
 }
 
-/** Calls every method with valid and with nearly valid calls.
- *  @throws HbiError invalid_argument where a parameter needs an arbitrary of its own (`overrides`) */
+/** Calls every method with valid and nearly valid calls.
+ *  @throws HbiError invalid_argument if a parameter needs an arbitrary of its own (`overrides`) */
 export async function checkService<S extends Service, H extends HandlersOf<S, Context>, Context = undefined>(
   service: S,
   handlers: (peer: Peer<S, Context>) => H,
@@ -86,14 +86,14 @@ export async function checkService<S extends Service, H extends HandlersOf<S, Co
 
 const MAX_DEPTH = PRESETS.public.maxDepth - 1; // an argument of a call
 
-/** One link for all shots, opened anew when one of them has ended it. */
+/** One link for all calls, reopened after a call has ended it. */
 class Range {
   readonly #service: Service;
   readonly #handlers: (peer: Peer) => HandlersOf<Service, unknown>;
   readonly #options: CheckOptions<Service, unknown>;
   readonly #writer: InstanceWriter | undefined;
   #test: TestLink<Service, unknown> | undefined;
-  /** what the interceptor saw of the present shot */
+  /** what the interceptor observed during the current call */
   #seen: Pick<Finding, "kind" | "error"> | undefined;
   #isLanded = false;
   calls = 0;
@@ -109,14 +109,14 @@ class Range {
     this.#writer = entryTable({}, service.values, () => ignore).writer;
   }
 
-  /** The smallest call that shows something; undefined when none does. */
+  /** The finding of the smallest failing call; undefined if no call fails. */
   async firstOf(calls: fc.Arbitrary<Shot>): Promise<Finding | undefined> {
     const { runs = 50, seed } = this.#options;
     let finding: Finding | undefined;
     const property = fc.asyncProperty(calls, async (shot) => {
       const found = await this.#fire(shot);
       if (found === undefined) return true;
-      finding = found; // the last one that fails is the smallest
+      finding = found; // the last failing call is the smallest
       return false;
     });
     await fc.check(property, { numRuns: runs, ...(seed === undefined ? {} : { seed }) });
@@ -154,13 +154,13 @@ class Range {
     return error instanceof HbiError && error.reason === "bad_result" ? "bad_result" : undefined;
   }
 
-  /** As a peer would send it that checks nothing: what is refused is refused by the service. */
+  /** Sent without validation, so that only the service can refuse the call. */
   async #send(po: TestLink<Service, unknown>["link"]["po"], { name, params, body }: Shot): Promise<void> {
     const { timeoutMs = 5_000 } = this.#options;
     const args = Object.entries(params).filter(([, value]) => value !== undefined);
     const code = `${name}(${args.map(([key, value]) => `${key}=${repr(value, "json", MAX_DEPTH, this.#writer)}`).join(",")})`;
     const promise = body === undefined ? { hasNoRawData: true } : { rawBytes: body.length };
-    const { spec } = this.#service.methods[name] as Method; // of this service's own names
+    const { spec } = this.#service.methods[name] as Method; // one of this service's names
     const co = po.open({ ...promise, dropsObjects: true, answerBytes: (object) => bytesOf(spec, object), timeoutMs });
     await co.sendCode(code);
     if (body !== undefined) await co.sendData(body);
@@ -171,7 +171,7 @@ class Range {
     if (this.#test?.link.state === "open") return this.#test;
     const { host = {}, ...others } = this.#options;
     const interceptors = [this.#watch, ...(host.interceptors ?? [])];
-    const limits = { maxFailures: MANY, ...host.limits }; // refusing is what it is asked to do
+    const limits = { maxFailures: MANY, ...host.limits }; // refusing is part of the test
     const quiet = { log: () => undefined, ...host, limits, interceptors };
     this.#test = await testLink<Service, HandlersOf<Service, unknown>, unknown>(this.#service, this.#handlers, {
       ...others,
@@ -180,7 +180,7 @@ class Range {
     return this.#test;
   }
 
-  /** The outermost interceptor: what a handler does, before the library makes an answer of it. */
+  /** The outermost interceptor: observes the handler before the library turns its result into an answer. */
   readonly #watch = async (call: ServiceCall, next: () => unknown): Promise<unknown> => {
     this.#isLanded = true;
     try {
@@ -194,7 +194,7 @@ class Range {
   };
 }
 
-/** Raw bytes behind an object of the answer. */
+/** The number of raw bytes behind an object of the answer. */
 function bytesOf(spec: Method["spec"], object: unknown): number | undefined {
   if (spec.resultBody === undefined) return 0;
   const bytes: (result: never) => number = spec.resultBody;

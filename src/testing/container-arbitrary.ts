@@ -1,6 +1,6 @@
 /**
- * Arrays, tuples, objects and records of what their parts make. What can't be had at all, such as a Date, is a value here
- * and not an error: an optional member is left out, a union does without it, and only the rest is told.
+ * Arrays, tuples, objects and records of what their parts generate. An impossible part, such as a Date, is a value here
+ * and not an error: an optional member is omitted, a union continues without it, and only the rest is reported.
  */
 import fc from "fast-check";
 import type { z } from "zod";
@@ -13,8 +13,8 @@ import { checksOf, lengthBounds } from "./schema-checks.ts";
 export type Schema = z.core.$ZodType;
 export type Def<T extends Definition["type"]> = Extract<Definition, { readonly type: T }>;
 
-/** Why nothing can be made. `absent`: undefined, which is only ever left out. `end`: what contains itself does not end
- *  within the depth. `form`: nothing of it has a textual form, or fits its bounds. */
+/** Why nothing can be generated. `absent`: undefined, which can only be omitted. `end`: a recursive schema does not end
+ *  within the depth. `form`: no value has a textual form or fits the bounds. */
 export interface Lack {
   readonly lack: "absent" | "end" | "form";
   readonly path: string;
@@ -22,7 +22,8 @@ export interface Lack {
 }
 export type Made = fc.Arbitrary<unknown> | Lack;
 
-/** `fuel`: how much deeper schemas that contain themselves may lead. `room`: about how many values may, for arrays of full length. */
+/** `fuel`: how much deeper recursive schemas may nest. `room`: the approximate number of further values, for arrays of
+ *  full length. */
 export interface Place {
   readonly path: string;
   readonly fuel: number;
@@ -31,7 +32,7 @@ export interface Place {
 export type Visit = (schema: Schema, at: Place) => Made;
 
 const USUAL_ITEMS = 6;
-/** Of what contains itself few, as their number is multiplied at each depth. */
+/** Few items of a recursive schema, because their number multiplies at each depth. */
 const RECURSIVE_ITEMS = 2;
 
 export function unfit(at: Place, what: string): Lack {
@@ -46,7 +47,7 @@ function usualItems({ room }: Place): number {
   return room === 0 ? RECURSIVE_ITEMS : USUAL_ITEMS;
 }
 
-/** Of a few items, and of as many as it may have where there is room for so many. */
+/** A few items, or the maximum number if there is room. */
 export function arrayArbitrary(schema: Schema, def: Def<"array">, at: Place, visit: Visit): Made {
   const { min, max } = lengthBounds(checksOf(schema));
   if (min > max) return unfit(at, "an array of these bounds");
@@ -59,7 +60,7 @@ export function arrayArbitrary(schema: Schema, def: Def<"array">, at: Place, vis
   return fc.oneof({ weight: 9, arbitrary: array(min, usual) }, { weight: 1, arbitrary: array(longest, longest) });
 }
 
-/** Items at the end that are optional are there or not; the rest only behind all of them. */
+/** Optional items at the end are present or not; the rest only after all of them. */
 export function tupleArbitrary(def: Def<"tuple">, at: Place, visit: Visit): Made {
   const items: fc.Arbitrary<unknown>[] = [];
   let least = 0;
@@ -90,7 +91,7 @@ export function objectArbitrary(def: Def<"object">, at: Place, visit: Visit): Ma
   const object = shapeArbitrary(def.shape, at, visit);
   if ("lack" in object || def.catchall === undefined) return object;
   const others = visit(def.catchall, inside(at, "{}"));
-  if ("lack" in others) return object; // z.never() of a strict object, above all
+  if ("lack" in others) return object; // usually z.never() of a strict object
   const names = keyArbitrary.filter((key) => !Object.hasOwn(def.shape, key));
   const surplus = fc.dictionary(names, others, { maxKeys: 3, noNullPrototype: true });
   return fc.tuple(surplus, object).map(([more, own]) => ({ ...more, ...own }));
@@ -98,7 +99,7 @@ export function objectArbitrary(def: Def<"object">, at: Place, visit: Visit): Ma
 
 type Members = Record<string, unknown>;
 
-/** An object of these members, the optional ones there or not, and never undefined: that has no textual form. */
+/** An object with these members. Optional ones are present or absent, never undefined, which has no textual form. */
 export function shapeArbitrary(
   shape: Readonly<Record<string, Schema>>,
   at: Place,
@@ -131,7 +132,7 @@ export function recordArbitrary(def: Def<"record">, at: Place, visit: Visit): Ma
   }
   const key = visit(def.keyType, inside(at, "(key)"));
   if ("lack" in key) return key;
-  const isName = (text: string) => text !== "__proto__" && !/^-?\d.*e/.test(text); // zod reads no exponent in a key
+  const isName = (text: string) => text !== "__proto__" && !/^-?\d.*e/.test(text); // zod accepts no exponent in a numeric key
   const name = bestOf([() => key.map(String)], isName, complaint("", inside(at, "(key)").path, "keys of these bounds"));
   return fc.dictionary(name, value, { maxKeys: usualItems(at), noNullPrototype: true, size: "max" });
 }

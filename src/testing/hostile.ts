@@ -1,37 +1,39 @@
 /**
- * A hostile transport: the other end of a connection, which says exactly the bytes that a test writes, when it likes, and shows
- * what it is told. docs/testing.md.
+ * A hostile transport: the other end of a connection, which sends exactly the bytes that a test specifies, and records
+ * what it receives. docs/testing.md.
  */
 import { systemClock } from "../clock.ts";
-import { memoryTransportPair } from "../wire/transport/memory.ts";
+import { type MemoryOptions, memoryTransportPair } from "../wire/transport/memory.ts";
 import type { Transport } from "../wire/transport.ts";
 
-/** What a hostile peer does, one after the other. */
+/** The steps of a hostile peer. */
 export type HostileStep =
-  /** says the bytes in one chunk */
+  /** sends the bytes in one chunk */
   | { readonly say: string | Uint8Array }
-  /** says them one by one, each in a turn of its own */
+  /** sends the bytes one by one, each in a separate turn */
   | { readonly drip: string | Uint8Array }
-  /** waits until it has been told this */
+  /** waits until it has received this */
   | { readonly hear: string | RegExp }
-  /** says so many bytes of nothing in particular */
+  /** sends this many meaningless bytes */
   | { readonly flood: number }
-  /** reads no more */
+  /** stops reading */
   | "deaf"
-  /** reads again */
+  /** resumes reading */
   | "listen"
-  /** says that it will say no more */
+  /** half-closes: no more bytes will follow */
   | "end"
   /** breaks the connection */
   | "reset";
 
 const FLOOD_CHUNK = new Uint8Array(64 * 1024).fill(0x61);
+/** How many bytes become text at once: each is an argument of one call. */
+const PIECE_BYTES = 4_096;
 
 export class HostilePeer {
   readonly #transport: Transport;
   #heard = "";
   #wake: (() => void)[] = [];
-  /** Whether it was told that no more will come. */
+  /** Whether the other side has half-closed. */
   hasEnded = false;
   isClosed = false;
 
@@ -39,7 +41,9 @@ export class HostilePeer {
     this.#transport = transport;
     transport.start({
       onData: (chunk) => {
-        for (const byte of chunk) this.#heard += String.fromCharCode(byte);
+        for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
+          this.#heard += String.fromCharCode(...chunk.subarray(at, at + PIECE_BYTES));
+        }
         this.#notify();
       },
       onDrain: () => undefined,
@@ -54,19 +58,19 @@ export class HostilePeer {
     });
   }
 
-  /** What it was told since the last call, a character for each byte. */
+  /** What it received since the last call, one character per byte. */
   heard(): string {
     const heard = this.#heard;
     this.#heard = "";
     return heard;
   }
 
-  /** Says the bytes, at once. */
+  /** Sends the bytes at once. */
   say(bytes: string | Uint8Array): void {
     this.#transport.write(bytes);
   }
 
-  /** Says that it will say no more. */
+  /** Half-closes the connection. */
   end(): void {
     this.#transport.end();
   }
@@ -76,7 +80,7 @@ export class HostilePeer {
     this.#transport.destroy();
   }
 
-  /** Runs the steps in order. Ends early when the connection does. */
+  /** Runs the steps in order, and stops early if the connection ends. */
   async play(...steps: readonly HostileStep[]): Promise<string> {
     for (const step of steps) {
       if (this.isClosed) break;
@@ -85,7 +89,7 @@ export class HostilePeer {
     return this.heard();
   }
 
-  /** Resolves when the connection is over. */
+  /** Resolves when the connection is closed. */
   async closed(): Promise<void> {
     while (!this.isClosed) await this.#changed();
   }
@@ -132,13 +136,17 @@ export class HostilePeer {
   }
 }
 
-/** A transport for the code under test (`host.accept(transport)`, a link's dial) and the hostile peer at its other end. */
-export function hostileTransport(): { readonly transport: Transport; readonly peer: HostilePeer } {
-  const [transport, far] = memoryTransportPair();
+/** A transport for the code under test (`host.accept(transport)`, or the dial function of a link), and the hostile peer
+ *  at its other end. */
+export function hostileTransport(memory: MemoryOptions = {}): {
+  readonly transport: Transport;
+  readonly peer: HostilePeer;
+} {
+  const [transport, far] = memoryTransportPair(memory);
   return { transport, peer: new HostilePeer(far) };
 }
 
-/** A packet as any peer writes it: its length in bytes, its directive, its payload. */
+/** A packet: its length in bytes, its directive, its payload. */
 export function packet(directive: string, payload: string): string {
   return `[${new TextEncoder().encode(payload).length}#${directive}]${payload}`;
 }
@@ -148,7 +156,7 @@ export function conversation(id: string, ...codes: readonly string[]): string {
   return packet("co_begin", id) + codes.map((code) => packet("", code)).join("") + packet("co_end", id);
 }
 
-/** A whole answer, of packets. */
+/** A whole answer of packets. */
 export function answer(id: string, ...packets: readonly string[]): string {
   return packet("co_ack_begin", id) + packets.join("") + packet("co_ack_end", id);
 }

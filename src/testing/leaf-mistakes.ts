@@ -1,15 +1,15 @@
 /**
- * What can be wrong with a string, a number, a bigint or a constant of the right type.
+ * Mistakes in a string, number, bigint or constant of the right type.
  */
 import { type Check, divisorsOf, isIntegral, lengthBounds, rangeOf } from "./schema-checks.ts";
 
-/** Another value for a place, and what is wrong with it. */
+/** A replacement value, and its mistake. */
 export interface Wrong {
   readonly wrong: string;
   readonly value: unknown;
 }
 
-/** A declared maximum beyond this is not exceeded: the text would be larger than a peer lands at all. */
+/** A declared maximum above this is not exceeded: no peer would land such a text. */
 const MAX_LENGTH = 100_000;
 
 export function stringMistakes(checks: readonly Check[], value: string): Wrong[] {
@@ -56,9 +56,9 @@ export function numberMistakes(checks: readonly Check[], value: number): Wrong[]
   return wrongs;
 }
 
-/** A bigint below 2^53 would land as a number: wrong as well, and another mistake than the one it was meant to be. */
+/** A bigint below 2^53 would land as a number, which is a different mistake. */
 export function bigintMistakes(checks: readonly Check[]): Wrong[] {
-  const { min, max } = rangeOf(checks, BigInt as (bound: number | bigint | Date) => bigint); // zod gives no Date here
+  const { min, max } = rangeOf(checks, BigInt as (bound: number | bigint | Date) => bigint); // zod never passes a Date here
   const wrongs: Wrong[] = [{ wrong: "an integer that lands as a number", value: 5 }];
   if (min !== undefined) wrongs.push({ wrong: "too small", value: min.excluded ? min.value : min.value - 1n });
   if (max !== undefined) wrongs.push({ wrong: "too big", value: max.excluded ? max.value : max.value + 1n });
@@ -68,7 +68,7 @@ export function bigintMistakes(checks: readonly Check[]): Wrong[] {
   return wrongs.filter(({ value }) => typeof value !== "bigint" || !Number.isSafeInteger(Number(value)));
 }
 
-/** One of an enumeration, and then not. */
+/** A constant of an enumeration, altered. */
 export function constantMistakes(value: unknown): Wrong[] {
   if (typeof value === "number")
     return [

@@ -1,5 +1,5 @@
 /**
- * A clock whose time stands still until the test moves it: deadlines are tested without waiting for them. docs/testing.md.
+ * A clock that stands still until the test advances it, so deadlines are tested without waiting. docs/testing.md.
  */
 import { type Clock, systemClock, type Timer } from "../clock.ts";
 
@@ -21,7 +21,8 @@ export class ManualClock implements Clock {
     return this.#heldUpMs;
   }
 
-  /** As if the event loop had been busy for so long: what a peer has sent could not be looked at. The time itself is moved by `advance`. */
+  /** Simulates an event loop that was blocked for this long, so that input was not handled. Does not advance the
+   *  time. */
   holdUp(ms: number): void {
     this.#heldUpMs += ms;
   }
@@ -40,12 +41,12 @@ export class ManualClock implements Clock {
     systemClock.endOfTurn(run);
   }
 
-  /** Timers that are set: what is finished leaves none. */
+  /** The number of pending timers; completed work leaves none. */
   get timerCount(): number {
     return this.#timers.size;
   }
 
-  /** Moves the time, runs what is due, in order, and lets what follows from it happen. */
+  /** Advances the time, runs due timers in order, and lets their consequences happen. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms;
     for (await quiet(); ; await quiet()) {
@@ -60,7 +61,7 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Lets what is under way in memory come to rest: so many turns of the event loop. */
+/** Lets pending work in memory settle, for this many turns of the event loop. */
 export async function quiet(turns = 30): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise<void>((resolve) => systemClock.soon(resolve));
 }

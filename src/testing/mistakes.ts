@@ -1,6 +1,6 @@
 /**
- * Mistakes: everything that could be made wrong in a valid value at exactly one place, by the schema of that place. Whether
- * the schema then refuses it is for the caller to ask: another check may have loosened what this one says.
+ * Mistakes: every single alteration of a valid value that the schema of that place should refuse. Whether the whole
+ * schema refuses it must be checked by the caller, because another check may accept it.
  */
 import { type Definition, definition, join } from "../registry/schema-walk.ts";
 import { accepts } from "./acceptance.ts";
@@ -11,7 +11,7 @@ import { checksOf, lengthBounds } from "./schema-checks.ts";
 export interface Mistake {
   readonly path: string;
   readonly wrong: string;
-  /** whether it is of another type altogether, of which there are some for each place */
+  /** whether the replacement has another type; each place has several of these */
   readonly isType: boolean;
   /** The whole value with the mistake. */
   make(): unknown;
@@ -28,7 +28,7 @@ function mistake(path: string, { wrong, value }: Wrong, isType: boolean): Mistak
   return { path, wrong, isType, make: () => value };
 }
 
-/** One of each type that has a textual form. */
+/** One value of each type that has a textual form. */
 const OF_TYPES: readonly Wrong[] = [
   { wrong: "null", value: null },
   { wrong: "a boolean", value: true },
@@ -97,7 +97,7 @@ function missing(keys: readonly string[], value: Members): Wrong[] {
     }));
 }
 
-/** By a name that could be a parameter's. */
+/** Adds a member under a plausible name. */
 function surplus(value: Members): Wrong {
   let key = "surplus";
   while (Object.hasOwn(value, key)) key += "_";
@@ -143,12 +143,12 @@ function within(schema: Schema, value: unknown): Mistake[] {
   }
 }
 
-/** Of a schema for the same place, whose types were counted already. */
+/** Mistakes of another schema for the same place, without wrong types, which are already included. */
 function notOfType(schema: Schema, value: unknown): Mistake[] {
   return mistakesOf(schema, value).filter(({ path, isType }) => path !== "" || !isType);
 }
 
-/** Of many items the first and the last. */
+/** The first and the last of the items. */
 function ends(items: readonly unknown[]): number[] {
   return [...new Set([0, items.length - 1])].filter((i) => i >= 0 && i < items.length);
 }

@@ -1,5 +1,5 @@
 /**
- * nearlyArbitraryOf: valid values with exactly one thing wrong, as only those get past the first check that refuses.
+ * nearlyArbitraryOf: valid values with exactly one mistake, because only these pass the other checks.
  */
 import fc from "fast-check";
 import type { z } from "zod";
@@ -11,13 +11,13 @@ import { scopedArbitrary } from "./schema-arbitrary.ts";
 
 export interface NearlyValid {
   readonly value: unknown;
-  /** where and what: "items.0.name: too long" */
+  /** place and mistake: "items.0.name: too long" */
   readonly wrong: string;
 }
 
-/** Values that the schema refuses for one mistake alone; undefined when it refuses nothing that this kit can do wrong, as
- *  `z.unknown()` does.
- *  @throws HbiError invalid_argument as `arbitraryOf` */
+/** Values that the schema refuses because of a single mistake; undefined if the kit knows no such mistake, as for
+ *  `z.unknown()`.
+ *  @throws HbiError invalid_argument, as `arbitraryOf` */
 export function nearlyArbitraryOf(
   schema: z.ZodType,
   options: ArbitraryOptions = {},
@@ -25,7 +25,7 @@ export function nearlyArbitraryOf(
   return nearlyOf(schema, scopedArbitrary(schema, options, {}), () => true);
 }
 
-/** The same of given valid values; `isWanted` leaves out mistakes that can't be made where they belong. */
+/** The same for given valid values; `isWanted` excludes mistakes that do not belong to the place. */
 export function nearlyOf(
   schema: Schema,
   valid: fc.Arbitrary<unknown>,
@@ -38,7 +38,7 @@ export function nearlyOf(
   return nearly.filter((one) => one !== undefined);
 }
 
-/** The first that is refused, beginning at one by chance; of another type only now and then, as those are the most. */
+/** The first refused mistake from a random start. Wrong types are chosen rarely, because they are the majority. */
 function picked(schema: Schema, all: readonly Mistake[], pick: number, isTypeFirst: boolean): NearlyValid | undefined {
   const first = all.filter(({ isType }) => isType === isTypeFirst);
   const then = all.filter(({ isType }) => isType !== isTypeFirst);

@@ -1,12 +1,12 @@
 /**
- * Numbers, bigints and the text of dates within the bounds of a schema, edges included.
+ * Numbers, bigints and date texts within the bounds of a schema, including the bounds.
  */
 import fc from "fast-check";
 import { type Check, divisorsOf, isIntegral, type Range, rangeOf } from "./schema-checks.ts";
 
 const MAX_SAFE = Number.MAX_SAFE_INTEGER;
 
-/** Undefined when nothing fits the bounds. `cap` draws the range to 0..cap where the schema lets it. */
+/** Undefined if nothing fits the bounds. `cap` narrows the range to 0..cap if the schema permits it. */
 export function numberArbitrary(checks: readonly Check[], cap: number | undefined): fc.Arbitrary<number> | undefined {
   const range = capped(rangeOf(checks, Number), cap);
   const divisors = divisorsOf(checks).map(Number);
@@ -22,7 +22,7 @@ function capped(range: Range<number>, cap: number | undefined): Range<number> {
   return min.value < max.value || isPoint ? { min, max } : range;
 }
 
-/** The first and the last integer of a range. */
+/** The smallest and the largest integer of a range. */
 function integersOf({ min, max }: Range<number>): readonly [least: number, most: number] {
   let least = Math.ceil(min?.value ?? -MAX_SAFE);
   let most = Math.floor(max?.value ?? MAX_SAFE);
@@ -72,7 +72,8 @@ function doubles(range: Range<number>): fc.Arbitrary<number> | undefined {
   );
 }
 
-/** Multiples of the largest divisor that are multiples of the others as well, as far as decimal fractions tell. */
+/** Multiples of the largest divisor that are also multiples of the others, within the precision of decimal
+ *  fractions. */
 function multiples(range: Range<number>, divisors: readonly number[]): fc.Arbitrary<number> | undefined {
   const digits = Math.max(...divisors.map(decimals));
   const scale = 10 ** digits;
@@ -99,13 +100,13 @@ function leastCommonMultiple(a: number, b: number): number {
   return (a / x) * b;
 }
 
-/** The numbers of one landed literal have at most 40 characters. */
+/** A landed number has at most 40 characters. */
 const MOST_BIG = 2n ** 128n - 1n;
 const FIRST_BIG = 2n ** 53n;
 
-/** Bigints as they cross the wire: a smaller integer lands as a number, which `z.bigint()` refuses. */
+/** Bigints that land as bigints; smaller integers land as numbers, which `z.bigint()` refuses. */
 export function bigintArbitrary(checks: readonly Check[]): fc.Arbitrary<bigint> | undefined {
-  const { min, max } = rangeOf(checks, BigInt as (bound: number | bigint | Date) => bigint); // zod gives no Date here
+  const { min, max } = rangeOf(checks, BigInt as (bound: number | bigint | Date) => bigint); // zod never passes a Date here
   const step = divisorsOf(checks).reduce<bigint>((all, one) => all * BigInt(one), 1n);
   const least = min === undefined ? undefined : min.value + (min.excluded ? 1n : 0n);
   const most = max === undefined ? undefined : max.value - (max.excluded ? 1n : 0n);
@@ -128,7 +129,7 @@ function smaller(a: bigint, b: bigint): bigint {
   return a < b ? a : b;
 }
 function divided(value: bigint, by: bigint, up: boolean): bigint {
-  const quotient = value / by; // towards zero
+  const quotient = value / by; // rounds towards zero
   if (quotient * by === value) return quotient;
   return up ? (value > 0n ? quotient + 1n : quotient) : value < 0n ? quotient - 1n : quotient;
 }
@@ -136,7 +137,7 @@ function divided(value: bigint, by: bigint, up: boolean): bigint {
 const FIRST_DATE = new Date("0001-01-01T00:00:00.000Z");
 const LAST_DATE = new Date("9999-12-31T23:59:59.999Z");
 
-/** What `z.coerce.date()` reads: a Date itself has no textual form. */
+/** Text that `z.coerce.date()` reads; a Date itself has no textual form. */
 export function dateTextArbitrary(checks: readonly Check[]): fc.Arbitrary<string> | undefined {
   const { min, max } = rangeOf(checks, (bound) => (bound instanceof Date ? bound : new Date(Number(bound))));
   const from = new Date((min?.value ?? FIRST_DATE).getTime() + (min?.excluded === true ? 1 : 0));

@@ -1,10 +1,10 @@
 /**
- * Overrides: how a user of the kit gives the arbitraries that no schema tells, and the error that asks for one.
+ * Overrides: arbitraries for schemas that do not describe their values, and the error that asks for one.
  */
 import type fc from "fast-check";
 import type { z } from "zod";
 
-/** By schema, or by its path, such as "items.[].name"; a schema that contains itself is asked for at its first paths only. */
+/** By schema, or by path, such as "items.[].name". A recursive schema is looked up by its first paths only. */
 export type Overrides =
   | ReadonlyMap<z.core.$ZodType, fc.Arbitrary<unknown>>
   | ((path: string, schema: z.core.$ZodType) => fc.Arbitrary<unknown> | undefined);
@@ -13,11 +13,11 @@ export interface ArbitraryOptions {
   readonly overrides?: Overrides;
 }
 
-/** Where a walk begins, and what it keeps small. */
+/** The root of a walk, and bounds for its values. */
 export interface WalkScope {
-  /** before every path in an error */
+  /** prefix of every path in an error */
   readonly where?: string;
-  /** up to which a number at this path should go, where its schema lets it */
+  /** the maximum for a number at this path, if its schema permits it */
   readonly capOf?: (path: string) => number | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * arbitraryOf: values that a schema accepts as they cross the wire, so its input, and of that what has a textual form.
+ * arbitraryOf: values that a schema accepts as input and that have a textual form.
  */
 import type fc from "fast-check";
 import type { z } from "zod";
@@ -9,12 +9,13 @@ import { ArbitraryWalk } from "./arbitrary-walk.ts";
 import type { Lack } from "./container-arbitrary.ts";
 import { type ArbitraryOptions, complaint, type WalkScope } from "./overrides.ts";
 
-/** About how many objects and lazy schemas that contain themselves lie within each other; the next where nothing ends so soon. */
+/** Approximate nesting of objects and lazy schemas that contain themselves. A larger value is tried if no value ends
+ *  within a smaller one. */
 const DEPTHS = [6, 12, 24] as const;
 
-/** Values that the schema accepts as input and that `repr` can write. Optional members are given or left out, never
- *  undefined; bigints are those that land as bigints.
- *  @throws HbiError invalid_argument for a schema that says too little, or takes nothing that has a textual form */
+/** Values that the schema accepts as input and that `repr` can write. Optional members are present or absent, never
+ *  undefined. Bigints are large enough to land as bigints.
+ *  @throws HbiError invalid_argument for a schema that says too little, or accepts nothing that has a textual form */
 export function arbitraryOf<S extends z.ZodType>(schema: S, options: ArbitraryOptions = {}): fc.Arbitrary<z.input<S>> {
   return scopedArbitrary(schema, options, {}) as fc.Arbitrary<z.input<S>>; // accepted by the schema that types it
 }

@@ -1,30 +1,30 @@
 /**
- * The checks of a schema as bounds: what `.min(1)`, `.length(3)`, `z.int32()` and the like leave open.
+ * The checks of a schema as bounds: what `.min(1)`, `.length(3)`, `z.int32()` and similar checks permit.
  */
 import type { z } from "zod";
 
-/** What `.refine()`, `.check()` and `z.custom()` add: a function that says nothing about itself. */
+/** A check of `.refine()`, `.check()` or `z.custom()`: an opaque function. */
 interface Opaque {
   readonly check: "custom" | "properties";
 }
 export type Check = z.core.$ZodChecks["_zod"]["def"] | Opaque;
 export type StringCheck = Extract<Check, { readonly check: "string_format" }>;
 
-/** Also the check that a schema such as `z.int()` or `z.uuid()` is itself. */
+/** Includes the check that a schema such as `z.int()` or `z.uuid()` itself is. */
 export function checksOf(schema: z.core.$ZodType): readonly Check[] {
   const def: z.core.$ZodTypeDef = schema._zod.def;
-  const own = "check" in def && def.type !== "custom" ? [def as unknown as Check] : []; // a schema that is a check is its own
-  return [...own, ...(def.checks ?? []).map((check) => check._zod.def as Check)]; // zod's own checks are these
+  const own = "check" in def && def.type !== "custom" ? [def as unknown as Check] : []; // a schema that is itself a check
+  return [...own, ...(def.checks ?? []).map((check) => check._zod.def as Check)]; // zod's own checks
 }
 
-/** Whether a value may be refused, or changed before the next check, for a reason that no bound tells. */
+/** Whether a check without bounds may refuse the value or change it for the next check. */
 export function hasOpaqueCheck(checks: readonly Check[]): boolean {
   return checks.some(({ check }) => ["custom", "overwrite", "property", "properties"].includes(check));
 }
 
 export interface LengthBounds {
   readonly min: number;
-  /** Infinity where there is none */
+  /** Infinity if there is none */
   readonly max: number;
 }
 
@@ -51,8 +51,8 @@ export interface Range<T> {
   readonly max: Bound<T> | undefined;
 }
 
-/** The tightest of the declared bounds and of those that the schema's format has; `as` reads a bound, as zod takes the
- *  bounds of a number also as bigint. */
+/** The tightest of the declared bounds and those of the schema's format. `as` converts a bound, because zod also
+ *  accepts bigint bounds for numbers. */
 export function rangeOf<T extends number | bigint | Date>(
   checks: readonly Check[],
   as: (bound: number | bigint | Date) => T,

@@ -1,6 +1,7 @@
 /**
- * Strings within the checks of a schema: lengths, patterns, formats, fixed parts. Where the checks leave it open, text that
- * breaks careless code: quotes, line breaks, NUL, what looks like code or a packet, characters outside the BMP.
+ * Strings that satisfy the checks of a schema: lengths, patterns, formats, fixed parts. Where the checks permit it,
+ * text that breaks careless code: quotes, line breaks, NUL, text that resembles code or packets, characters outside the
+ * BMP.
  */
 import fc from "fast-check";
 import type { z } from "zod";
@@ -11,7 +12,7 @@ import { formatArbitrary } from "./text-formats.ts";
 type Candidate = () => fc.Arbitrary<string>;
 
 const USUAL_MAX = 64;
-/** A string of exactly the declared maximum is made up to here: longer ones make reports unreadable. */
+/** Strings of exactly the declared maximum are generated up to this length; longer ones make reports unreadable. */
 const MAX_EDGE = 4_096;
 
 const HARSH = [
@@ -30,7 +31,7 @@ const char: fc.Arbitrary<string> = fc.oneof(
   { weight: 1, arbitrary: fc.string({ unit: "binary", minLength: 1, maxLength: 1 }) },
 );
 
-/** Any text of so many characters; those of one symbol may be several. */
+/** Any text of this many UTF-16 units; one symbol may take several. */
 export function plainText(min: number, max: number, unit: fc.Arbitrary<string> = char): fc.Arbitrary<string> {
   const usual = Math.min(max, Math.max(USUAL_MAX, min + 16));
   const text = fc
@@ -40,7 +41,7 @@ export function plainText(min: number, max: number, unit: fc.Arbitrary<string> =
   return fc.oneof({ weight: 9, arbitrary: text }, { weight: 1, arbitrary: fc.constant("x".repeat(max)) });
 }
 
-/** @throws HbiError invalid_argument where too few of what can be made are accepted */
+/** @throws HbiError invalid_argument if too few of the candidates are accepted */
 export function stringArbitrary(schema: z.core.$ZodType, complaint: string): fc.Arbitrary<string> {
   const checks = checksOf(schema);
   const { min, max } = lengthBounds(checks);
@@ -61,7 +62,8 @@ function formatCandidates(check: StringCheck): Candidate[] {
   return format === undefined ? [] : [() => format];
 }
 
-/** fast-check knows no flag `i`; what matches without it matches with it, but for a negated class. */
+/** fast-check does not support the flag `i`. What matches without it also matches with it, except for negated
+ *  classes. */
 function patternCandidates({ pattern }: StringCheck, { min, max }: LengthBounds): Candidate[] {
   if (pattern === undefined) return [];
   const readable = new RegExp(bounded(pattern.source, min, max), pattern.flags.replace(/[^msu]/g, ""));
@@ -71,8 +73,8 @@ function patternCandidates({ pattern }: StringCheck, { min, max }: LengthBounds)
   return wanted.map((size) => () => fc.stringMatching(readable, { ...limit, size }));
 }
 
-/** `/^[a-z]+$/` with a length is by far the most usual pattern: there the bounds become the quantifier, as few strings
- *  would have the length by chance. */
+/** `/^[a-z]+$/` with a length is the most common pattern. The bounds become its quantifier, because few random strings
+ *  would have the length. */
 function bounded(source: string, min: number, max: number): string {
   const [, one, quantifier] = /^\^((?:\[(?:[^\]\\]|\\.)+\]|\\[wds]))([+*])\$$/.exec(source) ?? [];
   if (one === undefined) return source;
@@ -103,7 +105,7 @@ function composed(checks: readonly StringCheck[], min: number, max: number): Can
     });
   };
   if (fixed === 0) return [() => plainText(min, max, unit)];
-  const only = [prefix + suffix, prefix, suffix, ...parts]; // where there is room for overlapping parts alone
+  const only = [prefix + suffix, prefix, suffix, ...parts]; // if there is room only for overlapping parts
   return [whole, ...(fixed > max ? only.map((text) => () => fc.constant(text)) : [])];
 }
 

@@ -1,5 +1,5 @@
 /**
- * testLink: a service and a consumer of it, connected in memory: everything is real but the bytes' way. docs/testing.md.
+ * testLink: a service and a consumer, connected in memory. Everything above the transport is real. docs/testing.md.
  */
 import { Link, type LinkOptions, type ReactionsOf } from "../endpoints/service/link.ts";
 import type { Peer } from "../endpoints/service/peer.ts";
@@ -9,29 +9,29 @@ import { type MemoryOptions, memoryTransportPair } from "../wire/transport/memor
 import type { Transport } from "../wire/transport.ts";
 
 export interface TestLinkOptions<S extends Service, Context> {
-  /** the consumer's reactions; may be left out where the definition has none */
+  /** the consumer's reactions; optional if the definition has none */
   readonly reactions?: ReactionsOf<S>;
   readonly host?: HostOptions<S, Context>;
   readonly link?: LinkOptions<S>;
-  /** how the bytes are cut, and when the connection breaks */
+  /** how bytes are split, and when the connection breaks */
   readonly memory?: MemoryOptions;
 }
 
 export interface TestLink<S extends Service, Context> {
   readonly link: Link<S>;
   readonly host: ServiceHost<S, Context>;
-  /** The consumer of the present connection, as the service sees it. */
+  /** The consumer of the current connection, as the service sees it. */
   readonly peer: Peer<S, Context>;
-  /** How often the link has connected. */
+  /** How many times the link has connected. */
   readonly connectionCount: number;
-  /** Breaks the present connection, as a network does: nothing is said. */
+  /** Breaks the current connection without a message, as a network does. */
   cut(): void;
-  /** Lets what is in flight finish. */
+  /** Closes after calls in flight have finished. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Connects a link to handlers of its service. @throws HbiError as `serve` and `connect` do */
+/** Connects a link to the handlers of its service. @throws HbiError, as `serve` and `connect` */
 export async function testLink<S extends Service, H extends HandlersOf<S, Context>, Context = undefined>(
   service: S,
   handlers: (peer: Peer<S, Context>) => H,
@@ -50,17 +50,17 @@ export async function testLink<S extends Service, H extends HandlersOf<S, Contex
       (accepted) => {
         peer = accepted;
       },
-      () => undefined, // told to the link by the end of its connection
+      () => undefined, // the end of the connection reports it to the link
     );
     return near;
   };
-  const link = await new Link<S>(service, dial, reactions, linkOptions as LinkOptions<S>).open(); // empty where it may be
+  const link = await new Link<S>(service, dial, reactions, linkOptions as LinkOptions<S>).open(); // empty if that is permitted
   const close = () => link.close();
   return {
     link,
     host,
     get peer() {
-      return peer as Peer<S, Context>; // there as soon as the link is open
+      return peer as Peer<S, Context>; // present as soon as the link is open
     },
     get connectionCount() {
       return connectionCount;

@@ -1,17 +1,17 @@
 /**
- * Text of those formats of zod that no regular expression makes: those it checks by code, and those whose expression looks
- * ahead, which fast-check does not read.
+ * Text in zod's formats for which no regular expression can be used: those that zod checks with code, and those whose
+ * expressions use lookahead, which fast-check does not support.
  */
 import fc from "fast-check";
 import type { StringCheck } from "./schema-checks.ts";
 
-/** Undefined for a format whose own pattern serves. */
+/** Undefined for a format whose own pattern suffices. */
 export function formatArbitrary(check: StringCheck): fc.Arbitrary<string> | undefined {
   switch (check.format) {
     case "url":
       return url(check);
     case "email":
-      return fc.stringMatching(/^[a-z0-9]{1,3}@[a-z]{1,3}\.[a-z]{2}$/); // beside the pattern, whose text is long
+      return fc.stringMatching(/^[a-z0-9]{1,3}@[a-z]{1,3}\.[a-z]{2}$/); // simpler than the pattern, which generates long text
     case "uuid":
       return "version" in check ? undefined : fc.uuid();
     case "hostname":
@@ -39,7 +39,7 @@ function joined(parts: readonly string[]): string {
   return parts.join("");
 }
 
-/** The schemes that the check's own expression takes; any of the usual ones without it. */
+/** The schemes that the check's own expression accepts, or any common one. */
 function url(check: StringCheck): fc.Arbitrary<string> {
   const protocol =
     "protocol" in check && check.protocol instanceof RegExp ? new RegExp(check.protocol.source) : undefined;
@@ -74,7 +74,7 @@ function jwt(alg: string): fc.Arbitrary<string> {
     .map(([claims, signature]) => `${encoded({ alg, typ: "JWT" })}.${encoded(claims)}.${signature}`);
 }
 
-/** Check digits as ISO 7064 has them: 98 less the remainder of the number with the country behind it. */
+/** Check digits of ISO 7064: 98 minus the remainder of the number followed by the country. */
 const iban: fc.Arbitrary<string> = fc
   .tuple(fc.constantFrom("DE", "FR", "GB", "NL"), fc.stringMatching(/^[A-Z0-9]{14,18}$/))
   .map(([country, account]) => {
@@ -82,7 +82,7 @@ const iban: fc.Arbitrary<string> = fc
     return `${country}${String(98n - (BigInt(digits) % 97n)).padStart(2, "0")}${account}`;
   });
 
-/** The last digit as Luhn has it. */
+/** The last digit by the Luhn algorithm. */
 const creditCard: fc.Arbitrary<string> = fc.stringMatching(/^[1-9]\d{14}$/).map((digits) => {
   let sum = 0;
   [...digits].forEach((digit, i) => {

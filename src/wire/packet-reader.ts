@@ -1,8 +1,8 @@
 /**
- * PacketReader: bytes in, packets or raw data out. Never waits, never touches a transport.
+ * PacketReader: takes bytes, returns packets or raw data. Never waits, never touches a transport.
  *
- * Chunks are kept as they came and read in place; what a packet needs is reserved as it arrives, never from an announced
- * length, and the cost of a byte does not depend on how the peer cuts the stream. docs/protocol.md, section 2.
+ * Chunks are kept and read in place. Memory for a packet grows as its bytes arrive, never from an announced length. The
+ * cost of a byte does not depend on how the peer splits the stream. docs/protocol.md, section 2.
  */
 import { failure, type HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
@@ -14,9 +14,10 @@ const CLOSE = 0x5d;
 const ZERO = 0x30;
 const NINE = 0x39;
 const MAX_LENGTH_DIGITS = 9;
-/** what holding a chunk costs beside its bytes, as measured: its view and its buffer weigh more than a byte in it */
+/** measured overhead of holding a chunk: its view and its buffer cost more than a small chunk's bytes */
 export const CHUNK_COST_BYTES = 256;
-/** Up to here characters are put together one by one; up to there ASCII is taken as Latin-1; the rest is a TextDecoder's. */
+/** Up to the first bound, characters are concatenated one by one; up to the second, ASCII is decoded as Latin-1; a
+ *  TextDecoder reads the rest. */
 const TINY_TEXT_BYTES = 6;
 const SMALL_TEXT_BYTES = 128;
 
@@ -29,23 +30,23 @@ export class PacketReader {
   /** of code and objects; may change between packets */
   maxPacketBytes: number;
   #chunks: Uint8Array[] = [];
-  /** when each of them came */
+  /** when each chunk arrived */
   #times: number[] = [];
   #arrivedMs = 0;
-  /** index of the chunk being read, and the position in it */
+  /** index of the current chunk, and the position in it */
   #head = 0;
   #at = 0;
   #heldBytes = 0;
   #consumedBytes = 0;
   #packetCount = 0;
   #error: HbiError | undefined;
-  // the header under way
+  // length of the current incomplete header
   #headerBytes = 0;
   #length = 0;
   #digits = 0;
   #isPastHash = false;
   #name = "";
-  // the payload under way
+  // the current payload
   #directive: Directive | undefined;
   #missing = 0;
   #payload: Uint8Array | undefined;
@@ -55,7 +56,7 @@ export class PacketReader {
     this.maxPacketBytes = limits.maxPacketBytes;
   }
 
-  /** Adds received bytes, which are kept, not copied. */
+  /** Adds received bytes, without copying them. */
   push(chunk: Uint8Array, nowMs = 0): void {
     if (chunk.length === 0) return;
     this.#chunks.push(chunk);
@@ -63,12 +64,12 @@ export class PacketReader {
     this.#heldBytes += chunk.length;
   }
 
-  /** What is held and not consumed, in bytes. */
+  /** The number of bytes held and not consumed. */
   get bufferedBytes(): number {
     return this.#heldBytes + CHUNK_COST_BYTES * (this.#chunks.length - this.#head);
   }
 
-  /** The same with what there is of a payload under way. */
+  /** The same, including the incomplete payload. */
   get heldBytes(): number {
     return this.bufferedBytes + this.#filled;
   }
@@ -77,7 +78,7 @@ export class PacketReader {
     return this.#consumedBytes;
   }
 
-  /** When the bytes came that were consumed last. */
+  /** When the most recently consumed bytes arrived. */
   get arrivedMs(): number {
     return this.#arrivedMs;
   }
@@ -95,15 +96,15 @@ export class PacketReader {
     return this.#missing;
   }
 
-  /** The next whole packet; undefined when more bytes are needed.
-   *  @throws HbiError bad_frame, packet_too_big, bad_utf8: then and at every later call */
+  /** The next complete packet; undefined if more bytes are needed.
+   *  @throws HbiError bad_frame, packet_too_big, bad_utf8: at once and at every later call */
   next(): Packet | undefined {
     if (this.#error !== undefined) throw this.#error;
     if (this.#directive === undefined && !this.#readHeader()) return undefined;
     return this.#readPayload();
   }
 
-  /** At most `maxBytes` of raw data, a view of a received chunk; undefined when none is there. */
+  /** Up to `maxBytes` of raw data, as a view of a received chunk; undefined if there is none. */
   raw(maxBytes: number): Uint8Array | undefined {
     const chunk = this.#chunks[this.#head];
     if (chunk === undefined || maxBytes <= 0) return undefined;
@@ -113,7 +114,7 @@ export class PacketReader {
     return view;
   }
 
-  /** Copies raw data that is there into `target`; the number of bytes. */
+  /** Copies available raw data into `target`; returns the number of bytes. */
   rawInto(target: Uint8Array): number {
     let filled = 0;
     while (filled < target.length) {
@@ -129,9 +130,9 @@ export class PacketReader {
     this.#heldBytes -= to - this.#at;
     this.#consumedBytes += to - this.#at;
     this.#at = to;
-    this.#arrivedMs = this.#times[this.#head] as number; // one for each chunk
+    this.#arrivedMs = this.#times[this.#head] as number; // one per chunk
     if (to < chunk.length) return;
-    // What was read is let go at once; the arrays themselves are cut when half of them is spent.
+    // A consumed chunk is released at once; the arrays are trimmed when half of them is consumed.
     this.#chunks[this.#head] = SPENT;
     this.#at = 0;
     this.#head += 1;
@@ -141,7 +142,7 @@ export class PacketReader {
     this.#head = 0;
   }
 
-  /** Nothing is read any more. */
+  /** Drops everything; nothing more is read. */
   clear(): void {
     this.#chunks = [];
     this.#times = [];
@@ -152,7 +153,7 @@ export class PacketReader {
     this.#filled = 0;
   }
 
-  /** True when a header is complete. Refuses at the first byte that no header can have, so none is longer than 24. */
+  /** True if a header is complete. Refuses at the first impossible byte, so a header has at most 24 bytes. */
   #readHeader(): boolean {
     for (;;) {
       const chunk = this.#chunks[this.#head];
@@ -168,7 +169,8 @@ export class PacketReader {
     }
   }
 
-  /** A valid header in one go, where all of it is there. False for anything else: the way byte by byte says what is wrong. */
+  /** Reads a valid and complete header in one pass. False for anything else, which the bytewise path then handles or
+   *  refuses. */
   #readWholeHeader(chunk: Uint8Array): boolean {
     let at = this.#at;
     if (chunk[at] !== OPEN) return false;
@@ -268,7 +270,7 @@ export class PacketReader {
     return this.#finish(this.#filled === 0 ? "" : this.#decode(this.#payload as Uint8Array, 0, this.#filled));
   }
 
-  /** Gathers a payload that came in pieces: doubled as it arrives. */
+  /** Collects a payload that arrives in pieces, doubling its buffer. */
   #collect(): void {
     while (this.#missing > 0) {
       const view = this.raw(this.#missing);
@@ -286,7 +288,7 @@ export class PacketReader {
   }
 
   #finish(text: string): Packet {
-    const directive = this.#directive as Directive; // of the payload under way
+    const directive = this.#directive as Directive; // of the current payload
     this.#directive = undefined;
     this.#payload = undefined;
     this.#filled = 0;
@@ -313,7 +315,8 @@ export class PacketReader {
   }
 }
 
-/** The directive that stands there with its bracket; undefined for `err`, what is none, and what is not all there. */
+/** The directive at this position including its bracket; undefined for `err`, for an invalid directive, and for an
+ *  incomplete one. */
 function directiveAt(bytes: Uint8Array, at: number): Directive | undefined {
   if (bytes[at] === CLOSE) return "";
   const letter = bytes[at + 3];
@@ -325,7 +328,7 @@ function directiveAt(bytes: Uint8Array, at: number): Directive | undefined {
 
 const LETTER_A = 0x61;
 
-/** Directives by the letter behind `co_`, and behind `co_ack_`. */
+/** Directives by the letter after `co_`, and after `co_ack_`. */
 const BY_LETTER: ReadonlyMap<number, readonly [Directive | undefined, Directive | undefined]> = new Map([
   [0x62, ["co_begin", "co_ack_begin"]],
   [0x65, ["co_end", "co_ack_end"]],
@@ -344,7 +347,7 @@ function tinyText(bytes: Uint8Array, start: number, end: number): string {
   return text;
 }
 
-/** Of Node and Bun: half the time of a TextDecoder where the text is short. */
+/** In Node and Bun: twice as fast as a TextDecoder for short text. */
 const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = (
   globalThis as { Buffer?: { prototype?: { latin1Slice?: (start: number, end: number) => string } } }
 ).Buffer?.prototype?.latin1Slice;

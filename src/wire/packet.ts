@@ -1,5 +1,5 @@
 /**
- * Packets: `[` LEN `#` DIRECTIVE `]` PAYLOAD, LEN being the payload's bytes in UTF-8. docs/protocol.md, section 2.
+ * Packets: `[` LEN `#` DIRECTIVE `]` PAYLOAD, where LEN is the payload's length in UTF-8. docs/protocol.md, section 2.
  */
 import { failure } from "../errors.ts";
 
@@ -22,18 +22,20 @@ export interface Packet {
 }
 
 export const MAX_ID_BYTES = 256;
-/** The reference writes whole stack traces; a line of it is shown. */
+/** The reference sends whole stack traces; one line is shown. */
 export const MAX_ERR_BYTES = 64 * 1024;
 
-/** The packet as text, to be written as UTF-8. The caller sends no empty payload: the Python reference loses what follows.
- *  @throws HbiError resource_exhausted beyond `maxBytes`: here it concerns one packet, at the peer the connection */
+/** The packet as text, to be written as UTF-8. Callers send no empty payload, after which the Python reference loses
+ *  data.
+ *  @throws HbiError resource_exhausted beyond `maxBytes`: here it concerns one packet, at the peer it would end the
+ *  connection */
 export function encodePacket(directive: Directive, text: string, maxBytes = Number.POSITIVE_INFINITY): string {
   const bytes = utf8Length(text);
   if (bytes > maxBytes) throw failure("packet_too_big", `${bytes} bytes, maxPacketBytes is ${maxBytes}`);
   return `[${bytes}#${directive}]${text}`;
 }
 
-/** Bytes of the text in UTF-8; a lone surrogate is written as U+FFFD, three bytes. */
+/** The length of the text in UTF-8; an unpaired surrogate is written as U+FFFD, three bytes. */
 export function utf8Length(text: string): number {
   if (text.length > LONG_CHARS && byteLength !== undefined) return byteLength(text);
   let bytes = text.length;
@@ -51,5 +53,5 @@ export function utf8Length(text: string): number {
 
 const LONG_CHARS = 256;
 
-/** Of Node and Bun: ten times as fast where the text is long. */
+/** In Node and Bun: ten times as fast for long text. */
 const byteLength = (globalThis as { Buffer?: { byteLength?: (text: string) => number } }).Buffer?.byteLength;

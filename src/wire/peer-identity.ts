@@ -1,21 +1,21 @@
 /**
- * PeerIdentity: who is at the other end of a transport, as a certificate says that was verified. docs/tls.md.
+ * PeerIdentity: who is at the other end of a transport, according to a verified certificate. docs/tls.md.
  */
 
-/** What a verified certificate says of its holder. Every name in it is the authority's word: nothing else vouches for it. */
+/** The content of a verified certificate. Only the authority vouches for the names in it. */
 export interface PeerIdentity {
-  /** the common name of its subject; undefined when there is none, or several */
+  /** the common name of its subject; undefined if there is none, or more than one */
   readonly commonName: string | undefined;
   /** alternative names: "device-7.example.com" */
   readonly dnsNames: readonly string[];
   /** "spiffe://example.com/billing" */
   readonly uris: readonly string[];
   readonly emails: readonly string[];
-  /** in hexadecimal, as its authority gave it */
+  /** in hexadecimal, as assigned by its authority */
   readonly serialNumber: string;
   /** SHA-256 of the certificate: "6A:8E:97:..." */
   readonly fingerprint: string;
   readonly validUntil: Date;
-  /** the certificate itself (DER), for whatever else it says: `new X509Certificate(identity.certificate)` */
+  /** the certificate itself (DER), for its other fields: `new X509Certificate(identity.certificate)` */
   readonly certificate: Uint8Array;
 }

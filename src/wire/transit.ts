@@ -1,11 +1,11 @@
 /**
- * Transit: how much of what the platform has taken may still be on its way to the peer. No platform tells, and it may hold
- * megabytes; the estimate supposes a peer that reads as slowly as one may.
+ * Transit: estimates how much of what the platform has taken may still be on its way to the peer. No platform reports
+ * this, and it may hold megabytes. The estimate assumes a peer that reads as slowly as permitted.
  */
 
-/** As slowly as a peer may read for ever without being taken for one that has stopped. */
+/** The slowest rate at which a peer may read indefinitely without being considered stalled. */
 export const LEAST_BYTES_PER_S = 16 * 1024;
-/** More is held by no platform that we know of (Linux: the third number of net.ipv4.tcp_wmem). */
+/** No known platform holds more (Linux: the third number of net.ipv4.tcp_wmem). */
 const MOST_BYTES = 4 * 1024 * 1024;
 
 export class Transit {
@@ -17,7 +17,7 @@ export class Transit {
     this.#atMs = nowMs;
   }
 
-  /** How long until the peer has it all. */
+  /** The time until the peer has received everything. */
   ms(nowMs: number): number {
     return (this.#left(nowMs) / LEAST_BYTES_PER_S) * 1_000;
   }

@@ -1,7 +1,7 @@
 /**
- * Wire: the send side of a connection. Collects what is written within one turn of the event loop, gives the platform a bounded
- * amount at a time, and measures progress by what the platform takes: a peer that reads slowly and steadily is never taken for one
- * that has stopped.
+ * Wire: the sending side of a connection. It collects what is written within one turn of the event loop, passes a
+ * bounded amount to the platform at a time, and measures progress by what the platform takes, so that a slow but steady
+ * reader is never considered stalled.
  */
 import { type Clock, heldUpMs, type Timer } from "../clock.ts";
 import { failure, type HbiError } from "../errors.ts";
@@ -9,15 +9,17 @@ import type { Limits } from "../limits.ts";
 import { Transit } from "./transit.ts";
 import type { Transport } from "./transport.ts";
 
-/** Given to the platform and not yet taken by it, at most. A little: what it has is out of our hands. */
+/** The most bytes that the platform holds at a time. Kept small, because what the platform holds cannot be
+ *  withdrawn. */
 const WINDOW_BYTES = 256 * 1024;
-/** Written at once; text is cut into pieces of as many characters. */
+/** Written at once; text is split into pieces of this many characters. */
 const PIECE_BYTES = 64 * 1024;
-/** The high-water mark while too much waits on all connections together. */
+/** The high-water mark while all connections together hold too much, and the remaining part of the window at which it
+ *  is refilled. */
 const TIGHT_BYTES = 64 * 1024;
-/** Raw data up to here is collected with what was written before it, so that its caller has the buffer back at once. */
+/** Raw data up to this size is copied into the collected data, so that its caller can reuse the buffer at once. */
 const SMALL_BYTES = 16 * 1024;
-/** What a queued piece costs beside its bytes. */
+/** The overhead of a queued piece. */
 const PIECE_COST_BYTES = 64;
 
 interface Waiter {
@@ -29,19 +31,19 @@ interface Waiter {
 /** Raw data in the queue. */
 interface Raw {
   readonly bytes: Uint8Array;
-  /** how much of it is content: of a buffer that small pieces are collected in the rest is room for more */
+  /** the length of its content; a buffer that collects small pieces has room for more */
   length: number;
-  /** its caller may change it as soon as it was handed over: what the platform gets is a copy */
+  /** its caller may change it after it was handed over, so the platform gets a copy */
   readonly isBorrowed: boolean;
 }
 
-/** Whose wire it is. */
+/** The owner of a wire. */
 export interface WireHost {
   /** The peer does not read. */
   wireStuck(error: HbiError): void;
-  /** More or less of what was written may wait for the peer now. */
+  /** The amount that waits for the peer has changed. */
   wireMoved(): void;
-  /** Together with others so much waits that this one should not add to it. */
+  /** All connections together hold so much that this one should not add to it. */
   readonly isTight: boolean;
 }
 
@@ -53,9 +55,9 @@ export class Wire {
   /** what waits to be handed over; text behind it is in `#text` */
   #queue: (string | Raw)[] | undefined;
   #text = "";
-  /** of both, with what the pieces cost */
+  /** the size of both, including the overhead of pieces */
   #queuedBytes = 0;
-  /** how much of it is in buffers of callers, who wait for it */
+  /** the part in buffers of callers, who wait to reuse them */
   #borrowedBytes = 0;
   #writtenBytes = 0;
   #handedBytes = 0;
@@ -65,7 +67,9 @@ export class Wire {
   #waiters: Waiter[] | undefined;
   readonly #transit = new Transit();
   #stallTimer: Timer | undefined;
-  /** as of the last progress: when it was, what is allowed until the next, how long the event loop had been held up */
+  /** at the last progress: the bytes that the platform had taken in total, if it counts them; the time; the time
+   *  allowed until the next progress; the total time for which the event loop had been blocked */
+  #takenBytes: number | undefined;
   #progressMs = 0;
   #patienceMs = 0;
   #heldUpMs = 0;
@@ -75,34 +79,40 @@ export class Wire {
     this.#limits = limits;
     this.#clock = clock;
     this.#host = host;
+    if (transport.lowWaterBytes !== undefined) {
+      // Senders may wait for any of these.
+      transport.lowWaterBytes = Math.min(TIGHT_BYTES, limits.sendHighWaterBytes, limits.maxSendBufferBytes / 2);
+    }
   }
 
-  /** Written and not taken by the platform, without what is in buffers of callers. */
+  /** Bytes written and not taken by the platform, except those in buffers of callers. */
   get bufferedBytes(): number {
     return this.#queuedBytes - this.#borrowedBytes + this.#transport.bufferedBytes;
   }
 
-  /** All that was ever written here; text by its characters. The position behind what was written last. */
+  /** All bytes ever written here, text by its characters: the position after the last write. */
   get writtenBytes(): number {
     return this.#writtenBytes;
   }
 
-  /** How much of it the transport was given, or, when nothing more is written, will be: nothing behind it can reach the peer. */
+  /** How much of it was passed to the transport, or will be if nothing more is written. Nothing beyond it can reach the
+   *  peer. */
   get handedBytes(): number {
     return this.#isEnded && !this.#isEndHandedOver ? this.#writtenBytes : this.#handedBytes;
   }
 
-  /** When the platform last took something, by the clock. */
+  /** When the platform last took something, as far as is known. */
   get progressMs(): number {
+    this.#lookForProgress(false);
     return this.#progressMs;
   }
 
-  /** How long what the platform has taken may need to reach a peer that reads slowly and steadily. */
+  /** How long what the platform has taken may need to reach a slow but steady reader. */
   get transitMs(): number {
     return this.#transit.ms(this.#clock.now());
   }
 
-  /** Nobody begins to write any more until the peer has read. */
+  /** Nothing new may be sent until the peer has read. */
   get isCongested(): boolean {
     return this.bufferedBytes * 2 > this.#limits.maxSendBufferBytes;
   }
@@ -117,14 +127,14 @@ export class Wire {
     if (this.#isEnded) return;
     this.#text += text;
     this.#writtenBytes += text.length;
-    this.#queuedBytes += text.length; // at least; exact for ASCII
+    this.#queuedBytes += text.length; // a lower bound; exact for ASCII
     this.#appended();
   }
 
-  /** Appends raw data. The caller may change the buffer when the promise has resolved, or at once when there is none. */
+  /** Appends raw data. The caller may change the buffer when the promise has resolved, or at once if there is none. */
   bytes(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#isEnded) return this.#wait(() => false);
-    if (chunk.length === 0) return this.whenWritable(); // as the owner may have detached it
+    if (chunk.length === 0) return this.whenWritable(); // its owner may have detached it
     if (chunk.length <= SMALL_BYTES) {
       this.#collect(chunk);
       this.#appended();
@@ -138,14 +148,15 @@ export class Wire {
     return this.#wait(() => this.#handedBytes >= end && !this.isAboveHighWater);
   }
 
-  /** Appends raw data that nobody changes any more. */
+  /** Appends raw data that will not change. */
   own(chunk: Uint8Array): void {
     if (this.#isEnded) return;
     this.#push({ bytes: chunk, length: chunk.length, isBorrowed: false });
     this.#appended();
   }
 
-  /** Resolves when the peer has kept up: undefined when it has. @throws HbiError unavailable when the wire ends first */
+  /** Resolves when the peer has kept up; undefined if it already has. @throws HbiError unavailable if the wire ends
+   *  first */
   whenWritable(): Promise<void> | undefined {
     if (!this.isAboveHighWater) return undefined;
     return this.#wait(() => !this.isAboveHighWater);
@@ -159,21 +170,21 @@ export class Wire {
         this.#waiters.push({ resolve, reject, isDone });
       }
     });
-    promise.catch(() => undefined); // a sender that does not look back must not end the process
+    promise.catch(() => undefined); // an ignored rejection must not end the process
     return promise;
   }
 
-  /** Hands over as much as the platform may have. */
+  /** Passes as much to the platform as it may hold. */
   flush(): void {
     this.#handOver();
     this.#host.wireMoved();
     this.#watchStall();
   }
 
-  /** The platform has taken some of what it had. */
+  /** The platform has taken some of it. */
   onDrain(): void {
     if (this.#queuedBytes > 0 && !this.#isScheduled) this.#handOver();
-    this.#noteProgress();
+    this.#lookForProgress(true);
     if (this.#transport.bufferedBytes === 0) {
       this.#stallTimer?.cancel();
       this.#stallTimer = undefined;
@@ -196,7 +207,7 @@ export class Wire {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.flush();
-    this.keepBorrowed(); // it goes on to be sent, and its callers are told that they may change it
+    this.keepBorrowed(); // still sent, but callers may now change their buffers
     this.#rejectAll();
   }
 
@@ -223,7 +234,7 @@ export class Wire {
     this.#queuedBytes += raw.length + PIECE_COST_BYTES;
   }
 
-  /** Small pieces of raw data share a buffer: a body in drips costs no object for each. */
+  /** Small pieces of raw data share a buffer, so that a body in tiny chunks does not cost an object per chunk. */
   #collect(chunk: Uint8Array): void {
     const last = this.#text === "" ? this.#queue?.at(-1) : undefined;
     if (last === undefined || typeof last === "string" || last.isBorrowed) {
@@ -319,7 +330,7 @@ export class Wire {
     if (isTakenAway) this.#giveUp();
   }
 
-  /** The peer waits for raw data that is no more: nothing that could be said would be understood. */
+  /** The peer waits for raw data that no longer exists; it would misread anything else. */
   #giveUp(): void {
     this.#forgetQueue();
     this.#host.wireStuck(failure("body_failed", "a buffer was detached or shrunk while it was being sent"));
@@ -332,7 +343,7 @@ export class Wire {
     this.#borrowedBytes = 0;
   }
 
-  /** Writes as much of a piece as goes out at once, and gives the rest. */
+  /** Writes as much of a piece as goes out at once, and returns the rest. */
   #writePiece(piece: string | Raw, scratch: Scratch): string | Raw | undefined {
     if (typeof piece === "string") {
       const end = endOfPiece(piece);
@@ -354,7 +365,7 @@ export class Wire {
     this.#queuedBytes -= bytes;
   }
 
-  /** Copies what a caller has lent and the queue still holds, so that the caller may change it now. */
+  /** Copies queued data in buffers of callers, so that they may change them now. */
   keepBorrowed(): void {
     this.#queue = this.#queue?.map((piece) =>
       typeof piece === "string" || !piece.isBorrowed || isTaken(piece)
@@ -371,15 +382,22 @@ export class Wire {
 
   // --- progress ------------------------------------------------------------------------------------------------------
 
-  /** No progress for so long while bytes wait: the peer does not read. */
+  /** If bytes wait without progress for long enough, the peer does not read. */
   #watchStall(): void {
     if (this.#stallTimer !== undefined || this.#transport.bufferedBytes === 0) return;
-    this.#noteProgress();
+    this.#noteProgress(this.#transport.takenBytes);
     this.#stallAfter(this.#patienceMs);
   }
 
-  /** A platform that has taken much takes more only when a third of it has gone. */
-  #noteProgress(): void {
+  /** A transport may report nothing while much is left. @param isTold for transports that do not count taken bytes */
+  #lookForProgress(isTold: boolean): void {
+    const takenBytes = this.#transport.takenBytes;
+    if (takenBytes === undefined ? isTold : takenBytes !== this.#takenBytes) this.#noteProgress(takenBytes);
+  }
+
+  /** A platform that holds much data takes more only after a third of it has gone. */
+  #noteProgress(takenBytes: number | undefined): void {
+    this.#takenBytes = takenBytes;
     this.#progressMs = this.#clock.now();
     this.#patienceMs = this.#limits.sendStallTimeoutMs + Math.floor(this.transitMs / 3);
     this.#heldUpMs = heldUpMs(this.#clock);
@@ -389,7 +407,8 @@ export class Wire {
     this.#stallTimer = this.#clock.after(ms, () => {
       this.#stallTimer = undefined;
       if (this.#transport.bufferedBytes === 0) return;
-      const heldUp = heldUpMs(this.#clock) - this.#heldUpMs; // when this side did not look is no fault of the peer
+      this.#lookForProgress(false);
+      const heldUp = heldUpMs(this.#clock) - this.#heldUpMs; // time in which this side could not look is not the peer's fault
       const leftMs = this.#progressMs + this.#patienceMs + heldUp - this.#clock.now();
       if (leftMs > 0) this.#stallAfter(leftMs);
       else this.#host.wireStuck(failure("slow_reader"));
@@ -397,8 +416,8 @@ export class Wire {
   }
 }
 
-/** The buffer that borrowed raw data is copied into. All wires share one: what the platform takes at once, as it mostly does, leaves it
- *  free again, and warm in the processor's cache, so that the copy costs next to nothing. */
+/** The buffer into which borrowed raw data is copied. All wires share one: the platform usually takes data at once, so
+ *  the buffer is free again and still in the processor's cache, and the copy costs almost nothing. */
 class Scratch {
   #bytes: Uint8Array | undefined;
   #used = 0;
@@ -422,7 +441,7 @@ class Scratch {
     return copy;
   }
 
-  /** Nobody looks at it any more. */
+  /** Its content is no longer used. */
   giveBack(): void {
     if (this.#bytes !== undefined) spare = this.#bytes;
   }
@@ -430,12 +449,12 @@ class Scratch {
 
 let spare: Uint8Array | undefined;
 
-/** Whether its owner has taken away what it had lent: detached, by handing it to a worker, or shrunk. */
+/** Whether its owner has detached or shrunk a buffer that it had lent. */
 function isTaken(piece: string | Raw): boolean {
   return typeof piece !== "string" && piece.bytes.length < piece.length;
 }
 
-/** Where a text is cut: not between the two halves of a character. */
+/** Where to split a text: not inside a surrogate pair. */
 function endOfPiece(text: string): number {
   if (text.length <= PIECE_BYTES) return text.length;
   const isHigh = (text.charCodeAt(PIECE_BYTES - 1) & 0xfc00) === 0xd800;

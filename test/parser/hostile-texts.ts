@@ -5,7 +5,7 @@ import { HbiError, parseScript, parseValue, resolveLimits } from "hbi";
 import { describe, expect, it } from "vitest";
 import { parseValueWithAcorn, parseWithAcorn } from "../../src/parser/parse.ts";
 
-/** Wide ones let the most be read; the usual ones are what a stranger meets. */
+/** Wide limits let the most be read; the default ones are those for untrusted peers. */
 const WIDE = resolveLimits({ preset: "trusted" });
 const USUAL = resolveLimits();
 

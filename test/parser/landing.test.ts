@@ -104,7 +104,7 @@ describe("keys of an object", () => {
   const odd = (what: string, members: [string, unknown][], ...values: unknown[]) => ({
     tree: [{ call: "{}", args: [`"${what}`, { members }, values], named: undefined, hasNestedCall: true }],
   });
-  const alike = (key: string) => `${key} among integers and texts that look like some`;
+  const alike = (key: string) => `${key} among integers and strings of digits`;
   const call = { call: "f", args: [], named: undefined, hasNestedCall: false };
 
   it.each([

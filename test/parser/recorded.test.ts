@@ -5,8 +5,8 @@
 import { Call, parseScript, parseValue, repr, resolveLimits } from "hbi";
 import { describe, expect, it } from "vitest";
 import { parseWithAcorn } from "../../src/parser/parse.ts";
-import { describeValue } from "../conformance/contract.ts";
-import { loadTranscripts, readData } from "../conformance/transcript.ts";
+import { describeValue } from "../system/conformance/contract.ts";
+import { loadTranscripts, readData } from "../system/conformance/transcript.ts";
 import { verdict } from "./verdict.ts";
 
 type Neutral = readonly [string, ...unknown[]];
@@ -91,7 +91,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   "1e400": "bad_literal",
 };
 
-/** Landed as what is refused wherever it stands, the connection lives: test/endpoints/service/keys.test.ts. */
+/** Landed as what is refused wherever it stands, the connection lives: test/endpoints/service/object-keys.test.ts. */
 const ODD_KEYS: ReadonlySet<string> = new Set(["{(1, 2): 'pair'}", "{True: 1, None: 2}", "{1.5: 'x'}"]);
 
 /** Calls: landed only where the environment has such a value constructor. */
@@ -122,7 +122,7 @@ describe("a recorded literal", () => {
         expect(ODD_KEYS.has(text) ? ["{}"] : [...CONSTRUCTORS]).toContain(tree.name);
         return;
       }
-      if (value === null) return; // no reference peer lands it: infinity by name, Go's bytes that are no text
+      if (value === null) return; // no reference peer lands it: infinity by name, Go's bytes that are not UTF-8
       if (OTHER_VALUE[text] !== undefined) {
         expect(withTextKeys(describeValue(tree))).not.toEqual(withTextKeys(value));
         return;

@@ -73,7 +73,7 @@ describe("a value for peers that", () => {
         continue;
       }
       expect(repr(value, dialect)).toBe(text);
-      const landed = plain(value === 5n && dialect !== "json" ? 5 : withoutUndefined(value)); // its digits are a number's
+      const landed = plain(value === 5n && dialect !== "json" ? 5 : withoutUndefined(value)); // its digits land as a number
       expect(plain(parseValue(text, LIMITS))).toEqual(landed);
       expect(plain(parseValueWithAcorn(text, LIMITS))).toEqual(landed);
     }

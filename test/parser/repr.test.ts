@@ -127,18 +127,18 @@ describe("a value that would not stand by itself is refused, whatever it is", ()
   });
 
   it.each<[string, () => unknown]>([
-    ["value 1 of the script stands inside a string: a value brings its own quotes", () => script`f('${user}')`],
-    ["value 2 of the script stands inside a string", () => script`f(${1}, "${user}")`],
-    ["value 1 of the script stands inside a string", () => script`f(\`${user}\`)`],
-    ["value 1 of the script stands inside a line comment", () => script`f() // ${user}`],
-    ["value 1 of the script stands inside a line comment", () => script`f() # it's ${user}`],
-    ["value 1 of the script stands inside a block comment", () => script`/*/ ${user} */ f()`],
-    ["value 1 of the script stands inside a block comment", () => script`/* * / ${user} */ f()`],
-    ["value 1 of the script stands inside a block comment", () => script`/**//* ${user} */ f()`],
-    ["value 1 of the script stands right beside a word or a quote", () => script`f(\\${user})`],
-    ["value 1 of the script stands right beside a word or a quote", () => script`f(${user}\\)`],
-    ["value 2 of the script stands right beside a word or a quote", () => script`f(${1}, é${user})`],
-    ["value 1 of the script stands right beside a word or a quote", () => script`f(\`a\`${user})`],
+    ["value 1 of the script is inside a string: a value brings its own quotes", () => script`f('${user}')`],
+    ["value 2 of the script is inside a string", () => script`f(${1}, "${user}")`],
+    ["value 1 of the script is inside a string", () => script`f(\`${user}\`)`],
+    ["value 1 of the script is inside a line comment", () => script`f() // ${user}`],
+    ["value 1 of the script is inside a line comment", () => script`f() # it's ${user}`],
+    ["value 1 of the script is inside a block comment", () => script`/*/ ${user} */ f()`],
+    ["value 1 of the script is inside a block comment", () => script`/* * / ${user} */ f()`],
+    ["value 1 of the script is inside a block comment", () => script`/**//* ${user} */ f()`],
+    ["value 1 of the script is directly beside a word or a quote", () => script`f(\\${user})`],
+    ["value 1 of the script is directly beside a word or a quote", () => script`f(${user}\\)`],
+    ["value 2 of the script is directly beside a word or a quote", () => script`f(${1}, é${user})`],
+    ["value 1 of the script is directly beside a word or a quote", () => script`f(\`a\`${user})`],
     ["the script ends inside a string", () => script`f(${user}, "open)`],
     ["the script ends inside a string", () => script`f(${user}, 'open\\')`],
     ["the script ends inside a string", () => script`f(${user}, \`open\\n)`],
@@ -147,7 +147,7 @@ describe("a value that would not stand by itself is refused, whatever it is", ()
     ["triple quotes in a script", () => script`f(${user}, \`\`\`)`],
     ["a line break in a string of the script", () => script`f(${user}, "a\r")`],
     ["a line break in a string of the script", () => script`f(${user}, 'a\n')`],
-    ["an escape in the script that JavaScript does not know", () => script`f(${user}, '\users')`],
+    ["the script has an invalid escape", () => script`f(${user}, '\users')`],
   ])("and is told: %s", (message, make) => expect(make).toThrow(`bad option: ${message}`));
 
   it.each<[() => Script, string]>([
@@ -196,8 +196,8 @@ it("what has no text is named, also in what an instance is made of", () => {
     expect(() => write(value)).toThrow(`the value has no textual form: ${place}`);
   }
   for (const [value, place] of [
-    [{ "x\ud800": 1 }, String.raw`value.x\u{d800} has half`],
-    [{ a: [{ "\ud800": 1 }] }, String.raw`value.a[0].\u{d800} has half`],
+    [{ "x\ud800": 1 }, String.raw`value.x\u{d800} has`],
+    [{ a: [{ "\ud800": 1 }] }, String.raw`value.a[0].\u{d800} has`],
   ] as const) {
     expect(() => repr(value, "go")).toThrow(`the value has no textual form: ${place}`);
   }

@@ -1,5 +1,5 @@
 /**
- * What became of a text: its tree, or why it was refused; comparable, with every number told apart.
+ * The result of a text: its tree, or why it was refused; comparable, distinguishing all kinds of numbers.
  */
 import { Assignment, Call, HbiError } from "../../src/index.ts";
 

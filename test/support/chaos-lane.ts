@@ -3,7 +3,7 @@
  * Keeps little: while its own buffer is full it does not read, so the sender meets the same backpressure as on a slow network.
  */
 import type { Socket } from "node:net";
-import { Random } from "../simulation/random.ts";
+import { Random } from "../system/simulation/random.ts";
 
 /** All of it combines. */
 export interface Weather {

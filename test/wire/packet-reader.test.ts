@@ -230,8 +230,9 @@ it("counts bytes as UTF-8 has them", () => {
 
 it("takes time linear in the bytes, one by one", () => {
   const bytes = (count: number) => encode(`[${count}#]${"x".repeat(count)}`);
+  /** Of the processor, in microseconds: what else the machine does is not measured. */
   const time = (stream: Uint8Array) => {
-    const start = performance.now();
+    const start = process.cpuUsage();
     const reader = new PacketReader(PRESETS.public);
     let packet: unknown;
     for (let i = 0; i < stream.length; i++) {
@@ -243,9 +244,12 @@ it("takes time linear in the bytes, one by one", () => {
     const late = new PacketReader(PRESETS.public);
     for (let i = 0; i < stream.length; i++) late.push(stream.subarray(i, i + 1));
     expect(late.next()).toBeDefined();
-    return performance.now() - start;
+    const { user, system } = process.cpuUsage(start);
+    return user + system;
   };
-  const least = (count: number) => Math.min(...Array.from({ length: 4 }, () => time(bytes(count))));
-  least(1_000);
-  expect(least(240_000)).toBeLessThan(Math.max(8 * least(60_000), 100));
+  time(bytes(1_000));
+  // In turn, and the least of each: noise only adds.
+  const pairs = Array.from({ length: 4 }, () => [time(bytes(60_000)), time(bytes(240_000))] as const);
+  const least = (at: 0 | 1) => Math.min(...pairs.map((pair) => pair[at]));
+  expect(least(1)).toBeLessThan(Math.max(8 * least(0), 100_000));
 });

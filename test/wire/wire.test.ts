@@ -69,6 +69,8 @@ it("gives a buffer back when it may be changed: what was sent stays what it was"
 /** A platform that takes as much as it is told to, when it is told to. */
 class Platform {
   bufferedBytes = 0;
+  takenBytes: number | undefined;
+  lowWaterBytes: number | undefined;
   readonly taken: number[] = [];
   onDrain: () => void = () => undefined;
   #kept: (Uint8Array | string)[] = [];
@@ -87,13 +89,13 @@ class Platform {
 
   destroy(): void {}
 
-  /** Takes at most so much, in order. */
-  take(bytes: number): void {
+  /** Takes at most so much, in order. What is not looked at need not be kept. */
+  take(bytes: number, isKept = true): void {
     for (let left = bytes; left > 0; ) {
       const [chunk] = this.#kept;
       if (chunk === undefined) break;
       const part = chunk.slice(0, left);
-      for (let i = 0; i < part.length; i++)
+      for (let i = 0; isKept && i < part.length; i++)
         this.taken.push(typeof part === "string" ? part.charCodeAt(i) : (part[i] as number));
       left -= part.length;
       this.bufferedBytes -= part.length;
@@ -285,8 +287,7 @@ const LONG_MS = 600_000;
 function takeAll(wire: Wire, platform: Platform, bytes: number): void {
   for (let left = bytes; left > 0; left -= 100_000) {
     while (wire.bufferedBytes < 400_000) wire.own(new Uint8Array(100_000));
-    platform.take(Math.min(left, 100_000));
-    platform.taken.length = 0;
+    platform.take(Math.min(left, 100_000), false);
   }
 }
 
@@ -316,7 +317,60 @@ it.each([
   expect(stuck[0]).toBeLessThanOrEqual(mostMs);
 });
 
-it("does not blame the peer for the time in which this side did not look", async () => {
+describe("a transport that counts what the platform takes", () => {
+  function counting() {
+    const made = onPlatform({ sendStallTimeoutMs: 1_000 });
+    made.platform.takenBytes = 0;
+    made.wire.own(new Uint8Array(60_000));
+    made.wire.flush();
+    return made;
+  }
+
+  it("may keep quiet while it goes on", async () => {
+    const { platform, clock, stuck } = counting();
+    for (let i = 1; i < 60; i++) {
+      await clock.advance(999);
+      platform.takenBytes = i * 1_000;
+      platform.bufferedBytes = 60_000 - i * 1_000;
+    }
+    expect(stuck).toEqual([]);
+    await clock.advance(10_000); // what has been taken may still be on its way
+    expect(stuck.length).toBe(1);
+  });
+
+  it("is stuck while its count stands still, whatever it reports", async () => {
+    const { wire, clock, stuck } = counting();
+    for (let i = 0; i < 60 && stuck.length === 0; i++) {
+      await clock.advance(100);
+      wire.onDrain();
+    }
+    expect(stuck.length).toBe(1);
+    expect(stuck[0]).toBeLessThanOrEqual(3_000);
+  });
+
+  it("has made progress when it reports it, even if nothing has polled", async () => {
+    const { wire, platform, clock } = counting();
+    await clock.advance(500);
+    platform.takenBytes = 1;
+    expect(wire.progressMs).toBe(clock.now());
+    await clock.advance(100);
+    expect(wire.progressMs).toBe(clock.now() - 100);
+  });
+});
+
+it.each([
+  ["as a rule", {}, 65_536],
+  ["below sendHighWaterBytes", { sendHighWaterBytes: 1_000 }, 1_000],
+  ["below half of maxSendBufferBytes", { maxSendBufferBytes: 10_000 }, 5_000],
+])("asks for the low-water mark that a sender may wait for: %s", (_, limits, bytes) => {
+  const [transport] = memoryTransportPair();
+  const host = { wireStuck: () => undefined, wireMoved: () => undefined, isTight: false };
+  const telling: Transport = Object.assign(transport, { lowWaterBytes: 1e9 });
+  const wire = new Wire(telling, resolveLimits(limits), new ManualClock(), host);
+  expect([telling.lowWaterBytes, wire.bufferedBytes]).toEqual([bytes, 0]);
+});
+
+it("does not blame the peer for time in which this side was blocked", async () => {
   const { wire, platform, clock, stuck } = onPlatform();
   wire.text("x");
   wire.flush();

@@ -1,5 +1,5 @@
 /**
- * Raw data: more of it than is taken, of calls that are refused, for handlers that have no use for it.
+ * Raw data: too much, of refused calls, and for handlers that do not read it.
  */
 import { type Attack, QUICK } from "../attack.ts";
 import { KIB, MIB, opening, packet } from "../bytes.ts";
@@ -33,7 +33,7 @@ export const bodies: readonly Attack[] = [
     },
   },
   {
-    name: "a body that nobody wants",
+    name: "an unread body",
     limit: "maxDrainBytes",
     caught: "drain_too_big",
     async run(field) {
@@ -93,7 +93,7 @@ export const bodies: readonly Attack[] = [
     },
   },
   {
-    name: "a body for a handler that has no time",
+    name: "a body for a busy handler",
     limit: "maxBufferedBytes, handlerTimeoutMs",
     limits: QUICK,
     caught: "handler_timeout",
@@ -110,7 +110,7 @@ export const bodies: readonly Attack[] = [
     limit: "maxBufferedBytes",
     caught: {
       by: "reading pauses",
-      shows: ({ exchange }) => exchange.sentBytes / exchange.connections < 8 * MIB, // what the systems hold, and we
+      shows: ({ exchange }) => exchange.sentBytes / exchange.connections < 8 * MIB, // what both systems and the server hold
     },
     async run(field) {
       const attackers = await field.openMany(field.many(90));
@@ -120,7 +120,7 @@ export const bodies: readonly Attack[] = [
     },
   },
   {
-    name: "bodies that are taken, as fast as can be",
+    name: "bodies at full speed",
     limit: "maxTurnBytes",
     caught: { by: "takes turns" },
     async run(field) {

@@ -1,9 +1,9 @@
 /**
- * Connections: more of them than anybody needs, faster than anybody dials, and none of them saying anything.
+ * Connections: too many, too fast, and silent ones.
  */
 import type { Attack } from "../attack.ts";
 
-/** Of 127.0.0.0/8, all of which is this machine on Linux. */
+/** An address of 127.0.0.0/8, which is this machine on Linux. */
 const address = (i: number) => `127.1.${Math.floor(i / 250)}.${(i % 250) + 1}`;
 
 export const connections: readonly Attack[] = [

@@ -1,11 +1,11 @@
 /**
- * Conversations that are not ended, or not as agreed; and bytes that are no conversation.
+ * Conversations that do not end, or end incorrectly; and bytes that are not a conversation.
  */
 import type { Reason } from "hbi";
 import { type Attack, QUICK } from "../attack.ts";
 import { call, MIB, opening, packet, times } from "../bytes.ts";
 
-/** One connection that says something once, and is cut. */
+/** One connection that sends something once and is cut. */
 function said(name: string, limit: string, caught: Reason, text: string | Uint8Array): Attack {
   return {
     name,
@@ -21,7 +21,7 @@ function said(name: string, limit: string, caught: Reason, text: string | Uint8A
 
 export const conversations: readonly Attack[] = [
   {
-    name: "begun and never ended, on 90 connections",
+    name: "conversations begun and never ended, on 90 connections",
     limit: "gapTimeoutMs",
     limits: QUICK,
     caught: "read_timeout",
@@ -32,7 +32,7 @@ export const conversations: readonly Attack[] = [
     },
   },
   {
-    name: "begun, and nothing else",
+    name: "a conversation begun, and nothing else",
     limit: "gapTimeoutMs",
     limits: QUICK,
     caught: "read_timeout",
@@ -65,7 +65,7 @@ export const conversations: readonly Attack[] = [
     },
   },
   {
-    name: "objects that nobody receives",
+    name: "unexpected objects",
     limit: "fixed: bad_state",
     caught: "bad_state",
     async run(field) {
@@ -87,7 +87,7 @@ export const conversations: readonly Attack[] = [
     },
   },
   {
-    name: "a byte of garbage beside pushes that nobody looks after",
+    name: "a byte of garbage beside ignored pushes",
     limit: "fixed: bad_frame",
     caught: "bad_frame",
     mostHeldMs: 250, // a handler that pushes 5,000 times at once
@@ -98,12 +98,17 @@ export const conversations: readonly Attack[] = [
     },
   },
   said("an id of 257 bytes", "fixed: 256 bytes of an id", "packet_too_big", packet("co_begin", "9".repeat(257))),
-  said("an id that lies", "fixed: bad_token", "bad_token", packet("co_begin", "101;x;b=1e9")),
+  said("an id with false promises", "fixed: bad_token", "bad_token", packet("co_begin", "101;x;b=1e9")),
   said("answers to nothing", "fixed: bad_state", "bad_state", packet("co_ack_begin", "101")),
   said("an end without a beginning", "fixed: bad_state", "bad_state", packet("co_end", "101")),
   said("HTTP", "fixed: bad_frame", "bad_frame", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
-  said("bytes that are no text", "fixed: bad_utf8", "bad_utf8", Buffer.from("[4#co_begin]\xff\xfe\xfd\xfc", "latin1")),
-  said("a header without end", "fixed: 24 bytes", "bad_frame", `[${"1".repeat(100_000)}`),
+  said(
+    "bytes that are not UTF-8",
+    "fixed: bad_utf8",
+    "bad_utf8",
+    Buffer.from("[4#co_begin]\xff\xfe\xfd\xfc", "latin1"),
+  ),
+  said("an endless header", "fixed: 24 bytes", "bad_frame", `[${"1".repeat(100_000)}`),
   {
     name: "a packet cut off",
     limit: "fixed: truncated",
@@ -116,9 +121,9 @@ export const conversations: readonly Attack[] = [
     },
   },
   {
-    name: "hostile last words",
+    name: "a hostile err packet",
     limit: "fixed: 1,024 bytes of an err",
-    caught: { by: "ended without a word", shows: ({ exchange }) => exchange.fates.closed === 1 },
+    caught: { by: "ended without a message", shows: ({ exchange }) => exchange.fates.closed === 1 },
     async run(field) {
       const attacker = await field.open();
       attacker.say(packet("err", "\u001b[2J\nERROR root: owned /etc/passwd \u202e".slice(0, 1_000)));

@@ -1,5 +1,5 @@
 /**
- * Drips and silence: bytes that come so slowly that the connection would be held for ever, or not at all.
+ * Drips and silence: bytes that arrive so slowly, or not at all, that they would occupy the connection forever.
  */
 import { type Attack, QUICK } from "../attack.ts";
 import { call, MIB, opening, packet } from "../bytes.ts";
@@ -74,11 +74,11 @@ export const drips: readonly Attack[] = [
     },
   },
   {
-    name: "a connection that says nothing",
+    name: "a silent connection",
     limit: "idleTimeoutMs",
     limits: { idleTimeoutMs: 500 },
     caught: {
-      by: "ended without a word",
+      by: "ended without a message",
       shows: ({ exchange: { fates, heardBytes } }) => fates.closed === 1 && heardBytes === 0,
     },
     async run(field) {

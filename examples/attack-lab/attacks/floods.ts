@@ -1,17 +1,17 @@
 /**
- * Floods: more of something than anybody needs, as fast as the system takes it.
+ * Floods: too much of something, as fast as the system takes it.
  */
 import type { Attack } from "../attack.ts";
 import { call, KIB, MIB, opening, packet, times } from "../bytes.ts";
 
 const EMPTY = packet("co_begin", "101") + packet("co_end", "101");
 
-/** So many of them, with the numbers that they have. */
+/** This many of them, with their numbers. */
 const numbered = (count: number, text: (id: number) => string) =>
   Buffer.from(Array.from({ length: count }, (_, i) => text(101 + i)).join(""));
 
 const FEW_PLACES = { maxProcessInFlight: 50 };
-/** It keeps 255 KiB for a minute. */
+/** Its handler keeps 255 KiB for a minute. */
 const LARGE = `keep("${"x".repeat(255 * KIB)}", 60000)`;
 
 function pieces(text: string, bytes: number): string[] {
@@ -70,7 +70,7 @@ export const floods: readonly Attack[] = [
     },
   },
   {
-    name: "slow calls without end",
+    name: "endless slow calls",
     limit: "maxInFlight",
     caught: {
       by: "reading pauses at 100",
@@ -81,7 +81,7 @@ export const floods: readonly Attack[] = [
       const calls = (count: number) => numbered(count, (id) => call("work(60000)", `${id};x;n`));
       attacker.say(calls(100), 300);
       attacker.say(call("$hbi.ping()", "201;x;n"), 3);
-      await attacker.hears(packet("co_ack_end", "201")); // so a hundred are under way
+      await attacker.hears(packet("co_ack_end", "201")); // a hundred calls are now in progress
       void attacker.flood(calls(500), 1_500, field.over);
       await field.passes();
     },
@@ -99,11 +99,11 @@ export const floods: readonly Attack[] = [
     },
   },
   {
-    name: "slow calls behind a goodbye, on 20 connections",
+    name: "slow calls after a goaway, on 20 connections",
     limit: "maxProcessInFlight",
     limits: FEW_PLACES,
-    // A connection that has none always gets one.
-    caught: { by: "a place of its own for each script", shows: ({ cost }) => cost.mostRunning <= 50 + 20 },
+    // A connection without a slot always gets one.
+    caught: { by: "one slot per script", shows: ({ cost }) => cost.mostRunning <= 50 + 20 },
     async run(field) {
       const attackers = await field.openMany(field.many(20));
       const urgent = ["$hbi.ping()", '$hbi.cancel("1")', '$hbi.goaway("soon")'];
@@ -117,7 +117,7 @@ export const floods: readonly Attack[] = [
     name: "large scripts of slow calls",
     limit: "maxInFlightBytes",
     limits: { maxInFlightBytes: MIB },
-    caught: { by: "waits for a place", shows: ({ cost }) => cost.mostRunning <= 4 },
+    caught: { by: "waits for a slot", shows: ({ cost }) => cost.mostRunning <= 4 },
     async run(field) {
       const attacker = await field.open();
       void attacker.flood(
@@ -132,7 +132,7 @@ export const floods: readonly Attack[] = [
     name: "large scripts of slow calls, on 20 connections",
     limit: "maxProcessInFlightBytes",
     limits: { maxProcessInFlightBytes: 4 * MIB },
-    caught: { by: "waits for a place", shows: ({ cost }) => cost.mostRunning <= 16 + 20 },
+    caught: { by: "waits for a slot", shows: ({ cost }) => cost.mostRunning <= 16 + 20 },
     mostMib: 128,
     async run(field) {
       const attackers = await field.openMany(field.many(20));
@@ -142,13 +142,13 @@ export const floods: readonly Attack[] = [
     },
   },
   {
-    name: "calls while we wait for an answer, without end",
+    name: "endless calls while we wait for an answer",
     limit: "maxHostedWaiting",
     caught: "overloaded",
     async run(field) {
       const attacker = await field.open();
       attacker.say(call("ask()"), 3);
-      await attacker.hears("confirm"); // so it must read on, as the answer may stand behind anything
+      await attacker.hears("confirm"); // it must continue to read, because the answer may be behind anything
       await attacker.flood(
         numbered(500, (id) => call("work(60000)", `${id};x;n`)),
         1_500,
@@ -174,7 +174,7 @@ export const floods: readonly Attack[] = [
     },
   },
   {
-    name: "cancellations of nothing, while a hundred calls are under way",
+    name: "cancellations of unknown ids, beside a hundred calls",
     limit: "maxTurnPackets, maxTurnMs",
     caught: { by: "takes turns" },
     async run(field) {
@@ -187,9 +187,9 @@ export const floods: readonly Attack[] = [
     },
   },
   {
-    name: "a script of 256 KiB that looks urgent and finds no place, then byte by byte",
+    name: "a script of 256 KiB that looks urgent and finds no slot, then byte by byte",
     limit: "maxInFlight, maxBufferedBytes",
-    caught: { by: "is looked at by its length", shows: ({ cost }) => cost.mostRunning <= 100 },
+    caught: { by: "skipped by its length", shows: ({ cost }) => cost.mostRunning <= 100 },
     async run(field) {
       const attacker = await field.open();
       attacker.say(
@@ -218,7 +218,7 @@ export const floods: readonly Attack[] = [
     limits: { callsPerSecond: 200 },
     caught: {
       by: "delay",
-      // The bucket at once and as many a second, and the good client's.
+      // The burst and the rate, and the good client's calls.
       shows: ({ cost, seconds }) => cost.calls <= 200 + 200 * (seconds + 1) + 150 * (seconds + 1),
     },
     async run(field) {

@@ -1,6 +1,6 @@
 /**
- * Forged lines: text of a peer that wants to be a line of the log, or to drive the terminal that shows it. The lab looks at each line of the
- * log and of the wire: one line, printable, short.
+ * Forged lines: text of a peer that imitates a log line or controls the terminal that shows it. The lab checks each
+ * line of the log and of the wire: one line, printable, short.
  */
 import type { Reason } from "hbi";
 import { type Attack, QUICK } from "../attack.ts";
@@ -8,7 +8,7 @@ import { answer, call, opening, packet } from "../bytes.ts";
 
 const LINE = "\u001b[2J\r\nERROR all: the vault is open\u202e\u2066\u0000\u009b31m";
 const LONG = LINE.repeat(20);
-/** As much of it as an id may have. */
+/** The part of it that fits into an id. */
 const NAME = LINE.repeat(4);
 
 function forged(name: string, reason: Reason, text: string): Attack {
@@ -25,7 +25,7 @@ function forged(name: string, reason: Reason, text: string): Attack {
   };
 }
 
-/** What the server asks is answered so. */
+/** The answer to each call of the server. */
 function answered(name: string, message: string): Attack {
   return {
     name: `a forged line as ${name}`,
@@ -53,7 +53,7 @@ export const forgery: readonly Attack[] = [
   answered("the message of an error", `HbiError("aborted", ${JSON.stringify(LONG)})`),
   answered("a detail of an error", `HbiError("aborted", "no", {${JSON.stringify(LINE)}: ${JSON.stringify(LONG)}})`),
   {
-    name: "a forged line as last words",
+    name: "a forged line as an err packet",
     limit: "fixed: 512 characters of an err",
     caught: "peer_error",
     target: "client",

@@ -1,5 +1,5 @@
 /**
- * TLS handshakes that do not come to an end.
+ * TLS handshakes that do not finish.
  */
 import { type Attack, QUICK } from "../attack.ts";
 

@@ -1,11 +1,11 @@
 /**
- * Readers that do not read: what they asked for stays with whoever answers.
+ * Peers that do not read: their answers stay on the server.
  */
 import { type Attack, QUICK } from "../attack.ts";
 import { call, MIB, packet, times } from "../bytes.ts";
 
 const EMPTY = packet("co_begin", "101") + packet("co_end", "101");
-/** More than the systems of both sides hold, with what is read here. */
+/** More than the systems of both sides hold, plus what is read here. */
 const MOST_TAKEN = 64 * MIB;
 /** A hundred kilobytes of pushes. */
 const PUSH = `push(100, "${"x".repeat(1_000)}")`;
@@ -22,13 +22,13 @@ export const readers: readonly Attack[] = [
     },
   },
   {
-    name: "nothing of it ever read: acknowledgements, answers, a download",
+    name: "nothing ever read: acknowledgements, answers, a download",
     limit: "sendStallTimeoutMs",
     limits: { ...QUICK, handlerTimeoutMs: 120_000 },
     caught: "slow_reader",
     mostMib: 128,
     mostHeldMs: 250, // handlers that end at once
-    isLong: true, // what the platform has taken may be on its way at 16 KiB a second
+    isLong: true, // what the platform has taken may be on its way at 16 KiB per second
     async run(field) {
       const attackers = (await field.openMany(3)).map((attacker) => attacker.deaf());
       const chunks = [times(1_000, EMPTY), times(20, call("find(250000)")), Buffer.from(call(`fetch(${64 * MIB})`))];
@@ -49,7 +49,7 @@ export const readers: readonly Attack[] = [
   {
     name: "replies never read, 100 calls under way",
     limit: "maxSendBufferBytes",
-    mostHeldMs: 250, // handlers that end at once, of which reading is no part
+    mostHeldMs: 250, // handlers that end at once, which is not caused by reading
     caught: "slow_reader",
     async run(field) {
       const attacker = (await field.open()).deaf();
@@ -72,7 +72,7 @@ export const readers: readonly Attack[] = [
     name: "replies never read, on 90 connections",
     limit: "maxAddressUnsentBytes",
     limits: QUICK,
-    caught: { by: "nothing is begun above half of it" }, // and beyond it somebody is cut
+    caught: { by: "nothing begins above half of it" }, // beyond it, a connection is cut
     mostMib: 256,
     mostHeldMs: 250, // handlers that end at once
     async run(field) {
@@ -107,7 +107,7 @@ export const readers: readonly Attack[] = [
     name: "pushes never acknowledged, though read",
     limit: "maxPostedInFlight, maxPostedWaitingBytes",
     limits: { maxPostedWaitingBytes: 4 * MIB },
-    caught: { by: "no more are kept" },
+    caught: { by: "no more are queued" },
     mostHeldMs: 250, // handlers that push a hundred times at once
     async run(field) {
       const attacker = await field.open();
@@ -127,7 +127,7 @@ export const readers: readonly Attack[] = [
     },
   },
   {
-    name: "our questions never answered",
+    name: "our calls never answered",
     limit: "callTimeoutMs, maxPostedInFlight",
     limits: QUICK,
     caught: "timeout",

@@ -1,11 +1,11 @@
 /**
- * Failures on purpose: each refused script costs a reading, a log entry and an answer.
+ * Provoked failures: each refused script costs parsing, a log entry and an answer.
  */
 import type { Reason } from "hbi";
 import type { Attack } from "../attack.ts";
 import { call, opening, packet, times } from "../bytes.ts";
 
-/** What no honest peer sends. */
+/** A script that no honest peer sends. */
 function malformed(name: string, code: string): Attack {
   return {
     name,
@@ -19,7 +19,7 @@ function malformed(name: string, code: string): Attack {
   };
 }
 
-/** What a peer with another version of the definition sends: each is refused alone, and costs a turn. */
+/** A script of a peer with another version of the definition: each is refused separately and costs a turn. */
 function outdated(name: string, reason: Reason, code: string): Attack {
   return {
     name,
@@ -37,7 +37,7 @@ export const refusals: readonly Attack[] = [
   outdated("unknown methods", "unknown_name", "no_such_thing(1)"),
   outdated("arguments that are refused", "bad_argument", 'add("one", "two")'),
   malformed("syntax errors", "add(1,"),
-  malformed("values that are not landed", "note(/x/)"),
+  malformed("unsupported literals", "note(/x/)"),
   {
     name: "syntax errors, dialing again each time",
     limit: "maxFailures, acceptsPerSecond",

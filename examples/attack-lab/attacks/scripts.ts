@@ -13,7 +13,7 @@ function filled(head: string, piece: string, tail = ""): string {
   return head + piece.repeat(Math.floor((ROOM - head.length - tail.length) / piece.length)) + tail;
 }
 
-/** The same script as often as it is refused and no more. */
+/** The same script, repeated until just before the connection would be cut. */
 function refused(name: string, limit: string, caught: Reason, code: string): Attack {
   return {
     name,
@@ -33,7 +33,8 @@ function refused(name: string, limit: string, caught: Reason, code: string): Att
 const nested = (count: number) => `note(${"[".repeat(count)}${"]".repeat(count)})`;
 const list = (count: number, item: (i: number) => string) => Array.from({ length: count }, (_, i) => item(i)).join(",");
 
-/** Keys for which an engine may keep room for all numbers between them, in objects that handlers keep until the attack is over. */
+/** Keys for which an engine may reserve slots for all numbers between them, in objects that handlers keep until the
+ *  attack ends. */
 const SPARSE: readonly (readonly number[])[] = [
   [1_000],
   [1_023, 2_046, 3_069],
@@ -47,7 +48,7 @@ function sparse(name: string, code: (values: readonly string[]) => string): Atta
   return {
     name,
     limit: "maxObjectKeys, maxNodes",
-    caught: { by: "room for what is there", shows: ({ cost }) => cost.mostRunning >= 2 * SPARSE.length },
+    caught: { by: "compact objects", shows: ({ cost }) => cost.mostRunning >= 2 * SPARSE.length },
     async run(field) {
       const attacker = await field.open();
       for (const quote of ["", '"'])
@@ -90,9 +91,9 @@ export const scripts: readonly Attack[] = [
   ),
   refused("a regular expression", "maxPacketBytes", "forbidden_syntax", filled("note(/", "(a+)+", "$/v)")),
   refused("a template", "maxPacketBytes", "forbidden_syntax", filled("note(`", "\u0024{a}", "`)")),
-  refused("a string without end", "maxPacketBytes", "syntax", filled('note("', "\\u0061")),
-  refused("a comment without end", "maxPacketBytes", "syntax", filled("note(/*", "*", "")),
-  refused("escapes that are none", "maxPacketBytes", "bad_literal", filled('note("', "\\\\", '\\q")')),
+  refused("an unterminated string", "maxPacketBytes", "syntax", filled('note("', "\\u0061")),
+  refused("an unterminated comment", "maxPacketBytes", "syntax", filled("note(/*", "*", "")),
+  refused("invalid escapes", "maxPacketBytes", "bad_literal", filled('note("', "\\\\", '\\q")')),
   refused("text that JSON.parse doubts at its end", "maxPacketBytes", "unknown_name", filled('note("', "ab", '", oh)')),
   refused("objects that fit no schema", "maxNodes", "bad_argument", `draw([${list(9_900, () => "{}")}])`),
   refused("a prototype as a key", "fixed: forbidden_syntax", "forbidden_syntax", 'note({"__proto__": {"a": 1}})'),
@@ -104,9 +105,9 @@ export const scripts: readonly Attack[] = [
   }),
   sparse("records with sparse integer keys", (values) => `keep_records([${values}], 60000)`),
   {
-    name: "255 KiB of values, accepted, without end",
+    name: "255 KiB of values, accepted, repeated",
     limit: "maxPacketBytes, maxTurnBytes",
-    mostMib: 128, // of 27 MB of values a second the collector has not collected all
+    mostMib: 128, // not all of 27 MB of values per second is collected yet
     caught: { by: "takes turns" },
     async run(field) {
       await (await field.open()).flood(call(accepted()), 3, field.over);
@@ -126,7 +127,7 @@ export const scripts: readonly Attack[] = [
   },
 ];
 
-/** As many values as there may be, none of them as JSON has it, each as long as there is room for. */
+/** The maximum number of values, none of them in JSON form, each as long as there is room for. */
 function accepted(): string {
   return `note([${list(4_900, (i) => `{'k${i}': '${"\\x41".repeat(9)}'}`)}])`;
 }

@@ -1,5 +1,5 @@
 /**
- * Servers that attack their clients: what a typed link meets when it has dialed the wrong address.
+ * Servers that attack their clients: what a typed link meets after it has dialed the wrong address.
  */
 import type { Reason } from "hbi";
 import { type Attack, QUICK } from "../attack.ts";
@@ -12,7 +12,7 @@ const target = "client";
 const ended = "co_end]";
 const list = (count: number) => Array.from({ length: count }, () => "1").join(",");
 
-/** Waits for the first call, says something, and hears the end. */
+/** Waits for the first call, sends something, and waits for the end. */
 function said(name: string, limit: string, caught: Reason, text: string, does: Visit["does"] = "call"): Attack {
   return {
     name: `server: ${name}`,
@@ -62,7 +62,7 @@ function documentWith(schema: string): string {
   return `{"format": 1, "name": "x", "version": "1", "hash": "", "methods": {"f": ${method}}, ${rest}}`;
 }
 
-/** Answers each question with this text. */
+/** Answers each call with this text. */
 async function described(field: Field, attacker: Attacker, text: string): Promise<void> {
   attacker.say(answer("100"));
   for (let id = 101; id < 121; id++) {
@@ -73,7 +73,7 @@ async function described(field: Field, attacker: Attacker, text: string): Promis
 }
 
 export const servers: readonly Attack[] = [
-  flood("pushes without end", "maxTurnPackets, maxTurnMs", { by: "takes turns" }, "", call("noticed(1)")),
+  flood("endless pushes", "maxTurnPackets, maxTurnMs", { by: "takes turns" }, "", call("noticed(1)")),
   flood(
     "pushes of another version",
     "maxTurnPackets, maxTurnMs",
@@ -81,46 +81,46 @@ export const servers: readonly Attack[] = [
     "",
     call("no_such_thing(1)"),
   ),
-  flood("pushes that are malformed", "maxFailures", "too_many_errors", "", call("noticed(1,")),
+  flood("malformed pushes", "maxFailures", "too_many_errors", "", call("noticed(1,")),
   flood("pings", "maxTurnPackets, maxTurnMs", { by: "takes turns" }, "", call("$hbi.ping()")),
   flood(
-    "call-backs without end",
+    "endless call-backs",
     "maxInFlight, maxTurnMs",
     { by: "takes turns" },
     "",
     call('confirm("really?")', "101;x;n"),
   ),
   flood(
-    "slow call-backs without end, while an answer is awaited",
+    "endless slow call-backs, while an answer is awaited",
     "maxHostedWaiting, maxInFlight",
     "overloaded",
     "",
     call("ponder(60000)", "101;x;n"),
   ),
   flood(
-    "an answer of scripts without end",
+    "an endless answer of scripts",
     "callTimeoutMs",
     "timeout",
     packet("co_ack_begin", "101"),
     packet("", "noticed(1)"),
   ),
-  flood("an answer of nothing without end", "callTimeoutMs", "timeout", packet("co_ack_begin", "101"), "[0#]"),
+  flood("an endless empty answer", "callTimeoutMs", "timeout", packet("co_ack_begin", "101"), "[0#]"),
   flood(
-    "an answer of objects without end",
+    "an endless answer of objects",
     "callTimeoutMs",
     "timeout",
     packet("co_ack_begin", "101"),
     packet("co_recv", "3"),
   ),
   flood(
-    "an answer of empty objects without end",
+    "an endless answer of empty objects",
     "fixed: bad_answer",
     "bad_answer",
     packet("co_ack_begin", "101"),
     packet("co_recv", ""),
   ),
   flood(
-    "raw data awaited, and empty objects without end",
+    "raw data awaited, and endless empty objects",
     "fixed: bad_answer",
     "bad_answer",
     packet("co_ack_begin", "101"),
@@ -131,7 +131,7 @@ export const servers: readonly Attack[] = [
   said("answers to calls never made", "fixed: bad_state", "bad_state", answer("999", packet("co_recv", "3"))),
   said("answered twice", "fixed: bad_state", "bad_state", answer("101", packet("co_recv", "0")).repeat(2)),
   said("never answers", "callTimeoutMs", "timeout", ""),
-  said("an answer that is none", "fixed: bad_answer", "bad_answer", answer("101", packet("co_recv", '"three"'))),
+  said("an invalid answer", "fixed: bad_answer", "bad_answer", answer("101", packet("co_recv", '"three"'))),
   said(
     "a result of 256 KiB and a byte",
     "maxPacketBytes",
@@ -144,7 +144,7 @@ export const servers: readonly Attack[] = [
     "too_many_nodes",
     answer("101", packet("co_recv", `[${list(10_001)}]`)),
   ),
-  said("a result nested without end", "maxDepth", "too_deep", answer("101", packet("co_recv", "[".repeat(250 * KIB)))),
+  said("a result nested endlessly", "maxDepth", "too_deep", answer("101", packet("co_recv", "[".repeat(250 * KIB)))),
   said("an answer begun and never ended", "callTimeoutMs", "timeout", packet("co_ack_begin", "101")),
   said(
     "raw data of a terabyte",
@@ -160,9 +160,9 @@ export const servers: readonly Attack[] = [
     packet("co_ack_begin", "101") + packet("co_recv", '{"size": 1000000}'),
     "fetch",
   ),
-  said("calls of this library by the wrong name", "fixed: unknown_name", "unknown_name", call("$hbi.nothing()")),
+  said("unknown library methods", "fixed: unknown_name", "unknown_name", call("$hbi.nothing()")),
   said(
-    "hostile last words",
+    "a hostile err packet",
     "fixed: 1,024 bytes of an err",
     "peer_error",
     packet("err", "\u001b[2Jowned\nat x (/etc/passwd)"),
@@ -188,21 +188,21 @@ export const servers: readonly Attack[] = [
     "{}",
   ].map(
     (document, i): Attack => ({
-      name: `server: a description that is none, ${i + 1}`,
+      name: `server: an invalid description, ${i + 1}`,
       limit: "fixed: bad_option",
       target,
       caught: { by: "refused" },
       limits: QUICK,
-      mostHeldMs: 250, // twenty documents of 200 kB, which JSON.parse refuses at their ends
+      mostHeldMs: 250, // twenty documents of 200 kB that JSON.parse refuses at their end
       run: (field) => field.lure("describe", (attacker) => described(field, attacker, JSON.stringify(document))),
     }),
   ),
   {
-    name: "server: says goodbye on each connection, and keeps its socket",
+    name: "server: says goaway on each connection, and keeps its socket open",
     limit: "fixed: backoff",
     limits: { ...QUICK, handlerTimeoutMs: 500 },
     target,
-    caught: { by: "dialed less and less often" },
+    caught: { by: "backoff" },
     async run(field) {
       let dials = 0;
       let open = 0;
@@ -218,12 +218,12 @@ export const servers: readonly Attack[] = [
         await field.visited;
       });
       field.remarks.push(`${dials} dials, ${mostOpen} connections at once`);
-      field.must(dials > 1 && dials <= 16, `${dials} dials`); // each after twice the time of the one before
+      field.must(dials > 1 && dials <= 16, `${dials} dials`); // each after twice the previous delay
       field.must(mostOpen <= 8, `${mostOpen} connections at once`);
     },
   },
   {
-    name: "server: a byte of garbage beside posts that nobody looks after",
+    name: "server: a byte of garbage beside ignored posts",
     limit: "fixed: bad_frame",
     target,
     caught: "bad_frame",
@@ -242,7 +242,7 @@ export const servers: readonly Attack[] = [
     target,
     caught: "too_many_waiting",
     mostMib: 256,
-    mostHeldMs: 250, // 20,000 calls of the client are told at once that they are lost
+    mostHeldMs: 250, // 20,000 calls of the client fail at once
     run: (field) =>
       field.lure("post", async (attacker) => {
         attacker.deaf();

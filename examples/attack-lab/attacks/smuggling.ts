@@ -1,6 +1,7 @@
 /**
- * Raw data made of valid packets: who relays the data of a third party must be able to promise its length and nothing else. Whatever becomes
- * of the call in front of it, none of it is run, and what stands behind it is read, unless the call claims more than was promised.
+ * Packets hidden in raw data: a peer that relays a third party's data must be able to promise its length and nothing
+ * else. Whatever happens to the call before the data, none of it runs, and what follows it is read, unless the call
+ * claims more than was promised.
  */
 import type { Reason } from "hbi";
 import { type Attack, QUICK } from "../attack.ts";
@@ -8,7 +9,7 @@ import type { Attacker } from "../attacker.ts";
 import { answer, call, opening, packet } from "../bytes.ts";
 import type { Field } from "../field.ts";
 
-/** An end of the conversation that it is in, and a conversation of its own. */
+/** The end of the current conversation, and a conversation of its own. */
 const PIECE = packet("co_end", "101") + call("loot()", "103;x;n");
 const DATA = PIECE.repeat(400);
 const SIZE = DATA.length;
@@ -20,7 +21,7 @@ async function readsOn(field: Field, attacker: Attacker): Promise<void> {
   field.must(attacker.hasHeard(answer("102", packet("co_recv", "42"))), "what stands behind it was not read");
 }
 
-/** @param logs why the call in front of it fails; undefined: it does not */
+/** @param logs why the call before it fails; undefined if it does not */
 function behind(what: string, code: string, logs?: Reason): Attack {
   return {
     name: `packets as raw data behind ${what}`,
@@ -36,7 +37,7 @@ function behind(what: string, code: string, logs?: Reason): Attack {
   };
 }
 
-/** More than was promised: nobody knows which of the two is wrong. */
+/** More than promised: it is uncertain which of the two is wrong. */
 function overclaimed(what: string, code: string): Attack {
   return {
     name: `packets as raw data behind ${what}`,
@@ -53,7 +54,7 @@ function overclaimed(what: string, code: string): Attack {
   };
 }
 
-/** Without a promise nobody knows what follows: nothing is read. */
+/** Without a promise, what follows is uncertain: nothing is read. */
 function unpromised(what: string, code: string, caught: Reason): Attack {
   return {
     name: `packets as raw data of no promised length behind ${what}`,

@@ -1,5 +1,5 @@
 /**
- * Strangers: peers of a service that asks for credentials, who have shown none.
+ * Peers that have not authenticated, at a service that requires credentials.
  */
 import { type Attack, QUICK } from "../attack.ts";
 import type { Attacker } from "../attacker.ts";
@@ -14,11 +14,11 @@ async function authenticated(attacker: Attacker): Promise<void> {
   await attacker.hears(packet("co_ack_end", "7"));
 }
 
-/** What went wrong with other credentials changes nothing of who it is. */
+/** A failure with other credentials does not change the identity. */
 async function stillServed(field: Field, attacker: Attacker): Promise<void> {
   attacker.say(call("add(20, 22)", "8;x;n"), 3);
   await attacker.hears(packet("co_ack_end", "8"));
-  field.must(attacker.hasHeard(answer("8", packet("co_recv", "42"))), "it is not who it was");
+  field.must(attacker.hasHeard(answer("8", packet("co_recv", "42"))), "its identity has changed");
 }
 
 export const strangers: readonly Attack[] = [
@@ -45,7 +45,7 @@ export const strangers: readonly Attack[] = [
     },
   },
   {
-    name: "asking for names, unauthenticated",
+    name: "probing names, unauthenticated",
     limit: "strangerFailures",
     kind,
     caught: "too_many_errors",
@@ -57,10 +57,10 @@ export const strangers: readonly Attack[] = [
     },
   },
   {
-    name: "showing other credentials again and again, all refused",
+    name: "presenting other credentials again and again, all refused",
     limit: "maxFailures",
     kind,
-    caught: { by: "who it was", logs: "unauthenticated" },
+    caught: { by: "identity unchanged", logs: "unauthenticated" },
     async run(field) {
       const attacker = await field.open();
       await authenticated(attacker);
@@ -69,24 +69,24 @@ export const strangers: readonly Attack[] = [
     },
   },
   {
-    name: "showing other credentials, and giving it up",
+    name: "presenting other credentials, and cancelling",
     limit: "maxInFlight",
     kind,
-    caught: { by: "who it was", logs: "cancelled" },
+    caught: { by: "identity unchanged", logs: "cancelled" },
     async run(field) {
       const attacker = await field.open();
       await authenticated(attacker);
       const pair = call(`$hbi.authenticate("${SLOW_TOKEN}")`, "101;x;n") + call('$hbi.cancel("101")', "102;x;n");
-      attacker.say(times(50, pair), 300); // what ignores that it was given up keeps its place
+      attacker.say(times(50, pair), 300); // a handler that ignores its cancellation keeps its slot
       await stillServed(field, attacker);
     },
   },
   {
-    name: "showing other credentials, which nobody looks at in time",
+    name: "presenting other credentials, not checked in time",
     limit: "handlerTimeoutMs",
     limits: QUICK,
     kind,
-    caught: { by: "who it was", logs: "handler_timeout" },
+    caught: { by: "identity unchanged", logs: "handler_timeout" },
     async run(field) {
       const attacker = await field.open();
       await authenticated(attacker);

@@ -1,6 +1,6 @@
 /**
- * Body: the raw data that follows a call or a result, read as it arrives, with backpressure; and what may be given as one.
- * docs/streaming.md.
+ * Body: the raw data behind a call or a result, read as it arrives, with backpressure; and the sources that can be sent
+ * as one. docs/streaming.md.
  */
 import type { Clock, Timer } from "../../clock.ts";
 import { failure, HbiError } from "../../errors.ts";
@@ -15,10 +15,10 @@ export type BodySource =
   | ReadableStream<Uint8Array>
   | Blob;
 
-/** A function makes it anew each time that it is sent, so that a call with a stream can be repeated. */
+/** A function is called each time the call is sent, so that a call with a stream can be repeated. */
 export type BodyGiven = BodySource | (() => BodySource);
 
-/** The conversation that the raw data belongs to. */
+/** The conversation to which the raw data belongs. */
 export interface RawSource {
   readonly unreadBytes: number;
   recvData(into: ArrayBufferView, options?: WaitOptions): Promise<void>;
@@ -26,24 +26,25 @@ export interface RawSource {
   discardData(): void;
 }
 
-/** A body that nobody is reading is dropped so long after its side has begun to close. */
+/** While its side drains, a body that nobody reads is dropped after this time. */
 const DRAIN_MS = 1_000;
-/** Up to here a body is read into one buffer; a larger one grows as it arrives, as an announcement alone reserves nothing. */
+/** Up to this size a body is read into one buffer; a larger one grows as it arrives, because nothing is allocated from
+ *  an announced length. */
 const MAX_EAGER_BYTES = 64 * 1024;
 
 export interface BodyEnd {
   readonly clock: Clock;
-  /** nobody has read for so long: the rest is dropped, as the wire waits behind it */
+  /** if nobody reads for this long, the rest is dropped, because the wire waits behind it */
   readonly idleTimeoutMs: number;
-  /** aborts when its side is about to close, which then does not wait for a reader that may never come */
+  /** aborts when its side drains, which must not wait for a reader that may never come */
   readonly draining: AbortSignal | undefined;
-  /** it was read, or dropped */
+  /** called when the body was read or dropped */
   readonly onEnd: () => void;
 }
 
-/** Raw data of a declared length. Read it, or `discard` it: the next packet of the peer stands behind it. */
+/** Raw data of a declared length. Read it or `discard` it: the peer's next packet is behind it. */
 export class Body implements AsyncIterable<Uint8Array> {
-  /** bytes in all, as declared */
+  /** the declared length in bytes */
   readonly length: number;
   readonly #source: RawSource;
   readonly #end: BodyEnd | undefined;
@@ -62,17 +63,17 @@ export class Body implements AsyncIterable<Uint8Array> {
     else this.#watch();
   }
 
-  /** Bytes that nobody has read yet. */
+  /** The number of unread bytes. */
   get unreadBytes(): number {
     return this.#isEnded ? 0 : this.#source.unreadBytes;
   }
 
-  /** Whether anybody has read or discarded it. */
+  /** Whether it was read or discarded, at least in part. */
   get isTouched(): boolean {
     return this.#isTouched;
   }
 
-  /** What is unread, in the wire's own chunks and without a copy. Leaving the loop drops the rest. */
+  /** The unread bytes in the chunks of the wire, without a copy. Leaving the loop drops the rest. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
     if (this.length === 0) return;
     this.#begin();
@@ -83,7 +84,7 @@ export class Body implements AsyncIterable<Uint8Array> {
     }
   }
 
-  /** All that is unread, in one buffer. */
+  /** All unread bytes in one buffer. */
   bytes(): Promise<Uint8Array<ArrayBuffer>> {
     return markHandled(this.#bytes());
   }
@@ -110,7 +111,7 @@ export class Body implements AsyncIterable<Uint8Array> {
     return all;
   }
 
-  /** Fills the buffer with the next bytes. @throws HbiError out_of_range when it is longer than what is unread */
+  /** Fills the buffer with the next bytes. @throws HbiError out_of_range if fewer bytes remain */
   readInto(buffer: ArrayBufferView): Promise<void> {
     return markHandled(this.#readInto(buffer));
   }
@@ -119,7 +120,7 @@ export class Body implements AsyncIterable<Uint8Array> {
     if (this.length > 0) this.#begin();
     if (buffer.byteLength > this.unreadBytes) {
       this.#isReading = false;
-      throw new HbiError("out_of_range", `${buffer.byteLength} raw bytes asked for, ${this.unreadBytes} are left`);
+      throw new HbiError("out_of_range", `${buffer.byteLength} raw bytes requested, ${this.unreadBytes} are left`);
     }
     if (this.length === 0) return;
     try {
@@ -133,13 +134,13 @@ export class Body implements AsyncIterable<Uint8Array> {
     else this.#watch();
   }
 
-  /** Says that nobody will read it: it is skipped as it arrives. */
+  /** Declares that the rest will not be read: it is skipped as it arrives. */
   discard(): void {
     this.#isTouched = true;
     this.#finish();
   }
 
-  /** The connection is gone, and what was not read with it. */
+  /** The connection is lost, and the unread data with it. */
   lose(error: HbiError): void {
     if (this.#isEnded) return;
     this.#failure = error;
@@ -149,7 +150,7 @@ export class Body implements AsyncIterable<Uint8Array> {
   #begin(): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#isEnded) throw failure("wrong_stage", "the body has been read or discarded");
-    if (this.#isReading) throw failure("wrong_stage", "the body is being read already");
+    if (this.#isReading) throw failure("wrong_stage", "the body is already being read");
     this.#isReading = true;
     this.#isTouched = true;
     this.#timer?.cancel();
@@ -190,8 +191,9 @@ export class Body implements AsyncIterable<Uint8Array> {
   }
 }
 
-/** The source as what a conversation sends, exactly `length` bytes of it: a host waits for every one that was declared, and
- *  would take more as packets. @throws HbiError invalid_argument for a buffer or a blob of another length */
+/** The source in the form that a conversation sends, exactly `length` bytes: a host waits for all declared bytes and
+ *  would read more as packets.
+ *  @throws HbiError invalid_argument for a buffer or blob of another length */
 export function exactly(source: BodySource, length: number): ArrayBufferView | AsyncIterable<ArrayBufferView> {
   if (ArrayBuffer.isView(source)) {
     checkLength(source.byteLength, length);
@@ -201,11 +203,11 @@ export function exactly(source: BodySource, length: number): ArrayBufferView | A
     checkLength(source.size, length);
     return counted(chunksOf(source.stream()), length);
   }
-  if (typeof source !== "object" || source === null) throw failure("bad_option", "no body, where one is declared");
+  if (typeof source !== "object" || source === null) throw failure("bad_option", "a body is declared but missing");
   return counted("getReader" in source ? chunksOf(source) : source, length);
 }
 
-/** Not every platform has them. */
+/** Some platforms have no Blob. */
 function isBlob(source: BodySource): source is Blob {
   return typeof Blob === "function" && source instanceof Blob;
 }
@@ -228,26 +230,27 @@ async function* counted(
   checkLength(given, length);
 }
 
-/** Up to here a body is read before anything of its call is sent. */
+/** Up to this size a body is read before anything of its call is sent. */
 const MAX_COLLECTED_BYTES = 64 * 1024;
 
-/** A source, of which exactly `length` bytes are sent: a buffer as it is, the rest as it comes; a short one is read whole, so that what
- *  is wrong with it concerns its own call alone. @throws HbiError invalid_argument for a buffer or a blob of another length */
+/** A source of which exactly `length` bytes are sent: a buffer unchanged, others as they come. A short source is read
+ *  completely first, so that its failure affects only its own call.
+ *  @throws HbiError invalid_argument for a buffer or blob of another length */
 export function bodyFrom(source: BodySource, length: number): ArrayBufferView | Pending {
   const body = exactly(source, length);
   if (ArrayBuffer.isView(body)) return body;
   return length <= MAX_COLLECTED_BYTES ? new Collected(body, length) : new FirstChunk(body);
 }
 
-/** A body that is still to come. */
+/** A body whose data is not complete yet. */
 export interface Pending {
   /** Settles when its call may be sent, or its source has failed. */
   readonly ready: Promise<unknown>;
-  /** What is sent, from then on; nothing is taken from it before it is read. */
+  /** What is sent after that. The source is not read before this is. */
   readonly content: ArrayBufferView | AsyncIterable<ArrayBufferView>;
-  /** how many chunks it has given */
+  /** the number of chunks taken from the source */
   readonly chunks: number;
-  /** Whether the source is being asked for one. */
+  /** Whether the source has been asked for a chunk. */
   readonly isAwaited: boolean;
 }
 
@@ -271,7 +274,8 @@ class Collected implements Pending {
   }
 }
 
-/** A body whose first chunk is asked for before anything of its call is sent: what fails before it fails alone. */
+/** A body whose first chunk is requested before anything of its call is sent, so that an early failure affects only its
+ *  own call. */
 class FirstChunk implements Pending, AsyncIterable<ArrayBufferView> {
   readonly ready: Promise<unknown>;
   readonly content = this;
@@ -287,7 +291,7 @@ class FirstChunk implements Pending, AsyncIterable<ArrayBufferView> {
     const given = (): void => {
       this.isAwaited = false;
     };
-    this.#first.then(given, given); // nobody may want it for a while
+    this.#first.then(given, given); // possibly unused for a while
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<ArrayBufferView, void, void> {
@@ -304,7 +308,7 @@ class FirstChunk implements Pending, AsyncIterable<ArrayBufferView> {
   }
 }
 
-/** A web stream in chunks: not every browser makes it iterable. */
+/** A web stream as chunks; some browsers do not make it iterable. */
 async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
   const reader = stream.getReader();
   let isDone = false;
@@ -320,13 +324,14 @@ async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uin
   }
 }
 
-/** A stream that has to wait before anybody reads it may fail meanwhile: that is told when it is read, and ends no process. */
+/** A stream may fail while it waits to be read. The failure is reported when it is read, and must not end the
+ *  process. */
 export function keepFromFailingUnheard(source: BodyGiven | Buffers | null | undefined): void {
   if (typeof source === "object" && source !== null && "on" in source && typeof source.on === "function")
     source.on("error", () => undefined);
 }
 
-/** Lets go of what will not be sent: an open file, a generator, a web stream. What it throws at that concerns nobody. */
+/** Releases a source that will not be sent: an open file, a generator, a web stream. Exceptions are ignored. */
 export function release(source: BodyGiven | undefined): void {
   if (typeof source !== "object" || source === null || ArrayBuffer.isView(source)) return;
   try {
@@ -334,9 +339,9 @@ export function release(source: BodyGiven | undefined): void {
     const end = END.map((name): unknown => Reflect.get(source, name)).find((method) => typeof method === "function");
     if (typeof end === "function") markHandled(Promise.resolve(end.call(source)));
   } catch {
-    // it is gone either way
+    // it is discarded in any case
   }
 }
 
-/** How a stream of Node, a web stream and a generator are ended. */
+/** The methods that end a Node stream, a web stream and a generator. */
 const END = ["destroy", "cancel", "return"] as const;

@@ -1,16 +1,18 @@
 /**
- * What both kinds of conversation do to send: code and objects as packets, buffers as raw data.
+ * Sending, for both kinds of conversation: code and objects as packets, buffers as raw data.
  */
 import { failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import { type Script, scriptText } from "../../parser/script.ts";
 import { encodePacket } from "../../wire/packet.ts";
-import type { Bracket, Outgoing } from "../lane/bracket.ts";
+import type { Bracket } from "../lane/bracket.ts";
+import type { Lane } from "../lane/lane.ts";
 import { asBytes, type Buffers } from "../lane/raw-intake.ts";
 import type { WaitOptions } from "../waits.ts";
 
-/** A packet of text that someone wrote or `script` made. Nothing is sent as `None`: the Python reference loses what
- *  follows an empty packet. @throws HbiError invalid_argument for an empty script, resource_exhausted for one beyond `maxPacketBytes` */
+/** A packet of text that the application wrote or `script` created. An empty object is sent as `None`, because the
+ *  Python reference loses what follows an empty packet.
+ *  @throws HbiError invalid_argument for an empty script, resource_exhausted beyond `maxPacketBytes` */
 export function packetOf(directive: "" | "co_recv" | "co_send", code: string | Script, limits: Limits): string {
   const text = scriptText(code);
   if (text !== "") return encodePacket(directive, text, limits.maxPacketBytes);
@@ -20,15 +22,10 @@ export function packetOf(directive: "" | "co_recv" | "co_send", code: string | S
 
 /** Writes the buffers as raw data. The bracket stays marked as inside raw data when the iterable fails half-way, since
  *  nobody knows how much the peer still expects. */
-export async function sendBuffers(
-  bracket: Bracket,
-  out: Outgoing,
-  buffers: Buffers,
-  options: WaitOptions,
-): Promise<void> {
+export async function sendBuffers(bracket: Bracket, lane: Lane, buffers: Buffers, options: WaitOptions): Promise<void> {
   const send = (view: ArrayBufferView): Promise<void> | undefined => {
     const bytes = asBytes(view);
-    return settled(bracket.bytes(bytes, options), out, options);
+    return settled(bracket.bytes(bytes, options), lane, options);
   };
   if (ArrayBuffer.isView(buffers)) await send(buffers);
   else {
@@ -41,15 +38,15 @@ export async function sendBuffers(
   }
 }
 
-/** A wait for the wire, which ends with the connection anyway, given the caller's own deadline and signal. Given up, its buffer may be
- *  changed as well. */
+/** Bounds a wait for the wire, which would end only with the connection, by the caller's deadline and signal. After a
+ *  cancellation, the buffer may be changed. */
 export function settled(
   sent: Promise<void> | undefined,
-  { waits, wire }: Outgoing,
+  { session, wire }: Lane,
   options: WaitOptions,
 ): Promise<void> | undefined {
   if (sent === undefined || (options.signal === undefined && options.timeoutMs === undefined)) return sent;
-  const wait = waits.start<void>(options);
+  const wait = session.waits.start<void>(options);
   sent.then(
     () => wait.settle(),
     (error) => wait.fail(error),

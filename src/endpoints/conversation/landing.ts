@@ -1,36 +1,38 @@
 /**
- * Landing: runs the statements of one packet in order, each awaited, and keeps the position in the raw data that belongs to
- * them. Synchronous as long as no handler waits. docs/landing.md, "check, then run".
+ * Landing: runs the statements of one packet in order, awaiting each, and tracks the raw data that belongs to them.
+ * Synchronous unless a handler waits. docs/landing.md, "Check, then run".
  */
 import { asHbiError, failure, type HbiError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
-import { checkResult, isPromise, runStep, stepParams } from "../../registry/invoke.ts";
-import { handlerTimeoutOf, type Plan, type Step } from "../../registry/plan.ts";
+import { checkResult, isPromise, runQuietStep, stepParams } from "../../registry/invoke.ts";
+import { type CallStep, handlerTimeoutOf, type Plan, type Step } from "../../registry/plan.ts";
 import type { RawIntake } from "../lane/raw-intake.ts";
 
-/** The conversation whose packet is landed: PoAnswer for the answer to a posted one, HoCourse for a hosted one. */
+/** The conversation whose packet is landed: PoAnswer for the answer to a posted one, HoCo for a hosted one. */
 export interface LandingHost {
-  /** The conversation as handlers are given it. */
+  /** The conversation as handlers see it. */
   readonly co: unknown;
   readonly intake: RawIntake;
   readonly limits: Limits;
-  /** Runs what follows from a handler's end, now or when it is this connection's turn. */
+  /** Continues after the end of a handler, now or when it is this connection's turn. */
   paced(run: () => void): void;
-  /** Makes it the conversation being landed; gives the one that was, for `leave`. */
+  /** Makes it the conversation that is being landed; returns the previous one, for `leave`. */
   enter(): unknown;
   leave(outer: unknown): void;
   /** A statement has run; `result` is validated, and declared if `isDeclared`. */
   stepLanded(result: unknown, isDeclared: boolean): void;
-  /** No handler of it is at work any more, also after it was given up. Before `landed` and `landingFailed`. */
+  /** The landing was abandoned, and its handler has ended. */
   landingEnded(): void;
-  /** All have run; `value` is that of the last. */
+  /** All statements have run, abandoned or not; `value` is that of the last. */
   landed(value: unknown): void;
-  /** One failed. `rawBytes` is what is unread of its data and that of the statements behind it; undefined: unknown. */
+  /** A statement failed, abandoned or not. `rawBytes` is the unread raw data of it and of the statements after it;
+   *  undefined if unknown. */
   landingFailed(error: HbiError, rawBytes: number | undefined): void;
 }
 
 export class Landing {
+  readonly wantsValue: boolean;
   readonly #host: LandingHost;
   readonly #env: HostingEnv;
   readonly #plan: Plan;
@@ -40,13 +42,15 @@ export class Landing {
   #isAbandoned = false;
   #value: unknown;
 
-  constructor(host: LandingHost, env: HostingEnv, plan: Plan) {
+  /** @param wantsValue whether its value is sent back as an object, because it came as co_send */
+  constructor(host: LandingHost, env: HostingEnv, plan: Plan, wantsValue = false) {
+    this.wantsValue = wantsValue;
     this.#host = host;
     this.#env = env;
     this.#plan = plan;
   }
 
-  /** Whether a statement has not ended yet. */
+  /** Whether a statement is still running. */
   get isRunning(): boolean {
     return this.#isRunning;
   }
@@ -55,25 +59,25 @@ export class Landing {
     return this.#plan.answersObject;
   }
 
-  /** How long its handlers may take. */
+  /** The time for its handlers. */
   get timeoutMs(): number {
     return handlerTimeoutOf(this.#plan, this.#env, this.#host.limits.handlerTimeoutMs);
   }
 
-  /** Whether only the handler knows how much raw data comes next. */
+  /** Whether only the handler knows how much raw data follows. */
   get isManual(): boolean {
     const step = this.#plan.steps[this.#index];
     return step?.kind === "call" && step.entry.method.spec.body === "manual";
   }
 
-  /** Whether raw data may come before the next packet that no one has announced yet. */
+  /** Whether raw data that is not announced yet may precede the next packet. */
   get hidesNextPacket(): boolean {
     if (!this.#isAnnounced || this.isManual) return this.#mayTakeRawData(this.#index);
     for (let i = this.#index + 1; i < this.#plan.steps.length; i++) if (this.#mayTakeRawData(i)) return true;
     return false;
   }
 
-  /** Where a failure now would leave the raw data: unread bytes of this statement and those behind it. */
+  /** The raw data that a failure would leave now: unread bytes of this statement and those after it. */
   get remainingRawBytes(): number | undefined {
     const { steps } = this.#plan;
     let bytes = 0;
@@ -86,104 +90,86 @@ export class Landing {
     return this.isManual && this.#isRunning ? undefined : bytes;
   }
 
-  start(): void {
-    this.#run(0);
-  }
-
-  /** Nobody waits for the result any more; what the handler does until it ends is ignored. */
+  /** The result is not wanted any more; the rest of the handler's work is ignored. */
   abandon(): void {
     this.#isAbandoned = true;
   }
 
-  #run(from: number): void {
+  /** Runs the remaining statements until a handler waits.
+   *  @param settled the result of the statement that was awaited */
+  start(settled?: { readonly result: unknown }): void {
+    if (settled !== undefined && this.#isAbandoned) {
+      this.#endAbandoned();
+      return;
+    }
     const { steps } = this.#plan;
-    for (let i = from; i < steps.length; i++) {
-      const step = steps[i] as Step; // i is below the length
-      this.#index = i;
-      this.#isAnnounced = false;
-      let isWaiting: boolean;
+    let known = settled;
+    for (; this.#index < steps.length; this.#index++) {
+      const step = steps[this.#index] as Step; // below the length
       try {
-        const outcome = this.#begin(step);
-        isWaiting = isPromise(outcome); // asked once: what it is may run code of the handler's
-        if (isWaiting) this.#wait(step, outcome, i);
-        else this.#end(step, outcome);
+        const outcome = known === undefined ? this.#begin(step) : known.result;
+        // Checked once, because the check may run code of the handler.
+        if (known === undefined && isPromise(outcome)) {
+          this.#wait(outcome);
+          return;
+        }
+        this.#end(step, outcome);
       } catch (thrown) {
         this.#fail(thrown);
         return;
       }
-      if (isWaiting) return;
+      known = undefined;
     }
     this.#isRunning = false;
-    this.#host.landingEnded();
     this.#host.landed(this.#value);
   }
 
-  /** A thenable of the handler's own may settle twice, or throw: a promise does neither. */
-  #wait(step: Step, outcome: unknown, index: number): void {
+  /** A thenable of the handler may settle twice or throw; a promise does neither. */
+  #wait(outcome: PromiseLike<unknown>): void {
     Promise.resolve(outcome).then(
-      (result) => this.#host.paced(() => this.#goOn(step, result, index)),
+      (result) => this.#host.paced(() => this.start({ result })),
       (thrown) => this.#host.paced(() => (this.#isAbandoned ? this.#endAbandoned() : this.#fail(thrown))),
     );
   }
 
-  #goOn(step: Step, result: unknown, index: number): void {
-    if (this.#isAbandoned) {
-      this.#endAbandoned();
-      return;
-    }
-    try {
-      this.#end(step, result);
-    } catch (thrown) {
-      this.#fail(thrown);
-      return;
-    }
-    this.#run(index + 1);
-  }
-
-  #begin(step: Step): unknown {
+  /** @param ready the parameters, if nested calls among them had to be awaited */
+  #begin(step: Step, ready?: object): unknown {
+    this.#isAnnounced = false;
+    const co = this.#host.co;
     const outer = this.#host.enter();
     try {
-      const params = stepParams(step, this.#env, this.#host.co);
-      if (!isPromise(params)) return this.#invoke(step, params);
-      return params.then((ready) => this.#invokeLater(step, ready as object)); // see stepParams
-    } finally {
-      this.#host.leave(outer);
-    }
-  }
-
-  #invokeLater(step: Step, params: object): unknown {
-    const outer = this.#host.enter();
-    try {
-      return this.#invoke(step, params);
-    } finally {
-      this.#host.leave(outer);
-    }
-  }
-
-  #invoke(step: Step, params: object | undefined): unknown {
-    if (this.#isAbandoned) throw failure("cancelled");
-    if (step.kind === "call" && step.entry.method.spec.body !== "manual") {
-      const bytes = step.bodyBytes ?? step.entry.method.bodyBytes(params as never); // validated by the same method
-      if (bytes === undefined) throw failure("bad_argument", `${step.entry.name}: no length of raw data`);
-      if (bytes > this.#host.limits.maxBodyBytes && step.bodyBytes === undefined) {
-        throw failure("body_too_big", step.entry.name);
+      const params = ready ?? stepParams(step, this.#env, co);
+      if (isPromise(params)) return params.then((later) => this.#begin(step, later as object)); // see stepParams
+      if (this.#isAbandoned) throw failure("cancelled");
+      if (step.kind !== "call") {
+        this.#isAnnounced = true;
+        return runQuietStep(step, this.#env, co);
       }
-      this.#host.intake.announce(bytes);
+      if (step.entry.method.spec.body !== "manual") this.#announce(step, params);
+      this.#isAnnounced = true;
+      return step.entry.handler(params as never, co as never, this.#env as never); // validated by the schema that types the handler
+    } finally {
+      this.#host.leave(outer);
     }
-    this.#isAnnounced = true;
-    return runStep(step, params, this.#env, this.#host.co);
+  }
+
+  /** Announces how much raw data follows. */
+  #announce({ bodyBytes, entry: { method, name } }: CallStep, params: object | undefined): void {
+    const bytes = bodyBytes ?? method.bodyBytes(params as never); // validated by the same method
+    if (bytes === undefined) throw failure("bad_argument", `${name}: the length of its raw data is unknown`);
+    if (bytes > this.#host.limits.maxBodyBytes && bodyBytes === undefined) throw failure("body_too_big", name);
+    this.#host.intake.announce(bytes);
   }
 
   #end(step: Step, result: unknown): void {
     this.#value = checkResult(step, result);
-    this.#host.intake.discard(); // what the handler left unread
+    this.#host.intake.discard(); // the part that the handler left unread
     this.#host.stepLanded(this.#value, step.kind === "call" && step.entry.method.answers);
   }
 
   #fail(thrown: unknown): void {
     const rawBytes = this.remainingRawBytes;
     this.#isRunning = false;
-    this.#host.landingEnded();
     this.#host.landingFailed(asHbiError(thrown), rawBytes);
   }
 

@@ -4,6 +4,7 @@
  */
 import { failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
+import { type Metadata, NO_METADATA, readMetadata } from "./metadata.ts";
 
 export interface Token {
   /** the whole id as sent */
@@ -24,6 +25,10 @@ export interface Token {
   readonly mostInFlight: number | undefined;
   /** `p=N`: the poster takes code and objects of as many bytes in a packet */
   readonly mostPacketBytes: number | undefined;
+  /** `t=key:value,…`: what travels with the call */
+  readonly metadata: Metadata;
+  /** how long it is as sent */
+  readonly metadataBytes: number;
 }
 
 /** The largest id that the reference's counters reach. Above it ids are memory addresses of seed-era posters, which wait
@@ -78,21 +83,23 @@ export function parseToken(text: string): Token {
   const keys = new Map<string, string>();
   for (const field of fields) {
     const key = keyOf(field);
-    if (!FIELD.test(field))
-      throw failure("bad_token", "a key is of letters from a to z, and a value of printable ASCII");
+    if (!FIELD.test(field)) throw failure("bad_token", "a key must consist of letters a-z, a value of printable ASCII");
     if (keys.has(key)) throw failure("bad_token", `${key} twice`);
     keys.set(key, field.slice(key.length + 1));
   }
-  if (!DIGITS.test(seq)) throw failure("bad_token", "it begins with a number of 15 digits at most");
+  if (!DIGITS.test(seq)) throw failure("bad_token", "it must begin with a number of at most 15 digits");
   const rawBytes = countOf(keys, "b", 0);
   const deadlineMs = countOf(keys, "d", 1);
   const mostInFlight = countOf(keys, "m", 1);
   const mostPacketBytes = countOf(keys, "p", 1);
+  const told = keys.get("t");
+  const metadata = told === undefined ? NO_METADATA : readMetadata(told);
   const hasNoRawData = isFlagged(fields, keys, "n");
   const asksForPromise = isFlagged(fields, keys, "a");
   if (hasNoRawData && rawBytes !== undefined) throw failure("bad_token", "n and b contradict each other");
   const promises = { hasNoRawData, rawBytes, asksForPromise };
-  return { text, seq, isExtended: true, ...promises, deadlineMs, mostInFlight, mostPacketBytes };
+  const most = { mostInFlight, mostPacketBytes };
+  return { text, seq, isExtended: true, ...promises, deadlineMs, ...most, metadata, metadataBytes: told?.length ?? 0 };
 }
 
 function keyOf(field: string): string {
@@ -118,6 +125,7 @@ export class TokenReader {
       return token;
     }
     const { hasNoRawData, rawBytes, deadlineMs, asksForPromise, mostInFlight, mostPacketBytes } = this.#before;
+    const { metadata, metadataBytes } = this.#before;
     // Member by member: a spread costs more than all the rest.
     return {
       text,
@@ -129,6 +137,8 @@ export class TokenReader {
       asksForPromise,
       mostInFlight,
       mostPacketBytes,
+      metadata,
+      metadataBytes,
     };
   }
 }
@@ -154,6 +164,8 @@ export function opaqueToken(text: string): Token {
     asksForPromise: false,
     mostInFlight: undefined,
     mostPacketBytes: undefined,
+    metadata: NO_METADATA,
+    metadataBytes: 0,
   };
 }
 
@@ -166,7 +178,7 @@ function countOf(keys: ReadonlyMap<string, string>, key: string, least: number):
   const text = keys.get(key);
   if (text === undefined) return undefined;
   if (!DIGITS.test(text) || Number(text) < least) {
-    throw failure("bad_token", `${key} has a value of 15 digits at most, from ${least} on`);
+    throw failure("bad_token", `${key} must have a value of at most 15 digits, at least ${least}`);
   }
   return Number(text);
 }
@@ -203,7 +215,7 @@ export function hasNoRawAnswer(id: string): boolean {
 export function seqOf(text: string): string {
   const end = text.indexOf(";");
   if (end < 0) return text;
-  if (!ANSWER.test(text.slice(end))) throw failure("bad_token", "an answer repeats the id");
+  if (!ANSWER.test(text.slice(end))) throw failure("bad_token", "an answer must repeat the id");
   return text.slice(0, end);
 }
 

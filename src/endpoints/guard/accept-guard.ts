@@ -1,6 +1,6 @@
 /**
- * AcceptGuard: how many connections there are, in all and of one address, and how often new ones are taken. Asked before anything is
- * allocated for a connection. docs/errors-and-limits.md, "where a place is taken, and where it is given back".
+ * AcceptGuard: limits the number of connections, in total and per address, and the rate of new ones. Asked before
+ * anything is allocated for a connection. docs/errors-and-limits.md, "When a slot is taken and when it is returned".
  */
 import type { Clock } from "../../clock.ts";
 import type { Limits } from "../../limits.ts";
@@ -9,19 +9,19 @@ import { Neighbourhood, type Neighbours } from "./unsent-load.ts";
 
 export type Refusal = "maxConnections" | "maxConnectionsPerAddress" | "acceptsPerSecond";
 
-/** One address: its connections, and how often it may open another. */
+/** One address: its connections, and its rate of new ones. */
 interface Visitor extends Neighbours {
   count: number;
   readonly accepts: TokenBucket | undefined;
 }
 
-/** One address alone gets no more than these parts of `acceptsPerSecond`, so that it can't keep the others out. */
+/** A single address gets at most these parts of `acceptsPerSecond`, so that it cannot exclude the others. */
 const SHARE_AT_ONCE = 1 / 2;
 const SHARE_PER_SECOND = 1 / 4;
 
-/** The place of one connection among all. */
+/** The slot of one connection. */
 export class Place {
-  /** the connections of the same address; undefined where there is no address */
+  /** the connections of the same address; undefined without an address */
   readonly neighbours: Neighbours | undefined;
   #leave: ((place: Place) => void) | undefined;
 
@@ -30,7 +30,7 @@ export class Place {
     this.#leave = leave;
   }
 
-  /** Gives the place back. A second time does nothing: what ends a connection may come from two sides. */
+  /** Returns the slot. A second call has no effect, because both sides may end a connection. */
   leave(): void {
     const leave = this.#leave;
     this.#leave = undefined;
@@ -43,7 +43,7 @@ export class AcceptGuard {
   readonly #clock: Clock;
   readonly #accepts: TokenBucket | undefined;
   readonly #neighbourhood = new Neighbourhood();
-  /** addresses that have connections, and those that had some a moment ago */
+  /** addresses that have connections, or had some recently */
   readonly #visitors = new Map<string, Visitor>();
   #count = 0;
 
@@ -57,7 +57,7 @@ export class AcceptGuard {
         : new TokenBucket(clock, acceptsPerSecond, acceptsPerSecond);
   }
 
-  /** A place for a connection of this address (undefined: it has none), or the limit that refuses it. */
+  /** A slot for a connection of this address (undefined if it has none), or the limit that refuses it. */
   enter(address: string | undefined): Place | Refusal {
     this.#forget();
     const network = networkOf(address);
@@ -67,7 +67,7 @@ export class AcceptGuard {
       return "maxConnectionsPerAddress";
     if (visitor?.accepts?.take() === false) return "acceptsPerSecond";
     if (this.#accepts?.take() === false) {
-      visitor?.accepts?.charge(-1); // it is others who have been too many
+      visitor?.accepts?.charge(-1); // the limit was exhausted by others
       return "acceptsPerSecond";
     }
     this.#count += 1;
@@ -78,19 +78,20 @@ export class AcceptGuard {
     return new Place(visitor, this.#leave);
   }
 
-  /** The other connections of an address that has a place. */
+  /** The other connections of an address that has a slot. */
   neighboursOf(address: string | undefined): Neighbours | undefined {
     return this.#visitors.get(networkOf(address) ?? "");
   }
 
-  /** One function for all places. */
+  /** One function for all slots. */
   readonly #leave = ({ neighbours }: Place): void => {
     this.#count -= 1;
-    const visitor = neighbours as Visitor | undefined; // made by `enter`
+    const visitor = neighbours as Visitor | undefined; // created by `enter`
     if (visitor !== undefined) visitor.count -= 1;
   };
 
-  /** Behind a proxy, where one address may have connections without bound, every connection comes from that address. */
+  /** Without a limit per address, as behind a proxy, all connections have the same address, so it has no rate of its
+   *  own. */
   #newcomer(network: string): Visitor {
     const { acceptsPerSecond, maxConnectionsPerAddress } = this.#limits;
     const isBounded = Number.isFinite(acceptsPerSecond) && Number.isFinite(maxConnectionsPerAddress);
@@ -106,7 +107,7 @@ export class AcceptGuard {
     );
   }
 
-  /** Looks at two for each that may be added, so that no more are kept than have come of late. */
+  /** Checks two addresses for each that may be added, so that only recent ones are kept. */
   #forget(): void {
     for (let i = 0; i < 2; i++) {
       const oldest = this.#visitors.entries().next();
@@ -121,8 +122,9 @@ export class AcceptGuard {
 
 const IPV4 = /^\d{1,3}(?:\.\d{1,3}){3}$/;
 
-/** What counts as one address: of IPv4 the address, also in its IPv6 form; of IPv6 the /64 network, which one consumer has to itself.
- *  What is no IP address stands for itself. A zone or a port behind it makes no difference: a peer can choose its port. */
+/** What counts as one address: an IPv4 address, also in its IPv6 form; the /64 network of an IPv6 address, which
+ *  belongs to one consumer. Other text stands for itself. A zone or port makes no difference, because a peer can choose
+ *  its port. */
 export function networkOf(address: string | undefined): string | undefined {
   if (address === undefined) return undefined;
   const host = hostOf(address) ?? address;
@@ -135,13 +137,13 @@ export function networkOf(address: string | undefined): string | undefined {
   return `${[a, b, c, d].map((group) => (group ?? 0).toString(16)).join(":")}::/64`;
 }
 
-/** The host of "127.0.0.1:51034" or "[::1]:51034"; undefined for what has no port. */
+/** The host of "127.0.0.1:51034" or "[::1]:51034"; undefined without a port. */
 export function hostOf(endpoint: string): string | undefined {
   const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:[\]]*)):\d+$/.exec(endpoint) ?? [];
   return bracketed ?? plain;
 }
 
-/** All eight of them; undefined for what is no IPv6 address. */
+/** All eight groups; undefined if it is not an IPv6 address. */
 function ipv6Groups(text: string): number[] | undefined {
   const [before = "", behind, ...more] = text.split("::");
   if (more.length > 0) return undefined;
@@ -153,7 +155,7 @@ function ipv6Groups(text: string): number[] | undefined {
   return groups.some(Number.isNaN) ? undefined : groups;
 }
 
-/** `NaN` for each one that is none. */
+/** `NaN` for each invalid group. */
 function groupsOf(text: string): number[] {
   if (text === "") return [];
   return text.split(":").flatMap((group) => {

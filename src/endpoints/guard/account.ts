@@ -1,23 +1,23 @@
 /**
- * Account: everything that one peer makes this side hold, by what it is, and the places and turns that it takes. Whatever is held
- * is entered here when it is taken and crossed out when it is given back: when all is quiet, all of it is zero.
+ * Account: everything that one peer makes this side hold, by kind, and the slots and turns that it occupies. Everything
+ * is entered when it is taken and removed when it is released; when nothing is in progress, all of it is zero.
  * docs/errors-and-limits.md, "What is held".
  */
-import { Chain, type Chained } from "../../chain.ts";
+import type { Chained } from "../../chain.ts";
 import type { Limits } from "../../limits.ts";
-import { UnsentLoad } from "./unsent-load.ts";
+import type { ProcessLoad } from "./process-load.ts";
 
-/** What is held, in bytes. Each entry costs at least something, so that nothing is free that has no content. */
+/** What is held, in bytes. Each entry has an overhead, so that empty entries are not free. */
 export interface HeldBytes {
-  /** received and not looked at */
+  /** received and not processed */
   received: number;
-  /** objects and raw data of conversations that nobody has asked for */
+  /** objects and raw data of conversations that nobody has requested */
   unread: number;
-  /** scripts whose handlers are at work */
+  /** scripts whose handlers are running */
   scripts: number;
-  /** scripts that wait for a place */
+  /** scripts that wait for a slot */
   waiting: number;
-  /** answers that are built up */
+  /** answers that are collected */
   answers: number;
   /** written and not taken by the platform */
   unsent: number;
@@ -27,9 +27,9 @@ export interface HeldBytes {
 
 /** What is held, in numbers. */
 export interface HeldPlaces {
-  /** hosted conversations: begun, and the handler or the answer has not ended */
+  /** hosted conversations whose handler or answer has not ended */
   hosted: number;
-  /** those of them that have a place: their scripts may run */
+  /** those of them that have a slot: their scripts may run */
   places: number;
   /** posted conversations without an answer */
   posted: number;
@@ -41,13 +41,13 @@ export interface HeldPlaces {
 
 export type Held = Readonly<HeldBytes & HeldPlaces>;
 
-/** What an entry costs beside its content, as measured: a text; a hosted conversation, of which a peer can begin many that say nothing; one
- *  that this side has posted. */
+/** The measured overhead of an entry: a text; a hosted conversation, of which a peer can begin many empty ones; a
+ *  conversation posted by this side. */
 export const ENTRY_COST_BYTES = 64;
 const HOSTED_COST_BYTES = 2_048;
 const POSTED_COST_BYTES = 1_024;
 
-/** Of one connection. */
+/** The account of one connection. */
 export class Account implements HeldBytes, HeldPlaces, Chained {
   chain: unknown;
   before: Chained | undefined;
@@ -65,13 +65,13 @@ export class Account implements HeldBytes, HeldPlaces, Chained {
   sendTurns = 0;
   readTurns = 0;
   readonly #limits: Limits;
-  readonly #process: ProcessAccount;
+  readonly #load: ProcessLoad;
   readonly #placeFree: () => void;
 
-  /** @param placeFree there may be room now for a script for which there was none */
-  constructor(limits: Limits, process: ProcessAccount, placeFree: () => void) {
+  /** @param placeFree called when a slot may be available for a script that waits */
+  constructor(limits: Limits, load: ProcessLoad, placeFree: () => void) {
     this.#limits = limits;
-    this.#process = process;
+    this.#load = load;
     this.#placeFree = placeFree;
   }
 
@@ -81,126 +81,65 @@ export class Account implements HeldBytes, HeldPlaces, Chained {
     return { received, unread, scripts, waiting, answers, unsent, posts, hosted, places, posted, sendTurns, readTurns };
   }
 
-  /** All of it in bytes, with what the conversations cost: no less than a quarter of what the heap has of it. */
+  /** All of it in bytes, including the overhead of conversations: at least a quarter of what it takes on the heap. */
   get bytes(): number {
     const { received, unread, scripts, waiting, answers, unsent, posts, hosted, posted } = this;
     const content = received + unread + scripts + waiting + answers + unsent + posts;
     return content + hosted * HOSTED_COST_BYTES + posted * POSTED_COST_BYTES;
   }
 
-  /** A conversation of the peer has begun: it counts in the process, place or not. */
+  /** A conversation of the peer has begun. It counts for the process, with or without a slot. */
   beginHosted(): void {
     this.hosted += 1;
-    this.#process.bytes += HOSTED_COST_BYTES;
+    this.#load.bytes += HOSTED_COST_BYTES;
   }
 
   endHosted(): void {
     this.hosted -= 1;
-    this.#process.bytes -= HOSTED_COST_BYTES;
+    this.#load.bytes -= HOSTED_COST_BYTES;
   }
 
-  /** Takes a place for a script of so many bytes; false: there is none now, and `placeFree` will be called when there may be. Who has
-   *  none in the process always gets one, so that no connection can take them all. */
+  /** Takes a slot for a script of this many bytes. False if there is none; `placeFree` is then called when there may be
+   *  one. A connection without a slot always gets one, so no connection can starve the others. */
   takePlace(bytes: number, most: number): boolean {
     const { maxInFlightBytes } = this.#limits;
     if (this.places >= most || (this.places > 0 && this.scripts + bytes > maxInFlightBytes)) return false;
-    if (!this.#process.takePlace(this, bytes, this.#limits)) return false;
+    if (!this.#load.takePlace(this, bytes, this.#limits)) return false;
     this.places += 1;
     this.scripts += bytes;
     return true;
   }
 
-  /** Another script of the same conversation is so much longer. */
+  /** Another script of the same conversation adds this many bytes. */
   resizePlace(bytes: number): void {
     this.scripts += bytes;
-    this.#process.bytes += bytes;
+    this.#load.bytes += bytes;
   }
 
   givePlace(bytes: number): void {
     this.places -= 1;
     this.scripts -= bytes;
-    this.#process.givePlace(bytes);
+    this.#load.givePlace(bytes);
   }
 
-  /** Whether a script that waits may be held as well. */
+  /** Whether a waiting script may be held in addition. */
   mayWait(bytes: number): boolean {
-    return this.#process.hasRoom(bytes, this.#limits);
+    return this.#load.hasRoom(bytes, this.#limits);
   }
 
-  /** It waits, or, negative, waits no more. */
+  /** Adds bytes that wait; a negative number removes them. */
   wait(bytes: number): void {
     this.waiting += bytes;
-    this.#process.bytes += bytes;
+    this.#load.bytes += bytes;
   }
 
-  /** For the process alone. */
+  /** Called by the process only. */
   tell(): void {
     this.#placeFree();
   }
 
-  /** The connection is over: it waits for no place any more. */
+  /** The connection has ended and no longer waits for a slot. */
   close(): void {
-    this.#process.forget(this);
+    this.#load.forget(this);
   }
 }
-
-/** Of all connections of a process. */
-export class ProcessAccount {
-  /** hosted scripts, and the bytes of these, of those that wait, and of their conversations */
-  places = 0;
-  bytes = 0;
-  /** what waits for peers that do not read */
-  readonly unsent = new UnsentLoad();
-  /** places that have become free, and nobody was told of yet */
-  #free = 0;
-  #isTelling = false;
-  /** told, and their turn to look has not come yet */
-  readonly #told = new Set<Account>();
-  readonly #waiting = new Chain<Account>();
-
-  hasRoom(bytes: number, { maxProcessInFlightBytes }: Limits): boolean {
-    return this.bytes + bytes <= maxProcessInFlightBytes;
-  }
-
-  takePlace(account: Account, bytes: number, limits: Limits): boolean {
-    this.#told.delete(account);
-    const isFree = this.places < limits.maxProcessInFlight && this.hasRoom(bytes, limits);
-    if (!isFree && account.places > 0) {
-      if (account.chain === undefined) this.#waiting.add(account);
-      return false;
-    }
-    this.places += 1;
-    this.bytes += bytes;
-    this.#waiting.remove(account);
-    return true;
-  }
-
-  givePlace(bytes: number): void {
-    this.places -= 1;
-    this.bytes -= bytes;
-    this.#tell();
-  }
-
-  /** Tells the next one. A loop, not a recursion: what it begins may have ended by the time it returns. */
-  #tell(): void {
-    this.#free += 1;
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    for (; this.#free > 0; this.#free -= 1) {
-      const account = this.#waiting.shift();
-      if (account === undefined) continue;
-      this.#told.add(account);
-      account.tell();
-    }
-    this.#isTelling = false;
-  }
-
-  /** It waits no more. What it was told of and has not taken is the next one's. */
-  forget(account: Account): void {
-    this.#waiting.remove(account);
-    if (this.#told.delete(account)) this.#tell();
-  }
-}
-
-/** That of this process, unless a connection is given another. */
-export const processAccount = new ProcessAccount();

@@ -1,7 +1,7 @@
 /**
- * Budgets: what one connection may cost beside its conversations: malformed scripts and, where a server says so, calls and bytes a
- * second. A peer that means well comes to the end of none of them but the latter, which only delay. Each bucket is made when something
- * is first taken from it. docs/errors-and-limits.md.
+ * Budgets: what one connection may cost beyond its conversations: malformed scripts and, if the server sets them, calls
+ * and bytes per second. An honest peer never exhausts the budget of malformed scripts; the other two only delay. Each
+ * bucket is created on first use. docs/errors-and-limits.md.
  */
 import type { Clock } from "../../clock.ts";
 import { FAILURES, failure, type HbiError } from "../../errors.ts";
@@ -14,29 +14,29 @@ export class Budgets {
   #failures: TokenBucket | undefined;
   #calls: TokenBucket | undefined;
   #bytes: TokenBucket | undefined;
-  /** failures of a peer that has not authenticated: none of them is forgiven */
-  #strangerFailures = 0;
+  /** failures before authentication, which are never forgiven */
+  #preAuthFailures = 0;
 
   constructor(clock: Clock, limits: Limits) {
     this.#clock = clock;
     this.#limits = limits;
   }
 
-  /** A script of the peer was refused, before anything of it ran: the error that ends the connection, when no honest peer would have sent it
-   *  and it is one too many. */
+  /** A script of the peer was refused before it ran. Returns the error that ends the connection if no honest peer sends
+   *  such a script and the budget is exhausted. */
   refused({ reason }: HbiError): HbiError | undefined {
     if (reason === undefined || FAILURES[reason].fault !== "peer") return undefined;
     this.#failures ??= new TokenBucket(this.#clock, this.#limits.maxFailures, this.#limits.failuresPerSecond);
     return this.#failures.take() ? undefined : failure("too_many_errors");
   }
 
-  /** Anything failed that a peer asked for who has not authenticated, also what `authenticate` throws: one more guess. */
-  strangerFailed(): HbiError | undefined {
-    this.#strangerFailures += 1;
-    return this.#strangerFailures > this.#limits.strangerFailures ? failure("too_many_errors") : undefined;
+  /** A request before authentication has failed, or `authenticate` has thrown: possibly a guess. */
+  preAuthFailed(): HbiError | undefined {
+    this.#preAuthFailures += 1;
+    return this.#preAuthFailures > this.#limits.strangerFailures ? failure("too_many_errors") : undefined;
   }
 
-  /** The peer has made so many calls. */
+  /** Counts calls of the peer. */
   called(count: number): void {
     const { callsPerSecond } = this.#limits;
     if (callsPerSecond === Number.POSITIVE_INFINITY) return;
@@ -44,12 +44,12 @@ export class Budgets {
     this.#calls.charge(count);
   }
 
-  /** Milliseconds until the peer may make another call; 0: now. */
+  /** Milliseconds until the peer may make another call; 0 means now. */
   get callWaitMs(): number {
     return this.#calls?.waitMs(1) ?? 0;
   }
 
-  /** So many bytes have come: the milliseconds for which no more should. */
+  /** Counts received bytes; returns the milliseconds for which reading should pause. */
   receivedWaitMs(bytes: number): number {
     const { receivedBytesPerSecond } = this.#limits;
     if (receivedBytesPerSecond === Number.POSITIVE_INFINITY) return 0;

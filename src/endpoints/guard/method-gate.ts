@@ -1,12 +1,12 @@
 /**
- * MethodGate: how many handlers of one method run at once, on all connections of a server; more wait, first come, first served.
- * docs/services.md, "concurrency".
+ * MethodGate: limits how many handlers of one method run at once, on all connections of a server. Further calls wait in
+ * order of arrival. docs/services.md, "concurrency".
  */
 import { Chain, type Chained } from "../../chain.ts";
 import { failure } from "../../errors.ts";
 import { isPromise } from "../../registry/invoke.ts";
 
-/** What is known of a call that waits. */
+/** What the gate needs to know of a waiting call. */
 export interface Gated {
   readonly signal: AbortSignal;
 }
@@ -27,13 +27,14 @@ export class MethodGate {
   #running = 0;
   #isAdmitting = false;
 
-  /** @throws HbiError invalid_argument for what is no count */
+  /** @throws HbiError invalid_argument unless `most` is a positive integer */
   constructor(name: string, most: number) {
-    if (!Number.isSafeInteger(most) || most < 1) throw failure("bad_option", `concurrency of ${name} is a count`);
+    if (!Number.isSafeInteger(most) || most < 1)
+      throw failure("bad_option", `concurrency.${name} must be a positive integer`);
     this.#most = most;
   }
 
-  /** Runs it now or when there is room; a call that is given up meanwhile is not run. */
+  /** Runs the handler now or when a slot is free; does not run it if the call is cancelled meanwhile. */
   run(call: Gated, handler: () => unknown): unknown {
     const { signal } = call;
     if (signal.aborted) throw failure("cancelled", undefined, { cause: signal.reason });
@@ -62,7 +63,7 @@ export class MethodGate {
     let isWaiting = false;
     try {
       result = handler();
-      isWaiting = isPromise(result); // what it is may run code of the handler's
+      isWaiting = isPromise(result); // the check may run code of the handler's result
     } finally {
       if (!isWaiting) this.#end();
     }
@@ -70,7 +71,7 @@ export class MethodGate {
     return Promise.resolve(result).finally(() => this.#end()); // it may be any thenable
   }
 
-  /** A loop, not a recursion: thousands may be waiting whose handlers end at once. */
+  /** A loop instead of a recursion, because thousands of waiting handlers may end at once. */
   #end(): void {
     this.#running -= 1;
     if (this.#isAdmitting) return;

@@ -1,5 +1,5 @@
 /**
- * TokenBucket: so much at once, and so much a second from then on. docs/errors-and-limits.md.
+ * TokenBucket: a burst and a rate. docs/errors-and-limits.md.
  */
 import type { Clock } from "../../clock.ts";
 
@@ -18,7 +18,7 @@ export class TokenBucket {
     this.#atMs = clock.now();
   }
 
-  /** Takes one; false when none is left. */
+  /** Takes one token; false if none is left. */
   take(): boolean {
     this.#refill();
     if (this.#tokens < 1) return false;
@@ -26,13 +26,13 @@ export class TokenBucket {
     return true;
   }
 
-  /** Takes what has been spent already, also when that is more than is left: for what is known only afterwards. */
+  /** Takes tokens that have already been spent, even if fewer are left: for costs known only afterwards. */
   charge(count: number): void {
     this.#refill();
     this.#tokens -= count;
   }
 
-  /** Milliseconds until there is `count` again; 0 when there is. */
+  /** Milliseconds until `count` tokens are available; 0 if they are. */
   waitMs(count: number): number {
     this.#refill();
     return Math.max(Math.ceil(((count - this.#tokens) / this.#perSecond) * 1_000), 0);

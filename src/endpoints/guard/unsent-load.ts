@@ -1,19 +1,19 @@
 /**
- * UnsentLoad: what waits for peers that do not read, on the connections that a server has of one address, and on all of the process.
- * Where it comes to more than half of a bound, each connection waits sooner; beyond it, whoever keeps most waiting is cut: of an
- * address its largest connection, of the process the largest one of the address that has most, so that nobody is cut for what
- * others do. docs/errors-and-limits.md, "maxAddressUnsentBytes" and "maxProcessUnsentBytes".
+ * UnsentLoad: what waits for peers that do not read, on all connections of one address to a server, and on all
+ * connections of the process. Above half of a bound, each connection waits sooner. Beyond it, the largest is cut: for
+ * an address its largest connection, for the process the largest connection of the address with the most unsent bytes.
+ * Nobody is cut for what others do. docs/errors-and-limits.md, "maxAddressUnsentBytes" and "maxProcessUnsentBytes".
  */
 import { failure, type HbiError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 
 /** A connection. */
 export interface Holder {
-  /** Ends it at once: its last words would wait behind what is not read. */
+  /** Ends it at once: an `err` would wait behind data that is not read. */
   drop(error: HbiError): void;
 }
 
-/** The connections of one address, as far as something waits on them; of a consumer its one connection. */
+/** The connections of one address that have unsent bytes; a consumer's connection forms a group of its own. */
 class Group {
   readonly shares = new Set<UnsentShare>();
   bytes = 0;
@@ -40,7 +40,7 @@ export class Neighbourhood {
   }
 }
 
-/** Where a connection was accepted. */
+/** The connections that were accepted from the same address. */
 export interface Neighbours {
   readonly neighbourhood: Neighbourhood;
   readonly network: string;
@@ -51,7 +51,8 @@ export class UnsentLoad {
   readonly groups = new Set<Group>();
   bytes = 0;
 
-  /** Of those whose own limit is exceeded: a server that allows more is not bounded by one that allows less. */
+  /** The largest group whose own limit is exceeded. A server with a higher limit is not bounded by one with a lower
+   *  limit. */
   get heaviest(): Group | undefined {
     let heaviest: Group | undefined;
     for (const group of this.groups) {
@@ -63,18 +64,18 @@ export class UnsentLoad {
   }
 }
 
-/** The part of one connection. */
+/** The share of one connection. */
 export class UnsentShare {
   readonly limits: Limits;
   readonly #holder: Holder;
   readonly #load: UnsentLoad;
   readonly #neighbours: Neighbours | undefined;
-  /** while it has something */
+  /** only while it has unsent bytes */
   #group: Group | undefined;
   #bytes = 0;
   #hasLeft = false;
 
-  /** @param neighbours where it was accepted, if it was */
+  /** @param neighbours set if the connection was accepted */
   constructor(holder: Holder, limits: Limits, load: UnsentLoad, neighbours: Neighbours | undefined) {
     this.#holder = holder;
     this.limits = limits;
@@ -86,7 +87,7 @@ export class UnsentShare {
     return this.#bytes;
   }
 
-  /** So much waits now. Cuts connections, this one or others, where that is too much. */
+  /** Sets the amount that waits. Cuts this or other connections if a bound is exceeded. */
   moveTo(bytes: number): void {
     if (this.#hasLeft || bytes === this.#bytes) return;
     const more = bytes - this.#bytes;
@@ -120,7 +121,7 @@ export class UnsentShare {
     }
     while (this.#load.bytes > maxProcessUnsentBytes) {
       const { heaviest } = this.#load;
-      if (heaviest === undefined) return; // those who are left may keep more
+      if (heaviest === undefined) return; // the remaining connections may have a higher limit
       heaviest.largest?.drop("as many do");
     }
   }

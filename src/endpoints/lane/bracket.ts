@@ -1,55 +1,46 @@
 /**
- * Bracket: what one conversation writes between its opening and its closing packet. Small sends are built up and go out as
- * one write when the bracket is whole; a longer one takes the send turn and holds it until it is closed.
+ * Bracket: what one conversation writes between its opening and closing packets. Small sends are collected and go out
+ * in one write when the bracket is complete. A longer bracket takes the send turn and holds it until it is closed.
  */
 import type { Chained } from "../../chain.ts";
-import type { Clock } from "../../clock.ts";
 import { failure, type HbiError } from "../../errors.ts";
 import { CHUNK_COST_BYTES } from "../../wire/packet-reader.ts";
-import type { Wire } from "../../wire/wire.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
-import { ignore, markHandled, type Wait, type WaitOptions, type Waits } from "../waits.ts";
+import { ignore, markHandled, type Wait, type WaitOptions } from "../waits.ts";
+import type { Lane } from "./lane.ts";
 import type { SendTurn, TurnTaker } from "./send-turn.ts";
 
-/** What is built up before the send turn is taken. */
+/** The most that is collected before the send turn is taken. */
 const MAX_BUILT_BYTES = 64 * 1024;
-
-export interface Outgoing {
-  readonly wire: Wire;
-  readonly turn: SendTurn;
-  readonly waits: Waits;
-  readonly clock: Clock;
-  /** So much more is built up, or less: what a peer does not read is bounded together with what is written. */
-  built(isAnswer: boolean, bytes: number): void;
-}
 
 /** The conversation that writes it. */
 export interface BracketOwner {
   /** for error messages: "conversation 101" */
   readonly label: string;
-  /** Whether what it writes was asked for by the peer. */
+  /** Whether the peer requested what is written. */
   readonly isAnswer: boolean;
-  /** The first packet. Asked for once, when it goes to the wire. */
+  /** The first packet. Called once, when it goes to the wire. */
   opening(): string;
-  /** The last packet, likewise. */
+  /** The last packet. Called once, when it goes to the wire. */
   ending(): string;
-  /** Asks for the send turn: at once, or through the gate of posted conversations. */
+  /** Requests the send turn: at once, or through the gate of posted conversations. */
   enterTurn(bracket: Bracket): void;
-  /** Asks no more. */
+  /** Withdraws the request. */
   leaveTurn(bracket: Bracket): void;
   bracketClosed(bracket: Bracket): void;
 }
 
-/** `held`: it has the turn and nothing to write yet; `aside`: it has let others go first meanwhile. */
-type BracketState = "building" | "waiting" | "held" | "aside" | "open" | "closed";
+/** `due`: requests the turn at the end of this tick; `held`: has the turn and nothing to write yet; `aside`: lets
+ *  others go first for now. */
+type BracketState = "building" | "due" | "waiting" | "held" | "aside" | "open" | "closed";
 
 export class Bracket implements TurnTaker {
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
-  readonly #out: Outgoing;
+  readonly lane: Lane;
   readonly #owner: BracketOwner;
-  /** built up and not written: text alone, and what goes before it where there is raw data as well */
+  /** collected and not written: text alone, and what precedes it if there is raw data as well */
   #text = "";
   #pieces: (string | Uint8Array)[] | undefined;
   #builtBytes = 0;
@@ -65,8 +56,8 @@ export class Bracket implements TurnTaker {
   mostRawBytes = Number.POSITIVE_INFINITY;
   #opened: Wait<void>[] | undefined;
 
-  constructor(out: Outgoing, owner: BracketOwner) {
-    this.#out = out;
+  constructor(lane: Lane, owner: BracketOwner) {
+    this.lane = lane;
     this.#owner = owner;
   }
 
@@ -74,7 +65,7 @@ export class Bracket implements TurnTaker {
     return this.#owner.label;
   }
 
-  /** Whether something of it is on the wire. */
+  /** Whether part of it is on the wire. */
   get isStarted(): boolean {
     return this.#isStarted;
   }
@@ -83,7 +74,7 @@ export class Bracket implements TurnTaker {
     return this.#state === "closed";
   }
 
-  /** Whether nothing will be appended any more. */
+  /** Whether nothing more will be appended. */
   get isWhole(): boolean {
     return this.#isWhole;
   }
@@ -92,7 +83,7 @@ export class Bracket implements TurnTaker {
     return this.#builtBytes;
   }
 
-  /** Whether raw data has been begun and not finished, so that a packet would be read as part of it. */
+  /** Whether raw data has begun and not finished, so that a packet would be read as part of it. */
   get isInRawData(): boolean {
     return this.#isInRawData || this.#unwritten > 0;
   }
@@ -102,26 +93,26 @@ export class Bracket implements TurnTaker {
     return this.#unwritten > 0;
   }
 
-  /** Raw bytes appended so far. */
+  /** The number of raw bytes appended so far. */
   get rawBytes(): number {
     return this.#rawBytes;
   }
 
-  /** Appends a packet. Resolves when the caller may go on: undefined means at once. */
+  /** Appends a packet. Resolves when the caller may continue; undefined means at once. */
   text(packet: string, options: WaitOptions): Promise<void> | undefined {
     this.#checkOpenEnded();
     if (this.#state === "open") {
-      this.#out.wire.text(packet);
-      return this.#out.wire.whenWritable();
+      this.lane.wire.text(packet);
+      return this.lane.wire.whenWritable();
     }
     this.#text += packet;
     this.#built(packet.length + ENTRY_COST_BYTES);
     return this.#builtBytes > MAX_BUILT_BYTES ? this.open(options) : undefined;
   }
 
-  /** Appends a packet without asking for the turn, whatever has been built: the caller bounds it. */
+  /** Appends a packet without requesting the turn, however much is collected; the caller bounds it. */
   build(packet: string): void {
-    if (this.#state === "open") this.#out.wire.text(packet);
+    if (this.#state === "open") this.lane.wire.text(packet);
     else {
       this.#text += packet;
       this.#built(packet.length + ENTRY_COST_BYTES);
@@ -130,16 +121,16 @@ export class Bracket implements TurnTaker {
 
   #built(bytes: number): void {
     this.#builtBytes += bytes;
-    this.#out.built(this.#owner.isAnswer, bytes);
+    this.lane.built(this.#owner.isAnswer, bytes);
   }
 
-  /** Appends raw data. When it resolves, the caller may change the buffer again. */
+  /** Appends raw data. When it resolves, the caller may change the buffer. */
   bytes(chunk: Uint8Array, options: WaitOptions): Promise<void> | undefined {
     this.#checkOpenEnded();
-    if (chunk.length === 0) return undefined; // nothing goes on the wire for no data
-    if (this.#rawBytes + chunk.length > this.mostRawBytes) throw failure("body_mismatch", "more than was promised");
+    if (chunk.length === 0) return undefined; // no data puts nothing on the wire
+    if (this.#rawBytes + chunk.length > this.mostRawBytes) throw failure("body_mismatch", "more than promised");
     this.#rawBytes += chunk.length;
-    if (this.#state === "open") return this.#out.wire.bytes(chunk);
+    if (this.#state === "open") return this.lane.wire.bytes(chunk);
     if (this.#builtBytes + chunk.length <= MAX_BUILT_BYTES) {
       this.#pieces ??= [];
       if (this.#text !== "") this.#pieces.push(this.#text);
@@ -153,13 +144,13 @@ export class Bracket implements TurnTaker {
 
   async #bytesWhenOpen(chunk: Uint8Array, options: WaitOptions): Promise<void> {
     this.#unwritten += 1;
-    await this.open(options); // if it fails, the mark stays: the data was not sent
-    this.#checkOpenEnded(); // it may have been given up while it waited
+    await this.open(options); // if it fails, the mark stays, because the data was not sent
+    this.#checkOpenEnded(); // it may have been cancelled while it waited
     this.#unwritten -= 1;
-    await this.#out.wire.bytes(chunk);
+    await this.lane.wire.bytes(chunk);
   }
 
-  /** Behind its last packet nothing may be written: it would be read as the next conversation's.
+  /** Nothing may be written after the last packet: it would be read as part of the next conversation.
    *  @throws HbiError failed_precondition */
   #checkOpenEnded(): void {
     if (this.#isWhole || this.#state === "closed") throw failure("wrong_stage", `${this.label} is closed`);
@@ -173,15 +164,24 @@ export class Bracket implements TurnTaker {
     this.#isInRawData = false;
   }
 
-  /** Asks for the send turn without waiting for it. */
+  /** Requests the send turn without waiting for it. */
   ask(): void {
-    if (this.#state !== "building") return;
+    if (this.#state !== "building" && this.#state !== "due") return;
     this.#state = "waiting";
     this.#owner.enterTurn(this);
   }
 
-  /** Asks for the send turn before there is anything to write, which is when `ready` has settled: so it keeps its place before what is
-   *  written later. Where that takes longer than this turn of the event loop, others go first: they may be what it waits for. */
+  /** Requests the turn at the end of this tick: what is collected by then goes out, complete or not, so that the host
+   *  can begin. */
+  askSoon(): void {
+    if (this.#state !== "building") return;
+    this.#state = "due";
+    this.lane.session.clock.soon(() => this.ask());
+  }
+
+  /** Requests the send turn before there is anything to write, until `ready` settles, so that it keeps its position in
+   *  the queue. If this takes longer than the current turn of the event loop, others go first, because `ready` may
+   *  depend on them. */
   standBy(ready: Promise<unknown>): void {
     this.#isReady = false;
     const go = (): void => {
@@ -189,9 +189,9 @@ export class Bracket implements TurnTaker {
       if (this.#state === "held") this.#open();
       if (this.#state !== "aside") return;
       this.#state = "waiting";
-      this.#out.turn.request(this);
+      this.lane.turn.request(this);
     };
-    ready.then(go, ignore); // a source that fails gives the conversation up
+    ready.then(go, ignore); // a failing source cancels the conversation
     this.ask();
   }
 
@@ -200,19 +200,19 @@ export class Bracket implements TurnTaker {
     this.ask();
     if (this.#state === "open") return undefined;
     if (this.#state === "closed") return markHandled(Promise.reject(failure("wrong_stage", `${this.label} is closed`)));
-    const wait = this.#out.waits.start<void>(options, { onTimeout: () => turnHeld(this.#out.turn) });
+    const wait = this.lane.session.waits.start<void>(options, { onTimeout: () => turnHeld(this.lane.turn) });
     this.#opened ??= [];
     this.#opened.push(wait);
     return wait.promise;
   }
 
-  /** Resolves when what was appended is on the wire and more may follow. */
+  /** Resolves when everything appended is on the wire and more may follow. */
   async sent(options: WaitOptions): Promise<void> {
     if (this.#state !== "closed") await this.open(options);
-    await this.#out.wire.whenWritable();
+    await this.lane.wire.whenWritable();
   }
 
-  /** Nothing more is appended; the turn passes on as soon as the last packet is written. */
+  /** Nothing more is appended. The turn passes on as soon as the last packet is written. */
   close(): void {
     if (this.#state === "closed" || this.#isWhole) return;
     this.#isWhole = true;
@@ -220,21 +220,14 @@ export class Bracket implements TurnTaker {
     else this.ask();
   }
 
-  /** It is on the wire already, written by somebody else. */
-  markWritten(): void {
-    this.#isWhole = true;
-    this.#isStarted = true;
-    this.#state = "closed";
-  }
-
-  /** Drops what was built and not sent. */
+  /** Drops what was collected and not sent. */
   dropBuilt(): void {
     this.#text = "";
     this.#pieces = undefined;
     if (this.#builtBytes > 0) this.#built(-this.#builtBytes);
   }
 
-  /** Gives up: nothing more is written. Only before it is started does this leave the wire as it was. */
+  /** Cancels: nothing more is written. The wire is unaffected only if nothing was sent yet. */
   withdraw(error: HbiError): void {
     if (this.#state === "closed") return;
     const hadTurn = this.#state === "open" || this.#state === "held";
@@ -244,7 +237,7 @@ export class Bracket implements TurnTaker {
     for (const wait of this.#opened ?? []) wait.fail(error);
     this.#opened = undefined;
     this.#owner.bracketClosed(this);
-    if (hadTurn) this.#out.turn.release(this);
+    if (hadTurn) this.lane.turn.release(this);
   }
 
   granted(): void {
@@ -253,19 +246,19 @@ export class Bracket implements TurnTaker {
       return;
     }
     this.#state = "held";
-    this.#out.clock.soon(() => {
+    this.lane.session.clock.soon(() => {
       if (this.#state !== "held") return;
       this.#state = "aside";
-      this.#out.turn.release(this);
+      this.lane.turn.release(this);
     });
   }
 
   #open(): void {
     this.#state = "open";
     this.#isStarted = true;
-    const { wire } = this.#out;
+    const { wire } = this.lane;
     const opening = this.#owner.opening();
-    const isWhole = this.#isWhole; // one write for all of it
+    const isWhole = this.#isWhole; // then everything is one write
     const end = isWhole ? this.#owner.ending() : "";
     if (this.#pieces === undefined) wire.text(opening + this.#text + end);
     else {
@@ -285,18 +278,18 @@ export class Bracket implements TurnTaker {
   }
 
   #finish(): void {
-    this.#out.wire.text(this.#owner.ending());
+    this.lane.wire.text(this.#owner.ending());
     this.#closed();
   }
 
   #closed(): void {
     this.#state = "closed";
     this.#owner.bracketClosed(this);
-    this.#out.turn.release(this);
+    this.lane.turn.release(this);
   }
 }
 
-/** Why somebody waited for the send turn in vain. */
+/** The error of a wait for the send turn. */
 export function turnHeld(turn: SendTurn): HbiError {
   const holder = turn.holder?.label ?? "too many unanswered conversations";
   return failure("turn_held", `held by ${holder}; a handler that holds it must not wait for this connection`);

@@ -1,50 +1,47 @@
 /**
- * RawIntake: the raw data of one conversation on its way from the wire to whoever asked for it, and the one place that knows how
- * many raw bytes come before the next packet, and whether that is certain. Where the peer has promised a number, no more than it is
- * ever taken for raw data, and all of it is; a script that asks for more makes the number uncertain. Holds views of received chunks up to a bound, copies once when a buffer is filled, and not at all when chunks are
- * handed on. docs/protocol.md, "raw data".
+ * RawIntake: the raw data of one conversation on its way from the wire to the receiver, and the only place that knows
+ * how many raw bytes precede the next packet, and whether that is certain. If the peer has promised a number, exactly
+ * that many bytes are taken as raw data; a script that requires more makes the number uncertain. Views of received
+ * chunks are held up to a bound. Filling a buffer copies once; passing chunks on copies nothing. docs/protocol.md, "raw
+ * data".
  */
 import { failure, HbiError } from "../../errors.ts";
 import { CHUNK_COST_BYTES, type PacketReader } from "../../wire/packet-reader.ts";
 import type { Account } from "../guard/account.ts";
 import type { Wait } from "../waits.ts";
 
-interface Fill {
-  readonly target: Uint8Array;
-  filled: number;
-  readonly wait: Wait<void>;
-}
-
-interface Next {
-  readonly maxBytes: number;
+/** A receiver that waits for raw data: for the next chunk, or, with a target, until it is full. */
+interface Reading {
   readonly wait: Wait<Uint8Array>;
+  readonly maxBytes: number;
+  readonly target: Uint8Array | undefined;
+  filled: number;
 }
 
 export const DISCARDED = "its raw data was discarded";
 const SPENT = new Uint8Array(0);
-/** For the many that never queue anything; nothing is ever put into it. */
+/** Shared by all that never queue anything; never modified. */
 const NONE: Uint8Array[] = [];
 
 export class RawIntake {
   /** raw bytes on the wire before the next packet */
   #pending = 0;
-  /** how many of the next ones are thrown away */
+  /** the number of the next bytes to be discarded */
   #skip = 0;
-  /** bytes of the present body that nobody has read, queued or on the wire */
+  /** unread bytes of the current body, queued or on the wire */
   #unread = 0;
-  /** of the promise, what bodies have been made of so far, or was thrown away */
+  /** the part of the promise that bodies have used so far, or that was discarded */
   #announced = 0;
   #promised: number | undefined;
-  /** whether all that was said of the number agrees */
+  /** whether all declarations of the number agree */
   #isCertain = true;
   #queue: Uint8Array[] = NONE;
-  /** index of the first chunk not yet read: shifting would make a dripped body quadratic */
+  /** index of the first unread chunk; shifting the array would make a body in tiny chunks quadratic */
   #head = 0;
   #discards = 0;
   /** as entered in the account */
   #heldBytes = 0;
-  #fill: Fill | undefined;
-  #next: Next | undefined;
+  #reading: Reading | undefined;
   readonly #maxQueuedBytes: number;
   readonly #account: Account;
 
@@ -53,8 +50,10 @@ export class RawIntake {
     this.#account = account;
   }
 
-  /** The next `bytes` of the wire are raw data, and no more is in this conversation. Once. Who waits already for what does not come is told. */
-  promise(bytes: number): void {
+  /** The next `bytes` on the wire are the only raw data of this conversation; undefined if there is no promise. Only
+   *  the first promise counts. A receiver that waits for more fails. */
+  promise(bytes: number | undefined): void {
+    if (bytes === undefined || this.#promised !== undefined) return;
     if (this.#announced > 0) this.fail(new HbiError("out_of_range", `the peer sends ${bytes} raw bytes`));
     this.#announced = 0;
     this.#unread = 0;
@@ -62,8 +61,8 @@ export class RawIntake {
     this.#pending = bytes;
   }
 
-  /** A script says that so many more bytes are raw data. Beyond the promise one of the two is wrong, and what is read as a packet might be
-   *  data of somebody else's making.
+  /** A script declares `bytes` more raw bytes. Beyond the promise, one of the two is wrong, and what is read as a
+   *  packet might be forged.
    *  @throws HbiError body_mismatch */
   expect(bytes: number): void {
     const left = this.unannouncedBytes;
@@ -72,52 +71,54 @@ export class RawIntake {
     throw failure("body_mismatch");
   }
 
-  /** Raw bytes that nobody but a handler tells of were asked for in vain: it may go on as if they were not there. */
+  /** Raw bytes that only the handler knows of were requested and did not come; the handler may continue as if there
+   *  were none. */
   doubt(): void {
     if (this.#promised === undefined) this.#isCertain = false;
   }
 
-  /** What is to be skipped when a script fails behind which `planned` bytes would have come; undefined: nobody knows. */
+  /** The number of bytes to skip after a failed script that `planned` bytes would have followed; undefined if
+   *  unknown. */
   restAfter(planned: number | undefined): number | undefined {
     return this.#isCertain ? (this.unannouncedBytes ?? planned) : undefined;
   }
 
-  /** Whatever is read as a packet passes here first. @throws HbiError position_lost when it may be raw data */
+  /** Called for everything that is read as a packet. @throws HbiError position_lost if it may be raw data */
   check(): void {
     if (this.#pending > 0 || !this.#isCertain) throw failure("position_lost");
   }
 
-  /** Of the promise, what no body has been made of; undefined without a promise. */
+  /** The part of the promise that no body has used; undefined without a promise. */
   get unannouncedBytes(): number | undefined {
     return this.#promised === undefined ? undefined : this.#promised - this.#announced;
   }
 
-  /** Bytes of the present body that nobody has read. */
+  /** The number of unread bytes of the current body. */
   get unreadBytes(): number {
     return this.#unread;
   }
 
-  /** Bytes on the wire that come before the next packet. */
+  /** The number of bytes on the wire before the next packet. */
   get pendingBytes(): number {
     return this.#pending;
   }
 
-  /** How many of them are thrown away. */
+  /** The number of them that will be discarded. */
   get skippedBytes(): number {
     return this.#skip;
   }
 
   get wantsBytes(): boolean {
     if (this.#skip > 0) return true;
-    return this.#pending > 0 && (this.#fill !== undefined || this.#next !== undefined || this.#hasRoom);
+    return this.#pending > 0 && (this.#reading !== undefined || this.#hasRoom);
   }
 
   get #hasRoom(): boolean {
     return this.#heldBytes < this.#maxQueuedBytes;
   }
 
-  /** The next `bytes` that are not spoken for are raw data of this conversation.
-   *  @throws HbiError body_mismatch when the promise was another */
+  /** The next `bytes` that no body has claimed are raw data of this conversation.
+   *  @throws HbiError body_mismatch if the promise differs */
   announce(bytes: number): void {
     this.expect(bytes);
     if (this.#promised === undefined) this.#pending += bytes;
@@ -125,15 +126,15 @@ export class RawIntake {
     this.#unread += bytes;
   }
 
-  /** How often raw data was thrown away: whoever was reading it then reads no more. */
+  /** How often raw data was discarded: a receiver that was reading it stops. */
   get discards(): number {
     return this.#discards;
   }
 
-  /** Throws away what is unread of the present body, and `more` bytes behind it: of a promise what is left of it. */
+  /** Discards the unread part of the current body and `more` bytes behind it, within the promise. */
   discard(more = 0): void {
     this.#discards += 1;
-    if (this.#fill !== undefined || this.#next !== undefined) this.fail(failure("wrong_stage", DISCARDED));
+    if (this.#reading !== undefined) this.fail(failure("wrong_stage", DISCARDED));
     const behind = this.unannouncedBytes === undefined ? more : Math.min(more, this.unannouncedBytes);
     if (this.#promised === undefined) this.#pending += behind;
     this.#announced += behind;
@@ -147,41 +148,42 @@ export class RawIntake {
     this.#skip += left;
   }
 
-  /** No script makes a body of what is left of the promise: it is thrown away. */
+  /** No script uses the rest of the promise: it is discarded. */
   settle(): void {
     const left = this.unannouncedBytes ?? 0;
     if (left > 0) this.discard(left);
   }
 
-  /** Moves what the reader has towards whoever waits; false when it has nothing. */
+  /** Moves available data to the waiting receiver or to the queue; false if there is none. */
   take(reader: PacketReader): boolean {
     if (this.#skip > 0) return this.#takeSkipped(reader);
-    const fill = this.#fill;
-    if (fill !== undefined) {
-      const room = Math.min(fill.target.length - fill.filled, this.#pending);
-      const taken = reader.rawInto(fill.target.subarray(fill.filled, fill.filled + room));
-      this.#pending -= taken;
-      this.#unread -= taken;
-      fill.filled += taken;
-      if (fill.filled === fill.target.length) {
-        this.#fill = undefined;
-        fill.wait.settle();
-      }
-      return taken > 0;
-    }
-    const next = this.#next;
-    const chunk = reader.raw(next === undefined ? this.#pending : Math.min(this.#pending, next.maxBytes));
+    const reading = this.#reading;
+    if (reading?.target !== undefined) return this.#fill(reading, reading.target, reader);
+    const chunk = reader.raw(reading === undefined ? this.#pending : Math.min(this.#pending, reading.maxBytes));
     if (chunk === undefined) return false;
     this.#pending -= chunk.length;
-    if (next !== undefined) {
-      this.#next = undefined;
+    if (reading !== undefined) {
+      this.#reading = undefined;
       this.#unread -= chunk.length;
-      next.wait.settle(compact(chunk));
+      reading.wait.settle(compact(chunk));
     } else this.#push(compact(chunk));
     return true;
   }
 
-  /** Fills `target` from what is queued; the number of bytes. */
+  #fill(reading: Reading, target: Uint8Array, reader: PacketReader): boolean {
+    const room = Math.min(target.length - reading.filled, this.#pending);
+    const taken = reader.rawInto(target.subarray(reading.filled, reading.filled + room));
+    this.#pending -= taken;
+    this.#unread -= taken;
+    reading.filled += taken;
+    if (reading.filled === target.length) {
+      this.#reading = undefined;
+      reading.wait.settle(target);
+    }
+    return taken > 0;
+  }
+
+  /** Fills `target` from the queue; returns the number of bytes. */
   fillNow(target: Uint8Array): number {
     let filled = 0;
     while (filled < target.length) {
@@ -193,38 +195,30 @@ export class RawIntake {
     return filled;
   }
 
-  /** Fills the rest of `target` as it arrives; it must not be longer than what is unread. */
-  fillLater(target: Uint8Array, filled: number, wait: Wait<void>): void {
-    this.#fill = { target, filled, wait };
-    wait.promise.catch(() => {
-      if (this.#fill?.wait === wait) this.#fill = undefined;
-    });
-  }
-
-  /** A queued chunk of at most `maxBytes`, which must not be more than what is unread. */
+  /** A queued chunk of at most `maxBytes`, which must not exceed the unread bytes. */
   nextNow(maxBytes: number): Uint8Array | undefined {
     const chunk = this.#shift(maxBytes);
     if (chunk !== undefined) this.#unread -= chunk.length;
     return chunk;
   }
 
-  /** The next chunk as it arrives. */
-  nextLater(maxBytes: number, wait: Wait<Uint8Array>): void {
-    this.#next = { maxBytes, wait };
+  /** The next chunk on arrival, of at most `maxBytes`; or `target`, when the rest of it is filled. Neither may exceed
+   *  the unread bytes. */
+  later(wait: Wait<Uint8Array>, maxBytes: number, target?: Uint8Array, filled = 0): Promise<Uint8Array> {
+    this.#reading = { wait, maxBytes, target, filled };
     wait.promise.catch(() => {
-      if (this.#next?.wait === wait) this.#next = undefined;
+      if (this.#reading?.wait === wait) this.#reading = undefined;
     });
+    return wait.promise;
   }
 
-  /** Whoever waits is told. */
+  /** Fails the waiting receiver. */
   fail(error: HbiError): void {
-    this.#fill?.wait.fail(error);
-    this.#next?.wait.fail(error);
-    this.#fill = undefined;
-    this.#next = undefined;
+    this.#reading?.wait.fail(error);
+    this.#reading = undefined;
   }
 
-  /** Nothing of it is read any more. */
+  /** Drops everything; nothing more is read. */
   drop(): void {
     this.#queue = NONE;
     this.#head = 0;
@@ -239,7 +233,7 @@ export class RawIntake {
     this.#hold(chunk.length + CHUNK_COST_BYTES);
   }
 
-  /** What was read is let go at once; the array itself is cut when half of it is spent. */
+  /** A consumed chunk is released at once; the array is trimmed when half of it is consumed. */
   #shift(maxBytes: number): Uint8Array | undefined {
     const head = this.#queue[this.#head];
     if (head === undefined) return undefined;
@@ -273,15 +267,15 @@ export class RawIntake {
   }
 }
 
-/** A small part of a large buffer of the platform would keep all of it: it is copied. */
+/** A small view would retain a large buffer of the platform, so it is copied. */
 function compact(chunk: Uint8Array): Uint8Array {
   return chunk.length * 4 < chunk.buffer.byteLength ? chunk.slice() : chunk;
 }
 
-/** Any view as its bytes: a `Float64Array` is filled as it is. @throws HbiError invalid_argument for what is not a view */
+/** Any view as bytes: a `Float64Array` is filled in place. @throws HbiError invalid_argument if it is not a view */
 export function asBytes(view: ArrayBufferView): Uint8Array {
   if (view instanceof Uint8Array) return view;
-  if (!ArrayBuffer.isView(view)) throw failure("bad_option", "raw data goes from and into an ArrayBufferView");
+  if (!ArrayBuffer.isView(view)) throw failure("bad_option", "raw data must be an ArrayBufferView");
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 

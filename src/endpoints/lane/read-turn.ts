@@ -1,31 +1,22 @@
 /**
- * ReadTurn: exactly one of the keeper and a conversation reads the wire. Hands what has arrived to whoever has the turn, as
- * far as it wants it, and stops the transport when nobody does. docs/protocol.md, sections 4 and 5.
+ * ReadTurn: exactly one reads the wire: a conversation, or the host, which reads between conversations. Passes received
+ * data to the one that has the turn, as far as it wants it, and pauses the transport otherwise. docs/protocol.md,
+ * sections 4 and 5.
  */
 import type { Chained } from "../../chain.ts";
 import type { Clock, Timer } from "../../clock.ts";
-import { failure } from "../../errors.ts";
+import { asHbiError, failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { Packet } from "../../wire/packet.ts";
-import type { PacketReader, ReaderPhase } from "../../wire/packet-reader.ts";
+import { PacketReader, type ReaderPhase } from "../../wire/packet-reader.ts";
 import type { Transport } from "../../wire/transport.ts";
 import type { Account } from "../guard/account.ts";
-import { Pace, type Waiting } from "../guard/pace.ts";
+import type { Scheduler, Waiting } from "../guard/scheduler.ts";
 import type { BracketReader } from "./conversation.ts";
-import type { ReadWatch } from "./read-watch.ts";
+import type { Lane, LaneSession } from "./lane.ts";
+import { ReadWatch } from "./read-watch.ts";
 
-/** The keeper: reads what stands between conversations. */
-export interface ReadHost {
-  /** Takes a packet; false: not now, the same one again after the next `pump`. */
-  route(packet: Packet): boolean;
-  /** Takes `err`, wherever it stands. */
-  peerError(text: string): void;
-  readFailed(thrown: unknown): void;
-  /** Pumps again after others had their turn. */
-  pump(): void;
-}
-
-/** How often the time is looked at while packets are handled: after so many, or so many bytes. */
+/** The time is checked after this many packets or bytes. */
 const PACKETS_PER_LOOK = 16;
 const BYTES_PER_LOOK = 16 * 1024;
 
@@ -38,10 +29,13 @@ export class ReadTurn implements Waiting {
   readonly #watch: ReadWatch;
   readonly #clock: Clock;
   readonly #limits: Limits;
-  readonly #host: ReadHost;
+  readonly #lane: Lane;
+  readonly #session: LaneSession;
   readonly #account: Account;
-  readonly #pace: Pace;
+  readonly #scheduler: Scheduler;
   #owner: BracketReader | undefined;
+  /** entered in the account of the session */
+  #accountedBytes = 0;
   #held: Packet | undefined;
   #isPumping = false;
   #isPumpScheduled = false;
@@ -49,76 +43,69 @@ export class ReadTurn implements Waiting {
   #isPaused = false;
   #isStopped = false;
   #isBlocked = false;
-  /** while the peer has had more than its share */
+  /** received while throttled, over a transport that cannot pause the peer */
+  #isPremature = false;
+  /** set while the peer has exceeded its rate */
   #throttle: Timer | undefined;
   #receivedMs = 0;
-  // what has been handled in this turn of the event loop, or since something came
+  // handled in this turn of the event loop, or since the last received chunk
   #turnPackets = 0;
   #turnBytes = 0;
   #lookBytes = 0;
   #turnMs = 0;
 
-  constructor(
-    transport: Transport,
-    reader: PacketReader,
-    watch: ReadWatch,
-    clock: Clock,
-    limits: Limits,
-    account: Account,
-    host: ReadHost,
-  ) {
+  constructor(transport: Transport, lane: Lane) {
+    const { session } = lane;
+    const { account, clock, limits, scheduler } = session;
     this.#transport = transport;
-    this.#reader = reader;
-    this.#watch = watch;
+    this.#lane = lane;
+    this.#session = session;
     this.#clock = clock;
     this.#limits = limits;
     this.#account = account;
-    this.#host = host;
-    this.#pace = Pace.of(clock);
+    this.#scheduler = scheduler;
+    this.#reader = new PacketReader(limits);
+    this.#watch = new ReadWatch(clock, limits, lane);
   }
 
-  /** The conversation that reads; undefined: the keeper. */
+  /** The conversation that reads; undefined: the host. */
   get owner(): BracketReader | undefined {
     return this.#owner;
   }
 
-  /** When what is handled now has come. */
+  /** When the data that is handled now arrived. */
   get arrivedMs(): number {
     return this.#reader.arrivedMs;
   }
 
-  /** Where in the stream of packets the reader stands. */
+  /** The reader's position in the stream of packets. */
   get phase(): ReaderPhase {
     return this.#reader.phase;
   }
 
-  /** Whether all that has arrived was taken, and it is not only that others have their turn. */
+  /** Whether everything received was taken, rather than postponed for others. */
   get isExhausted(): boolean {
     return !this.#isBlocked && !this.#isPumpScheduled && !this.#isPumping;
   }
 
-  /** Whether something stands there that nobody wants, and it is not only that others have their turn. */
+  /** Whether there is data that nobody wants now, rather than data postponed for others. */
   get isHeldUp(): boolean {
     return this.#isBlocked && !this.#isPumpScheduled;
   }
 
-  /** Whether what the peer sends now would not be looked at. */
+  /** Whether data that arrives now would not be read. */
   get isStanding(): boolean {
     return this.#isBlocked || this.#isPumpScheduled || this.#isPaused;
   }
 
-  /** Whether raw data is on its way, which a slow application takes as slowly as it likes. */
+  /** Whether raw data is being received, which an application may take as slowly as it likes. */
   get isTakingRaw(): boolean {
     return this.#owner?.wantsRaw === true;
   }
 
   give(owner: BracketReader): void {
+    if (this.#owner === undefined) this.#account.readTurns += 1;
     this.#owner = owner;
-    this.#account.readTurns = 1;
-  }
-
-  handOver(owner: BracketReader, successor: BracketReader): void {
-    if (this.#owner === owner) this.#owner = successor;
   }
 
   release(owner: BracketReader): void {
@@ -126,11 +113,11 @@ export class ReadTurn implements Waiting {
   }
 
   #disown(): void {
+    if (this.#owner !== undefined) this.#account.readTurns -= 1;
     this.#owner = undefined;
-    this.#account.readTurns = 0;
   }
 
-  /** When something came last. */
+  /** When the last data arrived. */
   get receivedMs(): number {
     return this.#receivedMs;
   }
@@ -141,11 +128,12 @@ export class ReadTurn implements Waiting {
     this.#receivedMs = nowMs;
     this.#reader.push(chunk, nowMs);
     this.#note();
-    if (this.#isPumpScheduled) this.#pace.later(this, this.#reader.bufferedBytes);
+    if (this.#throttle !== undefined) this.#isPremature = this.#transport.canPause === false;
+    if (this.#isPumpScheduled) this.#scheduler.later(this, this.#reader.bufferedBytes);
     else this.#beginTurn(nowMs);
   }
 
-  /** What is handled from here on, by however many pumps, counts as one turn: a handler that has ended pumps as well. */
+  /** Everything handled from here on counts as one turn, in any number of pumps: the end of a handler pumps as well. */
   #beginTurn(nowMs: number): void {
     this.#turnPackets = 0;
     this.#turnBytes = this.#reader.consumedBytes;
@@ -154,52 +142,63 @@ export class ReadTurn implements Waiting {
   }
 
   #note(): void {
-    this.#account.received = this.#reader.heldBytes + (this.#held?.text.length ?? 0);
+    const bytes = this.#reader.heldBytes + (this.#held?.text.length ?? 0);
+    this.#account.received += bytes - this.#accountedBytes;
+    this.#accountedBytes = bytes;
   }
 
   set maxPacketBytes(bytes: number) {
     this.#reader.maxPacketBytes = bytes;
   }
 
-  /** Takes nothing more from the transport for so long. */
+  /** Pauses the transport for this time. */
   throttle(ms: number): void {
     this.#throttle?.cancel();
     this.#throttle = this.#clock.after(ms, () => {
       this.#throttle = undefined;
-      this.#host.pump();
+      this.#isPremature = false;
+      this.#lane.pump();
     });
   }
 
-  /** Before the init hooks have run nothing is taken, and no more than the bound is held. */
+  /** Before the init hooks have run, nothing is taken, and the bound applies to what is held. */
   holdBack(): void {
     this.#setPaused(this.#throttle !== undefined || this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes);
+    this.#boundHeld();
   }
 
-  /** Handles what has arrived, as far as somebody wants it. Cost: linear in the bytes taken. */
+  /** Handles received data as far as it is wanted. Cost: linear in the bytes taken. */
   pump(): void {
     if (this.#isPumping || this.#isStopped) return;
-    if (this.#isPumpScheduled || (this.#pace.isOver && !this.#hasTurn)) {
-      this.#yield(); // the others first
+    if (this.#isPremature) {
+      this.#isBlocked = true;
+      this.#watch.stop(); // the peer is not late
+      this.#pauseIfFull();
+      return;
+    }
+    if (this.#isPumpScheduled || (this.#scheduler.isOver && !this.#hasTurn)) {
+      this.#yield(); // others go first
       this.#watch.isHeldBack = true;
       this.#pauseIfFull();
       return;
     }
     this.#watch.isHeldBack = false;
     this.#isPumping = true;
-    const isCounted = this.#pace.begin(this.#clock.now());
+    const isCounted = this.#scheduler.begin(this.#clock.now());
     try {
       this.#isBlocked = this.#pumpPackets();
     } catch (thrown) {
-      this.#host.readFailed(thrown);
+      this.#session.cut(asHbiError(thrown));
     } finally {
       this.#isPumping = false;
-      if (isCounted) this.#pace.end();
+      if (isCounted) this.#scheduler.end();
     }
     if (this.#isStopped) return;
     this.#note();
     this.#pauseIfFull();
+    if (this.#isStopped) return;
     if (this.#throttle !== undefined)
-      this.#watch.stop(); // it is not the peer that is late
+      this.#watch.stop(); // the peer is not late
     else
       this.#watch.update(this.#reader, !this.#isBlocked && this.#owner !== undefined, this.#owner?.wantsRaw === true);
   }
@@ -208,9 +207,16 @@ export class ReadTurn implements Waiting {
     const isFull =
       (this.#isBlocked || this.#isPumpScheduled) && this.#reader.bufferedBytes >= this.#limits.maxBufferedBytes;
     this.#setPaused(isFull || this.#throttle !== undefined);
+    if (isFull) this.#boundHeld();
   }
 
-  /** Nothing is handled any more; what still comes is read and thrown away by the keeper. */
+  /** If the peer cannot be stopped, exceeding the bound ends the connection. */
+  #boundHeld(): void {
+    if (this.#transport.canPause === false && this.#reader.bufferedBytes > this.#limits.maxBufferedBytes)
+      this.#session.cut(failure("buffer_full"));
+  }
+
+  /** Nothing more is handled; the host discards what still arrives. */
   stop(): void {
     this.#isStopped = true;
     this.#watch.stop();
@@ -223,7 +229,7 @@ export class ReadTurn implements Waiting {
     this.#setPaused(false);
   }
 
-  /** True when it stopped because nobody wants what is there, false when more has to arrive. */
+  /** True if the data at hand is not wanted now, false if more must arrive. */
   #pumpPackets(): boolean {
     const { maxTurnPackets, maxTurnBytes, maxTurnMs } = this.#limits;
     for (; !this.#isStopped; this.#turnPackets++) {
@@ -238,17 +244,22 @@ export class ReadTurn implements Waiting {
       if (consumedBytes - this.#turnBytes > maxTurnBytes) return this.#yield();
       const owner = this.#owner;
       if (owner?.wantsRaw === true) {
-        if (this.#held !== undefined) throw failure("position_lost"); // it has been read as a packet
+        if (this.#held !== undefined) throw failure("position_lost"); // it was read as a packet
         if (!owner.takeRaw(this.#reader)) return false;
         continue;
       }
       if (owner !== undefined && !owner.wantsPacket) return true;
       const packet = this.#held ?? this.#reader.next();
       if (packet === undefined) return false;
-      owner?.checkPosition(); // the one place where bytes become a packet
-      // Taken before it is handled: what the packet runs may pump again when it is done.
+      owner?.checkPosition(); // the only place where bytes become a packet
+      // Cleared before the packet is handled, because handling it may pump again.
       this.#held = undefined;
-      if (!this.#take(packet, owner)) {
+      if (packet.directive === "err") {
+        this.#session.peerError(packet.text);
+        continue;
+      }
+      const isTaken = owner === undefined ? this.#session.route(packet, this.#lane) : owner.onPacket(packet);
+      if (!isTaken) {
         if (!this.#isStopped) this.#held = packet;
         return true;
       }
@@ -256,28 +267,22 @@ export class ReadTurn implements Waiting {
     return true;
   }
 
-  #take(packet: Packet, owner: BracketReader | undefined): boolean {
-    if (packet.directive !== "err") return owner === undefined ? this.#host.route(packet) : owner.onPacket(packet);
-    this.#host.peerError(packet.text);
-    return true;
-  }
-
-  /** The other connections first. */
+  /** Lets the other connections go first. */
   #yield(): boolean {
     if (!this.#isPumpScheduled) {
       this.#isPumpScheduled = true;
-      this.#pace.later(this, this.#reader.bufferedBytes);
+      this.#scheduler.later(this, this.#reader.bufferedBytes);
     }
     return true;
   }
 
-  /** It is its turn. */
+  /** Called by the scheduler. */
   run(): void {
     this.#isPumpScheduled = false;
     this.#beginTurn(this.#clock.now());
     this.#hasTurn = true;
     try {
-      this.#host.pump();
+      this.#lane.pump();
     } finally {
       this.#hasTurn = false;
     }

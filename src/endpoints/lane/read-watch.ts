@@ -1,6 +1,7 @@
 /**
- * ReadWatch: the deadlines of received bytes: a begun header, a begun payload, silence inside a bracket, the rate of raw data. One
- * timer at most of each kind, and none while the peer owes nothing. Time in which this side did not look is not the peer's.
+ * ReadWatch: the deadlines of received bytes: an incomplete header, an incomplete payload, silence inside a bracket,
+ * the rate of raw data. At most one timer of each kind, and none while the peer owes nothing. Time in which this side
+ * was blocked does not count.
  */
 import { afterHearing, type Clock, heldUpMs, type Timer } from "../../clock.ts";
 import type { Limits } from "../../limits.ts";
@@ -10,7 +11,7 @@ import { LEAST_BYTES_PER_S } from "../../wire/transit.ts";
 type Owed = "nothing" | "header" | "payload" | "bracket";
 
 export interface WatchHost {
-  /** The peer owes bytes that have not come in time. */
+  /** The peer owes bytes that have not arrived in time. */
   readLate(reason: "read_timeout" | "data_too_slow"): void;
 }
 
@@ -18,15 +19,15 @@ export class ReadWatch {
   readonly #clock: Clock;
   readonly #limits: Limits;
   readonly #host: WatchHost;
-  /** what has come waits for its turn here: whether the peer is late shows afterwards */
+  /** received data waits for its turn here, so it is not known yet whether the peer is late */
   isHeldBack = false;
   #isOverdue = false;
   #timer: Timer | undefined;
   #owed: Owed = "nothing";
-  /** what must not change for the deadline to go on: of a packet its position, of a silence the bytes received */
+  /** the deadline continues while this is unchanged: the position for a packet, the received bytes for silence */
   #mark = 0;
   #receivedBytes = 0;
-  /** while raw data is asked for: how much must have come by its end */
+  /** set while raw data is requested: the amount that must arrive within it */
   #window: Timer | undefined;
   #windowBytes = 0;
 
@@ -40,7 +41,8 @@ export class ReadWatch {
     this.#receivedBytes += bytes;
   }
 
-  /** After each turn of reading. `isAwaited`: a conversation is open and wants what comes next; `isRaw`: raw data. */
+  /** Called after each turn of reading. `isAwaited`: a conversation is open and wants what comes next; `isRaw`: raw
+   *  data. */
   update(reader: PacketReader, isAwaited: boolean, isRaw: boolean): void {
     if (isRaw !== (this.#window !== undefined)) this.#watchRate(isRaw);
     const owed: Owed = reader.phase !== "idle" ? reader.phase : isAwaited ? "bracket" : "nothing";

@@ -1,5 +1,5 @@
 /**
- * SendTurn: one conversation writes at a time, first come, first served. docs/protocol.md, "one sender per direction".
+ * SendTurn: one conversation writes at a time, in order of arrival. docs/protocol.md, section 4.
  */
 import { Chain, type Chained } from "../../chain.ts";
 import type { Account } from "../guard/account.ts";
@@ -7,13 +7,13 @@ import type { Account } from "../guard/account.ts";
 export interface TurnTaker extends Chained {
   /** for error messages: "conversation 101" */
   readonly label: string;
-  /** The turn is yours until you release it; you may do so at once. */
+  /** The turn is granted until it is released, which may happen at once. */
   granted(): void;
-  /** The connection has ended before: for a taker that nobody else tells. */
+  /** The connection has ended; called for takers that learn of it in no other way. */
   dropped?(): void;
 }
 
-/** What is written to. */
+/** The target of writes. */
 export interface Writable {
   readonly isCongested: boolean;
 }
@@ -26,8 +26,8 @@ export class SendTurn {
   #isGranting = false;
   #isClosed = false;
 
-  /** @param wire while its peer does not keep up nobody gets the turn, so that no more is queued than half of `maxSendBufferBytes` and what
-   *  one conversation writes */
+  /** @param wire while its peer does not keep up, the turn is not granted, so that at most half of `maxSendBufferBytes`
+   *  and the data of one conversation are queued */
   constructor(wire: Writable, account: Account) {
     this.#wire = wire;
     this.#account = account;
@@ -47,13 +47,14 @@ export class SendTurn {
 
   request(taker: TurnTaker): void {
     this.#account.sendTurns += 1;
-    const isNext = this.#holder === undefined && this.#waiting.size === 0 && !this.#isGranting && !this.#isClosed;
-    if (!isNext || this.#wire.isCongested) {
+    const isNext = this.#holder === undefined && this.#waiting.size === 0 && !this.#isGranting;
+    // Closed is checked last: the wire calls the transport, which may fail and end the connection.
+    if (!isNext || this.#wire.isCongested || this.#isClosed) {
       this.#waiting.add(taker);
       this.grant();
       return;
     }
-    this.#isGranting = true; // nobody is before it: no queue is made for the most frequent case
+    this.#isGranting = true; // no queue is created in the most frequent case, without others before it
     this.#holder = taker;
     taker.granted();
     this.#isGranting = false;
@@ -72,15 +73,15 @@ export class SendTurn {
     if (this.#waiting.size > 0) this.grant();
   }
 
-  /** The connection is over: nobody gets it any more. */
+  /** The connection has ended; the turn is not granted any more. */
   close(): void {
     this.#isClosed = true;
     this.#account.sendTurns -= this.#waiting.size;
     for (let taker = this.#waiting.shift(); taker !== undefined; taker = this.#waiting.shift()) taker.dropped?.();
   }
 
-  /** Looks again whether somebody may write. A loop, not a recursion: thousands of whole brackets may be waiting, each of which
-   *  releases at once. */
+  /** Grants the turn if possible. A loop instead of a recursion, because thousands of complete brackets may wait, each
+   *  of which releases the turn at once. */
   grant(): void {
     if (this.#isGranting || this.#isClosed) return;
     this.#isGranting = true;

@@ -1,5 +1,5 @@
 /**
- * connect: a consumer's link to a service, over Node's sockets. docs/services.md.
+ * connect: a consumer's link to a service over Node's sockets. docs/services.md.
  */
 import { systemClock } from "../../clock.ts";
 import type { Params } from "../../registry/method.ts";
@@ -7,26 +7,27 @@ import type { Service } from "../../registry/service.ts";
 import { dialSocket } from "../../wire/transport/node-socket.ts";
 import type { ClientTls } from "../../wire/transport/node-tls-options.ts";
 import { type Address, parseAddress } from "../address.ts";
-import type { Dial } from "../service/line.ts";
 import { Link, type LinkOptions, type ReactionsOf } from "../service/link.ts";
+import type { Dial } from "../service/reconnect.ts";
 import type { Surplus } from "../service/service-env.ts";
 
-/** `tls`, also `{}`: over TLS, to a server that is verified. It is read for each connection. */
+/** `tls`, possibly `{}`: connects over TLS and verifies the server. Read for each connection. */
 export type ConnectLinkOptions<S extends Service> = LinkOptions<S> & { readonly tls?: ClientTls };
 
-/** Reactions may be left out where none are declared, options where no credentials are. */
+/** Reactions are optional if the definition has none; options are optional if it has no credentials. */
 export type ConnectArguments<S extends Service, H = ReactionsOf<S>> = S["credentials"] extends Params
   ? [reactions: H & Surplus<H, S["reactions"]>, options: ConnectLinkOptions<S>]
   : [keyof S["reactions"]] extends [never]
     ? [reactions?: H & Surplus<H, S["reactions"]>, options?: ConnectLinkOptions<S>]
     : [reactions: H & Surplus<H, S["reactions"]>, options?: ConnectLinkOptions<S>];
 
-/** Connects to a service. The first attempt is the caller's: if it fails, this fails.
- *  @throws HbiError unavailable, unauthenticated, deadline_exceeded, cancelled; invalid_argument for a missing reaction */
+/** Connects to a service. Rejects if the first attempt fails.
+ *  @throws HbiError unavailable, unauthenticated, deadline_exceeded, cancelled; invalid_argument for a missing
+ *  reaction */
 export async function connect<S extends Service, H extends ReactionsOf<S> = ReactionsOf<S>>(
   service: S,
   address: Address,
-  ...[reactions = {} as never, options = {} as ConnectLinkOptions<S>]: ConnectArguments<S, H> // left out where they may be
+  ...[reactions = {} as never, options = {} as ConnectLinkOptions<S>]: ConnectArguments<S, H> // omitted where that is permitted
 ): Promise<Link<S>> {
   const target = parseAddress(address);
   const { clock = systemClock } = options;

@@ -1,5 +1,5 @@
 /**
- * HBIC: the connecting side, over Node's sockets.
+ * HBIC: the connecting side over Node's sockets.
  */
 import { failure, type HbiError } from "../../errors.ts";
 import { resolveLimits } from "../../limits.ts";
@@ -16,7 +16,7 @@ import { ignore, markHandled } from "../waits.ts";
 
 export interface ConnectOptions extends ConnectionOptions {
   readonly signal?: AbortSignal;
-  /** Over TLS, to a server that is verified; also `{}`. Read for each connection. */
+  /** Connects over TLS and verifies the server; may be `{}`. Read for each connection. */
   readonly tls?: ClientTls;
 }
 
@@ -25,7 +25,7 @@ export interface PeerEnds {
   readonly ho: HostingEnd;
 }
 
-/** A client of one address. `connect` dials; after a disconnect it may be called again, with the same environment. */
+/** A client of one address. `connect` dials. After a disconnect, it may be called again with the same environment. */
 export class HBIC {
   readonly #address: Address;
   readonly #env: () => HostingEnv;
@@ -34,7 +34,7 @@ export class HBIC {
   #dialing: Promise<PeerEnds> | undefined;
   #abortDial: AbortController | undefined;
 
-  /** @param env what the server may call here, or a function that makes it for each connection */
+  /** @param env what the server may call here, or a function that creates it for each connection */
   constructor(address: Address, env: HostingEnv | (() => HostingEnv), options: ConnectOptions = {}) {
     parseAddress(address);
     resolveLimits(options.limits);
@@ -48,7 +48,7 @@ export class HBIC {
     return this.#connection?.isOpen === true;
   }
 
-  /** Dials unless it is connected, and waits for the init hooks.
+  /** Dials unless connected, and waits for the init hooks.
    *  @throws HbiError unavailable, unauthenticated, deadline_exceeded, cancelled */
   connect(): Promise<PeerEnds> {
     return markHandled(this.#connect());
@@ -66,7 +66,7 @@ export class HBIC {
   async #dial(): Promise<PeerEnds> {
     this.#abortDial = new AbortController();
     const signals = [this.#abortDial.signal, ...(this.#options.signal === undefined ? [] : [this.#options.signal])];
-    await this.#connection?.closed; // its cleanup has the environment until then
+    await this.#connection?.closed; // its cleanup uses the environment until then
     const limits = resolveLimits(this.#options.limits);
     const transport = await dialSocket(parseAddress(this.#address), {
       timeoutMs: limits.connectTimeoutMs,
@@ -89,18 +89,18 @@ export class HBIC {
     }
   }
 
-  /** Resolves when the present connection is over, with the reason if it did not end in peace. */
+  /** Resolves when the current connection has ended; with the reason, unless the close was orderly. */
   get closed(): Promise<HbiError | undefined> {
     return this.#connection?.closed ?? Promise.resolve(failure("disconnected", "not connected"));
   }
 
-  /** Closes, or gives up dialing; conversations in flight are lost. A reason is told to the server. */
+  /** Closes the connection or stops dialing; conversations in flight are lost. The reason is sent to the server. */
   disconnect(reason?: string): Promise<void> {
     return markHandled(this.#end((connection) => connection.disconnect(reason)));
   }
 
-  /** Begins nothing more, lets the conversations in flight finish on both sides, closes; gives up dialing. Takes at most
-   *  `handlerTimeoutMs`. */
+  /** Begins nothing new, lets the conversations in flight on both sides finish, and closes; stops dialing. Takes at
+   *  most `handlerTimeoutMs`. */
   drain(reason?: string): Promise<void> {
     return markHandled(this.#end((connection) => connection.drain(reason)));
   }
@@ -109,10 +109,10 @@ export class HBIC {
     this.#abortDial?.abort();
     if (this.#connection !== undefined) await end(this.#connection);
     await this.#dialing?.catch(ignore); // its caller is told
-    if (this.#connection !== undefined) await end(this.#connection); // it was connected in the same moment
+    if (this.#connection !== undefined) await end(this.#connection); // connected in the meantime
   }
 
-  /** `drain`. */
+  /** Drains. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain();
   }

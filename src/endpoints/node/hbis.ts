@@ -1,39 +1,40 @@
 /**
- * HBIS: the listening side, over Node's sockets. Every connection has a hosting environment of its own.
+ * HBIS: the listening side over Node's sockets. Every connection has its own hosting environment.
  */
-import { resolveLimits } from "../../limits.ts";
 import type { ServerTls } from "../../wire/transport/node-tls-options.ts";
 import type { Address } from "../address.ts";
+import { Acceptor, type ContextFactory } from "../session/acceptor.ts";
 import type { ConnectionOptions } from "../session/connection-options.ts";
-import { type ContextFactory, OpenConnections } from "../session/open-connections.ts";
 import { Listener } from "./listener.ts";
 
 export interface ServerOptions extends ConnectionOptions {
-  /** Over TLS; with `ca`, clients must show a certificate. */
+  /** Serves over TLS; with `ca`, clients must present a certificate. */
   readonly tls?: ServerTls;
 }
 
 export class HBIS {
-  readonly #connections: OpenConnections;
+  readonly #acceptor: Acceptor;
   readonly #listener: Listener;
 
   /** @throws HbiError invalid_argument */
   constructor(address: Address, context: ContextFactory, { tls, ...options }: ServerOptions = {}) {
-    this.#connections = new OpenConnections("", { ...options, limits: resolveLimits(options.limits) });
-    this.#listener = new Listener(address, this.#connections, context, tls);
+    this.#acceptor = new Acceptor(context, options);
+    this.#listener = new Listener(address, this.#acceptor, tls);
   }
 
-  /** Connections that are open. */
+  /** The number of open connections. */
   get connectionCount(): number {
-    return this.#connections.count;
+    return this.#acceptor.connections.size;
   }
 
-  /** "127.0.0.1:3232" as bound; of port 0 the one that the system chose. @throws HbiError failed_precondition before it listens */
+  /** "127.0.0.1:3232" as bound; for port 0, the port that the system chose. @throws HbiError failed_precondition before
+   *  it listens */
   get address(): string {
     return this.#listener.address;
   }
 
-  /** Starts to listen. @throws HbiError unavailable when the address can't be had; failed_precondition when it has been closed */
+  /** Starts to listen. @throws HbiError unavailable if the address cannot be bound; failed_precondition after it was
+   *  closed */
   listen(): Promise<void> {
     return this.#listener.listen();
   }
@@ -44,29 +45,29 @@ export class HBIS {
     await this.#listener.closed;
   }
 
-  /** Resolves when it has stopped listening and every connection is over. */
+  /** Resolves when it has stopped listening and every connection has ended. */
   get closed(): Promise<void> {
     return this.#listener.closed;
   }
 
-  /** Certificates, authorities and rules of new connections, without a restart; those that are open go on.
-   *  @throws HbiError invalid_argument, and nothing has changed */
+  /** Replaces certificates, authorities and rules for new connections, without a restart. Open connections continue.
+   *  @throws HbiError invalid_argument, without changing anything */
   reloadTls(tls: ServerTls): void {
     this.#listener.reloadTls(tls);
   }
 
-  /** Accepts no one any more, tells peers that speak the extension, lets the conversations in flight finish, then closes. Takes at
-   *  most `handlerTimeoutMs`. */
+  /** Stops accepting, tells peers that support the extension, lets the conversations in flight finish, and closes.
+   *  Takes at most `handlerTimeoutMs`. */
   drain(reason?: string): Promise<void> {
-    return this.#listener.end(() => this.#connections.drain(reason));
+    return this.#listener.end(() => this.#acceptor.drain(reason));
   }
 
-  /** Closes at once; conversations in flight are lost. A reason is told to the peers. */
+  /** Closes at once; conversations in flight are lost. The reason is sent to the peers. */
   close(reason?: string): Promise<void> {
-    return this.#listener.end(() => this.#connections.close(reason));
+    return this.#listener.end(() => this.#acceptor.close(reason));
   }
 
-  /** `drain`. */
+  /** Drains. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain();
   }

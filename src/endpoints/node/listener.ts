@@ -1,6 +1,7 @@
 /**
- * Listener: a listening socket, TCP or Unix, and the TLS handshakes behind it. What gets through is served by the OpenConnections.
- * Nothing that a peer does may throw out of an event here: that would end the process. docs/services.md, "serving".
+ * Listener: a listening socket, TCP or Unix, and its TLS handshakes. An Acceptor serves the accepted connections. An
+ * exception in an event handler here would end the process, so none may be caused by a peer. docs/services.md,
+ * "Serving".
  */
 import { createServer, type Server, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
@@ -10,33 +11,30 @@ import { TlsGate } from "../../wire/transport/node-tls-gate.ts";
 import type { ServerTls } from "../../wire/transport/node-tls-options.ts";
 import type { Transport } from "../../wire/transport.ts";
 import { type Address, formatAddress, parseAddress } from "../address.ts";
-import type { Connection } from "../session/connection.ts";
-import type { Accepted, ContextFactory, OpenConnections } from "../session/open-connections.ts";
+import type { Accepted, Acceptor } from "../session/acceptor.ts";
 import { ignore, markHandled } from "../waits.ts";
 
 export class Listener {
   readonly #address: Address;
   readonly #isTcp: boolean;
-  readonly #connections: OpenConnections;
-  readonly #context: ContextFactory;
+  readonly #acceptor: Acceptor;
   readonly #gate: TlsGate | undefined;
   #server: Server | undefined;
   #closed: Promise<unknown> | undefined;
 
   /** @throws HbiError invalid_argument */
-  constructor(address: Address, connections: OpenConnections, context: ContextFactory, tls: ServerTls | undefined) {
+  constructor(address: Address, acceptor: Acceptor, tls: ServerTls | undefined) {
     const parsed = parseAddress(address);
-    connections.name = formatAddress(parsed);
+    acceptor.name = formatAddress(parsed);
     this.#address = address;
     this.#isTcp = "host" in parsed;
-    this.#connections = connections;
-    this.#context = context;
+    this.#acceptor = acceptor;
     const keeper = {
       onSecure: (socket: TLSSocket, refusal: HbiError | undefined, isDrained: boolean) =>
         this.#secured(socket, refusal, isDrained),
-      onFailed: (error: HbiError) => connections.report(error),
+      onFailed: (error: HbiError) => acceptor.report(error),
     };
-    const { clock, limits } = connections;
+    const { clock, limits } = acceptor;
     this.#gate = tls === undefined ? undefined : new TlsGate(tls, limits.connectTimeoutMs, clock, keeper);
   }
 
@@ -47,22 +45,22 @@ export class Listener {
     return typeof bound === "string" ? bound : formatAddress({ host: bound.address, port: bound.port });
   }
 
-  /** Resolves when it has stopped listening and every connection is over. */
+  /** Resolves when it has stopped listening and every connection has ended. */
   get closed(): Promise<void> {
     return this.#closed?.then(ignore) ?? Promise.resolve();
   }
 
-  /** @throws HbiError unavailable when the address can't be had; failed_precondition when it has been closed */
+  /** @throws HbiError unavailable if the address cannot be bound; failed_precondition after it was closed */
   async listen(): Promise<void> {
     if (this.#server !== undefined) return;
-    if (this.#connections.isEnding) throw failure("wrong_stage", "the server is closed");
+    if (this.#acceptor.isEnding) throw failure("wrong_stage", "the server is closed");
     const address = parseAddress(this.#address);
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
       this.#connected(socket),
     );
     this.#server = server;
     const stopped = new Promise((resolve) => server.once("close", resolve));
-    this.#closed = Promise.all([stopped, this.#connections.closed]);
+    this.#closed = Promise.all([stopped, this.#acceptor.closed]);
     await new Promise<void>((resolve, reject) => {
       const refuse = (cause: Error): void => {
         this.#server = undefined;
@@ -73,46 +71,46 @@ export class Listener {
       const path = "path" in address ? { path: address.path } : { host: address.host, port: address.port };
       server.listen(path, () => {
         server.off("error", refuse);
-        // A failing accept (no more file descriptors) concerns that connection; the server goes on.
-        server.on("error", (cause) => this.#connections.report(cause));
-        if (this.#connections.isEnding) this.#stop();
+        // A failing accept (no file descriptors left) concerns that connection; the server continues.
+        server.on("error", (cause) => this.#acceptor.report(cause));
+        if (this.#acceptor.isEnding) this.#stop();
         resolve();
       });
     });
   }
 
-  /** @throws HbiError invalid_argument, and nothing has changed; failed_precondition without TLS */
+  /** @throws HbiError invalid_argument, without changing anything; failed_precondition without TLS */
   reloadTls(tls: ServerTls): void {
     if (this.#gate === undefined) throw failure("wrong_stage", "the server has no TLS");
     this.#gate.reload(tls);
   }
 
-  /** Stops listening and ends the connections. Handshakes are destroyed when these are over: they hold up nothing. */
+  /** Stops listening and ends the connections. Handshakes do not delay this; they are destroyed afterwards. */
   end(endConnections: () => Promise<void>): Promise<void> {
     return markHandled(this.#end(endConnections));
   }
 
   async #end(endConnections: () => Promise<void>): Promise<void> {
-    const ended = endConnections(); // first, so that nobody is let in any more
+    const ended = endConnections(); // first, so that no further connection is accepted
     this.#stop();
     await ended;
     this.#gate?.destroyAll();
-    if (this.#connections.count === 0) await this.#closed; // else it is a handler that asks, of a connection that waits for it
+    if (this.#acceptor.connections.size === 0) await this.#closed; // otherwise a handler called this, and its connection waits for it
   }
 
   #stop(): void {
     if (this.#server?.listening === true) this.#server.close();
   }
 
-  // --- who comes -----------------------------------------------------------------------------------------------------
+  // --- incoming sockets ----------------------------------------------------------------------------------------------
 
   #connected(socket: Socket): void {
     if (this.#isGone(socket)) {
       refuse(socket);
-      this.#connections.refused("gone");
+      this.#acceptor.refused("gone");
       return;
     }
-    const place = this.#connections.enter(socket.remoteAddress);
+    const place = this.#acceptor.enter(socket.remoteAddress);
     if (place instanceof HbiError) {
       refuse(socket, this.#isTcp);
       return;
@@ -122,49 +120,39 @@ export class Listener {
     else this.#serve(socket, { neighbours: place.neighbours });
   }
 
-  /** Over TCP, a socket without an address has been reset by its peer. As nobody knows whose share it would be, it must not take from
-   *  everybody's. */
+  /** Over TCP, a socket without an address has been reset by its peer. Its address is unknown, so counting it would
+   *  penalise the others. */
   #isGone(socket: Socket): boolean {
     return this.#isTcp && socket.remoteAddress === undefined;
   }
 
   #secured(socket: TLSSocket, refusal: HbiError | undefined, isDrained: boolean): void {
-    const hasEnded = this.#connections.isEnding; // its handshake took longer than this server
+    const hasEnded = this.#acceptor.isEnding; // the server was closed during the handshake
     if (hasEnded || this.#isGone(socket)) {
       refuse(socket);
       return;
     }
-    const neighbours = this.#connections.neighboursOf(socket.remoteAddress);
+    const neighbours = this.#acceptor.neighboursOf(socket.remoteAddress);
     this.#serve(socket, { neighbours, refusal }, isDrained);
   }
 
   #serve(socket: Socket, accepted: Omit<Accepted, "transport">, isDrained = false): void {
     let transport: Transport;
     try {
-      transport = nodeSocketTransport(socket); // reads the certificate of the peer
+      transport = nodeSocketTransport(socket); // reads the peer's certificate
     } catch (thrown) {
       refuse(socket);
-      this.#connections.report(thrown);
+      this.#acceptor.report(thrown);
       return;
     }
-    // What fails is told to the log and to the peer by the connection.
-    this.#connections.serve({ ...accepted, transport }, this.#context).then((connection) => {
-      if (isDrained) this.#drainWithCertificate(connection);
-    }, ignore);
-  }
-
-  #drainWithCertificate(connection: Connection): void {
-    const { identity } = connection;
-    if (identity === undefined) return;
-    const leftMs = Math.max(identity.validUntil.getTime() - Date.now(), 0);
-    const timer = this.#connections.clock.after(leftMs, () => {
-      void markHandled(connection.drain("the client certificate has expired"));
-    });
-    void connection.closed.then(() => timer.cancel());
+    // The connection reports failures to the log and to the peer.
+    const until = isDrained ? transport.identity?.validUntil : undefined;
+    const expires = until && { at: until, reason: "the client certificate has expired" };
+    this.#acceptor.serve({ ...accepted, transport, expires }).catch(ignore);
   }
 }
 
-/** Ends a socket of which nothing has been read. A Unix socket can't be reset: Node throws. */
+/** Ends a socket from which nothing was read. Node throws when a Unix socket is reset. */
 function refuse(socket: Socket, isReset = false): void {
   socket.on("error", ignore);
   if (isReset) socket.resetAndDestroy();

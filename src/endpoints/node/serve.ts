@@ -7,11 +7,10 @@ import type { Address } from "../address.ts";
 import type { Peer } from "../service/peer.ts";
 import type { Surplus } from "../service/service-env.ts";
 import { type HandlersOf, type HostOptions, ServiceHost } from "../service/service-host.ts";
-import type { ContextFactory } from "../session/open-connections.ts";
 import { Listener } from "./listener.ts";
 
 export interface ServeOptions<S extends Service, Context> extends HostOptions<S, Context> {
-  /** Over TLS; with `ca`, consumers must show a certificate, and `peer.identity` says whose. */
+  /** Serves over TLS; with `ca`, consumers must present a certificate, which `peer.identity` describes. */
   readonly tls?: ServerTls;
 }
 
@@ -24,52 +23,54 @@ export class Server<S extends Service = Service, Context = unknown> {
     this.#listener = listener;
   }
 
-  /** "127.0.0.1:3232" as bound; of port 0 the one that the system chose. */
+  /** "127.0.0.1:3232" as bound; for port 0, the port that the system chose. */
   get address(): string {
     return this.#listener.address;
   }
 
-  /** Consumers that are connected and, where that is asked for, authenticated: push to all of them. */
+  /** The connected consumers; if authentication is required, only those that have authenticated. Use it to push to all
+   *  of them. */
   get peers(): ReadonlySet<Peer<S, Context>> {
     return this.#host.peers;
   }
 
-  /** Connections that are open, authenticated or not. */
+  /** The number of open connections, authenticated or not. */
   get connectionCount(): number {
     return this.#host.connectionCount;
   }
 
-  /** Resolves when it has stopped listening and every connection is over. */
+  /** Resolves when it has stopped listening and every connection has ended. */
   get closed(): Promise<void> {
     return this.#listener.closed;
   }
 
-  /** Certificates, authorities and rules of new connections, without a restart; those that are open go on.
-   *  @throws HbiError invalid_argument, and nothing has changed */
+  /** Replaces certificates, authorities and rules for new connections, without a restart. Open connections continue.
+   *  @throws HbiError invalid_argument, without changing anything */
   reloadTls(tls: ServerTls): void {
     this.#listener.reloadTls(tls);
   }
 
-  /** Accepts no one any more and tells every consumer so; answers what they had begun by then, and closes. Takes at most
+  /** Stops accepting, tells every consumer, answers what they had begun by then, and closes. Takes at most
    *  `handlerTimeoutMs`. */
   drain(reason?: string): Promise<void> {
     return this.#listener.end(() => this.#host.drain(reason));
   }
 
-  /** Closes at once; calls in flight are lost. A reason is told to the consumers. */
+  /** Closes at once; calls in flight are lost. The reason is sent to the consumers. */
   close(reason?: string): Promise<void> {
     return this.#listener.end(() => this.#host.close(reason));
   }
 
-  /** `drain`. */
+  /** Drains. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain();
   }
 }
 
-/** Serves a definition at an address. `handlers` is called for each consumer, once it is connected and authenticated, and once
- *  at the start for one that is gone already, so that a missing handler is found before anybody connects.
- *  @throws HbiError invalid_argument for a missing or surplus handler, or TLS options that are of no use; unavailable when the address can't be had */
+/** Serves a definition at an address. `handlers` is called for each consumer after it has connected and authenticated,
+ *  and once at startup with a peer that is not connected, to find missing handlers early.
+ *  @throws HbiError invalid_argument for a missing or extra handler, or invalid TLS options; unavailable if the address
+ *  cannot be bound */
 export async function serve<S extends Service, H extends HandlersOf<S, Context>, Context = undefined>(
   service: S,
   address: Address,
@@ -77,8 +78,7 @@ export async function serve<S extends Service, H extends HandlersOf<S, Context>,
   { tls, ...options }: ServeOptions<S, Context> = {},
 ): Promise<Server<S, Context>> {
   const host = new ServiceHost<S, Context>(service, handlers, options);
-  const context: ContextFactory = (_po, _ho, connection) => host.admit(connection);
-  const listener = new Listener(address, host.connections, context, tls);
+  const listener = new Listener(address, host.acceptor, tls);
   await listener.listen();
   return new Server(host, listener);
 }

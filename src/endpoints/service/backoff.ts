@@ -1,23 +1,23 @@
 /**
- * Backoff: how long a link waits before it dials again. docs/services.md, "reconnecting".
+ * Backoff: how long a link waits before it dials again. docs/services.md, "Reconnecting".
  */
 import { failure } from "../../errors.ts";
 
 export interface ReconnectOptions {
-  /** before the first attempt after a loss; doubled for each one that fails. Default 100 */
+  /** the delay before the first attempt after a loss; doubled after each failed attempt. Default 100 */
   readonly initialDelayMs?: number;
-  /** Default 10,000 */
+  /** default 10,000 */
   readonly maxDelayMs?: number;
-  /** How much of a delay is left to chance, from 0 to 1, so that many consumers do not come back in one wave. Default 0.5 */
+  /** The random part of a delay, from 0 to 1, so that many consumers do not return in one wave. Default 0.5 */
   readonly jitter?: number;
-  /** attempts that fail one after the other, until the link gives up. Default Infinity */
+  /** consecutive failures after which the link closes. Default Infinity */
   readonly maxAttempts?: number;
 }
 
 export interface Backoff {
   readonly maxAttempts: number;
   readonly maxDelayMs: number;
-  /** @param attempt from 1 */
+  /** @param attempt counted from 1 */
   delayMs(attempt: number): number;
 }
 
@@ -28,7 +28,7 @@ export function backoff(options: ReconnectOptions, random: () => number = Math.r
     if (!(value > 0) || !Number.isFinite(value))
       throw failure("bad_option", `reconnect.${name} must be a positive time`);
   }
-  if (!(jitter >= 0 && jitter <= 1)) throw failure("bad_option", "reconnect.jitter is from 0 to 1");
+  if (!(jitter >= 0 && jitter <= 1)) throw failure("bad_option", "reconnect.jitter must be between 0 and 1");
   if (!(maxAttempts >= 1)) throw failure("bad_option", "reconnect.maxAttempts must be positive");
   return {
     maxAttempts,

@@ -1,117 +1,209 @@
 /**
- * Callers: `link.call.do_job(...)` and `link.post.do_job(...)`, typed by the methods of a definition. docs/services.md.
+ * Caller: makes the typed calls of one side, through its interceptors and retries. A CallSender sends them. docs/services.md.
  */
-import type { z } from "zod";
-import type { ArgumentsOf, BodyKind, Method } from "../../registry/method.ts";
-import type { Methods, None } from "../../registry/service.ts";
-import type { Body, BodyGiven } from "../conversation/body.ts";
-import type { PoCo } from "../session/po-co.ts";
-import type { WaitOptions } from "../waits.ts";
+import type { Clock } from "../../clock.ts";
+import { asHbiError, failure, HbiError, ownError } from "../../errors.ts";
+import type { Limits } from "../../limits.ts";
+import type { Dialect, InstanceWriter } from "../../parser/repr.ts";
+import type { Writing } from "../../registry/call-text.ts";
+import type { Method } from "../../registry/method.ts";
+import type { Methods } from "../../registry/service.ts";
+import { keepFromFailingUnheard, release } from "../conversation/body.ts";
+import type { Metadata } from "../conversation/metadata.ts";
+import { markHandled, withLanded } from "../waits.ts";
+import type { AnyCallOptions, CallOptions, Posted } from "./calls.ts";
+import type { Sending } from "./outgoing.ts";
+import {
+  type BuiltScript,
+  buildScript,
+  type ScriptMethods,
+  type ScriptPlan,
+  type ScriptResults,
+} from "./script-builder.ts";
 
-/** `signal` gives the call up, `timeoutMs` bounds it (by default `callTimeoutMs`); the deadline travels to the peer. */
-export interface CallOptions extends WaitOptions {}
-
-/** What a method with raw data needs beside its parameters. */
-type WithBody<B extends BodyKind> = B extends "declared"
-  ? { readonly body: BodyGiven }
-  : B extends "manual"
-    ? {
-        /** Sends what the method expects behind the call: objects and raw data, in the order that both sides know. */
-        readonly send: (co: PoCo) => Promise<void>;
-      }
-    : unknown;
-
-type Arguments<P, B extends BodyKind> = B extends "none"
-  ? None extends P
-    ? [params?: P, options?: CallOptions]
-    : [params: P, options?: CallOptions]
-  : [params: P, options: CallOptions & WithBody<B>];
-
-/** The result, the result with raw data behind it, or nothing. */
-type AnswerOf<R, S extends BodyKind> = R extends z.ZodType
-  ? S extends "none"
-    ? z.output<R>
-    : { readonly result: z.output<R>; readonly body: Body }
-  : undefined;
-
-export type CallOf<M> =
-  M extends Method<infer P, infer R, infer B, infer S>
-    ? (...args: Arguments<ArgumentsOf<P>, B>) => Promise<AnswerOf<R, S>>
-    : never;
-
-export type PostOf<M> =
-  M extends Method<infer P, infer _R, infer B> ? (...args: Arguments<ArgumentsOf<P>, B>) => Promise<Posted> : never;
-
-/** Each waits for the result, or for the acknowledgement of a method that has none. */
-export type Calls<M extends Methods> = { readonly [K in keyof M]: CallOf<M[K]> };
-/** Each resolves when the request is handed to the wire. */
-export type Posts<M extends Methods> = { readonly [K in keyof M]: PostOf<M[K]> };
-
-/** A call that nobody waits for, unless by this. */
-export interface Posted {
-  /** Resolves when the peer has landed it. @throws HbiError the peer's refusal; unavailable, with `mayHaveLanded` */
-  waitCompleted(): Promise<void>;
+/** A call of this side, as interceptors see it. */
+export interface OutgoingCall {
+  readonly kind: "call" | "post" | "script";
+  /** the method's name as declared; for a script, the names in its statements */
+  readonly name: string;
+  /** as the caller passed them; for a script, its text */
+  readonly params: unknown;
+  readonly options: CallOptions;
+  /** Travels with the call; what is added before `next()` does as well. */
+  readonly metadata: Record<string, string>;
 }
 
-/** The options of every kind of method. */
-export interface AnyCallOptions extends CallOptions {
-  readonly body?: BodyGiven;
-  readonly send?: (co: PoCo) => Promise<void>;
+/** Wraps every call of this side: `next()` sends it and returns its result; it may be called again to send it again. */
+export type OutgoingInterceptor = (call: OutgoingCall, next: () => Promise<unknown>) => Promise<unknown>;
+
+export interface CallerOptions {
+  /** writes the values of the definition */
+  readonly writer: InstanceWriter | undefined;
+  /** the constants that are written: `python` for a peer that does not know `null` */
+  readonly dialect?: Dialect | undefined;
+  readonly interceptors?: readonly OutgoingInterceptor[] | undefined;
+  /** how often a call of an idempotent method is sent again after its connection was lost */
+  readonly retries?: number | undefined;
 }
 
-/** What sends the calls of one link or peer. */
-export interface CallDesk {
-  call(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<unknown>;
-  post(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<Posted>;
+/** How calls leave this side: on connections (`connectionSender`), or by a carrier of the application (`callsOver`). */
+export interface CallSender {
+  readonly clock: Clock;
+  readonly limits: Limits;
+  /** @throws HbiError at once for what can't be sent */
+  call(sending: Sending, writing: Writing): Promise<unknown>;
+  /** Resolves when it is sent. @throws HbiError at once for what can't be sent */
+  post(sending: Sending, writing: Writing): Promise<Posted>;
+  /** The objects of the answer, validated: one for each statement that has a result. */
+  script(script: BuiltScript, options: CallOptions): Promise<readonly unknown[]>;
 }
 
-export function callsOf<M extends Methods>(methods: M, desk: CallDesk): Calls<M> {
-  return caller(
-    CALLS,
-    methods,
-    (name, method) =>
-      (params: unknown, options: AnyCallOptions = {}) =>
-        desk.call(name, method, params, options),
-  ) as Calls<M>; // a function for each method
-}
+export class Caller {
+  readonly #sender: CallSender;
+  readonly #interceptors: readonly OutgoingInterceptor[];
+  readonly #retries: number;
+  /** whether anything stands between a call and its sender */
+  readonly #isWrapped: boolean;
+  readonly #writing: Writing;
 
-export function postsOf<M extends Methods>(methods: M, desk: CallDesk): Posts<M> {
-  return caller(
-    POSTS,
-    methods,
-    (name, method) =>
-      (params: unknown, options: AnyCallOptions = {}) =>
-        desk.post(name, method, params, options),
-  ) as Posts<M>; // a function for each method
-}
-
-type Maker = (name: string, method: Method) => unknown;
-
-const CALLS = new WeakMap<Methods, object>();
-const POSTS = new WeakMap<Methods, object>();
-const MAKE = Symbol("make");
-
-/** One prototype for a definition, with a getter for each method: a connection pays for the methods that it calls. */
-function caller(prototypes: WeakMap<Methods, object>, methods: Methods, make: Maker): object {
-  let prototype = prototypes.get(methods);
-  if (prototype === undefined) {
-    prototype = prototypeOf(methods);
-    prototypes.set(methods, prototype);
+  constructor(sender: CallSender, { interceptors = [], retries = 0, dialect = "json", writer }: CallerOptions) {
+    if (!Number.isSafeInteger(retries) || retries < 0)
+      throw failure("bad_option", "retries must be a non-negative integer");
+    this.#sender = sender;
+    this.#interceptors = interceptors;
+    this.#retries = retries;
+    this.#isWrapped = interceptors.length > 0 || retries > 0;
+    this.#writing = { dialect, maxDepth: sender.limits.maxDepth, writer };
   }
-  return Object.create(prototype, { [MAKE]: { value: make } });
-}
 
-function prototypeOf(methods: Methods): object {
-  const prototype = Object.create(null) as object;
-  for (const [name, method] of Object.entries(methods)) {
-    Object.defineProperty(prototype, name, {
-      enumerable: true,
-      get(this: { readonly [MAKE]: Maker }) {
-        const value = this[MAKE](name, method);
-        Object.defineProperty(this, name, { value, enumerable: true });
-        return value;
-      },
+  call(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<unknown> {
+    const sending = { name, method, params, options };
+    return this.#isWrapped ? this.#wrapped("call", sending) : this.#attempt("call", sending);
+  }
+
+  post(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<Posted> {
+    const sending = { name, method, params, options };
+    const posted = this.#isWrapped ? this.#wrapped("post", sending) : this.#attempt("post", sending);
+    return posted as Promise<Posted>; // or what an interceptor makes of it
+  }
+
+  script<M extends Methods, const T extends ScriptPlan>(
+    methods: M,
+    build: (script: ScriptMethods<M>) => T,
+    options: CallOptions,
+  ): Promise<ScriptResults<T>> {
+    return markHandled(this.#script(methods, build, options));
+  }
+
+  async #script<M extends Methods, const T extends ScriptPlan>(
+    methods: M,
+    build: (script: ScriptMethods<M>) => T,
+    options: CallOptions,
+  ): Promise<ScriptResults<T>> {
+    const sender = this.#sender;
+    let isSingle = false;
+    const plan = (script: ScriptMethods<M>): T => {
+      const built = build(script);
+      isSingle = !Array.isArray(built);
+      return built;
+    };
+    const built = buildScript(methods, plan, this.#writing, sender.limits);
+    const { name, code: params, results } = built;
+    const outgoing = outgoingCall("script", name, params, options);
+    const run = async (): Promise<unknown> => {
+      const values = (await sender.script(built, withMetadata(options, outgoing.metadata))).values();
+      const all = results.map((schema) => (schema === undefined ? undefined : values.next().value));
+      return isSingle ? all[0] : all;
+    };
+    return (await this.#intercepted(outgoing, run)) as ScriptResults<T>; // validated by the schemas that type them
+  }
+
+  /** Sends through the interceptors and, if it is idempotent, again after a loss. */
+  #wrapped(kind: "call" | "post", sending: Sending): Promise<unknown> {
+    if (this.#interceptors.length === 0) return this.#send(kind, sending);
+    const { name, params, options } = sending;
+    const outgoing = outgoingCall(kind, name, params, options);
+    let isBegun = false;
+    const begin = (): Promise<unknown> => {
+      isBegun = true;
+      return this.#send(kind, { ...sending, options: withMetadata(options, outgoing.metadata) });
+    };
+    keepFromFailingUnheard(options.body);
+    const answer = this.#intercepted(outgoing, begin);
+    answer.catch(() => {
+      if (!isBegun) release(options.body);
     });
+    return answer;
   }
-  return prototype;
+
+  /** If an interceptor throws synchronously, the call rejects as usual. If it ignores the promise of `next`, a
+   *  rejection is not unhandled. */
+  #intercepted(call: OutgoingCall, run: () => Promise<unknown>, at = 0): Promise<unknown> {
+    const interceptor = this.#interceptors[at];
+    if (interceptor === undefined) return markHandled(run());
+    const next = (): Promise<unknown> => this.#intercepted(call, run, at + 1);
+    return markHandled((async () => interceptor(call, next))());
+  }
+
+  #send(kind: "call" | "post", sending: Sending): Promise<unknown> {
+    const isRetried = kind === "call" && this.#retries > 0 && sending.method.spec.idempotent === true;
+    return isRetried ? markHandled(this.#retrying(sending)) : this.#attempt(kind, sending);
+  }
+
+  #attempt(kind: "call" | "post", sending: Sending): Promise<unknown> {
+    try {
+      return kind === "call" ? this.#sender.call(sending, this.#writing) : this.#sender.post(sending, this.#writing);
+    } catch (thrown) {
+      release(sending.options.body);
+      return markHandled(Promise.reject(asHbiError(thrown)));
+    }
+  }
+
+  /** All attempts together have the call's timeout. */
+  async #retrying(sending: Sending): Promise<unknown> {
+    const { clock, limits } = this.#sender;
+    const { timeoutMs = limits.callTimeoutMs } = sending.options;
+    const start = clock.now();
+    let mayHaveLanded = false;
+    for (let attempt = 0; ; attempt++) {
+      const leftMs = timeoutMs - (clock.now() - start);
+      try {
+        return await this.#attempt("call", { ...sending, options: { ...sending.options, timeoutMs: leftMs } });
+      } catch (thrown) {
+        const isOver = attempt === this.#retries || clock.now() - start >= timeoutMs;
+        if (isOver || !isConnectionLost(thrown) || !isReplayable(sending.options)) {
+          const own = ownError(thrown);
+          throw mayHaveLanded && own?.mayHaveLanded === false ? withLanded(own, true) : thrown; // an earlier attempt may have
+        }
+        mayHaveLanded ||= thrown.mayHaveLanded === true;
+      }
+    }
+  }
+}
+
+function outgoingCall(kind: OutgoingCall["kind"], name: string, params: unknown, options: CallOptions): OutgoingCall {
+  return { kind, name, params, options, metadata: { ...options.metadata } };
+}
+
+function withMetadata<O extends CallOptions>(options: O, metadata: Metadata): O {
+  return options.metadata === undefined && Object.keys(metadata).length === 0 ? options : { ...options, metadata };
+}
+
+/** Whether a call failed because its connection was lost, so that it may be sent on a new one. `mayHaveLanded` says
+ *  whether that might run it twice. */
+export function isConnectionLost(thrown: unknown): thrown is HbiError {
+  if (!(thrown instanceof HbiError) || thrown.mayHaveLanded === undefined) return false; // a handler may throw `unavailable` too
+  return thrown.code === "unavailable" || thrown.reason === "peer_error";
+}
+
+/** Whether the body can be sent twice, which excludes sources that are consumed. */
+function isReplayable({ body, send }: AnyCallOptions): boolean {
+  if (send !== undefined) return false;
+  return (
+    body === undefined ||
+    typeof body === "function" ||
+    ArrayBuffer.isView(body) ||
+    Array.isArray(body) ||
+    "size" in body
+  );
 }

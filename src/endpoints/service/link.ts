@@ -1,6 +1,6 @@
 /**
- * Link: a consumer's end of a service: typed calls and the reactions. The connection behind them, which may be dialed again when
- * it is lost, is the Line's. docs/services.md.
+ * Link: a consumer's end of a service: typed calls and reactions over a connection that may be dialed again after a
+ * loss. docs/services.md.
  */
 import { failure, HbiError } from "../../errors.ts";
 import type { Dialect } from "../../parser/repr.ts";
@@ -15,26 +15,34 @@ import type { HostingEnd } from "../session/hosting-end.ts";
 import { HostingEnv } from "../session/hosting-env.ts";
 import type { PostingEnd } from "../session/posting-end.ts";
 import { checkTimeout, markHandled, type WaitOptions } from "../waits.ts";
-import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./caller.ts";
-import { Desk, type OutgoingInterceptor } from "./desk.ts";
-import { type Dial, Line, type LineOptions, type LineOwner, type LinkState, type StateListener } from "./line.ts";
+import { Caller, type OutgoingInterceptor } from "./caller.ts";
+import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./calls.ts";
+import { connectionSender } from "./outgoing.ts";
+import {
+  type ConnectionOwner,
+  type Dial,
+  type LinkState,
+  ReconnectingConnection,
+  type ReconnectingOptions,
+  type StateListener,
+} from "./reconnect.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
 import type { Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
 
 export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], ServiceCall<Link<S>, undefined>>;
 
-/** What is shown to the service before anything is called: as its definition declares. */
+/** The credentials that the definition declares. */
 export type Shown<S extends Service> = S["credentials"] extends Params ? ArgumentsOf<S["credentials"]> : undefined;
 
-interface CommonLinkOptions<S extends Service> extends LineOptions {
-  /** How often a call of a method that is marked `idempotent` is sent again after its connection was lost. Default 0 */
+interface CommonLinkOptions<S extends Service> extends ReconnectingOptions {
+  /** How often a call of an `idempotent` method is sent again after its connection was lost. Default 0 */
   readonly retries?: number;
-  /** Around every call of this side, the first one outermost. */
+  /** Wrap every call of this side; the first one is the outermost. */
   readonly interceptors?: readonly OutgoingInterceptor[];
-  /** How long a reaction may take, in milliseconds, instead of `handlerTimeoutMs` of the limits. */
+  /** Timeouts of reactions in milliseconds, instead of `handlerTimeoutMs` of the limits. */
   readonly handlerTimeoutsMs?: { readonly [K in keyof S["reactions"]]?: number };
-  /** Around every call of a reaction. */
+  /** Wrap every call of a reaction. */
   readonly incoming?: readonly Interceptor<Link<S>, undefined>[];
   /** `python` for a host of the reference that does not know `null`, `true`, `false` */
   readonly dialect?: Dialect;
@@ -43,22 +51,27 @@ interface CommonLinkOptions<S extends Service> extends LineOptions {
 export type LinkOptions<S extends Service> = CommonLinkOptions<S> &
   (S["credentials"] extends Params
     ? {
-        /** Shown on every connection; a function is asked anew each time. */
+        /** Presented on every connection; a function is called for each one. */
         readonly credentials: Shown<S> | (() => Shown<S> | Promise<Shown<S>>);
       }
-    : { readonly credentials?: undefined });
+    : S["credentials"] extends undefined
+      ? { readonly credentials?: undefined }
+      : {
+          /** For a service whose type does not show whether it requires credentials. */
+          readonly credentials?: object | (() => object | Promise<object>);
+        });
 
 export class Link<S extends Service = Service> {
-  /** Each method of the service: waits for its result. */
+  /** The methods of the service; each call waits for its result. */
   readonly call: Calls<S["methods"]>;
   /** The same without waiting: resolves when the request is handed to the wire. */
   readonly post: Posts<S["methods"]>;
-  /** Resolves, and never rejects, when the link is over for good; with the reason if it did not end in peace. */
+  /** Resolves when the link has closed for good, with the reason unless the close was orderly; never rejects. */
   readonly closed: Promise<HbiError | undefined>;
   readonly #service: S;
   readonly #options: LinkOptions<S>;
-  readonly #line: Line;
-  readonly #desk: Desk;
+  readonly #connection: ReconnectingConnection;
+  readonly #caller: Caller;
 
   constructor(service: S, dial: Dial, reactions: ReactionsOf<S>, options: LinkOptions<S>) {
     checkHandlers(service.reactions, reactions);
@@ -69,40 +82,46 @@ export class Link<S extends Service = Service> {
     const bound: Bound = {
       side: this,
       context: undefined,
-      handlers: reactions as Bound["handlers"], // checked above, typed by whoever made the link
+      handlers: reactions as Bound["handlers"], // checked above, typed by the caller of the constructor
       interceptors: incoming as never,
     };
-    const owner: LineOwner = {
+    const owner: ConnectionOwner = {
       name: service.name,
       makeEnv: () => new HostingEnv(table, bound),
       authenticate: (connection, waiting) => this.#authenticate(connection, waiting),
     };
-    this.#line = new Line(owner, dial, options);
-    this.closed = this.#line.closed;
-    this.#desk = new Desk(this.#line, { writer: table.writer, dialect, interceptors, retries });
-    this.call = callsOf<S["methods"]>(service.methods, this.#desk);
-    this.post = postsOf<S["methods"]>(service.methods, this.#desk);
+    this.#connection = new ReconnectingConnection(owner, dial, options);
+    this.closed = this.#connection.closed;
+    this.#caller = new Caller(connectionSender(this.#connection), {
+      writer: table.writer,
+      dialect,
+      interceptors,
+      retries,
+    });
+    this.call = callsOf<S["methods"]>(service.methods, this.#caller);
+    this.post = postsOf<S["methods"]>(service.methods, this.#caller);
   }
 
   get state(): LinkState {
-    return this.#line.state;
+    return this.#connection.state;
   }
 
-  /** Calls `listener` at every change of the state, with the reason of a loss. Gives what ends that. */
+  /** Calls `listener` at every change of the state, with the reason of a loss. Returns a function that removes it. */
   onState(listener: StateListener): () => void {
-    return this.#line.onState(listener);
+    return this.#connection.onState(listener);
   }
 
-  /** Several calls, also nested in each other, in one round trip. */
+  /** Several calls, possibly nested, in one round trip. */
   script<const T extends ScriptPlan>(
     build: (script: ScriptMethods<S["methods"]>) => T,
     options: CallOptions = {},
   ): Promise<ScriptResults<T>> {
-    return this.#desk.script<S["methods"], T>(this.#service.methods, build, options);
+    return this.#caller.script<S["methods"], T>(this.#service.methods, build, options);
   }
 
-  /** Shows the credentials again on the present connection, such as a new token: what is called from then on is called by whom they
-   *  belong to. Refused, all stays as it was. @throws HbiError unauthenticated, or what `authenticate` of the service throws */
+  /** Presents the credentials again on the current connection, such as a new token. Later calls belong to the new
+   *  identity. If it is refused, nothing changes.
+   *  @throws HbiError unauthenticated, or the error that `authenticate` of the service throws */
   authenticate(options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#authenticateNow(options));
   }
@@ -111,7 +130,7 @@ export class Link<S extends Service = Service> {
     return this.#onConnection(options, (connection, left) => this.#authenticate(connection, left));
   }
 
-  /** Milliseconds of a round trip to the service. */
+  /** The duration of a round trip to the service in milliseconds. */
   ping(options: WaitOptions = {}): Promise<number> {
     return markHandled(this.#ping(options));
   }
@@ -124,26 +143,26 @@ export class Link<S extends Service = Service> {
     });
   }
 
-  /** On the present connection, or on the one after it when the service goes away and has not looked at it. */
+  /** Runs on the current connection; or on the next one if the service goes away without having processed it. */
   async #onConnection<T>(
     options: WaitOptions,
     run: (connection: Connection, left: WaitOptions) => Promise<T>,
   ): Promise<T> {
-    const { clock, limits } = this.#line;
+    const { clock, limits } = this.#connection;
     const untilMs = clock.now() + (checkTimeout(options.timeoutMs) ?? limits.callTimeoutMs);
     for (let left = options; ; left = { ...options, timeoutMs: Math.max(untilMs - clock.now(), 1) }) {
-      const connection = await this.#line.connectionFor(left);
+      const connection = await this.#connection.connectionFor(left);
       try {
         return await run(connection, left);
       } catch (thrown) {
         const isUnseen = thrown instanceof HbiError && thrown.reason === "draining" && thrown.mayHaveLanded === false;
-        if (!isUnseen || this.#line.state === "closed") throw thrown;
-        connection.peerGoesAway(undefined); // it may not have said so
+        if (!isUnseen || this.#connection.state === "closed") throw thrown;
+        connection.peerGoesAway(undefined); // the peer may not have said so
       }
     }
   }
 
-  /** What the service tells of itself. @throws HbiError unimplemented when it does not */
+  /** The service's description of itself. @throws HbiError unimplemented if it provides none */
   describe(options: WaitOptions = {}): Promise<ServiceDescription> {
     return markHandled(this.#describe(options));
   }
@@ -155,37 +174,37 @@ export class Link<S extends Service = Service> {
     });
   }
 
-  /** The present connection's address. @throws HbiError unavailable */
+  /** The address of the current connection. @throws HbiError unavailable */
   get remoteAddress(): string {
-    return this.#line.present.remoteAddress;
+    return this.#connection.present.remoteAddress;
   }
 
   get localAddress(): string {
-    return this.#line.present.localAddress;
+    return this.#connection.present.localAddress;
   }
 
-  /** The posting end of the present connection: HBI's own way to start conversations. @throws HbiError unavailable */
+  /** The posting end of the current connection: begins conversations on the HBI layer. @throws HbiError unavailable */
   get po(): PostingEnd {
-    return this.#line.present.posting;
+    return this.#connection.present.posting;
   }
 
   get ho(): HostingEnd {
-    return this.#line.present.hosting;
+    return this.#connection.present.hosting;
   }
 
-  /** The first connection. @throws HbiError unavailable, unauthenticated, deadline_exceeded, cancelled */
+  /** Makes the first connection. @throws HbiError unavailable, unauthenticated, deadline_exceeded, cancelled */
   open(): Promise<this> {
-    return markHandled(this.#line.open().then(() => this));
+    return markHandled(this.#connection.open().then(() => this));
   }
 
-  /** Begins nothing more, lets what is in flight finish on both sides, closes. */
+  /** Begins nothing new, lets what is in flight on both sides finish, and closes. */
   close(reason?: string): Promise<void> {
-    return this.#line.close(reason);
+    return this.#connection.close(reason);
   }
 
-  /** Closes at once; calls in flight reject. A reason is told to the service. */
+  /** Closes at once; calls in flight reject. The reason is sent to the service. */
   disconnect(reason?: string): Promise<void> {
-    return this.#line.disconnect(reason);
+    return this.#connection.disconnect(reason);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

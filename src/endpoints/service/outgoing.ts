@@ -1,19 +1,22 @@
 /**
- * Outgoing: one typed call on its way: as a whole where all of it is there, bit by bit where raw data is still to come.
- * docs/services.md.
+ * Outgoing: sends the calls of typed methods: in one piece if everything is available, as a conversation if raw data is
+ * still to come. docs/services.md.
  */
 import type { Clock } from "../../clock.ts";
 import { failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import { type Writing, writeCall } from "../../registry/call-text.ts";
 import type { Method } from "../../registry/method.ts";
+import { type Metadata, metadataField } from "../conversation/metadata.ts";
 import { asBytes } from "../lane/raw-intake.ts";
-import { type Home, PoCall } from "../session/po-call.ts";
+import { Call, type CallRequest, type Home } from "../session/call.ts";
 import { checkTimeout, ignore, markHandled } from "../waits.ts";
-import type { AnyCallOptions, Posted } from "./caller.ts";
+import type { CallSender } from "./caller.ts";
+import type { AnyCallOptions, CallOptions, Posted } from "./calls.ts";
+import type { BuiltScript } from "./script-builder.ts";
 import { Streaming } from "./streaming.ts";
 
-/** A call as it is about to be sent. */
+/** A call that is about to be sent. */
 export interface Sending {
   readonly name: string;
   readonly method: Method;
@@ -21,64 +24,105 @@ export interface Sending {
   readonly options: AnyCallOptions;
 }
 
-/** What calls are sent on: the connection of a peer, or of a link the present one or the next. */
+/** Sends calls: on the connection of a peer, or on the current or next connection of a link. */
 export interface Carrier {
   readonly clock: Clock;
   readonly limits: Limits;
   /** where a call waits for a connection */
   readonly home: Home | undefined;
   nextOrder(): number;
-  /** Begins it now, or when there is a connection; else it fails. */
-  place(call: PoCall | Streaming): void;
+  /** Begins the call now or when there is a connection; otherwise fails it. */
+  place(call: Call): void;
 }
 
-/** Sends, and waits for the answer. @throws HbiError at once for what can't be sent */
-export function sendCall(carrier: Carrier, sending: Sending, writing: Writing): Promise<unknown> {
-  const call = begun(carrier, sending, writing, true);
-  return call.promise;
+/** Calls on the carrier's connections. */
+export function connectionSender(carrier: Carrier): CallSender {
+  const { clock, limits } = carrier;
+  return {
+    clock,
+    limits,
+    call: (sending, writing) => {
+      const call = callOf(carrier, sending, writing, true);
+      carrier.place(call);
+      return call.promise;
+    },
+    post: (sending, writing) => {
+      const call = callOf(carrier, sending, writing, false);
+      carrier.place(call);
+      return postedOf(call);
+    },
+    script: async (script, options) => {
+      const call = callOfScript(carrier, script, options);
+      carrier.place(call);
+      return (await call.promise) as readonly unknown[]; // a list, as requested
+    },
+  };
 }
 
-/** Sends; resolves when it is handed to the wire. @throws HbiError at once for what can't be sent */
-export function sendPost(carrier: Carrier, sending: Sending, writing: Writing): Promise<Posted> {
-  const call = begun(carrier, sending, writing, false);
-  if (call instanceof Streaming) return call.sent;
+/** A call of a method. @throws HbiError if it cannot be sent */
+function callOf(carrier: Carrier, sending: Sending, writing: Writing, wantsResults: boolean): Call {
+  const { name, method, params, options } = sending;
+  checkBody(sending);
+  const written = writeCall(name, method, params, writing);
+  const { code, onlyOurs, bodyBytes } = written;
+  const body = wholeBody(sending, bodyBytes);
+  const isWhole = body !== undefined || !(method.takesRawData || method.spec.resultBody !== undefined);
+  const request: CallRequest = {
+    code,
+    onlyOurs,
+    name,
+    results: method.results,
+    wantsResults,
+    timeoutMs: timeoutOf(carrier, options),
+    signal: options.signal,
+    metadata: metadataOf(carrier, options),
+    body,
+    talk: isWhole ? undefined : new Streaming(carrier, sending, written, wantsResults),
+  };
+  return new Call(carrier.clock, carrier.limits, request, carrier.home, carrier.nextOrder());
+}
+
+function callOfScript(carrier: Carrier, script: BuiltScript, options: CallOptions): Call {
+  const { clock, limits, home } = carrier;
+  const { name, code, onlyOurs } = script;
+  const request: CallRequest = {
+    code,
+    onlyOurs,
+    name,
+    results: script.results.filter((schema) => schema !== undefined),
+    wantsResults: true,
+    isList: true,
+    timeoutMs: timeoutOf(carrier, options),
+    signal: options.signal,
+    metadata: metadataOf(carrier, options),
+  };
+  return new Call(clock, limits, request, home, carrier.nextOrder());
+}
+
+function metadataOf({ limits }: Carrier, { metadata }: { readonly metadata?: Metadata | undefined }): string {
+  return metadata === undefined ? "" : metadataField(metadata, limits.maxMetadataBytes);
+}
+
+/** The promises of a call that is not awaited. */
+function postedOf(call: Call): Promise<Posted> {
   const posted: Posted = { waitCompleted: () => markHandled(call.promise.then(ignore)) };
   return markHandled(call.whenSent?.then(() => posted) ?? Promise.resolve(posted));
 }
 
-function begun(carrier: Carrier, sending: Sending, writing: Writing, wantsAnswer: boolean): PoCall | Streaming {
-  const { name, method, params, options } = sending;
-  checkBody(sending);
-  const { code, onlyOurs, bodyBytes } = writeCall(name, method, params, writing);
-  const timeoutMs = timeoutOf(carrier, options);
-  const body = wholeBody(sending, bodyBytes);
-  const isWhole = body !== undefined || !(method.takesRawData || method.spec.resultBody !== undefined);
-  const { results } = method;
-  const { signal } = options;
-  const call = isWhole
-    ? callOf(carrier, { code, onlyOurs, name, results, wantsResults: wantsAnswer, timeoutMs, signal, body })
-    : new Streaming(carrier, sending, { code, onlyOurs, bodyBytes }, timeoutMs, wantsAnswer);
-  carrier.place(call);
-  return call;
-}
-
-export function callOf(carrier: Carrier, request: ConstructorParameters<typeof PoCall>[2]): PoCall {
-  return new PoCall(carrier.clock, carrier.limits, request, carrier.home, carrier.nextOrder());
-}
-
-/** Raw data that is there as a whole. What stands behind a result is for who reads on. */
+/** Raw data that is available as a whole. The caller reads raw data behind a result. */
 function wholeBody({ method, options: { body } }: Sending, bytes = 0): Uint8Array | undefined {
   if (bytes === 0 || method.spec.resultBody !== undefined || !ArrayBuffer.isView(body)) return undefined;
   return bytes === body.byteLength ? asBytes(body) : undefined;
 }
 
 /** @throws HbiError invalid_argument */
-export function timeoutOf({ limits }: Carrier, { timeoutMs }: AnyCallOptions): number {
+export function timeoutOf({ limits }: Pick<Carrier, "limits">, { timeoutMs }: AnyCallOptions): number {
   return checkTimeout(timeoutMs) ?? limits.callTimeoutMs;
 }
 
-function checkBody({ name, method, options }: Sending): void {
+/** @throws HbiError invalid_argument for raw data that the method does not take */
+export function checkBody({ name, method, options }: Sending): void {
   const { body } = method.spec;
-  if (typeof body !== "function" && options.body !== undefined) throw failure("bad_option", `${name} takes no body`);
-  if (body !== "manual" && options.send !== undefined) throw failure("bad_option", `${name} sends nothing by hand`);
+  if (typeof body !== "function" && options.body !== undefined) throw failure("bad_option", `${name} accepts no body`);
+  if (body !== "manual" && options.send !== undefined) throw failure("bad_option", `${name} does not support send`);
 }

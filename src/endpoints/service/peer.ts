@@ -1,45 +1,53 @@
 /**
- * Peer: a consumer, as the service sees it: its reactions, who it is, its end. docs/services.md.
+ * Peer: a consumer as the service sees it: its reactions, its identity, its end. docs/services.md.
  */
-import type { HbiError } from "../../errors.ts";
+import type { Clock } from "../../clock.ts";
+import { failure, type HbiError } from "../../errors.ts";
+import type { Limits } from "../../limits.ts";
 import type { Service } from "../../registry/service.ts";
 import type { PeerIdentity } from "../../wire/peer-identity.ts";
-import { hostOf, networkOf } from "../guard/accept-guard.ts";
+import type { TransportRequest } from "../../wire/transport.ts";
 import type { Connection } from "../session/connection.ts";
 import type { HostingEnd } from "../session/hosting-end.ts";
 import type { PostingEnd } from "../session/posting-end.ts";
 import { markHandled } from "../waits.ts";
-import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./caller.ts";
-import { Desk, type DeskOptions } from "./desk.ts";
-import type { Carrier } from "./outgoing.ts";
+import { Caller, type CallerOptions } from "./caller.ts";
+import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./calls.ts";
+import { type Carrier, connectionSender } from "./outgoing.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
 
-/** What the host knows of a peer. */
-export interface Admission {
-  /** filled in when the peer is let in */
+/** What the host knows about a peer. */
+export interface PeerRecord {
+  /** set when the peer has authenticated */
   context: unknown;
-  /** where the transport does not tell it */
-  readonly network: string | undefined;
 }
 
-/** A consumer of a service. */
+/** A consumer of a service. The peer for which a server creates handlers at startup, to check them, is not connected:
+ *  its calls fail with `unavailable`, it has no addresses and no ends, and it is closed. */
 export class Peer<S extends Service = Service, Context = unknown> {
-  /** Calls the reactions of this consumer, and waits for their results. */
+  /** Calls reactions of this consumer, and waits for their results. */
   readonly call: Calls<S["reactions"]>;
   /** Calls them without waiting: server push. */
   readonly post: Posts<S["reactions"]>;
   readonly #service: S;
-  readonly #connection: Connection;
-  readonly #desk: Desk;
-  readonly #admission: Admission;
+  readonly #connection: Connection | undefined;
+  readonly #caller: Caller;
+  readonly #record: PeerRecord;
 
-  constructor(service: S, connection: Connection, options: DeskOptions, admission: Admission) {
+  /** @param connection undefined if it is not connected and never will be */
+  constructor(
+    service: S,
+    connection: Connection | undefined,
+    carrier: Carrier,
+    options: CallerOptions,
+    record: PeerRecord,
+  ) {
     this.#service = service;
     this.#connection = connection;
-    this.#admission = admission;
-    this.#desk = new Desk(carrierOn(connection), options);
-    this.call = callsOf<S["reactions"]>(service.reactions, this.#desk);
-    this.post = postsOf<S["reactions"]>(service.reactions, this.#desk);
+    this.#record = record;
+    this.#caller = new Caller(connectionSender(carrier), options);
+    this.call = callsOf<S["reactions"]>(service.reactions, this.#caller);
+    this.post = postsOf<S["reactions"]>(service.reactions, this.#caller);
   }
 
   /** Several calls of its reactions in one round trip. */
@@ -47,72 +55,95 @@ export class Peer<S extends Service = Service, Context = unknown> {
     build: (script: ScriptMethods<S["reactions"]>) => T,
     options: CallOptions = {},
   ): Promise<ScriptResults<T>> {
-    return this.#desk.script<S["reactions"], T>(this.#service.reactions, build, options);
+    return this.#caller.script<S["reactions"], T>(this.#service.reactions, build, options);
   }
 
-  /** What `authenticate` made of it; undefined where a server has none, and before. When the peer authenticates anew, it is the new
-   *  one from then on, also for handlers that are at work: theirs is `call.context`. */
+  /** The result of `authenticate`; undefined before it has run, and if the server has none. After a new authentication
+   *  it is the new one, also for running handlers; use `call.context` there. */
   get context(): Context {
-    return this.#admission.context as Context; // handlers and their factory are not called before it is set
+    return this.#record.context as Context; // set before handlers and their factory are called
   }
 
-  /** Who it is by its certificate; undefined without mutual TLS. There before `authenticate`. */
+  /** The identity in its certificate; undefined without mutual TLS. Available before `authenticate`. */
   get identity(): PeerIdentity | undefined {
-    return this.#connection.identity;
+    return this.#connection?.identity;
+  }
+
+  /** The request with which its connection began, such as a WebSocket upgrade; unverified. Undefined if the transport
+   *  provides none. Available before `authenticate`. */
+  get request(): TransportRequest | undefined {
+    return this.#connection?.request;
   }
 
   /** "127.0.0.1:51034" */
   get remoteAddress(): string {
-    return this.#connection.remoteAddress;
+    return this.#connection?.remoteAddress ?? "";
   }
 
-  /** Its address without the port, of IPv6 the network of 64 bits: whom a rate is kept for. Undefined on a Unix socket, and where a
-   *  transport of your own has no address. */
+  /** Its address without the port, or the /64 network of an IPv6 address; use it as a key for rates. Undefined on a
+   *  Unix socket, and on a custom transport without an address. */
   get network(): string | undefined {
-    return this.#admission.network ?? networkOf(hostOf(this.#connection.remoteAddress));
+    return this.#connection?.network;
   }
 
   get localAddress(): string {
-    return this.#connection.localAddress;
+    return this.#connection?.localAddress ?? "";
   }
 
   get isConnected(): boolean {
-    return this.#connection.isOpen;
+    return this.#connection?.isOpen === true;
   }
 
-  /** Resolves, and never rejects, when the connection is over; with the reason if it did not end in peace. */
+  /** Resolves when the connection has ended, with the reason unless the close was orderly; never rejects. */
   get closed(): Promise<HbiError | undefined> {
-    return this.#connection.closed;
+    return this.#connection?.closed ?? NOTHING_MORE;
   }
 
-  /** The posting end: HBI's own way to start conversations. */
+  /** The posting end: begins conversations on the HBI layer. @throws HbiError unavailable if it never was connected */
   get po(): PostingEnd {
-    return this.#connection.posting;
+    return this.#connected.posting;
   }
 
   get ho(): HostingEnd {
-    return this.#connection.hosting;
+    return this.#connected.hosting;
   }
 
-  /** Tells it to begin nothing more, lets what is in flight finish, closes. */
+  get #connected(): Connection {
+    if (this.#connection === undefined) throw notConnected();
+    return this.#connection;
+  }
+
+  /** Tells it to begin nothing new, lets what is in flight finish, and closes. */
   drain(reason?: string): Promise<void> {
-    return markHandled(this.#connection.drain(reason));
+    return markHandled(this.#connection?.drain(reason) ?? ENDED);
   }
 
-  /** Closes at once, and tells it why if a reason is given. */
+  /** Closes at once; a reason is sent to the consumer. */
   disconnect(reason?: string): Promise<void> {
-    return markHandled(this.#connection.disconnect(reason));
+    return markHandled(this.#connection?.disconnect(reason) ?? ENDED);
   }
 }
 
-/** One connection and no other. */
-function carrierOn(connection: Connection): Carrier {
-  const { clock, limits, posting } = connection;
+const ENDED = Promise.resolve();
+const NOTHING_MORE = Promise.resolve(undefined);
+
+function notConnected(): HbiError {
+  return failure("disconnected", "the peer is not connected", { mayHaveLanded: false });
+}
+
+/** For a peer that is not connected. */
+export function carrierOfNone(clock: Clock, limits: Limits): Carrier {
+  return { clock, limits, home: undefined, nextOrder: () => 0, place: (call) => call.lose(notConnected()) };
+}
+
+/** For exactly one connection. */
+export function carrierOn(connection: Connection): Carrier {
+  const { clock, limits } = connection;
   return {
     clock,
     limits,
     home: undefined,
     nextOrder: () => 0,
-    place: (call) => posting.place(call),
+    place: (call) => call.begin(connection),
   };
 }

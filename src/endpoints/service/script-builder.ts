@@ -1,6 +1,6 @@
 /**
- * Scripts of typed calls: `link.script((s) => s.notify(s.user_by_email("a@b.c")))` is one round trip, and what the inner call
- * gives never leaves the peer. docs/services.md, "composition".
+ * Scripts of typed calls: `link.script((s) => s.notify(s.user_by_email("a@b.c")))` takes one round trip, and the inner
+ * result never leaves the peer. docs/services.md, "Scripts".
  */
 import type { z } from "zod";
 import { failure } from "../../errors.ts";
@@ -12,9 +12,9 @@ import type { Methods, None } from "../../registry/service.ts";
 
 declare const RESULT: unique symbol;
 
-/** A call in a script: a statement, or an argument of another call, whose type is that of its result. */
+/** A call in a script: a statement, or an argument of another call; as an argument it has the type of its result. */
 export class ScriptCall<out T = unknown> {
-  /** for types alone */
+  /** for types only */
   declare readonly [RESULT]: T;
   readonly code: string;
   readonly name: string;
@@ -27,10 +27,9 @@ export class ScriptCall<out T = unknown> {
     this.result = result;
   }
 
-  /** Once: standing in two places it would run twice. @throws HbiError invalid_argument */
+  /** Marks it as used; used twice, it would run twice. @throws HbiError invalid_argument */
   use(): string {
-    if (this.#isUsed)
-      throw failure("bad_option", `${this.name} stands in two places of the script, and would run twice`);
+    if (this.#isUsed) throw failure("bad_option", `${this.name} is used twice in the script and would run twice`);
     this.#isUsed = true;
     return this.code;
   }
@@ -39,7 +38,7 @@ export class ScriptCall<out T = unknown> {
     return this.#isUsed;
   }
 
-  /** As an argument it is written as the call that it is. */
+  /** As an argument it is written as its call. */
   [REPR](): string {
     return this.use();
   }
@@ -55,7 +54,8 @@ type Required<P> = {
 type Flat<T> = { readonly [K in keyof T]: T[K] };
 type ParamsRecord<P> = Flat<Optional<P> & Required<P>>;
 
-/** The only parameter may be given by itself, unless it is a record, which would be taken for one of parameters. */
+/** A single parameter may be passed without its name, unless it is a record, which would be taken for a record of
+ *  parameters. */
 type Single<P> = { [K in keyof P]: [Exclude<keyof P, K>] extends [never] ? Alone<Argument<P[K]>> : never }[keyof P];
 type Alone<A> = A extends ScriptCall | readonly unknown[] | Uint8Array | string | number | bigint | boolean | null
   ? A
@@ -63,7 +63,7 @@ type Alone<A> = A extends ScriptCall | readonly unknown[] | Uint8Array | string 
 
 type Written<R> = ScriptCall<R extends z.ZodType ? z.output<R> : undefined>;
 
-/** Methods with raw data stand alone: they are not for scripts. */
+/** Methods with raw data are not available in scripts. */
 type ScriptOf<M> =
   M extends Method<infer P, infer R, "none", "none">
     ? [keyof P] extends [never]
@@ -75,18 +75,18 @@ type ScriptOf<M> =
 
 export type ScriptMethods<M extends Methods> = { readonly [K in keyof M]: ScriptOf<M[K]> };
 
-/** One call, or several to be run one after the other. */
+/** One call, or several that run in order. */
 export type ScriptPlan = ScriptCall | readonly ScriptCall[];
-/** The result of the call, or those of all. */
+/** The result of the call, or the results of all calls. */
 export type ScriptResults<T> =
   T extends ScriptCall<infer R> ? R : { -readonly [K in keyof T]: T[K] extends ScriptCall<infer R> ? R : never };
 
 export interface BuiltScript {
   readonly code: string;
   readonly name: string;
-  /** the first form in it that only a peer of ours reads, if there is one */
+  /** the first form in it that only peers of this library can read, if any */
   readonly onlyOurs: string | undefined;
-  /** one for each statement */
+  /** one per statement */
   readonly results: readonly (z.ZodType | undefined)[];
 }
 
@@ -114,7 +114,7 @@ export function buildScript<M extends Methods>(
       return call;
     };
   }
-  const plan = build(script as ScriptMethods<M>); // one for each method, as the loop above
+  const plan = build(script as ScriptMethods<M>); // the loop above has created one per method
   const statements: readonly ScriptCall[] = plan instanceof ScriptCall ? [plan] : plan;
   if (statements.length === 0) throw failure("bad_option", "an empty script");
   if (statements.length > limits.maxStatements) throw failure("too_many_statements", `at most ${limits.maxStatements}`);
@@ -131,8 +131,8 @@ function argumentsOf(name: string, method: Method, given: unknown, writing: Writ
   const [only] = signature.names;
   const isAlone = !isRecord(given) && only !== undefined && signature.names.length === 1;
   const params = isAlone ? { [only]: given } : (given ?? {});
-  if (!isRecord(params)) throw failure("bad_argument", `${name}: parameters are given by name`);
-  signature.checkEach(name, params as Record<string, unknown>, (value) => value instanceof ScriptCall); // refuses what is none
+  if (!isRecord(params)) throw failure("bad_argument", `${name}: parameters must be given by name`);
+  signature.checkEach(name, params as Record<string, unknown>, (value) => value instanceof ScriptCall); // refuses unknown parameters
   return argumentsText(signature.names, params, writing, onlyOurs);
 }
 

@@ -1,24 +1,25 @@
 /**
- * ServiceCall: what a handler of a typed method is told about the call beside its parameters. docs/services.md.
+ * ServiceCall: what a handler of a typed method learns about the call besides its parameters. docs/services.md.
  */
 import { failure } from "../../errors.ts";
 import type { Method } from "../../registry/method.ts";
 import { Body } from "../conversation/body.ts";
+import type { Metadata } from "../conversation/metadata.ts";
 import type { HoCo } from "../session/ho-co.ts";
 import type { PoCo } from "../session/po-co.ts";
 
-/** @typeParam Other the side that calls: a Peer of a server, the Link of a client
- *  @typeParam Context what the server's `authenticate` made of the peer */
+/** @typeParam Other the calling side: a Peer on a server, the Link on a client
+ *  @typeParam Context the result of the server's `authenticate` */
 export class ServiceCall<Other = unknown, Context = unknown> {
-  /** the method's, as declared: "do_job" */
+  /** the method's name as declared: "do_job" */
   readonly name: string;
   /** validated; typed in the handler's first parameter */
   readonly params: unknown;
   readonly peer: Other;
   readonly context: Context;
-  /** The conversation itself, for what a declaration can't say. */
+  /** The conversation itself, for what a definition cannot express. */
   readonly co: HoCo | PoCo;
-  /** raw bytes that follow the call, as its parameters declare; 0 without */
+  /** the number of raw bytes behind the call, as its parameters declare; 0 if there are none */
   readonly bodyLength: number;
   readonly #method: Method;
   #body: Body | undefined;
@@ -33,7 +34,13 @@ export class ServiceCall<Other = unknown, Context = unknown> {
     this.bodyLength = co.unreadBytes;
   }
 
-  /** The raw data behind the call. What a handler leaves unread is skipped when it returns.
+  /** Texts that travel with the call, such as a trace context: the option `metadata` of the call, and what the caller's interceptors added.
+   *  A claim of the caller, not a proof. Empty if the peer does not support the extension. */
+  get metadata(): Metadata {
+    return this.co.metadata;
+  }
+
+  /** The raw data behind the call. Unread data is skipped when the handler returns.
    *  @throws HbiError failed_precondition for a method that declares none, or reads it from `co` */
   get body(): Body {
     if (this.#body === undefined) {
@@ -54,28 +61,28 @@ export class ServiceCall<Other = unknown, Context = unknown> {
     return this.body.readInto(buffer);
   }
 
-  /** Whether the handler has looked at its body. */
+  /** Whether the handler has accessed its body. */
   get hasAskedForBody(): boolean {
     return this.#body !== undefined;
   }
 
-  /** Whether the raw data was read, discarded, or never there. */
+  /** Whether the raw data was read, discarded, or empty. */
   get isBodyHandled(): boolean {
     return this.bodyLength === 0 || this.#body?.isTouched === true || this.co.unreadBytes < this.bodyLength;
   }
 
-  /** Aborts when the caller gives up, its deadline passes, or the connection ends. */
+  /** Aborts when the caller cancels, the deadline passes, or the connection ends. */
   get signal(): AbortSignal {
     return this.co.signal;
   }
 
-  /** Aborts when the connection is about to close, as either side drains: it waits for this handler, so come to an end soon. What the
-   *  handler still calls is sent. Unlike `signal`, it does not say that nobody wants the result. */
+  /** Aborts when either side drains the connection. The drain waits for this handler, so return soon. Calls that the
+   *  handler makes are still sent. Unlike with `signal`, the result is still wanted. */
   get draining(): AbortSignal {
     return this.co.draining;
   }
 
-  /** Milliseconds until the deadline: hand it on as `timeoutMs` of calls that this one makes. */
+  /** Milliseconds until the deadline; pass it on as `timeoutMs` of calls that this handler makes. */
   get remainingMs(): number {
     return this.co.remainingMs;
   }
@@ -84,13 +91,13 @@ export class ServiceCall<Other = unknown, Context = unknown> {
     return new Date(Date.now() + this.co.remainingMs);
   }
 
-  /** Whether the method is marked as deprecated. */
+  /** Whether the method is deprecated. */
   get isDeprecated(): boolean {
     return this.#method.spec.deprecated !== undefined;
   }
 }
 
-/** Around every handler: `next()` runs the next interceptor or the handler, and gives its result. Throw to refuse. */
+/** Wraps every handler: `next()` runs the next interceptor or the handler and returns its result. Throw to refuse. */
 export type Interceptor<Other = unknown, Context = unknown> = (
   call: ServiceCall<Other, Context>,
   next: () => unknown,

@@ -1,6 +1,6 @@
 /**
- * What lands the typed calls of a peer: a table of the declared methods, made once for all connections, whose entries find
- * the handlers of their connection. docs/services.md.
+ * Lands the typed calls of a peer: a table of the declared methods, created once for all connections, whose entries
+ * find the handlers of their connection. docs/services.md.
  */
 import type { z } from "zod";
 import { failure, ownError } from "../../errors.ts";
@@ -20,51 +20,51 @@ import { type Interceptor, ServiceCall } from "./service-call.ts";
 
 type Awaitable<T> = T | PromiseLike<T>;
 
-/** What a handler returns: the declared result; with a declared body behind it, both. */
+/** What a handler returns: the declared result; with a declared body, both. */
 type Returned<R extends z.ZodType | undefined, S extends BodyKind> = R extends z.ZodType
   ? S extends "none"
     ? z.input<R>
     : { readonly result: z.input<R>; readonly body: BodySource }
   : unknown;
 
-/** A handler for each method; none is missing and none left over. */
+/** Exactly one handler for each method. */
 export type ServiceHandlers<M extends Methods, Call> = {
   readonly [K in keyof M]: M[K] extends Method<infer P, infer R, infer _B, infer S>
     ? (params: ParamsOf<P>, call: Call) => Awaitable<Returned<R, S>>
     : never;
 };
 
-/** Handlers that no method is declared for. */
+/** Handlers for which no method is declared. */
 export type Surplus<H, M extends Methods> = { readonly [K in Exclude<keyof H, keyof M>]: never };
 
 type AnyHandler = (params: unknown, call: ServiceCall) => unknown;
 
-/** What the table finds in the environment of a connection. */
+/** What the table reads from the environment of a connection. */
 export interface Bound {
   readonly side: unknown;
   readonly context: unknown;
   readonly handlers: Readonly<Record<string, AnyHandler>>;
   readonly interceptors: readonly Interceptor[];
-  /** the connection itself, where its peer may authenticate anew */
+  /** the connection, if its peer may authenticate again */
   readonly connection?: Connection;
 }
 
-/** @param times how long handlers may take, where it is not `handlerTimeoutMs`
- *  @param door where a peer authenticates. `Call` is filled in by whoever hands the table's environments their `Bound`.
- *  @throws HbiError invalid_argument for a name that is not declared, and a time that is none */
+/** @param times timeouts of handlers that differ from `handlerTimeoutMs`
+ *  @param extra entries besides the declared methods: the one with which a peer authenticates
+ *  @throws HbiError invalid_argument for an undeclared name or an invalid timeout */
 export function serviceTable(
   methods: Methods,
   values: Values,
   times: HandlerTimes = {},
-  door: readonly [string, ExposedMethod][] = [],
+  extra: readonly [string, ExposedMethod][] = [],
 ): EntryTable {
   checkTimes(methods, times);
   const handlerOf = (name: string, method: Method): ExposedMethod["handler"] => {
     const sendsBody = method.spec.resultBody !== undefined;
     return (params: unknown, co: HoCo | PoCo, env: HostingEnv): unknown => {
-      const { side, context, handlers, interceptors } = env.bound as Bound; // made by the same room
+      const { side, context, handlers, interceptors } = env.bound as Bound; // created by this folder
       const call = new ServiceCall(name, method, params, co, side, context);
-      const handler = handlers[name] as AnyHandler; // checked to be there for every method of the table
+      const handler = handlers[name] as AnyHandler; // checked: present for every method of the table
       const returned =
         interceptors.length === 0
           ? handler(params, call)
@@ -73,7 +73,7 @@ export function serviceTable(
     };
   };
   const table = entryTable(methods, values, handlerOf, times);
-  return door.length === 0 ? table : { ...table, entries: new Map([...table.entries, ...door]) };
+  return extra.length === 0 ? table : { ...table, entries: new Map([...table.entries, ...extra]) };
 }
 
 function checkTimes(methods: Methods, times: HandlerTimes): void {
@@ -89,16 +89,16 @@ function checkTimes(methods: Methods, times: HandlerTimes): void {
 function intercepted(chain: readonly Interceptor[], at: number, call: ServiceCall, handler: () => unknown): unknown {
   const interceptor = chain[at];
   if (interceptor === undefined) {
-    if (call.co.isGivenUp) throw failure("cancelled"); // while an interceptor has waited: too late to begin
+    if (call.co.isGivenUp) throw failure("cancelled"); // cancelled while an interceptor waited: too late to begin
     return handler();
   }
   return interceptor(call, () => {
     const result = intercepted(chain, at + 1, call, handler);
-    return result instanceof Promise ? markHandled(result) : result; // it may not look at it
+    return result instanceof Promise ? markHandled(result) : result; // an interceptor may ignore it
   });
 }
 
-/** The result as an object and its raw data behind it, exactly as much as the result declares. */
+/** The result as an object, followed by exactly as much raw data as the result declares. */
 async function answerWithBody(method: Method, call: ServiceCall, returned: unknown, env: HostingEnv): Promise<void> {
   const answer: unknown = isPromise(returned) ? await returned : returned;
   const { name, co } = call;
@@ -115,7 +115,7 @@ async function answerWithBody(method: Method, call: ServiceCall, returned: unkno
     if (bytes === undefined || bytes > co.limits.maxBodyBytes) throw failure("bad_result", name);
     const body = exactly(source, bytes);
     if (!call.hasAskedForBody) co.discardData();
-    // The answer begins when all of the request is read: a body that is only read for the answer would wait for ever.
+    // The answer begins when the whole request was read, so a body that is read only for the answer would wait forever.
     if (co.unreadBytes > co.limits.maxBufferedBytes) throw failure("body_unread", name);
     await co.sendObj(repr(result, co.isExtended ? "json" : "python", co.limits.maxDepth, env.writer));
     await co.sendData(body);

@@ -1,9 +1,9 @@
 /**
- * ServiceHost: one definition offered to many peers: the shared table, the handlers of each connection, and the lobby where
- * a peer waits until it has authenticated. docs/services.md.
+ * ServiceHost: offers one definition to many peers: the shared table of methods, the handlers of each connection, and
+ * authentication. docs/services.md.
  */
 import { z } from "zod";
-import { afterHearing } from "../../clock.ts";
+import { afterHearing, type Clock, systemClock } from "../../clock.ts";
 import { asHbiError, failure, HbiError, ownError } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
 import type { Dialect } from "../../parser/repr.ts";
@@ -13,81 +13,75 @@ import { checkHandlers, type EntryTable, type ExposedMethod } from "../../regist
 import { isPromise } from "../../registry/invoke.ts";
 import { type Method, method, type Params, type ParamsOf } from "../../registry/method.ts";
 import type { Service } from "../../registry/service.ts";
-import { destroyQuietly } from "../../wire/transport/guarded.ts";
-import { memoryTransportPair } from "../../wire/transport/memory.ts";
 import type { Transport } from "../../wire/transport.ts";
-import { hostOf } from "../guard/accept-guard.ts";
 import { MethodGate } from "../guard/method-gate.ts";
+import { type AcceptOptions, Acceptor, type ContextFactory } from "../session/acceptor.ts";
 import { AUTHENTICATE } from "../session/builtin-names.ts";
-import { Connection } from "../session/connection.ts";
+import type { Connection } from "../session/connection.ts";
 import type { ConnectionOptions } from "../session/connection-options.ts";
 import { HoCo } from "../session/ho-co.ts";
 import { HostingEnv } from "../session/hosting-env.ts";
-import { OpenConnections } from "../session/open-connections.ts";
 import { markHandled } from "../waits.ts";
-import type { OutgoingInterceptor } from "./desk.ts";
-import { type Admission, Peer } from "./peer.ts";
+import type { OutgoingInterceptor } from "./caller.ts";
+import type { Carrier } from "./outgoing.ts";
+import { carrierOfNone, carrierOn, Peer, type PeerRecord } from "./peer.ts";
 import type { Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
 
 type Awaitable<T> = T | PromiseLike<T>;
 
-/** What a consumer of the service shows: the declared `credentials`, or nothing. */
+/** What a consumer presents: the declared `credentials`, or nothing. */
 export type CredentialsOf<S extends Service> = S["credentials"] extends Params ? ParamsOf<S["credentials"]> : undefined;
 
-/** What handlers and interceptors of a service are told about a call. */
+/** What handlers and interceptors of a service learn about a call. */
 export type CallOn<S extends Service, Context> = ServiceCall<Peer<S, Context>, Context>;
 export type HandlersOf<S extends Service, Context> = ServiceHandlers<S["methods"], CallOn<S, Context>>;
 
 export interface HostOptions<S extends Service, Context>
   extends Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost"> {
-  /** Runs before any method may be called: with what the peer shows, where the definition declares `credentials`, else as soon
-   *  as it has connected. What it gives is the context of the peer's calls; nothing (undefined, null, false) refuses it.
-   *  @throws HbiError, which the peer is told */
+  /** Runs before any method may be called: with the presented credentials if the definition declares some, otherwise as
+   *  soon as the peer has connected. Its result is the context of the peer's calls; `undefined`, `null` and `false`
+   *  refuse the peer.
+   *  @throws HbiError, which is sent to the peer */
   readonly authenticate?: (
     credentials: CredentialsOf<S>,
     peer: Peer<S, unknown>,
   ) => Awaitable<Context | undefined | null | false>;
-  /** Whether this peer may make this call: looked at before anything else of it, and before its raw data. Only `true` permits; else
-   *  the caller gets `permission_denied`. @throws HbiError, which the caller is told instead */
+  /** Whether this peer may make this call; runs before everything else, and before its raw data is read. Only `true`
+   *  permits; otherwise the caller gets `permission_denied`. @throws HbiError, which is sent to the caller instead */
   readonly authorize?: (call: CallOn<S, Context>) => Awaitable<boolean>;
-  /** How many handlers of a method run at once, on all connections together; more wait in order. */
+  /** How many handlers of a method may run at once, on all connections together; further calls wait in order. */
   readonly concurrency?: { readonly [K in keyof S["methods"]]?: number };
-  /** How long a handler of a method may take, in milliseconds, instead of `handlerTimeoutMs` of the limits; `Infinity` as long as its
-   *  caller waits. Of a script of several calls the longest counts. */
+  /** Timeouts of handlers in milliseconds, instead of `handlerTimeoutMs` of the limits; `Infinity` means as long as the
+   *  caller waits. For a script of several calls, the longest applies. */
   readonly handlerTimeoutsMs?: { readonly [K in keyof S["methods"]]?: number };
-  /** Around every call of a peer, the first one outermost: logging, metrics, rates. */
+  /** Wrap every call of a peer; the first one is the outermost: logging, metrics, rates. */
   readonly interceptors?: readonly Interceptor<Peer<S, Context>, Context>[];
-  /** Around every call of this side to a peer. */
+  /** Wrap every call of this side to a peer. */
   readonly outgoing?: readonly OutgoingInterceptor[];
-  /** `python` for consumers of the reference that do not know `null`, `true`, `false`: of calls of this side to them */
+  /** `python` for calls to consumers of the reference that do not know `null`, `true`, `false` */
   readonly dialect?: Dialect;
-  /** What `$hbi.describe` tells a peer: names and schemas of what it may call (the default), all of the definition, nothing. */
+  /** What `$hbi.describe` returns: names and schemas of callable methods (the default), the whole definition, or
+   *  nothing. */
   readonly describe?: boolean | "full";
-}
-
-export interface AcceptOptions {
-  /** The peer's IP address, whose share the connection is counted in. Default: the transport's, if it has one, as "203.0.113.7:51034"
-   *  or "[2001:db8::7]:51034". A connection without an address counts for `maxConnections` and `acceptsPerSecond` alone. */
-  readonly address?: string | undefined;
 }
 
 type AnyFactory = (peer: never) => object;
 
 export class ServiceHost<S extends Service, Context = undefined> {
   readonly service: S;
-  /** Connected and, where that is asked for, authenticated. */
+  /** The connected peers; if authentication is required, only those that have authenticated. */
   readonly peers = new Set<Peer<S, Context>>();
-  /** What it has accepted. For `serve`, which accepts sockets for it. */
-  readonly connections: OpenConnections;
+  /** Accepts connections. Used by `serve`, which accepts sockets for it. */
+  readonly acceptor: Acceptor;
   readonly #connectionOptions: ConnectionOptions & { readonly limits: Limits };
   readonly #factory: AnyFactory;
   readonly #options: HostOptions<S, Context>;
   readonly #table: EntryTable;
-  readonly #lobby: EntryTable | undefined;
-  /** what stands before every handler: authorization, the gates, and what the service's owner has given */
+  readonly #preAuthTable: EntryTable | undefined;
+  /** what runs before every handler: authorization, the gates, and the interceptors of the options */
   readonly #interceptors: readonly Interceptor[];
-  readonly #admissions = new WeakMap<object, Admission>();
+  readonly #records = new WeakMap<object, PeerRecord>();
 
   constructor(
     service: S,
@@ -108,129 +102,119 @@ export class ServiceHost<S extends Service, Context = undefined> {
     this.service = service;
     this.#factory = factory;
     this.#options = options;
-    const door = service.credentials === undefined ? [] : [this.#door(service.credentials)];
-    this.#table = serviceTable(service.methods, service.values, handlerTimeoutsMs, door);
-    this.#lobby = authenticate === undefined ? undefined : { entries: new Map(door), writer: undefined };
+    const extra = service.credentials === undefined ? [] : [this.#authenticateEntry(service.credentials)];
+    this.#table = serviceTable(service.methods, service.values, handlerTimeoutsMs, extra);
+    this.#preAuthTable = authenticate === undefined ? undefined : { entries: new Map(extra), writer: undefined };
     this.#interceptors = [...authorizing(authorize), ...gating(service, concurrency), ...(interceptors ?? [])] as never;
     if (service.credentials !== undefined && authenticate === undefined) {
-      throw failure("bad_option", `${service.name} declares credentials, and nothing authenticates`);
+      throw failure("bad_option", `${service.name} declares credentials, but authenticate is missing`);
     }
     this.#connectionOptions = {
       ...connectionOptions,
       limits: resolveLimits(options.limits),
       describe: describe === false ? undefined : this.#description(describe),
     };
-    this.connections = new OpenConnections(service.name, this.#connectionOptions);
-    this.#checkFactory();
+    const context: ContextFactory = (_po, _ho, connection) => this.#envOf(this.#peerOf(connection), connection);
+    this.acceptor = new Acceptor(context, { ...this.#connectionOptions, name: service.name });
+    this.#checkFactory(options.clock ?? systemClock);
   }
 
-  /** Connections that are open, authenticated or not. */
+  /** The number of open connections, authenticated or not. */
   get connectionCount(): number {
-    return this.connections.count;
+    return this.acceptor.connections.size;
   }
 
-  /** Resolves when it has been told to drain or to close, and every connection is over. */
+  /** Resolves when it was told to drain or close and every connection has ended. */
   get closed(): Promise<void> {
-    return this.connections.closed;
+    return this.acceptor.closed;
   }
 
-  /** Serves one connection, over any transport. Resolves when its init is done: the peer may have yet to authenticate. A transport
-   *  that is refused is destroyed.
-   *  @throws HbiError resource_exhausted beyond `maxConnections`, `maxConnectionsPerAddress` and `acceptsPerSecond`; unavailable while
-   *  it drains, and when it is closed; what `authenticate` or the handlers' factory throws */
+  /** Serves one connection over any transport. Resolves when its init is done; the peer may not have authenticated yet.
+   *  A refused transport is destroyed.
+   *  @throws HbiError resource_exhausted beyond `maxConnections`, `maxConnectionsPerAddress` and `acceptsPerSecond`;
+   *  unavailable while it drains and after it was closed; what `authenticate` or the handler factory throws */
   accept(transport: Transport, options: AcceptOptions = {}): Promise<Peer<S, Context>> {
     return markHandled(this.#accept(transport, options));
   }
 
-  async #accept(transport: Transport, { address }: AcceptOptions): Promise<Peer<S, Context>> {
-    const place = this.connections.enter(address ?? hostOf(transport.remoteAddress));
-    if (place instanceof HbiError) {
-      destroyQuietly(transport);
-      throw place;
-    }
-    let peer: Peer<S, Context> | undefined;
-    await this.connections.serve({ transport, neighbours: place.neighbours, place }, (_po, _ho, made) => {
-      peer = this.#peerOf(made, place.neighbours?.network);
-      return this.#envOf(peer, made);
-    });
-    return peer as Peer<S, Context>; // made above, before anything is served
+  async #accept(transport: Transport, options: AcceptOptions): Promise<Peer<S, Context>> {
+    const { env } = await this.acceptor.accept(transport, options);
+    return (env.bound as Required<Bound>).side as Peer<S, Context>; // see #envOf and #admitted
   }
 
-  /** The environment of a new connection. */
-  admit(connection: Connection): HostingEnv {
-    return this.#envOf(this.#peerOf(connection), connection);
-  }
-
-  /** Accepts no one any more and tells every peer so; answers what they had begun by then, and closes. Takes at most
+  /** Stops accepting, tells every peer, answers what they had begun by then, and closes. Takes at most
    *  `handlerTimeoutMs`. */
   drain(reason?: string): Promise<void> {
-    return this.connections.drain(reason);
+    return this.acceptor.drain(reason);
   }
 
-  /** Closes at once; calls in flight are lost. A reason is told to the peers. */
+  /** Closes at once; calls in flight are lost. The reason is sent to the peers. */
   close(reason?: string): Promise<void> {
-    return this.connections.close(reason);
+    return this.acceptor.close(reason);
   }
 
-  /** `drain`. */
+  /** Drains. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain();
   }
 
-  #peerOf(connection: Connection, network?: string): Peer<S, Context> {
-    const { outgoing: interceptors, dialect } = this.#options;
-    const options = { writer: this.#table.writer, interceptors, dialect };
-    const admission: Admission = { context: undefined, network };
-    const peer = new Peer<S, Context>(this.service, connection, options, admission);
-    this.#admissions.set(peer, admission);
+  #peerOf(connection: Connection): Peer<S, Context> {
+    const record: PeerRecord = { context: undefined };
+    const peer = this.#peerOver(connection, carrierOn(connection), record);
+    this.#records.set(peer, record);
     return peer;
   }
 
+  #peerOver(connection: Connection | undefined, carrier: Carrier, record: PeerRecord): Peer<S, Context> {
+    const { outgoing: interceptors, dialect } = this.#options;
+    return new Peer(this.service, connection, carrier, { writer: this.#table.writer, interceptors, dialect }, record);
+  }
+
   #envOf(peer: Peer<S, Context>, connection: Connection): HostingEnv {
-    if (this.#lobby === undefined) return this.#admitted(peer, connection, undefined as Context); // Context is undefined then
-    const lobby = new HostingEnv(this.#lobby, { side: peer, connection }).asLobby();
+    if (this.#preAuthTable === undefined) return this.#authenticatedEnv(peer, connection, undefined as Context); // Context is undefined in this case
+    const env = new HostingEnv(this.#preAuthTable, { side: peer, connection }).asPreAuth();
     if (this.service.credentials === undefined) {
-      lobby.onInit(() => this.#enterUnasked(peer, connection));
+      env.onInit(() => this.#enterUnasked(peer, connection));
     } else {
       const { connectTimeoutMs } = connection.limits;
       const timer = afterHearing(connection.clock, connectTimeoutMs, () => {
-        if (connection.env === lobby) connection.cut(failure("unauthenticated"));
+        if (connection.env === env) connection.cut(failure("unauthenticated"));
       });
       void connection.closed.then(() => timer.cancel());
     }
-    return lobby;
+    return env;
   }
 
-  // --- who a peer is -------------------------------------------------------------------------------------------------
+  // --- authentication ------------------------------------------------------------------------------------------------
 
-  /** The one place where a peer becomes somebody. All of it succeeds while it is still wanted, or nothing changes: conversations that
-   *  begin from now on are those of the new context.
-   *  @throws HbiError when the peer is refused, or when nobody waits for it any more */
+  /** The only place where a peer gets its identity. Either everything succeeds while it is still wanted, or nothing
+   *  changes. Conversations that begin later belong to the new context.
+   *  @throws HbiError if the peer is refused, or if the call was cancelled */
   async #enter(peer: Peer<S, Context>, connection: Connection, credentials: unknown, co?: HoCo): Promise<null> {
     const { authenticate } = this.#options;
     const before = connection.env;
     const context = await authenticate?.(credentials as CredentialsOf<S>, peer); // validated by the declared schemas
-    if (co?.signal.aborted === true) throw asHbiError(co.signal.reason); // given up: its caller has been told
-    connection.checkOpen(); // it may have gone meanwhile
+    if (co?.signal.aborted === true) throw asHbiError(co.signal.reason); // cancelled: the caller knows
+    connection.checkOpen(); // it may have ended meanwhile
     if (context === undefined || context === null || context === false) throw failure("unauthenticated", "refused");
     if (connection.env !== before) throw failure("wrong_stage", "authenticated meanwhile");
-    connection.enter(this.#admitted(peer, connection, context));
+    connection.enter(this.#authenticatedEnv(peer, connection, context));
     return null;
   }
 
-  /** Where nothing is declared to be shown: a refusal ends the connection, as there is no call to answer. */
+  /** Without declared credentials there is no call to answer, so a refusal ends the connection. */
   async #enterUnasked(peer: Peer<S, Context>, connection: Connection): Promise<void> {
     try {
       await this.#enter(peer, connection, undefined);
     } catch (thrown) {
       const own = ownError(thrown);
-      if (own !== undefined) connection.cut(own); // else the connection says that its init has failed, and no more
+      if (own !== undefined) connection.cut(own); // otherwise the connection only reports that its init has failed
       throw thrown;
     }
   }
 
-  /** Handlers for this context. When the factory throws, the peer is who it was. */
-  #admitted(peer: Peer<S, Context>, connection: Connection, context: Context): HostingEnv {
+  /** The handlers for this context. If the factory throws, the peer keeps its identity. */
+  #authenticatedEnv(peer: Peer<S, Context>, connection: Connection, context: Context): HostingEnv {
     const handlers = this.#handlersFor(peer, connection, context);
     const interceptors = this.#interceptors;
     const bound: Bound = { side: peer, context, handlers, interceptors, connection };
@@ -242,34 +226,35 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   #handlersFor(peer: Peer<S, Context>, connection: Connection, context: Context): Bound["handlers"] {
-    const admission = this.#admissions.get(peer) as Admission; // made with the peer
-    const before = admission.context;
-    admission.context = context; // the factory goes by it, and nobody else runs meanwhile
+    const record = this.#records.get(peer) as PeerRecord; // created with the peer
+    const before = record.context;
+    record.context = context; // the factory reads it, and nothing else runs meanwhile
     try {
       const handlers = this.#made(peer);
       connection.checkOpen(); // the factory may have closed it
       checkFactoryGives(this.service, handlers);
       return handlers as Bound["handlers"];
     } catch (thrown) {
-      admission.context = before;
+      record.context = before;
       throw thrown;
     }
   }
 
   /** @throws whatever the factory throws */
   #made(peer: Peer<S, Context>): object {
-    const handlers: unknown = this.#factory(peer as never); // typed by whoever made the host
+    const handlers: unknown = this.#factory(peer as never); // typed by the caller of the constructor
     if (handlers instanceof Promise) markHandled(handlers); // it is refused, and may reject later
     return handlers as object; // checked by the callers
   }
 
-  /** Where a peer shows what the definition asks for: before it is let in, and when it wants to be seen as another. */
-  #door(credentials: Params): [string, ExposedMethod] {
-    const declared: Method = method({ params: credentials, result: z.null() }) as never; // a method of any parameters
+  /** The library's method with which a peer presents credentials: before it may call anything, and to change its
+   *  identity. */
+  #authenticateEntry(credentials: Params): [string, ExposedMethod] {
+    const declared: Method = method({ params: credentials, result: z.null() }) as never; // a method with any parameters
     const handler = (shown: unknown, co: unknown, env: HostingEnv): unknown => {
-      // In an answer, nothing says whether it is still wanted.
+      // An answer cannot show whether the call is still wanted.
       if (!(co instanceof HoCo)) throw failure("wrong_stage", `${AUTHENTICATE} inside an answer`);
-      const { side, connection } = env.bound as Required<Bound>; // see #envOf and #admitted
+      const { side, connection } = env.bound as Required<Bound>; // see #envOf and #authenticatedEnv
       return this.#enter(side as Peer<S, Context>, connection, shown, co);
     };
     return [AUTHENTICATE, { kind: "method", name: AUTHENTICATE, method: declared, handler: handler as never }];
@@ -286,34 +271,30 @@ export class ServiceHost<S extends Service, Context = undefined> {
     };
   }
 
-  /** Calls the factory once, for a peer that is gone already: what it lacks is found before anybody connects. Where peers
-   *  authenticate, a factory that needs their context can only be checked when there is one. */
-  #checkFactory(): void {
-    const [transport] = memoryTransportPair();
-    const gone = new Connection(transport, () => new HostingEnv(), {
-      ...this.#connectionOptions,
-      log: () => undefined,
-    });
-    void gone.start();
-    void gone.disconnect();
-    transport.destroy(); // so that its `closed` resolves, for a factory that keeps a list of its peers
+  /** Calls the factory once for a peer that is not connected, so that a server with missing or extra handlers does not
+   *  start. A factory that needs an end of its peer, or the context from `authenticate`, is checked when the first peer
+   *  connects. */
+  #checkFactory(clock: Clock): void {
+    const { limits } = this.#connectionOptions;
+    const record: PeerRecord = { context: undefined };
+    const peer = this.#peerOver(undefined, carrierOfNone(clock, limits), record);
     let handlers: object;
     try {
-      handlers = this.#made(this.#peerOf(gone));
+      handlers = this.#made(peer);
     } catch (thrown) {
-      if (this.#lobby !== undefined) return;
+      if (this.#preAuthTable !== undefined || ownError(thrown)?.reason === "disconnected") return;
       throw asHbiError(thrown);
     }
     checkHandlers(this.service.methods, handlers);
   }
 }
 
-/** @throws HbiError internal: what the factory lacks is not the peer's fault, and none of its business */
+/** @throws HbiError internal: a faulty factory is not the peer's fault, and the details are not for the peer */
 function checkFactoryGives(service: Service, handlers: unknown): void {
   try {
     checkHandlers(service.methods, handlers);
   } catch (cause) {
-    throw asHbiError(new Error("the handlers' factory", { cause }));
+    throw asHbiError(new Error("the handler factory failed", { cause }));
   }
 }
 
@@ -327,7 +308,7 @@ function authorizing(authorize: Authorize | undefined): readonly Interceptor[] {
   };
   return [
     (call, next) => {
-      const permitted = authorize(call as never); // typed by whoever made the host
+      const permitted = authorize(call as never); // typed by the caller of the constructor
       return isPromise(permitted)
         ? Promise.resolve(permitted).then((settled) => admit(settled as boolean, next)) // a thenable may settle twice
         : admit(permitted as boolean, next);

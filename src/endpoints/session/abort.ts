@@ -1,12 +1,13 @@
 /**
- * The signals by which an application is told that something is over.
+ * The signals that inform an application of an end.
  */
 import { heard } from "./connection-options.ts";
 
 type Listener = EventListenerOrEventListenerObject | null;
 
-/** An AbortController whose listeners can't end the process, as they would in Node by an exception or a rejection: a peer decides when a
- *  signal aborts. What they throw is told by `failed`. The signals that an application makes of this one are its own. */
+/** An AbortController whose listeners cannot end the process. In Node, an exception or rejection of a listener would,
+ *  and a peer decides when a signal aborts. `failed` receives what they throw. Signals that an application derives are
+ *  its own. */
 export function abortController(failed: (thrown: unknown) => void): AbortController {
   const controller = new AbortController();
   const { signal } = controller;
@@ -28,7 +29,7 @@ export function abortController(failed: (thrown: unknown) => void): AbortControl
   const add = signal.addEventListener.bind(signal);
   const remove = signal.removeEventListener.bind(signal);
   signal.addEventListener = (type: string, listener: Listener, options?: AddEventListenerOptions | boolean): void =>
-    add(type, guard(listener) as EventListener, options); // also where a listener is none, as of old
+    add(type, guard(listener) as EventListener, options); // even if a listener is invalid, as usual
   signal.removeEventListener = (type: string, listener: Listener, options?: EventListenerOptions | boolean): void =>
     remove(type, guard(listener) as EventListener, options);
   return controller;

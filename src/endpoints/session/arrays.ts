@@ -1,6 +1,6 @@
 /**
- * Arrays: the reference's numpy helper, spoken in typed arrays: the shape as an object, `dtype('float64')` as an object, then
- * the elements in C order as raw data, nothing of it when there are none. docs/protocol.md, "arrays".
+ * Arrays: the protocol of the reference's numpy helper for typed arrays: the shape as an object, `dtype('float64')` as
+ * an object, then the elements in C order as raw data, or nothing if there are none. docs/protocol.md, "Arrays".
  */
 import { z } from "zod";
 import { failure } from "../../errors.ts";
@@ -25,11 +25,11 @@ export type TypedArray =
   | Float64Array;
 
 export interface NdArray {
-  /** length of each dimension; their product is the length of `data` */
+  /** the length of each dimension; their product is the length of `data` */
   readonly shape: readonly number[];
   /** numpy's name: "float64" */
   readonly dtype: string;
-  /** elements in C order (the last dimension runs fastest), in this machine's byte order */
+  /** the elements in C order (the last dimension varies fastest), in this machine's byte order */
   readonly data: TypedArray;
 }
 
@@ -80,7 +80,7 @@ const DTYPE_ENV = new HostingEnv().construct(
   value({ params: { name: z.string().max(32) }, make: ({ name }) => new Dtype(name) }),
 );
 
-/** Sends an array to a peer's `recvArray` or the reference's numpy helper. `shape` is by default one dimension. */
+/** Sends an array to a peer's `recvArray` or the reference's numpy helper. The default `shape` has one dimension. */
 export function sendArray(
   co: PoCo | HoCo,
   data: TypedArray,
@@ -91,15 +91,14 @@ export function sendArray(
 }
 
 async function send(co: PoCo | HoCo, data: TypedArray, shape: readonly number[], options: WaitOptions): Promise<void> {
-  if (elementCount(shape) !== data.length) throw failure("bad_option", "the shape is not that of the data");
+  if (elementCount(shape) !== data.length) throw failure("bad_option", "the shape does not match the data");
   await co.sendObj(repr(shape), options);
   await co.sendObj(`dtype('${dtypeOf(data)}')`, options);
   if (data.length > 0) await co.sendData(data, options);
 }
 
-/** Receives an array. In a hosted method that declares `body: "manual"`, or in the answer to a posted conversation.
- *  @throws HbiError invalid_argument for a shape or dtype that is not of plain numbers, resource_exhausted beyond
- *  `maxBodyBytes` */
+/** Receives an array, in a hosted method with `body: "manual"`, or in the answer to a posted conversation.
+ *  @throws HbiError invalid_argument for an unsupported shape or dtype, resource_exhausted beyond `maxBodyBytes` */
 export function recvArray(co: PoCo | HoCo, options: WaitOptions = {}): Promise<NdArray> {
   return markHandled(recv(co, options));
 }
@@ -114,7 +113,7 @@ async function recv(co: PoCo | HoCo, options: WaitOptions): Promise<NdArray> {
   return { shape, dtype: dtype.name, data: new dtype.make(bytes.buffer) };
 }
 
-/** Grows with what arrives: nothing is reserved from a shape that a peer announced. */
+/** Grows as data arrives: nothing is allocated from an announced shape. */
 async function recvBytes(co: PoCo | HoCo, byteLength: number, options: WaitOptions): Promise<Uint8Array<ArrayBuffer>> {
   let bytes = new Uint8Array(Math.min(byteLength, 64 * 1024));
   let filled = 0;
@@ -146,7 +145,7 @@ function parseDtype(text: string): { name: string; make: Constructor; isSwapped:
   const rest = text.replace(/^[<>=|]/, "");
   const name = Object.hasOwn(SHORT_NAMES, rest) ? SHORT_NAMES[rest] : rest;
   const make = name === undefined ? undefined : DTYPES.get(name);
-  if (name === undefined || make === undefined) throw failure("bad_argument", "a dtype that is not supported");
+  if (name === undefined || make === undefined) throw failure("bad_argument", "unsupported dtype");
   const isSwapped =
     make.BYTES_PER_ELEMENT > 1 && (order === ">" ? IS_LITTLE_ENDIAN : order === "<" && !IS_LITTLE_ENDIAN);
   return { name, make, isSwapped };

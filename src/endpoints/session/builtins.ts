@@ -1,5 +1,6 @@
 /**
- * The library's own methods, for peers that speak the extension: ping, cancel, goaway, describe. docs/protocol.md, section 7.
+ * The library's own methods for peers that support the extension: ping, cancel, goaway, describe. docs/protocol.md,
+ * section 7.
  */
 import { z } from "zod";
 import { failure } from "../../errors.ts";
@@ -9,13 +10,13 @@ import { CANCEL, DESCRIBE, GO_AWAY, PING } from "./builtin-names.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import type { HostingEnd } from "./hosting-end.ts";
 
-/** Runs for a conversation that says in its token that it speaks the extension; for others there is no such name. */
+/** Runs only for conversations whose token declares the extension; for others the name does not exist. */
 type Run = (params: never, ho: HostingEnd) => unknown;
 
 function builtin(name: string, declared: Method, run: Run): [string, ExposedMethod] {
   const handler = (params: never, co: { readonly isExtended?: boolean }, env: HostingEnv): unknown => {
     if (co.isExtended !== true) throw failure("unknown_name", name);
-    return run(params, env.ho as HostingEnd); // of this room
+    return run(params, env.ho as HostingEnd); // of this folder
   };
   return [name, { kind: "method", name, method: declared, handler: handler as never }];
 }

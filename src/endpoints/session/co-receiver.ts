@@ -1,5 +1,5 @@
 /**
- * What both kinds of conversation do to receive: objects, landed as values only, and raw data.
+ * Receiving, for both kinds of conversation: objects, landed as values only, and raw data.
  */
 import type { z } from "zod";
 import { failure, HbiError, ownError, type Reason } from "../../errors.ts";
@@ -9,6 +9,7 @@ import { landValue } from "../../registry/invoke.ts";
 import { prepareLate } from "../../registry/prepared-schema.ts";
 import { validate } from "../../registry/validate.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
+import type { Lane } from "../lane/lane.ts";
 import { asBytes, type Buffers, DISCARDED, type RawIntake } from "../lane/raw-intake.ts";
 import { type Wait, type WaitHints, type WaitOptions, withLanded } from "../waits.ts";
 import type { Connection } from "./connection.ts";
@@ -31,17 +32,19 @@ export interface Receiving {
 export class CoReceiver {
   readonly intake: RawIntake;
   readonly #connection: Connection;
+  readonly #lane: Lane;
   readonly #co: Receiving;
-  /** objects that came before they were asked for */
+  /** objects that arrived before they were requested */
   #objects: string[] | undefined;
   #heldBytes = 0;
   #waiting: ObjectWait[] | undefined;
   #isReceivingData = false;
-  /** why nothing is received any more */
+  /** why nothing more is received */
   #failure: HbiError | undefined;
 
-  constructor(connection: Connection, co: Receiving, intake: RawIntake) {
+  constructor(connection: Connection, lane: Lane, co: Receiving, intake: RawIntake) {
     this.#connection = connection;
+    this.#lane = lane;
     this.#co = co;
     this.intake = intake;
   }
@@ -57,7 +60,7 @@ export class CoReceiver {
     return this.#objects !== undefined && this.#objects.length > 0;
   }
 
-  /** Whether one more object may be held for somebody who may ask for it. */
+  /** Whether one more object may be held until it is requested. */
   get hasRoom(): boolean {
     return this.#heldBytes < this.#connection.limits.maxBufferedBytes;
   }
@@ -67,7 +70,7 @@ export class CoReceiver {
     this.#connection.account.unread += bytes;
   }
 
-  /** Nobody asks for what came. */
+  /** Drops what was received and not requested. */
   drop(): void {
     this.#objects = undefined;
     this.#hold(-this.#heldBytes);
@@ -86,17 +89,17 @@ export class CoReceiver {
       const wait = this.#connection.waits.start<unknown>(options, hints);
       this.#waiting ??= [];
       this.#waiting.push({ wait, schema, env });
-      this.#connection.pump();
+      this.#lane.pump();
       value = await wait.promise;
     } else {
       this.#hold(-text.length - ENTRY_COST_BYTES);
-      this.#connection.pump();
+      this.#lane.pump();
       value = checked(landObject(text, env ?? this.#co.env, this.#connection), schema);
     }
     return value as SchemaOutput<S>; // validated by that schema
   }
 
-  /** Gives the object to whoever waits first, or keeps it. True when it was the peer's error. */
+  /** Passes the object to the first waiting receiver, or keeps it. Returns true if it was an error of the peer. */
   onObject(text: string): boolean {
     if (!this.isWaitingForObject) {
       this.#objects ??= [];
@@ -116,16 +119,16 @@ export class CoReceiver {
     return value instanceof HbiError;
   }
 
-  /** The objects that are waited for do not come. */
+  /** The awaited objects will not arrive. */
   failObjects(reason: Reason, where?: string): void {
-    if (this.#waiting !== undefined && this.#waiting.length > 0) this.#failWaiting(failure(reason, where)); // an error costs more than a packet
+    if (this.#waiting !== undefined && this.#waiting.length > 0) this.#failWaiting(failure(reason, where)); // creating an error costs more than a packet
   }
 
   #failWaiting(error: HbiError): void {
     for (const { wait } of this.#waiting?.splice(0) ?? []) wait.fail(error);
   }
 
-  /** Nothing is received any more: who waits is told, and who asks later. */
+  /** Nothing more is received: waiting and later receivers fail. */
   fail(error: HbiError): void {
     this.#failure ??= error;
     this.#failWaiting(error);
@@ -133,7 +136,7 @@ export class CoReceiver {
     this.drop();
   }
 
-  /** Fills the buffers. `isManual`: what is asked for is what comes next on the wire. */
+  /** Fills the buffers. `isManual`: the requested bytes are the next ones on the wire. */
   async data(into: Buffers, isManual: boolean, options: WaitOptions): Promise<void> {
     this.#beginData(isManual);
     try {
@@ -149,12 +152,16 @@ export class CoReceiver {
     if (target.length === 0) return;
     this.#expect(target.length, isManual);
     const filled = this.intake.fillNow(target);
-    if (filled < target.length) {
-      const wait = this.#connection.waits.start<void>(options);
-      this.intake.fillLater(target, filled, wait);
-      this.#connection.pump();
-      await wait.promise;
-    } else this.#connection.pump(); // there is room again
+    if (filled === target.length)
+      this.#lane.pump(); // there is room again
+    else await this.#later(options, target.length - filled, target, filled);
+  }
+
+  #later(options: WaitOptions, maxBytes: number, target?: Uint8Array, filled?: number): Promise<Uint8Array> {
+    const wait = this.#connection.waits.start<Uint8Array>(options);
+    const arrived = this.intake.later(wait, maxBytes, target, filled);
+    this.#lane.pump();
+    return arrived;
   }
 
   async *chunks(byteLength: number, isManual: boolean, options: WaitOptions): AsyncGenerator<Uint8Array, void, void> {
@@ -167,25 +174,18 @@ export class CoReceiver {
       while (left > 0) {
         this.#check();
         if (this.intake.discards !== discards) throw failure("wrong_stage", DISCARDED);
-        const chunk = this.intake.nextNow(left) ?? (await this.#nextChunk(left, options));
+        const chunk = this.intake.nextNow(left) ?? (await this.#later(options, left));
         left -= chunk.length;
-        this.#connection.pump();
+        this.#lane.pump();
         yield chunk;
       }
     } finally {
       this.#isReceivingData = false;
       if (left > 0 && isManual) {
         this.intake.discard(); // what was asked for comes all the same
-        this.#connection.pump();
+        this.#lane.pump();
       }
     }
-  }
-
-  #nextChunk(maxBytes: number, options: WaitOptions): Promise<Uint8Array> {
-    const wait = this.#connection.waits.start<Uint8Array>(options);
-    this.intake.nextLater(maxBytes, wait);
-    this.#connection.pump();
-    return wait.promise;
   }
 
   #expect(bytes: number, isManual: boolean): void {
@@ -193,7 +193,7 @@ export class CoReceiver {
     if (bytes <= unreadBytes) return;
     const left = unreadBytes + (this.intake.unannouncedBytes ?? Number.POSITIVE_INFINITY);
     if (!isManual || bytes > left) {
-      throw new HbiError("out_of_range", `${bytes} raw bytes asked for, ${isManual ? left : unreadBytes} are left`);
+      throw new HbiError("out_of_range", `${bytes} raw bytes requested, ${isManual ? left : unreadBytes} are left`);
     }
     if (bytes > this.#connection.limits.maxBodyBytes) {
       this.intake.doubt();
@@ -209,13 +209,13 @@ export class CoReceiver {
   #beginData(isManual: boolean): void {
     if (this.#isReceivingData) {
       if (isManual) this.intake.doubt();
-      throw failure("wrong_stage", "raw data is being received already");
+      throw failure("wrong_stage", "raw data is already being received");
     }
     this.#isReceivingData = true;
   }
 }
 
-/** @throws HbiError the peer's, when the object is one; else why it is refused */
+/** @throws HbiError of the peer if the object is one; otherwise why it is refused */
 function checked(value: unknown, schema: Schema | undefined): unknown {
   if (value instanceof HbiError) throw value;
   if (schema === undefined) return value;
@@ -229,7 +229,8 @@ export function landObject(text: string, env: HostingEnv, connection: Connection
   return isUnseen(value) ? withLanded(value, false) : value;
 }
 
-/** Whether it is what a host says of a conversation that it has not looked at. Of a service behind the host it never is. */
+/** Whether this is how a host refuses a conversation that it has not processed; a service behind the host never answers
+ *  like this. */
 export function isUnseen(value: unknown): value is HbiError {
   return value instanceof HbiError && (value.reason === "draining" || value.reason === "overloaded");
 }

@@ -1,16 +1,17 @@
 /**
- * What a connection can be told, and what it tells its operator.
+ * The options of a connection, and its log.
  */
 import type { Clock } from "../../clock.ts";
 import { HbiError, indented, oneLine, STACK_LINES, textOf, withoutStack } from "../../errors.ts";
 import type { LimitOptions } from "../../limits.ts";
 import { isPromise } from "../../registry/invoke.ts";
+import type { ProcessLoad } from "../guard/process-load.ts";
 
-/** What the library tells an operator. Each text is one line of printable ASCII of at most 512 characters. */
+/** A log entry. Each text is one line of printable ASCII of at most 512 characters. */
 export interface LogEntry {
-  /** `cause` has what must not cross the wire: what was thrown, as it was */
+  /** `cause` is the original exception, which must not cross the wire */
   readonly error: HbiError;
-  /** the connection: addresses of both sides */
+  /** the connection: the addresses of both sides */
   readonly netIdent: string;
   /** "conversation 101" */
   readonly where: string;
@@ -18,22 +19,27 @@ export interface LogEntry {
 
 export interface ConnectionOptions {
   readonly limits?: LimitOptions;
-  /** false: sends plain conversation ids and takes any as one, as the reference does */
+  /** false: sends plain conversation ids and accepts any id, as the reference does */
   readonly extension?: boolean;
   readonly clock?: Clock;
-  /** What `$hbi.describe` answers, as JSON; without it nothing is told. */
+  /** What this connection shares with others, within the limits named `maxProcess...`: slots, unsent bytes, the turns
+   *  of the event loop.
+   *  Default: all connections of the process share one. */
+  readonly load?: ProcessLoad;
+  /** What `$hbi.describe` returns, as JSON; without it there is no such method. */
   readonly describe?: (() => string) | undefined;
-  /** Nothing can be posted any more, though the socket may live on for a moment; the reason if it did not end in peace. */
+  /** Nothing can be posted any more, although the socket may stay open for a moment. Has the reason, unless the close
+   *  was orderly. */
   readonly onLost?: ((reason: HbiError | undefined) => void) | undefined;
-  /** The peer is about to close and takes no new conversations. */
+  /** The peer is about to close and accepts no new conversations. */
   readonly onGoAway?: ((reason: string | undefined) => void) | undefined;
-  /** Default: what a handler threw unexpectedly goes to `console.error`; nothing else does. */
+  /** Default: unexpected exceptions of handlers go to `console.error`; nothing else is logged. */
   readonly log?: Log;
 }
 
 type Log = (entry: LogEntry) => unknown;
 
-/** Runs what an application has given. What it throws, or rejects with later, is told and keeps nothing from happening. */
+/** Runs a callback of the application. Its exception or later rejection is reported and has no other effect. */
 export function heard(run: () => unknown, failed: (thrown: unknown) => void): void {
   try {
     const result = run();
@@ -43,7 +49,7 @@ export function heard(run: () => unknown, failed: (thrown: unknown) => void): vo
   }
 }
 
-/** Tells the operator, in texts that can neither forge a line nor drive a terminal, whoever wrote them. */
+/** Logs an entry whose texts can neither forge a line nor control a terminal, whoever wrote them. */
 export function tell(log: Log, { error, netIdent, where }: LogEntry): void {
   const entry = { error: printable(error), netIdent: oneLine(netIdent), where: oneLine(where) };
   heard(
@@ -52,7 +58,7 @@ export function tell(log: Log, { error, netIdent, where }: LogEntry): void {
   );
 }
 
-/** The error without its details, which are for the caller's program. */
+/** The error without its details, which are for the calling program. */
 function printable(error: HbiError): HbiError {
   const { code, details, reason, cause, mayHaveLanded } = error;
   const message = oneLine(error.message);
@@ -70,7 +76,7 @@ function printable(error: HbiError): HbiError {
   return told;
 }
 
-/** Its frames, where they are the engine's: a message, or a name, may hold what looks like some. */
+/** Its stack frames, if the engine wrote them: a message or name may contain text that imitates frames. */
 function stackOf(error: HbiError, message: string): string {
   const stack = textOf(error);
   for (const name of ["Error", "HbiError"]) {

@@ -1,40 +1,36 @@
 /**
- * Connection: the keeper of one wire. Ties its parts together, each of which has a state of its own: who reads, who writes, who may
- * begin, how it ends; here is what passes from one to the other. docs/protocol.md, sections 3 to 6.
+ * Connection: the session with one peer: the environment it meets, who it is, what it may cost, which conversations may begin, how it
+ * ends. The bytes are its lane's. Each part has a state of its own; here is what passes from one to the other. docs/protocol.md,
+ * sections 3 to 6.
  */
 import { type Clock, systemClock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError, oneLine, ownError } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
 import type { Builtins, HostingEnv } from "../../registry/hosting-env.ts";
 import type { Packet } from "../../wire/packet.ts";
-import { PacketReader } from "../../wire/packet-reader.ts";
 import type { PeerIdentity } from "../../wire/peer-identity.ts";
 import { GuardedTransport } from "../../wire/transport/guarded.ts";
-import type { Transport, TransportSink } from "../../wire/transport.ts";
-import { Wire, type WireHost } from "../../wire/wire.ts";
-import type { Token } from "../conversation/token.ts";
-import { Account, ENTRY_COST_BYTES, type Held, type ProcessAccount, processAccount } from "../guard/account.ts";
+import type { Transport, TransportRequest } from "../../wire/transport.ts";
+import type { Wire } from "../../wire/wire.ts";
+import { hostOf, networkOf } from "../guard/accept-guard.ts";
+import { Account, type Held } from "../guard/account.ts";
 import { Budgets } from "../guard/budgets.ts";
-import { Pace, PutOff } from "../guard/pace.ts";
+import { processLoad } from "../guard/process-load.ts";
+import { PutOff, type Scheduler } from "../guard/scheduler.ts";
 import { type Holder, type Neighbours, UnsentShare } from "../guard/unsent-load.ts";
-import type { BracketReader } from "../lane/conversation.ts";
-import { type ReadHost, ReadTurn } from "../lane/read-turn.ts";
-import { ReadWatch, type WatchHost } from "../lane/read-watch.ts";
-import { SendTurn, type TurnTaker } from "../lane/send-turn.ts";
+import { Lane, type LaneSession } from "../lane/lane.ts";
+import type { SendTurn } from "../lane/send-turn.ts";
 import { markHandled, Waits } from "../waits.ts";
 import { abortController } from "./abort.ts";
 import { BeginGate } from "./begin-gate.ts";
 import { builtinsOf } from "./builtins.ts";
+import { Closing } from "./closing.ts";
 import { type ConnectionOptions, heard, type LogEntry, logUnexpected, tell } from "./connection-options.ts";
 import { Drain } from "./drain.ts";
-import { Ending } from "./ending.ts";
 import { HostingEnd } from "./hosting-end.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { Keepalive } from "./keepalive.ts";
 import { PostingEnd } from "./posting-end.ts";
-
-/** So much of answers that are being built is nobody's concern: most are given to the wire at once. */
-const LITTLE_BYTES = 64 * 1024;
 
 /** Where a connection stands. */
 export interface Setting {
@@ -45,33 +41,31 @@ export interface Setting {
   /** Calls wait until the peer has acknowledged the hello. Until then they may be in a queue that no process ever reads, and nobody could
    *  tell; what has not left is sent on another connection. */
   readonly awaitsPeer?: boolean;
-  /** what it shares with other connections; by default those of the process */
-  readonly process?: ProcessAccount;
 }
 
-export class Connection implements TransportSink, ReadHost, WatchHost, WireHost, Holder {
+export class Connection implements LaneSession, Holder {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly isExtended: boolean;
   readonly account: Account;
   readonly budgets: Budgets;
   readonly waits: Waits;
-  readonly turn: SendTurn;
-  readonly wire: Wire;
+  readonly scheduler: Scheduler;
+  /** the one stream of bytes that there is */
+  readonly lane: Lane;
   readonly posting: PostingEnd;
   readonly hosting: HostingEnd;
   /** Resolves, and never rejects, when all is over; undefined when both sides parted in peace. */
   readonly closed: Promise<HbiError | undefined>;
-  readonly #transport: Transport;
-  readonly #pace: Pace;
+  readonly #transport: GuardedTransport;
   readonly #unsent: UnsentShare;
-  readonly #reading: ReadTurn;
-  readonly #beginGate: BeginGate;
+  readonly beginGate: BeginGate;
   readonly #idle: IdleWatch | undefined;
   readonly #keepalive: Keepalive | undefined;
   readonly awaitsPeer: boolean;
   readonly #isDialing: boolean;
-  readonly #ending: Ending;
+  readonly #network: string | undefined;
+  readonly #closing: Closing;
   readonly #drain: Drain;
   readonly #log: (entry: LogEntry) => void;
   readonly #builtins: Builtins | undefined;
@@ -83,10 +77,11 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     transport: Transport,
     context: (po: PostingEnd, ho: HostingEnd, connection: Connection) => HostingEnv,
     options: ConnectionOptions = {},
-    { neighbours, isDialing = false, awaitsPeer = false, process = processAccount }: Setting = {},
+    { neighbours, isDialing = false, awaitsPeer = false }: Setting = {},
   ) {
     this.limits = resolveLimits(options.limits);
     this.clock = options.clock ?? systemClock;
+    const { load = processLoad } = options;
     const guarded = new GuardedTransport(transport, this.clock, (thrown) =>
       this.report(asHbiError(thrown), "transport"),
     );
@@ -94,31 +89,38 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     this.isExtended = options.extension !== false;
     this.#log = options.log ?? logUnexpected;
     this.#isDialing = isDialing;
+    this.#network = neighbours?.network;
     this.awaitsPeer = awaitsPeer;
-    this.account = new Account(this.limits, process, () => this.#placeFree());
+    this.account = new Account(this.limits, load, () => this.#placeFree());
     this.budgets = new Budgets(this.clock, this.limits);
-    this.#pace = Pace.of(this.clock);
-    this.#unsent = new UnsentShare(this, this.limits, process.unsent, neighbours);
+    this.scheduler = load.schedulerOf(this.clock);
+    this.#unsent = new UnsentShare(this, this.limits, load.unsent, neighbours);
     this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
-    this.wire = new Wire(guarded, this.limits, this.clock, this);
-    this.turn = new SendTurn(this.wire, this.account);
-    const reader = new PacketReader(this.limits);
-    const watch = new ReadWatch(this.clock, this.limits, this);
-    this.#reading = new ReadTurn(guarded, reader, watch, this.clock, this.limits, this.account, this);
+    this.lane = new Lane(guarded, this);
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
-    this.#beginGate = new BeginGate(this);
+    this.beginGate = new BeginGate(this);
     const { idleTimeoutMs, keepaliveMs } = this.limits;
     this.#idle = idleTimeoutMs === Number.POSITIVE_INFINITY ? undefined : new IdleWatch(this);
     const isAsking = this.isExtended && keepaliveMs !== Number.POSITIVE_INFINITY;
-    this.#keepalive = isAsking ? new Keepalive(this, this.#reading) : undefined;
+    this.#keepalive = isAsking ? new Keepalive(this, this.lane) : undefined;
     const watches = { idle: this.#idle, keepalive: this.#keepalive };
-    this.#ending = new Ending(this, guarded, this.#reading, this.#beginGate, watches, options.onLost);
-    this.closed = this.#ending.closed;
-    this.#drain = new Drain(this, this.#ending, this.#beginGate, options.onGoAway);
+    this.#closing = new Closing(this, guarded, this.beginGate, watches, options.onLost);
+    this.closed = this.#closing.closed;
+    this.#drain = new Drain(this, this.#closing, this.beginGate, options.onGoAway);
     this.#builtins = this.isExtended ? builtinsOf(options) : undefined;
     this.#env = context(this.posting, this.hosting, this);
     this.#attach(this.#env);
+  }
+
+  /** The wire of its lane. */
+  get wire(): Wire {
+    return this.lane.wire;
+  }
+
+  /** The send turn of its lane. */
+  get turn(): SendTurn {
+    return this.lane.turn;
   }
 
   /** What lands the conversations that begin from now on. */
@@ -135,7 +137,7 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
 
   #attach(env: HostingEnv): void {
     env.attach(this.posting, this.hosting, this.#builtins);
-    this.#reading.maxPacketBytes = env.isLobby ? this.limits.strangerPacketBytes : this.limits.maxPacketBytes;
+    this.lane.reading.maxPacketBytes = env.isPreAuth ? this.limits.strangerPacketBytes : this.limits.maxPacketBytes;
   }
 
   get localAddress(): string {
@@ -151,13 +153,23 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     return this.#transport.identity;
   }
 
+  /** The address of the peer without its port, of IPv6 the network of 64 bits, as the acceptor was told it or the transport has it. */
+  get network(): string | undefined {
+    return this.#network ?? networkOf(hostOf(this.remoteAddress));
+  }
+
+  /** The request that the connection began as, where its transport has one. */
+  get request(): TransportRequest | undefined {
+    return this.#transport.request;
+  }
+
   /** "local<->remote", as the reference writes it */
   get netIdent(): string {
     return `${this.#transport.localAddress}<->${this.#transport.remoteAddress}`;
   }
 
   get isOpen(): boolean {
-    return this.#ending.isOpen;
+    return this.#closing.isOpen;
   }
 
   /** What the peer makes this side hold now: all of it is zero when nothing is under way. */
@@ -192,10 +204,10 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   }
 
   async #start(): Promise<void> {
-    this.#transport.start(this);
+    this.lane.start();
     if (this.#isDialing) this.posting.sayHello();
     if (this.env.hasInit) await this.#init();
-    this.#ending.started();
+    this.#closing.started();
     this.#idle?.start();
     this.#keepalive?.start();
     this.pump();
@@ -217,41 +229,39 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     }
   }
 
-  // --- reading -------------------------------------------------------------------------------------------------------
+  // --- called by the lane --------------------------------------------------------------------------------------------
 
-  onData(chunk: Uint8Array): void {
-    this.#guarded(() => {
-      if (!this.isOpen) {
-        this.#ending.discard(chunk.length);
-        return;
-      }
-      this.#reading.received(chunk);
-      this.#keepalive?.heard(this.#reading.receivedMs);
-      const waitMs = this.budgets.receivedWaitMs(chunk.length);
-      if (waitMs > 0) this.#reading.throttle(waitMs);
-      this.pump();
-    });
+  get isLanding(): boolean {
+    return this.#closing.isLanding;
   }
 
-  /** Nothing may throw out of an event of the platform. */
-  #guarded(run: () => void): void {
+  received(bytes: number, nowMs: number): number {
+    this.#keepalive?.heard(nowMs);
+    return this.budgets.receivedWaitMs(bytes);
+  }
+
+  discard(bytes: number): void {
+    this.#closing.discard(bytes);
+  }
+
+  exhausted(): void {
+    if (this.#closing.hasPeerEnded) this.#closing.finishAfterEnd();
+  }
+
+  peerEnds(): void {
+    this.#closing.onEnd();
+  }
+
+  transportClosed(error: Error | undefined): void {
     try {
-      run();
-    } catch (thrown) {
-      this.cut(asHbiError(thrown));
+      this.#closing.onClose(error);
+    } finally {
+      this.#unsent.leave();
     }
   }
 
   pump(): void {
-    if (this.#ending.state === "starting") this.#reading.holdBack();
-    if (this.#ending.state !== "open") return;
-    this.#reading.pump();
-    if (this.#ending.hasPeerEnded && this.#reading.isExhausted) this.#ending.finishAfterEnd();
-  }
-
-  /** When what is read now has come. */
-  get arrivedMs(): number {
-    return this.#reading.arrivedMs;
+    this.lane.pump();
   }
 
   #placeFree(): void {
@@ -259,23 +269,15 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     this.pump();
   }
 
-  readFailed(thrown: unknown): void {
-    this.cut(asHbiError(thrown));
-  }
-
-  readLate(reason: "read_timeout" | "data_too_slow"): void {
-    this.cut(failure(reason));
-  }
-
   /** Between conversations. */
-  route({ directive, text }: Packet): boolean {
+  route({ directive, text }: Packet, lane: Lane): boolean {
     switch (directive) {
       case "co_begin":
-        if (!this.#beginGate.mayBegin()) return false;
-        this.#reading.give(this.hosting.begin(text));
+        if (!this.beginGate.mayBegin(lane)) return false;
+        lane.reading.give(this.hosting.begin(text, lane));
         return true;
       case "co_ack_begin":
-        this.#reading.give(this.posting.answerBegins(text));
+        lane.reading.give(this.posting.answerBegins(text));
         return true;
       case "co_recv":
         this.posting.takeLoneObject(text);
@@ -285,76 +287,45 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     }
   }
 
-  /** Whether the rate of calls allows one more; if not, the connection is pumped when it does. */
-  mayCall(): boolean {
-    return this.#beginGate.mayCall();
-  }
-
-  /** What a conversation that has begun is told, where nothing new is landed. */
-  refusalOf(token: Token): HbiError | undefined {
-    return this.#beginGate.refusalOf(token);
-  }
-
   /** Runs it now, or, when all connections together have worked for long, after others had their turn. */
   paced(run: () => void): void {
-    if (this.#pace.isOver || this.#putOff?.isWaiting === true) {
-      this.#putOff ??= new PutOff(this.clock);
-      this.#putOff.add(() => this.#guarded(run));
+    if (this.scheduler.isOver || this.#putOff?.isWaiting === true) {
+      this.#putOff ??= new PutOff(this.clock, this.scheduler);
+      this.#putOff.add(() => {
+        try {
+          run();
+        } catch (thrown) {
+          this.cut(asHbiError(thrown));
+        }
+      });
       return;
     }
-    const isCounted = this.#pace.begin(this.clock.now());
-    this.#guarded(run);
-    if (isCounted) this.#pace.end();
+    const isCounted = this.scheduler.begin(this.clock.now());
+    try {
+      run();
+    } catch (thrown) {
+      this.cut(asHbiError(thrown));
+    }
+    if (isCounted) this.scheduler.end();
   }
 
   conversationBegun(): void {
-    if (this.#reading.isHeldUp) this.pump(); // its answer may lie behind what was not wanted until now
+    if (this.lane.reading.isHeldUp) this.pump(); // its answer may lie behind what was not wanted until now
   }
 
   peerError(text: string): void {
-    this.#ending.end(failure("peer_error", oneLine(text)));
-  }
-
-  handOverReader(owner: BracketReader, successor: BracketReader): void {
-    this.#reading.handOver(owner, successor);
-  }
-
-  releaseReader(owner: BracketReader): void {
-    this.#reading.release(owner);
+    this.#closing.end(failure("peer_error", oneLine(text)));
   }
 
   // --- writing -------------------------------------------------------------------------------------------------------
-
-  wireStuck(error: HbiError): void {
-    this.cut(error);
-  }
 
   get isTight(): boolean {
     return this.#unsent.isTight;
   }
 
-  wireMoved(): void {
-    const { account } = this;
-    account.unsent = this.wire.bufferedBytes;
-    this.#unsent.moveTo(account.unsent + account.answers + account.posts);
-  }
-
-  /** So much more is built up, or less: what a peer does not read is bounded together with what is written. */
-  built(isAnswer: boolean, bytes: number): void {
-    const { account } = this;
-    if (!isAnswer) {
-      account.posts += bytes;
-      return;
-    }
-    account.answers += bytes;
-    if (bytes > 0 && account.answers > LITTLE_BYTES) this.answerHeld();
-  }
-
-  /** An answer waits for the send turn. */
-  answerHeld(): void {
-    this.wireMoved();
-    const { answers, unsent } = this.account;
-    if (answers + unsent > this.limits.maxSendBufferBytes) this.cut(failure("slow_reader"));
+  unsentMoved(): void {
+    const { unsent, answers, posts } = this.account;
+    this.#unsent.moveTo(unsent + answers + posts);
   }
 
   drop(error: HbiError): void {
@@ -362,52 +333,25 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
     this.#transport.destroy();
   }
 
-  onDrain(): void {
-    this.#guarded(() => {
-      this.wire.onDrain();
-      this.turn.grant();
-      this.pump();
-    });
-  }
-
-  /** A packet outside of any bracket, in its turn. */
-  sendLone(packet: string): void {
-    const { turn, wire } = this;
-    const taker: TurnTaker = {
-      chain: undefined,
-      before: undefined,
-      behind: undefined,
-      label: "co_send answer",
-      granted: () => {
-        this.built(true, -packet.length - ENTRY_COST_BYTES);
-        wire.text(packet);
-        turn.release(taker);
-      },
-      dropped: () => this.built(true, -packet.length - ENTRY_COST_BYTES),
-    };
-    this.built(true, packet.length + ENTRY_COST_BYTES);
-    turn.request(taker);
-  }
-
   // --- ending --------------------------------------------------------------------------------------------------------
 
   /** @throws HbiError unavailable */
   checkOpen(): void {
-    this.#ending.checkOpen();
+    this.#closing.checkOpen();
   }
 
   /** @throws HbiError unavailable, also while draining: what is not begun has not landed */
   checkAccepting(): void {
-    this.#ending.checkOpen();
+    this.#closing.checkOpen();
     this.#drain.check();
-    this.#ending.checkPeer();
+    this.#closing.checkPeer();
   }
 
   /** A conversation of either side is over. */
   conversationEnded(): void {
     this.#drain.conversationEnded();
     this.#idle?.touched();
-    if (this.#reading.isHeldUp || this.#ending.hasPeerEnded) this.pump();
+    if (this.lane.reading.isHeldUp || this.#closing.hasPeerEnded) this.pump();
   }
 
   /** The peer is about to close: it answers what it has, and takes no more. */
@@ -424,22 +368,12 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
 
   /** Ends the connection: `err` with the reason if there is one, FIN. Resolves when it is closed. */
   disconnect(reason?: string): Promise<void> {
-    return markHandled(this.#ending.disconnect(reason));
+    return markHandled(this.#closing.disconnect(reason));
   }
 
   /** Ends the connection because of `error`, and tells the peer in one line. */
   cut(error: HbiError): void {
-    this.#ending.cut(error);
-  }
-
-  onEnd(): void {
-    this.#guarded(() => this.#ending.onEnd());
-  }
-
-  onClose(error?: Error): void {
-    this.#guarded(() => this.#ending.onClose(error));
-    this.account.unsent = 0;
-    this.#unsent.leave();
+    this.#closing.cut(error);
   }
 
   // --- telling -------------------------------------------------------------------------------------------------------
@@ -456,12 +390,5 @@ export class Connection implements TransportSink, ReadHost, WatchHost, WireHost,
   /** Of a signal that the application is given. */
   abortController(): AbortController {
     return abortController((thrown) => this.report(asHbiError(thrown), "abort listener"));
-  }
-
-  /** Why a wait was in vain, when more is known than that time is over. */
-  explainTimeout(waiting: BracketReader): HbiError {
-    const { owner } = this.#reading;
-    if (owner === undefined || owner === waiting || owner.wantsRaw || owner.wantsPacket) return failure("timeout");
-    return failure("body_unread");
   }
 }

@@ -1,35 +1,35 @@
 /**
- * Drain: a connection that is about to close, on either side, and takes nothing new; what is in flight is answered first, what has not
- * begun goes back to where it came from. docs/protocol.md, section 6.
+ * Drain: a connection that is about to close, on either side, and accepts nothing new. What is in flight is answered
+ * first; what has not begun returns to its origin. docs/protocol.md, section 6.
  */
 import { failure, oneLine } from "../../errors.ts";
 import { ignore, markHandled, type Wait } from "../waits.ts";
 import type { BeginGate } from "./begin-gate.ts";
+import { type Closing, NOT_LANDED } from "./closing.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
-import { type Ending, NOT_LANDED } from "./ending.ts";
 import type { HoCo } from "./ho-co.ts";
 
 export class Drain {
   readonly #connection: Connection;
-  readonly #ending: Ending;
+  readonly #closing: Closing;
   readonly #beginGate: BeginGate;
   readonly #onGoAway: ConnectionOptions["onGoAway"];
-  /** from when this side drains; made when somebody asks */
+  /** aborts when this side drains; created on demand */
   #draining: AbortController | undefined;
-  /** of the conversations at work that want to be told when either side does */
+  /** of running conversations that want to know when either side drains */
   #heeding: Set<AbortController> | undefined;
   #course: Promise<void> | undefined;
-  /** the peer has said that it takes no more */
+  /** the peer has said goaway */
   #isPeerGoing = false;
-  /** until what is in flight is over */
+  /** until nothing is in flight */
   #flight: Wait<void> | undefined;
-  /** handlers that have asked for the drain and wait for it, as it would wait for them: until all else is over */
+  /** handlers that have requested the drain and wait for it, while it would wait for them */
   #asking: Map<HoCo, Wait<void>> | undefined;
 
-  constructor(connection: Connection, ending: Ending, beginGate: BeginGate, onGoAway: ConnectionOptions["onGoAway"]) {
+  constructor(connection: Connection, closing: Closing, beginGate: BeginGate, onGoAway: ConnectionOptions["onGoAway"]) {
     this.#connection = connection;
-    this.#ending = ending;
+    this.#closing = closing;
     this.#beginGate = beginGate;
     this.#onGoAway = onGoAway;
   }
@@ -45,8 +45,9 @@ export class Drain {
     return this.#draining.signal;
   }
 
-  /** Aborts it when this side begins to drain, or the peer says that it does: whoever works for it had better come to an end. One for each
-   *  conversation, until it is over: what handlers add to a signal of the connection would be kept as long as that. */
+  /** Aborts the controller when this side begins to drain, or when the peer says goaway, so that handlers of the
+   *  conversation end soon. One per conversation, until it ends: listeners on a signal of the connection would be
+   *  retained as long as the connection. */
   tells(controller: AbortController): void {
     this.#heeding ??= new Set();
     this.#heeding.add(controller);
@@ -63,8 +64,8 @@ export class Drain {
     for (const controller of heeding ?? []) controller.abort(failure("draining"));
   }
 
-  /** Handlers at work may begin conversations: a peer that drains waits for their answers, which may be made of just these.
-   *  @throws HbiError unavailable while either side drains: what is not begun has not landed */
+  /** Running handlers may begin conversations: a draining peer waits for their answers, which may depend on these.
+   *  @throws HbiError unavailable while either side drains; what has not begun has not landed */
   check(): void {
     if (this.#connection.hosting.liveCount > 0) return;
     if (this.#isPeerGoing) throw failure("draining", "the peer is closing", NOT_LANDED);
@@ -85,7 +86,8 @@ export class Drain {
     this.#connection.posting.turnAway(failure("draining", "the peer is closing", NOT_LANDED));
   }
 
-  /** Resolves when the connection is closed; to a handler that asks before it waits for anything, when all but itself is over. */
+  /** Resolves when the connection has closed. For a handler that calls it before it waits for anything else, resolves
+   *  when everything else has ended. */
   begin(reason: string | undefined): Promise<void> {
     const asking = this.#connection.hosting.co;
     this.#course ??= markHandled(this.#run(reason));
@@ -97,14 +99,14 @@ export class Drain {
   async #run(reason: string | undefined): Promise<void> {
     const { posting } = this.#connection;
     // A peer that goes itself knows, and what its handlers still begin is landed.
-    if (this.#ending.state === "open" && !this.#isPeerGoing) await posting.sayGoAway(reason);
+    if (this.#closing.isLanding && !this.#isPeerGoing) await posting.sayGoAway(reason);
     this.#beginGate.close();
-    this.#connection.pump(); // what stands there may be refused now
-    if (this.#ending.isOpen && !this.#isOver(0)) {
+    this.#connection.pump(); // waiting packets may now be refused
+    if (this.#closing.isOpen && !this.#isOver(0)) {
       this.#flight = this.#wait();
-      await this.#flight.promise.catch(ignore); // too late, or lost: it is closed either way
+      await this.#flight.promise.catch(ignore); // too late or lost: it closes in any case
     }
-    await this.#ending.part();
+    await this.#closing.part();
   }
 
   #others(asking: HoCo): Promise<void> {
@@ -120,7 +122,7 @@ export class Drain {
     return waits.start({ timeoutMs: limits.handlerTimeoutMs });
   }
 
-  /** A conversation of either side is over. */
+  /** A conversation of either side has ended. */
   conversationEnded(): void {
     if (this.#isPeerGoing && this.#connection.hosting.liveCount === 0) this.#turnAway(); // what the last handler has left waiting
     if (this.#asking !== undefined) this.#tellAsking();

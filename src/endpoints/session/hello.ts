@@ -1,6 +1,6 @@
 /**
- * Hello: the conversation by which a peer introduces itself: nothing is in it but a token, which says that this side speaks the
- * extension and what it takes. Any host acknowledges it. docs/protocol.md, section 7.
+ * Hello: the conversation with which a peer introduces itself. It contains only a token, which declares the extension
+ * and what this side accepts. Any host acknowledges it. docs/protocol.md, section 7.
  */
 import type { Chained } from "../../chain.ts";
 import { failure, type HbiError } from "../../errors.ts";
@@ -32,15 +32,15 @@ export class Hello implements BracketReader, TurnTaker {
   }
 
   say(): void {
-    this.#connection.turn.request(this);
+    this.#connection.lane.turn.request(this);
   }
 
   granted(): void {
-    const { wire, limits, turn } = this.#connection;
+    const { lane, limits } = this.#connection;
     const id = helloToken(limits);
     this.#state = "sent";
-    wire.text(encodePacket("co_begin", id) + encodePacket("co_end", id));
-    turn.release(this);
+    lane.wire.text(encodePacket("co_begin", id) + encodePacket("co_end", id));
+    lane.turn.release(this);
   }
 
   /** Resolves when it is acknowledged. */
@@ -64,18 +64,18 @@ export class Hello implements BracketReader, TurnTaker {
   }
 
   onPacket({ directive, text }: Packet): boolean {
-    // An error is a peer's that refuses even this: it is no reason to part.
+    // The error of a peer that refuses even this, which is no reason to close.
     if (directive === "co_recv") return true;
     if (directive !== "co_ack_end" || seqOf(text) !== String(HELLO_SEQ)) {
-      throw failure("bad_state", `${directive === "" ? "code" : directive} in the answer to nothing`);
+      throw failure("bad_state", `${directive === "" ? "code" : directive} in the answer to the hello`);
     }
-    this.#connection.releaseReader(this);
+    this.#connection.lane.reading.release(this);
     this.#end();
     return true;
   }
 
   lose(error: HbiError): void {
-    this.#connection.turn.withdraw(this);
+    this.#connection.lane.turn.withdraw(this);
     for (const wait of this.#waits ?? []) wait.fail(error);
     this.#waits = undefined;
     this.#state = "done";

@@ -1,166 +1,282 @@
 /**
- * HoCo: a conversation that the peer started and this side hosts, as handlers have it in hand. What happens in it is HoCourse's,
- * what it writes HoSender's. docs/protocol.md, "the host".
+ * HoCo: a conversation that the peer started and this side hosts, as its handlers use it. What arrives is landed, the
+ * work has a deadline, and a failure ends the conversation alone or with the connection. docs/protocol.md, section 4.
  */
 import type { Chained } from "../../chain.ts";
-import type { HbiError } from "../../errors.ts";
+import type { Timer } from "../../clock.ts";
+import { asHbiError, failure, HbiError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
-import type { Script } from "../../parser/script.ts";
+import { parseScript } from "../../parser/parse.ts";
+import { repr } from "../../parser/repr.ts";
+import { Script } from "../../parser/script.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
-import type { Packet } from "../../wire/packet.ts";
+import { callCount, type Plan } from "../../registry/plan.ts";
+import { encodePacket, type Packet } from "../../wire/packet.ts";
 import type { PacketReader } from "../../wire/packet-reader.ts";
-import type { HoStage } from "../conversation/stages.ts";
-import type { Token } from "../conversation/token.ts";
+import { keepFromFailingUnheard } from "../conversation/body.ts";
+import { packetOf, sendBuffers, settled } from "../conversation/co-sender.ts";
+import { Landing, type LandingHost } from "../conversation/landing.ts";
+import type { Metadata } from "../conversation/metadata.ts";
+import { bytesBehind, planAgainstPromise } from "../conversation/script-plan.ts";
+import { step } from "../conversation/stages.ts";
+import { promisedBytes, type Token } from "../conversation/token.ts";
+import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { BracketReader } from "../lane/conversation.ts";
-import type { Buffers, RawIntake } from "../lane/raw-intake.ts";
-import { markHandled, rawOptions, type WaitOptions } from "../waits.ts";
-import type { Schema, SchemaOutput } from "./co-receiver.ts";
+import type { Lane } from "../lane/lane.ts";
+import { type Buffers, RawIntake } from "../lane/raw-intake.ts";
+import { markHandled, rawOptions, type Wait, type WaitOptions } from "../waits.ts";
+import { isUrgent } from "./builtin-names.ts";
+import { CoReceiver, isUnseen, type Receiving, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
-import { HoCourse } from "./ho-course.ts";
+import { HoAnswer } from "./ho-answer.ts";
+import { HO_START, type HoEvent, type HoStage, type HoState } from "./ho-states.ts";
+import type { ArrivedScript } from "./hosting-end.ts";
 
-export class HoCo implements BracketReader, Chained {
+export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
-  readonly intake: RawIntake;
-  readonly #course: HoCourse;
-
-  constructor(connection: Connection, env: HostingEnv, token: Token) {
-    this.#course = new HoCourse(this, connection, env, token);
-    this.intake = this.#course.intake;
-  }
-
   /** The conversation's id as the peer counts. */
-  get coSeq(): string {
-    return this.#course.token.seq;
+  readonly coSeq: string;
+  /** Whether the poster supports the extension, so that a failure can be reported without ending the connection. */
+  readonly isExtended: boolean;
+  readonly limits: Limits;
+  readonly intake: RawIntake;
+  /** The environment that lands the conversation's next packets. */
+  env: HostingEnv;
+  /** the size accounted for its slot among all conversations; undefined if it has none */
+  placeBytes: number | undefined;
+  readonly lane: Lane;
+  readonly #connection: Connection;
+  readonly #token: Token;
+  readonly #answer: HoAnswer;
+  readonly #beganAt: number;
+  #landedAt: number;
+  #at = HO_START;
+  /** the number of scripts so far */
+  #scripts = 0;
+  /** the script that is running, or the last one that ran */
+  #landing: Landing | undefined;
+  #failure: HbiError | undefined;
+  #receiver: CoReceiver | undefined;
+  #endWait: Wait<void> | undefined;
+  #abort: AbortController | undefined;
+  #draining: AbortController | undefined;
+  #timer: Timer | undefined;
+
+  constructor(connection: Connection, lane: Lane, env: HostingEnv, token: Token) {
+    this.coSeq = token.seq;
+    this.isExtended = token.isExtended;
+    this.limits = connection.limits;
+    this.env = env;
+    this.lane = lane;
+    this.#connection = connection;
+    this.#token = token;
+    this.intake = new RawIntake(this.limits.maxBufferedBytes, connection.account);
+    this.#beganAt = lane.reading.arrivedMs;
+    this.#landedAt = this.#beganAt;
+    this.#answer = new HoAnswer(connection, this, token);
   }
 
   get stage(): HoStage {
-    return this.#course.stage;
+    return this.#at.stage;
   }
 
-  get limits(): Limits {
-    return this.#course.limits;
+  get #state(): HoState {
+    return this.#at.state;
   }
 
-  /** Whether the poster speaks the extension, so that a failure can be told without ending the connection. */
-  get isExtended(): boolean {
-    return this.#course.token.isExtended;
+  /** Texts that travel with the conversation; empty if the poster does not support the extension. A claim of the poster, not a proof. */
+  get metadata(): Metadata {
+    return this.#token.metadata;
   }
 
-  /** Milliseconds until the poster, or the limit on handlers, gives up. */
+  /** Milliseconds until the poster's deadline or the handler timeout, whichever is first. */
   get remainingMs(): number {
-    return this.#course.remainingMs;
+    const { deadlineMs = Number.POSITIVE_INFINITY } = this.#token;
+    const now = this.#connection.clock.now();
+    return Math.max(Math.min(deadlineMs + this.#beganAt, this.#handlerTimeoutMs + this.#landedAt) - now, 0);
   }
 
-  /** Aborts when the conversation is given up: its deadline has passed, a later statement failed, or the peer is gone. */
+  get #handlerTimeoutMs(): number {
+    return this.#landing?.timeoutMs ?? this.limits.handlerTimeoutMs;
+  }
+
+  /** Aborts when the conversation is cancelled: its deadline has passed, a later statement failed, or the connection is
+   *  lost. */
   get signal(): AbortSignal {
-    return this.#course.signal;
+    this.#abort ??= this.#connection.abortController();
+    if (this.#failure !== undefined) this.#abort.abort(this.#failure);
+    return this.#abort.signal;
   }
 
-  /** Whether `signal` has aborted, or would have. */
+  /** Whether `signal` has aborted, or would have if it existed. */
   get isGivenUp(): boolean {
-    return this.#course.failure !== undefined;
+    return this.#failure !== undefined;
   }
 
   /** Aborts when either side begins to drain: the connection closes when its handlers have ended. */
   get draining(): AbortSignal {
-    return this.#course.draining;
+    this.#draining ??= this.#connection.heedDraining();
+    if (this.#state === "over") this.#connection.forgetDraining(this.#draining);
+    return this.#draining.signal;
   }
 
-  /** The environment that lands the conversation's packets, from the next one on. */
-  get env(): HostingEnv {
-    return this.#course.env;
-  }
-
-  set env(env: HostingEnv) {
-    this.#course.env = env;
-  }
-
-  /** The raw bytes of the present call that nobody has read. */
+  /** The number of unread raw bytes of the current call. */
   get unreadBytes(): number {
     return this.intake.unreadBytes;
   }
 
   // --- receiving -----------------------------------------------------------------------------------------------------
 
-  /** Receives an object that the peer sent by `sendObj`; without a schema it is `unknown`.
-   *  @throws HbiError failed_precondition when the peer sends something else, invalid_argument when it is refused */
+  /** Receives an object that the peer sent with `sendObj`; without a schema it is `unknown`.
+   *  @throws HbiError failed_precondition if the peer sends something else, invalid_argument if it is refused */
   recvObj<S extends Schema | undefined = undefined>(schema?: S, options: WaitOptions = {}): Promise<SchemaOutput<S>> {
-    return markHandled(this.#course.object(schema as S, options));
+    return markHandled(this.#object(schema as S, options));
   }
 
   /** `recvObj` with the value constructors of `env`. */
   recvObjIn<S extends Schema>(env: HostingEnv, schema: S, options: WaitOptions = {}): Promise<SchemaOutput<S>> {
-    return markHandled(this.#course.object(schema, options, env));
+    return markHandled(this.#object(schema, options, env));
   }
 
-  /** Fills one buffer, or each of an iterable in turn, with the raw bytes that the peer sent by `sendData`.
+  async #object<S extends Schema | undefined>(
+    schema: S,
+    options: WaitOptions,
+    env?: HostingEnv,
+  ): Promise<SchemaOutput<S>> {
+    if (this.intake.unreadBytes > 0) throw failure("body_unread");
+    if (this.stage !== "recv" && !this.#received.hasObject) throw failure("no_answer");
+    return this.#received.object(schema, options, {}, env);
+  }
+
+  /** Fills one buffer, or each buffer of an iterable, with raw bytes that the peer sent with `sendData`.
    *
-   *  Within the length that the method declares; a method with `body: "manual"` says it by what it asks for.
+   *  The total is bounded by the length that the method declares; a method with `body: "manual"` determines it by what
+   *  it requests.
    *  @throws HbiError out_of_range beyond the declared length, unavailable */
   recvData(into: Buffers, options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#course.receiver.data(into, this.#course.isManual, rawOptions(options)));
+    return markHandled(this.#received.data(into, this.#isManual, rawOptions(options)));
   }
 
-  /** The next `byteLength` raw bytes as they arrive, in the wire's own chunks and without a copy; by default the rest of
+  /** The next `byteLength` raw bytes as they arrive, in the chunks of the wire and without a copy; default: the rest of
    *  the declared length. */
   recvChunks(byteLength = this.intake.unreadBytes, options: WaitOptions = {}): AsyncGenerator<Uint8Array, void, void> {
-    return this.#course.receiver.chunks(byteLength, this.#course.isManual, rawOptions(options));
+    return this.#received.chunks(byteLength, this.#isManual, rawOptions(options));
   }
 
-  /** Skips what is unread of the present raw data, so that what stands behind it can be read. */
+  /** Skips the unread raw data of the current call, so that what follows it can be read. */
   discardData(): void {
-    this.#course.discardData();
+    this.intake.discard();
+    if (this.#checkDrain()) this.lane.pump();
   }
 
-  /** Waits until the peer has sent everything of the conversation; from then on the wire serves others. Not needed: it
-   *  happens by itself when the script has its data. */
+  /** Waits until the peer has sent the whole conversation; then the wire serves others. Optional: it happens
+   *  automatically when the script has its data. */
   finishRecv(options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#course.finishRecv(options));
+    return markHandled(this.#untilReceived(options));
+  }
+
+  async #untilReceived(options: WaitOptions): Promise<void> {
+    if (this.stage !== "recv") return;
+    if (this.#endWait === undefined) this.#endWait = this.#connection.waits.start(options);
+    const { promise } = this.#endWait; // the pump may settle and forget it at once
+    this.lane.pump();
+    await promise;
+  }
+
+  /** Created on first use: most handlers receive nothing. */
+  get #received(): CoReceiver {
+    if (this.#receiver === undefined) {
+      this.#receiver = new CoReceiver(this.#connection, this.lane, this, this.intake);
+      if (this.#failure !== undefined) this.#receiver.fail(this.#failure);
+    }
+    return this.#receiver;
+  }
+
+  /** Whether only the handler knows how much raw data follows. Not after it has ended; and after the whole conversation
+   *  was read, only within a promise, because the next bytes belong to another conversation. */
+  get #isManual(): boolean {
+    if (this.#landing?.isRunning !== true || !this.#landing.isManual) return false;
+    return this.stage === "recv" || this.intake.unannouncedBytes !== undefined;
   }
 
   // --- sending -------------------------------------------------------------------------------------------------------
 
-  /** Sends code, landed by the poster for its effects. Small sends are kept together until the handler has returned;
-   *  `startSend` first sends them as they come. */
+  /** Sends code, which the poster lands for its effects. Small sends are collected until the handler has returned,
+   *  unless `startSend` was called before. */
   sendCode(code: string | Script, options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#course.sender.send("", code, options));
+    return markHandled(this.#send("", code, options));
   }
 
-  /** Sends an object, for the poster's `recvObj`. It is code that yields a value: `repr(value)`. */
+  /** Sends an object for the poster's `recvObj`, as code that yields a value: `repr(value)`. */
   sendObj(code: string | Script, options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#course.sender.send("co_recv", code, options));
+    return markHandled(this.#send("co_recv", code, options));
   }
 
-  /** Sends raw data: one buffer, or all of a sync or async iterable. A buffer may be changed when the promise resolved,
-   *  or when the next one of the iterable is asked for. */
+  async #send(directive: "" | "co_recv", code: string | Script, options: WaitOptions): Promise<void> {
+    if (code instanceof Script && code.onlyOurs !== undefined && !this.isExtended) {
+      throw failure("not_representable", code.onlyOurs);
+    }
+    const packet = packetOf(directive, code, this.limits);
+    this.#checkAnswer();
+    if (directive === "") this.#answer.hasScripts = true;
+    const sent = this.#answer.append(packet, options);
+    if (this.#failure !== undefined) throw this.#failure;
+    await settled(sent, this.lane, options);
+  }
+
+  /** Sends raw data: one buffer, or all of a sync or async iterable. A buffer may be changed when the promise has
+   *  resolved, or when the next buffer of the iterable is requested. */
   sendData(buffers: Buffers, options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#course.sender.data(buffers, options));
+    return markHandled(this.#sendData(buffers, options));
   }
 
-  /** Takes the send turn: what is sent goes out at once, and nobody else sends on this connection until the handler has
-   *  returned. A handler that waits for an answer on the same connection meanwhile blocks itself. */
+  async #sendData(buffers: Buffers, options: WaitOptions): Promise<void> {
+    this.#checkAnswer();
+    this.#answer.hasRawData = true;
+    keepFromFailingUnheard(buffers);
+    await this.#untilAnswerable(options);
+    await sendBuffers(this.#answer.bracket, this.lane, buffers, options);
+  }
+
+  /** Takes the send turn: data goes out at once, and nothing else is sent on this connection until the handler has
+   *  returned. A handler that meanwhile waits for an answer on the same connection blocks itself. */
   startSend(options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#course.startSend(options));
+    return markHandled(this.#startSend(options));
   }
 
-  /** Ends the answer now, while the handler goes on without the conversation. */
+  async #startSend(options: WaitOptions): Promise<void> {
+    await this.#untilAnswerable(options);
+    this.#go("startSend");
+    await this.#answer.bracket.open(options);
+  }
+
+  /** Ends the answer now, while the handler continues without the conversation. */
   close(options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#course.close(options));
+    return markHandled(this.#close(options));
   }
 
-  // --- called by the connection and its hosting end ------------------------------------------------------------------
-
-  /** Of the script that waits for a place. */
-  get storedBytes(): number {
-    return this.#course.storedBytes;
+  async #close(options: WaitOptions): Promise<void> {
+    await this.#untilReceived(options);
+    if (this.stage !== "closed") this.#complete();
   }
 
-  /** There is a place for the script that waits. */
-  landStored(): void {
-    this.#course.landStored();
+  /** Waits until the poster waits for the answer: from co_end on, or from the start for a seed-era poster.
+   *  @throws HbiError failed_precondition, or the failure of the conversation */
+  async #untilAnswerable(options: WaitOptions): Promise<void> {
+    if (!this.#answer.isSeedStyle) await this.#untilReceived(options);
+    this.#checkAnswer();
+    if (this.#answer.isSeedStyle) this.#answer.bracket.ask();
   }
+
+  /** @throws HbiError failed_precondition, or the failure of the conversation */
+  #checkAnswer(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.stage === "closed") throw failure("wrong_stage", "the answer is closed");
+  }
+
+  // --- what arrives: called by the read turn -------------------------------------------------------------------------
 
   get wantsRaw(): boolean {
     return this.intake.wantsBytes;
@@ -175,20 +291,328 @@ export class HoCo implements BracketReader, Chained {
   }
 
   get wantsPacket(): boolean {
-    return this.#course.wantsPacket;
+    if (this.intake.pendingBytes > 0) return false;
+    if (this.#state !== "recv.running") return true;
+    if (this.#receiver?.isWaitingForObject === true || this.#endWait !== undefined) return true;
+    const isCertain = this.intake.unannouncedBytes !== undefined || this.#landing?.hidesNextPacket !== true;
+    return isCertain && this.#receiver?.hasRoom !== false;
   }
 
-  onPacket(packet: Packet): boolean {
-    return this.#course.onPacket(packet);
+  /** False if not now; to be called again when the running script has ended. */
+  onPacket({ directive, text }: Packet): boolean {
+    switch (directive) {
+      case "":
+      case "co_send":
+        if (this.#state === "recv.running") return this.#holdScript();
+        if (this.#failure !== undefined) this.#skipScript(text);
+        else if (text !== "") {
+          const script = { text, wantsValue: directive === "co_send", bytes: text.length + ENTRY_COST_BYTES };
+          const admission = this.#admission(script);
+          if (admission === "now") this.land(script);
+          return admission !== "later";
+        }
+        return true;
+      case "co_recv":
+        if (this.#failure !== undefined) return true;
+        if (this.#state !== "recv.running") throw failure("bad_state", "an object that no script expects");
+        this.#received.onObject(text);
+        return true;
+      case "co_end":
+        if (text !== this.#token.text && text !== this.#token.seq) throw failure("bad_state", "co_end of another id");
+        this.#end();
+        return true;
+      default:
+        throw failure("bad_state", `${directive} inside a conversation`);
+    }
   }
 
-  /** The poster waits no more. */
+  #holdScript(): boolean {
+    // The script runs after the handler, so a handler that waits for an object or for the end would wait forever.
+    const where = "the peer sent a script instead";
+    this.#receiver?.failObjects("bad_state", where);
+    this.#endWait?.fail(failure("bad_state", where));
+    this.#endWait = undefined;
+    return false;
+  }
+
+  #end(): void {
+    this.#go("received");
+    this.lane.reading.release(this);
+    this.#receiver?.failObjects("no_answer");
+    this.#endWait?.settle();
+    this.#endWait = undefined;
+    if (this.#state === "work.ended" || this.#failure !== undefined) this.#complete();
+  }
+
+  // --- scripts: docs/protocol.md, section 7 --------------------------------------------------------------------------
+
+  /** Whether a script may run now. If not, it was handled, or must be passed again later. */
+  #admission(script: ArrivedScript): "now" | "later" | "done" {
+    const { hosting } = this.#connection;
+    if (this.#state === "recv.queued" || (this.#scripts > 0 && !this.#connection.beginGate.mayCall())) return "later";
+    const admission = hosting.admission(this, this.#token, script, this.#scripts === 0);
+    if (admission === "now" || admission === "later") return admission;
+    if (!this.#isBelieved(script.text)) return "done";
+    if (admission === "wait") {
+      this.#go("queue");
+      hosting.wait(this, this.#token, script);
+    } else {
+      this.#scripts += 1;
+      this.#refuse(admission, undefined, false);
+    }
+    return "done";
+  }
+
+  /** Whether the promise determines the position: the script does not declare more raw data. If it does, the connection
+   *  has ended. */
+  #isBelieved(text: string): boolean {
+    this.intake.promise(promisedBytes(this.#token));
+    try {
+      bytesBehind(text, this);
+      return true;
+    } catch (thrown) {
+      this.#refuse(asHbiError(thrown), undefined, false);
+      return false;
+    }
+  }
+
+  /** Runs a script that has its slot. */
+  land({ text, wantsValue }: ArrivedScript): void {
+    this.intake.promise(promisedBytes(this.#token));
+    this.#scripts += 1;
+    let plan: Plan;
+    try {
+      plan = this.#planned(text);
+    } catch (thrown) {
+      this.#refuse(asHbiError(thrown), undefined, false);
+      return;
+    }
+    const { maxMetadataBytes } = this.limits;
+    const isTooMuch = this.#token.metadataBytes > maxMetadataBytes;
+    const refusal =
+      plan.refusal ?? (isTooMuch ? failure("metadata_too_big", `at most ${maxMetadataBytes} bytes`) : undefined);
+    if (refusal !== undefined) {
+      this.#refuse(refusal, plan.rawBytes, plan.answersObject);
+      return;
+    }
+    this.#go("run");
+    this.#landing = new Landing(this, this.env, plan, wantsValue);
+    this.#landing.start();
+    if (this.#state === "recv.running" || this.#state === "work.running") this.#startTimer();
+  }
+
+  #planned(text: string): Plan {
+    const { budgets, clock, limits } = this.#connection;
+    const tree = parseScript(text, limits);
+    if (limits.callsPerSecond !== Number.POSITIVE_INFINITY) {
+      const calls = callCount(tree);
+      budgets.called(this.#scripts === 1 ? Math.max(calls - 1, 0) : calls); // the conversation itself was counted as one
+    }
+    const { deadlineMs } = this.#token;
+    const isLate = deadlineMs !== undefined && clock.now() >= this.#beganAt + deadlineMs && !isUrgent(text);
+    return planAgainstPromise(tree, this, isLate);
+  }
+
+  /** A script after a failed one is not landed, but the length of its raw data must be found. */
+  #skipScript(text: string): void {
+    if (text !== "") {
+      const rawBytes = this.intake.restAfter(bytesBehind(text, this));
+      if (rawBytes === undefined) throw failure("position_lost");
+      this.intake.discard(rawBytes);
+    }
+    this.#checkDrain();
+  }
+
+  // --- called by Landing ---------------------------------------------------------------------------------------------
+
+  get co(): this {
+    return this;
+  }
+
+  paced(run: () => void): void {
+    this.#connection.paced(run);
+  }
+
+  enter(): unknown {
+    return this.#connection.hosting.enter(this);
+  }
+
+  leave(outer: unknown): void {
+    this.#connection.hosting.leave(outer as HoCo | undefined); // as returned by `enter`
+  }
+
+  stepLanded(result: unknown, isDeclared: boolean): void {
+    this.#checkDrain();
+    if (isDeclared && this.#landing?.wantsValue === false) this.#reply(result);
+  }
+
+  landed(value: unknown): void {
+    this.landingEnded();
+    if (this.#failure !== undefined || this.#isClosed()) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.intake.settle();
+    if (!this.#checkDrain()) return;
+    if (this.#landing?.wantsValue === true) this.#reply(value);
+    if (this.stage === "recv") this.lane.pump();
+    else if (!this.#isClosed()) this.#complete();
+  }
+
+  landingFailed(error: HbiError, rawBytes: number | undefined): void {
+    this.landingEnded();
+    // The error of a service behind this one: the poster would take it for one of this connection, and for a call that
+    // was not processed.
+    const told = isUnseen(error) ? new HbiError(error.code, error.message, error.details) : error;
+    this.#fail(error, rawBytes, this.#landing?.answersObject ?? false, told);
+  }
+
+  landingEnded(): void {
+    if (this.#go("end") === "over") this.#release();
+  }
+
+  #reply(value: unknown): void {
+    if (this.stage === "closed") return; // by the handler
+    let packet: string;
+    try {
+      const { maxDepth, maxPacketBytes } = this.limits;
+      const dialect = this.isExtended ? "json" : "python";
+      packet = encodePacket("co_recv", repr(value ?? null, dialect, maxDepth, this.env.writer), maxPacketBytes);
+    } catch (cause) {
+      this.#fail(failure("bad_result", undefined, { cause }), this.#landing?.remainingRawBytes, true);
+      return;
+    }
+    if (this.#landing?.wantsValue === true && !this.isExtended) this.lane.sendLone(packet);
+    else void this.#answer.append(packet, {});
+  }
+
+  // --- failing -------------------------------------------------------------------------------------------------------
+
+  #startTimer(): void {
+    this.#landedAt = this.#connection.clock.now();
+    this.#timer = this.#connection.clock.after(this.remainingMs, () => {
+      if (this.#answer.isMidway) this.#watchAnswer();
+      else this.#stop("handler_timeout");
+    });
+  }
+
+  /** Raw data that has begun may take as long as it makes progress; the wire watches how fast the peer reads. A handler
+   *  without progress holds the send turn, so its connection ends. */
+  #watchAnswer(): void {
+    const { sentBytes } = this.#answer;
+    this.#timer = this.#connection.clock.after(this.#handlerTimeoutMs, () => {
+      if (this.#answer.sentBytes > sentBytes) this.#watchAnswer();
+      else this.#stop("handler_timeout");
+    });
+  }
+
+  /** The poster has cancelled: the handler's signal aborts, and the conversation ends with `cancelled`. */
   cancel(): void {
-    this.#course.cancel();
+    if (this.isExtended && this.stage !== "closed" && !this.#answer.isMidway) this.#stop("cancelled");
   }
 
-  /** The connection is gone. */
+  #stop(reason: "handler_timeout" | "cancelled"): void {
+    this.#fail(failure(reason), this.#landing?.remainingRawBytes, this.#landing?.answersObject ?? false);
+  }
+
+  /** Nothing of a script has run. */
+  #refuse(error: HbiError, rawBytes: number | undefined, answersObject: boolean): void {
+    const excess = this.#connection.budgets.refused(error);
+    if (excess === undefined) this.#fail(error, rawBytes, answersObject);
+    else this.#connection.cut(excess);
+  }
+
+  /** Ends the conversation if its byte position is certain and the peer can be told, otherwise the connection.
+   *  @param planned the raw bytes after the unread part of the current call; undefined without a plan
+   *  @param told the error for the peer */
+  #fail(error: HbiError, planned: number | undefined, answersObject: boolean, told = error): void {
+    if (this.#failure !== undefined) return;
+    this.#connection.report(error, `conversation ${this.coSeq}`);
+    const excess = this.env.isPreAuth ? this.#connection.budgets.preAuthFailed() : undefined;
+    if (excess !== undefined) {
+      this.#connection.cut(excess);
+      return;
+    }
+    if (this.#isClosed()) return; // by the handler: it can only be logged
+    const rest = this.intake.restAfter(this.stage === "recv" ? planned : 0);
+    const isTold = this.isExtended || answersObject;
+    if (rest === undefined || !isTold || this.#answer.isMidway) {
+      this.#connection.cut(error);
+      return;
+    }
+    this.#go("fail");
+    this.#failure = error;
+    this.#giveUp(error);
+    this.intake.discard(rest);
+    if (!this.#checkDrain() || this.#isClosed()) return;
+    this.#answer.replace(told);
+    if (this.stage === "recv") this.lane.pump();
+    else this.#complete();
+  }
+
+  /** Fails what waits in this conversation; the rest of the handler's work is ignored. */
+  #giveUp(error: HbiError): void {
+    this.#landing?.abandon();
+    this.#connection.hosting.waitsNoMore(this);
+    this.#timer?.cancel();
+    this.#receiver?.fail(error);
+    this.#endWait?.fail(error);
+    this.#endWait = undefined;
+    this.#abort?.abort(error);
+  }
+
+  #checkDrain(): boolean {
+    if (this.intake.skippedBytes <= this.#maxDrainBytes) return true;
+    this.#connection.cut(failure("drain_too_big"));
+    return false;
+  }
+
+  get #maxDrainBytes(): number {
+    if (this.env.isPreAuth) return 0;
+    const { maxBodyBytes, maxDrainBytes } = this.limits;
+    const reason = this.#failure?.reason;
+    // A peer at no fault is not cut for the size of its data.
+    const isOurs = reason === "overloaded" || reason === "draining" || reason === "handler_timeout";
+    return isOurs ? Math.max(maxBodyBytes, maxDrainBytes) : maxDrainBytes;
+  }
+
+  // --- ending --------------------------------------------------------------------------------------------------------
+
+  #complete(): void {
+    this.#go("close");
+    this.#timer?.cancel();
+    this.#answer.complete();
+  }
+
+  /** The last packet is on the wire, or never will be. */
+  answerWritten(): void {
+    if (this.#state === "over" || this.#state === "closed.writtenRunning") return; // the connection was lost while it was written
+    if (this.#go("written") === "over") this.#release();
+  }
+
+  /** The connection is lost: fails everything that waits here. */
   lose(error: HbiError): void {
-    this.#course.lose(error);
+    if (this.#state === "over") return;
+    this.#go("lost");
+    this.#failure ??= error;
+    this.#giveUp(error);
+    this.intake.drop();
+    this.#answer.withdraw(error);
+  }
+
+  #release(): void {
+    this.intake.drop();
+    this.#receiver?.drop();
+    if (this.#draining !== undefined) this.#connection.forgetDraining(this.#draining);
+    this.#connection.hosting.ended(this);
+  }
+
+  /** A function, because any of several steps may have closed it. */
+  #isClosed(): boolean {
+    return this.stage === "closed";
+  }
+
+  #go(event: HoEvent): HoState {
+    this.#at = step(this.#at, event);
+    return this.#at.state;
   }
 }

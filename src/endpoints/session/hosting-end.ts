@@ -1,35 +1,47 @@
 /**
- * HostingEnd: where conversations of the peer are hosted: those that are at work, and those that wait for a place.
- * docs/protocol.md, "the host".
+ * HostingEnd: hosts the peer's conversations: those that run, and those that wait for a slot. docs/protocol.md, section
+ * 4.
  */
 import { Chain } from "../../chain.ts";
-import type { HbiError } from "../../errors.ts";
-import { opaqueToken, TokenReader } from "../conversation/token.ts";
+import { failure, type HbiError } from "../../errors.ts";
+import { opaqueToken, promisedBytes, type Token, TokenReader } from "../conversation/token.ts";
 import type { Bracket } from "../lane/bracket.ts";
+import type { Lane } from "../lane/lane.ts";
 import type { Wait, WaitOptions } from "../waits.ts";
+import { isUrgent } from "./builtin-names.ts";
 import type { Connection } from "./connection.ts";
 import { HoCo } from "./ho-co.ts";
 
-/** A conversation whose script is there and has no place yet. */
+/** What is known of a script before it is parsed. */
+export interface ArrivedScript {
+  readonly text: string;
+  /** whether its value is sent back as an object, because it came as co_send */
+  readonly wantsValue: boolean;
+  /** the size accounted for it */
+  readonly bytes: number;
+}
+
 interface Waiting {
+  readonly script: ArrivedScript;
+  /** of text and raw data */
   readonly bytes: number;
 }
 
 export class HostingEnd {
   readonly #connection: Connection;
   readonly #tokens = new TokenReader();
-  /** begun, and the handler or the answer has not ended */
+  /** conversations whose handler or answer has not ended */
   readonly #live = new Chain<HoCo>();
-  /** those of them that wait for a place, in the order in which they came; text and raw data of each */
+  /** those of them that wait for a slot, in order of arrival */
   #waiting: Map<HoCo, Waiting> | undefined;
   #isAdmitting = false;
   #hasBegun = false;
   #first: Wait<void> | undefined;
-  /** whether the peer has introduced itself, which is no call */
+  /** whether the peer has introduced itself, which does not count as a call */
   #isIntroduced = false;
-  /** answers to seed-era posters, which must come in the order of the questions */
+  /** answers to seed-era posters, which must be sent in the order of the requests */
   #seedAnswers: readonly Bracket[] = NONE;
-  /** those of them that have something to say */
+  /** those of them that have data to send */
   #seedEntering: Set<Bracket> | undefined;
   #co: HoCo | undefined;
 
@@ -53,7 +65,8 @@ export class HostingEnd {
     return this.#connection.isOpen;
   }
 
-  /** The conversation whose script is being landed. Read it before the handler's first `await`: later it is another's. */
+  /** The conversation whose script is being landed. Read it before the handler's first `await`; later it belongs to
+   *  another. */
   get co(): HoCo | undefined {
     return this.#co;
   }
@@ -62,61 +75,77 @@ export class HostingEnd {
     return this.#live.size;
   }
 
-  /** Says why, if a reason is given, and closes the connection. */
+  /** Closes the connection; a reason is sent to the peer. */
   disconnect(reason?: string): Promise<void> {
     return this.#connection.disconnect(reason);
   }
 
-  // --- places --------------------------------------------------------------------------------------------------------
+  // --- slots ---------------------------------------------------------------------------------------------------------
 
-  /** How many may be at work at once: one, for a peer that has yet to authenticate. */
+  /** How many may run at once: one for a peer that has not authenticated. */
   get #most(): number {
-    return this.#connection.env.isLobby ? 1 : this.#connection.limits.maxInFlight;
+    return this.#connection.env.isPreAuth ? 1 : this.#connection.limits.maxInFlight;
   }
 
-  /** Whether reading must not stop though there is no place: a handler may wait for an answer that stands behind. */
+  /** Whether reading must continue without a free slot: a handler may wait for an answer that is behind. */
   get mustReadOn(): boolean {
     return this.#connection.posting.liveCount > 0;
   }
 
-  /** Whether one more may begin. One more than may be at work or wait, as the library's own messages must get through: its script is
-   *  looked at. */
+  /** Whether one more may begin. One more than may run or wait, because the library's own messages must pass: its
+   *  script is checked. */
   get mayBegin(): boolean {
     return this.#live.size <= this.#most + this.#mostWaiting;
   }
 
-  /** More wait for one: while a peer has yet to authenticate, only where reading must go on. */
+  /** Whether more may wait; before authentication, only if reading must continue. */
   get #mostWaiting(): number {
     const { env, limits } = this.#connection;
-    return env.isLobby && !this.mustReadOn ? 0 : limits.maxHostedWaiting;
+    return env.isPreAuth && !this.mustReadOn ? 0 : limits.maxHostedWaiting;
   }
 
-  /** Resolves when the peer has begun a conversation, and thereby said whether it speaks the extension. */
+  /** Resolves when the peer has begun a conversation, which shows whether it supports the extension. */
   async begun(options: WaitOptions): Promise<void> {
     if (this.#hasBegun) return;
     this.#first ??= this.#connection.waits.start<void>(options, { isHearing: true });
     await this.#first.promise;
   }
 
-  takePlace(co: HoCo, bytes: number): boolean {
-    const isNext = this.#waiting === undefined || this.#waiting.size === 0 || this.#waiting.has(co);
-    return isNext && this.#connection.account.takePlace(bytes, this.#most);
-  }
-
-  resizePlace(bytes: number): void {
-    this.#connection.account.resizePlace(bytes);
-  }
-
-  /** Whether one more may wait for a place, with so many bytes of text and raw data. */
-  mayWait(bytes: number): boolean {
+  /** Whether a script may run now, waits for a slot, must be passed again later, or is refused unparsed. Waiting
+   *  scripts are read, so that what is behind them can be read: an answer that handlers wait for, a cancellation. If
+   *  too much waits, reading stops, unless there may be such an answer.
+   *  @param isFirst of its conversation */
+  admission(co: HoCo, token: Token, script: ArrivedScript, isFirst: boolean): "now" | "wait" | "later" | HbiError {
     const { account, limits } = this.#connection;
-    const count = this.#waiting?.size ?? 0;
-    return count < this.#mostWaiting && account.waiting + bytes <= limits.maxBufferedBytes && account.mayWait(bytes);
+    const refusal = this.#connection.beginGate.refusalOf(token);
+    const { bytes, text } = script;
+    if ((refusal === undefined || isUrgent(text)) && (this.#takePlace(co, bytes) || isUrgent(text))) return "now";
+    const rawBytes = promisedBytes(token);
+    if (!isFirst || rawBytes === undefined) return "later"; // what follows it may be raw data
+    if (refusal !== undefined) return refusal;
+    const all = bytes + rawBytes;
+    const isFew = (this.#waiting?.size ?? 0) < this.#mostWaiting;
+    if (isFew && account.waiting + all <= limits.maxBufferedBytes && account.mayWait(all)) return "wait";
+    if (!this.mustReadOn) return "later";
+    return failure("overloaded", `at most ${limits.maxHostedWaiting} calls with ${limits.maxBufferedBytes} bytes`);
   }
 
-  wait(co: HoCo, bytes: number): void {
+  /** One slot for all scripts of a conversation, from the first that needs one. */
+  #takePlace(co: HoCo, bytes: number): boolean {
+    const { account } = this.#connection;
+    if (co.placeBytes !== undefined) account.resizePlace(bytes - co.placeBytes);
+    else {
+      const isNext = this.#waiting === undefined || this.#waiting.size === 0 || this.#waiting.has(co);
+      if (!isNext || !account.takePlace(bytes, this.#most)) return false;
+    }
+    co.placeBytes = bytes;
+    return true;
+  }
+
+  wait(co: HoCo, token: Token, script: ArrivedScript): void {
+    const bytes = script.bytes + (promisedBytes(token) ?? 0);
     this.#waiting ??= new Map();
-    this.#waiting.set(co, { bytes });
+    this.#waiting.set(co, { script, bytes });
     this.#connection.account.wait(bytes);
   }
 
@@ -127,22 +156,24 @@ export class HostingEnd {
     this.#connection.account.wait(-waiting.bytes);
   }
 
-  /** There may be places. A loop, not a recursion: what it lets in may have ended by the time it returns. */
+  /** Slots may be free. A loop instead of a recursion, because what it admits may end before it returns. */
   admit(): void {
     if (this.#isAdmitting) return;
     this.#isAdmitting = true;
     while (this.#connection.isOpen) {
-      const next = this.#waiting?.keys().next();
-      if (next === undefined || next.done === true || !this.takePlace(next.value, next.value.storedBytes)) break;
-      this.waitsNoMore(next.value);
-      next.value.landStored();
+      const next = this.#waiting?.entries().next();
+      if (next === undefined || next.done === true) break;
+      const [co, { script }] = next.value;
+      if (!this.#takePlace(co, script.bytes)) break;
+      this.waitsNoMore(co);
+      co.land(script);
     }
     this.#isAdmitting = false;
   }
 
   // --- conversations -------------------------------------------------------------------------------------------------
 
-  begin(id: string): HoCo {
+  begin(id: string, lane: Lane): HoCo {
     const { env, isExtended, posting } = this.#connection;
     const token = isExtended ? this.#tokens.read(id) : opaqueToken(id);
     if (token.isExtended) posting.extensionSeen(token);
@@ -151,7 +182,7 @@ export class HostingEnd {
     const isHello = token.mostInFlight !== undefined && !this.#isIntroduced;
     if (isHello) this.#isIntroduced = true;
     else this.#connection.budgets.called(1);
-    const co = new HoCo(this.#connection, env, token);
+    const co = new HoCo(this.#connection, lane, env, token);
     this.#live.add(co);
     this.#connection.account.beginHosted();
     return co;
@@ -167,21 +198,20 @@ export class HostingEnd {
     this.#co = outer;
   }
 
-  /** The peer waits no more for the answer to one of its conversations. */
+  /** The peer no longer waits for the answer to one of its conversations. */
   cancel(seq: string): void {
-    for (const co of this.#live.toArray()) if (co.coSeq === seq) co.cancel(); // as many as may be in flight
+    for (const co of this.#live.toArray()) if (co.coSeq === seq) co.cancel(); // at most as many as may be in flight
   }
 
   peerGoesAway(reason: string | undefined): void {
     this.#connection.peerGoesAway(reason);
   }
 
-  /** @param placeBytes of its place; undefined: it had none */
-  ended(co: HoCo, placeBytes: number | undefined): void {
+  ended(co: HoCo): void {
     const { account } = this.#connection;
     this.#live.remove(co);
     account.endHosted();
-    if (placeBytes !== undefined) account.givePlace(placeBytes);
+    if (co.placeBytes !== undefined) account.givePlace(co.placeBytes);
     this.admit();
     this.#connection.conversationEnded();
   }
@@ -190,13 +220,13 @@ export class HostingEnd {
     for (const co of this.#live.toArray()) co.lose(error);
   }
 
-  // --- seed-era posters: docs/protocol.md, "seed-era ids" ------------------------------------------------------------
+  // --- seed-era posters: docs/protocol.md, section 8 -----------------------------------------------------------------
 
   queueSeedAnswer(bracket: Bracket): void {
     this.#seedAnswers = [...this.#seedAnswers, bracket]; // as many as are in flight
   }
 
-  /** Asks for the send turn, when the answers to the questions before are closed. */
+  /** Requests the send turn after the answers to earlier requests are closed. */
   enterSeedAnswer(bracket: Bracket): void {
     this.#seedEntering ??= new Set();
     this.#seedEntering.add(bracket);
@@ -211,7 +241,7 @@ export class HostingEnd {
 
   #admitSeedAnswer(): void {
     const [head] = this.#seedAnswers;
-    if (head !== undefined && this.#seedEntering?.delete(head) === true) this.#connection.turn.request(head);
+    if (head !== undefined && this.#seedEntering?.delete(head) === true) head.lane.turn.request(head);
   }
 }
 

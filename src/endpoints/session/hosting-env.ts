@@ -1,5 +1,5 @@
 /**
- * HostingEnv with the types of this room's ends: what the application makes one of for each connection.
+ * HostingEnv with the types of this folder's ends: applications create one for each connection.
  */
 import { type EntryTable, HostingEnv as Env } from "../../registry/hosting-env.ts";
 import type { HoCo } from "./ho-co.ts";
@@ -13,7 +13,7 @@ interface EndsOfConnection {
   readonly co: HoCo | PoCo;
 }
 
-/** The hosting environment of one connection: the methods, value constructors and slots that its peer may use. A handler is
- *  given the conversation being landed: a HoCo, or a PoCo when the script came as part of an answer. */
+/** The hosting environment of one connection: the methods, value constructors and slots that its peer may use. A
+ *  handler receives the conversation that is being landed: a HoCo, or a PoCo if the script came in an answer. */
 export type HostingEnv = Env<EndsOfConnection>;
 export const HostingEnv: new (shared?: EntryTable, bound?: unknown) => HostingEnv = Env<EndsOfConnection>;

@@ -1,6 +1,6 @@
 /**
- * IdleWatch: a connection on which there was no conversation for `idleTimeoutMs` is drained and closed. One timer, which is not set
- * anew for what happens.
+ * IdleWatch: drains and closes a connection without conversations for `idleTimeoutMs`. Uses one timer, which is not
+ * reset for each conversation.
  */
 import type { Timer } from "../../clock.ts";
 import type { Connection } from "./connection.ts";

@@ -1,31 +1,31 @@
 /**
- * Keepalive: finds out that the peer is gone where the network does not say so. After a silence a peer that speaks the extension is
- * asked; anything that it sends is an answer. Nobody is blamed for what this side does not read, or what may still be on its way.
- * For other peers there is TCP's own keepalive. docs/errors-and-limits.md, "keepaliveMs".
+ * Keepalive: detects a dead peer when the network does not report it. After a silence, a peer that supports the
+ * extension is pinged; anything that it sends is an answer. A peer is not blamed for what this side does not read, or
+ * for what may still be on its way. Other peers are watched by TCP keepalive. docs/errors-and-limits.md, "keepaliveMs".
  */
 import { heldUpMs, type Timer } from "../../clock.ts";
 import { failure } from "../../errors.ts";
-import type { ReadTurn } from "../lane/read-turn.ts";
+import type { Lane } from "../lane/lane.ts";
 import { ignore } from "../waits.ts";
 import type { Connection } from "./connection.ts";
 
 export class Keepalive {
   readonly #connection: Connection;
-  readonly #reading: ReadTurn;
+  readonly #lane: Lane;
   #heardMs = 0;
-  /** written when this was last looked at */
+  /** bytes written at the last check */
   #saidBytes = 0;
-  /** by how much less of the silence is the peer's */
+  /** the part of the silence that is not the peer's */
   #heldUpMs = 0;
   #isAsking = false;
-  /** until when there must be an answer, if this side is held up no more than it had been then */
+  /** when an answer is due, unless this side is blocked meanwhile */
   #answerMs = 0;
   #askedHeldUpMs = 0;
   #timer: Timer | undefined;
 
-  constructor(connection: Connection, reading: ReadTurn) {
+  constructor(connection: Connection, lane: Lane) {
     this.#connection = connection;
-    this.#reading = reading;
+    this.#lane = lane;
   }
 
   start(): void {
@@ -33,7 +33,7 @@ export class Keepalive {
     this.#lookAfter(this.#connection.limits.keepaliveMs / 2);
   }
 
-  /** Something came. */
+  /** Data has arrived. */
   heard(nowMs: number): void {
     this.#heardMs = nowMs;
     this.#heldUpMs = heldUpMs(this.#connection.clock);
@@ -50,10 +50,10 @@ export class Keepalive {
   }
 
   #look(): void {
-    const { clock, limits, posting, wire } = this.#connection;
+    const { clock, limits, posting } = this.#connection;
     const { keepaliveMs, keepaliveTimeoutMs } = limits;
     const nowMs = clock.now();
-    if (this.#reading.isStanding || !posting.knowsExtension) this.heard(nowMs);
+    if (this.#lane.reading.isStanding || !posting.knowsExtension) this.heard(nowMs);
     const heldUp = heldUpMs(clock);
     const silenceMs = nowMs - this.#heardMs - (heldUp - this.#heldUpMs);
     if (!this.#isAsking) {
@@ -63,30 +63,30 @@ export class Keepalive {
       } else this.#ask();
       return;
     }
-    // The question may still be on its way, or not even on it: a peer that does not read is the wire's concern.
+    // The ping may still be on its way, or not sent yet; a peer that does not read is handled by the wire.
     const leftMs =
-      wire.bufferedBytes > 0 ? keepaliveTimeoutMs : this.#answerMs + (heldUp - this.#askedHeldUpMs) - nowMs;
+      this.#lane.wire.bufferedBytes > 0 ? keepaliveTimeoutMs : this.#answerMs + (heldUp - this.#askedHeldUpMs) - nowMs;
     if (leftMs > 0) this.#lookAfter(leftMs);
-    else this.#connection.drop(failure("unresponsive", `nothing came for ${Math.round(silenceMs / 1_000)} s`));
+    else this.#connection.drop(failure("unresponsive", `no data for ${Math.round(silenceMs / 1_000)} s`));
   }
 
-  /** While this side slowly takes what the peer sends, it can't answer a question that stands behind it. So it says something by itself, now
-   *  and then, if it has said nothing else. */
+  /** While this side slowly reads what the peer sends, it cannot answer a ping behind it. It therefore sends something
+   *  occasionally, unless it has sent something else. */
   #showLife(): void {
-    const { posting, wire } = this.#connection;
-    const isTaking = this.#reading.isTakingRaw || this.#reading.isStanding;
-    const hasSpoken = wire.writtenBytes !== this.#saidBytes;
+    const { posting } = this.#connection;
+    const isTaking = this.#lane.reading.isTakingRaw || this.#lane.reading.isStanding;
+    const hasSpoken = this.#lane.wire.writtenBytes !== this.#saidBytes;
     if (isTaking && !hasSpoken && posting.knowsExtension) posting.showLife();
-    this.#saidBytes = wire.writtenBytes;
+    this.#saidBytes = this.#lane.wire.writtenBytes;
   }
 
   #ask(): void {
-    const { clock, limits, posting, wire } = this.#connection;
-    const timeoutMs = limits.keepaliveTimeoutMs + wire.transitMs;
+    const { clock, limits, posting } = this.#connection;
+    const timeoutMs = limits.keepaliveTimeoutMs + this.#lane.wire.transitMs;
     this.#isAsking = true;
     this.#answerMs = clock.now() + timeoutMs;
     this.#askedHeldUpMs = heldUpMs(clock);
     this.#lookAfter(timeoutMs);
-    posting.ping({ timeoutMs }).catch(ignore); // whether anything came is what counts
+    posting.ping({ timeoutMs }).catch(ignore); // only whether anything arrived counts
   }
 }

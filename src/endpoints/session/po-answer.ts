@@ -1,92 +1,86 @@
 /**
- * PoAnswer: what the poster of a conversation reads: objects, which somebody receives or nobody, the raw data behind them, and
- * scripts of the host, which are landed. docs/protocol.md, "the poster".
+ * PoAnswer: what the poster of a conversation reads: objects, requested or not, the raw data behind them, and scripts
+ * of the host, which are landed. docs/protocol.md, section 4.
  */
 import { asHbiError, failure, HbiError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import { parseScript } from "../../parser/parse.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { planScript } from "../../registry/plan.ts";
-import type { Packet } from "../../wire/packet.ts";
 import { Landing, type LandingHost } from "../conversation/landing.ts";
-import type { PoStage } from "../conversation/stages.ts";
-import { seqOf } from "../conversation/token.ts";
-import type { PostedConversation } from "../lane/conversation.ts";
-import { RawIntake } from "../lane/raw-intake.ts";
-import { CoReceiver, landObject } from "./co-receiver.ts";
+import { type Buffers, RawIntake } from "../lane/raw-intake.ts";
+import { rawOptions, type WaitOptions } from "../waits.ts";
+import { CoReceiver, landObject, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
+import type { PoCo } from "./po-co.ts";
 
 export interface AnswerOptions {
   /** Lands the answer in another environment than the connection's. */
   readonly env?: HostingEnv;
-  /** Says that the answer has no raw data, so that a conversation given up can be read to its end. */
+  /** Declares that the answer has no raw data, so that a cancelled conversation can be read to its end. */
   readonly hasNoRawAnswer?: boolean;
-  /** How many raw bytes follow an object of the answer, with the same effect; undefined when the object can't tell. */
+  /** The number of raw bytes behind an object of the answer, with the same effect; undefined if it cannot be
+   *  computed. */
   readonly answerBytes?: (object: unknown) => number | undefined;
-  /** Objects of the answer are dropped, rather than an error, when nobody receives them. */
+  /** Objects that are not requested are dropped instead of being an error. */
   readonly dropsObjects?: boolean;
-}
-
-/** The conversation that is answered. */
-export interface Answered {
-  readonly co: PostedConversation;
-  readonly stage: PoStage;
-  readonly isAbandoned: boolean;
-  /** Whether somebody waits for the answer's end. */
-  readonly isEndAwaited: boolean;
-  failed(error: HbiError): void;
-  abandon(error: HbiError): void;
-  completed(): void;
 }
 
 export class PoAnswer implements LandingHost {
   readonly intake: RawIntake;
+  /** as handlers of its scripts see it */
+  readonly co: PoCo;
   readonly #connection: Connection;
-  readonly #course: Answered;
   readonly #options: AnswerOptions;
   #receiver: CoReceiver | undefined;
   #landing: Landing | undefined;
-  /** whether the object came that declares the raw data of the answer */
+  /** whether the object that declares the raw data of the answer has arrived */
   #hasAnswered = false;
-  /** whether the host's error came, behind which there is nothing */
+  /** whether the host's error has arrived, which nothing follows */
   #hasFailed = false;
   /** whether the host has promised that there is no raw data */
   #isPromised = false;
-  /** objects asked for by `co_send` that have not come outside of a bracket */
+  /** objects requested with `co_send` that have not arrived outside of a bracket */
   requests = 0;
 
-  constructor(connection: Connection, course: Answered, options: AnswerOptions) {
+  constructor(connection: Connection, co: PoCo, options: AnswerOptions) {
+    this.co = co;
     this.#connection = connection;
-    this.#course = course;
     this.#options = options;
     this.intake = new RawIntake(connection.limits.maxBufferedBytes, connection.account);
-  }
-
-  get co(): PostedConversation {
-    return this.#course.co;
   }
 
   get limits(): Limits {
     return this.#connection.limits;
   }
 
-  /** Made when somebody receives: who only posts doesn't. */
-  get receiver(): CoReceiver {
-    this.#receiver ??= new CoReceiver(this.#connection, this, this.intake);
+  /** Created on first use: a poster that only posts receives nothing. */
+  get #received(): CoReceiver {
+    this.#receiver ??= new CoReceiver(this.#connection, this.co.lane, this, this.intake);
     return this.#receiver;
   }
 
-  /** What lands it. */
+  /** The environment that lands it. */
   get env(): HostingEnv {
     return this.#options.env ?? this.#connection.env;
   }
 
-  /** Whether what is asked for is what comes next on the wire, as nothing else tells. */
-  get isManual(): boolean {
+  /** Whether the requested bytes are the next ones on the wire, because nothing else declares them. */
+  get #isManual(): boolean {
     return this.#landing?.isRunning === true ? this.#landing.isManual : !this.isDeclared;
   }
 
-  /** Whether the caller, or the host, has said how much raw data the answer has, beside that of its scripts. */
+  /** Whether a script of it is being landed. */
+  get isLanding(): boolean {
+    return this.#landing?.isRunning === true;
+  }
+
+  /** Whether an object is awaited. */
+  get isWaitingForObject(): boolean {
+    return this.#receiver?.isWaitingForObject === true;
+  }
+
+  /** Whether the caller or the host has declared the raw data of the answer, apart from that of its scripts. */
   get isDeclared(): boolean {
     const { hasNoRawAnswer, answerBytes } = this.#options;
     return this.#isPromised || hasNoRawAnswer === true || answerBytes !== undefined;
@@ -96,37 +90,37 @@ export class PoAnswer implements LandingHost {
     return this.#isPromised || this.#options.hasNoRawAnswer === true;
   }
 
-  /** The host says that there is no raw data in all of it. */
+  /** The host declares that the whole answer has no raw data. */
   promisesNoRawData(): void {
     this.#isPromised = true;
     this.intake.promise(0);
   }
 
-  /** Skips what is unread of the present raw data, so that what stands behind it can be read. */
+  /** Skips the unread raw data, so that what follows it can be read. */
   discardData(): void {
     this.intake.discard();
     this.#drain();
   }
 
-  /** Nobody reads on but the handlers of its scripts: raw data that was asked for and not read is skipped. */
+  /** Only the handlers of its scripts read on: raw data that was requested and not read is skipped. */
   discardUnread(): void {
     if (this.#landing?.isRunning !== true) this.intake.discard();
     this.#drain();
   }
 
-  /** Whoever reads is told. */
+  /** Fails the waiting receivers. */
   fail(error: HbiError): void {
     this.#receiver?.fail(error);
   }
 
-  /** It does not come any more. */
+  /** It will not arrive. */
   lose(error: HbiError): void {
     this.#landing?.abandon();
     this.fail(error);
   }
 
   #drain(): void {
-    if (this.#checkDrain()) this.#connection.pump();
+    if (this.#checkDrain()) this.co.lane.pump();
   }
 
   #checkDrain(): boolean {
@@ -137,44 +131,49 @@ export class PoAnswer implements LandingHost {
     return false;
   }
 
+  // --- receiving -----------------------------------------------------------------------------------------------------
+
+  async object<S extends Schema | undefined>(
+    schema: S,
+    options: WaitOptions,
+    env?: HostingEnv,
+  ): Promise<SchemaOutput<S>> {
+    this.co.toRecv();
+    return this.#received.object(schema, this.co.bounded(options), this.co.hints, env);
+  }
+
+  async data(into: Buffers, options: WaitOptions): Promise<void> {
+    this.co.toRecv();
+    await this.#received.data(into, this.#isManual, rawOptions(this.co.bounded(options)));
+  }
+
+  chunks(byteLength: number, options: WaitOptions): AsyncGenerator<Uint8Array, void, void> {
+    this.co.toRecv();
+    return this.#received.chunks(byteLength, this.#isManual, rawOptions(this.co.bounded(options)));
+  }
+
   // --- what arrives --------------------------------------------------------------------------------------------------
 
-  get wantsPacket(): boolean {
-    const { stage } = this.#course;
-    if (this.intake.pendingBytes > 0 || stage === "send") return false;
-    if (this.#landing?.isRunning === true) return !this.#landing.hidesNextPacket;
-    return stage === "closed" || this.#receiver?.isWaitingForObject === true || this.#course.isEndAwaited;
+  /** Whether raw data may precede the next packet. */
+  get hidesNextPacket(): boolean {
+    if (this.intake.pendingBytes > 0) return true;
+    return this.#landing?.isRunning === true && this.#landing.hidesNextPacket;
   }
 
-  onPacket({ directive, text }: Packet): boolean {
-    if (this.#landing?.isRunning === true) return false;
-    switch (directive) {
-      case "":
-        this.#land(text);
-        return true;
-      case "co_recv":
-        this.#onObject(text);
-        return true;
-      case "co_ack_end":
-        if (seqOf(text) !== this.co.coSeq) throw failure("bad_state", "co_ack_end of another id");
-        this.#connection.releaseReader(this.co);
-        this.#receiver?.failObjects("no_answer");
-        this.#course.completed();
-        return true;
-      default:
-        throw failure("bad_state", `${directive} inside an answer`);
-    }
-  }
-
-  /** A caller that gave up would have known where raw data stands between the packets. Without it nobody does, unless it was declared.
+  /** Only the caller that has cancelled would have known where the raw data is, unless it was declared.
    *  @throws HbiError failed_precondition */
   checkPosition(): void {
-    if (this.#course.isAbandoned && !this.isDeclared && !this.#hasFailed)
-      throw failure("position_lost", "an answer was given up that may have some; see hasNoRawAnswer");
+    if (this.co.at.isGivenUp && !this.isDeclared && !this.#hasFailed)
+      throw failure("position_lost", "the answer to a cancelled call may have some; see hasNoRawAnswer");
     this.intake.check();
   }
 
-  /** Nothing of it is read any more. */
+  /** It has ended; waiting receivers fail. */
+  ended(): void {
+    this.#receiver?.failObjects("no_answer");
+  }
+
+  /** Nothing more of it is read. */
   drop(): void {
     this.intake.drop();
     this.#receiver?.drop();
@@ -184,11 +183,11 @@ export class PoAnswer implements LandingHost {
   takeLoneObject(text: string): boolean {
     if (this.requests === 0) return false;
     this.requests -= 1;
-    this.receiver.onObject(text);
+    this.#received.onObject(text);
     return true;
   }
 
-  #onObject(text: string): void {
+  onObject(text: string): void {
     if (this.#receiver?.isWaitingForObject === true) {
       const isFirst = this.#options.answerBytes !== undefined && !this.#hasAnswered;
       this.#hasAnswered = true;
@@ -200,19 +199,19 @@ export class PoAnswer implements LandingHost {
     const value = this.#landUnwanted(text);
     if (value instanceof HbiError) {
       this.#hasFailed = true;
-      this.#course.failed(value);
-    } else if (!this.#course.isAbandoned && this.#options.dropsObjects !== true) this.#onSurplus();
+      this.co.failed(value);
+    } else if (!this.co.at.isGivenUp && this.#options.dropsObjects !== true) this.#onSurplus();
     this.intake.discard(this.#hasAnswered ? 0 : this.#skippedBehind(value));
     this.#hasAnswered = true;
   }
 
-  /** @throws HbiError failed_precondition where raw data may stand behind it */
+  /** @throws HbiError failed_precondition if raw data may follow it */
   #onSurplus(): void {
-    if (!this.isDeclared) throw failure("bad_state", "an object that nobody receives");
-    this.#course.failed(failure("bad_answer", "more objects than declared"));
+    if (!this.isDeclared) throw failure("bad_state", "an object that is not expected");
+    this.co.failed(failure("bad_answer", "more objects than declared"));
   }
 
-  /** What can't be landed harms nobody where it is certain that no raw data stands behind it. */
+  /** An object that cannot be landed affects nothing else if it is certain that no raw data follows it. */
   #landUnwanted(text: string): unknown {
     try {
       return landObject(text, this.env, this.#connection);
@@ -222,8 +221,9 @@ export class PoAnswer implements LandingHost {
     }
   }
 
-  /** Before the object is given to anybody: who gets it can rely on its raw data. False when it is refused, and who waits has been told.
-   *  @throws HbiError when nobody can read on then */
+  /** Called before the object is passed on, so that its receiver can rely on the raw data. Returns false if it is
+   *  refused, after the receiver has failed.
+   *  @throws HbiError if the position is lost */
   #announceBehind(text: string): boolean {
     try {
       this.intake.announce(this.#bytesBehind(landObject(text, this.env, this.#connection)));
@@ -235,7 +235,7 @@ export class PoAnswer implements LandingHost {
     }
   }
 
-  /** Of an object that nobody wants. @throws HbiError when nobody can read on */
+  /** For an object that is not wanted. @throws HbiError if the position is lost */
   #skippedBehind(value: unknown): number {
     try {
       return this.#bytesBehind(value);
@@ -245,17 +245,18 @@ export class PoAnswer implements LandingHost {
     }
   }
 
-  /** An object that is refused harms nobody where it is certain that no raw data stands behind it. */
+  /** A refused object affects nothing else if it is certain that no raw data follows it. */
   #checkCertain(thrown: unknown): void {
     if (this.intake.restAfter(this.#hasNoRawData ? 0 : undefined) === undefined) throw thrown;
   }
 
-  /** Raw bytes behind an object of the answer. A host that has promised none does not spare the object from being looked at.
-   *  @throws HbiError when that is not certain: nobody can read on then */
+  /** The number of raw bytes behind an object of the answer. The object is checked even if the host has promised that
+   *  there are none.
+   *  @throws HbiError if it is uncertain: the position is lost */
   #bytesBehind(value: unknown): number {
     if (this.#options.hasNoRawAnswer === true || value instanceof HbiError) return 0;
     const bytes = this.#options.answerBytes?.(value) ?? (this.#isPromised ? 0 : undefined);
-    if (bytes === undefined) throw failure("bad_state", "an object that nobody receives");
+    if (bytes === undefined) throw failure("bad_state", "an object that is not expected");
     if (bytes > this.limits.maxBodyBytes) throw failure("body_too_big", "of an answer");
     this.intake.expect(bytes);
     return bytes;
@@ -263,7 +264,7 @@ export class PoAnswer implements LandingHost {
 
   // --- landing: scripts of the answer --------------------------------------------------------------------------------
 
-  #land(text: string): void {
+  land(text: string): void {
     if (text === "") return;
     try {
       const plan = planScript(parseScript(text, this.limits), this.env, this.limits);
@@ -295,20 +296,20 @@ export class PoAnswer implements LandingHost {
   landingEnded(): void {}
 
   landed(): void {
-    this.#connection.pump();
+    this.co.lane.pump();
   }
 
-  /** A script of the answer that fails here concerns this conversation alone, when the bytes behind it are certain. */
+  /** A failing script of the answer concerns only this conversation, if the bytes behind it are certain. */
   landingFailed(error: HbiError, rawBytes: number | undefined): void {
     this.#connection.report(error, `answer ${this.co.coSeq}`);
-    const rest = this.intake.restAfter(rawBytes); // that an answer has no raw data says nothing of its scripts, unless the host says it
+    const rest = this.intake.restAfter(rawBytes); // a declaration of the caller does not cover scripts, only a promise of the host does
     if (rest === undefined) {
       this.#connection.cut(error);
       return;
     }
-    this.#course.failed(error);
+    this.co.failed(error);
     this.fail(error);
     this.intake.discard(rest);
-    if (this.#checkDrain()) this.#course.abandon(error);
+    if (this.#checkDrain()) this.co.abandon(error);
   }
 }

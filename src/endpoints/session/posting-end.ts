@@ -1,6 +1,6 @@
 /**
- * PostingEnd: where this side starts conversations. Keeps at most as many of them unanswered on the wire as the host takes;
- * more wait here, in the order asked. docs/protocol.md, "conversations".
+ * PostingEnd: starts conversations of this side. It keeps at most as many of them unanswered on the wire as the host
+ * accepts; further ones wait here in order. docs/protocol.md, section 4.
  */
 import { Chain } from "../../chain.ts";
 import { afterHearing, type Timer } from "../../clock.ts";
@@ -17,45 +17,51 @@ import {
   seqOf,
   type Token,
 } from "../conversation/token.ts";
-import type { BracketReader, PostedConversation } from "../lane/conversation.ts";
+import { ENTRY_COST_BYTES } from "../guard/account.ts";
+import type { BracketReader } from "../lane/conversation.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
 import { checkTimeout, ignore, markHandled, type WaitOptions } from "../waits.ts";
 import { CANCEL, GO_AWAY, PING } from "./builtin-names.ts";
+import { Call, type CallRequest } from "./call.ts";
 import type { Connection } from "./connection.ts";
 import { Hello } from "./hello.ts";
-import { type CallRequest, type Parked, PoCall } from "./po-call.ts";
 import { type CoOptions, PoCo } from "./po-co.ts";
 import { SeqRing } from "./seq-ring.ts";
 
-/** So long after its connection a peer of ours has introduced itself. */
+/** Within this time after it has connected, a peer of this library has introduced itself. */
 const INTRODUCTION_MS = 1_000;
+
+/** For a complete call: apart from scripts, its answer consists of objects. */
+const WHOLE: CoOptions = { hasNoRawAnswer: true };
 
 export class PostingEnd {
   readonly #connection: Connection;
   readonly #counter = new SeqCounter();
   /** begun and not completed */
-  readonly #live = new SeqRing<PostedConversation>();
-  /** how many of them hold a place on the wire */
+  readonly #live = new SeqRing<PoCo>();
+  /** the number of them that hold a slot on the wire */
   #admitted = 0;
   /** those that wait for one */
-  readonly #gate = new Chain<PostedConversation>();
-  /** those on the wire that may ask for an object by `co_send`, in the order of sending */
-  #asking: Set<PostedConversation> | undefined;
+  readonly #gate = new Chain<PoCo>();
+  /** those on the wire that may request an object with `co_send`, in the order of sending */
+  #asking: Set<PoCo> | undefined;
   #hello: Hello | undefined;
-  /** how many conversations, and how large a packet, the peer takes; as much as this side until it says so */
+  /** the number of conversations and the packet size that the peer accepts; those of this side until it declares its
+   *  own */
   #most: number;
   #mostPacketBytes: number;
   #suffixMs = Number.NaN;
   #suffixBytes = 0;
   #suffix = "";
   #knowsExtension = false;
-  /** whose conversations may go to the wire: of a peer that is about to close, only those of handlers that it waits for */
+  /** whose conversations may go to the wire: if the peer is about to close, only those of handlers for which it
+   *  waits */
   #takes: "all" | "of handlers" | "none" = "all";
-  /** calls that were given up before this side knew whether the peer can be told */
-  #untold: Set<PostedConversation> | undefined;
-  /** given up, on the wire, and not answered */
+  /** calls that were cancelled before this side knew whether the peer supports cancellation */
+  #untold: Set<PoCo> | undefined;
+  /** cancelled, on the wire, and not answered */
   #givenUp = 0;
-  /** runs while there are only such, and the peer answers none */
+  /** runs while there are only such conversations, and the peer answers none */
   #silence: Timer | undefined;
 
   constructor(connection: Connection) {
@@ -80,25 +86,25 @@ export class PostingEnd {
     return this.#connection.isOpen;
   }
 
-  /** Whether the peer has shown that it speaks the extension, which only an implementation of it does. */
+  /** Whether the peer has shown that it supports the extension, which only this library implements. */
   get knowsExtension(): boolean {
     return this.#knowsExtension;
   }
 
-  /** Whether a conversation is half on the wire, so that nothing else may be written. */
+  /** Whether a conversation is partly on the wire, so that nothing else may be written. */
   get isSending(): boolean {
-    return this.#live.toArray().some((co) => co.isSending);
+    return this.#live.toArray().some((co) => co.at.isSending);
   }
 
-  /** Conversations that are not completed. */
+  /** The number of conversations that are not completed. */
   get liveCount(): number {
     return this.#live.size;
   }
 
   // --- conversations of the application ------------------------------------------------------------------------------
 
-  /** Starts a conversation. Close it, or use `await using` or `converse`, which do.
-   *  @throws HbiError unavailable, resource_exhausted when too many wait */
+  /** Starts a conversation. Close it; `await using` and `converse` do this automatically.
+   *  @throws HbiError unavailable, resource_exhausted if too many wait */
   co(options: CoOptions = {}): Promise<PoCo> {
     return markHandled(this.#co(options));
   }
@@ -107,7 +113,7 @@ export class PostingEnd {
     return this.open(options);
   }
 
-  /** Runs `talk` in a conversation of its own, and closes it whatever happens. */
+  /** Runs `talk` in a conversation of its own, and always closes it. */
   converse<T>(talk: (co: PoCo) => Promise<T>, options: CoOptions = {}): Promise<T> {
     return markHandled(this.#converse(talk, options));
   }
@@ -119,16 +125,16 @@ export class PostingEnd {
       result = await talk(co);
     } catch (thrown) {
       if (co.stage === "recv")
-        co.abandon(asHbiError(thrown)); // what comes late is read and dropped
-      else void co.close(); // who failed does not wait for the send turn as well
+        co.abandon(asHbiError(thrown)); // what arrives late is read and dropped
+      else void co.close(); // a failed conversation does not wait for the send turn
       throw thrown;
     }
     await co.close();
     return result;
   }
 
-  /** Sends code that needs no answer. Resolves when it is handed to the wire; `waitCompleted` of the conversation that it
-   *  gives says that it was landed. */
+  /** Sends code that needs no answer. Resolves when it is handed to the wire; `waitCompleted` of the returned
+   *  conversation reports that it was landed. */
   notif(code: string | Script, options: CoOptions = {}): Promise<PoCo> {
     return markHandled(this.#notif(code, options));
   }
@@ -153,52 +159,47 @@ export class PostingEnd {
     return co;
   }
 
-  /** Says why, if a reason is given, and closes the connection. Conversations in flight are lost: see `drain`. */
+  /** Closes the connection at once; a reason is sent to the peer. Conversations in flight are lost; see `drain`. */
   disconnect(reason?: string): Promise<void> {
     return this.#connection.disconnect(reason);
   }
 
   open(options: CoOptions): PoCo {
-    const co = new PoCo(this.#connection, this.takeSeq(), options);
-    this.enroll(co);
+    const co = this.#enrolled(options, this.#takeSeq(false), undefined);
     this.#connection.conversationBegun();
     co.heedSignal();
     return co;
   }
 
-  /** A call that is one script, answered by objects alone: the short way. For the typed layer.
-   *  @throws HbiError unavailable, resource_exhausted, cancelled when the signal has aborted already */
-  call(request: CallRequest): PoCall {
-    const { clock, limits } = this.#connection;
-    const call = new PoCall(clock, limits, request);
-    try {
-      this.#begin(call);
-    } catch (thrown) {
-      call.lose(asHbiError(thrown));
-      throw thrown;
+  /** A conversation of a call.
+   *  @throws HbiError unavailable, resource_exhausted */
+  openFor(call: Call): PoCo {
+    const { talk, isUrgent = false, onlyOurs } = call.request;
+    if (talk !== undefined) {
+      return this.#enrolled({ ...talk.options, onlyOurs, timeoutMs: call.leftMs }, this.#takeSeq(isUrgent), call);
     }
+    this.checkPacket(call.packet);
+    const options = onlyOurs === undefined ? WHOLE : { ...WHOLE, onlyOurs };
+    const co = this.#enrolled(options, this.#takeSeq(isUrgent), call);
+    this.#connection.account.posts += call.packet.length + ENTRY_COST_BYTES;
+    return co;
+  }
+
+  /** A call with one script, answered only by objects. For the library's own messages.
+   *  @throws HbiError unavailable, resource_exhausted, cancelled if the signal has already aborted */
+  call(request: CallRequest): Call {
+    const { clock, limits } = this.#connection;
+    const call = new Call(clock, limits, request);
+    call.begin(this.#connection);
+    if (call.error !== undefined) throw call.error;
     return call;
   }
 
-  #begin(call: Parked): void {
-    call.begin(this.#connection);
-    this.#connection.conversationBegun(); // last: what it reads may call as well, and must not overtake
-  }
-
-  /** Begins it; where that is not possible it fails. */
-  place(call: Parked): void {
-    try {
-      this.#begin(call);
-    } catch (thrown) {
-      call.lose(asHbiError(thrown));
-    }
-  }
-
-  // --- numbers and places --------------------------------------------------------------------------------------------
+  // --- numbers and slots ---------------------------------------------------------------------------------------------
 
   /** The number of a new conversation.
-   *  @throws HbiError unavailable, also while draining, but for what is urgent; resource_exhausted when too many wait */
-  takeSeq(isUrgent = false): number {
+   *  @throws HbiError unavailable, also while draining unless it is urgent; resource_exhausted if too many wait */
+  #takeSeq(isUrgent: boolean): number {
     if (isUrgent) this.#connection.checkOpen();
     else this.#connection.checkAccepting();
     const { limits, account } = this.#connection;
@@ -207,23 +208,25 @@ export class PostingEnd {
     return this.#counter.take(this.#live);
   }
 
-  enroll(conversation: PostedConversation): void {
-    this.#live.set(conversation);
+  #enrolled(options: CoOptions, seq: number, call: Call | undefined): PoCo {
+    const co = new PoCo(this.#connection, this.#connection.lane, seq, options, call);
+    this.#live.set(co);
     this.#connection.account.posted += 1;
+    return co;
   }
 
-  /** @throws HbiError resource_exhausted for a packet that the peer does not take */
+  /** @throws HbiError resource_exhausted for a packet that the peer does not accept */
   checkPacket(packet: string): void {
     if (packet.length * 3 <= this.#mostPacketBytes) return;
     const bytes = utf8Length(packet.slice(packet.indexOf("]") + 1));
     if (bytes > this.#mostPacketBytes) {
-      throw failure("packet_too_big", `${bytes} bytes, the peer takes ${this.#mostPacketBytes}`, {
+      throw failure("packet_too_big", `${bytes} bytes, the peer accepts ${this.#mostPacketBytes}`, {
         mayHaveLanded: false,
       });
     }
   }
 
-  /** The part of a call's token behind its number; the same for all that may take as long and carry as much. */
+  /** The part of a call's token after its number; the same for all calls with the same deadline and raw data. */
   callSuffix(deadlineMs: number, rawBytes: number): string {
     if (deadlineMs !== this.#suffixMs || rawBytes !== this.#suffixBytes) {
       this.#suffixMs = deadlineMs;
@@ -233,61 +236,61 @@ export class PostingEnd {
     return this.#suffix;
   }
 
-  /** Asks for a place on the wire. */
-  admit(conversation: PostedConversation): void {
-    if (conversation.onlyOurs !== undefined && !this.#knowsExtension) this.sayHello();
-    if (!conversation.isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(conversation))) {
-      this.#gate.add(conversation);
-      return;
-    }
-    this.#letIn(conversation);
+  /** The part of a conversation's token that carries its metadata: empty for a peer that would not read it. */
+  metadataFieldOf({ metadataField }: PoCo): string {
+    return this.#knowsExtension ? metadataField : "";
   }
 
-  /** A large packet, and one that only a peer of ours reads, wait until the peer has said whether it takes it. */
-  #hasPlaceFor({ isLarge, onlyOurs }: PostedConversation): boolean {
-    const isAsked = isLarge || this.#connection.awaitsPeer || (onlyOurs !== undefined && !this.#knowsExtension);
+  /** Requests a slot on the wire, and then the send turn. @param isNext it has waited, and there is one */
+  admit(co: PoCo, isNext = false): void {
+    const { onlyOurs } = co;
+    if (this.#mustBeKnown(co)) this.sayHello();
+    if (!isNext && !co.isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(co))) {
+      this.#gate.add(co);
+      return;
+    }
+    if (onlyOurs !== undefined && !this.#knowsExtension) {
+      co.abandon(failure("not_representable", onlyOurs)); // the peer would end the connection for it
+      return;
+    }
+    co.isAdmitted = true;
+    this.#admitted += 1;
+    if (co.mayAsk) {
+      this.#asking ??= new Set();
+      this.#asking.add(co);
+    }
+    co.lane.turn.request(co.taker);
+  }
+
+  /** A large packet, and one that only peers of this library can read, wait until it is known whether the peer accepts
+   *  it. */
+  #hasPlaceFor(co: PoCo): boolean {
+    const isAsked = co.isLarge || this.#connection.awaitsPeer || this.#mustBeKnown(co);
     return this.#admitted < this.#most && this.#takesNew && !(isAsked && this.#hello?.isDone === false);
+  }
+
+  /** Whether it depends on what the peer is how it is sent, and that is not known. */
+  #mustBeKnown({ onlyOurs, metadataField }: PoCo): boolean {
+    return !this.#knowsExtension && (onlyOurs !== undefined || metadataField !== "");
   }
 
   get #takesNew(): boolean {
     return this.#takes === "all" || (this.#takes === "of handlers" && this.#connection.hosting.liveCount > 0);
   }
 
-  #letIn(conversation: PostedConversation): void {
-    const { onlyOurs } = conversation;
-    if (onlyOurs !== undefined && !this.#knowsExtension) {
-      conversation.abandon(failure("not_representable", onlyOurs)); // the peer would end the connection for it
-      return;
-    }
-    conversation.isAdmitted = true;
-    this.#admitted += 1;
-    if (conversation.mayAsk) {
-      this.#asking ??= new Set();
-      this.#asking.add(conversation);
-    }
-    conversation.admitted();
-  }
-
   #admitNext(): void {
     for (let next = this.#gate.first; next !== undefined && this.#hasPlaceFor(next); next = this.#gate.first) {
       this.#gate.remove(next);
-      this.#letIn(next);
+      this.admit(next, true);
     }
   }
 
-  /** Asks no more. */
-  withdraw(conversation: PostedConversation): void {
+  /** Withdraws the request. */
+  withdraw(conversation: PoCo): void {
     this.#gate.remove(conversation);
   }
 
-  /** `successor` reads the rest of the answer. */
-  replace(conversation: PostedConversation, successor: PostedConversation): void {
-    this.#live.set(successor);
-    successor.isAdmitted = conversation.isAdmitted;
-    this.#connection.handOverReader(conversation, successor);
-  }
-
-  completed(conversation: PostedConversation): void {
+  completed(conversation: PoCo): void {
     this.#live.delete(conversation.seq);
     this.#connection.account.posted -= 1;
     if (this.#untold?.delete(conversation) === true) this.#givenUp -= 1;
@@ -316,12 +319,12 @@ export class PostingEnd {
     await this.#hello?.acknowledged(options);
   }
 
-  /** The peer has acknowledged the hello. What it takes it has said before, if it is one of ours. */
+  /** The peer has acknowledged the hello. A peer of this library has declared before what it accepts. */
   introduced(): void {
     this.#admitNext();
   }
 
-  /** The peer speaks the extension: it has acknowledged as only such a peer does, or says so in its own token. */
+  /** The peer supports the extension: its acknowledgement shows it, or its own token declares it. */
   extensionSeen(token?: Token): void {
     if (!this.#connection.isExtended) return;
     if (!this.#knowsExtension) {
@@ -339,7 +342,7 @@ export class PostingEnd {
     this.#admitNext();
   }
 
-  /** Makes sure whether the peer speaks the extension: it answers the hello before anything else. */
+  /** Finds out whether the peer supports the extension: it answers the hello before anything else. */
   learnExtension(options: WaitOptions = {}): Promise<boolean> {
     return markHandled(this.#learnExtension(options));
   }
@@ -352,7 +355,7 @@ export class PostingEnd {
     return this.#knowsExtension;
   }
 
-  /** Calls one of the library's own methods that answers. @throws HbiError */
+  /** Calls one of the library's methods with a result. @throws HbiError */
   callBuiltin(name: string, options: WaitOptions = {}, args = ""): Promise<unknown> {
     const timeoutMs = checkTimeout(options.timeoutMs) ?? this.#connection.limits.callTimeoutMs;
     const { signal } = options;
@@ -360,7 +363,7 @@ export class PostingEnd {
     return this.call({ ...request, isUrgent: true }).promise;
   }
 
-  /** Asks the peer whether it is there. Resolves when it has answered. */
+  /** Pings the peer. Resolves when it has answered. */
   ping(options: WaitOptions = {}): Promise<void> {
     return markHandled(this.#ping(options));
   }
@@ -368,18 +371,18 @@ export class PostingEnd {
   async #ping(options: WaitOptions): Promise<void> {
     if (this.#knowsExtension) await this.callBuiltin(PING, options);
     else if (this.#hello?.isDone === false)
-      await this.#hello.acknowledged(options); // a round trip as any other
+      await this.#hello.acknowledged(options); // an ordinary round trip
     else await this.open({ ...options, hasNoRawData: true, hasNoRawAnswer: true }).waitCompleted(options);
   }
 
-  /** Says something that the peer need not answer soon. */
+  /** Sends something that the peer need not answer soon. */
   showLife(): void {
-    this.#say("ping", `${PING}()`).catch(ignore); // whether it arrives is the peer's concern
+    this.#say("ping", `${PING}()`).catch(ignore); // whether it arrives is not this side's concern
   }
 
-  /** Nobody waits for the answer any more: a peer that knows how is told so. */
-  gaveUp(conversation: PostedConversation): void {
-    if (this.#live.get(conversation.seq) !== conversation) return; // it is over
+  /** The answer is not wanted any more: a peer that supports cancellation is told. */
+  gaveUp(conversation: PoCo): void {
+    if (this.#live.get(conversation.seq) !== conversation) return; // it has ended
     this.#untold ??= new Set();
     if (this.#untold.has(conversation)) return;
     this.#untold.add(conversation);
@@ -392,30 +395,31 @@ export class PostingEnd {
     for (const conversation of this.#untold ?? []) this.#cancel(conversation);
   }
 
-  #cancel({ seq }: PostedConversation): void {
-    if (this.#connection.isOpen) this.#say("cancel", `${CANCEL}("${seq}")`).catch(ignore); // the call has been given up either way
+  #cancel({ seq }: PoCo): void {
+    if (this.#connection.isOpen) this.#say("cancel", `${CANCEL}("${seq}")`).catch(ignore); // the call was cancelled in any case
   }
 
-  /** All places are taken by what was given up: a peer that answers none of it in the time of a handler, and of a gap, is of no use.
-   *  What has not left yet can't be answered: that is the wire's concern. */
+  /** All slots are occupied by cancelled conversations. A peer that answers none of them within the time of a handler
+   *  and of a gap is unresponsive.
+   *  What has not been sent yet cannot be answered; the wire watches that. */
   #watchSilence(): void {
     if (this.#givenUp < this.#most || this.#silence !== undefined) return;
-    const { clock, limits, wire } = this.#connection;
+    const { clock, lane, limits } = this.#connection;
     this.#silence = afterHearing(clock, limits.handlerTimeoutMs + limits.gapTimeoutMs, () => {
       this.#silence = undefined;
-      if (wire.bufferedBytes > 0) this.#watchSilence();
+      if (lane.wire.bufferedBytes > 0) this.#watchSilence();
       else this.#connection.cut(failure("unresponsive"));
     });
   }
 
-  /** Asks the peer to begin nothing more. Resolves when everything that it had begun by then has been read here. */
+  /** Asks the peer to begin nothing more. Resolves when everything that it had begun by then was read. */
   async sayGoAway(reason: string | undefined): Promise<void> {
     await this.#acquainted();
     if (!this.#knowsExtension || !this.#connection.isOpen) return;
-    await this.#say("goaway", `${GO_AWAY}(${reason === undefined ? "" : repr(oneLine(reason))})`).catch(ignore); // closing anyway
+    await this.#say("goaway", `${GO_AWAY}(${reason === undefined ? "" : repr(oneLine(reason))})`).catch(ignore); // the connection closes in any case
   }
 
-  /** A peer of ours introduces itself at once, or answers who does. */
+  /** A peer of this library introduces itself at once, or answers a hello. */
   async #acquainted(): Promise<void> {
     if (this.#knowsExtension || !this.#connection.isExtended) return;
     const { hosting, limits } = this.#connection;
@@ -423,7 +427,7 @@ export class PostingEnd {
       this.#hello === undefined
         ? hosting.begun({ timeoutMs: INTRODUCTION_MS })
         : this.#hello.acknowledged({ timeoutMs: limits.closeTimeoutMs });
-    await known.catch(ignore); // then it is none
+    await known.catch(ignore); // then it is not
   }
 
   async #say(name: string, code: string): Promise<void> {
@@ -434,7 +438,8 @@ export class PostingEnd {
 
   // --- what arrives --------------------------------------------------------------------------------------------------
 
-  /** co_ack_begin: who reads on. @throws HbiError failed_precondition for an id that is not in flight */
+  /** co_ack_begin: the conversation that reads on. @throws HbiError failed_precondition for an id that is not in
+   *  flight */
   answerBegins(id: string): BracketReader {
     const seq = seqOf(id);
     if (Number(seq) === HELLO_SEQ && this.#hello !== undefined) return this.#begun(id, this.#hello);
@@ -451,12 +456,13 @@ export class PostingEnd {
     return co;
   }
 
-  /** A co_recv outside of any bracket: the reference's answer to co_send, in the order asked. */
+  /** A co_recv outside of any bracket: the reference's answers to co_send, in the order of the requests. */
   takeLoneObject(text: string): void {
     if (!this.takeLone(text)) throw failure("bad_state", "an object outside of a conversation");
   }
 
-  /** False when nobody has asked for one. The Go reference writes it without holding its turn, so that it may stand inside another answer. */
+  /** False if none was requested. The Go reference sends it without holding its turn, so it may occur inside another
+   *  answer. */
   takeLone(text: string): boolean {
     for (const co of this.#asking ?? []) if (co.takeLoneObject(text)) return true;
     return false;
@@ -464,8 +470,8 @@ export class PostingEnd {
 
   // --- ending --------------------------------------------------------------------------------------------------------
 
-  /** The peer takes nothing new: what has not begun goes back to where it came from. What handlers at work begin from now on does not,
-   *  until they have ended. */
+  /** The peer accepts nothing new: what has not begun returns to its origin. What running handlers begin from now on
+   *  does not, until they have ended. */
   turnAway(error: HbiError): void {
     if (this.#takes === "none") return;
     this.#takes = "none";
@@ -480,9 +486,9 @@ export class PostingEnd {
     this.#each((co) => co.lose(error));
   }
 
-  /** Those in flight, by their numbers, which are given in the order of beginning, and begin again from 101. One that has left on account
-   *  of another is its next connection's. */
-  #each(run: (co: PostedConversation) => void): void {
+  /** Those in flight by number. Numbers are assigned in order and start again at 101. A conversation that failed
+   *  because of another belongs to the next connection. */
+  #each(run: (co: PoCo) => void): void {
     const all = this.#live.toArray().sort((a, b) => a.seq - b.seq);
     for (const co of all) if (this.#live.get(co.seq) === co) run(co);
   }

@@ -1,14 +1,15 @@
 /**
- * SeqRing: the conversations in flight, found by their number. Numbers follow each other, so a place is a number's lowest bits.
+ * SeqRing: the conversations in flight by number. Numbers are consecutive, so the lowest bits of a number are its
+ * index.
  */
 
 export interface Numbered {
   readonly seq: number;
 }
 
-/** Places at first; twice as many whenever half of them are taken. */
+/** The initial size; doubled whenever half of it is in use. */
 const FIRST_PLACES = 16;
-/** Before the first: most connections of a server never start a conversation. */
+/** Before the first conversation: most connections of a server never start one. */
 const NONE: undefined[] = [undefined];
 
 export class SeqRing<T extends Numbered> {
@@ -24,12 +25,12 @@ export class SeqRing<T extends Numbered> {
     return found?.seq === seq ? found : undefined;
   }
 
-  /** Whether a number can be given to a new one: its place may be held by one that has been in flight for long. */
+  /** Whether a number is available: its index may be occupied by a conversation that has been in flight for long. */
   isFree(seq: number): boolean {
     return this.#places[seq & (this.#places.length - 1)] === undefined;
   }
 
-  /** Puts it where its number belongs, which is free or its predecessor's. */
+  /** Stores it at its index, which is free or holds its predecessor. */
   set(member: T): void {
     if (this.#places === NONE) this.#places = new Array(FIRST_PLACES).fill(undefined);
     const place = member.seq & (this.#places.length - 1);
@@ -44,12 +45,12 @@ export class SeqRing<T extends Numbered> {
     this.#size -= 1;
   }
 
-  /** Those in flight now, in the order of their places. */
+  /** Those in flight now, in the order of their indexes. */
   toArray(): T[] {
     return this.#places.filter((member) => member !== undefined);
   }
 
-  /** Members whose numbers were of different places stay so: more bits are looked at. */
+  /** Members with different indexes keep different indexes, because more bits are used. */
   #grow(): void {
     const members = this.toArray();
     this.#places = new Array(this.#places.length * 2).fill(undefined);

@@ -1,5 +1,5 @@
 /**
- * asyncApiDocument: a service as an AsyncAPI 3.0 document, for the tools that read these. https://www.asyncapi.com/docs
+ * asyncApiDocument: a service as an AsyncAPI 3.0 document, for tools that read them. https://www.asyncapi.com/docs
  */
 
 import type { Service } from "../service.ts";
@@ -8,7 +8,7 @@ import type { MethodDescription, ParamDescription } from "./description.ts";
 import { definitionName, type JsonSchema, mapReferences } from "./json-schema.ts";
 import type { DescribeOptions } from "./schema-export.ts";
 
-/** As AsyncAPI has it: `{ host: "127.0.0.1:3232", protocol: "tcp" }`. */
+/** As in AsyncAPI: `{ host: "127.0.0.1:3232", protocol: "tcp" }`. */
 export interface AsyncApiServer {
   readonly host: string;
   readonly protocol: string;
@@ -18,7 +18,7 @@ export interface AsyncApiServer {
 }
 
 export interface AsyncApiOptions extends DescribeOptions {
-  /** by a name of letters, digits, . _ - */
+  /** keys of letters, digits, `.`, `_` and `-` */
   readonly servers?: Readonly<Record<string, AsyncApiServer>>;
 }
 
@@ -32,12 +32,13 @@ export interface AsyncApiDocument {
   readonly "x-hbi-credentials"?: JsonSchema;
 }
 
-/** A document from the service's point of view: it receives what its methods are called with, and sends its reactions.
+/** A document from the service's point of view: it receives calls of its methods, and sends calls of its reactions.
  *
- *  A channel and an operation of the same id for each of them: `methods.do_job`, `reactions.job_done`. The payload of a call
- *  is an object by the names of its parameters, though arguments go by position: `x-hbi-parameters` has their order. Raw
- *  data has no place in AsyncAPI: `x-hbi-body` says "declared" or "manual" on the message that it follows.
- *  @throws HbiError bad_option as `describeService` */
+ *  Each has a channel and an operation with the same id: `methods.do_job`, `reactions.job_done`. The payload of a call
+ *  is an object with the names of its parameters, although arguments are sent by position; `x-hbi-parameters` has their
+ *  order. AsyncAPI cannot express raw data, so `x-hbi-body` marks the message that it follows as "declared" or
+ *  "manual".
+ *  @throws HbiError bad_option, as `describeService` */
 export function asyncApiDocument(service: Service, options: AsyncApiOptions = {}): AsyncApiDocument {
   const { name, version, description, hash, methods, reactions, credentials, $defs } = describeService(
     service,
@@ -69,7 +70,7 @@ interface Member {
   readonly messages: readonly (readonly [id: string, message: JsonSchema])[];
 }
 
-/** All ids are made of names, which are letters, digits, dots and underscores: nothing in a reference needs an escape. */
+/** Ids consist of names (letters, digits, dots, underscores), so references need no escapes. */
 function toMember(id: string, address: string, method: MethodDescription, action: "receive" | "send"): Member {
   const { title, description, deprecated, idempotent, body, result, resultBody, params, examples } = method;
   const inChannel = (message: string) => ({ $ref: `#/channels/${id}/messages/${message}` });

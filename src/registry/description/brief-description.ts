@@ -1,5 +1,5 @@
 /**
- * The part of a description that a stranger may see: names and schemas of what it may call, and what these refer to.
+ * The part of a description that every peer may see: names and schemas of what it may call, and their definitions.
  */
 import type { MethodDescription, ServiceDescription } from "./description.ts";
 import { type Definitions, type JsonSchema, referencesOf, resolveReference } from "./json-schema.ts";
@@ -23,13 +23,13 @@ function withoutTexts({ params, body, result, resultBody, idempotent }: MethodDe
   return { params, body, ...(result === undefined ? {} : { result }), resultBody, idempotent };
 }
 
-/** The definitions that the schemas refer to, and those that these do. */
+/** The definitions that the schemas refer to, directly or indirectly. */
 function reachable(from: readonly JsonSchema[], all: Definitions): ReadonlySet<JsonSchema> {
   const found = new Set<JsonSchema>();
   const queue = [...from];
   for (let schema = queue.pop(); schema !== undefined; schema = queue.pop()) {
     for (const reference of referencesOf(schema)) {
-      const definition = resolveReference(reference, all); // each leads somewhere: it was hashed
+      const definition = resolveReference(reference, all); // every reference was resolved when the description was hashed
       if (found.has(definition)) continue;
       found.add(definition);
       queue.push(definition);

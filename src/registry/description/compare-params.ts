@@ -1,11 +1,12 @@
 /**
- * Two lists of parameters. Arguments go by position, so a name that moved is as bad as one that is gone.
+ * Compares two lists of parameters. Arguments are passed by position, so a moved name is as incompatible as a removed
+ * one.
  */
 import type { ParamDescription } from "./description.ts";
 import type { Differences, Direction } from "./differences.ts";
 
-/** Adds what changed to the differences.
- *  @param direction which way the arguments go: to the newer list, or from it to the older */
+/** Adds the differences.
+ *  @param direction whether the arguments go to the newer list or from it */
 export function compareParams(
   differences: Differences,
   path: string,
@@ -21,7 +22,7 @@ export function compareParams(
     const counterpart = after.get(param.name);
     if (counterpart === undefined) continue;
     if (moved[place]?.name !== param.name) {
-      differences.add(`${path}.${param.name}`, "reordered", true, "arguments go by position");
+      differences.add(`${path}.${param.name}`, "reordered", true, "arguments are passed by position");
     }
     compareParam(differences, `${path}.${param.name}`, param, counterpart, direction);
     place += 1;
@@ -34,15 +35,15 @@ export function compareParams(
       differences.add(`${path}.${param.name}`, "renamed", true, `${why} arrives as ${instead.name}`);
       return;
     }
-    const reason = direction === "to-consumer" ? whyMissed(param, i, older, isShared) : "callers may still give it";
-    differences.add(`${path}.${param.name}`, "removed", reason !== undefined, reason ?? "it could be left out before");
+    const reason = direction === "to-consumer" ? whyMissed(param, i, older, isShared) : "callers may still pass it";
+    differences.add(`${path}.${param.name}`, "removed", reason !== undefined, reason ?? "it could be omitted before");
   });
   newer.forEach((param, i) => {
     const renamed = older[i];
     if (isShared(param) || (renamed !== undefined && !isShared(renamed))) return;
     const reason =
-      direction === "to-service" ? whyMissed(param, i, newer, isShared) : "consumers refuse what they don't know";
-    differences.add(`${path}.${param.name}`, "added", reason !== undefined, reason ?? "callers may leave it out");
+      direction === "to-service" ? whyMissed(param, i, newer, isShared) : "consumers refuse unknown parameters";
+    differences.add(`${path}.${param.name}`, "added", reason !== undefined, reason ?? "callers may omit it");
   });
 }
 
@@ -50,15 +51,17 @@ function byName(params: readonly ParamDescription[]): ReadonlyMap<string, ParamD
   return new Map(params.map((param) => [param.name, param]));
 }
 
-/** Why those break who do not give this parameter to a list that has it. */
+/** Why omitting this parameter breaks the side whose list has it. */
 function whyMissed(
   param: ParamDescription,
   index: number,
   list: readonly ParamDescription[],
   isShared: (param: ParamDescription) => boolean,
 ): string | undefined {
-  if (param.isRequired) return "it is required, and not given";
-  return list.slice(index).some(isShared) ? "it moves the parameters behind it, which go by position" : undefined;
+  if (param.isRequired) return "it is required, but not passed";
+  return list.slice(index).some(isShared)
+    ? "it moves the parameters after it, which are passed by position"
+    : undefined;
 }
 
 function compareParam(
@@ -70,11 +73,16 @@ function compareParam(
 ): void {
   if (newer.isRequired && !older.isRequired) {
     const isBreaking = direction !== "to-consumer";
-    differences.add(path, "required", isBreaking, isBreaking ? "callers may leave it out" : "it is given more often");
+    differences.add(path, "required", isBreaking, isBreaking ? "callers may omit it" : "it is passed more often");
   }
   if (older.isRequired && !newer.isRequired) {
     const isBreaking = direction !== "to-service";
-    differences.add(path, "optional", isBreaking, isBreaking ? "it may be left out, and is waited for" : "all give it");
+    differences.add(
+      path,
+      "optional",
+      isBreaking,
+      isBreaking ? "it may be omitted, but is expected" : "all callers pass it",
+    );
   }
   differences.compareSchemas(path, older.schema, newer.schema, direction);
 }

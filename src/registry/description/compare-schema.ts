@@ -1,8 +1,9 @@
 /**
- * Whether all values of one JSON Schema are values of another. Conservative: what is not understood, or not proven, is "no".
+ * Whether all values of one JSON Schema are values of another. Conservative: the answer is "no" if it is not understood
+ * or not proven.
  *
- * A schema is a union of alternatives, each a conjunction of parts; it is within another when each alternative meets each
- * of the other's constraints (schema-constraints.ts).
+ * A schema is a union of alternatives, each a conjunction of parts. It is within another schema if each alternative
+ * satisfies each of the other's constraints (schema-constraints.ts).
  */
 import { type Definitions, type JsonSchema, tooDeep, VALUE_KEYWORD } from "./json-schema.ts";
 import { areDisjoint, at, constraintsOf } from "./schema-constraints.ts";
@@ -18,8 +19,9 @@ import {
   type Union,
 } from "./schema-node.ts";
 
-/** The first constraint of `outer` that a value of `inner` may break, as "items.name: maxLength"; undefined when none can.
- *  @throws HbiError bad_option for references that lead nowhere, or in a circle */
+/** The first constraint of `outer` that a value of `inner` may violate, as "items.name: maxLength"; undefined if there
+ *  is none.
+ *  @throws HbiError bad_option for unresolvable or circular references */
 export function whyNotWithin(
   inner: JsonSchema,
   innerDefinitions: Definitions,
@@ -32,9 +34,9 @@ export function whyNotWithin(
 class Comparison {
   readonly #ids = new WeakMap<object, number>();
   #lastId = 0;
-  /** Pairs taken for granted, as a recursive schema comes back to them: each stays as long as nothing before it failed. */
+  /** Pairs assumed to hold, because recursive schemas lead back to them. Removed when an earlier pair fails. */
   readonly #assumed = new Set<string>();
-  /** the same, in the order in which they came */
+  /** the same pairs in order of insertion */
   readonly #since: string[] = [];
   #depth = 0;
 
@@ -46,7 +48,7 @@ class Comparison {
     this.#assumed.add(pair);
     this.#since.push(pair);
     const reason = this.#deeper(() => this.#compare(inner, outer, path));
-    // What was assumed since may rest on this pair.
+    // later assumptions may depend on this pair
     if (reason !== undefined) for (const since of this.#since.splice(before)) this.#assumed.delete(since);
     return reason;
   };
@@ -69,7 +71,7 @@ class Comparison {
     );
   }
 
-  /** Every alternative must meet the constraint; of the parts of one alternative, one must be strict enough. */
+  /** Every alternative must satisfy the constraint; one of its parts being strict enough suffices. */
   #meets(inner: Node, constraint: (part: Node) => string | undefined): string | undefined {
     const choices = alternatives(inner);
     if (choices[0] !== inner) {
@@ -83,7 +85,7 @@ class Comparison {
 
   #withinUnion(inner: Node, union: Union, path: string): string | undefined {
     const { keyword, branches } = union;
-    // Where more than one branch may match, only the same branches are certain to match just as often.
+    // If several branches may match, only identical branches are certain to match equally often.
     if (keyword === "oneOf" && !branches.every((a, i) => branches.slice(i + 1).every((b) => areDisjoint(a, b)))) {
       const given = split(inner).unions.find((other) => other.keyword === "oneOf")?.branches ?? [];
       const isEqual = (a: Node, b: Node | undefined) =>
@@ -117,7 +119,7 @@ class Comparison {
   }
 }
 
-/** The parts of a conjunction, of which each says less than the whole; none when it is no conjunction. */
+/** The parts of a conjunction, each of which is weaker than the whole; none if it is not a conjunction. */
 function partsOf(node: Node): readonly Node[] {
   const { plain, unions, members } = split(node);
   if (unions.length === 0 && members.length === 0) return [];

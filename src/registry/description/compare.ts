@@ -1,5 +1,5 @@
 /**
- * compareServices: whether those who were built on an older definition of a service can go on with a newer one.
+ * compareServices: whether consumers built on an older definition of a service can use a newer one.
  * docs/schema-export.md has the rules as a table.
  */
 
@@ -12,13 +12,13 @@ import { Differences } from "./differences.ts";
 import { bounded } from "./json-schema.ts";
 import type { DescribeOptions } from "./schema-export.ts";
 
-/** What changed, sorted by path. Breaking is what may stop a consumer that was built on the older definition: a method takes
- *  less, gives more or is gone; a reaction, which the service calls, the other way round. Nothing is called compatible that
- *  is not proven to be. The version is not compared, and neither is what the definition does not say: handlers, refinements,
- *  the functions of `body` and `resultBody`.
- *  @param options for services that are given as such: as for `describeService`
- *  @throws HbiError bad_option for a description of another form, or a schema that has no JSON Schema; resource_exhausted for schemas
- *  of others that would take too long */
+/** The differences, sorted by path. A change is breaking if it may stop a consumer that was built on the older
+ *  definition: a method accepts less, returns more or is removed; for a reaction, which the service calls, the reverse.
+ *  A change is compatible only if that is proven. The version is not compared, and neither is anything outside the
+ *  definition: handlers, refinements, the functions of `body` and `resultBody`.
+ *  @param options used where a `Service` is given, as for `describeService`
+ *  @throws HbiError bad_option for a description in another format, or a schema without a JSON Schema;
+ *  resource_exhausted if foreign schemas would take too long */
 export function compareServices(
   older: Service | ServiceDescription,
   newer: Service | ServiceDescription,
@@ -26,13 +26,13 @@ export function compareServices(
 ): Change[] {
   const [before, after] = [older, newer].map((one) =>
     one instanceof Service ? describeService(one, options) : readDescription(one),
-  ) as [ServiceDescription, ServiceDescription]; // as many as went in
+  ) as [ServiceDescription, ServiceDescription]; // as many results as inputs
   return bounded(() => compareDescriptions(before, after));
 }
 
 function compareDescriptions(before: ServiceDescription, after: ServiceDescription): Change[] {
   const differences = new Differences(before.$defs, after.$defs);
-  if (before.name !== after.name) differences.add("name", "changed", true, "it is another service to who looks it up");
+  if (before.name !== after.name) differences.add("name", "changed", true, "consumers look the service up by its name");
   compareTexts(differences, "", before, after, ["title", "description"]);
   compareMembers(differences, "methods", before.methods, after.methods, "to-service");
   compareMembers(differences, "reactions", before.reactions, after.reactions, "to-consumer");
@@ -47,12 +47,14 @@ function compareMembers(differences: Differences, section: string, older: Method
   const isCalledByConsumers = calls === "to-service";
   for (const name of Object.keys(older)) {
     if (Object.hasOwn(newer, name)) continue;
-    const why = isCalledByConsumers ? "consumers may call it" : "consumers are called less: nothing of theirs fails";
+    const why = isCalledByConsumers ? "consumers may call it" : "the service no longer calls it";
     differences.add(`${section}.${name}`, "removed", isCalledByConsumers, why);
   }
   for (const [name, method] of Object.entries(newer)) {
     const before = Object.hasOwn(older, name) ? older[name] : undefined;
-    const why = isCalledByConsumers ? "nobody calls it yet" : "consumers do not have it, and the service may call it";
+    const why = isCalledByConsumers
+      ? "no consumer calls it yet"
+      : "consumers do not have it, and the service may call it";
     if (before === undefined) differences.add(`${section}.${name}`, "added", !isCalledByConsumers, why);
     else compareMethod(differences, `${section}.${name}`, before, method, calls);
   }
@@ -74,16 +76,14 @@ function compareMethod(
   if (older.result !== undefined && newer.result !== undefined) {
     differences.compareSchemas(`${path}.result`, older.result, newer.result, answers);
   } else if (newer.result !== undefined) {
-    differences.add(`${path}.result`, "added", true, "an object is sent that nobody reads");
+    differences.add(`${path}.result`, "added", true, "the result is sent but not read");
   } else if (older.result !== undefined) {
-    differences.add(`${path}.result`, "removed", true, "an object is waited for that nobody sends");
+    differences.add(`${path}.result`, "removed", true, "the result is awaited but not sent");
   }
   if (older.idempotent !== newer.idempotent) {
-    // Who calls decides on a retry by the definition it has; who is called acts by its own.
+    // The caller decides on a retry by its own definition; the callee acts by its own.
     const isPromiseBroken = calls === "to-service" ? older.idempotent : newer.idempotent;
-    const why = isPromiseBroken
-      ? "a call may be retried that is not as good twice as once"
-      : "nobody retries it wrongly";
+    const why = isPromiseBroken ? "a call may be repeated that must not run twice" : "no call is repeated incorrectly";
     differences.add(`${path}.idempotent`, "changed", isPromiseBroken, why);
   }
   compareTexts(differences, path, older, newer, ["title", "description", "deprecated", "examples"]);
@@ -98,7 +98,7 @@ function compareTexts<T extends object>(
 ): void {
   for (const key of keys) {
     if (JSON.stringify(older[key]) === JSON.stringify(newer[key])) continue;
-    differences.add(path === "" ? key : `${path}.${key}`, "text", false, "only what people read");
+    differences.add(path === "" ? key : `${path}.${key}`, "text", false, "documentation only");
   }
 }
 
@@ -109,7 +109,8 @@ function compareValues(differences: Differences, older: ServiceDescription, newe
   }
   for (const [name, value] of Object.entries(newer.values)) {
     const before = Object.hasOwn(older.values, name) ? older.values[name] : undefined;
-    if (before === undefined) differences.add(`values.${name}`, "added", false, "whatever has it says so itself");
+    if (before === undefined)
+      differences.add(`values.${name}`, "added", false, "only members that are declared with it use it");
     else compareParams(differences, `values.${name}.params`, before.params, value.params, "both-ways");
   }
 }
@@ -118,8 +119,8 @@ function compareCredentials(differences: Differences, older: ServiceDescription,
   if (older.credentials !== undefined && newer.credentials !== undefined) {
     compareParams(differences, "credentials", older.credentials, newer.credentials, "to-service");
   } else if (newer.credentials !== undefined) {
-    differences.add("credentials", "added", true, "consumers show none and are not let in");
+    differences.add("credentials", "added", true, "consumers present none and are refused");
   } else if (older.credentials !== undefined) {
-    differences.add("credentials", "removed", true, "consumers show what nobody takes");
+    differences.add("credentials", "removed", true, "consumers present credentials that the service does not accept");
   }
 }

@@ -1,5 +1,5 @@
 /**
- * describeService: a service definition as plain JSON. Pure: the same definition gives the same bytes.
+ * describeService: a service definition as plain JSON. Pure: the same definition yields the same bytes.
  */
 import { failure } from "../../errors.ts";
 import type { Method, Params } from "../method.ts";
@@ -27,9 +27,9 @@ import { sha256 } from "./sha256.ts";
 
 /** Describes the service for documents, tools and comparison.
  *
- *  Schemas are JSON Schema 2020-12: of parameters, credentials and values what a peer gives, of results what is sent. What
- *  only code can say is not in them: refinements, transforms of what was given, the functions of `body` and `resultBody`.
- *  @throws HbiError bad_option, with the place, for a schema that JSON Schema cannot say and no override maps */
+ *  Schemas are JSON Schema 2020-12: inputs for parameters, credentials and values, outputs for results. What only code
+ *  can express is left out: refinements, transforms of inputs, the functions of `body` and `resultBody`.
+ *  @throws HbiError bad_option, with the place, for a schema that has no JSON Schema and no override */
 export function describeService(service: Service, options: DescribeOptions = {}): ServiceDescription {
   const definitions = new Definitions();
   const values = new Map(Object.entries(service.values).map(([name, value]) => [value, name]));
@@ -86,7 +86,7 @@ export function describeService(service: Service, options: DescribeOptions = {})
   return { format: FORMAT, name, version, ...present({ title, description }), hash, ...content };
 }
 
-/** A value in the form of its members. On the wire it is its constructor call. */
+/** A value as an object of its members. On the wire it is a constructor call. */
 function valueSchema(name: string, params: readonly ParamDescription[]): JsonSchema {
   return {
     type: "object",
@@ -99,11 +99,11 @@ function valueSchema(name: string, params: readonly ParamDescription[]): JsonSch
 
 type Side = "input" | "output";
 
-/** The definitions of all schemas. One id may mean two of them, where what is sent differs from what is given: a default. */
+/** The definitions of all schemas. One id may need two definitions if output and input differ (a default). */
 class Definitions {
   readonly #sides: Readonly<Record<Side, Map<string, JsonSchema>>> = { input: new Map(), output: new Map() };
 
-  /** @throws HbiError bad_option when the name is taken by another */
+  /** @throws HbiError bad_option if another schema has the name */
   add(side: Side, definitions: ReadonlyMap<string, JsonSchema>): void {
     for (const [name, schema] of definitions) {
       const taken = this.#sides[side].get(name);
@@ -112,12 +112,12 @@ class Definitions {
     }
   }
 
-  /** All of them, sorted by name, and the names of those that results mean. */
+  /** All definitions sorted by name, and the names of those that results refer to. */
   finish(): { readonly outputNames: ReadonlyMap<string, string>; readonly all: Readonly<Record<string, JsonSchema>> } {
     const { input, output } = this.#sides;
     const differing = new Set<string>();
     for (let before = -1; before < differing.size; ) {
-      before = differing.size; // until no more differ because of what they refer to
+      before = differing.size; // repeat until no further definition differs through its references
       for (const [name, schema] of output) if (differs(name, schema, input, differing)) differing.add(name);
     }
     const outputNames = new Map([...differing].map((name) => [name, `${name}.output`]));
@@ -154,7 +154,7 @@ function renamed(schema: JsonSchema, names: ReadonlyMap<string, string>): JsonSc
   });
 }
 
-/** Sees what the names of definitions mean, not the names; neither texts nor the order of members. */
+/** Depends on the meaning of definitions, but not on their names, on texts, or on the order of members. */
 function contentHash(content: Omit<ServiceDescription, "format" | "version" | "hash">): string {
   const accepted = (schema: JsonSchema) => canonical(schema, content.$defs);
   const params = (list: readonly ParamDescription[]) =>
@@ -182,7 +182,7 @@ type Present<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] }
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
 };
 
-/** Without the members that are undefined, which JSON does not have. */
+/** Without undefined members, which JSON lacks. */
 function present<const T extends object>(members: T): Present<T> {
   return Object.fromEntries(Object.entries(members).filter(([, member]) => member !== undefined)) as Present<T>;
 }

@@ -1,5 +1,5 @@
 /**
- * ServiceDescription: a service as plain JSON, to publish and to compare; and the reading of one that was published.
+ * ServiceDescription: a service as plain JSON, to publish and compare; and a reader for published descriptions.
  * docs/schema-export.md.
  */
 import { z } from "zod";
@@ -18,12 +18,12 @@ import {
 
 const DOCUMENT = "the description of a service";
 
-/** Of this form of documents; a reader refuses another. */
+/** The version of this document format; a reader refuses others. */
 export const FORMAT = 1;
 
 export interface ParamDescription {
   readonly name: string;
-  /** of what a caller gives */
+  /** of what a caller passes */
   readonly schema: JsonSchema;
   readonly isRequired: boolean;
 }
@@ -34,13 +34,14 @@ export interface MethodDescription {
   readonly deprecated?: string;
   /** in the order of positional arguments */
   readonly params: readonly ParamDescription[];
-  /** whether raw data follows the call: by a function of the parameters, or as only the handler knows */
+  /** whether raw data follows the call, with a length that a function of the parameters declares or only the handler
+   *  knows */
   readonly body: "none" | "declared" | "manual";
-  /** of what is sent back; absent when nothing is */
+  /** of what is sent back; absent if there is no result */
   readonly result?: JsonSchema;
   readonly resultBody: "none" | "declared";
   readonly idempotent: boolean;
-  /** parameters of good calls, by name */
+  /** parameters of example calls, by name */
   readonly examples?: readonly unknown[];
 }
 
@@ -48,14 +49,14 @@ export interface ValueDescription {
   readonly params: readonly ParamDescription[];
 }
 
-/** References in its schemas lead to its own `$defs`. */
+/** References in its schemas resolve to its own `$defs`. */
 export interface ServiceDescription {
   readonly format: typeof FORMAT;
   readonly name: string;
   readonly version: string;
   readonly title?: string;
   readonly description?: string;
-  /** SHA-256 of all that decides whether two peers understand each other: no texts, no version */
+  /** SHA-256 of everything that decides whether two peers understand each other; excludes texts and the version */
   readonly hash: string;
   readonly methods: Readonly<Record<string, MethodDescription>>;
   readonly reactions: Readonly<Record<string, MethodDescription>>;
@@ -97,23 +98,23 @@ const document = z.looseObject({
   $defs: z.record(z.string(), schema),
 });
 
-/** Of a document that somebody else has written: its values, the characters of its texts and keys, and how deep it is. */
+/** Bounds of a foreign document: the number of its values, the characters of its strings and keys, and its depth. */
 const MAX_VALUES = 100_000;
 const MAX_CHARACTERS = 8 * 1024 * 1024;
 
-/** Checks a document that was published, to its last reference. Its author may be a stranger, or mean harm.
- *  @throws HbiError bad_option; resource_exhausted for one that is too large or nested too deeply */
+/** Validates a published document, including every reference. It may come from an attacker.
+ *  @throws HbiError bad_option; resource_exhausted if it is too large or nested too deeply */
 export function readDescription(candidate: unknown): ServiceDescription {
   measure(candidate);
   prepareLate(document);
   const checked = validate(document, candidate, "bad_option", DOCUMENT);
-  const description = checked as ServiceDescription; // as the schema has it, and JSON holds nothing that is undefined
+  const description = checked as ServiceDescription; // has the form of the schema; JSON contains no undefined
   checkNames(description);
   checkReferences(description);
   return description;
 }
 
-/** Before anything recursive looks at it: a loop, level by level, which a circle does not keep running either. */
+/** Runs before anything recursive: iterates level by level, and also terminates for cyclic data. */
 function measure(candidate: unknown): void {
   let values = 0;
   let characters = 0;
@@ -140,7 +141,7 @@ function measure(candidate: unknown): void {
   }
 }
 
-/** They are printed by whoever compares. */
+/** Tools print these names. */
 function checkNames({ name, methods, reactions, values, credentials = [] }: ServiceDescription): void {
   checkName(name, "service");
   const members: Readonly<Record<string, ValueDescription>> = { ...methods, ...reactions, ...values };

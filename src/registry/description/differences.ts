@@ -1,13 +1,13 @@
 /**
- * The changes found between two definitions, and the judgement of a schema that changed: which way its values go decides
+ * Collects the changes between two definitions, and classifies changed schemas: the direction of the values decides
  * what breaks.
  */
 import { oneLine } from "../../errors.ts";
 import { whyNotWithin } from "./compare-schema.ts";
 import { canonical, type Definitions, isObject, type JsonSchema, sortedText } from "./json-schema.ts";
 
-/** `narrowed`: accepts less. `changed`: neither less nor more is proven, or there is no more and less. `text`: nothing but
- *  what people read, or the same said in another way. */
+/** `narrowed`: accepts less. `changed`: neither wider nor narrower is proven, or the term does not apply. `text`: only
+ *  documentation or equivalent notation differs. */
 export type ChangeKind =
   | "added"
   | "removed"
@@ -30,7 +30,7 @@ export interface Change {
   readonly why: string;
 }
 
-/** Who reads the values: the newer service those of the older consumers, these those of the newer service, or both. */
+/** Who receives the values: the newer service from older consumers, older consumers from the newer service, or both. */
 export type Direction = "to-service" | "to-consumer" | "both-ways";
 
 const TEXTS_TOO: ReadonlySet<string> = new Set();
@@ -46,7 +46,7 @@ export class Differences {
   }
 
   add(path: string, kind: ChangeKind, isBreaking: boolean, why: string): void {
-    this.#changes.push({ path: oneLine(path), kind, isBreaking, why: oneLine(why) }); // names may be a stranger's
+    this.#changes.push({ path: oneLine(path), kind, isBreaking, why: oneLine(why) }); // names may come from an attacker
   }
 
   sorted(): Change[] {
@@ -63,16 +63,16 @@ export class Differences {
       direction === "both-ways" ? (toService ?? toConsumer) : direction === "to-service" ? toService : toConsumer;
     const kind = lost === undefined ? "widened" : gained === undefined ? "narrowed" : "changed";
     if (lost !== undefined || gained !== undefined) {
-      this.add(path, kind, why !== undefined, why ?? "whoever reads it still accepts all that is sent");
+      this.add(path, kind, why !== undefined, why ?? "the receiver still accepts everything that is sent");
     }
     if (this.#meansOther(older, newer, direction)) {
-      this.add(path, "default", true, "what is left out now means something else");
+      this.add(path, "default", true, "an omitted value now has another meaning");
     } else if (lost === undefined && gained === undefined && this.#isReworded(older, newer)) {
       this.add(path, "text", false, "the same values are accepted");
     }
   }
 
-  /** Who reads fills in its own default, where who wrote had another in mind. */
+  /** The receiver fills in its own default, while the sender relied on another one. */
   #meansOther(older: JsonSchema, newer: JsonSchema, direction: Direction): boolean {
     const before = defaultsOf(canonical(older, this.#older), "");
     const after = defaultsOf(canonical(newer, this.#newer), "");
@@ -88,7 +88,7 @@ export class Differences {
   }
 }
 
-/** The defaults in a canonical schema by their place in it. */
+/** The defaults in a canonical schema, by their position. */
 function defaultsOf(data: unknown, place: string): Map<string, string> {
   const found = new Map<string, string>();
   if (typeof data !== "object" || data === null) return found;

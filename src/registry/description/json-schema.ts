@@ -1,20 +1,21 @@
 /**
- * JSON Schema (draft 2020-12) as plain data: the walk over its parts, its references, and its canonical text. Knows nothing of zod.
+ * JSON Schema (draft 2020-12) as plain data: traversal of its parts, references, and a canonical text. Independent of
+ * zod.
  */
 import { failure, oneLine } from "../../errors.ts";
 
-/** A schema in the form of an object. Its parts may also be `true`, anything, and `false`, nothing. */
+/** A schema in object form. Its parts may also be `true` (anything) and `false` (nothing). */
 export type JsonSchema = { readonly [keyword: string]: unknown };
 
-/** The definitions that `$ref: "#/$defs/name"` means. */
+/** The targets of `$ref: "#/$defs/name"`. */
 export type Definitions = Readonly<Record<string, JsonSchema>>;
 
-/** Which value constructor a definition describes. */
+/** Names the value constructor that a definition describes. */
 export const VALUE_KEYWORD = "x-hbi-value";
-/** Tells bytes from a text: both have the type "string" in JSON Schema, and are different things on the wire. */
+/** Distinguishes bytes from text: both have the type "string" in JSON Schema, but differ on the wire. */
 export const BYTES_KEYWORD = "x-hbi-type";
 
-/** Keywords that say nothing about which values are accepted. */
+/** Keywords that do not affect which values are accepted. */
 export const ANNOTATIONS: ReadonlySet<string> = new Set([
   ...["$schema", "$id", "$comment", "title", "description", "examples", "deprecated", "readOnly", "writeOnly"],
 ]);
@@ -30,9 +31,9 @@ export function isObject(candidate: unknown): candidate is JsonSchema {
   return typeof candidate === "object" && candidate !== null && !Array.isArray(candidate);
 }
 
-/** The schema with each part directly inside replaced. Data of the author's own, such as an `enum`, is no part, so that a
- *  constant which looks like a reference stays what it is. */
-function mapParts(schema: JsonSchema, replace: (part: JsonSchema) => JsonSchema): JsonSchema {
+/** The schema with each direct part replaced. Data such as an `enum` is not a part, so a constant that resembles a
+ *  reference stays unchanged. */
+export function mapParts(schema: JsonSchema, replace: (part: JsonSchema) => JsonSchema): JsonSchema {
   const each = (part: unknown) => (isObject(part) ? replace(part) : part);
   const mapped = Object.entries(schema).map(([keyword, content]): [string, unknown] => {
     if (SINGLE_PARTS.has(keyword)) return [keyword, each(content)];
@@ -43,7 +44,7 @@ function mapParts(schema: JsonSchema, replace: (part: JsonSchema) => JsonSchema)
   return Object.fromEntries(mapped);
 }
 
-/** The schema with every reference in it replaced. */
+/** The schema with every reference replaced. */
 export function mapReferences(schema: JsonSchema, replace: (reference: string) => string): JsonSchema {
   const mapped = mapParts(schema, (part) => mapReferences(part, replace));
   return typeof mapped["$ref"] === "string" ? { ...mapped, $ref: replace(mapped["$ref"]) } : mapped;
@@ -58,7 +59,7 @@ export function referencesOf(schema: JsonSchema): Set<string> {
   return found;
 }
 
-/** "#/$defs/a~1b" means the definition "a/b"; undefined for a reference that leads elsewhere. */
+/** "#/$defs/a~1b" names the definition "a/b"; undefined for other references. */
 export function definitionName(reference: string): string | undefined {
   const name = /^#\/\$defs\/([^/]+)$/.exec(reference)?.[1];
   return name?.replaceAll("~1", "/").replaceAll("~0", "~");
@@ -68,21 +69,21 @@ export function referenceTo(name: string): string {
   return `#/$defs/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
 }
 
-/** @throws HbiError bad_option when the reference leads nowhere */
+/** @throws HbiError bad_option if the reference cannot be resolved */
 export function resolveReference(reference: string, definitions: Definitions): JsonSchema {
   const name = definitionName(reference);
   const found = name !== undefined && Object.hasOwn(definitions, name) ? definitions[name] : undefined;
-  if (found === undefined) throw failure("bad_option", `"${oneLine(reference.slice(0, 64))}" leads to no definition`);
+  if (found === undefined) throw failure("bad_option", `"${oneLine(reference.slice(0, 64))}" refers to no definition`);
   return found;
 }
 
-/** Nested parts, through references as well: deeper schemas are written by nobody. */
+/** Bounds nesting, including references; no real schema is deeper. */
 export const MAX_NESTING = 400;
-/** What comparing two services may take: a few references to each other make a schema as large as one likes. */
+/** Bounds the work of comparing two services: a few mutual references can expand to a schema of any size. */
 const MAX_STEPS = 2_000_000;
 let stepsLeft = Number.POSITIVE_INFINITY;
 
-/** Runs what compares schemas that others have written. @throws HbiError resource_exhausted when it takes too long */
+/** Runs a comparison of foreign schemas. @throws HbiError resource_exhausted if it takes too long */
 export function bounded<T>(compare: () => T): T {
   const outer = stepsLeft;
   stepsLeft = MAX_STEPS;
@@ -95,14 +96,14 @@ export function bounded<T>(compare: () => T): T {
 
 export function step(count = 1): void {
   stepsLeft -= count;
-  if (stepsLeft < 0) throw failure("too_many_nodes", "schemas that refer to each other too often to be compared");
+  if (stepsLeft < 0) throw failure("too_many_nodes", "the schemas are too complex to be compared");
 }
 
 export function tooDeep() {
-  return failure("bad_option", "a schema that is nested too deeply, or refers to itself in a circle");
+  return failure("bad_option", "a schema is nested too deeply or has a circular reference");
 }
 
-/** JSON text with the keys of all objects sorted, so that equal data has equal text. */
+/** JSON text with sorted keys, so equal data has equal text. */
 export function sortedText(data: unknown): string {
   return JSON.stringify(sorted(data));
 }
@@ -115,11 +116,11 @@ function sorted(data: unknown): unknown {
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Lists whose order means nothing. */
+/** Lists whose order has no meaning. */
 const SETS: ReadonlySet<string> = new Set(["required", "enum", "type"]);
 
-/** What the schema accepts, as one piece of data: sorted, with its definitions in the order in which they are met, so that
- *  neither their names nor the order of anything else matters. A value constructor is met by its name alone. */
+/** What the schema accepts, in canonical form: sorted, with definitions numbered in order of first use, so that names
+ *  and order do not matter. A value constructor is represented by its name only. */
 export function canonical(
   schema: JsonSchema,
   definitions: Definitions,
@@ -131,7 +132,7 @@ export function canonical(
   const reduce = (part: JsonSchema): JsonSchema => {
     step();
     if (depth === MAX_NESTING) throw tooDeep();
-    depth += 1; // a reference is followed from within
+    depth += 1; // following a reference adds a level
     const entries = Object.entries(part)
       .filter(([keyword]) => !skipped.has(keyword))
       .map(([keyword, content]): [string, unknown] => {
@@ -149,7 +150,7 @@ export function canonical(
     if (number === undefined) {
       number = numbers.size;
       numbers.set(target, number);
-      bodies[number] = {}; // its place, while its own references are met
+      bodies[number] = {}; // reserves its place while its own references are processed
       bodies[number] = reduce(sorted(target) as JsonSchema); // sorting an object gives an object
     }
     return number;

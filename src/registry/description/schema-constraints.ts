@@ -1,16 +1,16 @@
 /**
- * The constraints of one JSON Schema, keyword by keyword, each with the proof that another schema is at least as strict. A
- * proof may fail where it could be made; it must never be made where it fails.
+ * The constraints of one JSON Schema, keyword by keyword, each with a proof that another schema is at least as strict.
+ * A proof may be missing where one exists, but must never be wrong.
  */
 
 import { join } from "../schema-walk.ts";
 import { isObject, type JsonSchema, sortedText, step, VALUE_KEYWORD } from "./json-schema.ts";
 import { isSilent, listOf, type Node, toNode } from "./schema-node.ts";
 
-/** Compares the parts of both. */
+/** Compares parts of both schemas. */
 export type Within = (inner: Node, outer: Node, path: string) => string | undefined;
 
-/** The reason why a value of `inner` may break this constraint of `outer`; undefined when none can. */
+/** Why a value of `inner` may violate this constraint of `outer`; undefined if it cannot. */
 export type Constraint = (inner: Node, outer: Node, within: Within, path: string) => string | undefined;
 
 export function constraintsOf(schema: JsonSchema): Constraint[] {
@@ -41,7 +41,7 @@ const CONSTRAINTS: readonly Check[] = [
   [["required"], required],
 ];
 
-/** The form of what the constraints understand. In another form, or not listed, a keyword is unknown. */
+/** The forms that the constraints understand. A keyword in another form, or not listed, is unknown. */
 const KNOWN: Readonly<Record<string, (content: unknown) => boolean>> = {
   type: (content) => typeof content === "string" || Array.isArray(content),
   const: () => true,
@@ -70,13 +70,14 @@ function isKnown(schema: JsonSchema, keyword: string): boolean {
   return Object.hasOwn(schema, keyword) && Object.hasOwn(KNOWN, keyword) && KNOWN[keyword]?.(schema[keyword]) === true;
 }
 
-/** What is not understood must be the same in both. What it refers to may not be, so a reference in it proves nothing. */
+/** An unknown keyword must be identical in both schemas. A reference in it proves nothing, because its target may
+ *  differ. */
 function unknown(inner: Node, outer: Node, _: Within, path: string): string | undefined {
   const [a, b] = [foreignKeys(inner), foreignKeys(outer)];
   const text = (keys: readonly string[], { schema }: Node) => sortedText(keys.map((key) => [key, schema[key]]));
   const given = text(a, inner);
   if (given === text(b, outer) && !given.includes('"$ref"')) return undefined;
-  return at(path, [...b, ...a][0] as string); // without any, both texts are the same
+  return at(path, [...b, ...a][0] as string); // if both are empty, the texts are equal
 }
 
 function foreignKeys({ schema }: Node): string[] {
@@ -96,7 +97,7 @@ function types(inner: Node, outer: Node, _: Within, path: string): string | unde
 
 const ALL_TYPES = ["null", "boolean", "string", "number", "array", "object"];
 
-/** "number" stands for those that are no integers: the type of that name has both. */
+/** "number" here means non-integers; the JSON Schema type includes integers. */
 function typesOf(schema: JsonSchema): ReadonlySet<unknown> {
   const known = valuesOf(schema);
   if (known !== undefined) return new Set(known.map(typeOf));
@@ -111,7 +112,7 @@ function typeOf(literal: unknown): string {
   return Number.isInteger(literal) ? "integer" : typeof literal;
 }
 
-/** All that the schema can accept at most, where that can be listed. */
+/** All values that the schema can accept, if they can be enumerated. */
 function valuesOf(schema: JsonSchema): readonly unknown[] | undefined {
   if (Object.hasOwn(schema, "const")) return [schema["const"]];
   if (Array.isArray(schema["enum"])) {
@@ -128,14 +129,14 @@ function values(inner: Node, outer: Node, _: Within, path: string): string | und
   return isWithin ? undefined : at(path, "const" in outer.schema ? "const" : "enum");
 }
 
-/** A bound of numbers, from below with sign 1, from above with -1. */
+/** A bound of numbers: sign 1 for a lower, -1 for an upper bound. */
 function limit(type: string, closed: string, open: string, sign: 1 | -1): Check {
   const boundOf = (schema: JsonSchema) => {
     const known = valuesOf(schema)?.filter((one) => typeof one === "number");
     if (known !== undefined) return { least: least(known.map((one) => one * sign)), isOpen: false };
     const [reached, unreached] = [closed, open].map((keyword) =>
       isKnown(schema, keyword) ? Number(schema[keyword]) * sign : Number.NEGATIVE_INFINITY,
-    ) as [number, number]; // as many as went in
+    ) as [number, number]; // as many results as inputs
     return { least: Math.max(reached, unreached), isOpen: unreached >= reached };
   };
   const check: Constraint = (inner, outer, _, path) => {
@@ -148,7 +149,7 @@ function limit(type: string, closed: string, open: string, sign: 1 | -1): Check 
   return [[closed, open], check];
 }
 
-/** Of any number of them, unlike Math.min. */
+/** Unlike Math.min, accepts any number of arguments. */
 function least(numbers: readonly number[]): number {
   return numbers.reduce((found, number) => Math.min(found, number), Number.POSITIVE_INFINITY);
 }
@@ -172,7 +173,7 @@ function multipleOf(inner: Node, outer: Node, _: Within, path: string): string |
   const [a, b] = [inner, outer].map(({ schema }) => Number(schema["multipleOf"])) as [number, number]; // as above
   const has = typesOf(inner.schema);
   if (!has.has("number") && !has.has("integer")) return undefined;
-  const isWithin = a === b || (Number.isInteger(a) && Number.isInteger(b) && a % b === 0); // fractions don't divide exactly
+  const isWithin = a === b || (Number.isInteger(a) && Number.isInteger(b) && a % b === 0); // fractions do not divide exactly
   return isWithin ? undefined : at(path, "multipleOf");
 }
 
@@ -244,7 +245,7 @@ function required(inner: Node, outer: Node, _: Within, path: string): string | u
   return isWithin || !typesOf(inner.schema).has("object") ? undefined : at(path, "required");
 }
 
-/** Whether it is certain that no value is of both. */
+/** Whether it is certain that no value satisfies both schemas. */
 export function areDisjoint(a: Node, b: Node): boolean {
   const [first, second] = [typesOf(a.schema), typesOf(b.schema)];
   if (![...first].some((type) => second.has(type))) return true;

@@ -1,6 +1,6 @@
 /**
- * zod schemas as JSON Schema. zod converts; this file refuses, with the place, whatever would come out as less than was
- * declared, and says what only HBI knows: bytes, and values of a service's own kinds.
+ * zod schemas as JSON Schema. zod converts them. This file refuses, with its place, everything that the conversion
+ * would weaken, and adds what only HBI knows: bytes, and values of a service.
  */
 import { z } from "zod";
 import { failure, HbiError } from "../../errors.ts";
@@ -18,9 +18,9 @@ import { plainJson } from "./plain-json.ts";
 
 export type SchemaPart = "params" | "result" | "credentials" | "values";
 
-/** The place of one schema in a service. */
+/** The place of a schema in a service. */
 export interface SchemaSite {
-  /** the method, the reaction or the value; "" for credentials */
+  /** the method, reaction or value; "" for credentials */
   readonly member: string;
   readonly part: SchemaPart;
   /** "when.[].from", beginning with the parameter's name; "" for a whole result */
@@ -29,8 +29,8 @@ export interface SchemaSite {
 }
 
 export interface DescribeOptions {
-  /** Asked for every schema, from the outside to the inside, once for each schema object: what it returns stands for the
-   *  schema and all that is in it; undefined leaves it to the library. */
+  /** Called for every schema, from the outside to the inside, once for each schema object. Its result replaces the
+   *  schema and everything inside; undefined leaves it to the library. */
   readonly override?: (at: SchemaSite) => JsonSchema | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface ExportContext {
   /** the names of the service's values */
   readonly values: ReadonlyMap<ValueConstructor, string>;
   readonly override: DescribeOptions["override"];
-  /** begins the names of definitions to which the author gave none */
+  /** prefix for names of definitions that have no name of their own */
   readonly prefix: string;
 }
 
@@ -50,9 +50,9 @@ export interface Exported {
   readonly definitions: ReadonlyMap<string, JsonSchema>;
 }
 
-/** Converts the schemas of a record in one go, so that they share their definitions: results as they are sent, everything
- *  else as it arrives. A record of a result has one key, which is left out of the paths.
- *  @throws HbiError bad_option, with the place, for what has no JSON Schema */
+/** Converts the schemas of a record together, so that they share definitions: results by their output, everything else
+ *  by its input. The record of a result has a single key, which is omitted from paths.
+ *  @throws HbiError bad_option, with the place, for schemas without a JSON Schema */
 export function exportSchemas(schemas: Params, context: ExportContext): Exported {
   const io = context.part === "result" ? "output" : "input";
   const replaced = new Map<object, JsonSchema>();
@@ -76,7 +76,7 @@ function convert(
   context: ExportContext,
 ): z.core.JSONSchema.BaseSchema {
   try {
-    // What zod cannot represent was checked before and is replaced.
+    // `check` has already replaced what zod cannot represent.
     return z.toJSONSchema(z.object(schemas), {
       target: "draft-2020-12",
       io,
@@ -87,19 +87,19 @@ function convert(
     });
   } catch (thrown) {
     if (thrown instanceof HbiError) throw thrown;
-    throw failure("bad_option", `${where(context, "")}: no JSON Schema can be made`, { cause: thrown });
+    throw failure("bad_option", `${where(context, "")}: has no JSON Schema`, { cause: thrown });
   }
 }
 
 const KEPT = ["title", "description", "examples", "deprecated", "default"];
 
-/** Keeps what the author said about the schema, unless the replacement says it. */
+/** Keeps the author's annotations unless the replacement has its own. */
 function replace(json: Record<string, unknown>, replacement: JsonSchema): void {
   for (const keyword of Object.keys(json)) if (!KEPT.includes(keyword)) delete json[keyword];
   Object.assign(json, replacement);
 }
 
-/** Where zod's view of a schema is another than that of the wire. */
+/** Corrects the conversion where zod's meaning differs from that of the wire. */
 function complete(
   json: Record<string, unknown>,
   schema: z.core.$ZodType,
@@ -107,8 +107,8 @@ function complete(
   context: ExportContext,
 ): void {
   const def = definition(schema);
-  delete json["readOnly"]; // zod means a frozen object, JSON Schema what must not be sent
-  // What is sent has no surplus keys, but who receives it must not rely on that: strictObject says it when it is meant.
+  delete json["readOnly"]; // to zod a frozen object, to JSON Schema a property that must not be sent
+  // The output has no additional members, but a receiver must not rely on that; strictObject declares it explicitly.
   if (io === "output" && def.type === "object" && def.catchall === undefined) delete json["additionalProperties"];
   if (io === "output") {
     delete json["default"]; // filled in before it is sent
@@ -117,7 +117,7 @@ function complete(
   }
 }
 
-/** Walks what zod will convert, and refuses or replaces what it would lose. */
+/** Traverses the schema before zod converts it, and refuses or replaces what the conversion would lose. */
 function check(at: Part, context: ExportContext, replaced: Map<object, JsonSchema>, seen: Set<object>): void {
   const { path, schema } = at;
   if (seen.has(schema)) return;
@@ -141,22 +141,24 @@ function check(at: Part, context: ExportContext, replaced: Map<object, JsonSchem
 function convertedParts(schema: z.core.$ZodType, part: SchemaPart): Part[] {
   const def = definition(schema);
   if (def.type === "pipe") return [{ path: "", schema: part === "result" ? def.out : def.in }];
-  // The schema that zod keeps; the getter may make a new one each time.
+  // The schema that zod caches; the getter may return a new one each time.
   if (def.type === "lazy") return [{ path: "", schema: (schema as z.core.$ZodLazy)._zod.innerType }];
   if (def.type !== "object" || def.catchall === undefined) return partsOf(schema);
   return [...partsOf(schema), { path: "{}", schema: def.catchall }];
 }
 
-/** Values of the service, and bytes. zod makes a new schema of one that is given a title or a check, hence the parents. */
+/** Values of the service, and bytes. zod copies a schema that gets a title or a check, hence the search through
+ *  parents. */
 function ownSchema(schema: z.core.$ZodType, context: ExportContext, path: string): JsonSchema | undefined {
   for (let origin: z.core.$ZodType | undefined = schema; origin !== undefined; origin = origin._zod.parent) {
     const value = valueOfSchema(origin);
     if (value !== undefined) {
       const name = context.values.get(value);
-      if (name === undefined) throw failure("bad_option", `${where(context, path)}: a value that the service lacks`);
+      if (name === undefined)
+        throw failure("bad_option", `${where(context, path)}: a value that the service does not declare`);
       return { $ref: referenceTo(name) };
     }
-    // What z.instanceof leaves behind; without it, the schema is any custom one.
+    // The trace of z.instanceof; without it, the schema is an ordinary custom one.
     if ((origin._zod.bag as { Class?: unknown }).Class === Uint8Array) {
       return { type: "string", contentEncoding: "base64", [BYTES_KEYWORD]: "bytes" };
     }
@@ -182,7 +184,7 @@ const UNSAYABLE: Readonly<Partial<Record<z.core.$ZodTypeDef["type"], string>>> =
   void: "void",
 };
 
-/** What zod would leave out of the JSON Schema; undefined when it says it all. */
+/** Why zod's JSON Schema would be incomplete; undefined if it is complete. */
 function refusal(schema: z.core.$ZodType): string | undefined {
   const def = definition(schema);
   if ("coerce" in def && def.coerce === true) return "a coercion, which accepts more than its type,";
@@ -201,13 +203,14 @@ function isJson(literal: unknown): boolean {
 function checkRefusal(check: z.core.$ZodType | z.core.$ZodCheck): string | undefined {
   const def = check._zod.def as { pattern?: unknown; value?: unknown };
   if (def.pattern instanceof RegExp && /[imsy]/.test(def.pattern.flags)) return "a pattern with flags";
-  return typeof def.value === "number" && !Number.isFinite(def.value) ? "a bound that is no number" : undefined;
+  return typeof def.value === "number" && !Number.isFinite(def.value) ? "a bound that is not a number" : undefined;
 }
 
 const NAMELESS = /^__schema\d+$/;
 const DEFINITION_NAME = /^[A-Za-z0-9._-]+$/;
 
-/** Gives the definitions that zod numbered names that do not depend on what else was converted; drops the unused ones. */
+/** Renames the definitions that zod numbered, so that names do not depend on what else was converted, and drops unused
+ *  ones. */
 function named(json: z.core.JSONSchema.BaseSchema, context: ExportContext): Exported {
   const local = new Map(Object.entries(json.$defs ?? {}) as [string, JsonSchema][]);
   const names = new Map<string, string>();
@@ -225,7 +228,7 @@ function named(json: z.core.JSONSchema.BaseSchema, context: ExportContext): Expo
       const name = names.get(definitionName(reference) ?? "");
       return name === undefined ? reference : referenceTo(name);
     });
-  const members = Object.entries(json.properties as Record<string, JsonSchema>); // an object has them, and no part is a boolean
+  const members = Object.entries(json.properties as Record<string, JsonSchema>); // it is an object schema, and no part is a boolean
   const properties = new Map(members.map(([name, schema]) => [name, rename(schema)]));
   const definitions = new Map<string, JsonSchema>();
   const use = (schema: JsonSchema) => {

@@ -1,5 +1,6 @@
 /**
- * A JSON Schema taken apart for comparison: references followed, unions into alternatives, conjunctions into parts.
+ * A JSON Schema decomposed for comparison: references resolved, unions split into alternatives, conjunctions into
+ * parts.
  */
 import {
   ANNOTATIONS,
@@ -11,7 +12,7 @@ import {
   tooDeep,
 } from "./json-schema.ts";
 
-/** A schema without a reference at its top, and what those inside refer to. */
+/** A schema without a top-level reference, with the definitions that its inner references need. */
 export interface Node {
   readonly schema: JsonSchema;
   readonly definitions: Definitions;
@@ -19,11 +20,11 @@ export interface Node {
 
 const ANYTHING: JsonSchema = {};
 const NOTHING: JsonSchema = { not: {} };
-/** Deeper schemas are written by nobody; references that lead in a circle are as deep as one likes. */
+/** No real schema is deeper; circular references have no bound. */
 export const MAX_DEPTH = 200;
 
-/** Follows references; keywords beside one are constraints besides.
- *  @throws HbiError bad_option for references that lead nowhere, or in a circle */
+/** Resolves references; keywords beside a reference are additional constraints.
+ *  @throws HbiError bad_option for unresolvable or circular references */
 export function toNode(part: unknown, definitions: Definitions): Node {
   let schema = part === false ? NOTHING : isObject(part) ? part : ANYTHING;
   for (let hops = 0; typeof schema["$ref"] === "string"; hops++) {
@@ -42,14 +43,14 @@ export interface Union {
 }
 
 export interface Parts {
-  /** the keywords of the schema itself; undefined when there are none */
+  /** the schema's own keywords; undefined if there are none */
   readonly plain: Node | undefined;
   readonly unions: readonly Union[];
   /** of `allOf` */
   readonly members: readonly Node[];
 }
 
-/** A value of the schema is a value of each of its parts. */
+/** A value of the schema is a value of each of these parts. */
 export function split({ schema, definitions }: Node): Parts {
   step();
   const { anyOf, oneOf, allOf, ...rest } = schema;
@@ -66,7 +67,7 @@ export function split({ schema, definitions }: Node): Parts {
   return { plain, unions, members };
 }
 
-/** A value of the schema is a value of at least one of these. The node itself when there is nothing to choose. */
+/** A value of the schema is a value of at least one of these. The node itself if there are no alternatives. */
 export function alternatives(node: Node, depth = 0): readonly Node[] {
   if (depth > MAX_DEPTH) throw tooDeep();
   const { plain, unions, members } = split(node);
@@ -90,7 +91,7 @@ export function isNothing({ schema }: Node): boolean {
   return isObject(schema["not"]) && !hasConstraints(schema["not"]);
 }
 
-/** Keywords that leave a schema accepting what it accepted. */
+/** Whether the keyword leaves the set of accepted values unchanged. */
 export function isSilent(keyword: string): boolean {
   return keyword === "default" || keyword === "$defs" || ANNOTATIONS.has(keyword);
 }

@@ -1,10 +1,14 @@
 /**
- * SHA-256 (FIPS 180-4), synchronous and portable: the web platform has it only as a promise. For content hashes of
- * documents, which are short and public; nothing secret is hashed here.
+ * SHA-256 (FIPS 180-4), synchronous and portable, for the content hash of a description.
+ *
+ * Written by hand on purpose: `crypto.subtle.digest` returns a promise and is missing on pages without TLS, but
+ * `describeService` is synchronous and public. A library would be a second dependency of the portable entry. The input
+ * is short and public, so neither speed nor timing matters. The tests compare it with the platform's implementation for
+ * every length around the block size.
  */
 
-/** The first 32 bits of the fractional parts of the roots of the first primes, as the standard makes its constants. 35 bits
- *  of the root are needed, and a double has 53, so no engine's rounding gets into them. */
+/** The first 32 bits of the fractional parts of the roots of the first primes, as in the standard. 35 bits of the root
+ *  are needed and a double has 53, so the result does not depend on an engine's rounding. */
 function fractions(count: number, root: number): Uint32Array {
   const words = new Uint32Array(count);
   for (let candidate = 2, found = 0; found < count; candidate++) {

@@ -1,27 +1,33 @@
 /**
- * GuardedTransport: a transport that never throws. What the transport of an application throws, in whatever method, ends its connection
- * as a loss of the network would: the connection writes from timers and events, out of which an exception would end the process.
+ * GuardedTransport: a transport that never throws. If a method of an application's transport throws, its connection
+ * ends like a lost connection. The connection writes from timers and events, where an exception would end the process.
  */
 import type { Clock } from "../../clock.ts";
 import type { PeerIdentity } from "../peer-identity.ts";
-import type { Transport, TransportSink } from "../transport.ts";
+import type { Transport, TransportRequest, TransportSink } from "../transport.ts";
 
 export class GuardedTransport implements Transport {
-  // Read now: they are told when it has failed as well.
+  // Read once: they are also reported after the transport has failed.
   readonly localAddress: string;
   readonly remoteAddress: string;
   readonly identity: PeerIdentity | undefined;
+  readonly request: TransportRequest | undefined;
+  readonly canHalfClose: boolean;
+  readonly canPause: boolean;
   readonly #transport: Transport;
   readonly #clock: Clock;
   readonly #failed: (thrown: unknown) => void;
   #sink: TransportSink | undefined;
   #hasFailed = false;
 
-  /** @param failed told once, when it throws for the first time */
+  /** @param failed called once, when the transport throws for the first time */
   constructor(transport: Transport, clock: Clock, failed: (thrown: unknown) => void) {
     this.localAddress = transport.localAddress;
     this.remoteAddress = transport.remoteAddress;
     this.identity = transport.identity;
+    this.request = transport.request;
+    this.canHalfClose = transport.canHalfClose !== false;
+    this.canPause = transport.canPause !== false;
     this.#transport = transport;
     this.#clock = clock;
     this.#failed = failed;
@@ -37,7 +43,29 @@ export class GuardedTransport implements Transport {
     }
   }
 
-  /** Nothing is delivered inside this call, unless it is that the transport has failed. */
+  get takenBytes(): number | undefined {
+    if (this.#hasFailed) return undefined;
+    try {
+      return this.#transport.takenBytes;
+    } catch (thrown) {
+      this.#fail(thrown);
+      return undefined;
+    }
+  }
+
+  get lowWaterBytes(): number | undefined {
+    return this.#transport.lowWaterBytes;
+  }
+
+  set lowWaterBytes(bytes: number) {
+    try {
+      this.#transport.lowWaterBytes = bytes;
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
+  /** Nothing is delivered inside this call, except that the transport has failed. */
   start(sink: TransportSink): void {
     this.#sink = sink;
     try {
@@ -90,7 +118,7 @@ export class GuardedTransport implements Transport {
     }
   }
 
-  /** Whoever uses it is in the middle of something: it is told later, as of any loss. */
+  /** Reported later, like any loss, because the caller is in the middle of an operation. */
   #fail(thrown: unknown): void {
     if (this.#hasFailed) return;
     this.#end(thrown);
@@ -104,15 +132,15 @@ export class GuardedTransport implements Transport {
   }
 }
 
-/** Ends a transport that nobody serves, or that has failed: what it throws at that concerns nobody. */
+/** Ends a transport that is not served, or has failed. Exceptions are ignored. */
 export function destroyQuietly(transport: Transport): void {
   try {
     transport.destroy();
   } catch {
-    // it is of no use either way
+    // it is discarded in any case
   }
 }
 
 function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error("the transport has thrown", { cause: thrown });
+  return thrown instanceof Error ? thrown : new Error("the transport threw", { cause: thrown });
 }

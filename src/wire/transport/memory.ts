@@ -1,22 +1,30 @@
 /**
- * An in-memory pair of transports: what one side writes the other receives, later, in order, cut as the test likes.
+ * A pair of transports in memory: each receives what the other writes, later, in order, split as configured.
  */
 import type { Clock } from "../../clock.ts";
 import { systemClock } from "../../clock.ts";
-import type { Transport, TransportSink } from "../transport.ts";
+import type { Transport, TransportRequest, TransportSink } from "../transport.ts";
 
 export interface MemoryOptions {
   readonly clock?: Clock;
-  /** How many of the `available` bytes the next chunk has; by default all. */
+  /** The number of the `available` bytes in the next chunk; default: all. */
   readonly cut?: (available: number) => number;
-  /** Breaks the connection, without FIN, when so many bytes were delivered in either direction. */
+  /** Breaks the connection without FIN after this many bytes were delivered in either direction. */
   readonly breakAfterBytes?: number;
+  /** False: behaves like a transport that cannot end one direction only, such as a WebSocket. */
+  readonly canHalfClose?: boolean;
+  /** False: behaves like a transport that cannot stop its peer. */
+  readonly canPause?: boolean;
+  /** The request of the second transport; a service's `authenticate` sees it as `peer.request`. */
+  readonly request?: TransportRequest;
 }
 
 interface Shared {
   readonly clock: Clock;
   readonly cut: (available: number) => number;
   readonly breakAfterBytes: number;
+  readonly canHalfClose: boolean;
+  readonly canPause: boolean;
   deliveredBytes: number;
 }
 
@@ -26,10 +34,12 @@ export function memoryTransportPair(options: MemoryOptions = {}): [Transport, Tr
     clock: options.clock ?? systemClock,
     cut: options.cut ?? ((available) => available),
     breakAfterBytes: options.breakAfterBytes ?? Number.POSITIVE_INFINITY,
+    canHalfClose: options.canHalfClose !== false,
+    canPause: options.canPause !== false,
     deliveredBytes: 0,
   };
-  const left = new MemoryTransport(shared, "memory:left", "memory:right");
-  const right = new MemoryTransport(shared, "memory:right", "memory:left");
+  const left = new MemoryTransport(shared, "memory:left", "memory:right", undefined);
+  const right = new MemoryTransport(shared, "memory:right", "memory:left", options.request);
   left.join(right);
   right.join(left);
   return [left, right];
@@ -38,13 +48,17 @@ export function memoryTransportPair(options: MemoryOptions = {}): [Transport, Tr
 class MemoryTransport implements Transport {
   readonly localAddress: string;
   readonly remoteAddress: string;
+  readonly request: TransportRequest | undefined;
+  readonly canHalfClose: boolean;
+  readonly canPause: boolean;
   readonly #shared: Shared;
   #other: MemoryTransport | undefined;
   #sink: TransportSink | undefined;
-  /** written here and not yet delivered at the other side */
+  /** written here and not yet delivered to the other side */
   #outgoing: Uint8Array[] = [];
   #head = 0;
   #outgoingBytes = 0;
+  #takenBytes = 0;
   #hasEnded = false;
   #isEndDelivered = false;
   #isPaused = false;
@@ -52,8 +66,11 @@ class MemoryTransport implements Transport {
   #error: Error | undefined;
   #isScheduled = false;
 
-  constructor(shared: Shared, localAddress: string, remoteAddress: string) {
+  constructor(shared: Shared, localAddress: string, remoteAddress: string, request: TransportRequest | undefined) {
     this.#shared = shared;
+    this.canHalfClose = shared.canHalfClose;
+    this.canPause = shared.canPause;
+    this.request = request;
     this.localAddress = localAddress;
     this.remoteAddress = remoteAddress;
   }
@@ -64,6 +81,10 @@ class MemoryTransport implements Transport {
 
   get bufferedBytes(): number {
     return this.#outgoingBytes;
+  }
+
+  get takenBytes(): number {
+    return this.#takenBytes;
   }
 
   start(sink: TransportSink): void {
@@ -82,7 +103,7 @@ class MemoryTransport implements Transport {
   }
 
   pause(): void {
-    this.#isPaused = true;
+    this.#isPaused = this.canPause;
   }
 
   resume(): void {
@@ -104,7 +125,7 @@ class MemoryTransport implements Transport {
     this.#shared.clock.soon(() => this.#other?.close(error));
   }
 
-  /** Delivers one chunk to the other side in a later turn, and goes on while there is more. */
+  /** Delivers one chunk to the other side in a later turn, and continues while there is more. */
   schedule(): void {
     if (this.#isScheduled || this.#isClosed) return;
     this.#isScheduled = true;
@@ -131,14 +152,19 @@ class MemoryTransport implements Transport {
     }
     if (!this.#hasEnded || this.#isEndDelivered) return;
     this.#isEndDelivered = true;
+    if (!this.canHalfClose) {
+      other.close(undefined);
+      this.close(undefined);
+      return;
+    }
     other.#sink.onEnd();
     this.#closeWhenBothEnded();
     other.#closeWhenBothEnded();
   }
 
-  /** A copy, as a socket would make: what the writer changes later is not seen. */
+  /** A copy, as with a socket: later changes by the writer have no effect. */
   #nextChunk(): Uint8Array {
-    const head = this.#outgoing[this.#head] as Uint8Array; // asked for where bytes are outgoing
+    const head = this.#outgoing[this.#head] as Uint8Array; // called only if there are outgoing bytes
     const wanted = Math.min(Math.max(Math.floor(this.#shared.cut(head.length)), 1), head.length);
     const chunk = head.slice(0, wanted);
     if (wanted < head.length) this.#outgoing[this.#head] = head.subarray(wanted);
@@ -148,6 +174,7 @@ class MemoryTransport implements Transport {
       this.#head = 0;
     }
     this.#outgoingBytes -= wanted;
+    this.#takenBytes += wanted;
     return chunk;
   }
 

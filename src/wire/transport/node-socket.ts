@@ -14,7 +14,7 @@ import { dialTrouble } from "./node-tls-trouble.ts";
 
 const KEEPALIVE_MS = 60_000;
 
-/** Takes over a connected socket that was made with `allowHalfOpen`. */
+/** Takes over a connected socket that was created with `allowHalfOpen`. */
 export function nodeSocketTransport(socket: Socket): Transport {
   return new NodeSocketTransport(socket);
 }
@@ -27,19 +27,24 @@ class NodeSocketTransport implements Transport {
   #sink: TransportSink | undefined;
   #error: Error | undefined;
   #isClosed = false;
+  lowWaterBytes = Number.POSITIVE_INFINITY;
+  /** all bytes written, text by its characters, as Node counts */
+  #writtenBytes = 0;
+  /** the bytes taken at the last report to the sink */
+  #toldBytes = 0;
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    // Read now: a closed socket has forgotten them.
+    // Read once: a closed socket no longer knows them.
     this.localAddress = endpoint(socket.localAddress, socket.localPort);
     this.remoteAddress = endpoint(socket.remoteAddress, socket.remotePort);
     this.identity = socket instanceof TLSSocket ? identityOf(socket) : undefined;
-    this.#isClosed = socket.closed; // its `close` will not come again
+    this.#isClosed = socket.closed; // `close` will not be emitted again
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_MS);
     socket.on("error", (error) => {
-      this.#error = error; // `close` follows and tells
-      socket.destroy(); // TLS has errors after which it would go on
+      this.#error = error; // `close` follows and reports it
+      socket.destroy(); // after some TLS errors the socket would stay open
     });
     socket.on("close", () => {
       this.#isClosed = true;
@@ -49,6 +54,10 @@ class NodeSocketTransport implements Transport {
 
   get bufferedBytes(): number {
     return this.#socket.writableLength;
+  }
+
+  get takenBytes(): number {
+    return this.#writtenBytes - this.#socket.writableLength;
   }
 
   start(sink: TransportSink): void {
@@ -64,6 +73,7 @@ class NodeSocketTransport implements Transport {
 
   write(chunk: Uint8Array | string): void {
     if (this.#isClosed || this.#socket.writableEnded) return;
+    this.#writtenBytes += chunk.length;
     this.#socket.write(chunk, this.#taken);
   }
 
@@ -75,9 +85,13 @@ class NodeSocketTransport implements Transport {
     this.#socket.uncork();
   }
 
-  /** One function for all writes. */
+  /** One function for all writes. Node calls it for each of several writes taken together; the sink is called once. */
   readonly #taken = (): void => {
-    if (!this.#isClosed) this.#sink?.onDrain();
+    const leftBytes = this.#socket.writableLength;
+    const takenBytes = this.#writtenBytes - leftBytes;
+    if (this.#isClosed || leftBytes > this.lowWaterBytes || takenBytes === this.#toldBytes) return;
+    this.#toldBytes = takenBytes;
+    this.#sink?.onDrain();
   };
 
   pause(): void {
@@ -104,8 +118,8 @@ export interface DialOptions {
   readonly clock?: Clock;
 }
 
-/** Connects. `timeoutMs` bounds all of it, also the TLS handshake.
- *  @throws HbiError unavailable, deadline_exceeded, cancelled; of TLS also unauthenticated, invalid_argument */
+/** Connects. `timeoutMs` bounds everything, including the TLS handshake.
+ *  @throws HbiError unavailable, deadline_exceeded, cancelled; with TLS also unauthenticated, invalid_argument */
 export function dialSocket(
   address: { readonly host: string; readonly port: number } | { readonly path: string },
   { timeoutMs, signal, tls, clock = systemClock }: DialOptions,
@@ -121,7 +135,7 @@ export function dialSocket(
       tls === undefined ? connect({ ...address, allowHalfOpen: true }) : connectTls(address, serverName, tls);
     const giveUp = (error: Error): void => {
       done();
-      socket.on("error", () => undefined); // refused twice: by us and by the network
+      socket.on("error", () => undefined); // may be refused twice: by this side and by the network
       socket.destroy();
       reject(error);
     };
@@ -141,7 +155,7 @@ export function dialSocket(
       done();
       let transport: Transport;
       try {
-        transport = nodeSocketTransport(socket); // sets noDelay, reads the certificate of the peer
+        transport = nodeSocketTransport(socket); // sets noDelay, reads the peer's certificate
       } catch (thrown) {
         giveUp(asHbiError(thrown));
         return;

@@ -1,5 +1,5 @@
 /**
- * A client's handshake: the server is verified, and has been asked whether it lets this client in. docs/tls.md.
+ * A client's handshake: verifies the server, and waits until it has accepted this client. docs/tls.md.
  */
 import { isIP } from "node:net";
 import { checkServerIdentity, connect, type TLSSocket } from "node:tls";
@@ -10,11 +10,11 @@ import { certificateRefused } from "./node-tls-trouble.ts";
 
 type Target = { readonly host: string; readonly port: number } | { readonly path: string };
 
-/** The name that the certificate of the server must have. @throws HbiError invalid_argument */
+/** The name that the server's certificate must contain. @throws HbiError invalid_argument */
 export function serverNameOf(address: Target, { serverName }: ClientTls): string {
   if (serverName !== undefined) return serverName;
   if ("host" in address) return address.host;
-  throw failure("bad_option", "tls on a Unix socket needs tls.serverName");
+  throw failure("bad_option", "tls on a Unix socket requires tls.serverName");
 }
 
 /** @throws HbiError invalid_argument */
@@ -22,18 +22,18 @@ export function connectTls(address: Target, serverName: string, tls: ClientTls):
   return connect({
     ...address,
     secureContext: clientContext(tls),
-    rejectUnauthorized: tls.rejectUnauthorized ?? true, // whatever the environment says
+    rejectUnauthorized: tls.rejectUnauthorized ?? true, // regardless of the environment
     servername: isIP(serverName) === 0 ? serverName : "",
     checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
-    ALPNProtocols: [APPLICATION_PROTOCOL], // OpenSSL sees to it that a server picks what was offered, or nothing
+    ALPNProtocols: [APPLICATION_PROTOCOL], // OpenSSL ensures that the server selects an offered protocol or none
   });
 }
 
-/** A server that speaks TLS 1.3 looks at the client's certificate when the client takes the handshake for done. Then it says no, or
- *  sends a session ticket. One that sends no tickets is given so long to say no. */
+/** In TLS 1.3, the server checks the client's certificate after the client considers the handshake complete. It then
+ *  refuses, or sends a session ticket. A server that sends no tickets has this long to refuse. */
 const VERDICT_MS = 1_000;
 
-/** Calls one of them, once, unless the socket fails. */
+/** Calls one of the two functions, once, unless the socket fails. */
 export function whenAdmitted(
   socket: TLSSocket,
   target: string,
@@ -42,14 +42,14 @@ export function whenAdmitted(
   refused: (error: HbiError) => void,
 ): void {
   socket.once("secureConnect", () => {
-    socket.allowHalfOpen = true; // and not before: half of a handshake is none, and nobody would notice
+    socket.allowHalfOpen = true; // not earlier: a half-closed handshake would stay unnoticed
     let isDone = false;
     const onEnd = (): void => {
       done();
       const why = "the server closed right after the handshake: does it want another client certificate?";
       refused(failure("connect_failed", `${target}: ${why}`));
     };
-    // A server of this library says why in an `err` packet, behind the ticket and in the same write.
+    // A server of this library sends the reason in an `err` packet, after the ticket and in the same write.
     const look = (): void => {
       if (isDone || socket.destroyed) return;
       done();
@@ -75,7 +75,7 @@ export function whenAdmitted(
   });
 }
 
-/** The text behind that of `unauthenticated` in an `err` packet. */
+/** The text after that of `unauthenticated` in an `err` packet. */
 function refusalIn(said: Buffer): string | undefined {
   const why = /^\[\d{1,4}#err\]authenticate first: (.*)/s.exec(said.toString("latin1", 0, 1_100))?.[1];
   return why === undefined ? undefined : oneLine(why);

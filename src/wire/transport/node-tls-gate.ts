@@ -1,5 +1,6 @@
 /**
- * TlsGate: the handshakes of a server's sockets. What fails here ends one socket, never the server, and says why. docs/tls.md.
+ * TlsGate: the handshakes of a server's sockets. A failure ends one socket, never the server, and is reported.
+ * docs/tls.md.
  */
 import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
@@ -9,8 +10,9 @@ import { type ServerTls, serverOptions } from "./node-tls-options.ts";
 import { acceptTrouble, certificateTrouble } from "./node-tls-trouble.ts";
 
 export interface GateKeeper {
-  /** The handshake is done. With a refusal nothing of the peer may be read; it is told why, and closed.
-   *  @param isDrained whether the connection is to be drained when the certificate of its peer expires */
+  /** The handshake is complete. After a refusal, nothing of the peer may be read; the peer is told the reason, and the
+   *  connection is closed.
+   *  @param isDrained whether the connection drains when its peer's certificate expires */
   onSecure(socket: TLSSocket, refusal: HbiError | undefined, isDrained: boolean): void;
   onFailed(error: HbiError): void;
 }
@@ -22,7 +24,7 @@ export class TlsGate {
   readonly #sockets = new Map<Socket, Patience>();
   #server: Server;
 
-  /** @param timeoutMs of a handshake, however slowly its bytes come  @throws HbiError invalid_argument */
+  /** @param timeoutMs for a whole handshake, however slowly its bytes arrive @throws HbiError invalid_argument */
   constructor(tls: ServerTls, timeoutMs: number, clock: Clock, keeper: GateKeeper) {
     this.#timeoutMs = timeoutMs;
     this.#clock = clock;
@@ -30,17 +32,18 @@ export class TlsGate {
     this.#server = this.#serverOf(tls);
   }
 
-  /** New sockets meet these certificates, authorities and rules. Those that are in go on; sessions of before are not resumed.
-   *  @throws HbiError invalid_argument, and nothing has changed */
+  /** New sockets use these certificates, authorities and rules. Open connections continue; earlier sessions are not
+   *  resumed.
+   *  @throws HbiError invalid_argument, without changing anything */
   reload(tls: ServerTls): void {
     this.#server = this.#serverOf(tls);
   }
 
-  /** Takes over an accepted socket that nobody has read from. */
+  /** Takes over an accepted socket from which nothing has been read. */
   take(socket: Socket): void {
     const patience = new Patience(this.#clock, this.#timeoutMs);
     this.#sockets.set(socket, patience);
-    socket.allowHalfOpen = false; // half of a handshake is none: who ends it is gone
+    socket.allowHalfOpen = false; // a peer that half-closes during the handshake has left
     socket.once("close", () => {
       patience.gone();
       this.#sockets.delete(socket);
@@ -48,12 +51,12 @@ export class TlsGate {
     this.#server.emit("connection", socket);
   }
 
-  /** For the end, when every connection is over: what is left are handshakes. */
+  /** Called when all connections have ended: only handshakes are left. */
   destroyAll(): void {
     for (const socket of this.#sockets.keys()) socket.destroy();
   }
 
-  /** A server that never listens: Node hands sockets to it in the same way, and another can take its place. */
+  /** A server that never listens. Node passes sockets to it as usual, and it can be replaced. */
   #serverOf(tls: ServerTls): Server {
     const options = serverOptions(tls);
     const server = createServer({ ...options, pauseOnConnect: true, handshakeTimeout: this.#timeoutMs });
@@ -62,7 +65,7 @@ export class TlsGate {
       let refusal: HbiError | undefined;
       try {
         socket.allowHalfOpen = true;
-        socket.disableRenegotiation(); // who it is has been said
+        socket.disableRenegotiation(); // the identity is settled
         refusal = refusalOf(socket, tls);
       } catch (thrown) {
         socket.destroy();
@@ -72,7 +75,7 @@ export class TlsGate {
       this.#keeper.onSecure(socket, refusal, tls.expiredCertificate === "drain");
     });
     server.on("tlsClientError", (cause, socket) => {
-      // Node's own deadline does not know whether anybody could look at what has come.
+      // Node's own deadline does not know whether this side was able to read.
       if (isTimeout(cause) && this.#patienceWith(socket)?.whenOver(() => this.#failed(cause, socket)) === true) return;
       this.#failed(cause, socket);
     });
@@ -81,17 +84,17 @@ export class TlsGate {
 
   #failed(cause: Error, socket: TLSSocket): void {
     const remote = socket.remoteAddress === undefined ? "a peer" : `${socket.remoteAddress}:${socket.remotePort}`;
-    socket.destroy(); // one that took too long is not
+    socket.destroy(); // Node leaves a timed-out socket open
     this.#keeper.onFailed(acceptTrouble(remote, cause));
   }
 
   #patienceWith(socket: TLSSocket): Patience | undefined {
-    const { _parent } = socket as { readonly _parent?: Socket }; // of all Node's versions; without it Node's deadline alone counts
+    const { _parent } = socket as { readonly _parent?: Socket }; // present in all versions of Node; without it, only Node's deadline applies
     return _parent === undefined ? undefined : this.#sockets.get(_parent);
   }
 }
 
-/** The time that the peer has for its handshake, without what this side could not look at. */
+/** The peer's time for its handshake, excluding time in which this side could not read. */
 class Patience {
   readonly #timer: Timer;
   #isOver = false;
@@ -104,19 +107,19 @@ class Patience {
     });
   }
 
-  /** False: it is. */
+  /** Returns false if the time is already over. */
   whenOver(run: () => void): boolean {
     this.#run = run;
     return !this.#isOver;
   }
 
-  /** The handshake is done. */
+  /** The handshake is complete. */
   end(): void {
     this.#run = undefined;
     this.#timer.cancel();
   }
 
-  /** The peer has not waited: Node has told its deadline already, and tells nothing more. */
+  /** The peer has left. Node has already reported its deadline and reports nothing more. */
   gone(): void {
     this.#timer.cancel();
     this.#runOnce();
@@ -135,7 +138,7 @@ function isTimeout(cause: Error): boolean {
 
 function refusalOf(socket: TLSSocket, { ca, clientCertificate = "required" }: ServerTls): HbiError | undefined {
   if (ca === undefined) return undefined;
-  // Before `authorized`, which is true for a session that was resumed without any certificate.
+  // Checked before `authorized`, which is true for a session resumed without a certificate.
   if (socket.getPeerX509Certificate() === undefined) {
     return clientCertificate === "optional"
       ? undefined

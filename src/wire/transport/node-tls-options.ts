@@ -1,11 +1,12 @@
 /**
- * What a user says about TLS, checked, and as Node wants it. TLS 1.2 at least; the application protocol is hbi/1. docs/tls.md.
+ * TLS options of a user: validated and converted for Node. At least TLS 1.2; the application protocol is hbi/1.
+ * docs/tls.md.
  */
 import { constants } from "node:crypto";
 import { createSecureContext, type SecureContext, type SecureContextOptions, type TlsOptions } from "node:tls";
 import { failure, oneLine } from "../../errors.ts";
 
-/** ALPN. A side that offers none is taken as it is: another implementation behind a TLS tunnel. */
+/** ALPN. A side that offers none is accepted: another implementation behind a TLS tunnel. */
 export const APPLICATION_PROTOCOL = "hbi/1";
 
 type Pem = string | Buffer;
@@ -13,37 +14,38 @@ type Pem = string | Buffer;
 export interface KeyPair {
   /** the private key, PEM */
   readonly key: Pem;
-  /** the certificate, PEM, followed by the intermediate ones */
+  /** the certificate, PEM, followed by the intermediate certificates */
   readonly cert: Pem;
-  /** of an encrypted key */
+  /** the passphrase of an encrypted key */
   readonly passphrase?: string;
 }
 
 interface CommonTls {
-  /** certificates of the authorities that the other side's certificate must come from, PEM */
+  /** the authorities that may have issued the other side's certificate, PEM */
   readonly ca?: Pem | readonly Pem[];
-  /** Default "TLSv1.2" */
+  /** default "TLSv1.2" */
   readonly minVersion?: "TLSv1.2" | "TLSv1.3";
-  /** OpenSSL's list; default: Node's */
+  /** a cipher list of OpenSSL; default: Node's */
   readonly ciphers?: string;
 }
 
-/** With `ca`, clients must show a certificate that one of these authorities has issued: mutual TLS. */
+/** With `ca`, clients must present a certificate issued by one of these authorities: mutual TLS. */
 export interface ServerTls extends CommonTls, KeyPair {
-  /** "optional": a client without a certificate is let in, and has no identity. Default "required", where there is a `ca` */
+  /** "optional": a client without a certificate is accepted without an identity. Default with `ca`: "required" */
   readonly clientCertificate?: "required" | "optional";
-  /** What becomes of a connection whose client certificate expires while it is open: "keep" (the default) lets it go on, "drain" lets
-   *  what is in flight finish and closes it, so that the client shows another. */
+  /** What happens when the client certificate of an open connection expires: "keep" (the default) continues; "drain"
+   *  finishes what is in flight and closes, so that the client reconnects with a new certificate. */
   readonly expiredCertificate?: "keep" | "drain";
-  /** Other certificates, by the host name that a client asks for: "b.example.com", "*.example.com". */
+  /** Further certificates by the host name that a client requests: "b.example.com", "*.example.com". */
   readonly sni?: Readonly<Record<string, KeyPair>>;
 }
 
-/** `key` and `cert` for a server that asks for them. Without `ca`, a server's certificate must come from a public authority. */
+/** `key` and `cert` for a server that requests them. Without `ca`, the server's certificate must come from a public
+ *  authority. */
 export interface ClientTls extends CommonTls, Partial<KeyPair> {
-  /** the name that the server's certificate must have; default: the host of the address */
+  /** the name that the server's certificate must contain; default: the host of the address */
   readonly serverName?: string;
-  /** false: takes any certificate, and with it anybody in between */
+  /** false: accepts any certificate, and therefore any attacker in between */
   readonly rejectUnauthorized?: boolean;
 }
 
@@ -56,22 +58,22 @@ const CLIENT = [...COMMON, "serverName", "rejectUnauthorized"];
 export function serverOptions(tls: ServerTls): TlsOptions {
   const { ca, sni = {} } = tls;
   checkNames(tls, SERVER);
-  if (tls.key === undefined || tls.cert === undefined) throw failure("bad_option", "tls needs a key and a cert");
+  if (tls.key === undefined || tls.cert === undefined) throw failure("bad_option", "tls requires key and cert");
   checkWord(tls, "clientCertificate", ["required", "optional"]);
   checkWord(tls, "expiredCertificate", ["keep", "drain"]);
   const contexts = new Map<string, SecureContext>();
   for (const [name, pair] of Object.entries(sni)) {
     checkNames(pair, KEY_PAIR);
-    // The authorities as well: without them, clients are verified against those of the whole world.
+    // Includes the authorities; without them, clients would be verified against the public ones.
     contexts.set(name.toLowerCase(), contextOf({ ...tls, passphrase: undefined, ...pair }));
   }
-  contextOf(tls); // so that what is wrong with it is found in the same words
+  contextOf(tls); // reports errors in the same words
   return {
     ...contextOptions(tls),
-    ...(ca === undefined ? {} : { secureOptions: NO_RESUMPTION }), // sessions are looked up before the host is known: also for `sni`
+    ...(ca === undefined ? {} : { secureOptions: NO_RESUMPTION }), // sessions are looked up before the host is known, so this also applies to `sni`
     ALPNProtocols: [APPLICATION_PROTOCOL],
     requestCert: ca !== undefined,
-    rejectUnauthorized: false, // by the gate, which can tell both sides why
+    rejectUnauthorized: false, // the gate refuses, because it can tell both sides the reason
     SNICallback: (name, done) => {
       const asked = name.toLowerCase();
       done(null, contexts.get(asked) ?? contexts.get(asked.replace(/^[^.]*/, "*")));
@@ -79,25 +81,27 @@ export function serverOptions(tls: ServerTls): TlsOptions {
   };
 }
 
-/** Of an option that is about certificates of clients. */
+/** Checks an option that concerns client certificates. */
 function checkWord(tls: ServerTls, name: "clientCertificate" | "expiredCertificate", words: readonly string[]): void {
   const word = tls[name];
   if (word === undefined) return;
-  if (!words.includes(word)) throw failure("bad_option", `tls.${name} is one of ${words.join(", ")}`);
-  if (tls.ca === undefined) throw failure("bad_option", `tls.${name} needs tls.ca: who issues them?`);
+  if (!words.includes(word)) throw failure("bad_option", `tls.${name} must be one of ${words.join(", ")}`);
+  if (tls.ca === undefined) throw failure("bad_option", `tls.${name} requires tls.ca`);
 }
 
 /** @throws HbiError invalid_argument */
 export function clientContext(tls: ClientTls): SecureContext {
   checkNames(tls, CLIENT);
   const { key, cert } = tls;
-  if ((key === undefined) !== (cert === undefined)) throw failure("bad_option", "tls.key and tls.cert go together");
+  if ((key === undefined) !== (cert === undefined))
+    throw failure("bad_option", "tls.key and tls.cert must be given together");
   return contextOf(tls);
 }
 
-/** OpenSSL verifies a certificate in a full handshake alone: in a session that is resumed, an expired one, or one of an authority that
- *  is trusted no more, stays authorized. Where certificates of clients are asked for, no session is resumed. In TLS 1.3, tickets are
- *  sent all the same, of sessions that nobody keeps: clients wait for one to know that they are let in. */
+/** OpenSSL verifies a certificate only in a full handshake: in a resumed session, an expired certificate, or one of an
+ *  authority that is no longer trusted, stays authorized. A server that requests client certificates therefore resumes
+ *  no session. In TLS 1.3, tickets are still sent, for sessions that nobody stores: clients wait for one to know that
+ *  they are accepted. */
 const NO_RESUMPTION = constants.SSL_OP_NO_TICKET;
 
 interface Material extends CommonTls {
@@ -110,7 +114,7 @@ function contextOf(tls: Material): SecureContext {
   try {
     return createSecureContext(contextOptions(tls));
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message.split("::").at(-1) : undefined; // OpenSSL's last words
+    const why = cause instanceof Error ? cause.message.split("::").at(-1) : undefined; // the last part of OpenSSL's message
     throw failure("bad_option", `tls: unusable key, cert or ca: ${oneLine(why ?? "")}`, { cause });
   }
 }
@@ -125,12 +129,13 @@ function contextOptions({
 }: Material): SecureContextOptions {
   if (minVersion !== "TLSv1.2" && minVersion !== "TLSv1.3") throw failure("bad_option", "tls.minVersion");
   const authorities = ca === undefined ? undefined : [ca].flat();
-  // To Node, an empty text is no `ca` at all, and with that everybody's authorities; what is no PEM it passes over.
+  // Node takes an empty text for a missing `ca`, and would trust the public authorities; it also ignores text that is
+  // not PEM.
   if (
     authorities !== undefined &&
     !(authorities.length > 0 && authorities.every((pem) => pem.includes("-----BEGIN ")))
   ) {
-    throw failure("bad_option", "tls.ca is no certificate (PEM)");
+    throw failure("bad_option", "tls.ca is not a PEM certificate");
   }
   return { key, cert, passphrase, ca: authorities, minVersion, ciphers };
 }

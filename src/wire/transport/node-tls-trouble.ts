@@ -1,5 +1,5 @@
 /**
- * What went wrong in a handshake, in words for whoever must mend it. No text of the other side: it is in `cause`.
+ * Describes what went wrong in a handshake, for the person who must fix it. Text of the other side is only in `cause`.
  */
 import { failure, type HbiError } from "../../errors.ts";
 
@@ -18,7 +18,7 @@ const CERTIFICATES: ReadonlyMap<string, string> = new Map([
 
 const NO_TLS = "the other side does not speak TLS";
 const NO_VERSION = "no version of TLS in common: 1.2 or later";
-const NO_PROTOCOL = "the other side speaks something else than hbi/1 (ALPN)";
+const NO_PROTOCOL = "the other side does not offer hbi/1 (ALPN)";
 const HANDSHAKES: ReadonlyMap<string, string> = new Map([
   ["ERR_SSL_WRONG_VERSION_NUMBER", NO_TLS],
   ["ERR_SSL_HTTP_REQUEST", NO_TLS],
@@ -33,7 +33,7 @@ const HANDSHAKES: ReadonlyMap<string, string> = new Map([
   ["ECONNRESET", "the other side closed it"],
 ]);
 
-/** The other side has looked at a certificate of this one. */
+/** The other side has rejected this side's certificate. */
 const ABOUT_OURS =
   /ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_REVOKED|CERTIFICATE_EXPIRED|CERTIFICATE_UNKNOWN|UNKNOWN_CA|ACCESS_DENIED)$/;
 
@@ -42,7 +42,7 @@ export function certificateTrouble(code: string): string {
   return CERTIFICATES.get(code) ?? `is refused (${code})`;
 }
 
-/** A client's. `target` is the address that it dialed, `serverName` the name that it expects there. */
+/** For a client. `target` is the address that it dialed, `serverName` the name that it expects there. */
 export function dialTrouble(target: string, serverName: string, cause: Error): HbiError {
   const code = codeOf(cause);
   const about = ABOUT_OURS.exec(code)?.[1];
@@ -53,7 +53,7 @@ export function dialTrouble(target: string, serverName: string, cause: Error): H
   return failure("connect_failed", words === undefined ? target : `${target}: ${words}`, { cause });
 }
 
-/** The server wants another certificate of this client than it has, or any. */
+/** The server requires a client certificate, or a different one. */
 export function certificateRefused(target: string, why: string, cause?: Error): HbiError {
   return failure("unauthenticated", `${target}: ${why}`, { cause });
 }
@@ -64,7 +64,7 @@ function dialWords(code: string, serverName: string): string | undefined {
   return HANDSHAKES.get(code) === undefined ? undefined : `TLS handshake: ${HANDSHAKES.get(code)}`;
 }
 
-/** A server's, for its log. */
+/** For a server's log. */
 export function acceptTrouble(remote: string, cause: Error): HbiError {
   const code = codeOf(cause);
   const about = ABOUT_OURS.exec(code)?.[1];

@@ -1,6 +1,6 @@
 /**
- * Raw data of answers may hold packets of somebody else's making as well. Whatever a host says of them, and whatever becomes of the caller
- * that asked: none of these packets is ever landed, and the connection is either whole, or ended with a reason.
+ * Raw data of answers may contain forged packets as well. Whatever the host declares, and whatever happens to the
+ * caller: none of these packets ever lands, and the connection either continues or ends with a reason.
  */
 import { defineService, Link, method, type PoCo } from "hbi";
 import { conversation, hostileTransport, ManualClock, packet, quiet } from "hbi/testing";
@@ -38,7 +38,8 @@ const N = RAW.length;
 
 interface Caller {
   ask(link: Answers, signal: AbortSignal): Promise<unknown>;
-  /** what says how much raw data is behind an object of the answer: its declaration, that there is none; else only who reads it */
+  /** what determines how much raw data is behind an object of the answer: its declaration, the promise of none, or only
+   *  the reader */
   readonly by: "declared" | "none" | "asked";
   /** gives up when the answer has begun to come */
   readonly givesUp?: boolean;
@@ -89,7 +90,7 @@ const CALLERS: Readonly<Record<string, Caller>> = {
 
 interface Answered {
   readonly packet: string;
-  /** how much raw data it says is behind it; undefined: nobody can tell */
+  /** how much raw data it declares; undefined if unknown */
   states(by: Caller["by"]): number | undefined;
 }
 

@@ -1,4 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { metadataField, NO_METADATA } from "../../../src/endpoints/conversation/metadata.ts";
 import {
   formatToken,
   isSeedStyle,
@@ -74,9 +76,9 @@ describe("a conversation token", () => {
 
   it.each([
     ["101;x;d=5;d=5", "malformed conversation id: d twice"],
-    ["101;x;\u{1f600}=1", "malformed conversation id: a key is of letters from a to z, and a value of printable ASCII"],
-    [";x", "malformed conversation id: it begins with a number of 15 digits at most"],
-    ["101;x;d=0", "malformed conversation id: d has a value of 15 digits at most, from 1 on"],
+    ["101;x;\u{1f600}=1", "malformed conversation id: a key must consist of letters a-z, a value of printable ASCII"],
+    [";x", "malformed conversation id: it must begin with a number of at most 15 digits"],
+    ["101;x;d=0", "malformed conversation id: d must have a value of at most 15 digits, at least 1"],
     ["101;x;n=1", "malformed conversation id: n has no value"],
     ["101;x;n;b=1", "malformed conversation id: n and b contradict each other"],
   ])("what is wrong with %s is said", (text, message) => expect(() => parseToken(text)).toThrow(message));
@@ -130,5 +132,95 @@ describe("a reader of one peer's ids", () => {
         expect(() => reader.read(bad)).toThrow(expect.objectContaining({ reason: "bad_token" }));
       expect(reader.read("102;x;n")).toEqual(parseToken("102;x;n"));
     }
+  });
+});
+
+describe("metadata in a token", () => {
+  const written: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
+    ["tenant:acme", { tenant: "acme" }],
+    [
+      "traceparent:00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01,user:Ali",
+      { traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", user: "Ali" },
+    ],
+    ["empty:", { empty: "" }],
+    ["a:b:c=d/e", { a: "b:c=d/e" }],
+    ["a:50%25%20of%20a%2C%20b%3B", { a: "50% of a, b;" }],
+    ["a:%C3%A9%F0%9F%98%80%0A", { a: "é😀\n" }],
+    ["constructor:1,a.b_c-d9:2", { constructor: "1", "a.b_c-d9": "2" }],
+    [`${"k".repeat(64)}:v`, { ["k".repeat(64)]: "v" }],
+  ];
+
+  it.each(written)("%s", (text, metadata) => {
+    expect(metadataField(metadata, 192)).toBe(`;t=${text}`);
+    const token = parseToken(`101;x;n;t=${text}`);
+    expect(token).toMatchObject({ seq: "101", hasNoRawData: true, metadataBytes: text.length });
+    expect(Object.entries(token.metadata)).toEqual(Object.entries(metadata));
+  });
+
+  it("is read from any spelling that an encoder may choose", () => {
+    expect({ ...parseToken("101;x;t=a:%61%62,b:%2c").metadata }).toEqual({ a: "ab", b: "," });
+  });
+
+  it("that is empty, or not there, writes and reads nothing", () => {
+    expect(metadataField({}, 192)).toBe("");
+    expect(parseToken("101;x;n")).toMatchObject({ metadataBytes: 0 });
+    expect(parseToken("101;x;n").metadata).toBe(NO_METADATA);
+    expect(parseToken("101").metadata).toBe(NO_METADATA);
+    expect(NO_METADATA["constructor"]).toBe(undefined);
+  });
+
+  it("has no prototype, and can't be changed", () => {
+    const { metadata } = parseToken("101;x;t=a:b");
+    expect([Object.getPrototypeOf(metadata), Object.isFrozen(metadata)]).toEqual([null, true]);
+  });
+
+  it.each([
+    ...["", ",", "a", "a:b,", ",a:b", "a:b,,c:d", ":b", "a:b,a:c", "A:b", "1a:b", "__proto__:b", "a b:c"],
+    ...[`${"k".repeat(65)}:v`, "a:%", "a:%4", "a:%zz", "a:%ff", "a:%ED%A0%80", "%61:b", "é:b", "a:é", "a: b"],
+  ])("%j is refused", (text) =>
+    expect(() => parseToken(`101;x;n;t=${text}`)).toThrow(expect.objectContaining({ reason: "bad_token" })),
+  );
+
+  it.each<[string, object]>([
+    ["an upper-case key", { Tenant: "a" }],
+    ["an empty key", { "": "a" }],
+    ["a key of 65 characters", { ["k".repeat(65)]: "a" }],
+    ["a number", { a: 1 }],
+    ["undefined", { a: undefined }],
+    ["half a surrogate pair", { a: "\ud800" }],
+  ])("%s is refused before it is sent", (_, metadata) =>
+    expect(() => metadataField(metadata as never, 192)).toThrow(expect.objectContaining({ reason: "bad_option" })),
+  );
+
+  it("has so many bytes at most, as it is written", () => {
+    expect(metadataField({ tenant: "é" }, 13)).toBe(";t=tenant:%C3%A9");
+    expect(() => metadataField({ tenant: "é" }, 12)).toThrow(
+      expect.objectContaining({ reason: "metadata_too_big", code: "resource_exhausted" }),
+    );
+  });
+
+  it("within the largest limit, every token keeps to the bytes that every peer reads", () => {
+    const options = { rawBytes: 999_999_999_999_999, deadlineMs: 999_999_999_999_999, asksForPromise: true };
+    const field = metadataField({ a: "x".repeat(190) }, 192);
+    expect(`${formatToken(9_999_999, true, options)}${field}`.length).toBeLessThanOrEqual(256);
+  });
+
+  it("is read as it was written, whatever is in it", () => {
+    const keys = fc.stringMatching(/^[a-z][a-z0-9._-]{0,63}$/);
+    const metadata = fc.dictionary(keys, fc.string({ unit: "grapheme", maxLength: 20 }), { maxKeys: 5 });
+    fc.assert(
+      fc.property(metadata, (given) => {
+        const token = parseToken(`101;x;n${metadataField(given, 1_000_000)}`);
+        expect(Object.entries(token.metadata)).toEqual(Object.entries(given));
+      }),
+    );
+  });
+
+  it("belongs to its own token, also where a reader has read the same before", () => {
+    const reader = new TokenReader();
+    const read = (text: string) => ({ ...reader.read(text).metadata });
+    expect([read("101;x;n;t=a:1"), read("102;x;n;t=a:1"), read("103;x;n;t=a:2"), read("104;x;n"), read("105")]).toEqual(
+      [{ a: "1" }, { a: "1" }, { a: "2" }, {}, {}],
+    );
   });
 });

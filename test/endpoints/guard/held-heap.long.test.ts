@@ -17,7 +17,7 @@ const FACTORS: Readonly<Record<string, number>> = { "posts that wait": 5 };
 async function output(...names: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, [
     "--expose-gc",
-    program("test/programs/held-heap.ts"),
+    program("test/system/programs/held-heap.ts"),
     ...names,
   ]);
   return stdout;

@@ -60,7 +60,7 @@ async function left({ connection, peer, release }: World): Promise<number> {
   return Object.values(connection.held).reduce((sum, count) => sum + count, 0) + connection.account.bytes;
 }
 
-describe("objects that nobody asks for", () => {
+describe("objects that are not requested", () => {
   it.each([
     [10 * (TEXT + 1), 10],
     [10 * (TEXT + 1) + 1, 11],
@@ -81,7 +81,7 @@ describe("objects that nobody asks for", () => {
   });
 });
 
-describe("raw data that nobody reads, and bytes that nobody looks at", () => {
+describe("unread raw data, and unprocessed bytes", () => {
   it.each([
     [10 * (CHUNK + 1), 10],
     [10 * (CHUNK + 1) + 1, 11],
@@ -167,7 +167,7 @@ describe("a place", () => {
     },
   );
 
-  it("is not looked for again and again in a long text: its length alone tells that it is not urgent", () => {
+  it("a long text is not searched repeatedly: its length shows that it is not urgent", () => {
     let looks = 0;
     const text = (length: number) =>
       ({
@@ -212,7 +212,7 @@ describe("a consumer that reads what it is sent and never acknowledges", () => {
     const push = () =>
       posting.call({ code: "told()", name: "told", results: [], wantsResults: false, timeoutMs: 1_000 }).promise;
     const pushed = Array.from({ length: 7 }, () => push().catch((error) => error.reason));
-    expect(push).toThrow("too many conversations wait to be sent");
+    expect(push).toThrow("too many conversations are waiting to be sent");
     await quiet();
     expect(here.peer.heard().match(/told\(\)/g)).toHaveLength(3);
     await clock.advance(1_000);

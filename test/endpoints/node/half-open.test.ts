@@ -1,15 +1,15 @@
 /**
- * Connections whose network has gone without a word: either end finds out by itself, and the consumer dials again.
- * docs/services.md, "a peer that is gone".
+ * Connections whose network fails silently: either end detects it, and the consumer reconnects. docs/services.md,
+ * "Detecting a dead connection".
  */
 import { existsSync, readFileSync } from "node:fs";
 import { HostingEnv, parseAddress } from "hbi";
 import { connect, HBIC, HBIS, serve } from "hbi/node";
 import { ManualClock } from "hbi/testing";
 import { expect, it } from "vitest";
-import { busy } from "../../steady/busy-service.ts";
 import { Authority, hasOpenssl } from "../../support/authority.ts";
 import { ChaosProxy } from "../../support/chaos-proxy.ts";
+import { busy } from "../../system/steady/busy-service.ts";
 
 /** `keepaliveMs` and `keepaliveTimeoutMs`. */
 const SILENCE_MS = 30_000;

@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { HbiError, type Link } from "hbi";
 import { connect } from "hbi/node";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { LIMITS, ledger } from "../../programs/ledger.ts";
 import { type Running, startProgram, stopProgram } from "../../support/programs.ts";
+import { LIMITS, ledger } from "../../system/programs/ledger.ts";
 
 const CALLS = 200;
 
@@ -38,7 +38,7 @@ afterEach(async () => {
 });
 
 async function start(address = "127.0.0.1:0"): Promise<Running> {
-  const server = await startProgram("test/programs/ledger-server.ts", [address, file]);
+  const server = await startProgram("test/system/programs/ledger-server.ts", [address, file]);
   running.push(server);
   return server;
 }
@@ -112,7 +112,7 @@ async function check(title: string, outcomes: readonly Outcome[]) {
   return counts;
 }
 
-/** Resolves when so many calls have been answered. */
+/** Resolves when this many calls have been answered. */
 async function answered(calls: readonly Promise<Outcome>[], count: number): Promise<void> {
   let seen = 0;
   await new Promise<void>((resolve) => {
@@ -140,7 +140,7 @@ it("drained and started again: nothing is lost, and the link goes on with the ne
   expect((await check("after the restart", await Promise.all(waiting))).answered).toBe(CALLS);
 });
 
-it("killed and started again: what was in flight is told, what comes next is done", async () => {
+it("killed and restarted: calls in flight fail, later calls succeed", async () => {
   const server = await start();
   const link = await open(server.address);
   const calls = burst(link, "killed");

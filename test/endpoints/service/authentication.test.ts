@@ -122,7 +122,7 @@ describe("authenticate", () => {
   });
 
   it("is wanted where credentials are declared", async () => {
-    await expect(testLink(vault, handlers, { reactions } as never)).rejects.toThrow("nothing authenticates");
+    await expect(testLink(vault, handlers, { reactions } as never)).rejects.toThrow("authenticate is missing");
   });
 
   it("comes before the handlers are made", async () => {
@@ -196,7 +196,7 @@ describe("before it has authenticated, a peer", () => {
     await test.close();
   });
 
-  it("is cut when nobody knows what follows", async () => {
+  it("is cut when what follows is uncertain", async () => {
     const { test, peer } = await stranger();
     const said = await peer.play({ say: conversation("101;x", "put(3)") }, { hear: "err" });
     expect(withoutHello(said)).toBe(packet("err", "authenticate first"));
@@ -204,7 +204,7 @@ describe("before it has authenticated, a peer", () => {
     await test.close();
   });
 
-  it("has as long as connecting may take", async () => {
+  it("has the time of connectTimeoutMs", async () => {
     const { test, peer, clock } = await stranger();
     await clock.advance(9_999);
     expect(peer.heard()).toBe("");
@@ -519,7 +519,7 @@ describe("concurrency", () => {
     return { link: test.link, started, end: (n: number) => ends.get(n)?.(), admit };
   }
 
-  it("runs so many handlers of a method at once, the next in order, and others meanwhile", async () => {
+  it("limits the concurrent handlers of a method, runs the next in order, and other methods meanwhile", async () => {
     const { link, started, end } = await held({ work: 2 });
     const calls = [1, 2, 3, 4].map((n) => link.call.work({ n }));
     await quiet();
@@ -585,7 +585,7 @@ describe("concurrency", () => {
     }));
     const others = Array.from({ length: 20_000 }, () =>
       Promise.resolve(
-        gate.run({ signal }, () => {
+        gate.run({ signal: new AbortController().signal }, () => {
           throw new Error("at once");
         }),
       ).catch((error: Error) => error.message),
@@ -605,8 +605,8 @@ describe("concurrency", () => {
   });
 
   it.each([
-    [{ work: 0 }, "concurrency of work is a count"],
-    [{ work: 1.5 }, "concurrency of work is a count"],
+    [{ work: 0 }, "concurrency.work must be a positive integer"],
+    [{ work: 1.5 }, "concurrency.work must be a positive integer"],
     [{ wrok: 1 }, "concurrency: wrok is not declared"],
   ])("%j does not start", async (concurrency, message) => {
     await expect(held(concurrency)).rejects.toThrow(message);

@@ -82,7 +82,7 @@ describe("ping", () => {
 const FORGED = "\u001b[2J\r\nERROR: all is lost\u202e".repeat(100);
 
 describe("describe", () => {
-  it("tells names and schemas of what may be called, and no texts", async () => {
+  it("returns names and schemas of callable methods, without texts", async () => {
     const { link } = await start();
     const told = await link.describe();
     const full = describeService(kinds);
@@ -93,13 +93,13 @@ describe("describe", () => {
     await link.close();
   });
 
-  it("tells everything when that is wished", async () => {
+  it("returns everything if configured", async () => {
     const { link } = await start("full");
     expect(await link.describe()).toEqual(JSON.parse(JSON.stringify(describeService(kinds))));
     await link.close();
   });
 
-  it("tells nothing when it is switched off, and nothing to peers without the extension", async () => {
+  it("returns nothing when disabled, and nothing to peers without the extension", async () => {
     const { link } = await start(false);
     await expect(link.describe()).rejects.toMatchObject({ code: "unimplemented" });
     await link.close();

@@ -161,7 +161,7 @@ describe("posts", () => {
     expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
   });
 
-  it("tell a refusal to whoever waits", async () => {
+  it("report a refusal to a caller that waits", async () => {
     const { link } = await start();
     const posted = await link.post.fail({ how: "hbi" });
     await expect(posted.waitCompleted()).rejects.toMatchObject({ code: "not_found", details: { how: "hbi" } });
@@ -386,7 +386,7 @@ describe("bodies", () => {
     const fits = await test.link.call.download({ size: 1_000, fill: 1 });
     expect((await fits.body.bytes()).length).toBe(1_000);
     await expect(test.link.call.download({ size: 1_001, fill: 1 })).rejects.toMatchObject({ reason: "body_too_big" });
-    expect(await test.link.closed).toMatchObject({ reason: "body_too_big" }); // nobody may read on behind it
+    expect(await test.link.closed).toMatchObject({ reason: "body_too_big" }); // nothing behind it may be read
   });
 
   it.each([
@@ -412,7 +412,7 @@ describe("bodies", () => {
     expect(await test.link.call.add({ a: 1, b: 2 })).toBe(3);
   });
 
-  it("that a handler never looks at do not hold up its answer", async () => {
+  it("that a handler never touches do not delay its answer", async () => {
     const test = await testLink(
       kinds,
       (peer) => ({
@@ -443,7 +443,7 @@ describe("backpressure", () => {
   /** What may be on its way: written and not taken, received and not asked for, and a chunk on either side. */
   const MOST = PRESETS.public.sendHighWaterBytes + 2 * PRESETS.public.maxBufferedBytes + 2 * 65_536;
 
-  it("holds back who sends a body that nobody reads", async () => {
+  it("slows the sender of an unread body", async () => {
     let given = 0;
     const body = (function* () {
       for (const chunk of chunksOf(TOTAL, 1, 65_536)) {
@@ -474,7 +474,7 @@ describe("backpressure", () => {
     await test.close();
   });
 
-  it("holds back a service whose answer nobody reads", async () => {
+  it("slows a service whose answer is not read", async () => {
     let given = 0;
     const big = defineService({
       name: "big",

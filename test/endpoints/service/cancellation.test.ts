@@ -1,5 +1,5 @@
 /**
- * Deadlines and cancellation: what gives up, what the other side learns, and that nobody else is disturbed.
+ * Deadlines and cancellation: what ends, what the other side learns, and that no other call is affected.
  */
 import { Link, type LinkOptions, memoryTransportPair } from "hbi";
 import {
@@ -101,7 +101,7 @@ describe("an aborted call", () => {
     expect((await Promise.all(held)).filter((name) => name === "cancelled").length).toBe(1);
   });
 
-  it("goes on to be uploaded, as the host waits for every byte; then the host is told", async () => {
+  it("continues its upload, because the host waits for every byte; then the host learns of it", async () => {
     const { link, work } = await start();
     const abort = new AbortController();
     let given = 0;
@@ -157,7 +157,7 @@ describe("an aborted call", () => {
     far.destroy();
   });
 
-  it("lets go of an answer's raw data, whenever it is given up", async () => {
+  it("releases the raw data of an answer whenever its call is cancelled", async () => {
     const { link } = await start();
     for (let turns = 0; turns < 40; turns += 3) {
       const abort = new AbortController();
@@ -171,7 +171,7 @@ describe("an aborted call", () => {
 });
 
 describe("raw data of an answer that is on the wire", () => {
-  /** A host whose answer stops half-way until it is told to go on. */
+  /** A host whose answer stops half-way until the test resumes it. */
   async function halfway(clock?: ManualClock) {
     const work = new Work();
     const test = await testLink(

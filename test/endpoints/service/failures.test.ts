@@ -71,7 +71,7 @@ const raw = (code: string) =>
     ),
   );
 
-/** The same without the promise, so that nobody knows what follows. */
+/** The same without the promise, so that what follows is uncertain. */
 const rawAndOpen = (code: string, setting: Setting = {}) =>
   hosted(
     (link) =>
@@ -195,6 +195,12 @@ const SCENARIOS: Readonly<
   unknown_name: { run: outdated(freshCall), lives: true },
   bad_argument: { run: raw("note(5)"), lives: true },
   not_a_value: { run: answered(answer("101", packet("co_recv", "told('x')"))), lives: true },
+  metadata_too_big: {
+    run: hosted((link) => link.call.nothing({}, { metadata: { tenant: "a".repeat(50) } }), {
+      host: { limits: { maxMetadataBytes: 50 } },
+    }),
+    lives: true,
+  },
   body_too_big: {
     run: hosted((link) => link.call.upload({ size: 2_000 }, { body: new Uint8Array(2_000) }), {
       host: { limits: { maxBodyBytes: 1_000 } },
@@ -275,6 +281,7 @@ const SCENARIOS: Readonly<
     ),
     lives: false,
   },
+  buffer_full: { run: bufferFull, lives: false },
   slow_reader: { run: slowReader, lives: false },
   init_failed: { run: initFailed, as: "peer_error", lives: false },
   disconnected: { run: answered((peer) => peer.play("reset").then(noAnswer)), lives: false },
@@ -434,10 +441,25 @@ function positionLost(): Promise<Seen> {
   })().then(({ lives, error }) => ({ lives, error: asPeerError(error, "raw data of unknown length follows") }));
 }
 
-/** The side that cut says why in its last words. */
+/** The side that cuts sends the reason in its err. */
 function asPeerError(error: unknown, text: string): unknown {
   expect(error).toMatchObject({ reason: "peer_error", message: `peer error: ${text}` });
   return new HbiError("failed_precondition", text, undefined, { reason: "position_lost" });
+}
+
+/** A service whose transport cannot be paused sends a body that is not read. */
+async function bufferFull(): Promise<Seen> {
+  const { transport, peer } = hostileTransport({ canPause: false });
+  const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, quietly).open();
+  const downloading = link.call.download({ size: 1_000_000, fill: 1 });
+  await peer.play(
+    { hear: "co_end" },
+    { say: packet("co_ack_begin", "101") + packet("co_recv", '{"size":1000000,"fill":1}') },
+  );
+  await downloading;
+  await peer.play({ flood: 1_000_000 });
+  const error = await link.closed;
+  return { error, lives: link.state === "open" };
 }
 
 async function slowReader(): Promise<Seen> {
@@ -535,6 +557,6 @@ describe("a service that promises an answer without raw data, where some is decl
     const call = (link: Link<Kinds>) => link.call.download({ size: 0, fill: 1 });
     const { error, lives } = await answered(said + packet("co_ack_end", "101"), { call })();
     expect(error).toMatchObject(expected);
-    expect(lives).toBe(!("reason" in expected && expected.reason === "body_mismatch")); // one of the two is wrong: which?
+    expect(lives).toBe(!("reason" in expected && expected.reason === "body_mismatch")); // it is uncertain which of the two is wrong
   });
 });

@@ -88,7 +88,7 @@ export class Work {
     for (const name of [...this.#held.keys()]) this.release(name);
   }
 
-  /** Resolves when so many held calls have begun. */
+  /** Resolves when this many held calls have begun. */
   async holding(count: number): Promise<void> {
     while (this.started.length < count) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }

@@ -1,5 +1,6 @@
 /**
- * What the Go reference does and no other peer: long last words, several objects for one call, an object inside the answer to another call.
+ * What only the Go reference does: a long err, several objects for one call, an object inside the answer to another
+ * call.
  */
 import { readFileSync } from "node:fs";
 import { defineService, HbiError, Link, type LogEntry, method } from "hbi";
@@ -46,12 +47,12 @@ interface Recorded {
 
 function recordedWords(name: string): string {
   const { packets }: Recorded = JSON.parse(
-    readFileSync(new URL(`../conformance/transcripts/${name}.json`, import.meta.url), "utf8"),
+    readFileSync(new URL(`../../system/conformance/transcripts/${name}.json`, import.meta.url), "utf8"),
   );
   return packets.find(({ dir }) => dir === "err")?.payload ?? expect.fail("no last words");
 }
 
-describe("the last words of a host whose function has panicked", () => {
+describe("the err of a host whose function has panicked", () => {
   const recorded = recordedWords("failing-script-go");
   const more = "\n\truntime/panic.go:884\nmain.main.func1.16";
 

@@ -29,7 +29,7 @@ type Works = typeof works;
 
 const TIMES = { quick: 200, long: 600_000, endless: Number.POSITIVE_INFINITY, stream: 5_000 };
 
-/** A service whose handlers never end, and what they were told: the time that they have, and that it is over. */
+/** A service whose handlers never end, and what they see: their remaining time, and the abort. */
 async function working(handlerTimeoutsMs: object = TIMES, link: object = {}) {
   const clock = new ManualClock();
   const left: Record<string, number> = {};
@@ -101,7 +101,7 @@ it.each([
   cut();
 });
 
-it("one without an end has as long as its caller waits", async () => {
+it("an infinite one lasts as long as the caller waits", async () => {
   const { link, clock, left, stopped, waits, cut } = await working();
   const stop = new AbortController();
   const call = outcome(link.call.endless({}, { ...waits, signal: stop.signal }));
@@ -193,7 +193,7 @@ describe("is not begun with", () => {
     expect(make).toThrow(HbiError);
     expect(make).toThrow(message);
   });
-  it("a reaction's time that is none", async () => {
+  it("an invalid timeout of a reaction", async () => {
     await expect(working({}, { handlerTimeoutsMs: { long: 1 } })).rejects.toMatchObject({ reason: "bad_option" });
     await expect(working({}, { handlerTimeoutsMs: { think: 0 } })).rejects.toMatchObject({ reason: "bad_option" });
   });

@@ -1,5 +1,5 @@
 /**
- * What the log is told: every text of every entry is one line of printable ASCII of at most 512 characters, whoever wrote it.
+ * The log: every text of every entry is one line of printable ASCII of at most 512 characters, whoever wrote it.
  */
 import {
   CODES,

@@ -69,7 +69,7 @@ describe("a typed link", () => {
     await link.close();
   });
 
-  it("writes Python's words where it is told so", async () => {
+  it("writes Python's constants if configured", async () => {
     const seen: string[] = [];
     const [near, far] = memoryTransportPair();
     far.start({
@@ -99,7 +99,7 @@ describe("a typed link", () => {
 });
 
 describe("a typed service", () => {
-  it("answers a poster without the extension, in Python's words, and may push to it", async () => {
+  it("answers a poster without the extension with Python's constants, and may push to it", async () => {
     const host = new ServiceHost<Kinds, undefined>(kinds, handlersOf(new Work()), { log: () => undefined });
     const [near, far] = memoryTransportPair();
     const told: string[] = [];
@@ -125,7 +125,7 @@ describe("a typed service", () => {
   });
 });
 
-it("a poster without the extension is told of a refusal by the object that it waits for, wherever in its script that was", async () => {
+it("a poster without the extension receives a refusal in place of the object that it waits for, wherever in its script it occurred", async () => {
   const adding = defineService({
     name: "adding",
     version: "1.0.0",

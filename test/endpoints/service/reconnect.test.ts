@@ -66,7 +66,7 @@ function dialed(options: LinkOptions<Kinds> = {}, reactions: Partial<Reactions["
 const unreachable = new HbiError("unavailable", "nobody there", undefined, { reason: "connect_failed" });
 
 describe("a link", () => {
-  it("is closed when its connection is lost, if it was not told to reconnect", async () => {
+  it("is closed when its connection is lost, unless reconnect is set", async () => {
     const work = new Work();
     const test = await testLink(kinds, handlersOf(work), { reactions: new Reactions().all });
     const states: LinkState[] = [];
@@ -182,7 +182,7 @@ describe("a link", () => {
     vi.restoreAllMocks();
   });
 
-  it("gives up after maxAttempts, and tells those who wait", async () => {
+  it("gives up after maxAttempts, and fails waiting calls", async () => {
     const { link, dials, clock } = dialed({ reconnect: { ...QUICK, maxAttempts: 2 } });
     const opening = link.open();
     dials[0]?.succeed().destroy();
@@ -278,7 +278,7 @@ describe("a link", () => {
     expect(await Promise.all(waiting)).toEqual(["unavailable", "unavailable"]);
   });
 
-  it("goes to the next connection when the service says no more, though what it has said is not all taken yet", async () => {
+  it("moves to the next connection when the service has half-closed, although its data is not all read yet", async () => {
     const { link, dials, clock } = dialed(
       { reconnect: QUICK, limits: { maxInFlight: 1 } },
       { asked: () => new Promise<never>(() => undefined) as never },
@@ -353,10 +353,10 @@ describe("a link", () => {
 });
 
 it.each([-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY])("retries of %s are refused", (retries) => {
-  expect(() => dialed({ retries })).toThrow("retries is a count");
+  expect(() => dialed({ retries })).toThrow("retries must be a non-negative integer");
 });
 
-it("a listener that throws is told to the log, and the link goes on", async () => {
+it("a throwing listener is logged, and the link continues", async () => {
   const logged: string[] = [];
   const { test, link, clock } = await start({ log: ({ where }) => void logged.push(where) });
   link.onState(() => {

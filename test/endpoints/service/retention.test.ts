@@ -34,7 +34,7 @@ const listenersOf = (signal: AbortSignal): number => getEventListeners(signal, "
 
 type Run = (it: Started, signal: AbortSignal) => Promise<unknown>;
 
-/** On a connection that goes on. */
+/** On a connection that continues. */
 const HEEDING: Readonly<Record<string, Run>> = {
   "a call that is answered": ({ link }, signal) => link.call.add({ a: 1, b: 2 }, { signal }),
   "a call that is refused": ({ link }, signal) => link.call.fail({ how: "hbi" }, { signal }),

@@ -129,7 +129,7 @@ describe("a script", () => {
   });
 
   it.each<[string, Parameters<Link<typeof users>["script"]>[0], string]>([
-    ["a call in two places", (s) => ((one) => [s.inc(one), s.inc(one)])(s.inc(1)), "two places"],
+    ["a call in two places", (s) => ((one) => [s.inc(one), s.inc(one)])(s.inc(1)), "used twice"],
     ["a call in none", (s) => ((_lost) => s.inc(2))(s.inc(1)), "neither an argument nor a statement"],
     ["nothing", () => [], "an empty script"],
   ])("of %s is a mistake", async (_, build, message) => {

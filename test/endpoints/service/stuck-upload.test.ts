@@ -27,7 +27,7 @@ async function start(reconnect: typeof RECONNECT | undefined) {
     .upload({ size: 100_000 }, { body: half, timeoutMs: 500 })
     .catch((error: HbiError) => error.code);
   await clock.advance(500);
-  expect(await upload).toBe("deadline_exceeded"); // its caller is told at once
+  expect(await upload).toBe("deadline_exceeded"); // its caller learns at once
   const calls = [1, 2, 3].map((a) => test.link.call.add({ a, b: 1 }).catch((error: HbiError) => error));
   await clock.advance(STALLED_MS - 1);
   expect([test.link.state, test.connectionCount]).toEqual(["open", 1]);
@@ -45,7 +45,7 @@ describe("an upload given up half-way, whose source has stopped", () => {
     await test.link.disconnect();
   });
 
-  it("of a link that is one connection, they are told why, and that they have not landed", async () => {
+  it("of a link without reconnect, they fail with the reason, as not landed", async () => {
     const { test, calls } = await start(undefined);
     for (const call of await Promise.all(calls)) {
       expect(call).toMatchObject({ code: "unavailable", mayHaveLanded: false });
@@ -55,7 +55,7 @@ describe("an upload given up half-way, whose source has stopped", () => {
     expect(test.link.state).toBe("closed");
   });
 
-  it("goes on as long as its source does, and costs nobody the connection", async () => {
+  it("continues as long as its source does, without ending the connection", async () => {
     const clock = new ManualClock();
     const test = await testLink(kinds, handlersOf(new Work()), {
       reactions: new Reactions().all,

@@ -7,7 +7,7 @@ import { Connection, HbiError, HostingEnv, memoryTransportPair, method, script }
 import { ManualClock, quiet } from "hbi/testing";
 import { expect, it } from "vitest";
 import { z } from "zod";
-import { ProcessAccount } from "../../../src/endpoints/guard/account.ts";
+import { ProcessLoad } from "../../../src/endpoints/guard/process-load.ts";
 
 type Side = 0 | 1;
 type Kind = "echo" | "held" | "upload" | "download" | "back" | "fail" | "refused" | "ignore" | "askBack";
@@ -32,17 +32,13 @@ class World {
   readonly asked: Asked[] = [];
   readonly gates: (() => void)[] = [];
   readonly landed = new Map<number, number>();
-  readonly process = new ProcessAccount();
+  readonly process = new ProcessLoad();
   isLost = false;
 
   constructor(cut: (available: number) => number) {
     const [left, right] = memoryTransportPair({ cut });
-    const options = { clock: this.clock, log: () => undefined };
-    const { process } = this;
-    this.ends = [
-      new Connection(left, () => this.#env(), options, { process }),
-      new Connection(right, () => this.#env(), options, { process }),
-    ];
+    const options = { clock: this.clock, log: () => undefined, load: this.process };
+    this.ends = [new Connection(left, () => this.#env(), options), new Connection(right, () => this.#env(), options)];
   }
 
   #env(): HostingEnv {
@@ -158,7 +154,7 @@ class World {
     }
     for (const times of this.landed.values()) expect(times).toBe(1);
     await this.#endHandlers();
-    if (!this.isLost) this.#checkNothingHeld(); // nor while it goes on
+    if (!this.isLost) this.#checkNothingHeld(); // nor while it continues
     const closed = Promise.all(this.ends.map((end) => end.disconnect()));
     await quiet();
     await this.clock.advance(30_000); // one side may not read any more what the other has still to send
@@ -239,22 +235,23 @@ async function runWorld(commands: Iterable<Command>, chunkBytes: number): Promis
   await world.finish();
 }
 
+const numRuns = Number(process.env["HBI_RUNS"] ?? 200); // many more in the long suite
 const chunkBytes = fc.constantFrom(0, 300, 5_000, 100_000);
 
-it("in peace: every answer belongs to its question", { timeout: 120_000 }, async () => {
+it("in peace: every answer belongs to its question", { timeout: 600_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.commands([ask, ask, ask, release, wait], { maxCommands: 40 }), chunkBytes, runWorld),
-    { numRuns: 400 },
+    { numRuns },
   );
 });
 
-it("with cancellations and losses: everything settles and nothing is left", { timeout: 120_000 }, async () => {
+it("with cancellations and losses: everything settles and nothing is left", { timeout: 600_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.commands([ask, ask, ask, ask, release, wait, cancel, lose], { maxCommands: 40 }),
       chunkBytes,
       runWorld,
     ),
-    { numRuns: 400 },
+    { numRuns },
   );
 });

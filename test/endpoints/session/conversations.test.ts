@@ -357,14 +357,14 @@ describe("connecting and parting", () => {
     expect(events.slice(4).sort()).toEqual(["client cleanup in peace", "server cleanup in peace"]);
   });
 
-  it("a failing init ends the connection, and the peer is told so", async () => {
+  it("a failing init ends the connection, and the peer learns of it", async () => {
     const env = exposed().onInit(() => {
       throw new Error("no database at 10.0.0.7");
     });
     await expect(pair(env)).rejects.toMatchObject({ code: "internal", message: "init failed" });
   });
 
-  it("a reason is told to the other side, in one printable line", async () => {
+  it("a reason reaches the other side in one printable line", async () => {
     const { client, server } = await pair(exposed());
     await client.disconnect("bye\n\u001b[31mred");
     expect((await server.closed)?.message).toBe("peer error: bye\\n\\u{1b}[31mred");
@@ -388,7 +388,7 @@ describe("connecting and parting", () => {
     expect(await server.closed).toBeUndefined();
   });
 
-  it("everything that waits is told when the connection is lost, and whether it may have landed", async () => {
+  it("everything that waits fails when the connection is lost, and says whether it may have landed", async () => {
     const env = exposed();
     env.expose("never", method({ params: {}, result: z.number() }), () => new Promise(() => undefined));
     const { client, server, po } = await pair(env);
@@ -417,7 +417,7 @@ describe("connecting and parting", () => {
   });
 });
 
-it("a signal that is aborted already leaves nothing, and a notification says so", async () => {
+it("an aborted signal leaves nothing behind, and a notification reports it", async () => {
   const { po, client } = await pair(new HostingEnv());
   const signal = AbortSignal.abort();
   await expect(po.notif("note()", { signal })).rejects.toMatchObject({ code: "cancelled" });
@@ -438,7 +438,7 @@ it("getObj takes the value that a peer of the reference gives before it has read
   expect(connection.wire.isAboveHighWater).toBe(true);
   await peer.play({ say: packet("co_recv", "5") }, "listen");
   expect(await asked).toBe(5);
-  await peer.play({ say: packet("co_recv", "6") }); // nobody has asked for that one
+  await peer.play({ say: packet("co_recv", "6") }); // not requested
   expect((await connection.closed)?.reason).toBe("bad_state");
 });
 

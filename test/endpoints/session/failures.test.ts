@@ -118,22 +118,22 @@ describe("a failed script, by what is known of the bytes behind it and of who se
     [
       "more raw data than promised",
       packet("co_begin", "101;x;n") + packet("", "ignore(10)") + packet("co_end", "101"),
-      ERR("raw data other than the conversation promised"),
+      ERR("the raw data does not have the declared length"),
     ],
     [
       "more than promised, beside a bad argument",
       packet("co_begin", "101;x;b=9") + packet("", "ignore(10, 5)") + RAW,
-      ERR("raw data other than the conversation promised"),
+      ERR("the raw data does not have the declared length"),
     ],
     [
       "more than is left of the promise, behind a failed script",
       packet("co_begin", "101;x;n") + packet("", "note(5)") + packet("", "ignore(10)") + RAW,
-      ERR("raw data other than the conversation promised"),
+      ERR("the raw data does not have the declared length"),
     ],
     [
       "less raw data than promised",
       packet("co_begin", "101;x;b=10") + packet("", "ignore(4)") + RAW + packet("co_end", "101"),
-      answer("101", REFUSAL("invalid_argument", "raw data other than the conversation promised", "body_mismatch")),
+      answer("101", REFUSAL("invalid_argument", "the raw data does not have the declared length", "body_mismatch")),
     ],
     [
       "a magic name",
@@ -181,35 +181,35 @@ async function stillServes(peer: BarePeer, landed: string[]): Promise<void> {
 
 describe("packets out of place end the connection with one line", () => {
   const cases: readonly (readonly [string, string, string])[] = [
-    ["code outside of a conversation", packet("", "note('x')"), "packet out of place: code outside of a conversation"],
+    ["code outside of a conversation", packet("", "note('x')"), "unexpected packet: code outside of a conversation"],
     [
       "an object outside of a conversation",
       packet("co_recv", "1"),
-      "packet out of place: an object outside of a conversation",
+      "unexpected packet: an object outside of a conversation",
     ],
     [
-      "an object that no script receives",
+      "an object that no script expects",
       packet("co_begin", "101") + packet("co_recv", "1"),
-      "packet out of place: an object that no script receives",
+      "unexpected packet: an object that no script expects",
     ],
     [
       "co_begin inside a conversation",
       packet("co_begin", "101") + packet("co_begin", "102"),
-      "packet out of place: co_begin inside a conversation",
+      "unexpected packet: co_begin inside a conversation",
     ],
     [
       "co_end of another id",
       packet("co_begin", "101") + packet("co_end", "102"),
-      "packet out of place: co_end of another id",
+      "unexpected packet: co_end of another id",
     ],
-    ["an answer to nothing", packet("co_ack_begin", "101"), "packet out of place: co_ack_begin of an unknown id"],
-    ["co_ack_end alone", packet("co_ack_end", "101"), "packet out of place: co_ack_end outside of a conversation"],
+    ["an answer to nothing", packet("co_ack_begin", "101"), "unexpected packet: co_ack_begin of an unknown id"],
+    ["co_ack_end alone", packet("co_ack_end", "101"), "unexpected packet: co_ack_end outside of a conversation"],
     ["an unknown directive", "[1#bogus]x", "malformed packet header: directive"],
     ["something between packets", `${conversation("101", "note('x')")}\n`, "malformed packet header"],
     [
       "a malformed token",
       packet("co_begin", "101;x;b=-1"),
-      "malformed conversation id: b has a value of 15 digits at most, from 0 on",
+      "malformed conversation id: b must have a value of at most 15 digits, at least 0",
     ],
     ["bad UTF-8", `[1#]${String.fromCharCode(0xff)}`, "payload is not UTF-8"],
     ["a packet too big", "[262145#]", "packet too big"],
@@ -227,7 +227,7 @@ describe("packets out of place end the connection with one line", () => {
 });
 
 describe("a handler", () => {
-  it("that ignores its raw data, reads half of it, or asks for more than there is harms nobody", async () => {
+  it("that ignores its raw data, reads half of it, or requests too much affects no other call", async () => {
     const { env, landed } = exposed();
     const { po } = await pair(env);
     const ask = (code: string) =>
@@ -243,7 +243,7 @@ describe("a handler", () => {
     expect(await ask("half(100000)")).toBe(100_000);
   });
 
-  it("that is slow holds up nobody, also with its raw data unread", async () => {
+  it("that is slow delays no other call, also with unread raw data", async () => {
     const { env } = exposed();
     let finish: () => void = () => undefined;
     const held = new Promise<void>((resolve) => {
@@ -290,7 +290,7 @@ describe("a handler", () => {
     expect(await upload(100_000)).toBe("name");
   });
 
-  it("that waits for an answer behind more raw data than fits is told what to do", async () => {
+  it("that waits for an answer behind more raw data than fits fails with advice", async () => {
     const clock = new ManualClock();
     const clientEnv = exposed().env;
     const env = new HostingEnv();
@@ -319,7 +319,7 @@ describe("a handler", () => {
       { timeoutMs: 200_000 },
     );
     await clock.advance(30_000);
-    expect(await upload).toBe("read or discard the body first: what is awaited lies behind it");
+    expect(await upload).toBe("read or discard the earlier body first: the awaited data is behind it");
   });
 
   it("that passes its deadline is given up: its signal aborts, its conversation fails, its end is waited for", async () => {
@@ -369,7 +369,7 @@ describe("a handler", () => {
     peer.destroy();
   });
 
-  it("that waits for an object is told when the peer sends a script or ends instead", async () => {
+  it("that waits for an object fails when the peer sends a script or ends instead", async () => {
     const { env, landed } = exposed();
     const told: string[] = [];
     env.expose("collect", method({ params: {} }), async (_, co) => {
@@ -453,7 +453,7 @@ describe("a handler", () => {
     expect(peer.connection.hosting.liveCount).toBe(0);
   });
 
-  it("that holds the send turn and waits for the same connection is told who holds it", async () => {
+  it("that holds the send turn and waits for the same connection learns who holds it", async () => {
     const clock = new ManualClock();
     const env = new HostingEnv();
     env.expose("selfish", method({ params: {}, result: z.string() }), async (_, co) => {
@@ -478,7 +478,7 @@ describe("a handler", () => {
 });
 
 describe("a poster", () => {
-  it("that gives up is told at once, and the other conversations go on", async () => {
+  it("that cancels fails at once, and the other conversations continue", async () => {
     const { env } = exposed();
     let finish: (text: string) => void = () => undefined;
     env.expose("held", method({ params: {}, result: z.string() }), () => new Promise((resolve) => (finish = resolve)));
@@ -579,7 +579,7 @@ describe("a poster", () => {
     expect(landed).toEqual([]);
   });
 
-  it("that breaks its promise says nothing where the host expects raw data: no handler takes it for such", async () => {
+  it("that breaks its promise sends nothing where the host expects raw data: no handler mistakes it for raw data", async () => {
     const bodies: string[] = [];
     const env = new HostingEnv().expose(
       "take",
@@ -605,14 +605,14 @@ describe("a poster", () => {
     expect(bodies).toEqual([]);
   });
 
-  it("ends the connection over an object that nobody receives, as raw data may stand behind it", async () => {
+  it("ends the connection for an unexpected object, because raw data may follow it", async () => {
     const { env } = exposed();
     const { po, client } = await pair(env, { client: { extension: false } });
     await po.converse((co) => co.sendCode("ask('who wants it?')"));
     expect(await client.closed).toMatchObject({ reason: "bad_state" });
   });
 
-  it("fails alone over an object that nobody receives, where it is certain that there is no raw data", async () => {
+  it("fails alone for an unexpected object, if it is certain that no raw data follows", async () => {
     const { env, landed } = exposed();
     const { po } = await pair(env, { client: { extension: false } });
     const notified = await po.notif("ask('who wants it?')");
@@ -732,28 +732,27 @@ describe("the position in the bytes", () => {
   });
 });
 
-it("a conversation that fails here is not held up by whoever has the send turn", async () => {
+it("a conversation that fails here is not delayed by the holder of the send turn", async () => {
   const env = new HostingEnv().expose(
     "take",
     method({ params: { n }, body: ({ n }) => n }),
     () => new Promise(() => undefined),
   );
+  const clock = new ManualClock(); // stands still: nothing ends by being late
   const { po } = await pair(env, {
-    client: { limits: { sendHighWaterBytes: 10 } },
+    client: { limits: { sendHighWaterBytes: 10 }, clock },
     server: { limits: { maxBufferedBytes: 10 } },
   });
   const holder = await po.co();
   await holder.sendCode("take(1000000)");
   void holder.sendData(new Uint8Array(1_000_000));
   await quiet();
-  const start = performance.now();
   await expect(
     po.converse(async (co) => {
       await co.sendCode("take(1)");
       throw new Error("mine");
     }),
   ).rejects.toThrow("mine");
-  expect(performance.now() - start).toBeLessThan(1_000);
 });
 
 it("what a handler throws after it has closed its conversation is in the log", async () => {
@@ -806,7 +805,7 @@ it("seed-era posters are answered with raw data before they end, in order", asyn
   peer.destroy();
 });
 
-describe("what an application throws where nobody waits for it", () => {
+describe("exceptions of an application where nothing awaits them", () => {
   const quietly = () => vi.spyOn(console, "error").mockImplementation(() => undefined);
   const bad = () => {
     throw new Error("of the application");
@@ -824,7 +823,7 @@ describe("what an application throws where nobody waits for it", () => {
     said.mockRestore();
   });
 
-  it("onLost that throws is told to the log, and whoever waits is told all the same", async () => {
+  it("a throwing onLost is logged, and waiting calls still fail", async () => {
     const { client, po, server, log } = await pair(new HostingEnv(), { client: { onLost: bad } });
     const co = await po.co();
     const waiting = co.recvObj().catch((error: HbiError) => error.code);

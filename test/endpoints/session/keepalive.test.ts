@@ -36,7 +36,7 @@ async function start(introduction = INTRODUCTION, options: ConnectionOptions = {
 
 const isOpen = ({ peer }: Asked): boolean => peer.connection.isOpen;
 
-it("asks after so long a silence, drops who is silent for so long after it, and tells its operator", async () => {
+it("pings after keepaliveMs of silence, drops the peer after keepaliveTimeoutMs, and logs it", async () => {
   const told: string[] = [];
   const it = await start(INTRODUCTION, { log: ({ error }) => void told.push(`${error.reason}: ${error.message}`) });
   await it.clock.advance(SILENCE_MS - 1);
@@ -47,7 +47,7 @@ it("asks after so long a silence, drops who is silent for so long after it, and 
   expect(isOpen(it)).toBe(true);
   await it.clock.advance(1 + TRANSIT_MS);
   expect([isOpen(it), it.peer.isClosed, it.questions()]).toEqual([false, true, 0]);
-  expect(told).toEqual(["unresponsive: the peer does not answer: nothing came for 50 s"]);
+  expect(told).toEqual(["unresponsive: the peer does not answer: no data for 50 s"]);
   expect(it.clock.timerCount).toBe(0);
 });
 
@@ -92,7 +92,7 @@ it.each(NOT_ASKED)("does not ask %s", async (_, introduction, options) => {
   expect([isOpen(it), it.questions()]).toEqual([true, 0]);
 });
 
-describe("nobody is blamed", () => {
+describe("no peer is blamed", () => {
   it("for what this side does not read", async () => {
     const it = await start();
     // Its handler asks for none of it, and more stands behind it than is taken.
@@ -118,13 +118,13 @@ describe("nobody is blamed", () => {
 });
 
 describe("who takes for long what the peer sends shows that it lives", () => {
-  it("once in half of the time, as long as it says nothing else", async () => {
+  it("once in half of the time, unless it sends something else", async () => {
     const it = await start();
     await it.peer.say(packet("co_begin", "101;x;b=900000") + packet("", "take(900000)"), new Uint8Array(400_000));
     for (let half = 1; half <= 4; half++) {
       await it.clock.advance(SILENCE_MS / 2);
-      const told = await it.peer.say(new Uint8Array(1)); // it comes, slowly
-      const isTold = half > 1; // before that it has said its hello
+      const told = await it.peer.say(new Uint8Array(1)); // it arrives slowly
+      const isTold = half > 1; // before that it has sent its hello
       expect([half, isOpen(it), told.includes("$hbi.ping()")]).toEqual([half, true, isTold]);
     }
   });

@@ -18,7 +18,7 @@ const document = (schema: JsonSchema, $defs: Readonly<Record<string, JsonSchema>
 });
 const relation = (older: ReturnType<typeof document>, newer: ReturnType<typeof document>): string => {
   const kind = compareServices(older, newer)[0]?.kind;
-  return kind === undefined || kind === "text" ? "same" : kind; // the same, said in another way
+  return kind === undefined || kind === "text" ? "same" : kind; // equivalent, in another notation
 };
 
 const MIRRORED: Readonly<Record<string, string>> = { narrowed: "widened", widened: "narrowed" };

@@ -239,11 +239,11 @@ describe("why", () => {
       z.object({ o: z.array(b.min(0)) }),
       "consumers may send what is refused now (o.[]: minimum)",
     ],
-    [a.max(5), a, "whoever reads it still accepts all that is sent"],
+    [a.max(5), a, "the receiver still accepts everything that is sent"],
   ])("%#: says what may fail, and where", (older, newer, why) =>
     expect(changes(...methods(withParams({ a: older }), withParams({ a: newer })))).toMatchObject([{ why }]),
   );
-  it("says it of what the service sends", () => {
+  it("reports it for what the service sends", () => {
     expect(changes(...methods(withResult(a.max(5)), withResult(a)))).toMatchObject([
       { why: "consumers may refuse what is sent now (maxLength)" },
     ]);

@@ -273,7 +273,7 @@ describe("definitions", () => {
   });
 });
 
-describe("what a stranger is told", () => {
+describe("the brief description", () => {
   it("is how to call, what to show, and the schemas that these refer to: no texts, no reactions, nothing else", () => {
     const Reason = z.strictObject({ text: z.string() }).meta({ id: "Reason" });
     const Token = z.strictObject({ key: z.string() }).meta({ id: "Token" });
@@ -328,7 +328,7 @@ describe("what JSON Schema cannot say is refused, with the place", () => {
     [z.enum({ a: Number.POSITIVE_INFINITY }), "params.a", "such an enum"],
     [z.string().regex(/a/i), "params.a", "a pattern with flags"],
     [z.email({ pattern: /a@b/i }), "params.a", "a pattern with flags"],
-    [z.number().min(Number.NEGATIVE_INFINITY), "params.a", "a bound that is no number"],
+    [z.number().min(Number.NEGATIVE_INFINITY), "params.a", "a bound that is not a number"],
     [z.object({ [Symbol("s")]: z.string() } as never), "params.a", "a symbol as a key"],
     [z.object({ when: z.tuple([z.date()]) }), "params.a.when.0", "a date"],
     [z.array(z.date()), "params.a.[]", "a date"],
@@ -355,7 +355,11 @@ describe("what JSON Schema cannot say is refused, with the place", () => {
   });
 
   it.each<[string, z.ZodType, string]>([
-    ["a value that the service lacks", ofOther.schema, "do_job.params.a: a value that the service lacks"],
+    [
+      "a value that the service does not declare",
+      ofOther.schema,
+      "do_job.params.a: a value that the service does not declare",
+    ],
     ["an id that is no name", z.string().meta({ id: "a/b" }), '"a/b"'],
     ["the id of a value", z.string().meta({ id: "Point" }), "two schemas have the id Point"],
     ["a default that is no JSON", z.unknown().default(() => new Map()), "do_job.params.default"],
@@ -422,12 +426,12 @@ describe("an override", () => {
   it("may refer to definitions that exist, and to no others", () => {
     expect(describedParam(z.date(), { $ref: "#/$defs/Point" })?.schema).toEqual({ $ref: "#/$defs/Point" });
     for (const $ref of ["#/$defs/Nothing", "#/$defs/toString", "https://example.com/schema"]) {
-      expect(() => describedParam(z.date(), { $ref })).toThrow("leads to no definition");
+      expect(() => describedParam(z.date(), { $ref })).toThrow("refers to no definition");
       const when = z.strictObject({ when: z.date() }).meta({ id: "When" });
       const methods = { do_job: method({ params: { when }, result: when }) };
       const override = ({ schema }: { schema: z.ZodType }) => (schema instanceof z.ZodDate ? { $ref } : undefined);
       const both = defineService({ name: "s", version: "1.0.0", methods });
-      expect(() => describeService(both, { override })).toThrow("leads to no definition");
+      expect(() => describeService(both, { override })).toThrow("refers to no definition");
     }
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Descriptions that a stranger has written: read, compared or refused, in bounded time, and never by the end of the stack.
+ * Hostile descriptions: read, compared or refused, in bounded time, and without exhausting the stack.
  */
 import { compareServices, defineService, describeService, HbiError, Link, method, type ServiceDescription } from "hbi";
 import { answer, hostileTransport, packet, quiet } from "hbi/testing";
@@ -108,7 +108,7 @@ const ROWS: readonly [name: string, document: () => unknown, read: Outcome, comp
   ["nothing", () => null, "bad_option", "bad_option"],
 ];
 
-/** A document of exactly so many values. */
+/** A document of exactly this many values. */
 function sized(values: number): ServiceDescription {
   const empty = countOf(taking({ enum: [] }));
   return taking({ enum: list(values - empty) });
@@ -154,7 +154,7 @@ async function described(text: string): Promise<unknown> {
   return result;
 }
 
-describe("the description that a stranger has written", () => {
+describe("a hostile description", () => {
   it.each(ROWS)("is compared, or refused: %s", (name, document, _, compared) => {
     expect(outcomeOf(() => compareServices(service, document() as never))).toBe(compared);
     if (name.startsWith("a tree")) return; // all that it may take, once

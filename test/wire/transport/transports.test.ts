@@ -1,5 +1,5 @@
 /**
- * The transports of this library keep the contract, those over TLS in test/tls; dialing.
+ * The transports of this library keep the contract, those over TLS in test/wire/transport/tls; dialing.
  */
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
@@ -35,9 +35,11 @@ const KINDS: Readonly<Record<string, () => Promise<[Transport, Transport]>>> = {
 };
 
 for (const [name, connect] of Object.entries(KINDS)) keepsTheContract(name, connect);
+keepsTheContract("without half-close", async () => memoryTransportPair({ canHalfClose: false }), { halfClose: true });
+keepsTheContract("without pause", async () => memoryTransportPair({ canPause: false }), { pause: true });
 
 describe("dialing", () => {
-  it("fails with the cause when nobody listens", async () => {
+  it("fails with the cause if there is no listener", async () => {
     const closed = createServer().listen(0, "127.0.0.1");
     await once(closed, "listening");
     const address = closed.address();
@@ -69,7 +71,7 @@ describe("dialing", () => {
   });
 });
 
-it("a memory pair breaks where it is told to", async () => {
+it("a memory pair breaks where configured", async () => {
   const [left, right] = memoryTransportPair({ breakAfterBytes: 100, cut: () => 30 });
   const [l, r] = [new Collector(), new Collector()];
   left.start(l);

@@ -1,0 +1,211 @@
+/**
+ * callsOver: typed calls of a service over anything that carries a text there and its answer back, such as a message fabric, instead of a
+ * connection. docs/integration.md.
+ */
+import { type Clock, systemClock } from "../../clock.ts";
+import { failure, HbiError, ownError } from "../../errors.ts";
+import { type LimitOptions, type Limits, resolveLimits } from "../../limits.ts";
+import { parseValue } from "../../parser/parse.ts";
+import type { Dialect } from "../../parser/repr.ts";
+import { type Writing, writeCall } from "../../registry/call-text.ts";
+import { entryTable } from "../../registry/hosting-env.ts";
+import { landValue } from "../../registry/invoke.ts";
+import type { Service } from "../../registry/service.ts";
+import { validate } from "../../registry/validate.ts";
+import { type BodySource, exactly, keepFromFailingUnheard, release } from "../conversation/body.ts";
+import { type Metadata, metadataField, NO_METADATA } from "../conversation/metadata.ts";
+import { isUnseen } from "../session/co-receiver.ts";
+import { HostingEnv } from "../session/hosting-env.ts";
+import { ignore, markHandled, Waits, withLanded } from "../waits.ts";
+import { Caller, type CallSender, type OutgoingInterceptor } from "./caller.ts";
+import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./calls.ts";
+import { checkBody, type Sending, timeoutOf } from "./outgoing.ts";
+import type { BuiltScript, ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
+
+/** A call that has passed the checks of its definition and is written as text. */
+export interface CarriedCall {
+  /** the name of the service's definition */
+  readonly service: string;
+  readonly kind: "call" | "post" | "script";
+  /** the method's, as declared; of a script those of its statements */
+  readonly name: string;
+  /** as the caller gave them; of a script its text */
+  readonly params: unknown;
+  /** what a host lands: `store("screws",200)`; the statements of a script are separated by line feeds */
+  readonly code: string;
+  /** the first form in it that only a host of this implementation reads, if there is one */
+  readonly onlyOurs: string | undefined;
+  /** raw bytes behind the code */
+  readonly bodyBytes: number;
+  /** exactly so many; undefined for none */
+  readonly body: ArrayBufferView | AsyncIterable<ArrayBufferView> | undefined;
+  readonly metadata: Metadata;
+  /** how many objects the answer has: one for each method with a result. Those of a post are dropped. */
+  readonly resultCount: number;
+  /** milliseconds until nobody waits any more, from now on; may be `Infinity` */
+  readonly timeoutMs: number;
+  /** Aborts when nobody waits any more: cancelled, or the time is over. */
+  readonly signal: AbortSignal;
+  /** Makes an object of the answer of its text, with the values of the service. An error of the host is an `HbiError`, which is returned.
+   *  @throws HbiError for a text that can't be landed */
+  land(text: string): unknown;
+}
+
+/** Carries calls to a service. */
+export interface CallCarrier {
+  /** Delivers the call. Resolves when it has been landed, with the objects of the answer in order, or with the error of the host as
+   *  the only one. An `HbiError` that is thrown is the caller's: with `unavailable` and `mayHaveLanded`, as after a lost connection, an
+   *  idempotent call is sent again. Anything else counts as `unavailable`, and may have landed. */
+  carry(call: CarriedCall): Promise<readonly unknown[]>;
+}
+
+export interface CallsOverOptions {
+  /** `callTimeoutMs`, `maxDepth` and those of scripts, bodies and metadata; the others concern connections. */
+  readonly limits?: LimitOptions;
+  readonly clock?: Clock;
+  /** Around every call, the first one outermost. */
+  readonly interceptors?: readonly OutgoingInterceptor[];
+  /** How often a call of a method that is marked `idempotent` is carried again after the carrier was unavailable. Default 0 */
+  readonly retries?: number;
+  /** `python` for a host of the reference that does not know `null`, `true`, `false` */
+  readonly dialect?: Dialect;
+}
+
+/** The calls of a `Link`, without a connection. */
+export interface CallsOver<S extends Service> {
+  /** Each method of the service: waits for its result. */
+  readonly call: Calls<S["methods"]>;
+  /** The same without waiting: resolves when the carrier has it. */
+  readonly post: Posts<S["methods"]>;
+  /** Several calls, also nested in each other, in one. */
+  script<const T extends ScriptPlan>(
+    build: (script: ScriptMethods<S["methods"]>) => T,
+    options?: CallOptions,
+  ): Promise<ScriptResults<T>>;
+}
+
+/** Typed calls of the service, which the carrier delivers. Methods whose raw data has no declared length, or stands behind a result, need a
+ *  connection: their calls are refused. @throws HbiError invalid_argument */
+export function callsOver<S extends Service>(
+  service: S,
+  carrier: CallCarrier,
+  options: CallsOverOptions = {},
+): CallsOver<S> {
+  const { interceptors, retries, dialect, clock = systemClock } = options;
+  const table = entryTable({}, service.values, ignore as never); // no method is landed here
+  const sender = carrierSender(service.name, carrier, clock, resolveLimits(options.limits), new HostingEnv(table));
+  const caller = new Caller(sender, { writer: table.writer, dialect, interceptors, retries });
+  return {
+    call: callsOf<S["methods"]>(service.methods, caller),
+    post: postsOf<S["methods"]>(service.methods, caller),
+    script: <const T extends ScriptPlan>(build: (script: ScriptMethods<S["methods"]>) => T, given: CallOptions = {}) =>
+      caller.script<S["methods"], T>(service.methods, build, given),
+  };
+}
+
+/** What differs from call to call. */
+type Content = Pick<CarriedCall, "kind" | "name" | "params" | "code" | "onlyOurs" | "bodyBytes" | "body"> & {
+  /** schemas of the objects of the answer */
+  readonly results: BuiltScript["results"];
+};
+
+function carrierSender(
+  service: string,
+  carrier: CallCarrier,
+  clock: Clock,
+  limits: Limits,
+  env: HostingEnv,
+): CallSender {
+  const waits = new Waits(clock, limits.callTimeoutMs);
+  const land = (text: string): unknown => {
+    const value = landValue(parseValue(text, limits), env);
+    return isUnseen(value) ? withLanded(value, false) : value;
+  };
+  const carry = async (content: Content, options: CallOptions): Promise<readonly unknown[]> => {
+    const { results, ...call } = content;
+    const { metadata = NO_METADATA } = options;
+    metadataField(metadata, limits.maxMetadataBytes); // the same bounds as on a connection
+    const timeoutMs = timeoutOf({ limits }, options);
+    const wait = waits.start<readonly unknown[]>({ timeoutMs, signal: options.signal });
+    if (wait.isSettled) return wait.promise; // cancelled before it began
+    const abort = new AbortController();
+    wait.promise.catch((error) => abort.abort(error));
+    const { signal } = abort;
+    delivered(carrier, { ...call, service, metadata, timeoutMs, signal, resultCount: results.length, land }).then(
+      (objects) => wait.settle(objects),
+      (error) => wait.fail(error),
+    );
+    return checkedObjects(content, await wait.promise);
+  };
+  const send = async (content: Content, sending: Sending): Promise<readonly unknown[]> => {
+    const source = bodyOf(sending, content.bodyBytes);
+    try {
+      const body = source === undefined ? undefined : exactly(source, content.bodyBytes);
+      return await carry({ ...content, body }, sending.options);
+    } finally {
+      release(source);
+    }
+  };
+  return {
+    clock,
+    limits,
+    call: (sending, writing) => {
+      const answer = send(contentOf("call", sending, writing, limits), sending);
+      return markHandled(answer.then(([result]) => result));
+    },
+    post: (sending, writing) => {
+      const landed = markHandled(send(contentOf("post", sending, writing, limits), sending));
+      return Promise.resolve({ waitCompleted: () => markHandled(landed.then(ignore)) });
+    },
+    script: ({ name, code, onlyOurs, results }, options) => {
+      const declared = results.filter((schema) => schema !== undefined);
+      const call = { kind: "script", name, params: code, code, onlyOurs, bodyBytes: 0, body: undefined } as const;
+      return carry({ ...call, results: declared }, options);
+    },
+  };
+}
+
+/** @throws HbiError invalid_argument, resource_exhausted: what a connection would refuse, and what only a connection can do */
+function contentOf(kind: "call" | "post", sending: Sending, writing: Writing, limits: Limits): Content {
+  const { name, method, params } = sending;
+  checkBody(sending);
+  if (method.spec.body === "manual" || method.spec.resultBody !== undefined) {
+    throw failure("bad_option", `${name}: its raw data needs a connection`);
+  }
+  const { code, onlyOurs, bodyBytes = 0 } = writeCall(name, method, params, writing);
+  if (bodyBytes > limits.maxBodyBytes) throw failure("body_too_big", name);
+  return { kind, name, params, code, onlyOurs, bodyBytes, body: undefined, results: method.results };
+}
+
+/** @throws HbiError invalid_argument when there is none */
+function bodyOf({ name, method, options: { body } }: Sending, bytes: number): BodySource | undefined {
+  if (method.spec.body === undefined) return undefined;
+  if (body === undefined) throw failure("bad_option", `${name} requires a body`);
+  const source = typeof body === "function" ? body() : body;
+  keepFromFailingUnheard(source);
+  if (bytes > 0) return source;
+  release(source);
+  return undefined;
+}
+
+/** @throws HbiError its own, or that the carrier has failed */
+async function delivered(carrier: CallCarrier, call: CarriedCall): Promise<readonly unknown[]> {
+  try {
+    return await carrier.carry(call);
+  } catch (cause) {
+    throw ownError(cause) ?? failure("disconnected", "the carrier has failed", { mayHaveLanded: true, cause });
+  }
+}
+
+/** @throws HbiError the host's, or that the answer is none of this call */
+function checkedObjects({ kind, name, results }: Content, objects: readonly unknown[]): readonly unknown[] {
+  if (!Array.isArray(objects)) throw failure("bad_answer", `${name}: no list of objects`);
+  const error: unknown = objects.find((object) => object instanceof HbiError);
+  if (error !== undefined) throw error;
+  if (kind === "post") return [];
+  if (objects.length > results.length) throw failure("bad_answer", `${name}: more objects than declared`);
+  if (objects.length < results.length) throw failure("no_answer", name);
+  return results.map((schema, i) =>
+    schema === undefined ? objects[i] : validate(schema, objects[i], "bad_answer", name),
+  );
+}

@@ -1,0 +1,119 @@
+/**
+ * Typed calls: `link.call.do_job(...)` and `link.post.do_job(...)`, typed by the methods of a definition.
+ * docs/services.md.
+ */
+import type { z } from "zod";
+import type { ArgumentsOf, BodyKind, Method } from "../../registry/method.ts";
+import type { Methods, None } from "../../registry/service.ts";
+import type { Body, BodyGiven } from "../conversation/body.ts";
+import type { Metadata } from "../conversation/metadata.ts";
+import type { PoCo } from "../session/po-co.ts";
+import type { WaitOptions } from "../waits.ts";
+import type { Caller } from "./caller.ts";
+
+/** `signal` cancels the call, `timeoutMs` bounds it (default `callTimeoutMs`). The deadline travels to the peer. */
+export interface CallOptions extends WaitOptions {
+  /** Travels with the call: interceptors, `authorize` and the handler see it as `call.metadata`. Not sent to a peer that does not support
+   *  the extension. At most `maxMetadataBytes`. */
+  readonly metadata?: Metadata | undefined;
+}
+
+/** The additional options that a method with raw data requires. */
+type WithBody<B extends BodyKind> = B extends "declared"
+  ? { readonly body: BodyGiven }
+  : B extends "manual"
+    ? {
+        /** Sends what the method expects behind the call: objects and raw data in the agreed order. */
+        readonly send: (co: PoCo) => Promise<void>;
+      }
+    : unknown;
+
+type Arguments<P, B extends BodyKind> = B extends "none"
+  ? None extends P
+    ? [params?: P, options?: CallOptions]
+    : [params: P, options?: CallOptions]
+  : [params: P, options: CallOptions & WithBody<B>];
+
+/** The result, the result with its raw data, or nothing. */
+type AnswerOf<R, S extends BodyKind> = R extends z.ZodType
+  ? S extends "none"
+    ? z.output<R>
+    : { readonly result: z.output<R>; readonly body: Body }
+  : undefined;
+
+export type CallOf<M> =
+  M extends Method<infer P, infer R, infer B, infer S>
+    ? (...args: Arguments<ArgumentsOf<P>, B>) => Promise<AnswerOf<R, S>>
+    : never;
+
+export type PostOf<M> =
+  M extends Method<infer P, infer _R, infer B> ? (...args: Arguments<ArgumentsOf<P>, B>) => Promise<Posted> : never;
+
+/** Each waits for the result, or for the acknowledgement of a method without one. */
+export type Calls<M extends Methods> = { readonly [K in keyof M]: CallOf<M[K]> };
+/** Each resolves when the request is handed to the wire. */
+export type Posts<M extends Methods> = { readonly [K in keyof M]: PostOf<M[K]> };
+
+/** A posted call, whose completion can be awaited. */
+export interface Posted {
+  /** Resolves when the peer has landed it. @throws HbiError the peer's refusal; unavailable, with `mayHaveLanded` */
+  waitCompleted(): Promise<void>;
+}
+
+/** The options of all kinds of methods. */
+export interface AnyCallOptions extends CallOptions {
+  readonly body?: BodyGiven;
+  readonly send?: (co: PoCo) => Promise<void>;
+}
+
+export function callsOf<M extends Methods>(methods: M, caller: Caller): Calls<M> {
+  return methodsOf(
+    CALLS,
+    methods,
+    (name, method) =>
+      (params: unknown, options: AnyCallOptions = {}) =>
+        caller.call(name, method, params, options),
+  ) as Calls<M>; // a function for each method
+}
+
+export function postsOf<M extends Methods>(methods: M, caller: Caller): Posts<M> {
+  return methodsOf(
+    POSTS,
+    methods,
+    (name, method) =>
+      (params: unknown, options: AnyCallOptions = {}) =>
+        caller.post(name, method, params, options),
+  ) as Posts<M>; // a function for each method
+}
+
+type Maker = (name: string, method: Method) => unknown;
+
+const CALLS = new WeakMap<Methods, object>();
+const POSTS = new WeakMap<Methods, object>();
+const MAKE = Symbol("make");
+
+/** One prototype per definition with a getter for each method, so that a connection pays only for the methods that it
+ *  calls. */
+function methodsOf(prototypes: WeakMap<Methods, object>, methods: Methods, make: Maker): object {
+  let prototype = prototypes.get(methods);
+  if (prototype === undefined) {
+    prototype = prototypeOf(methods);
+    prototypes.set(methods, prototype);
+  }
+  return Object.create(prototype, { [MAKE]: { value: make } });
+}
+
+function prototypeOf(methods: Methods): object {
+  const prototype = Object.create(null) as object;
+  for (const [name, method] of Object.entries(methods)) {
+    Object.defineProperty(prototype, name, {
+      enumerable: true,
+      get(this: { readonly [MAKE]: Maker }) {
+        const value = this[MAKE](name, method);
+        Object.defineProperty(this, name, { value, enumerable: true });
+        return value;
+      },
+    });
+  }
+  return prototype;
+}

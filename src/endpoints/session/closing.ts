@@ -1,0 +1,278 @@
+/**
+ * Closing: a connection from its start to its close. Everything that ends it passes through here: the peer learns the
+ * reason, gets FIN and some time to receive it, and everything that waits on this side fails once. docs/protocol.md,
+ * section 6.
+ */
+import { afterHearing, type Timer } from "../../clock.ts";
+import { asHbiError, failure, type HbiError, oneLine } from "../../errors.ts";
+import type { Transport } from "../../wire/transport.ts";
+import { linked, type Table } from "../conversation/stages.ts";
+import { ignore } from "../waits.ts";
+import type { BeginGate } from "./begin-gate.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
+import type { IdleWatch } from "./idle-watch.ts";
+import type { Keepalive } from "./keepalive.ts";
+
+const LINGER_BYTES = 256 * 1024;
+const LINGER_MS = 1_000;
+/** What has not begun has not landed. */
+export const NOT_LANDED = { mayHaveLanded: false };
+const PEER_CLOSED = "the peer closed without a reason";
+
+/** `starting`: the init hooks run; `half`: the peer has ended its direction; `closing`: FIN is on its way, and the peer has a moment to take it;
+ *  `parting`: the same with nothing in flight, and the peer has as long as it goes on taking what was written. */
+export type ConnectionState = "starting" | "startingHalf" | "open" | "openHalf" | "closing" | "parting" | "closed";
+export const CONNECTION_EVENTS = ["started", "peerEnds", "end", "part", "closes"] as const;
+export type ConnectionEvent = (typeof CONNECTION_EVENTS)[number];
+
+/** An event without an entry changes nothing: a connection that ends is ended again by all that notice it. */
+export const CONNECTION_STATES: Table<ConnectionState, ConnectionEvent> = {
+  starting: { started: "open", peerEnds: "startingHalf", end: "closing", part: "parting", closes: "closed" },
+  startingHalf: { started: "openHalf", end: "closing", part: "parting", closes: "closed" },
+  open: { peerEnds: "openHalf", end: "closing", part: "parting", closes: "closed" },
+  openHalf: { end: "closing", part: "parting", closes: "closed" },
+  closing: { part: "parting", closes: "closed" }, // a drain whose connection is cut still waits for it
+  parting: { closes: "closed" },
+  closed: {},
+};
+
+/** `starting`: conversations may be posted; `open`: what is received is landed as well; `ended`: neither. */
+type ConnectionStage = "starting" | "open" | "ended";
+const STAGE_OF: Readonly<Record<ConnectionState, ConnectionStage>> = {
+  starting: "starting",
+  startingHalf: "starting",
+  open: "open",
+  openHalf: "open",
+  closing: "ended",
+  parting: "ended",
+  closed: "ended",
+};
+
+const START = linked(CONNECTION_STATES, (state) => STAGE_OF[state]).starting;
+
+/** What watches the connection while it is open. */
+interface Watches {
+  readonly idle: IdleWatch | undefined;
+  readonly keepalive: Keepalive | undefined;
+}
+
+export class Closing {
+  readonly closed: Promise<HbiError | undefined>;
+  readonly #connection: Connection;
+  readonly #transport: Transport;
+  readonly #beginGate: BeginGate;
+  readonly #watches: Watches;
+  #onLost: ConnectionOptions["onLost"];
+  #resolveClosed: (reason: HbiError | undefined) => void = ignore;
+  #at = START;
+  #reason: HbiError | undefined;
+  #discardedBytes = 0;
+  #timer: Timer | undefined;
+
+  constructor(
+    connection: Connection,
+    transport: Transport,
+    beginGate: BeginGate,
+    watches: Watches,
+    onLost: ConnectionOptions["onLost"],
+  ) {
+    this.#connection = connection;
+    this.#transport = transport;
+    this.#beginGate = beginGate;
+    this.#watches = watches;
+    this.#onLost = onLost;
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#at.stage !== "ended";
+  }
+
+  /** Whether the init hooks are still running. */
+  get isStarting(): boolean {
+    return this.#at.stage === "starting";
+  }
+
+  /** Whether what is received is landed. */
+  get isLanding(): boolean {
+    return this.#at.stage === "open";
+  }
+
+  /** Whether the peer has said that it sends no more, while this side is open. */
+  get hasPeerEnded(): boolean {
+    return this.#at.state === "openHalf" || this.#at.state === "startingHalf";
+  }
+
+  /** False when the event changes nothing. */
+  #move(event: ConnectionEvent): boolean {
+    const next = this.#at.next[event];
+    if (next === undefined) return false;
+    this.#at = next;
+    return true;
+  }
+
+  /** The init hooks have run. @throws HbiError if the connection has ended meanwhile */
+  started(): void {
+    if (!this.#move("started")) throw this.#reason ?? failure("disconnected");
+  }
+
+  /** @throws HbiError unavailable */
+  checkOpen(): void {
+    if (!this.isOpen) throw failure("disconnected", this.#reason?.message, { ...NOT_LANDED, cause: this.#reason });
+  }
+
+  /** @throws HbiError unavailable: there would be no answer */
+  checkPeer(): void {
+    if (this.hasPeerEnded) throw failure("disconnected", PEER_CLOSED, NOT_LANDED);
+  }
+
+  // --- by the peer ---------------------------------------------------------------------------------------------------
+
+  onEnd(): void {
+    if (!this.#move("peerEnds")) return;
+    this.#connection.lane.pump();
+    // Some of what it has sent may still be unread, but it answers nothing new: new calls should use another connection.
+    if (this.isOpen && this.#onLost !== undefined) this.#connection.peerGoesAway(undefined);
+  }
+
+  /** The peer sends no more, and all that it sent is handled: what it began is finished, and what it can no longer answer fails. */
+  finishAfterEnd(): void {
+    if (!this.isOpen) return;
+    const { hosting, lane, posting } = this.#connection;
+    if (lane.reading.phase !== "idle" || lane.reading.owner !== undefined) {
+      this.cut(failure("truncated"));
+      return;
+    }
+    const error = failure("disconnected", PEER_CLOSED);
+    if (posting.isSending) {
+      this.end(error); // half a conversation is on the wire: an answer behind it would be misread
+      return;
+    }
+    this.#tellLost(undefined);
+    posting.loseAll(error);
+    if (hosting.liveCount === 0 && lane.turn.isIdle) void this.part();
+  }
+
+  // --- by this side --------------------------------------------------------------------------------------------------
+
+  async disconnect(reason?: string): Promise<void> {
+    const words = reason === undefined ? "" : oneLine(reason);
+    this.end(undefined, failure("disconnected", words === "" ? "by this side" : words), words);
+    await this.closed;
+  }
+
+  /** An orderly close: nothing is in flight any more. The peer may take as long as it needs to receive what was
+   *  written. */
+  async part(): Promise<void> {
+    const wasOpen = this.isOpen;
+    if (this.#move("part") && wasOpen) this.#finish(undefined, failure("disconnected", "by this side"), "");
+    await this.closed;
+  }
+
+  cut(error: HbiError): void {
+    if (!this.isOpen) return;
+    this.#connection.report(error, "connection");
+    const words = oneLine(error.message);
+    this.end(error, failure("disconnected", words, { cause: error }), words);
+  }
+
+  // --- the end -------------------------------------------------------------------------------------------------------
+
+  /** Sends FIN, and gives the peer time to receive what was written.
+   *  @param reason undefined for an orderly close
+   *  @param told the error for everything that waits on this side
+   *  @param words the err for the peer */
+  end(reason: HbiError | undefined, told = reason ?? failure("disconnected"), words = ""): void {
+    // Before anything is said: it may be too much for the wire, which then cuts.
+    if (this.#move("end")) this.#finish(reason, told, words);
+  }
+
+  #finish(reason: HbiError | undefined, told: HbiError, words: string): void {
+    const { lane, limits } = this.#connection;
+    this.#reason = reason;
+    this.#stop();
+    lane.end(words);
+    this.#loseAll(told);
+    this.#destroyAfter(reason === undefined ? limits.closeTimeoutMs : LINGER_MS);
+  }
+
+  #destroyAfter(ms: number): void {
+    const { clock, lane, limits } = this.#connection;
+    this.#timer = afterHearing(clock, ms, () => {
+      // The platform may still be sending what it has taken, and a socket that is destroyed may lose it.
+      const isPatient = this.#at.state === "parting";
+      const leftMs = isPatient ? lane.wire.progressMs + limits.closeTimeoutMs - clock.now() : 0;
+      const lingerMs = isPatient ? Math.max(leftMs, Math.min(lane.wire.transitMs, limits.closeTimeoutMs)) : 0;
+      if (lingerMs > 0) this.#destroyAfter(lingerMs);
+      else this.#transport.destroy();
+    });
+  }
+
+  /** Data that arrives while it closes. */
+  discard(bytes: number): void {
+    if (this.#at.state === "closed") return;
+    this.#discardedBytes += bytes;
+    if (this.#discardedBytes <= LINGER_BYTES || this.#at.state === "parting") return;
+    if (this.#connection.lane.wire.bufferedBytes === 0) this.#transport.destroy();
+    else this.#transport.pause(); // its last words have not left
+  }
+
+  /** The transport has closed. */
+  onClose(error?: Error): void {
+    const wasOpen = this.isOpen;
+    if (!this.#move("closes")) return;
+    if (wasOpen) {
+      const cause = error === undefined ? {} : { cause: error };
+      this.#reason = failure("disconnected", "the connection was lost", cause);
+    }
+    this.#stop();
+    this.#timer?.cancel();
+    if (wasOpen) this.#loseAll(this.#reason ?? failure("disconnected"));
+    this.#connection.lane.wire.destroy();
+    void this.#cleanup();
+  }
+
+  #stop(): void {
+    this.#beginGate.stop();
+    this.#watches.idle?.stop();
+    this.#watches.keepalive?.stop();
+  }
+
+  /** Once, and before the waits fail: a caller that retries at once must not come here. */
+  #tellLost(reason: HbiError | undefined): void {
+    const onLost = this.#onLost;
+    this.#onLost = undefined;
+    if (onLost !== undefined) this.#connection.hear(() => onLost(reason), "onLost"); // the waits must fail in any case
+  }
+
+  #loseAll(error: HbiError): void {
+    const { account, hosting, lane, posting, waits } = this.#connection;
+    lane.turn.close();
+    posting.turnAway(error); // to its link, before anything newer gets there
+    this.#tellLost(this.#reason);
+    posting.loseAll(error);
+    waits.loseAll(error);
+    hosting.loseAll(error);
+    account.close();
+  }
+
+  /** A hook that does not return must not prevent the close. */
+  async #cleanup(): Promise<void> {
+    const { clock, env, limits } = this.#connection;
+    let timer: Timer | undefined;
+    const patience = new Promise<void>((_resolve, reject) => {
+      timer = clock.after(limits.closeTimeoutMs, () => reject(failure("handler_timeout", "cleanup")), true);
+    });
+    try {
+      await Promise.race([env.runCleanup(this.#reason), patience]);
+    } catch (thrown) {
+      this.#connection.report(asHbiError(thrown), "cleanup");
+    }
+    timer?.cancel();
+    env.detach();
+    this.#resolveClosed(this.#reason);
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * HoAnswer: what the host of a conversation writes. Small answers are kept as text and go out in one write when they
+ * are complete. Raw data, much text, and data that a handler sends step by step use a bracket. Answers to seed-era
+ * posters are brackets from the start, in the order of the requests. docs/protocol.md, sections 4 and 8.
+ */
+import type { Chained } from "../../chain.ts";
+import { failure, type HbiError } from "../../errors.ts";
+import { errorText } from "../../registry/error-value.ts";
+import { encodePacket } from "../../wire/packet.ts";
+import { answerId, isSeedStyle, type Token } from "../conversation/token.ts";
+import { ENTRY_COST_BYTES } from "../guard/account.ts";
+import { Bracket, type BracketOwner } from "../lane/bracket.ts";
+import type { TurnTaker } from "../lane/send-turn.ts";
+import type { WaitOptions } from "../waits.ts";
+import type { Connection } from "./connection.ts";
+import type { HoCo } from "./ho-co.ts";
+
+/** The most that is kept as text while the poster waits for the answer; more goes out in parts. */
+const MAX_TEXT_BYTES = 64 * 1024;
+
+export class HoAnswer implements TurnTaker, BracketOwner {
+  chain: unknown;
+  before: Chained | undefined;
+  behind: Chained | undefined;
+  readonly isSeedStyle: boolean;
+  /** whether it contains code, and raw data */
+  hasScripts = false;
+  hasRawData = false;
+  readonly #connection: Connection;
+  readonly #co: HoCo;
+  readonly #token: Token;
+  #text = "";
+  #textBytes = 0;
+  #packets = 0;
+  #bracket: Bracket | undefined;
+
+  constructor(connection: Connection, co: HoCo, token: Token) {
+    this.#connection = connection;
+    this.#co = co;
+    this.#token = token;
+    this.isSeedStyle = isSeedStyle(token);
+    if (this.isSeedStyle) connection.hosting.queueSeedAnswer(this.bracket);
+  }
+
+  /** For data that does not wait until the answer is complete. */
+  get bracket(): Bracket {
+    if (this.#bracket === undefined) {
+      this.#bracket = new Bracket(this.#co.lane, this);
+      const text = this.#text;
+      this.#dropText();
+      if (text !== "") this.#bracket.build(text);
+    }
+    return this.#bracket;
+  }
+
+  /** Whether raw data of it is on the wire: it must be completed, or the connection must end. */
+  get isMidway(): boolean {
+    return this.hasRawData && this.#bracket?.isStarted === true;
+  }
+
+  /** Grows while the answer makes progress: what was given to the wire, and what the wire has passed on. */
+  get sentBytes(): number {
+    return (this.#bracket?.rawBytes ?? 0) + this.#co.lane.wire.handedBytes;
+  }
+
+  /** Keeps a packet until co_end has arrived, within bounds; later, and for seed-era posters, passes it on.
+   *  Returns undefined if the caller may continue at once. */
+  append(packet: string, options: WaitOptions): Promise<void> | undefined {
+    const isEarly = !this.isSeedStyle && this.#co.stage === "recv";
+    if (isEarly) {
+      this.#packets += 1;
+      const { maxQueuedAnswers, maxQueuedAnswerBytes } = this.#connection.limits;
+      if (this.#packets > maxQueuedAnswers || this.#textBytes > maxQueuedAnswerBytes) {
+        this.#connection.cut(failure("too_many_answers"));
+        return undefined;
+      }
+    } else if (this.#bracket !== undefined) {
+      const sent = this.#bracket.text(packet, options);
+      if (this.isSeedStyle) this.#bracket.ask();
+      return sent;
+    }
+    this.#keep(packet);
+    return isEarly || this.#textBytes <= MAX_TEXT_BYTES ? undefined : this.bracket.open(options);
+  }
+
+  #keep(packet: string): void {
+    const bytes = packet.length + ENTRY_COST_BYTES;
+    this.#text += packet;
+    this.#textBytes += bytes;
+    this.#co.lane.built(true, bytes);
+  }
+
+  #dropText(): void {
+    this.#text = "";
+    if (this.#textBytes > 0) this.#co.lane.built(true, -this.#textBytes);
+    this.#textBytes = 0;
+  }
+
+  /** The error replaces what is not on the wire yet. */
+  replace(error: HbiError): void {
+    const packet = encodePacket("co_recv", errorText(error));
+    this.#bracket?.dropBuilt();
+    this.#dropText();
+    if (this.#bracket === undefined) this.#keep(packet);
+    else this.#bracket.build(packet);
+  }
+
+  /** Nothing more is added. */
+  complete(): void {
+    if (this.#bracket !== undefined) {
+      this.#bracket.close();
+      return;
+    }
+    const { turn } = this.#co.lane;
+    turn.request(this);
+    if (this.chain !== undefined && !turn.isClosed) this.#co.lane.answerHeld();
+  }
+
+  /** The connection is lost. */
+  withdraw(error: HbiError): void {
+    if (this.#bracket !== undefined) {
+      this.#bracket.withdraw(error);
+      return;
+    }
+    this.#co.lane.turn.withdraw(this);
+    this.#dropText();
+    this.#co.answerWritten();
+  }
+
+  // --- called by the send turn and the bracket -----------------------------------------------------------------------
+
+  get isAnswer(): boolean {
+    return true;
+  }
+
+  get label(): string {
+    return `answer ${this.#token.seq}`;
+  }
+
+  granted(): void {
+    const { turn, wire } = this.#co.lane;
+    wire.text(this.opening() + this.#text + this.ending());
+    this.#dropText();
+    this.#co.answerWritten();
+    turn.release(this);
+  }
+
+  opening(): string {
+    const { isExtended, text } = this.#token;
+    if (!isExtended) return encodePacket("co_ack_begin", text);
+    const bracket = this.#bracket;
+    const id = answerId(
+      this.#token,
+      this.hasScripts,
+      bracket !== undefined && (!bracket.isWhole || bracket.rawBytes > 0),
+    );
+    return `[${id.length}#co_ack_begin]${id}`; // a token is ASCII
+  }
+
+  ending(): string {
+    const { isExtended, seq, text } = this.#token;
+    return isExtended ? `[${seq.length}#co_ack_end]${seq}` : encodePacket("co_ack_end", text);
+  }
+
+  enterTurn(bracket: Bracket): void {
+    const { hosting } = this.#connection;
+    const { turn } = this.#co.lane;
+    if (this.isSeedStyle) {
+      hosting.enterSeedAnswer(bracket);
+      return;
+    }
+    turn.request(bracket);
+    if (!bracket.isStarted && !turn.isClosed) this.#co.lane.answerHeld();
+  }
+
+  leaveTurn(bracket: Bracket): void {
+    this.#co.lane.turn.withdraw(bracket);
+  }
+
+  bracketClosed(bracket: Bracket): void {
+    if (this.isSeedStyle) this.#connection.hosting.seedAnswerClosed(bracket);
+    this.#co.answerWritten();
+  }
+}

@@ -1,0 +1,93 @@
+import { PO_STAGES } from "hbi";
+import { describe, expect, it } from "vitest";
+import { step } from "../../../src/endpoints/conversation/stages.ts";
+import { PO_EVENTS, PO_STATES, SENDING_PO, WHOLE_PO } from "../../../src/endpoints/session/po-states.ts";
+
+/** The state that follows, for each event of `PO_EVENTS` that is not refused. */
+const STEPS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "send.unsent": { sent: "recv.unsent", close: "closed.unsent", begun: "send.begun", giveUp: "over", lost: "over" },
+  "send.begun": {
+    sent: "recv.begun",
+    close: "closed.begun",
+    answered: "send.early",
+    giveUp: "dropped.begun",
+    lost: "over",
+  },
+  "send.early": { sent: "recv.early", close: "closed.early", giveUp: "dropped.early", lost: "over" },
+  "recv.unsent": { close: "closed.unsent", begun: "recv.begun", giveUp: "over", lost: "over" },
+  "recv.begun": {
+    close: "closed.begun",
+    written: "recv.sent",
+    answered: "recv.early",
+    giveUp: "dropped.begun",
+    lost: "over",
+  },
+  "recv.early": { close: "closed.early", written: "recv.answering", giveUp: "dropped.early", lost: "over" },
+  "recv.sent": { close: "closed.sent", answered: "recv.answering", giveUp: "dropped.sent", lost: "over" },
+  "recv.answering": { close: "closed.answering", acknowledged: "over", giveUp: "dropped.answering", lost: "over" },
+  "closed.unsent": { begun: "closed.begun", giveUp: "over", lost: "over" },
+  "closed.begun": { written: "closed.sent", answered: "closed.early", giveUp: "dropped.begun", lost: "over" },
+  "closed.early": { written: "closed.answering", giveUp: "dropped.early", lost: "over" },
+  "closed.sent": { answered: "closed.answering", giveUp: "dropped.sent", lost: "over" },
+  "closed.answering": { acknowledged: "over", giveUp: "dropped.answering", lost: "over" },
+  "dropped.begun": { written: "dropped.sent", answered: "dropped.early", lost: "over" },
+  "dropped.early": { written: "dropped.answering", lost: "over" },
+  "dropped.sent": { answered: "dropped.answering", lost: "over" },
+  "dropped.answering": { acknowledged: "over", lost: "over" },
+  over: {},
+};
+
+/** Every state that a conversation can come to, by the steps that it takes. */
+const REACHED = new Map([SENDING_PO, WHOLE_PO].map((at) => [at.state, at]));
+for (const at of REACHED.values()) {
+  for (const next of Object.values(at.next)) if (next !== undefined) REACHED.set(next.state, next);
+}
+
+describe("the states of a posted conversation", () => {
+  it("are those of the table, each of them within reach", () => {
+    expect([...REACHED.keys()].sort()).toEqual(Object.keys(PO_STATES).sort());
+    expect(Object.keys(PO_STATES).sort()).toEqual(Object.keys(STEPS).sort());
+  });
+
+  for (const [state, at] of REACHED) {
+    for (const event of PO_EVENTS) {
+      const next = STEPS[state]?.[event];
+      it(`${event} in ${state} ${next === undefined ? "is refused" : `leads to ${next}`}`, () => {
+        if (next !== undefined) expect(step(at, event).state).toBe(next);
+        else {
+          const refused = { code: "failed_precondition", reason: "wrong_stage" };
+          expect(() => step(at, event)).toThrow(expect.objectContaining(refused));
+        }
+      });
+    }
+  }
+
+  it("pass from stage to stage as PO_STAGES says, given up or acknowledged as closed, and by no other step", () => {
+    const changes = new Set<string>();
+    for (const at of REACHED.values()) {
+      for (const event of PO_EVENTS) {
+        const next = at.next[event];
+        const isEnd = event === "giveUp" || event === "acknowledged";
+        if (next !== undefined && next.stage !== at.stage)
+          changes.add(`${at.stage} ${isEnd ? "close" : event} ${next.stage}`);
+      }
+    }
+    const stages = Object.entries(PO_STAGES).flatMap(([stage, steps]) =>
+      Object.entries(steps).map(([event, next]) => `${stage} ${event} ${next}`),
+    );
+    expect([...changes].sort()).toEqual(stages.sort());
+  });
+
+  it.each([...REACHED.values()].map((at) => [at.state, at] as const))("%s is what its name says", (state, at) => {
+    const [who = "", progress = ""] = state.split(".");
+    expect(at).toMatchObject({
+      stage: who === "send" || who === "recv" ? who : "closed",
+      isUnsent: progress === "unsent",
+      isSending: ["begun", "early"].includes(progress),
+      isWritten: ["sent", "answering"].includes(progress),
+      isAnswering: ["early", "answering"].includes(progress),
+      isGivenUp: who === "dropped",
+      isOver: state === "over",
+    });
+  });
+});
