@@ -196,8 +196,8 @@ it("what has no text is named, also in what an instance is made of", () => {
     expect(() => write(value)).toThrow(`the value has no textual form: ${place}`);
   }
   for (const [value, place] of [
-    [{ "x\ud800": 1 }, String.raw`value.x\u{d800} has half`],
-    [{ a: [{ "\ud800": 1 }] }, String.raw`value.a[0].\u{d800} has half`],
+    [{ "x\ud800": 1 }, String.raw`value.x\u{d800} has`],
+    [{ a: [{ "\ud800": 1 }] }, String.raw`value.a[0].\u{d800} has`],
   ] as const) {
     expect(() => repr(value, "go")).toThrow(`the value has no textual form: ${place}`);
   }
