@@ -225,4 +225,38 @@ describe("a consumer that reads what it is sent and never acknowledges", () => {
     expect(await here.connection.closed).toMatchObject({ code: "unavailable", reason: "unresponsive" });
     expect(await left(here)).toBe(0);
   });
+
+  it("is not ended for calls that were given up and answered after all", async () => {
+    const clock = new ManualClock();
+    const limits = { maxPostedInFlight: 2, handlerTimeoutMs: 5_000, gapTimeoutMs: 2_000, closeTimeoutMs: 60_000 };
+    const here = await world(limits, { clock });
+    const { posting } = here.connection;
+    await say(here.peer, conversation("100;x;n") + answer("100"));
+    const begin = (signal?: AbortSignal) =>
+      posting
+        .call({ code: "told()", name: "told", results: [], wantsResults: false, timeoutMs: 60_000, signal })
+        .promise.then(
+          () => "answered",
+          ({ code }) => code,
+        );
+    const giveUp = async () => {
+      const gone = new AbortController();
+      const call = begin(gone.signal);
+      await quiet();
+      gone.abort();
+      expect(await call).toBe("cancelled");
+      await quiet();
+    };
+    await giveUp(); // 101, and 102 cancels it
+    await say(here.peer, answer("101"), answer("102"));
+    const long = begin();
+    await giveUp(); // 104: one of two slots
+    await clock.advance(7_000);
+    await clock.advance(1_000);
+    expect(here.connection.isOpen).toBe(true);
+    expect(here.peer.heard()).toContain("co_begin]103");
+    await say(here.peer, answer("103"));
+    expect(await long).toBe("answered");
+    expect(await left(here)).toBe(0);
+  });
 });
