@@ -236,11 +236,11 @@ describe("wherever a schema stands", () => {
     return { linked, log };
   }
 
-  it.each<[string, string]>([
-    ["a result, at the host", "give()"],
-    ["a value's make", "made(Late())"],
-    ["a reaction's parameter, where it is called", "react()"],
-  ])("the call fails as internal, and nothing else: %s", async (_, code) => {
+  it.each<[string, string, string]>([
+    ["a result, at the host", "give()", "give: an asynchronous refinement"],
+    ["a value's make", "made(Late())", "Late: an asynchronous function"],
+    ["a reaction's parameter, where it is called", "react()", "note: text: an asynchronous refinement"],
+  ])("the call fails as internal, and nothing else: %s", async (_, code, what) => {
     const { linked, log } = await places("good");
     const { link } = await linked;
     const error = await failureOf(
@@ -253,7 +253,9 @@ describe("wherever a schema stands", () => {
       ),
     );
     expect([error.code, error.message]).toEqual(["internal", "internal error"]);
-    expect(log.map(({ error: { cause } }) => told(cause)).join()).toContain("asynchronous");
+    const said = log.map(({ error: { cause } }) => told(cause)).join();
+    expect(said).toContain("asynchronous");
+    expect(said).toBe(`invalid_argument bad_option: bad option: ${what} is not supported`);
     await expect(link.ping()).resolves.toBeTypeOf("number");
     await link.disconnect();
     await quiet();

@@ -7,6 +7,23 @@ import { z } from "zod";
 import { pair } from "../support/pair.ts";
 
 const number = method({ params: {}, result: z.number() });
+/** What lands at the caller of an error that a handler has thrown. */
+async function landed(thrown: HbiError): Promise<HbiError> {
+  const { po } = await pair(
+    new HostingEnv().expose("fails", number, () => {
+      throw thrown;
+    }),
+  );
+  return po
+    .converse(async (co) => {
+      await co.sendCode("fails()");
+      return co.recvObj();
+    })
+    .then(
+      () => new HbiError("internal", "it has not failed"),
+      (error) => error,
+    );
+}
 const failing = () => {
   throw new Error("of the handler's own object");
 };
@@ -37,5 +54,23 @@ describe("an error whose details cannot be written crosses without them, and the
       details: undefined,
     });
     expect(await ask("seven()")).toBe(7);
+  });
+});
+
+describe("of an error there crosses", () => {
+  it.each<[string, unknown, unknown]>([
+    ["an object", { a: 1, b: ["c"] }, { a: 1, b: ["c"] }],
+    ["an object without a prototype", Object.assign(Object.create(null), { a: 1 }), { a: 1 }],
+    ["nothing of a list, which a peer refuses as details", [1], undefined],
+    ["nothing of an instance", new Map([["a", 1]]), undefined],
+    ["nothing where there is nothing", undefined, undefined],
+  ])("as details %s", async (_, details, expected) => {
+    const error = await landed(new HbiError("not_found", "no such thing", details as never));
+    expect([error.code, error.message, error.details]).toEqual(["not_found", "no such thing", expected]);
+  });
+
+  it("a code that nobody knows as unknown", async () => {
+    const error = await landed(new HbiError("odd" as never, "no such thing"));
+    expect([error.code, error.message]).toEqual(["unknown", "no such thing"]);
   });
 });

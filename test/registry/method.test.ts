@@ -1,6 +1,7 @@
 import { HostingEnv, method, value } from "hbi";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";
+import { prepareLate } from "../../src/registry/prepared-schema.ts";
 import { validate } from "../../src/registry/validate.ts";
 
 const bad = expect.objectContaining({ code: "invalid_argument", reason: "bad_option" });
@@ -29,9 +30,8 @@ describe("definitions fail closed", () => {
     "__hbi_init__",
     "__hbi_cleanup__",
     "HbiError",
-    "None",
-    "true",
-    "nan",
+    ...["__proto__", "null", "None", "nil", "true", "True", "false", "False"],
+    ...["nan", "NaN", "inf", "Inf", "Infinity", "undefined"],
   ])("%j cannot be exposed", (name) =>
     expect(() => new HostingEnv().expose(name, nothing, () => undefined)).toThrow(bad),
   );
@@ -140,6 +140,29 @@ describe("validation messages", () => {
     );
     expect(() => validate(of(part), given, "bad_argument", "f")).toThrow("refused");
     expect(looked).toBe(2);
+  });
+
+  const late = () => Promise.reject(new Error("nobody hears this")) as never;
+  it.each<[string, z.ZodType, unknown]>([
+    ["an asynchronous schema", z.lazy(() => z.promise(z.string())), "x"],
+    ["an asynchronous message", z.int({ error: late }).catch(3), "x"],
+    [
+      "b: an asynchronous refinement",
+      z.object({ a: z.string().refine(() => true), b: z.string().refine(late) }),
+      { a: "x", b: "x" },
+    ],
+  ])("name what is asynchronous, and where: %s", (what, schema, given) => {
+    prepareLate(schema);
+    const said = `bad option: f: ${what} is not supported`;
+    expect(() => validate(schema, given, "bad_argument", "f")).toThrow(
+      expect.objectContaining({ code: "internal", cause: expect.objectContaining({ message: said }) }),
+    );
+  });
+
+  it("name the place of what is visibly asynchronous", () => {
+    const asked = z.string().refine(async () => true);
+    expect(() => method({ params: {}, result: asked })).toThrow("bad option: result: an asynchronous refinement is");
+    expect(() => method({ params: { a: asked } })).toThrow("bad option: params: a: an asynchronous refinement is");
   });
 
   it("an asynchronous schema is a mistake of the definition", () => {

@@ -54,6 +54,7 @@ const KINDS: Readonly<Record<string, () => z.ZodType>> = {
   "union of one, refined": () => z.array(z.union([numbers().refine(() => true)])),
   "exclusive union": () => z.array(z.xor([z.string(), numbers()])),
   intersection: () => z.array(z.intersection(numbers(), z.looseObject({}))),
+  "intersection of loose objects": () => z.array(z.intersection(z.looseObject({}), z.looseObject({}))),
   tuple: () => z.tuple([numbers()], numbers()),
   optional: () => z.array(numbers().optional()),
   nullable: () => z.array(numbers().nullable()),

@@ -21,6 +21,29 @@ const relation = (older: ReturnType<typeof document>, newer: ReturnType<typeof d
   return kind === undefined || kind === "text" ? "same" : kind; // equivalent, in another notation
 };
 
+describe("the reason names the keyword that refuses", () => {
+  it.each<[string, JsonSchema, JsonSchema]>([
+    ["type", { type: ["string", "null"] }, { type: "string" }],
+    ["enum", { enum: ["a", "b"] }, { enum: ["a"] }],
+    ["const", { enum: ["a", "b"] }, { const: "a" }],
+    ["minimum", { type: "number" }, { type: "number", minimum: 1 }],
+    ["exclusiveMaximum", { type: "number" }, { type: "number", exclusiveMaximum: 1 }],
+    ["maxLength", { type: "string" }, { type: "string", maxLength: 1 }],
+    ["multipleOf", { type: "number" }, { type: "number", multipleOf: 2 }],
+    ["pattern", { type: "string" }, { type: "string", pattern: "a" }],
+    ["required", { type: "object" }, { type: "object", required: ["a"] }],
+    [
+      "b: required",
+      { type: "object", properties: { b: { type: "object" } } },
+      { type: "object", properties: { b: { type: "object", required: ["a"] } } },
+    ],
+  ])("%s", (keyword, older, newer) => {
+    expect(compareServices(document(older), document(newer))).toMatchObject([
+      { isBreaking: true, why: `consumers may send what is refused now (${keyword})` },
+    ]);
+  });
+});
+
 const MIRRORED: Readonly<Record<string, string>> = { narrowed: "widened", widened: "narrowed" };
 const json = (schema: z.ZodType) => z.toJSONSchema(schema, { io: "input" }) as JsonSchema;
 
@@ -40,6 +63,7 @@ describe("one schema and another", () => {
     ["narrowed", "anything", {}, STRING],
     ["widened", "nothing", { not: {} }, STRING],
     ["widened", "one more type", STRING, { type: ["string", "null"] }],
+    ["same", "types and a union of them", { type: ["string", "null"] }, { anyOf: [STRING, { type: "null" }] }],
     ["same", "types in another order", { type: ["null", "string"] }, { type: ["string", "null"] }],
     ["widened", "integer and number", { type: "integer" }, { type: "number" }],
     ["widened", "int and number", z.int(), z.number()],
@@ -87,6 +111,13 @@ describe("one schema and another", () => {
     ["narrowed", "multipleOf, a multiple", z.number().multipleOf(2), z.number().multipleOf(4)],
     ["changed", "multipleOf, another", z.number().multipleOf(2), z.number().multipleOf(3)],
     ["changed", "multipleOf, a fraction", z.number().multipleOf(0.1), z.number().multipleOf(0.2)],
+    [
+      "same",
+      "an object in an enum, its members in another order",
+      { enum: [{ a: 1, b: 2 }] },
+      { enum: [{ b: 2, a: 1 }] },
+    ],
+    ["same", "an object in a list in an enum", { enum: [[{ a: 1, b: 2 }]] }, { enum: [[{ b: 2, a: 1 }]] }],
     // texts
     ["narrowed", "pattern", z.string(), z.string().regex(/a/)],
     ["changed", "pattern, another", z.string().regex(/a/), z.string().regex(/b/)],
@@ -108,6 +139,18 @@ describe("one schema and another", () => {
     ["changed", "a tuple, longer by a required item", z.tuple([z.string()]), z.tuple([z.string(), z.int()])],
     ["narrowed", "a tuple's item", z.tuple([z.string(), z.int()]), z.tuple([z.string(), z.int().min(0)])],
     ["widened", "a tuple with a rest", z.tuple([z.string()]), z.tuple([z.string()], z.int())],
+    [
+      "changed",
+      "an array and a tuple whose second item is another",
+      { type: "array", items: STRING },
+      { type: "array", prefixItems: [STRING, { type: "integer" }], items: STRING },
+    ],
+    [
+      "widened",
+      "names of members, longer",
+      { type: "object", propertyNames: { maxLength: 1 } },
+      { type: "object", propertyNames: { maxLength: 2 } },
+    ],
     ["widened", "a tuple and an array", z.tuple([z.string(), z.string()]), z.array(z.string())],
     [
       "same",
@@ -214,6 +257,14 @@ describe("one schema and another", () => {
       "just one of two that require a member, of which one tells nothing of it",
       { type: "object", required: ["a"] },
       { oneOf: [{ type: "object", required: ["a"] }, open({ a: { const: 1 } }, { required: ["a"] })] },
+    ],
+    [
+      "changed",
+      "just one of two that both may be null",
+      open({ a: { const: 1 } }, { type: ["object", "null"], required: ["a"] }),
+      {
+        oneOf: [1, 2].map((only) => open({ a: { const: only } }, { type: ["object", "null"], required: ["a"] })),
+      },
     ],
     ["narrowed", "allOf", STRING, { type: "string", allOf: [{ maxLength: 5 }] }],
     [

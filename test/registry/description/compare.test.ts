@@ -232,6 +232,12 @@ describe("values and credentials", () => {
 });
 
 describe("why", () => {
+  it("names both parameters of which one takes the place of the other", () => {
+    expect(changes(...methods(withParams({ a, b }), withParams({ a, c: b })))).toMatchObject([
+      { why: "callers by name write b, and by position what was meant for it arrives as c" },
+    ]);
+  });
+
   it.each<readonly [z.ZodType, z.ZodType, string]>([
     [a, a.max(5), "consumers may send what is refused now (maxLength)"],
     [

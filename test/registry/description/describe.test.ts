@@ -192,6 +192,7 @@ describe("a parameter's schema says what arrives", () => {
       z.instanceof(Uint8Array).prefault(new Uint8Array([1, 2])),
       { ...bytes, default: "AQI=" },
     ],
+    ["a default that is said and not filled in", z.string().meta({ default: "x" }), { type: "string", default: "x" }],
     ["what is read lazily", z.lazy(() => z.string()), { type: "string" }],
     [
       "a property that looks like a reference",
@@ -319,6 +320,7 @@ describe("what JSON Schema cannot say is refused, with the place", () => {
     [z.custom(() => true), "params.a", "a custom schema"],
     [z.instanceof(URL), "params.a", "a custom schema"],
     [z.file(), "params.a", "a file"],
+    [z.function() as never, "params.a", "a function"],
     [z.success(z.string()), "params.a", "a success"],
     [z.preprocess(String, z.string()), "params.a", "a transform of anything"],
     [z.string().catch("x"), "params.a", "a catch, which accepts anything,"],
@@ -433,6 +435,24 @@ describe("an override", () => {
       const both = defineService({ name: "s", version: "1.0.0", methods });
       expect(() => describeService(both, { override })).toThrow("refers to no definition");
     }
+  });
+});
+
+describe("a reference of an override that leads nowhere is found", () => {
+  const nowhere = { $ref: "#/$defs/Nowhere" };
+  it.each([
+    ...["items", "additionalProperties", "propertyNames", "contains", "not", "if", "then", "else"],
+    ...["unevaluatedItems", "unevaluatedProperties", "contentSchema"],
+  ])("in %s", (keyword) => {
+    expect(() => describedParam(z.date(), { [keyword]: nowhere })).toThrow("refers to no definition");
+  });
+
+  it.each(["properties", "patternProperties", "dependentSchemas"])("in one of %s", (keyword) => {
+    expect(() => describedParam(z.date(), { [keyword]: { a: nowhere } })).toThrow("refers to no definition");
+  });
+
+  it.each(["anyOf", "oneOf", "allOf", "prefixItems"])("in the list %s", (keyword) => {
+    expect(() => describedParam(z.date(), { [keyword]: [{}, nowhere] })).toThrow("refers to no definition");
   });
 });
 

@@ -137,6 +137,15 @@ it.each<[string, DescribedOptions, string]>([
   );
 });
 
+it("raw data behind a result means nothing where no result is described", () => {
+  const described = describeService(kinds);
+  const { result: _, ...download } = described.methods["download"] as NonNullable<
+    ServiceDescription["methods"][string]
+  >;
+  const service = describedService({ ...described, methods: { download } });
+  expect(service.methods["download"]?.spec.resultBody).toBeUndefined();
+});
+
 it("refuses what is no description", () => {
   expect(() => describedService({} as never)).toThrow(expect.objectContaining({ reason: "bad_option" }));
 });
@@ -232,6 +241,10 @@ describe("hostile schemas", () => {
   let types: JsonSchema = { type: "string" };
   for (let i = 0; i < 30; i++) types = { type: ["object", "object", "object"], properties: { p: types } };
 
+  const lists = (depth: number): JsonSchema =>
+    depth === 0 ? { type: "string" } : { type: "array", items: lists(depth - 1) };
+  const listed = (depth: number): unknown => (depth === 0 ? 1 : [listed(depth - 1)]);
+
   it.each<[string, JsonSchema, Record<string, JsonSchema>, unknown, boolean]>([
     ["a keyword that nobody knows", { type: "string", odd: 1 }, {}, "a", true],
     ["`not` and `if`", { not: { type: "string" }, if: { type: "string" }, else: false }, {}, "a", true],
@@ -257,6 +270,10 @@ describe("hostile schemas", () => {
       "a",
       true,
     ],
+    ["one of several, none of which accepts it", { oneOf: [{ type: "string" }, { type: "null" }] }, {}, 1, false],
+    ["one of several, and any of others", { oneOf: [{ type: "null" }], anyOf: [{ type: "integer" }] }, {}, 1, true],
+    ["a type 31 levels down", lists(31), {}, listed(31), false],
+    ["a type 32 levels down", lists(32), {}, listed(32), true],
     ["a pattern that takes for ever", { type: "string", pattern: "^(a+)+$" }, {}, `${"a".repeat(60)}b`, true],
     ["references that double at every step", { $ref: "#/$defs/d0" }, { ...chain, d100: { type: "string" } }, 1, true],
     ["types that are said three times", types, {}, "a", false],
