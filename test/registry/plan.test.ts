@@ -65,12 +65,15 @@ describe("a script", () => {
   it.each<[string, string, string]>([
     ["another argument is refused", "take(3, 5)", "x: expected string"],
     ["another argument is refused, by name", "take(n=3, x=5)", "x: expected string"],
+    ["an object with a key of no text is refused", "take(3, {True: 'a'})", '"bad_key"'],
     ["a call inside is refused", "take(3, sum('a'))", "sum: a: expected number"],
   ])("keeps the position where %s: the length is known", async (_, code, message) => {
     const { env, ran } = world();
     const peer = await barePeer(env);
     const heard = await peer.say(
-      packet("co_begin", "101;x") + packet("", code) + "abc" + packet("co_end", "101"),
+      packet("co_begin", "101;x") + packet("", code),
+      "abc",
+      packet("co_end", "101"),
       conversation("102;x;n", "note('over')"),
     );
     expect(heard).toContain(message);
