@@ -4,6 +4,7 @@
 import { HbiError, HostingEnv, method } from "hbi";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { errorValue } from "../../src/registry/error-value.ts";
 import { pair } from "../support/pair.ts";
 
 const number = method({ params: {}, result: z.number() });
@@ -67,6 +68,14 @@ describe("of an error there crosses", () => {
   ])("as details %s", async (_, details, expected) => {
     const error = await landed(new HbiError("not_found", "no such thing", details as never));
     expect([error.code, error.message, error.details]).toEqual(["not_found", "no such thing", expected]);
+  });
+
+  it.each([
+    ["not_found", "not_found"],
+    ["odd", "unknown"],
+    ["", "unknown"],
+  ])("the code %j as %s", (code, expected) => {
+    expect(errorValue.spec.make({ code, message: "no such thing" }).code).toBe(expected);
   });
 
   it("a code that nobody knows as unknown", async () => {

@@ -1,10 +1,11 @@
 /**
  * What the statements of a script do, and whether the position behind them stays certain when one of them is refused.
  */
-import { HostingEnv, method } from "hbi";
+import { HostingEnv, method, parseScript, resolveLimits } from "hbi";
 import { answer, conversation, packet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { planScript } from "../../src/registry/plan.ts";
 import { barePeer } from "../support/pair.ts";
 
 const n = z.int().min(0);
@@ -81,4 +82,18 @@ describe("a script", () => {
     expect(ran).toEqual(['"over"']);
     peer.destroy();
   });
+});
+
+it.each<[string, number | undefined]>([
+  ["note(1)", 0],
+  ["take(3)", 3],
+  ["take(3)\nnote(1)\ntake(4)", 7],
+  ["take(3)\nnote('a', 'b')", 3],
+  ["nobody()", undefined],
+  ["nobody()\ntake(3)", undefined],
+  ["take(3)\nnobody()", undefined],
+  ["take('a')\ntake(3)", undefined],
+])("behind the script %j are so many raw bytes: %s", (code, rawBytes) => {
+  const limits = resolveLimits();
+  expect(planScript(parseScript(code, limits), world().env, limits).rawBytes).toBe(rawBytes);
 });

@@ -260,6 +260,17 @@ describe("one schema and another", () => {
     ],
     [
       "changed",
+      "just one of two that accept null, which therefore fits neither alone",
+      { type: "null" },
+      {
+        oneOf: [
+          open({ a: { const: 1 } }, { type: ["object", "null"], required: ["a"] }),
+          open({ a: { const: 2 } }, { type: "null", required: ["a"] }),
+        ],
+      },
+    ],
+    [
+      "changed",
       "just one of two that both may be null",
       open({ a: { const: 1 } }, { type: ["object", "null"], required: ["a"] }),
       {
