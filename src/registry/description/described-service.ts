@@ -8,7 +8,7 @@
 import { z } from "zod";
 import { failure } from "../../errors.ts";
 import { type BodyKind, Method, type MethodSpec, type Params, ValueConstructor } from "../method.ts";
-import { type None, Service } from "../service.ts";
+import { Service } from "../service.ts";
 import {
   type MethodDescription,
   type ParamDescription,
@@ -36,7 +36,7 @@ export interface DescribedOptions {
 export type DescribedMethod = Method<Params, z.ZodUnknown | undefined, BodyKind, BodyKind>;
 export type DescribedService = Service<
   Readonly<Record<string, DescribedMethod>>,
-  None,
+  Record<never, never>,
   Readonly<Record<string, ValueConstructor<Params, unknown>>>,
   Params | undefined
 >;
