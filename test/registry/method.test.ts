@@ -1,6 +1,7 @@
 import { HostingEnv, method, value } from "hbi";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";
+import { CONSTANTS } from "../../src/parser/lexicon.ts";
 import { validate } from "../../src/registry/validate.ts";
 
 const bad = expect.objectContaining({ code: "invalid_argument", reason: "bad_option" });
@@ -33,6 +34,10 @@ describe("definitions fail closed", () => {
     "true",
     "nan",
   ])("%j cannot be exposed", (name) =>
+    expect(() => new HostingEnv().expose(name, nothing, () => undefined)).toThrow(bad),
+  );
+
+  it.each([...CONSTANTS.keys()])("%s, a constant of the grammar, cannot be exposed", (name) =>
     expect(() => new HostingEnv().expose(name, nothing, () => undefined)).toThrow(bad),
   );
 
