@@ -48,9 +48,11 @@ export interface Transport {
    *  has decreased to it and when nothing is left, and may omit all other calls. Without it, `onDrain` is called each
    *  time that bytes were taken. */
   lowWaterBytes?: number | undefined;
-  /** Starts delivery to `sink`. Nothing is delivered before, or inside this call. */
+  /** Starts delivery to `sink`. Nothing is delivered before, or inside this call; if the transport has already
+   *  closed, `onClose` follows. */
   start(sink: TransportSink): void;
-  /** Takes the bytes; may read the chunk as long as `bufferedBytes` includes it. Text is written as UTF-8. */
+  /** Takes the bytes; may read the chunk as long as `bufferedBytes` includes it. Text is written as UTF-8. An empty
+   *  chunk sends nothing. What is written after `end` or after closing is dropped. */
   write(chunk: Uint8Array | string): void;
   /** Writes between the two may be sent together. */
   cork?(): void;
@@ -60,6 +62,6 @@ export interface Transport {
   resume(): void;
   /** Sends what was written, then half-closes. Receiving continues. */
   end(): void;
-  /** Closes both directions at once; `onClose` follows. */
+  /** Closes both directions at once and drops what is under way; `onClose` follows. */
   destroy(): void;
 }
