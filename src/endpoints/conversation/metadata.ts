@@ -14,9 +14,16 @@ const KEY = /^[a-z][a-z0-9._-]{0,63}$/;
 /** What a value is not written with as it is: a separator, the escape, and all that a token may not have. */
 const ESCAPED = /[^\x21-\x7e]|[%,;]/u;
 
+/** @throws HbiError invalid_argument for what is no object with members, such as a Map: its entries would be lost */
+export function checkMetadata(metadata: unknown): void {
+  const isRecord = typeof metadata === "object" && metadata !== null && !(Symbol.iterator in metadata);
+  if (!isRecord) throw failure("bad_option", "metadata must be an object of texts");
+}
+
 /** The field of a token, "" for no metadata: `;t=tenant:acme,user:ali`.
  *  @throws HbiError invalid_argument for a key or a value that is none, resource_exhausted above `maxBytes` */
 export function metadataField(metadata: Metadata, maxBytes: number): string {
+  checkMetadata(metadata);
   let text = "";
   for (const [key, value] of Object.entries(metadata)) {
     if (!KEY.test(key)) throw failure("bad_option", "metadata: a key is of a-z, 0-9, '.', '_' and '-', 64 at most");

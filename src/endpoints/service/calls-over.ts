@@ -103,6 +103,9 @@ export function callsOver<S extends Service>(
   };
 }
 
+/** Of the answer; undefined if the carrier gave no list. */
+type Objects = readonly unknown[] | undefined;
+
 /** What differs from call to call. */
 type Content = Pick<CarriedCall, "kind" | "name" | "params" | "code" | "onlyOurs" | "bodyBytes" | "body"> & {
   /** schemas of the objects of the answer */
@@ -118,6 +121,7 @@ function carrierSender(
 ): CallSender {
   const waits = new Waits(clock, limits.callTimeoutMs);
   const land = (text: string): unknown => {
+    if (typeof text !== "string") throw failure("bad_answer", "an object that is no text");
     const value = landValue(parseValue(text, limits), env);
     return isUnseen(value) ? withLanded(value, false) : value;
   };
@@ -126,8 +130,8 @@ function carrierSender(
     const { metadata = NO_METADATA } = options;
     metadataField(metadata, limits.maxMetadataBytes); // the same bounds as on a connection
     const timeoutMs = timeoutOf({ limits }, options);
-    const wait = waits.start<readonly unknown[]>({ timeoutMs, signal: options.signal });
-    if (wait.isSettled) return wait.promise; // cancelled before it began
+    const wait = waits.start<Objects>({ timeoutMs, signal: options.signal });
+    if (wait.isSettled) return checkedObjects(content, await wait.promise); // cancelled before it began: it rejects
     const abort = new AbortController();
     wait.promise.catch((error) => abort.abort(error));
     const { signal } = abort;
@@ -188,18 +192,19 @@ function bodyOf({ name, method, options: { body } }: Sending, bytes: number): Bo
   return undefined;
 }
 
-/** @throws HbiError its own, or that the carrier has failed */
-async function delivered(carrier: CallCarrier, call: CarriedCall): Promise<readonly unknown[]> {
+/** The objects; undefined for what is no list. @throws HbiError its own, or that the carrier has failed */
+async function delivered(carrier: CallCarrier, call: CarriedCall): Promise<Objects> {
   try {
-    return await carrier.carry(call);
+    const objects: unknown = await carrier.carry(call);
+    return Array.isArray(objects) ? [...objects] : undefined; // a copy, which the carrier cannot change any more
   } catch (cause) {
     throw ownError(cause) ?? failure("disconnected", "the carrier has failed", { mayHaveLanded: true, cause });
   }
 }
 
 /** @throws HbiError the host's, or that the answer is none of this call */
-function checkedObjects({ kind, name, results }: Content, objects: readonly unknown[]): readonly unknown[] {
-  if (!Array.isArray(objects)) throw failure("bad_answer", `${name}: no list of objects`);
+function checkedObjects({ kind, name, results }: Content, objects: Objects): readonly unknown[] {
+  if (objects === undefined) throw failure("bad_answer", `${name}: no list of objects`);
   const error: unknown = objects.find((object) => object instanceof HbiError);
   if (error !== undefined) throw error;
   if (kind === "post") return [];
