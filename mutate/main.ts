@@ -60,7 +60,7 @@ const drawn = values.sample === undefined ? all : sample(all, Number(values.samp
 const chosen = drawn.filter(({ id }) => !equivalent.has(id));
 const [room = ""] = folder.split("/");
 /** Where tests are not beneath the same name. */
-const ELSEWHERE: Readonly<Record<string, string>> = { wire: "wire,tls,endpoints/guard/guards.test.ts" };
+const ELSEWHERE: Readonly<Record<string, string>> = { wire: "wire,endpoints/session/application-callbacks.test.ts" };
 const testFiles = (values.tests ?? ELSEWHERE[room] ?? room)
   .split(",")
   .flatMap((path) => typescriptIn("test", path))

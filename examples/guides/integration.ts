@@ -65,7 +65,7 @@ const printer = await connect(describedService(describeService(depot), lengths),
 console.log(await printer.call["label"]?.({ size: label.length }, { body: label }));
 await printer.close();
 
-// --- calls over a fabric -----------------------------------------------------------------------------------------------
+// --- calls over a message broker ----------------------------------------------------------------------------------------
 
 /** A message broker: requests by subject, and their replies. All of it is text. */
 const workers = new Map<string, (message: string) => Promise<string>>();

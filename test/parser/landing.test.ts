@@ -94,6 +94,11 @@ describe("literals", () => {
   for (const [text, expected] of cases) it(text, () => expect(land(text)).toEqual(value(expected)));
 });
 
+it.each(["Infinity", "None", "false"])("a constant is none of the names that maxNameLength bounds: %s", (text) => {
+  expect(land(text, resolveLimits({ maxNameLength: 1 }))).toEqual(land(text));
+  expect(land(`${text}x`, resolveLimits({ maxNameLength: 1 }))).toMatchObject({ reason: "name_too_long" });
+});
+
 describe("keys of an object", () => {
   const plainObject = (...members: [string, unknown][]) => ({ tree: [{ members }] });
   const odd = (what: string, members: [string, unknown][], ...values: unknown[]) => ({
@@ -353,6 +358,9 @@ describe("refused, at the token where it begins", () => {
     ["new.target(1)", "forbidden_syntax", "line 1, column 1"],
     ["import.meta", "forbidden_syntax", "line 1, column 1"],
     ['"😀é" x', "syntax", "line 1, column 6"],
+    ['"a\rb"', "syntax", "line 1, column 1"],
+    ["f('a\nb')", "syntax", "line 1, column 3"],
+    ["b'a\rb'", "syntax", "line 1, column 1"],
     ['"a\udc00" x', "syntax", "line 1, column 6"],
     ['"\ud83da" x', "syntax", "line 1, column 6"],
     ['"\ud83d\ue000" x', "syntax", "line 1, column 6"],

@@ -195,6 +195,12 @@ it("what has no text is named, also in what an instance is made of", () => {
   ] as const) {
     expect(() => write(value)).toThrow(`the value has no textual form: ${place}`);
   }
+  for (const [value, place] of [
+    [{ "x\ud800": 1 }, String.raw`value.x\u{d800} has`],
+    [{ a: [{ "\ud800": 1 }] }, String.raw`value.a[0].\u{d800} has`],
+  ] as const) {
+    expect(() => repr(value, "go")).toThrow(`the value has no textual form: ${place}`);
+  }
   const nested = (depth: number): unknown => (depth === 0 ? 0 : new Pair(nested(depth - 1), 0));
   expect(write(nested(8))).toContain("Pair(0,0)");
   expect(() => write(nested(9))).toThrow("is nested too deeply, or in a cycle");

@@ -61,6 +61,9 @@ describe("headers", () => {
     "[1 #]x",
     "[1#co_end ]",
     "[1]",
+    "x1#]a",
+    "11#]a",
+    "]1#]a",
   ])("%j is refused, whole, byte by byte and in two pieces", (text) => {
     const bytes = encode(text);
     expect(readAll(bytes, [])).toEqual(["bad_frame"]);

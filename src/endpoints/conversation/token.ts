@@ -1,6 +1,6 @@
 /**
- * The conversation token: metadata that rides in the conversation id, which hosts of every implementation treat as opaque
- * text and echo. docs/protocol.md, "the conversation token".
+ * The conversation token: information in the conversation id, which hosts of every implementation echo as opaque text.
+ * docs/protocol.md, "The conversation token".
  */
 import { failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
@@ -9,40 +9,41 @@ import { type Metadata, NO_METADATA, readMetadata } from "./metadata.ts";
 export interface Token {
   /** the whole id as sent */
   readonly text: string;
-  /** the id proper: everything before the first `;` of a token, else the whole text */
+  /** the id proper: everything before the first `;` of a token, otherwise the whole text */
   readonly seq: string;
-  /** `x`: the poster speaks the extension */
+  /** `x`: the poster supports the extension */
   readonly isExtended: boolean;
   /** `n`: no raw data follows any packet of the conversation */
   readonly hasNoRawData: boolean;
-  /** `b=N`: one script, then exactly N raw bytes */
+  /** `b=N`: one script, followed by exactly N raw bytes */
   readonly rawBytes: number | undefined;
-  /** `d=MS`: the poster gives up so long after the host received co_begin */
+  /** `d=MS`: the poster waits for this long after the host has received co_begin */
   readonly deadlineMs: number | undefined;
-  /** `a`: the host is to say whether its answer has raw data */
+  /** `a`: the host should declare whether its answer has raw data */
   readonly asksForPromise: boolean;
-  /** `m=N`: the poster hosts as many conversations at once */
+  /** `m=N`: the poster hosts this many conversations at once */
   readonly mostInFlight: number | undefined;
-  /** `p=N`: the poster takes code and objects of as many bytes in a packet */
+  /** `p=N`: the poster accepts code and objects of this many bytes per packet */
   readonly mostPacketBytes: number | undefined;
-  /** `t=key:value,…`: what travels with the call */
+  /** `t=key:value,…`: the metadata of the call */
   readonly metadata: Metadata;
-  /** how long it is as sent */
+  /** its length as sent */
   readonly metadataBytes: number;
 }
 
-/** The largest id that the reference's counters reach. Above it ids are memory addresses of seed-era posters, which wait
+/** The largest id that the reference's counters reach. Larger ids are memory addresses of seed-era posters, which wait
  *  for their answer before they end the conversation. */
 const MAX_COUNTER = 9_999_999;
 const FIRST_SEQ = 101;
-/** The id of the conversation that only introduces a peer: no counter reaches it. */
+/** The id of the hello; no counter reaches it. */
 export const HELLO_SEQ = 100;
 const DIGITS = /^\d{1,15}$/;
-/** The largest number in it. Whoever waits longer, or takes more, says nothing of it or so many. */
+/** The largest number in a token. A poster that waits longer, or accepts more, omits the field or sends this number. */
 const MOST = 999_999_999_999_999;
-/** A key, with a value behind `=` or without. */
+/** A key, optionally with `=` and a value. */
 const FIELD = /^[a-z]{1,16}(?:=[\x21-\x3a\x3c-\x7e]*)?$/;
-/** What may stand behind the number of an answer: the promise of a host of ours, or a token of ours, as other hosts repeat it. */
+/** What may follow the number of an answer: the promise of a host of this library, or this side's token, as other hosts
+ *  repeat it. */
 const ANSWER = /^;(?:n|x(?:;[nabdmp](?:=\d{1,15})?)*)$/;
 
 export interface TokenOptions {
@@ -63,20 +64,20 @@ export function formatToken(seq: number, isExtended: boolean, options: TokenOpti
   return text;
 }
 
-/** The token of the conversation that introduces this side: what it takes of its peer. */
+/** The token of the hello: declares what this side accepts. */
 export function helloToken({ maxInFlight, maxPacketBytes }: Limits): string {
   return `${HELLO_SEQ};x;n;m=${Math.min(maxInFlight, MOST)};p=${maxPacketBytes}`;
 }
 
-/** What stands behind the number in the token of a call. */
+/** The part of a call's token after the number. */
 export function callTokenSuffix(isExtended: boolean, deadlineMs: number, rawBytes: number): string {
   const promise = rawBytes === 0 ? { hasNoRawData: true } : { rawBytes };
   const isBounded = deadlineMs !== Number.POSITIVE_INFINITY;
   return formatToken(0, isExtended, { ...promise, ...(isBounded ? { deadlineMs } : {}) }).slice(1);
 }
 
-/** Reads any id. One that does not claim the extension, by a field `x` behind a `;`, is opaque and echoed.
- *  @throws HbiError bad_token for one that does and is malformed: no number in front, a key that is none, twice, or with another value */
+/** Parses any id. An id that does not declare the extension, with a field `x` after a `;`, is opaque.
+ *  @throws HbiError bad_token for a malformed token: no leading number, an invalid or repeated key, an invalid value */
 export function parseToken(text: string): Token {
   const [seq = "", ...fields] = text.split(";");
   if (!fields.some((field) => keyOf(field) === "x")) return opaqueToken(text);
@@ -107,7 +108,7 @@ function keyOf(field: string): string {
   return equals < 0 ? field : field.slice(0, equals);
 }
 
-/** Reads the ids of one peer. What its tokens say behind their number is mostly what the one before said. */
+/** Parses the ids of one peer. After the number, a token usually repeats the previous one. */
 export class TokenReader {
   #suffix = "";
   #before: Token | undefined;
@@ -126,7 +127,7 @@ export class TokenReader {
     }
     const { hasNoRawData, rawBytes, deadlineMs, asksForPromise, mostInFlight, mostPacketBytes } = this.#before;
     const { metadata, metadataBytes } = this.#before;
-    // Member by member: a spread costs more than all the rest.
+    // Member by member, because a spread would cost more than everything else.
     return {
       text,
       seq,
@@ -152,7 +153,7 @@ function isNumber(text: string): boolean {
   return true;
 }
 
-/** An id that says nothing but itself. */
+/** An id without further information. */
 export function opaqueToken(text: string): Token {
   return {
     text,
@@ -169,7 +170,7 @@ export function opaqueToken(text: string): Token {
   };
 }
 
-/** How many raw bytes the whole conversation has; undefined: it does not say. */
+/** The number of raw bytes in the whole conversation; undefined if it is not declared. */
 export function promisedBytes({ hasNoRawData, rawBytes }: Token): number | undefined {
   return hasNoRawData ? 0 : rawBytes;
 }
@@ -189,29 +190,29 @@ function isFlagged(fields: readonly string[], keys: ReadonlyMap<string, string>,
   return true;
 }
 
-/** Whether the poster is of the kind that waits for its answer before co_end. */
+/** Whether the poster waits for its answer before co_end. */
 export function isSeedStyle(token: Token): boolean {
   return !token.isExtended && /^\d{8,}$/.test(token.seq) && Number(token.seq) > MAX_COUNTER;
 }
 
-/** How a host of ours begins an answer: by the id alone, or with the promise that no raw data is in it, where it was asked for that or where
- *  the poster may not know how much is behind one of its scripts. */
+/** How a host of this library begins an answer: with the number alone, or with the promise that the answer has no raw
+ *  data, if the poster has asked for it or may not know the raw data behind its scripts. */
 export function answerId({ seq, asksForPromise }: Token, hasScripts: boolean, hasRawData: boolean): string {
   return (asksForPromise || hasScripts) && !hasRawData ? `${seq};n` : seq;
 }
 
-/** Whether an answer begins as only a host of ours begins one. */
+/** Whether an answer begins as only a host of this library begins it. */
 export function isAnsweredByOurs(id: string): boolean {
   return !id.includes(";") || hasNoRawAnswer(id);
 }
 
-/** Whether the host promises that no raw data is in its answer. */
+/** Whether the host promises that its answer has no raw data. */
 export function hasNoRawAnswer(id: string): boolean {
   return id.endsWith(";n") && id.indexOf(";") === id.length - 2;
 }
 
-/** The id proper of an acknowledgement, which repeats either the whole token or its id.
- *  @throws HbiError bad_token for what no host makes of it */
+/** The id proper of an acknowledgement, which repeats either the whole token or its number.
+ *  @throws HbiError bad_token for anything else */
 export function seqOf(text: string): string {
   const end = text.indexOf(";");
   if (end < 0) return text;
@@ -219,7 +220,7 @@ export function seqOf(text: string): string {
   return text.slice(0, end);
 }
 
-/** Counts as the reference does: from 101 to 9999999, then again from 101, leaving out what is not free. */
+/** Counts like the reference: from 101 to 9999999, then again from 101, skipping numbers in use. */
 export class SeqCounter {
   #next = FIRST_SEQ;
 

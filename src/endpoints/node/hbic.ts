@@ -108,7 +108,7 @@ export class HBIC {
   async #end(end: (connection: Connection) => Promise<void>): Promise<void> {
     this.#abortDial?.abort();
     if (this.#connection !== undefined) await end(this.#connection);
-    await this.#dialing?.catch(ignore); // its caller is told
+    await this.#dialing?.catch(ignore); // its caller is informed
     if (this.#connection !== undefined) await end(this.#connection); // connected in the meantime
   }
 

@@ -62,6 +62,8 @@ export class Caller {
   readonly #sender: CallSender;
   readonly #interceptors: readonly OutgoingInterceptor[];
   readonly #retries: number;
+  /** whether interceptors or retries wrap the calls */
+  readonly #isWrapped: boolean;
   readonly #writing: Writing;
 
   constructor(sender: CallSender, { interceptors = [], retries = 0, dialect = "json", writer }: CallerOptions) {
@@ -70,15 +72,19 @@ export class Caller {
     this.#sender = sender;
     this.#interceptors = interceptors;
     this.#retries = retries;
+    this.#isWrapped = interceptors.length > 0 || retries > 0;
     this.#writing = { dialect, maxDepth: sender.limits.maxDepth, writer };
   }
 
   call(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<unknown> {
-    return this.#run("call", { name, method, params, options });
+    const sending = { name, method, params, options };
+    return this.#isWrapped ? this.#wrapped("call", sending) : this.#attempt("call", sending);
   }
 
   post(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<Posted> {
-    return this.#run("post", { name, method, params, options }) as Promise<Posted>; // or what an interceptor makes of it
+    const sending = { name, method, params, options };
+    const posted = this.#isWrapped ? this.#wrapped("post", sending) : this.#attempt("post", sending);
+    return posted as Promise<Posted>; // or the result of an interceptor
   }
 
   script<M extends Methods, const T extends ScriptPlan>(
@@ -112,7 +118,8 @@ export class Caller {
     return (await this.#intercepted(outgoing, run)) as ScriptResults<T>; // validated by the schemas that type them
   }
 
-  #run(kind: "call" | "post", sending: Sending): Promise<unknown> {
+  /** Sends through the interceptors and, if it is idempotent, again after a loss. */
+  #wrapped(kind: "call" | "post", sending: Sending): Promise<unknown> {
     if (this.#interceptors.length === 0) return this.#send(kind, sending);
     const { name, params, options } = sending;
     let outgoing: OutgoingCall;

@@ -1,6 +1,6 @@
 /**
- * callsOver: typed calls of a service over anything that carries a text there and its answer back, such as a message fabric, instead of a
- * connection. docs/integration.md.
+ * callsOver: typed calls of a service over anything that delivers a text and returns its answer, such as a message
+ * broker, instead of a connection. docs/integration.md.
  */
 import { type Clock, systemClock } from "../../clock.ts";
 import { failure, HbiError, ownError } from "../../errors.ts";
@@ -22,50 +22,53 @@ import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./ca
 import { checkBody, type Sending, timeoutOf } from "./outgoing.ts";
 import type { BuiltScript, ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
 
-/** A call that has passed the checks of its definition and is written as text. */
+/** A call that was checked against its definition and is written as text. */
 export interface CarriedCall {
   /** the name of the service's definition */
   readonly service: string;
   readonly kind: "call" | "post" | "script";
-  /** the method's, as declared; of a script those of its statements */
+  /** the method's name as declared; for a script, the names in its statements */
   readonly name: string;
-  /** as the caller gave them; of a script its text */
+  /** as the caller passed them; for a script, its text */
   readonly params: unknown;
   /** what a host lands: `store("screws",200)`; the statements of a script are separated by line feeds */
   readonly code: string;
-  /** the first form in it that only a host of this implementation reads, if there is one */
+  /** the first form in it that only hosts of this library can read, if any */
   readonly onlyOurs: string | undefined;
   /** raw bytes behind the code */
   readonly bodyBytes: number;
-  /** exactly so many; undefined for none */
+  /** their exact number; undefined if there are none */
   readonly body: ArrayBufferView | AsyncIterable<ArrayBufferView> | undefined;
   readonly metadata: Metadata;
-  /** how many objects the answer has: one for each method with a result. Those of a post are dropped. */
+  /** the number of objects in the answer: one for each method with a result; those of a post are dropped */
   readonly resultCount: number;
-  /** milliseconds until nobody waits any more, from now on; may be `Infinity` */
+  /** the remaining time of the caller in milliseconds; may be `Infinity` */
   readonly timeoutMs: number;
-  /** Aborts when nobody waits any more: cancelled, or the time is over. */
+  /** Aborts when the caller no longer waits: it has cancelled, or its time is over. */
   readonly signal: AbortSignal;
-  /** Makes an object of the answer of its text, with the values of the service. An error of the host is an `HbiError`, which is returned.
-   *  @throws HbiError for a text that can't be landed */
+  /** Creates an object of the answer from its text, with the values of the service. An error of the host is returned as
+   *  an `HbiError`.
+   *  @throws HbiError for a text that cannot be landed */
   land(text: string): unknown;
 }
 
 /** Carries calls to a service. */
 export interface CallCarrier {
-  /** Delivers the call. Resolves when it has been landed, with the objects of the answer in order, or with the error of the host as
-   *  the only one. An `HbiError` that is thrown is the caller's: with `unavailable` and `mayHaveLanded`, as after a lost connection, an
-   *  idempotent call is sent again. Anything else counts as `unavailable`, and may have landed. */
+  /** Delivers the call. Resolves when it has landed, with the objects of the answer in order, or with the error of the
+   *  host as the only one. A thrown `HbiError` is the caller's error: with `unavailable` and `mayHaveLanded`, as after
+   *  a lost connection, an idempotent call is sent again. Any other exception counts as `unavailable`, and as a call
+   *  that may have landed. */
   carry(call: CarriedCall): Promise<readonly unknown[]>;
 }
 
 export interface CallsOverOptions {
-  /** `callTimeoutMs`, `maxDepth` and those of scripts, bodies and metadata; the others concern connections. */
+  /** Only `callTimeoutMs`, `maxDepth`, and the limits of scripts, bodies and metadata apply; the others concern
+   *  connections. */
   readonly limits?: LimitOptions;
   readonly clock?: Clock;
-  /** Around every call, the first one outermost. */
+  /** Wrap every call; the first one is the outermost. */
   readonly interceptors?: readonly OutgoingInterceptor[];
-  /** How often a call of a method that is marked `idempotent` is carried again after the carrier was unavailable. Default 0 */
+  /** How often a call of an `idempotent` method is sent again after the carrier was unavailable. Default 0 */
   readonly retries?: number;
   /** `python` for a host of the reference that does not know `null`, `true`, `false` */
   readonly dialect?: Dialect;
@@ -73,19 +76,19 @@ export interface CallsOverOptions {
 
 /** The calls of a `Link`, without a connection. */
 export interface CallsOver<S extends Service> {
-  /** Each method of the service: waits for its result. */
+  /** The methods of the service; each call waits for its result. */
   readonly call: Calls<S["methods"]>;
-  /** The same without waiting: resolves when the carrier has it. */
+  /** The same without waiting: resolves when the carrier has the call. */
   readonly post: Posts<S["methods"]>;
-  /** Several calls, also nested in each other, in one. */
+  /** Several calls, possibly nested, in one. */
   script<const T extends ScriptPlan>(
     build: (script: ScriptMethods<S["methods"]>) => T,
     options?: CallOptions,
   ): Promise<ScriptResults<T>>;
 }
 
-/** Typed calls of the service, which the carrier delivers. Methods whose raw data has no declared length, or stands behind a result, need a
- *  connection: their calls are refused. @throws HbiError invalid_argument */
+/** Typed calls of the service, delivered by the carrier. Methods whose raw data has no declared length, or follows a
+ *  result, require a connection: their calls are refused. @throws HbiError invalid_argument */
 export function callsOver<S extends Service>(
   service: S,
   carrier: CallCarrier,
@@ -108,7 +111,7 @@ type Objects = readonly unknown[] | undefined;
 
 /** What differs from call to call. */
 type Content = Pick<CarriedCall, "kind" | "name" | "params" | "code" | "onlyOurs" | "bodyBytes" | "body"> & {
-  /** schemas of the objects of the answer */
+  /** schemas of the answer's objects */
   readonly results: BuiltScript["results"];
 };
 
@@ -121,7 +124,7 @@ function carrierSender(
 ): CallSender {
   const waits = new Waits(clock, limits.callTimeoutMs);
   const land = (text: string): unknown => {
-    if (typeof text !== "string") throw failure("bad_answer", "an object that is no text");
+    if (typeof text !== "string") throw failure("bad_answer", "an object is not a string");
     const value = landValue(parseValue(text, limits), env);
     return isUnseen(value) ? withLanded(value, false) : value;
   };
@@ -169,19 +172,20 @@ function carrierSender(
   };
 }
 
-/** @throws HbiError invalid_argument, resource_exhausted: what a connection would refuse, and what only a connection can do */
+/** @throws HbiError invalid_argument, resource_exhausted: what a connection would refuse, and what requires a
+ *  connection */
 function contentOf(kind: "call" | "post", sending: Sending, writing: Writing, limits: Limits): Content {
   const { name, method, params } = sending;
   checkBody(sending);
   if (method.spec.body === "manual" || method.spec.resultBody !== undefined) {
-    throw failure("bad_option", `${name}: its raw data needs a connection`);
+    throw failure("bad_option", `${name}: its raw data requires a connection`);
   }
   const { code, onlyOurs, bodyBytes = 0 } = writeCall(name, method, params, writing);
   if (bodyBytes > limits.maxBodyBytes) throw failure("body_too_big", name);
   return { kind, name, params, code, onlyOurs, bodyBytes, body: undefined, results: method.results };
 }
 
-/** @throws HbiError invalid_argument when there is none */
+/** @throws HbiError invalid_argument if there is none */
 function bodyOf({ name, method, options: { body } }: Sending, bytes: number): BodySource | undefined {
   if (method.spec.body === undefined) return undefined;
   if (body === undefined) throw failure("bad_option", `${name} requires a body`);
@@ -192,7 +196,8 @@ function bodyOf({ name, method, options: { body } }: Sending, bytes: number): Bo
   return undefined;
 }
 
-/** The objects; undefined for what is no list. @throws HbiError its own, or that the carrier has failed */
+/** The objects; undefined if the carrier gave no list.
+ *  @throws HbiError of the carrier, or that the carrier has failed */
 async function delivered(carrier: CallCarrier, call: CarriedCall): Promise<Objects> {
   try {
     const objects: unknown = await carrier.carry(call);
@@ -202,7 +207,7 @@ async function delivered(carrier: CallCarrier, call: CarriedCall): Promise<Objec
   }
 }
 
-/** @throws HbiError the host's, or that the answer is none of this call */
+/** @throws HbiError of the host, or that the answer does not fit the call */
 function checkedObjects({ kind, name, results }: Content, objects: Objects): readonly unknown[] {
   if (objects === undefined) throw failure("bad_answer", `${name}: no list of objects`);
   const error: unknown = objects.find((object) => object instanceof HbiError);

@@ -41,18 +41,22 @@ export function connectionSender(carrier: Carrier): CallSender {
   return {
     clock,
     limits,
-    call: (sending, writing) => placed(carrier, callOf(carrier, sending, writing, true)).promise,
-    post: (sending, writing) => postedOf(placed(carrier, callOf(carrier, sending, writing, false))),
+    call: (sending, writing) => {
+      const call = callOf(carrier, sending, writing, true);
+      carrier.place(call);
+      return call.promise;
+    },
+    post: (sending, writing) => {
+      const call = callOf(carrier, sending, writing, false);
+      carrier.place(call);
+      return postedOf(call);
+    },
     script: async (script, options) => {
-      const call = placed(carrier, callOfScript(carrier, script, options));
+      const call = callOfScript(carrier, script, options);
+      carrier.place(call);
       return (await call.promise) as readonly unknown[]; // a list, as requested
     },
   };
-}
-
-function placed(carrier: Carrier, call: Call): Call {
-  carrier.place(call);
-  return call;
 }
 
 /** A call of a method. @throws HbiError if it cannot be sent */

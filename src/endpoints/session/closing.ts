@@ -20,13 +20,14 @@ const LINGER_MS = 1_000;
 export const NOT_LANDED = { mayHaveLanded: false };
 const PEER_CLOSED = "the peer closed without a reason";
 
-/** `starting`: the init hooks run; `half`: the peer has ended its direction; `closing`: FIN is on its way, and the peer has a moment to take it;
- *  `parting`: the same with nothing in flight, and the peer has as long as it goes on taking what was written. */
+/** `starting`: the init hooks run; `half`: the peer has half-closed; `closing`: FIN is on its way, and the peer has
+ *  some time to receive it; `parting`: the same with nothing in flight, and the peer may take as long as it continues
+ *  to take what was written. */
 export type ConnectionState = "starting" | "startingHalf" | "open" | "openHalf" | "closing" | "parting" | "closed";
 export const CONNECTION_EVENTS = ["started", "peerEnds", "end", "part", "closes"] as const;
 export type ConnectionEvent = (typeof CONNECTION_EVENTS)[number];
 
-/** An event without an entry changes nothing: a connection that ends is ended again by all that notice it. */
+/** An event without an entry changes nothing: several observers may end the same connection. */
 export const CONNECTION_STATES: Table<ConnectionState, ConnectionEvent> = {
   starting: { started: "open", peerEnds: "startingHalf", end: "closing", part: "parting", closes: "closed" },
   startingHalf: { started: "openHalf", end: "closing", part: "parting", closes: "closed" },
@@ -37,7 +38,7 @@ export const CONNECTION_STATES: Table<ConnectionState, ConnectionEvent> = {
   closed: {},
 };
 
-/** `starting`: conversations may be posted; `open`: what is received is landed as well; `ended`: neither. */
+/** `starting`: conversations may be posted; `open`: received data is landed as well; `ended`: neither. */
 type ConnectionStage = "starting" | "open" | "ended";
 const STAGE_OF: Readonly<Record<ConnectionState, ConnectionStage>> = {
   starting: "starting",
@@ -51,7 +52,7 @@ const STAGE_OF: Readonly<Record<ConnectionState, ConnectionStage>> = {
 
 const START = linked(CONNECTION_STATES, (state) => STAGE_OF[state]).starting;
 
-/** What watches the connection while it is open. */
+/** The watches of an open connection. */
 interface Watches {
   readonly idle: IdleWatch | undefined;
   readonly keepalive: Keepalive | undefined;
@@ -96,17 +97,17 @@ export class Closing {
     return this.#at.stage === "starting";
   }
 
-  /** Whether what is received is landed. */
+  /** Whether received data is landed. */
   get isLanding(): boolean {
     return this.#at.stage === "open";
   }
 
-  /** Whether the peer has said that it sends no more, while this side is open. */
+  /** Whether the peer has half-closed while this side is open. */
   get hasPeerEnded(): boolean {
     return this.#at.state === "openHalf" || this.#at.state === "startingHalf";
   }
 
-  /** False when the event changes nothing. */
+  /** Returns false if the event changes nothing. */
   #move(event: ConnectionEvent): boolean {
     const next = this.#at.next[event];
     if (next === undefined) return false;
@@ -138,7 +139,8 @@ export class Closing {
     if (this.isOpen && this.#onLost !== undefined) this.#connection.peerGoesAway(undefined);
   }
 
-  /** The peer sends no more, and all that it sent is handled: what it began is finished, and what it can no longer answer fails. */
+  /** The peer has half-closed, and everything received is handled: what it began is completed, and what it can no
+   *  longer answer fails. */
   finishAfterEnd(): void {
     if (!this.isOpen) return;
     const { hosting, lane, posting } = this.#connection;
@@ -186,7 +188,7 @@ export class Closing {
    *  @param told the error for everything that waits on this side
    *  @param words the err for the peer */
   end(reason: HbiError | undefined, told = reason ?? failure("disconnected"), words = ""): void {
-    // Before anything is said: it may be too much for the wire, which then cuts.
+    // First, because the err may exceed the bound of the wire, which then cuts the connection.
     if (this.#move("end")) this.#finish(reason, told, words);
   }
 
@@ -202,7 +204,7 @@ export class Closing {
   #destroyAfter(ms: number): void {
     const { clock, lane, limits } = this.#connection;
     this.#timer = afterHearing(clock, ms, () => {
-      // The platform may still be sending what it has taken, and a socket that is destroyed may lose it.
+      // The platform may still be sending what it has taken, and destroying the socket may discard that.
       const isPatient = this.#at.state === "parting";
       const leftMs = isPatient ? lane.wire.progressMs + limits.closeTimeoutMs - clock.now() : 0;
       const lingerMs = isPatient ? Math.max(leftMs, Math.min(lane.wire.transitMs, limits.closeTimeoutMs)) : 0;
@@ -217,7 +219,7 @@ export class Closing {
     this.#discardedBytes += bytes;
     if (this.#discardedBytes <= LINGER_BYTES || this.#at.state === "parting") return;
     if (this.#connection.lane.wire.bufferedBytes === 0) this.#transport.destroy();
-    else this.#transport.pause(); // its last words have not left
+    else this.#transport.pause(); // the err has not left yet
   }
 
   /** The transport has closed. */
@@ -251,7 +253,7 @@ export class Closing {
   #loseAll(error: HbiError): void {
     const { account, hosting, lane, posting, waits } = this.#connection;
     lane.turn.close();
-    posting.turnAway(error); // to its link, before anything newer gets there
+    posting.turnAway(error); // back to its link, before newer calls arrive there
     this.#tellLost(this.#reason);
     posting.loseAll(error);
     waits.loseAll(error);

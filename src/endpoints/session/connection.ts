@@ -1,6 +1,6 @@
 /**
- * Connection: the session with one peer: the environment it meets, who it is, what it may cost, which conversations may begin, how it
- * ends. The bytes are its lane's. Each part has a state of its own; here is what passes from one to the other. docs/protocol.md,
+ * Connection: the session with one peer: its environment, its identity, its budgets, which conversations may begin, and
+ * its end. The bytes belong to its lane. Each part has a state of its own; this class connects them. docs/protocol.md,
  * sections 3 to 6.
  */
 import { type Clock, systemClock } from "../../clock.ts";
@@ -32,14 +32,14 @@ import { IdleWatch } from "./idle-watch.ts";
 import { Keepalive } from "./keepalive.ts";
 import { PostingEnd } from "./posting-end.ts";
 
-/** Where a connection stands. */
+/** How a connection was made. */
 export interface Setting {
-  /** where it was accepted: its neighbours share what `maxAddressUnsentBytes` allows */
+  /** set if it was accepted: its neighbours share `maxAddressUnsentBytes` */
   readonly neighbours?: Neighbours | undefined;
-  /** This side has dialed: it introduces itself before anybody asks. */
+  /** This side has dialed, so it introduces itself first. */
   readonly isDialing?: boolean;
-  /** Calls wait until the peer has acknowledged the hello. Until then they may be in a queue that no process ever reads, and nobody could
-   *  tell; what has not left is sent on another connection. */
+  /** Calls wait until the peer has acknowledged the hello. Until then they might be in a queue that no process ever
+   *  reads, which could not be detected; what was not sent is sent on another connection. */
   readonly awaitsPeer?: boolean;
 }
 
@@ -51,11 +51,11 @@ export class Connection implements LaneSession, Holder {
   readonly budgets: Budgets;
   readonly waits: Waits;
   readonly scheduler: Scheduler;
-  /** the one stream of bytes that there is */
+  /** its only stream of bytes */
   readonly lane: Lane;
   readonly posting: PostingEnd;
   readonly hosting: HostingEnd;
-  /** Resolves, and never rejects, when all is over; undefined when both sides parted in peace. */
+  /** Resolves when everything has ended, with undefined after an orderly close; never rejects. */
   readonly closed: Promise<HbiError | undefined>;
   readonly #transport: GuardedTransport;
   readonly #unsent: UnsentShare;
@@ -72,7 +72,7 @@ export class Connection implements LaneSession, Holder {
   #env: HostingEnv;
   #putOff: PutOff | undefined;
 
-  /** @param context makes the hosting environment for the two ends */
+  /** @param context creates the hosting environment for the two ends */
   constructor(
     transport: Transport,
     context: (po: PostingEnd, ho: HostingEnd, connection: Connection) => HostingEnv,
@@ -123,13 +123,13 @@ export class Connection implements LaneSession, Holder {
     return this.lane.turn;
   }
 
-  /** What lands the conversations that begin from now on. */
+  /** The environment that lands conversations that begin from now on. */
   get env(): HostingEnv {
     return this.#env;
   }
 
-  /** Lands what begins from now on in another environment: who has shown credentials meets more than who has not. What has begun
-   *  keeps the one before, with its ends and the library's own methods. */
+  /** Lands later conversations in another environment: a peer that has authenticated may use more. Conversations that
+   *  have begun keep the previous one, with its ends and the library's own methods. */
   enter(env: HostingEnv): void {
     this.#attach(env);
     this.#env = env;
@@ -148,17 +148,18 @@ export class Connection implements LaneSession, Holder {
     return this.#transport.remoteAddress;
   }
 
-  /** Who the peer is by its certificate, over mutual TLS. */
+  /** The identity in the peer's certificate, with mutual TLS. */
   get identity(): PeerIdentity | undefined {
     return this.#transport.identity;
   }
 
-  /** The address of the peer without its port, of IPv6 the network of 64 bits, as the acceptor was told it or the transport has it. */
+  /** The peer's address without its port, or the /64 network of an IPv6 address, as passed to the acceptor or known to
+   *  the transport. */
   get network(): string | undefined {
     return this.#network ?? networkOf(hostOf(this.remoteAddress));
   }
 
-  /** The request that the connection began as, where its transport has one. */
+  /** The request with which the connection began, if its transport has one. */
   get request(): TransportRequest | undefined {
     return this.#transport.request;
   }
@@ -172,7 +173,7 @@ export class Connection implements LaneSession, Holder {
     return this.#closing.isOpen;
   }
 
-  /** What the peer makes this side hold now: all of it is zero when nothing is under way. */
+  /** What the peer makes this side hold now; all of it is zero when nothing is in progress. */
   get held(): Held {
     return this.account.held;
   }
@@ -187,7 +188,7 @@ export class Connection implements LaneSession, Holder {
     return this.#drain.signal;
   }
 
-  /** Of a conversation: aborts when either side begins to drain, until `forgetDraining`. */
+  /** For a conversation: aborts when either side begins to drain, until `forgetDraining`. */
   heedDraining(): AbortController {
     const controller = this.abortController();
     this.#drain.tells(controller);
@@ -198,7 +199,7 @@ export class Connection implements LaneSession, Holder {
     this.#drain.tellsNoMore(controller);
   }
 
-  /** Runs the init hooks, then lands what the peer sends. @throws HbiError when init fails */
+  /** Runs the init hooks, then lands what the peer sends. @throws HbiError if init fails */
   start(): Promise<void> {
     return markHandled(this.#start());
   }
@@ -269,7 +270,7 @@ export class Connection implements LaneSession, Holder {
     this.pump();
   }
 
-  /** Between conversations. */
+  /** Takes a packet between conversations. */
   route({ directive, text }: Packet, lane: Lane): boolean {
     switch (directive) {
       case "co_begin":
@@ -287,7 +288,7 @@ export class Connection implements LaneSession, Holder {
     }
   }
 
-  /** Runs it now, or, when all connections together have worked for long, after others had their turn. */
+  /** Runs it now or, if all connections together have worked long enough, after others had their turn. */
   paced(run: () => void): void {
     if (this.scheduler.isOver || this.#putOff?.isWaiting === true) {
       this.#putOff ??= new PutOff(this.clock, this.scheduler);
@@ -310,7 +311,7 @@ export class Connection implements LaneSession, Holder {
   }
 
   conversationBegun(): void {
-    if (this.lane.reading.isHeldUp) this.pump(); // its answer may lie behind what was not wanted until now
+    if (this.lane.reading.isHeldUp) this.pump(); // its answer may be behind data that was not wanted until now
   }
 
   peerError(text: string): void {
@@ -340,33 +341,33 @@ export class Connection implements LaneSession, Holder {
     this.#closing.checkOpen();
   }
 
-  /** @throws HbiError unavailable, also while draining: what is not begun has not landed */
+  /** @throws HbiError unavailable, also while draining; what has not begun has not landed */
   checkAccepting(): void {
     this.#closing.checkOpen();
     this.#drain.check();
     this.#closing.checkPeer();
   }
 
-  /** A conversation of either side is over. */
+  /** A conversation of either side has ended. */
   conversationEnded(): void {
     this.#drain.conversationEnded();
     this.#idle?.touched();
     if (this.lane.reading.isHeldUp || this.#closing.hasPeerEnded) this.pump();
   }
 
-  /** The peer is about to close: it answers what it has, and takes no more. */
+  /** The peer is about to close: it answers what it has, and accepts nothing new. */
   peerGoesAway(reason: string | undefined): void {
     this.#drain.peerGoesAway(reason);
   }
 
-  /** No new conversations of either side, but those that a handler at work begins; closes when those in flight are over, or
-   *  after `handlerTimeoutMs` at the most. A peer that speaks the extension is told first, and what it had begun until then is
-   *  still landed: nothing is lost on the way. */
+  /** Begins no new conversations on either side, except those of running handlers. Closes when those in flight have
+   *  ended, or after `handlerTimeoutMs`. A peer that supports the extension is told first, and what it had begun by
+   *  then is still landed, so nothing is lost. */
   drain(reason?: string): Promise<void> {
     return markHandled(this.#drain.begin(reason));
   }
 
-  /** Ends the connection: `err` with the reason if there is one, FIN. Resolves when it is closed. */
+  /** Ends the connection with FIN, preceded by an `err` if there is a reason. Resolves when it has closed. */
   disconnect(reason?: string): Promise<void> {
     return markHandled(this.#closing.disconnect(reason));
   }
@@ -376,18 +377,18 @@ export class Connection implements LaneSession, Holder {
     this.#closing.cut(error);
   }
 
-  // --- telling -------------------------------------------------------------------------------------------------------
+  // --- reporting -----------------------------------------------------------------------------------------------------
 
   report(error: HbiError, where: string): void {
     tell(this.#log, { error, netIdent: this.netIdent, where });
   }
 
-  /** Runs what the application has given; the operator is told of its failure. */
+  /** Runs a callback of the application, and reports its failure. */
   hear(run: () => unknown, where: string): void {
     heard(run, (thrown) => this.report(asHbiError(thrown), where));
   }
 
-  /** Of a signal that the application is given. */
+  /** For a signal that the application receives. */
   abortController(): AbortController {
     return abortController((thrown) => this.report(asHbiError(thrown), "abort listener"));
   }

@@ -114,6 +114,21 @@ describe("rates that a server sets", () => {
   });
 });
 
+it("all that is held of a connection adds up, and what conversations cost", () => {
+  const account = new Account(resolveLimits(), new ProcessLoad(), () => undefined);
+  const kinds = ["received", "unread", "scripts", "waiting", "answers", "unsent", "posts"] as const;
+  for (const [i, kind] of kinds.entries()) account[kind] = 10 ** i;
+  expect(account.bytes).toBe(1_111_111);
+  account.beginHosted();
+  const hosted = account.bytes - 1_111_111;
+  expect(hosted).toBeGreaterThan(0);
+  account.posted = 2;
+  expect((account.bytes - 1_111_111 - hosted) / 2).toBeGreaterThan(0);
+  account.endHosted();
+  account.posted = 0;
+  expect(account.bytes).toBe(1_111_111);
+});
+
 describe("receivedBytesPerSecond, and then silence", () => {
   const limits = { receivedBytesPerSecond: 1_000, headerTimeoutMs: 5_000, payloadTimeoutMs: 5_000 };
   it.each([

@@ -585,7 +585,7 @@ describe("concurrency", () => {
     }));
     const others = Array.from({ length: 20_000 }, () =>
       Promise.resolve(
-        gate.run({ signal }, () => {
+        gate.run({ signal: new AbortController().signal }, () => {
           throw new Error("at once");
         }),
       ).catch((error: Error) => error.message),

@@ -427,6 +427,46 @@ describe("what peers leave unread together", () => {
     expect([dropped, load.bytes, load.groups.size]).toEqual([["other", "two"], 0, 0]);
   });
 
+  it("of a server that allows more is not bounded by one that allows less, and who has less than before is not cut", () => {
+    const dropped: string[] = [];
+    const load = new UnsentLoad();
+    const neighbourhood = new Neighbourhood();
+    const share = (name: string, most: number, network: string) => {
+      const limits = resolveLimits({ maxProcessUnsentBytes: most, maxAddressUnsentBytes: 1_000 });
+      return new UnsentShare({ drop: () => void dropped.push(name) }, limits, load, { neighbourhood, network });
+    };
+    const [much, little, beside] = [
+      share("much", 1_000, here),
+      share("little", 100, there),
+      share("beside", 100, there),
+    ];
+    little.moveTo(10);
+    beside.moveTo(5);
+    beside.moveTo(0);
+    expect(load.groups.size).toBe(1); // one of that address has something still
+    much.moveTo(150);
+    little.moveTo(5);
+    expect([dropped, load.bytes]).toEqual([[], 155]);
+    little.moveTo(6);
+    expect([dropped, load.bytes]).toEqual([["little"], 150]);
+  });
+
+  it("is tight beyond half of what the process may keep, and of what an address may, and not at it", () => {
+    const limits = resolveLimits({ maxProcessUnsentBytes: 200, maxAddressUnsentBytes: 100 });
+    for (const [network, half] of [
+      [here, 50],
+      [undefined, 100],
+    ] as const) {
+      const neighbours = network === undefined ? undefined : { neighbourhood: new Neighbourhood(), network };
+      const share = new UnsentShare({ drop: () => undefined }, limits, new UnsentLoad(), neighbours);
+      const tight = [0, half, half + 1, half].map((bytes) => {
+        share.moveTo(bytes);
+        return share.isTight;
+      });
+      expect(tight).toEqual([false, false, true, false]);
+    }
+  });
+
   it("what was read counts no more, also where the transport takes all at once", async () => {
     const { transport, peer } = hostileTransport();
     const taking = new Proxy(transport, {
