@@ -5,7 +5,8 @@ import { failure } from "../errors.ts";
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*$/;
 
-/** Constants in some peer's language; a method with such a name could not be called. */
+/** Constants in some peer's language; a method with such a name could not be called. Those of `parser/lexicon.ts` are
+ *  repeated here, because a bundle of a definition leaves out the parser. */
 const CONSTANTS: ReadonlySet<string> = new Set([
   ...["null", "None", "nil", "true", "True", "false", "False"],
   ...["nan", "NaN", "inf", "Inf", "Infinity", "undefined"],

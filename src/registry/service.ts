@@ -11,9 +11,6 @@ import { isSchema } from "./schema-walk.ts";
 export type Methods = Readonly<Record<string, Method>>;
 export type Values = Readonly<Record<string, ValueConstructor>>;
 
-// biome-ignore lint/complexity/noBannedTypes: a record without keys, whose `keyof` is never
-export type None = {};
-
 export interface ServiceSpec<M extends Methods, R extends Methods, V extends Values, C extends Params | undefined> {
   /** a dotted name: "jobs" */
   readonly name: string;
@@ -66,7 +63,7 @@ export class Service<
     checkName(spec.name, "service");
     if (!VERSION.test(spec.version))
       throw failure("bad_option", `the version of ${spec.name} must have the form 1.0.0`);
-    const values = spec.values ?? ({} as V); // V is None if there are no values
+    const values = spec.values ?? ({} as V); // V has no keys if there are no values
     const reactions = spec.reactions ?? ({} as R);
     checkMethods(spec.methods, "method", values);
     checkMethods(reactions, "reaction", values);
@@ -104,8 +101,9 @@ function checkMethods(methods: Methods, what: string, values: Values): void {
  *  keys */
 export function defineService<
   M extends Methods,
-  R extends Methods = None,
-  V extends Values = None,
+  // Not an alias of our own: the declaration file of a consumer must be able to name it.
+  R extends Methods = Record<never, never>,
+  V extends Values = Record<never, never>,
   C extends Params | undefined = undefined,
 >(spec: ServiceSpec<M, R, V, C>): Service<M, R, V, C> {
   return new Service(spec);

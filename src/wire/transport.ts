@@ -4,6 +4,8 @@
  */
 import type { PeerIdentity } from "./peer-identity.ts";
 
+/** The receiver of a transport's events. An event that is reported inside a call to the transport is handled after it,
+ *  in order with those that follow. */
 export interface TransportSink {
   /** Bytes arrived. The chunk belongs to the receiver, which may keep views of it. */
   onData(chunk: Uint8Array): void;
@@ -39,7 +41,8 @@ export interface Transport {
   /** False: the transport cannot stop the peer, so `pause` and `resume` do nothing. A connection is then cut
    *  (`buffer_full`) if it would have to hold more than `maxBufferedBytes`. Default: true. */
   readonly canPause?: boolean | undefined;
-  /** Bytes written and not yet taken by the platform. Text may be counted by its characters. */
+  /** Bytes written and not yet taken by the platform. Text may be counted by its characters. If this or `takenBytes` is
+   *  no finite number, or negative, the transport has failed, and its connection ends. */
   readonly bufferedBytes: number;
   /** All bytes that the platform has ever taken, counted like `bufferedBytes`; never decreases. If it does not grow for
    *  `sendStallTimeoutMs`, the peer is considered a slow reader. Without it, every `onDrain` is progress. */
@@ -48,9 +51,11 @@ export interface Transport {
    *  has decreased to it and when nothing is left, and may omit all other calls. Without it, `onDrain` is called each
    *  time that bytes were taken. */
   lowWaterBytes?: number | undefined;
-  /** Starts delivery to `sink`. Nothing is delivered before, or inside this call. */
+  /** Starts delivery to `sink`. Nothing is delivered before, or inside this call; if the transport has already
+   *  closed, `onClose` follows. */
   start(sink: TransportSink): void;
-  /** Takes the bytes; may read the chunk as long as `bufferedBytes` includes it. Text is written as UTF-8. */
+  /** Takes the bytes; may read the chunk as long as `bufferedBytes` includes it. Text is written as UTF-8. An empty
+   *  chunk sends nothing. What is written after `end` or after closing is dropped. */
   write(chunk: Uint8Array | string): void;
   /** Writes between the two may be sent together. */
   cork?(): void;
@@ -60,6 +65,6 @@ export interface Transport {
   resume(): void;
   /** Sends what was written, then half-closes. Receiving continues. */
   end(): void;
-  /** Closes both directions at once; `onClose` follows. */
+  /** Closes both directions at once and drops what is under way; `onClose` follows. */
   destroy(): void;
 }

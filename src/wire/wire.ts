@@ -389,10 +389,11 @@ export class Wire {
     this.#stallAfter(this.#patienceMs);
   }
 
-  /** A transport may report nothing while much is left. @param isTold for transports that do not count taken bytes */
+  /** A transport may report nothing while much is left. Only a count that grows is progress.
+   *  @param isTold for transports that do not count taken bytes */
   #lookForProgress(isTold: boolean): void {
     const takenBytes = this.#transport.takenBytes;
-    if (takenBytes === undefined ? isTold : takenBytes !== this.#takenBytes) this.#noteProgress(takenBytes);
+    if (takenBytes === undefined ? isTold : takenBytes > (this.#takenBytes ?? -1)) this.#noteProgress(takenBytes);
   }
 
   /** A platform that holds much data takes more only after a third of it has gone. */

@@ -204,13 +204,13 @@ import { connect, serve } from "hbi/node";
 import manifest from "hbi/package.json" with { type: "json" };
 import { z } from "zod";
 
-const sums = defineService({
+export const sums = defineService({
   name: "sums",
   version: "1.0.0",
   methods: { add: method({ params: { a: z.int(), b: z.int() }, result: z.int() }) },
 });
 const server = await serve(sums, "127.0.0.1:0", () => ({ add: ({ a, b }) => a + b }));
-const link = await connect(sums, server.address);
+export const link = await connect(sums, server.address);
 console.log(manifest.name, await link.call.add({ a: 1, b: 2 }));
 await link.close();
 await server.close();
@@ -290,6 +290,7 @@ describe("a program that installs it", () => {
         lib: ["es2023", "esnext.disposable"],
         types: ["node"],
         strict: true,
+        declaration: true, // what is exported has types that the consumer can name
         noEmit: true,
       };
       writeFileSync(join(consumer, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["typed.ts"] }));

@@ -1,6 +1,7 @@
 import { HostingEnv, method, value } from "hbi";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";
+import { CONSTANTS } from "../../src/parser/lexicon.ts";
 import { prepareLate } from "../../src/registry/prepared-schema.ts";
 import { validate } from "../../src/registry/validate.ts";
 
@@ -33,6 +34,10 @@ describe("definitions fail closed", () => {
     ...["__proto__", "null", "None", "nil", "true", "True", "false", "False"],
     ...["nan", "NaN", "inf", "Inf", "Infinity", "undefined"],
   ])("%j cannot be exposed", (name) =>
+    expect(() => new HostingEnv().expose(name, nothing, () => undefined)).toThrow(bad),
+  );
+
+  it.each([...CONSTANTS.keys()])("%s, a constant of the grammar, cannot be exposed", (name) =>
     expect(() => new HostingEnv().expose(name, nothing, () => undefined)).toThrow(bad),
   );
 

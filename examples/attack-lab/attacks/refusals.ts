@@ -39,6 +39,17 @@ export const refusals: readonly Attack[] = [
   malformed("syntax errors", "add(1,"),
   malformed("unsupported literals", "note(/x/)"),
   {
+    name: "metadata beyond the limit of the host",
+    limit: "maxMetadataBytes",
+    limits: { maxMetadataBytes: 64 },
+    caught: { by: "refuses each call", logs: "metadata_too_big" },
+    async run(field) {
+      const attacker = await field.open();
+      await attacker.flood(times(20, call("add(1, 2)", `101;x;n;t=tenant:${"a".repeat(100)}`)), 60, field.over);
+      field.must(attacker.isOpen, "an honest peer with a higher limit would have been cut");
+    },
+  },
+  {
     name: "syntax errors, dialing again each time",
     limit: "maxFailures, acceptsPerSecond",
     caught: "too_many_errors",

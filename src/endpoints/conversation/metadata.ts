@@ -15,9 +15,16 @@ const KEY = /^[a-z][a-z0-9._-]{0,63}$/;
  *  contain. */
 const ESCAPED = /[^\x21-\x7e]|[%,;]/u;
 
+/** @throws HbiError invalid_argument unless it is an object with members; a Map is refused, because its entries would be lost */
+export function checkMetadata(metadata: unknown): void {
+  const isRecord = typeof metadata === "object" && metadata !== null && !(Symbol.iterator in metadata);
+  if (!isRecord) throw failure("bad_option", "metadata must be an object of texts");
+}
+
 /** The token field, or "" without metadata: `;t=tenant:acme,user:ali`.
  *  @throws HbiError invalid_argument for an invalid key or value, resource_exhausted above `maxBytes` */
 export function metadataField(metadata: Metadata, maxBytes: number): string {
+  checkMetadata(metadata);
   let text = "";
   for (const [key, value] of Object.entries(metadata)) {
     if (!KEY.test(key))

@@ -52,16 +52,25 @@ export interface LaneSession {
   cut(error: HbiError): void;
 }
 
+/** What a lane needs of its transport: an event that is reported inside a call to it is handled later, because the
+ *  caller is in the middle of an operation. */
+interface LaneTransport extends Transport {
+  /** Whether an event that is reported now must be passed to `hold`. */
+  readonly isHolding: boolean;
+  hold(event: () => void): void;
+}
+
 export class Lane implements TransportSink, WireHost, WatchHost {
   readonly session: LaneSession;
   readonly wire: Wire;
   readonly turn: SendTurn;
   readonly reading: ReadTurn;
-  readonly #transport: Transport;
+  readonly #transport: LaneTransport;
   /** as entered in the session's account */
   #unsentBytes = 0;
+  #isClosed = false;
 
-  constructor(transport: Transport, session: LaneSession) {
+  constructor(transport: LaneTransport, session: LaneSession) {
     this.session = session;
     this.#transport = transport;
     this.wire = new Wire(transport, session.limits, session.clock, this);
@@ -77,6 +86,10 @@ export class Lane implements TransportSink, WireHost, WatchHost {
 
   /** Catches exceptions without a function of its own, because this is on the stack of every handler. */
   onData(chunk: Uint8Array): void {
+    if (this.#transport.isHolding) {
+      this.#transport.hold(() => this.onData(chunk));
+      return;
+    }
     const { session, reading } = this;
     try {
       if (!session.isOpen) {
@@ -117,6 +130,10 @@ export class Lane implements TransportSink, WireHost, WatchHost {
   // --- writing -------------------------------------------------------------------------------------------------------
 
   onDrain(): void {
+    if (this.#transport.isHolding) {
+      this.#transport.hold(() => this.onDrain());
+      return;
+    }
     try {
       this.wire.onDrain();
       this.turn.grant();
@@ -135,6 +152,7 @@ export class Lane implements TransportSink, WireHost, WatchHost {
   }
 
   wireMoved(): void {
+    if (this.#isClosed) return; // whatever the transport still counts is not held
     const { account } = this.session;
     const bytes = this.wire.bufferedBytes;
     account.unsent += bytes - this.#unsentBytes;
@@ -198,6 +216,10 @@ export class Lane implements TransportSink, WireHost, WatchHost {
   }
 
   onEnd(): void {
+    if (this.#transport.isHolding) {
+      this.#transport.hold(() => this.onEnd());
+      return;
+    }
     try {
       this.session.peerEnds();
     } catch (thrown) {
@@ -206,6 +228,10 @@ export class Lane implements TransportSink, WireHost, WatchHost {
   }
 
   onClose(error?: Error): void {
+    if (this.#transport.isHolding) {
+      this.#transport.hold(() => this.onClose(error));
+      return;
+    }
     // Without half-close, closing is how the peer half-closes.
     if (error === undefined && this.#transport.canHalfClose === false) this.onEnd();
     this.reading.stop();
@@ -216,5 +242,6 @@ export class Lane implements TransportSink, WireHost, WatchHost {
     }
     this.session.account.unsent -= this.#unsentBytes;
     this.#unsentBytes = 0;
+    this.#isClosed = true;
   }
 }

@@ -48,8 +48,14 @@ export class SendTurn {
   request(taker: TurnTaker): void {
     this.#account.sendTurns += 1;
     const isNext = this.#holder === undefined && this.#waiting.size === 0 && !this.#isGranting;
-    // Closed is checked last: the wire calls the transport, which may fail and end the connection.
-    if (!isNext || this.#wire.isCongested || this.#isClosed) {
+    const mustWait = !isNext || this.#wire.isCongested;
+    // Checked last: the wire calls the transport, which may fail and end the connection.
+    if (this.#isClosed) {
+      this.#account.sendTurns -= 1;
+      taker.dropped?.();
+      return;
+    }
+    if (mustWait) {
       this.#waiting.add(taker);
       this.grant();
       return;

@@ -9,7 +9,7 @@ import type { Writing } from "../../registry/call-text.ts";
 import type { Method } from "../../registry/method.ts";
 import type { Methods } from "../../registry/service.ts";
 import { keepFromFailingUnheard, release } from "../conversation/body.ts";
-import type { Metadata } from "../conversation/metadata.ts";
+import { checkMetadata, type Metadata } from "../conversation/metadata.ts";
 import { markHandled, withLanded } from "../waits.ts";
 import type { AnyCallOptions, CallOptions, Posted } from "./calls.ts";
 import type { Sending } from "./outgoing.ts";
@@ -122,7 +122,13 @@ export class Caller {
   #wrapped(kind: "call" | "post", sending: Sending): Promise<unknown> {
     if (this.#interceptors.length === 0) return this.#send(kind, sending);
     const { name, params, options } = sending;
-    const outgoing = outgoingCall(kind, name, params, options);
+    let outgoing: OutgoingCall;
+    try {
+      outgoing = outgoingCall(kind, name, params, options);
+    } catch (thrown) {
+      release(options.body);
+      return markHandled(Promise.reject(asHbiError(thrown)));
+    }
     let isBegun = false;
     const begin = (): Promise<unknown> => {
       isBegun = true;
@@ -181,7 +187,9 @@ export class Caller {
   }
 }
 
+/** @throws HbiError invalid_argument for metadata that is no object */
 function outgoingCall(kind: OutgoingCall["kind"], name: string, params: unknown, options: CallOptions): OutgoingCall {
+  if (options.metadata !== undefined) checkMetadata(options.metadata);
   return { kind, name, params, options, metadata: { ...options.metadata } };
 }
 

@@ -106,6 +106,9 @@ export function callsOver<S extends Service>(
   };
 }
 
+/** Of the answer; undefined if the carrier gave no list. */
+type Objects = readonly unknown[] | undefined;
+
 /** What differs from call to call. */
 type Content = Pick<CarriedCall, "kind" | "name" | "params" | "code" | "onlyOurs" | "bodyBytes" | "body"> & {
   /** schemas of the answer's objects */
@@ -121,6 +124,7 @@ function carrierSender(
 ): CallSender {
   const waits = new Waits(clock, limits.callTimeoutMs);
   const land = (text: string): unknown => {
+    if (typeof text !== "string") throw failure("bad_answer", "an object is not a string");
     const value = landValue(parseValue(text, limits), env);
     return isUnseen(value) ? withLanded(value, false) : value;
   };
@@ -129,8 +133,8 @@ function carrierSender(
     const { metadata = NO_METADATA } = options;
     metadataField(metadata, limits.maxMetadataBytes); // the same bounds as on a connection
     const timeoutMs = timeoutOf({ limits }, options);
-    const wait = waits.start<readonly unknown[]>({ timeoutMs, signal: options.signal });
-    if (wait.isSettled) return wait.promise; // cancelled before it began
+    const wait = waits.start<Objects>({ timeoutMs, signal: options.signal });
+    if (wait.isSettled) return checkedObjects(content, await wait.promise); // cancelled before it began: it rejects
     const abort = new AbortController();
     wait.promise.catch((error) => abort.abort(error));
     const { signal } = abort;
@@ -192,18 +196,20 @@ function bodyOf({ name, method, options: { body } }: Sending, bytes: number): Bo
   return undefined;
 }
 
-/** @throws HbiError of the carrier, or that the carrier has failed */
-async function delivered(carrier: CallCarrier, call: CarriedCall): Promise<readonly unknown[]> {
+/** The objects; undefined if the carrier gave no list.
+ *  @throws HbiError of the carrier, or that the carrier has failed */
+async function delivered(carrier: CallCarrier, call: CarriedCall): Promise<Objects> {
   try {
-    return await carrier.carry(call);
+    const objects: unknown = await carrier.carry(call);
+    return Array.isArray(objects) ? [...objects] : undefined; // a copy, which the carrier cannot change any more
   } catch (cause) {
     throw ownError(cause) ?? failure("disconnected", "the carrier has failed", { mayHaveLanded: true, cause });
   }
 }
 
 /** @throws HbiError of the host, or that the answer does not fit the call */
-function checkedObjects({ kind, name, results }: Content, objects: readonly unknown[]): readonly unknown[] {
-  if (!Array.isArray(objects)) throw failure("bad_answer", `${name}: no list of objects`);
+function checkedObjects({ kind, name, results }: Content, objects: Objects): readonly unknown[] {
+  if (objects === undefined) throw failure("bad_answer", `${name}: no list of objects`);
   const error: unknown = objects.find((object) => object instanceof HbiError);
   if (error !== undefined) throw error;
   if (kind === "post") return [];

@@ -4,7 +4,7 @@
  */
 import type { z } from "zod";
 import type { ArgumentsOf, BodyKind, Method } from "../../registry/method.ts";
-import type { Methods, None } from "../../registry/service.ts";
+import type { Methods } from "../../registry/service.ts";
 import type { Body, BodyGiven } from "../conversation/body.ts";
 import type { Metadata } from "../conversation/metadata.ts";
 import type { PoCo } from "../session/po-co.ts";
@@ -29,7 +29,7 @@ type WithBody<B extends BodyKind> = B extends "declared"
     : unknown;
 
 type Arguments<P, B extends BodyKind> = B extends "none"
-  ? None extends P
+  ? Record<never, never> extends P
     ? [params?: P, options?: CallOptions]
     : [params: P, options?: CallOptions]
   : [params: P, options: CallOptions & WithBody<B>];

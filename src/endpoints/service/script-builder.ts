@@ -8,7 +8,7 @@ import type { Limits } from "../../limits.ts";
 import { type OnlyOurs, REPR } from "../../parser/repr.ts";
 import { argumentsText, type Writing } from "../../registry/call-text.ts";
 import type { Method } from "../../registry/method.ts";
-import type { Methods, None } from "../../registry/service.ts";
+import type { Methods } from "../../registry/service.ts";
 
 declare const RESULT: unique symbol;
 
@@ -68,7 +68,7 @@ type ScriptOf<M> =
   M extends Method<infer P, infer R, "none", "none">
     ? [keyof P] extends [never]
       ? () => Written<R>
-      : None extends ParamsRecord<P>
+      : Record<never, never> extends ParamsRecord<P>
         ? (params?: ParamsRecord<P> | Single<P>) => Written<R>
         : (params: ParamsRecord<P> | Single<P>) => Written<R>
     : never;

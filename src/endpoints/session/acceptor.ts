@@ -3,7 +3,7 @@
  * and ends them all. docs/transports.md; docs/errors-and-limits.md, "When a slot is taken and when it is returned".
  */
 import { type Clock, systemClock } from "../../clock.ts";
-import { asHbiError, failure, HbiError, withoutStack } from "../../errors.ts";
+import { asHbiError, failure, type HbiError, withoutStack } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
 import { destroyQuietly } from "../../wire/transport/guarded.ts";
 import type { Transport } from "../../wire/transport.ts";
@@ -62,6 +62,8 @@ export class Acceptor {
   readonly #open = new Set<Connection>();
   #resolveClosed: () => void = ignore;
   #isEnding = false;
+  /** connections whose context is being created: it may end this acceptor */
+  #creating = 0;
   /** connections refused since the last log entry, by reason */
   #refused = 0;
   readonly #why = new Set<Unaccepted>();
@@ -96,13 +98,20 @@ export class Acceptor {
     return markHandled(this.#accept(transport, options));
   }
 
-  async #accept(transport: Transport, { address }: AcceptOptions): Promise<Connection> {
-    const place = this.enter(address ?? hostOf(transport.remoteAddress));
-    if (place instanceof HbiError) {
-      destroyQuietly(transport);
-      throw place;
+  async #accept(transport: Transport, options: AcceptOptions): Promise<Connection> {
+    const place = this.#placeFor(transport, options);
+    if (place instanceof Place) return this.serve({ transport, neighbours: place.neighbours, place });
+    destroyQuietly(transport);
+    throw place;
+  }
+
+  /** A slot, or why there is none. */
+  #placeFor(transport: Transport, { address }: AcceptOptions): unknown {
+    try {
+      return this.enter(address ?? hostOf(transport.remoteAddress));
+    } catch (thrown) {
+      return thrown; // by the transport
     }
-    return this.serve({ transport, neighbours: place.neighbours, place });
   }
 
   // --- for listeners, which take a slot before they know what they will serve
@@ -110,7 +119,8 @@ export class Acceptor {
 
   /** A slot for a connection of this address, or the reason why there is none. Logged once a second. */
   enter(address: string | undefined): Place | HbiError {
-    if (this.#isEnding) return withoutStack(() => failure("draining"));
+    const ending = this.#whyEnding();
+    if (ending !== undefined) return ending;
     const entered = this.#guard.enter(address);
     if (entered instanceof Place) return entered;
     this.refused(entered);
@@ -141,7 +151,7 @@ export class Acceptor {
    *  @throws HbiError what the context or an init hook throws, or the refusal; the peer is told, and the connection
    *  ends */
   async serve({ transport, neighbours, place, refusal, expires }: Accepted): Promise<Connection> {
-    let failed = refusal;
+    let failed = refusal ?? this.#whyEnding();
     // What the factory posted before it threw is on the wire, so the connection ends as usual.
     const contextOrNone: ContextFactory = (po, ho, made) => {
       try {
@@ -152,15 +162,20 @@ export class Acceptor {
       return new HostingEnv();
     };
     let connection: Connection;
+    this.#creating += 1;
     try {
       connection = new Connection(transport, contextOrNone, this.#options, { neighbours });
+      this.#open.add(connection);
     } catch (thrown) {
       place?.leave();
       destroyQuietly(transport);
       this.report(thrown);
       throw thrown;
+    } finally {
+      this.#creating -= 1;
+      this.#resolveIfEnded();
     }
-    this.#open.add(connection);
+    failed ??= this.#whyEnding(); // the factory may have ended this acceptor
     void connection.closed.then(() => this.#left(connection, place));
     const started = connection.start();
     if (failed !== undefined) {
@@ -173,6 +188,10 @@ export class Acceptor {
     return connection;
   }
 
+  #whyEnding(): HbiError | undefined {
+    return this.#isEnding ? withoutStack(() => failure("draining")) : undefined;
+  }
+
   #drainAt(connection: Connection, { at, reason }: NonNullable<Accepted["expires"]>): void {
     const leftMs = Math.max(at.getTime() - Date.now(), 0);
     const timer = this.clock.after(leftMs, () => void connection.drain(reason));
@@ -182,7 +201,11 @@ export class Acceptor {
   #left(connection: Connection, place: Place | undefined): void {
     this.#open.delete(connection);
     place?.leave();
-    if (this.#isEnding && this.#open.size === 0) this.#resolveClosed();
+    this.#resolveIfEnded();
+  }
+
+  #resolveIfEnded(): void {
+    if (this.#isEnding && this.#open.size === 0 && this.#creating === 0) this.#resolveClosed();
   }
 
   // --- ending --------------------------------------------------------------------------------------------------------
@@ -205,7 +228,7 @@ export class Acceptor {
   async #end(end: (connection: Connection) => Promise<void>): Promise<void> {
     this.#isEnding = true;
     const ended = [...this.#open].map(end);
-    if (this.#open.size === 0) this.#resolveClosed();
+    this.#resolveIfEnded();
     await Promise.all(ended); // except the connection whose handler calls this, which would wait for itself
   }
 

@@ -237,6 +237,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.#answer.hasRawData = true;
     keepFromFailingUnheard(buffers);
     await this.#untilAnswerable(options);
+    this.#checkAnswer(); // it may have been closed since
     await sendBuffers(this.#answer.bracket, this.lane, buffers, options);
   }
 
@@ -248,6 +249,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   async #startSend(options: WaitOptions): Promise<void> {
     await this.#untilAnswerable(options);
+    this.#checkAnswer(); // likewise
     this.#go("startSend");
     await this.#answer.bracket.open(options);
   }

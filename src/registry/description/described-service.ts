@@ -8,7 +8,7 @@
 import { z } from "zod";
 import { failure } from "../../errors.ts";
 import { type BodyKind, Method, type MethodSpec, type Params, ValueConstructor } from "../method.ts";
-import { type None, Service } from "../service.ts";
+import { Service } from "../service.ts";
 import {
   type MethodDescription,
   type ParamDescription,
@@ -19,6 +19,7 @@ import {
   BYTES_KEYWORD,
   type Definitions,
   definitionName,
+  hasParts,
   type JsonSchema,
   mapParts,
   VALUE_KEYWORD,
@@ -36,7 +37,7 @@ export interface DescribedOptions {
 export type DescribedMethod = Method<Params, z.ZodUnknown | undefined, BodyKind, BodyKind>;
 export type DescribedService = Service<
   Readonly<Record<string, DescribedMethod>>,
-  None,
+  Record<never, never>,
   Readonly<Record<string, ValueConstructor<Params, unknown>>>,
   Params | undefined
 >;
@@ -171,7 +172,8 @@ function targetOf({ $ref }: JsonSchema, definitions: Definitions): JsonSchema | 
   return name !== undefined && Object.hasOwn(definitions, name) ? definitions[name] : undefined;
 }
 
-/** The checked part of a schema, without references. */
+/** The checked part of a schema, without references. Contains nothing that was not visited: zod understands more forms
+ *  and keywords than are checked here, and patterns among them. */
 class Checkable {
   readonly #definitions: Definitions;
   readonly #entered = new Set<JsonSchema>();
@@ -209,7 +211,9 @@ class Checkable {
 const ANYTHING: JsonSchema = {};
 
 function checkedKeywords(schema: JsonSchema): JsonSchema {
-  const { oneOf, additionalProperties, ...others } = schema;
+  const { oneOf, additionalProperties, ...others } = Object.fromEntries(
+    Object.entries(schema).filter(([keyword, content]) => hasParts(keyword, content)),
+  );
   const kept = Object.entries(others).filter(
     ([keyword, content]) => CHECKED.has(keyword) && !isOfObjects(content, keyword),
   );
@@ -225,10 +229,10 @@ function checkedKeywords(schema: JsonSchema): JsonSchema {
   };
 }
 
-/** zod compares literals by identity, which is wrong for objects. */
+/** zod compares literals by identity, which is wrong for objects and lists. */
 function isOfObjects(content: unknown, keyword: string): boolean {
-  if (keyword !== "enum" && keyword !== "const") return false;
-  return [content].flat().some((literal) => typeof literal === "object" && literal !== null);
+  const literals = keyword === "const" ? [content] : keyword === "enum" && Array.isArray(content) ? content : [];
+  return literals.some((literal) => typeof literal === "object" && literal !== null);
 }
 
 /** zod converts the parts once for each type. */

@@ -31,6 +31,15 @@ export function isObject(candidate: unknown): candidate is JsonSchema {
   return typeof candidate === "object" && candidate !== null && !Array.isArray(candidate);
 }
 
+/** Whether the content of a keyword with parts consists of schemas. Older drafts permit other forms, such as a list of
+ *  schemas in `items`, in which `mapParts` finds no parts. True for any other keyword. */
+export function hasParts(keyword: string, content: unknown): boolean {
+  const isPart = (part: unknown) => typeof part === "boolean" || isObject(part);
+  if (SINGLE_PARTS.has(keyword)) return isPart(content);
+  if (LISTS_OF_PARTS.has(keyword)) return Array.isArray(content) && content.every(isPart);
+  return !RECORDS_OF_PARTS.has(keyword) || (isObject(content) && Object.values(content).every(isPart));
+}
+
 /** The schema with each direct part replaced. Data such as an `enum` is not a part, so a constant that resembles a
  *  reference stays unchanged. */
 export function mapParts(schema: JsonSchema, replace: (part: JsonSchema) => JsonSchema): JsonSchema {

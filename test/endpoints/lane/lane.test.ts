@@ -2,11 +2,12 @@
  * Lanes of one session: each has its own reader, turns and wire, and conversations are answered where they were asked; what they hold
  * is entered in the account of their session.
  */
-import { Connection, HostingEnv, memoryTransportPair, method, type Transport } from "hbi";
+import { Connection, HostingEnv, memoryTransportPair, method } from "hbi";
 import { answer, conversation, HostilePeer, packet, quiet } from "hbi/testing";
 import { expect, it } from "vitest";
 import { z } from "zod";
 import { Lane } from "../../../src/endpoints/lane/lane.ts";
+import { GuardedTransport } from "../../../src/wire/transport/guarded.ts";
 
 /** A session with two lanes, and the peer at the other end of each. */
 async function twoLanes() {
@@ -26,7 +27,7 @@ async function twoLanes() {
   const [nearSecond, farSecond] = memoryTransportPair();
   const session = new Connection(near, () => env, { log: () => undefined });
   await session.start();
-  const second = new Lane(nearSecond as Transport, session);
+  const second = new Lane(new GuardedTransport(nearSecond, session.clock, () => undefined), session);
   second.start();
   return { session, second, release, peers: [new HostilePeer(far), new HostilePeer(farSecond)] as const };
 }

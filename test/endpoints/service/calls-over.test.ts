@@ -193,6 +193,28 @@ describe("an answer", () => {
     await expect(answering(async () => objects as never).add({ a: 1, b: 2 })).rejects.toMatchObject(expected);
   });
 
+  it("whose list throws, or changes later, affects no other call", async () => {
+    const throwing = new Proxy([3], {
+      get: (list, key) => {
+        if (key === "then") return undefined;
+        throw new Error(`no ${String(key)} of ${list.length}`);
+      },
+    });
+    await expect(answering(async () => throwing).add({ a: 1, b: 2 })).rejects.toMatchObject({ reason: "disconnected" });
+    const changing = [3];
+    const answer = answering(() => {
+      const list = Promise.resolve(changing);
+      void list.then(() => Promise.resolve()).then(() => changing.push(4));
+      return list;
+    }).add({ a: 1, b: 2 });
+    expect(await answer).toBe(3);
+  });
+
+  it.each([undefined, null, 5])("lands nothing but text: %s", async (text) => {
+    const call = answering(async ({ land }) => [land(text as never)]);
+    await expect(call.echo({ value: 1 })).rejects.toMatchObject({ reason: "bad_answer" });
+  });
+
   it("of a post is dropped, whatever is in it", async () => {
     const { post } = callsOver(kinds, { carry: async () => ["x", "y"] });
     expect(await (await post.add({ a: 1, b: 2 })).waitCompleted()).toBe(undefined);

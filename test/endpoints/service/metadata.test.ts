@@ -300,6 +300,30 @@ describe("a caller", () => {
     expect(await test.link.call.seen()).toEqual({});
   });
 
+  it.each<[string, unknown]>([
+    ["null", null],
+    ["a number", 5],
+    ["a Map", new Map([["tenant", "a"]])],
+    ["a list", []],
+  ])("is told that %s is no metadata, with interceptors and without", async (_, metadata) => {
+    const given = { metadata } as never;
+    const body = new Uint8Array(1);
+    for (const interceptors of [[], [(_call: unknown, next: () => Promise<unknown>) => next()]]) {
+      await using test = await linked({ link: { interceptors } });
+      const before = test.sent();
+      for (const told of [
+        test.link.call.seen({}, given),
+        test.link.post.note({}, given),
+        test.link.script((s) => s.seen(), given),
+        test.link.call.upload({ size: 1 }, { body, metadata: metadata as never }),
+        test.link.po.co(given),
+      ]) {
+        await expect(told).rejects.toMatchObject({ reason: "bad_option" });
+      }
+      expect(test.sent()).toBe(before);
+    }
+  });
+
   it("takes the largest limit, and none above it", async () => {
     await using test = await linked();
     const tenant = "a".repeat(185);

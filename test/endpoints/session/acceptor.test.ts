@@ -132,6 +132,54 @@ describe("ending", () => {
   });
 });
 
+it.each(["close", "drain"] as const)("a context that ends the acceptor gets no connection: %s", async (end) => {
+  const acceptor: Acceptor = new Acceptor(() => {
+    void acceptor[end]();
+    return new HostingEnv();
+  }, quietly);
+  const { accepted, peer } = await comes(acceptor);
+  await expect(accepted).rejects.toMatchObject({ reason: "draining" });
+  await acceptor.closed;
+  expect([(await peer.closed)?.reason, acceptor.connections.size]).toEqual(["peer_error", 0]);
+});
+
+it("a context that ends the acceptor and throws leaves nothing to wait for", async () => {
+  const acceptor: Acceptor = new Acceptor(() => {
+    void acceptor.close();
+    throw new Error("no");
+  }, quietly);
+  const { accepted } = await comes(acceptor);
+  await expect(accepted).rejects.toMatchObject({ code: "internal" });
+  await acceptor.closed;
+  expect(acceptor.connections.size).toBe(0);
+});
+
+it("serves nothing more when it has ended", async () => {
+  const { acceptor } = accepting();
+  await acceptor.close();
+  const [near, far] = memoryTransportPair();
+  const peer = new Connection(near, () => new HostingEnv(), quietly);
+  await peer.start();
+  await expect(acceptor.serve({ transport: far, neighbours: undefined })).rejects.toMatchObject({ reason: "draining" });
+  expect((await peer.closed)?.reason).toBe("peer_error");
+});
+
+it("destroys a transport whose address cannot be read, and takes no slot", async () => {
+  const { acceptor } = accepting({ limits: { maxConnections: 1 } });
+  const [near, far] = memoryTransportPair();
+  const peer = new Connection(near, () => new HostingEnv(), quietly);
+  await peer.start();
+  Object.defineProperty(far, "remoteAddress", {
+    get: () => {
+      throw new Error("gone");
+    },
+  });
+  await expect(acceptor.accept(far)).rejects.toThrow("gone");
+  await peer.closed;
+  expect((await (await comes(acceptor)).accepted).isOpen).toBe(true);
+  await acceptor.close();
+});
+
 it("a throwing context refuses only its peer", async () => {
   let isBroken = true;
   const acceptor = new Acceptor(() => {

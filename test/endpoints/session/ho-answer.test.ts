@@ -1,10 +1,10 @@
 /**
  * What the host of a conversation writes, and when: byte for byte, while the handler is at work and when it has ended.
  */
-import { type HoCo, HostingEnv, method } from "hbi";
-import { packet, quiet } from "hbi/testing";
+import { type HbiError, type HoCo, HostingEnv, method } from "hbi";
+import { conversation, packet, quiet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
-import { BarePeer } from "../../support/pair.ts";
+import { BarePeer, barePeer } from "../../support/pair.ts";
 
 const CALL = packet("co_begin", "101;x;n") + packet("", "work()") + packet("co_end", "101");
 const BEGIN = packet("co_ack_begin", "101");
@@ -148,4 +148,36 @@ describe("the answer of a host", () => {
     expect(co().stage).toBe("closed");
     expect(peer.heard()).toBe("");
   });
+});
+
+describe("a handler that does not wait for what it sends", () => {
+  /** How many promise reactions it lets pass before it returns. */
+  const PASSES = Array.from({ length: 12 }, (_, i) => i);
+  const BEGINNINGS = {
+    sendData: (co: HoCo) => co.sendData(new TextEncoder().encode("<data>")),
+    startSend: (co: HoCo) => co.startSend(),
+  };
+  it.each((["sendData", "startSend"] as const).flatMap((what) => PASSES.map((passes) => [what, passes] as const)))(
+    "%s, and returns %i reactions later: it is sent or refused, and nothing of it is held",
+    async (what, passes) => {
+      let told: Promise<string> | undefined;
+      const env = new HostingEnv().expose("work", method({ params: {} }), async (_, co) => {
+        if (!("finishRecv" in co)) return; // in an answer
+        await co.finishRecv();
+        told = BEGINNINGS[what](co).then(
+          () => "sent",
+          ({ reason }: HbiError) => String(reason),
+        );
+        for (let i = 0; i < passes; i++) await undefined;
+      });
+      const peer = await barePeer(env);
+      const heard = await peer.say(conversation("101;x;n", "work()"));
+      const outcome = await told;
+      expect(outcome).toMatch(/^(?:sent|wrong_stage)$/);
+      if (what === "sendData") expect(heard.includes("<data>")).toBe(outcome === "sent");
+      expect(Object.entries(peer.connection.held).filter(([, count]) => count !== 0)).toEqual([]);
+      peer.destroy();
+      await peer.connection.closed;
+    },
+  );
 });

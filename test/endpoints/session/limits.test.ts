@@ -242,14 +242,38 @@ describe("time", () => {
     peer.destroy();
   });
 
-  it("a peer that closes its half and no more is dropped", async () => {
+  it.each([
+    [{}, 5_000],
+    [{ closeTimeoutMs: 70 }, 70],
+  ])("closeTimeoutMs: a peer that closes only its half is dropped, with %j after %d ms", async (limits, ms) => {
     const clock = new ManualClock();
-    const peer = await barePeer(exposed(), { clock });
+    const peer = await barePeer(exposed(), { clock, limits });
     void peer.connection.disconnect();
-    await clock.advance(4_999);
+    await clock.advance(ms - 1);
     expect(peer.isClosed).toBe(false);
     await clock.advance(1);
     expect(peer.isClosed).toBe(true);
+  });
+
+  it.each([
+    [{}, 5_000],
+    [{ closeTimeoutMs: 70 }, 70],
+  ])("closeTimeoutMs: a cleanup hook that does not return is left, with %j after %d ms", async (limits, ms) => {
+    const clock = new ManualClock();
+    const peer = await barePeer(
+      exposed().onCleanup(() => new Promise(() => undefined)),
+      { clock, limits },
+    );
+    let isOver = false;
+    void peer.connection.closed.then(() => {
+      isOver = true;
+    });
+    peer.destroy();
+    await quiet();
+    await clock.advance(ms - 1);
+    expect(isOver).toBe(false);
+    await clock.advance(1);
+    expect(isOver).toBe(true);
   });
 });
 

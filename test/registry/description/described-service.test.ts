@@ -238,6 +238,8 @@ describe("hostile schemas", () => {
     }) as unknown as Service;
   const twice = (name: string): JsonSchema => ({ anyOf: [{ $ref: `#/$defs/${name}` }, { $ref: `#/$defs/${name}` }] });
   const chain = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`d${i}`, twice(`d${i + 1}`)]));
+  const SLOW = { type: "string", pattern: "^(a+)+$" };
+  const ENDLESS = `${"a".repeat(60)}b`;
   let types: JsonSchema = { type: "string" };
   for (let i = 0; i < 30; i++) types = { type: ["object", "object", "object"], properties: { p: types } };
 
@@ -274,7 +276,11 @@ describe("hostile schemas", () => {
     ["one of several, and any of others", { oneOf: [{ type: "null" }], anyOf: [{ type: "integer" }] }, {}, 1, true],
     ["a type 31 levels down", lists(31), {}, listed(31), false],
     ["a type 32 levels down", lists(32), {}, listed(32), true],
-    ["a pattern that takes for ever", { type: "string", pattern: "^(a+)+$" }, {}, `${"a".repeat(60)}b`, true],
+    ["a pattern that takes for ever", SLOW, {}, ENDLESS, true],
+    ["a list of items, as in older drafts", { type: "array", items: [SLOW] }, {}, [ENDLESS], true],
+    ["a list of members", { type: "object", properties: [SLOW] }, {}, { 0: ENDLESS }, true],
+    ["a list as a part", { anyOf: [[SLOW]] }, {}, ENDLESS, true],
+    ["a constant list", { const: [1] }, {}, [1], true],
     ["references that double at every step", { $ref: "#/$defs/d0" }, { ...chain, d100: { type: "string" } }, 1, true],
     ["types that are said three times", types, {}, "a", false],
     ["a schema of 2,000 parts", { anyOf: Array.from({ length: 1_999 }, () => ({ type: "string" })) }, {}, 1, false],
