@@ -18,7 +18,7 @@ const ESCAPED = /[^\x21-\x7e]|[%,;]/u;
 /** @throws HbiError invalid_argument unless it is an object with members; a Map is refused, because its entries would be lost */
 export function checkMetadata(metadata: unknown): void {
   const isRecord = typeof metadata === "object" && metadata !== null && !(Symbol.iterator in metadata);
-  if (!isRecord) throw failure("bad_option", "metadata must be an object of texts");
+  if (!isRecord) throw failure("bad_option", "metadata must be an object of strings");
 }
 
 /** The token field, or "" without metadata: `;t=tenant:acme,user:ali`.

@@ -1,7 +1,7 @@
 import { HO_STAGES } from "hbi";
 import { describe, expect, it } from "vitest";
-import { step } from "../../../src/endpoints/conversation/stages.ts";
 import { HO_START, HO_STATES, type HoEvent } from "../../../src/endpoints/session/ho-states.ts";
+import { itWalksEveryPair, reachedFrom } from "../../support/states.ts";
 
 const EVENTS: readonly HoEvent[] = ["queue", "run", "end", "received", "startSend", "close", "written", "fail", "lost"];
 
@@ -52,30 +52,10 @@ const STEPS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   over: {},
 };
 
-/** Every state that a conversation can come to, by the steps that it takes. */
-const REACHED = new Map([[HO_START.state, HO_START]]);
-for (const at of REACHED.values()) {
-  for (const next of Object.values(at.next)) if (next !== undefined) REACHED.set(next.state, next);
-}
+const REACHED = reachedFrom([HO_START]);
 
 describe("the states of a hosted conversation", () => {
-  it("are those of the table, each of them within reach", () => {
-    expect([...REACHED.keys()].sort()).toEqual(Object.keys(HO_STATES).sort());
-    expect(Object.keys(HO_STATES).sort()).toEqual(Object.keys(STEPS).sort());
-  });
-
-  for (const [state, at] of REACHED) {
-    for (const event of EVENTS) {
-      const next = STEPS[state]?.[event];
-      it(`${event} in ${state} ${next === undefined ? "is refused" : `leads to ${next}`}`, () => {
-        if (next !== undefined) expect(step(at, event).state).toBe(next);
-        else {
-          const refused = { code: "failed_precondition", reason: "wrong_stage" };
-          expect(() => step(at, event)).toThrow(expect.objectContaining(refused));
-        }
-      });
-    }
-  }
+  itWalksEveryPair(REACHED, HO_STATES, EVENTS, STEPS);
 
   it("pass from stage to stage as HO_STAGES says, and by no other step", () => {
     const changes = new Set<string>();

@@ -1,7 +1,7 @@
 import { PO_STAGES } from "hbi";
 import { describe, expect, it } from "vitest";
-import { step } from "../../../src/endpoints/conversation/stages.ts";
 import { PO_EVENTS, PO_STATES, SENDING_PO, WHOLE_PO } from "../../../src/endpoints/session/po-states.ts";
+import { itWalksEveryPair, reachedFrom } from "../../support/states.ts";
 
 /** The state that follows, for each event of `PO_EVENTS` that is not refused. */
 const STEPS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -37,30 +37,10 @@ const STEPS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   over: {},
 };
 
-/** Every state that a conversation can come to, by the steps that it takes. */
-const REACHED = new Map([SENDING_PO, WHOLE_PO].map((at) => [at.state, at]));
-for (const at of REACHED.values()) {
-  for (const next of Object.values(at.next)) if (next !== undefined) REACHED.set(next.state, next);
-}
+const REACHED = reachedFrom([SENDING_PO, WHOLE_PO]);
 
 describe("the states of a posted conversation", () => {
-  it("are those of the table, each of them within reach", () => {
-    expect([...REACHED.keys()].sort()).toEqual(Object.keys(PO_STATES).sort());
-    expect(Object.keys(PO_STATES).sort()).toEqual(Object.keys(STEPS).sort());
-  });
-
-  for (const [state, at] of REACHED) {
-    for (const event of PO_EVENTS) {
-      const next = STEPS[state]?.[event];
-      it(`${event} in ${state} ${next === undefined ? "is refused" : `leads to ${next}`}`, () => {
-        if (next !== undefined) expect(step(at, event).state).toBe(next);
-        else {
-          const refused = { code: "failed_precondition", reason: "wrong_stage" };
-          expect(() => step(at, event)).toThrow(expect.objectContaining(refused));
-        }
-      });
-    }
-  }
+  itWalksEveryPair(REACHED, PO_STATES, PO_EVENTS, STEPS);
 
   it("pass from stage to stage as PO_STAGES says, given up or acknowledged as closed, and by no other step", () => {
     const changes = new Set<string>();

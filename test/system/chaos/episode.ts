@@ -251,7 +251,7 @@ class Episode {
   async #step<T>(promise: Promise<T>, what: string): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`${what}: waited in vain`)), STEP_MS); // a deadline
+      timer = setTimeout(() => reject(new Error(`${what}: timed out`)), STEP_MS); // a deadline
     });
     return Promise.race([promise, late]).finally(() => clearTimeout(timer));
   }
