@@ -45,7 +45,16 @@ export type { CoOptions, PoCo } from "./endpoints/session/po-co.ts";
 export { PO_STAGES, type PoStage } from "./endpoints/session/po-states.ts";
 export type { PostingEnd } from "./endpoints/session/posting-end.ts";
 export type { WaitOptions } from "./endpoints/waits.ts";
-export { CODES, type Code, FAILURES, HbiError, type Reason } from "./errors.ts";
+export {
+  CODES,
+  type Code,
+  FAILURES,
+  HbiError,
+  type HbiErrorOptions,
+  type Issue,
+  type Origin,
+  type Reason,
+} from "./errors.ts";
 export { type LimitOptions, type Limits, PRESETS, resolveLimits } from "./limits.ts";
 export { parseScript, parseValue } from "./parser/parse.ts";
 export { type Dialect, repr } from "./parser/repr.ts";
