@@ -11,7 +11,7 @@ import { Listener } from "./listener.ts";
 
 export interface ServeOptions<S extends Service, Context> extends HostOptions<S, Context> {
   /** Serves over TLS; with `ca`, consumers must present a certificate, which `peer.identity` describes. */
-  readonly tls?: ServerTls;
+  readonly tls?: ServerTls | undefined;
 }
 
 export class Server<S extends Service = Service, Context = unknown> {

@@ -28,14 +28,14 @@ type WithBody<B extends BodyKind> = B extends "declared"
       }
     : unknown;
 
-type Arguments<P, B extends BodyKind> = B extends "none"
+export type Arguments<P, B extends BodyKind> = B extends "none"
   ? Record<never, never> extends P
     ? [params?: P, options?: CallOptions]
     : [params: P, options?: CallOptions]
   : [params: P, options: CallOptions & WithBody<B>];
 
 /** The result, the result with its raw data, or nothing. */
-type AnswerOf<R, S extends BodyKind> = R extends z.ZodType
+export type AnswerOf<R, S extends BodyKind> = R extends z.ZodType
   ? S extends "none"
     ? z.output<R>
     : { readonly result: z.output<R>; readonly body: Body }
@@ -62,8 +62,8 @@ export interface Posted {
 
 /** The options of all kinds of methods. */
 export interface AnyCallOptions extends CallOptions {
-  readonly body?: BodyGiven;
-  readonly send?: (co: PoCo) => Promise<void>;
+  readonly body?: BodyGiven | undefined;
+  readonly send?: ((co: PoCo) => Promise<void>) | undefined;
 }
 
 export function callsOf<M extends Methods>(methods: M, caller: Caller): Calls<M> {

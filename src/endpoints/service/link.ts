@@ -35,17 +35,17 @@ export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], Ser
 /** The credentials that the definition declares. */
 export type Shown<S extends Service> = S["credentials"] extends Params ? ArgumentsOf<S["credentials"]> : undefined;
 
-interface CommonLinkOptions<S extends Service> extends ReconnectingOptions {
+export interface CommonLinkOptions<S extends Service> extends ReconnectingOptions {
   /** How often a call of an `idempotent` method is sent again after its connection was lost. Default 0 */
-  readonly retries?: number;
+  readonly retries?: number | undefined;
   /** Wrap every call of this side; the first one is the outermost. */
-  readonly interceptors?: readonly OutgoingInterceptor[];
+  readonly interceptors?: readonly OutgoingInterceptor[] | undefined;
   /** Timeouts of reactions in milliseconds, instead of `handlerTimeoutMs` of the limits. */
-  readonly handlerTimeoutsMs?: { readonly [K in keyof S["reactions"]]?: number };
+  readonly handlerTimeoutsMs?: { readonly [K in keyof S["reactions"]]?: number | undefined } | undefined;
   /** Wrap every call of a reaction. */
-  readonly incoming?: readonly Interceptor<Link<S>, undefined>[];
+  readonly incoming?: readonly Interceptor<Link<S>, undefined>[] | undefined;
   /** `python` for a host of the reference that does not know `null`, `true`, `false` */
-  readonly dialect?: Dialect;
+  readonly dialect?: Dialect | undefined;
 }
 
 export type LinkOptions<S extends Service> = CommonLinkOptions<S> &
@@ -58,7 +58,7 @@ export type LinkOptions<S extends Service> = CommonLinkOptions<S> &
       ? { readonly credentials?: undefined }
       : {
           /** For a service whose type does not show whether it requires credentials. */
-          readonly credentials?: object | (() => object | Promise<object>);
+          readonly credentials?: (object | (() => object | Promise<object>)) | undefined;
         });
 
 export class Link<S extends Service = Service> {

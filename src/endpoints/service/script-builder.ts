@@ -64,7 +64,7 @@ type Alone<A> = A extends ScriptCall | readonly unknown[] | Uint8Array | string 
 type Written<R> = ScriptCall<R extends z.ZodType ? z.output<R> : undefined>;
 
 /** Methods with raw data are not available in scripts. */
-type ScriptOf<M> =
+export type ScriptOf<M> =
   M extends Method<infer P, infer R, "none", "none">
     ? [keyof P] extends [never]
       ? () => Written<R>

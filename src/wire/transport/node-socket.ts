@@ -113,9 +113,9 @@ class NodeSocketTransport implements Transport {
 
 export interface DialOptions {
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly tls?: ClientTls | undefined;
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
 
 /** Connects. `timeoutMs` bounds everything, including the TLS handshake.
