@@ -6,7 +6,7 @@ import { z } from "zod";
 import { failure, refusal } from "../errors.ts";
 import type { Call } from "../parser/tree.ts";
 import { checkFunction, synchronous } from "./asynchronous.ts";
-import { checkPlainName } from "./names.ts";
+import { checkPlainName, READ_BY_ALL } from "./names.ts";
 import { prepare, prepareLate } from "./prepared-schema.ts";
 import { findTransform, isSchema } from "./schema-walk.ts";
 import { type Refuse, validate } from "./validate.ts";
@@ -80,6 +80,7 @@ class Signature<P extends Params> {
 
   constructor(params: P) {
     this.names = Object.keys(params);
+    if (this.names.length > READ_BY_ALL.maxArguments) throw failure("bad_option", tooMany(this.names.length));
     this.#schemas = new Map(Object.entries(params));
     for (const [name, schema] of this.#schemas) {
       checkPlainName(name, "parameter");
@@ -137,6 +138,10 @@ class Signature<P extends Params> {
     }
     return probe as ParamsOf<P>; // each property has its own type or throws
   }
+}
+
+function tooMany(count: number): string {
+  return `${count} parameters, and a peer reads ${READ_BY_ALL.maxArguments} (maxArguments); put some into an object`;
 }
 
 /** A method that peers may call: `method({ params: { a: z.int() }, body: ({ a }) => a })`. */
