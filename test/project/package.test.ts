@@ -274,13 +274,13 @@ describe("a program that installs it", () => {
       code: 0,
       output: `hbi 3\n${hidden}\n${hidden}\n${missing}\n`,
     });
-  });
+  }, 120_000);
 
   it("has the testing kit with fast-check", async () => {
     install(WANTED);
     const { output } = await node(["--no-warnings", "runs.js"], consumer);
     expect(output.trim().split("\n").at(-1)).toBe("function");
-  });
+  }, 120_000);
 
   it.each(["nodenext", "bundler"])(
     "finds its types: moduleResolution %s",
