@@ -4,7 +4,7 @@
  */
 import { failure } from "../errors.ts";
 import { Method, type Params, ValueConstructor } from "./method.ts";
-import { checkName, checkPlainName } from "./names.ts";
+import { checkName, checkPlainName, NOT_READ } from "./names.ts";
 import { prepare } from "./prepared-schema.ts";
 import { isSchema } from "./schema-walk.ts";
 
@@ -60,7 +60,7 @@ export class Service<
   constructor(spec: ServiceSpec<M, R, V, C>) {
     const unknown = Object.keys(spec).find((key) => !Object.hasOwn(SPEC_KEYS, key));
     if (unknown !== undefined) throw failure("bad_option", `${unknown} is not a member of a service definition`);
-    checkName(spec.name, "service");
+    checkName(spec.name, "service", NOT_READ);
     if (!VERSION.test(spec.version))
       throw failure("bad_option", `the version of ${spec.name} must have the form 1.0.0`);
     const values = spec.values ?? ({} as V); // V has no keys if there are no values

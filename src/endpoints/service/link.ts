@@ -6,7 +6,7 @@ import { failure, HbiError } from "../../errors.ts";
 import type { Dialect } from "../../parser/repr.ts";
 import { argumentsText } from "../../registry/call-text.ts";
 import { readDescription, type ServiceDescription } from "../../registry/description/description.ts";
-import { checkHandlers } from "../../registry/hosting-env.ts";
+import { checkHandlers } from "../../registry/handlers.ts";
 import type { ArgumentsOf, Params } from "../../registry/method.ts";
 import type { Service } from "../../registry/service.ts";
 import { AUTHENTICATE, DESCRIBE } from "../session/builtin-names.ts";
@@ -73,7 +73,7 @@ export class Link<S extends Service = Service> {
   #posts: Posts<S["methods"]> | undefined;
 
   constructor(service: S, dial: Dial, reactions: ReactionsOf<S>, options: LinkOptions<S>) {
-    checkHandlers(service.reactions, reactions);
+    checkHandlers(service.reactions, reactions, "reactions");
     this.#service = service;
     this.#options = options;
     const { handlerTimeoutsMs, incoming = [], dialect, interceptors, retries } = options;
