@@ -68,7 +68,6 @@ export interface AnyCallOptions extends CallOptions {
 
 export function callsOf<M extends Methods>(methods: M, caller: Caller): Calls<M> {
   return methodsOf(
-    CALLS,
     methods,
     (name, method) =>
       (params: unknown, options: AnyCallOptions = {}) =>
@@ -78,7 +77,6 @@ export function callsOf<M extends Methods>(methods: M, caller: Caller): Calls<M>
 
 export function postsOf<M extends Methods>(methods: M, caller: Caller): Posts<M> {
   return methodsOf(
-    POSTS,
     methods,
     (name, method) =>
       (params: unknown, options: AnyCallOptions = {}) =>
@@ -86,34 +84,7 @@ export function postsOf<M extends Methods>(methods: M, caller: Caller): Posts<M>
   ) as Posts<M>; // a function for each method
 }
 
-type Maker = (name: string, method: Method) => unknown;
-
-const CALLS = new WeakMap<Methods, object>();
-const POSTS = new WeakMap<Methods, object>();
-const MAKE = Symbol("make");
-
-/** One prototype per definition with a getter for each method, so that a connection pays only for the methods that it
- *  calls. */
-function methodsOf(prototypes: WeakMap<Methods, object>, methods: Methods, make: Maker): object {
-  let prototype = prototypes.get(methods);
-  if (prototype === undefined) {
-    prototype = prototypeOf(methods);
-    prototypes.set(methods, prototype);
-  }
-  return Object.create(prototype, { [MAKE]: { value: make } });
-}
-
-function prototypeOf(methods: Methods): object {
-  const prototype = Object.create(null) as object;
-  for (const [name, method] of Object.entries(methods)) {
-    Object.defineProperty(prototype, name, {
-      enumerable: true,
-      get(this: { readonly [MAKE]: Maker }) {
-        const value = this[MAKE](name, method);
-        Object.defineProperty(this, name, { value, enumerable: true });
-        return value;
-      },
-    });
-  }
-  return prototype;
+/** An ordinary object, so that it can be spied on, wrapped, spread and listed. Its functions need no `this`. */
+function methodsOf(methods: Methods, make: (name: string, method: Method) => unknown): object {
+  return Object.fromEntries(Object.entries(methods).map(([name, method]) => [name, make(name, method)]));
 }

@@ -62,16 +62,15 @@ export type LinkOptions<S extends Service> = CommonLinkOptions<S> &
         });
 
 export class Link<S extends Service = Service> {
-  /** The methods of the service; each call waits for its result. */
-  readonly call: Calls<S["methods"]>;
-  /** The same without waiting: resolves when the request is handed to the wire. */
-  readonly post: Posts<S["methods"]>;
   /** Resolves when the link has closed for good, with the reason unless the close was orderly; never rejects. */
   readonly closed: Promise<HbiError | undefined>;
   readonly #service: S;
   readonly #options: LinkOptions<S>;
   readonly #connection: ReconnectingConnection;
   readonly #caller: Caller;
+  // created on first use
+  #calls: Calls<S["methods"]> | undefined;
+  #posts: Posts<S["methods"]> | undefined;
 
   constructor(service: S, dial: Dial, reactions: ReactionsOf<S>, options: LinkOptions<S>) {
     checkHandlers(service.reactions, reactions, "reactions");
@@ -98,8 +97,18 @@ export class Link<S extends Service = Service> {
       interceptors,
       retries,
     });
-    this.call = callsOf<S["methods"]>(service.methods, this.#caller);
-    this.post = postsOf<S["methods"]>(service.methods, this.#caller);
+  }
+
+  /** The methods of the service; each call waits for its result. */
+  get call(): Calls<S["methods"]> {
+    this.#calls ??= callsOf<S["methods"]>(this.#service.methods, this.#caller);
+    return this.#calls;
+  }
+
+  /** The same without waiting: resolves when the request is handed to the wire. */
+  get post(): Posts<S["methods"]> {
+    this.#posts ??= postsOf<S["methods"]>(this.#service.methods, this.#caller);
+    return this.#posts;
   }
 
   get state(): LinkState {
