@@ -200,6 +200,9 @@ export interface Issue {
 /** Which side raised an error: this one, or the peer. */
 export type Origin = "local" | "peer";
 
+/** Details as they are given: an object of any type, also of an interface, but no list, Map or Set. */
+export type DetailsGiven = ErrorDetails | (object & { readonly [Symbol.iterator]?: never });
+
 export interface HbiErrorOptions {
   readonly reason?: Reason | undefined;
   readonly cause?: unknown;
@@ -228,12 +231,12 @@ export class HbiError extends Error {
   /** If a schema refused a value, what it found: at most `MAX_ISSUES`. */
   declare readonly issues?: readonly Issue[];
 
-  constructor(code: Code, message: string, details?: ErrorDetails, options: HbiErrorOptions = {}) {
+  constructor(code: Code, message: string, details?: DetailsGiven | undefined, options: HbiErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "HbiError";
     this.code = code;
     this.reason = options.reason;
-    this.details = details;
+    this.details = details as ErrorDetails | undefined; // read by name, whatever its type was
     this.mayHaveLanded = options.mayHaveLanded;
     this.origin = options.origin ?? "local";
     if (options.method !== undefined) this.method = options.method;

@@ -19,7 +19,7 @@ export type Refuse = (reason: Reason, where: string | undefined, options?: Failu
  *  @param schema must be prepared
  *  @param path of the value, if it is a part of what is refused
  *  @throws HbiError of the given reason; `internal` if the schema is asynchronous */
-export function validate<S extends z.ZodType>(
+export function validate<S extends z.core.$ZodType>(
   schema: S,
   value: unknown,
   reason: Reason,
@@ -34,7 +34,7 @@ export function validate<S extends z.ZodType>(
   throw make(reason, described(issues), { of: where, issues });
 }
 
-function run(schema: z.ZodType, value: unknown, where: string): z.core.ParsePayload {
+function run(schema: z.core.$ZodType, value: unknown, where: string): z.core.ParsePayload {
   try {
     // A separate context per run, because zod caches there what it made of each object.
     const context = { async: false, abortEarly: true, error: noText, [INTERPRETED]: true } as const;
