@@ -11,14 +11,14 @@ type Schema = z.core.$ZodType;
 type Raw = z.core.$ZodRawIssue;
 type Path = readonly (string | number)[];
 /** Runs a schema up to its first issue. */
-type Run = (schema: z.ZodType, value: unknown) => readonly Raw[];
+type Run = (schema: Schema, value: unknown) => readonly Raw[];
 
 /** Bound the work for a refused value: how many of its parts run again, and how often each of them does. */
 const MAX_RUNS = 256;
 const MAX_DEPTH = 8;
 
 /** At most `MAX_ISSUES`, and at least one. @param first what the schema has found in the whole value */
-export function findings(schema: z.ZodType, value: unknown, first: readonly Raw[], run: Run): readonly Issue[] {
+export function findings(schema: Schema, value: unknown, first: readonly Raw[], run: Run): readonly Issue[] {
   const search = new Search(run);
   try {
     search.explain(schema, value, [], first);
@@ -50,7 +50,7 @@ class Search {
   #visit(schema: Schema, value: unknown, path: Path): boolean {
     if (this.#runsLeft === 0 || this.found.length === MAX_ISSUES) return false;
     this.#runsLeft -= 1;
-    const raw = this.#run(schema as z.ZodType, value); // only the core of it is used
+    const raw = this.#run(schema, value);
     if (raw.length > 0) this.explain(schema, value, path, raw);
     return true;
   }
