@@ -3,7 +3,7 @@
  */
 import { failure } from "../errors.ts";
 import { PRESETS } from "../limits.ts";
-import { insteadOf } from "./kinds.ts";
+import { articled, insteadOf } from "./kinds.ts";
 
 /** `json`: null, true, false. `python`: None, True, False, which every Python peer knows. `go`: nil, true, false. */
 export type Dialect = "json" | "python" | "go";
@@ -112,7 +112,11 @@ function write(value: unknown, words: Writing, depth: number): string {
       if (value === null) return words.none;
       return container(value, words, depth);
     default:
-      throw unrepresentable(words, depth, `is ${typeof value}`);
+      throw unrepresentable(
+        words,
+        depth,
+        `is ${value === undefined ? "undefined" : articled(typeof value)}, which cannot be sent`,
+      );
   }
 }
 

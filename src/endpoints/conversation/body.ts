@@ -4,6 +4,7 @@
  */
 import type { Clock, Timer } from "../../clock.ts";
 import { failure, HbiError, ownError } from "../../errors.ts";
+import { insteadOfBytes } from "../../parser/kinds.ts";
 import { ledTo } from "../failing.ts";
 import { asBytes, type Buffers } from "../lane/raw-intake.ts";
 import { markHandled, type WaitOptions } from "../waits.ts";
@@ -217,8 +218,15 @@ export function exactly(source: BodySource, length: number): ArrayBufferView | A
     checkLength(source.size, length);
     return counted(chunksOf(source.stream()), length);
   }
-  if (typeof source !== "object" || source === null) throw failure("bad_option", "a body is declared but missing");
-  return counted("getReader" in source ? chunksOf(source) : source, length);
+  if (typeof source !== "object" || source === null) throw notABody(source);
+  if ("getReader" in source) return counted(chunksOf(source), length);
+  if (!(Symbol.asyncIterator in source || Symbol.iterator in source)) throw notABody(source);
+  return counted(source, length);
+}
+
+/** What is no source of raw data, though JavaScript let it be passed. */
+function notABody(source: unknown): HbiError {
+  return failure("bad_option", `the body ${insteadOfBytes(source)}`);
 }
 
 /** Some platforms have no Blob. */
