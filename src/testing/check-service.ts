@@ -12,7 +12,7 @@ import { type InstanceWriter, repr } from "../parser/repr.ts";
 import { entryTable } from "../registry/hosting-env.ts";
 import type { Method } from "../registry/method.ts";
 import type { Methods, Service } from "../registry/service.ts";
-import { type CallOptions, manualMethods, nearlyValidCalls, SHORT_BODY, validCalls } from "./call-arbitrary.ts";
+import { type CallOptions, manualMethods, SHORT_BODY, validCalls, wrongCalls } from "./call-arbitrary.ts";
 import { type TestLink, type TestLinkOptions, testLink } from "./test-link.ts";
 
 export type FindingKind =
@@ -75,7 +75,8 @@ export async function checkService<S extends Service, H extends HandlersOf<S, Co
   for (const [name, method] of Object.entries(service.methods)) {
     if (method.spec.body === "manual") continue;
     const alone: Methods = { [name]: method };
-    for (const calls of [validCalls(alone, options), nearlyValidCalls(alone, options)]) {
+    for (const calls of [validCalls(alone, options), wrongCalls(alone, options)]) {
+      if (calls === undefined) continue;
       const finding = await range.firstOf(calls as fc.Arbitrary<Shot>);
       if (finding !== undefined) findings.push(finding);
     }

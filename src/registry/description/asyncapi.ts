@@ -4,7 +4,7 @@
 
 import type { Service } from "../service.ts";
 import { describeService } from "./describe.ts";
-import type { MethodDescription, ParamDescription } from "./description.ts";
+import { type MethodDescription, objectOf, type ParamDescription } from "./description.ts";
 import { definitionName, type JsonSchema, mapReferences } from "./json-schema.ts";
 import type { DescribeOptions } from "./schema-export.ts";
 
@@ -72,12 +72,13 @@ interface Member {
 
 /** Ids consist of names (letters, digits, dots, underscores), so references need no escapes. */
 function toMember(id: string, address: string, method: MethodDescription, action: "receive" | "send"): Member {
-  const { title, description, deprecated, idempotent, body, result, resultBody, params, examples } = method;
+  const { title, description, deprecated, idempotent, body, result, resultBody, examples } = method;
   const inChannel = (message: string) => ({ $ref: `#/channels/${id}/messages/${message}` });
   const call = {
     name: address,
     ...text({ title }),
-    payload: payload(params),
+    payload: callPayload(method),
+    ...(method.byName === true ? { "x-hbi-by-name": true } : {}),
     ...(body === "none" ? {} : { "x-hbi-body": body }),
     ...(examples === undefined ? {} : { examples: examples.map((example) => ({ payload: example })) }),
   };
@@ -107,14 +108,14 @@ function toMember(id: string, address: string, method: MethodDescription, action
   return { id, channel, operation, messages: messages.map(([key, message]) => [`${id}.${key}`, message]) };
 }
 
+function callPayload({ params, byName, input }: MethodDescription): JsonSchema {
+  if (input !== undefined) return toComponent(input);
+  const { "x-hbi-parameters": order, ...byNames } = payload(params);
+  return byName === true ? byNames : { ...byNames, "x-hbi-parameters": order };
+}
+
 function payload(params: readonly ParamDescription[]): JsonSchema {
-  return {
-    type: "object",
-    properties: Object.fromEntries(params.map(({ name, schema }) => [name, toComponent(schema)])),
-    required: params.filter((param) => param.isRequired).map((param) => param.name),
-    additionalProperties: false,
-    "x-hbi-parameters": params.map((param) => param.name),
-  };
+  return { ...toComponent(objectOf(params)), "x-hbi-parameters": params.map((param) => param.name) };
 }
 
 function toComponent(schema: JsonSchema): JsonSchema {
