@@ -215,6 +215,7 @@ const guardedServer = await serve(
   () => ({
     place_by_name: ({ name }) => ({ name, at: known.get(name) ?? new Point(0, 0) }),
     distance: () => 0,
+    places_between: () => [],
     add_place: () => undefined,
     import_places: () => 0,
     remove_place: ({ name }) => known.delete(name),

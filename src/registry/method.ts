@@ -44,27 +44,29 @@ export type DeclaredInput<P extends Given> = P extends z.core.$ZodType
 export interface MethodOptions<P extends Given, R extends z.core.$ZodType | undefined> {
   /** The number of raw bytes behind the call, or `"manual"` if only the handler knows it. Without it, there is no raw
    *  data. */
-  readonly body?: "manual" | BodyLength<P>;
+  readonly body?: "manual" | BodyLength<P> | undefined;
   /** The schema of what the handler returns, which is sent back as an object. Without it, nothing is sent
    *  automatically. */
-  readonly result?: R;
+  readonly result?: R | undefined;
   /** The number of raw bytes behind the result. The handler sends both itself (HBI layer), or returns
    *  `{ result, body }` (typed layer). */
-  readonly resultBody?: ResultLength<R>;
-  readonly title?: string;
-  readonly description?: string;
+  readonly resultBody?: ResultLength<R> | undefined;
+  readonly title?: string | undefined;
+  readonly description?: string | undefined;
   /** Running the method twice does no harm, so a call may be sent again after its connection was lost. */
-  readonly idempotent?: boolean;
+  readonly idempotent?: boolean | undefined;
   /** Why the method should no longer be called, and what to use instead. */
-  readonly deprecated?: string;
+  readonly deprecated?: string | undefined;
   /** Parameters of example calls, for documentation. */
-  readonly examples?: readonly ArgumentsOf<P>[];
+  readonly examples?: readonly ArgumentsOf<P>[] | undefined;
 }
 
 type KindOf<Spec, Key extends string> = Spec extends { readonly [K in Key]: infer Length }
   ? Length extends "manual"
     ? "manual"
-    : "declared"
+    : [Length] extends [undefined]
+      ? "none"
+      : "declared"
   : "none";
 /** Not inferred as a type parameter, because the absence of a result would go unnoticed in an inline declaration. */
 type DeclaredResult<Spec> = Spec extends { readonly result: infer R extends z.core.$ZodType } ? R : undefined;
@@ -179,7 +181,7 @@ export interface ValueSpec<P extends Params, T> {
   /** Pure and synchronous: runs when an object arrives, before it is requested. */
   readonly make: { of(params: ParamsOf<P>): T }["of"];
   /** Recognises values to be written as constructor calls; their members have the names of the parameters. */
-  readonly is?: (value: unknown) => boolean;
+  readonly is?: ((value: unknown) => boolean) | undefined;
 }
 
 /** A value constructor, such as `Point(1, 2)`: a peer may write it even where only values are landed. */
