@@ -81,16 +81,18 @@ export class Signature<P extends Given = Given> {
     const bound: Bound = {};
     const { args, named, name } = call;
     const { names } = this;
-    if (args.length > 0 && this.isByName) throw refusal("bad_argument", `${name}: takes its arguments by name`);
-    if (args.length > names.length) throw refusal("bad_argument", `${name}: at most ${names.length} expected`);
+    if (args.length > 0 && this.isByName) throw refusal("bad_argument", "takes its arguments by name", { of: name });
+    if (args.length > names.length) {
+      throw refusal("bad_argument", `at most ${names.length} expected, got ${args.length}`, { of: name });
+    }
     for (let i = 0; i < args.length; i++) bound[names[i] as string] = args[i]; // i is below names.length
     if (named === undefined) return bound;
     for (const [parameter, value] of named) {
       if (this.#known.has(parameter)) {
-        if (Object.hasOwn(bound, parameter)) throw refusal("bad_argument", `${name}: ${parameter} given twice`);
+        if (Object.hasOwn(bound, parameter)) throw refusal("bad_argument", `${parameter} given twice`, { of: name });
         bound[parameter] = value;
       } else if (this.#isExact || parameter === "__proto__") {
-        throw refusal("bad_argument", `${name}: no such parameter`);
+        throw refusal("bad_argument", `no parameter ${parameter.slice(0, 64)}`, { of: name });
       } else setMember(bound, parameter, value); // its schema drops or refuses it
     }
     return bound;
@@ -111,10 +113,10 @@ export class Signature<P extends Given = Given> {
     }
     const unknown = Object.keys(given).find((key) => !this.#known.has(key));
     if (unknown !== undefined && !this.isByName)
-      throw failure("bad_argument", `${name}: no parameter ${unknown.slice(0, 64)}`);
+      throw failure("bad_argument", `no parameter ${unknown.slice(0, 64)}`, { of: name });
     for (const [parameter, schema] of this.#schemas ?? []) {
       const value = Object.hasOwn(given, parameter) ? given[parameter] : undefined;
-      if (!isPending(value)) validate(schema, value, "bad_argument", `${name}: ${parameter}`);
+      if (!isPending(value)) validate(schema, value, "bad_argument", name, failure, [parameter]);
     }
   }
 

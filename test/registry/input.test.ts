@@ -84,12 +84,12 @@ describe("a call", () => {
 
   it.each<[string, (call: Awaited<ReturnType<typeof linked>>["link"]["call"]) => Promise<unknown>, string]>([
     ["a rule across members", (call) => call.count({ from: 11 }), "count"],
-    ["a member", (call) => call.count({ from: "x" as never }), "count: from: expected number"],
+    ["a member", (call) => call.count({ from: "x" as never }), "from: expected number"],
     ["no branch", (call) => call.area({ kind: "line" } as never), "area"],
     [
       "a member of the branch",
       (call) => call.area({ kind: "circle", radius: "x" as never }),
-      "area: radius: expected number",
+      "radius: expected number",
     ],
     ["a surplus member of a strict object", (call) => call.exact({ a: 1, c: 2 } as never), "exact"],
     ["no record", (call) => call.count(5 as never), "count"],
@@ -136,7 +136,7 @@ describe("a call", () => {
     });
     await expect(link.script((s) => s.count({ from: "x" as never, to: s.count({ from: 0 }) }))).rejects.toMatchObject({
       reason: "bad_argument",
-      message: "argument refused: count: from: expected number",
+      message: expect.stringContaining("from: expected number"),
     });
     await link.close();
   });
@@ -150,11 +150,11 @@ describe("a text of another peer", () => {
     ["count(from=count(from=8))", "8"],
     ["area(side=2, kind='square')", "4"],
     ["fields()", "0"],
-    ["count(1)", "count: takes its arguments by name"],
-    ["count(from=1, __proto__={})", "count: no such parameter"],
+    ["count(1)", "takes its arguments by name"],
+    ["count(from=1, __proto__={})", "no parameter __proto__"],
     ["exact(a=1, c=2)", "exact"],
     ["count(from=11)", "count"],
-    ["area(kind='circle', side=2)", "area: radius"],
+    ["area(kind='circle', side=2)", "radius: missing"],
   ])("%s", async (code, expected) => {
     const env = new HostingEnv().exposeAll(shapes.methods, handlers as never);
     const peer = await barePeer(env);
