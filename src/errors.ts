@@ -89,6 +89,7 @@ export const FAILURES = {
   // running a script
   handler: { code: "internal", fault: "local", ends: "script", text: "internal error" },
   bad_result: { code: "internal", fault: "local", ends: "script", text: "internal error" },
+  result_too_big: { code: "resource_exhausted", fault: "version", ends: "script", text: "the result is too big" },
   handler_timeout: { code: "deadline_exceeded", fault: "local", ends: "script", text: "the deadline has passed" },
   overloaded: { code: "resource_exhausted", fault: "local", ends: "script", text: "too many calls are waiting" },
   draining: { code: "unavailable", fault: "local", ends: "script", text: "no new conversations, closing" },

@@ -443,7 +443,8 @@ it("getObj takes the value that a peer of the reference gives before it has read
 });
 
 it("an object that was asked for and could not be sent is not the next one's", async () => {
-  const peer = await barePeer(new HostingEnv(), { limits: { maxPacketBytes: 1_000 } });
+  const peer = await barePeer(new HostingEnv());
+  await peer.say(conversation("100;x;n;m=100;p=1000"));
   const [first, second] = [await peer.connection.posting.co(), await peer.connection.posting.co()];
   await first.sendCode("note()");
   await expect(first.getObj(`f("${"x".repeat(1_000)}")`)).rejects.toMatchObject({ reason: "packet_too_big" });
