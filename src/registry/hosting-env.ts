@@ -7,6 +7,7 @@ import { failure, type HbiError, refusal } from "../errors.ts";
 import type { InstanceWriter } from "../parser/repr.ts";
 import { type Call, ODD_OBJECT } from "../parser/tree.ts";
 import { errorValue } from "./error-value.ts";
+import { checkHandlers } from "./handlers.ts";
 import { Method, type Params, type ParamsOf, ValueConstructor } from "./method.ts";
 import { checkName, checkPlainName } from "./names.ts";
 import { prepare } from "./prepared-schema.ts";
@@ -24,9 +25,9 @@ export interface Ends {
 
 /** What a handler must return: the input of the declared result. Without a declared result, the return value is
  *  ignored. */
-export type ResultOf<R extends z.ZodType | undefined> = R extends z.ZodType ? z.input<R> : unknown;
+export type ResultOf<R extends z.core.$ZodType | undefined> = R extends z.core.$ZodType ? z.input<R> : unknown;
 
-export type Handler<P extends Params, R extends z.ZodType | undefined, Co> = (
+export type Handler<P extends Params, R extends z.core.$ZodType | undefined, Co> = (
   params: ParamsOf<P>,
   co: Co,
 ) => Awaitable<ResultOf<R>>;
@@ -51,7 +52,7 @@ export interface ExposedValue {
 export interface Slot {
   readonly kind: "slot";
   readonly name: string;
-  readonly schema: z.ZodType;
+  readonly schema: z.core.$ZodType;
   value: unknown;
 }
 export type Entry = ExposedMethod | ExposedValue | Slot;
@@ -125,7 +126,7 @@ export class HostingEnv<E extends Ends = Ends> {
 
   /** Lets the peer call `name`. The handler receives the validated parameters and the conversation that is being
    *  landed. */
-  expose<P extends Params, R extends z.ZodType | undefined>(
+  expose<P extends Params, R extends z.core.$ZodType | undefined>(
     name: string,
     method: Method<P, R>,
     handler: Handler<P, R, E["co"]>,
@@ -143,13 +144,14 @@ export class HostingEnv<E extends Ends = Ends> {
   exposeAll<M extends Readonly<Record<string, Method>>>(methods: M, handlers: Handlers<M, E["co"]>): this {
     checkHandlers(methods, handlers);
     for (const [name, method] of Object.entries(methods)) {
-      this.expose(name, method, handlers[name as keyof M] as Handler<Params, z.ZodType | undefined, E["co"]>); // typed by Handlers
+      const handler = handlers[name as keyof M] as Handler<Params, z.core.$ZodType | undefined, E["co"]>; // typed by Handlers
+      this.expose(name, method, handler.bind(handlers));
     }
     return this;
   }
 
   /** Lets the peer assign `name = value`, validated by the schema. Read the value with `get`. */
-  slot<S extends z.ZodType>(name: string, schema: S, initial?: z.output<S>): this {
+  slot<S extends z.core.$ZodType>(name: string, schema: S, initial?: z.output<S>): this {
     checkPlainName(name, "slot");
     if (!isSchema(schema)) throw failure("bad_option", `slot ${name} has no zod schema`);
     prepare(schema, `slot ${name}`);
@@ -288,15 +290,4 @@ export function entryTable(
   for (const maker of makers) entries.set(maker.name, maker);
   const isWriting = makers.some(({ maker }) => maker.spec.is !== undefined);
   return { entries, writer: isWriting ? (instance) => writtenBy(makers, instance) : undefined };
-}
-
-/** Requires exactly one handler per method. @throws HbiError invalid_argument, naming the first missing or extra one */
-export function checkHandlers(methods: Readonly<Record<string, unknown>>, handlers: unknown): void {
-  if (typeof handlers !== "object" || handlers === null) throw failure("bad_option", "no handlers");
-  const surplus = Object.keys(handlers).find((name) => !Object.hasOwn(methods, name));
-  if (surplus !== undefined) throw failure("bad_option", `${surplus} has a handler but is not declared`);
-  for (const name of Object.keys(methods)) {
-    const handler: unknown = Object.hasOwn(handlers, name) ? handlers[name as never] : undefined; // own members of declared names only
-    if (typeof handler !== "function") throw failure("bad_option", `${name} has no handler`);
-  }
 }

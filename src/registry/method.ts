@@ -6,13 +6,13 @@ import { z } from "zod";
 import { failure, refusal } from "../errors.ts";
 import type { Call } from "../parser/tree.ts";
 import { checkFunction, synchronous } from "./asynchronous.ts";
-import { checkPlainName } from "./names.ts";
+import { checkPlainName, READ_BY_ALL } from "./names.ts";
 import { prepare, prepareLate } from "./prepared-schema.ts";
 import { findTransform, isSchema } from "./schema-walk.ts";
 import { type Refuse, validate } from "./validate.ts";
 
 /** An ordered record: its order is the order of positional arguments; its names serve keyword arguments and errors. */
-export type Params = Readonly<Record<string, z.ZodType>>;
+export type Params = Readonly<Record<string, z.core.$ZodType>>;
 /** What a handler receives. */
 export type ParamsOf<P extends Params> = z.output<z.ZodObject<P, z.core.$strict>>;
 
@@ -21,43 +21,45 @@ export type ArgumentsOf<P extends Params> = z.input<z.ZodObject<P, z.core.$stric
 
 /** Method syntax makes these bivariant, so that every method is a `Method` and every value a `ValueConstructor`. */
 type BodyLength<P extends Params> = { bytes(params: ParamsOf<P>): number }["bytes"];
-type ResultLength<R> = R extends z.ZodType ? { bytes(result: z.output<R>): number }["bytes"] : never;
+type ResultLength<R> = R extends z.core.$ZodType ? { bytes(result: z.output<R>): number }["bytes"] : never;
 
 /** How the length of raw data is known: there is none, it is declared, or only the handler knows it. */
 export type BodyKind = "none" | "declared" | "manual";
 
-export interface MethodSpec<P extends Params, R extends z.ZodType | undefined> {
+export interface MethodSpec<P extends Params, R extends z.core.$ZodType | undefined> {
   readonly params: P;
   /** The number of raw bytes behind the call, or `"manual"` if only the handler knows it. Without it, there is no raw
    *  data. */
-  readonly body?: "manual" | BodyLength<P>;
+  readonly body?: "manual" | BodyLength<P> | undefined;
   /** The schema of what the handler returns, which is sent back as an object. Without it, nothing is sent
    *  automatically. */
-  readonly result?: R;
+  readonly result?: R | undefined;
   /** The number of raw bytes behind the result. The handler sends both itself (HBI layer), or returns
    *  `{ result, body }` (typed layer). */
-  readonly resultBody?: ResultLength<R>;
-  readonly title?: string;
-  readonly description?: string;
+  readonly resultBody?: ResultLength<R> | undefined;
+  readonly title?: string | undefined;
+  readonly description?: string | undefined;
   /** Running the method twice does no harm, so a call may be sent again after its connection was lost. */
-  readonly idempotent?: boolean;
+  readonly idempotent?: boolean | undefined;
   /** Why the method should no longer be called, and what to use instead. */
-  readonly deprecated?: string;
+  readonly deprecated?: string | undefined;
   /** Parameters of example calls, for documentation. */
-  readonly examples?: readonly ArgumentsOf<P>[];
+  readonly examples?: readonly ArgumentsOf<P>[] | undefined;
 }
 
 type KindOf<Spec, Key extends string> = Spec extends { readonly [K in Key]: infer Length }
   ? Length extends "manual"
     ? "manual"
-    : "declared"
+    : [Length] extends [undefined]
+      ? "none"
+      : "declared"
   : "none";
 /** Not inferred as a type parameter, because the absence of a result would go unnoticed in an inline declaration. */
-type DeclaredResult<Spec> = Spec extends { readonly result: infer R extends z.ZodType } ? R : undefined;
+type DeclaredResult<Spec> = Spec extends { readonly result: infer R extends z.core.$ZodType } ? R : undefined;
 /** Keys that a method does not have. */
-type Surplus<Spec> = { readonly [K in Exclude<keyof Spec, keyof MethodSpec<Params, z.ZodType>>]: never };
+type Surplus<Spec> = { readonly [K in Exclude<keyof Spec, keyof MethodSpec<Params, z.core.$ZodType>>]: never };
 
-const SPEC_KEYS: Readonly<Record<keyof MethodSpec<Params, z.ZodType>, true>> = {
+const SPEC_KEYS: Readonly<Record<keyof MethodSpec<Params, z.core.$ZodType>, true>> = {
   params: true,
   body: true,
   result: true,
@@ -72,14 +74,15 @@ const SPEC_KEYS: Readonly<Record<keyof MethodSpec<Params, z.ZodType>, true>> = {
 /** The arguments of one call by parameter name, before validation. */
 export type Bound = Record<string, unknown>;
 
-class Signature<P extends Params> {
+export class Signature<P extends Params> {
   readonly names: readonly string[];
-  readonly #schemas: ReadonlyMap<string, z.ZodType>;
-  readonly #object: z.ZodType;
+  readonly #schemas: ReadonlyMap<string, z.core.$ZodType>;
+  readonly #object: z.core.$ZodType;
   #isPrepared: boolean;
 
   constructor(params: P) {
     this.names = Object.keys(params);
+    if (this.names.length > READ_BY_ALL.maxArguments) throw failure("bad_option", tooMany(this.names.length));
     this.#schemas = new Map(Object.entries(params));
     for (const [name, schema] of this.#schemas) {
       checkPlainName(name, "parameter");
@@ -94,12 +97,13 @@ class Signature<P extends Params> {
     const bound: Bound = {};
     const { args, named, name } = call;
     if (args.length > this.names.length)
-      throw refusal("bad_argument", `${name}: at most ${this.names.length} expected`);
+      throw refusal("bad_argument", `at most ${this.names.length} expected, got ${args.length}`, { of: name });
     for (let i = 0; i < args.length; i++) bound[this.names[i] as string] = args[i]; // i is below names.length
     if (named === undefined) return bound;
     for (const [parameter, value] of named) {
-      if (!this.#schemas.has(parameter)) throw refusal("bad_argument", `${name}: no such parameter`);
-      if (Object.hasOwn(bound, parameter)) throw refusal("bad_argument", `${name}: ${parameter} given twice`);
+      if (!this.#schemas.has(parameter))
+        throw refusal("bad_argument", `no parameter ${parameter.slice(0, 64)}`, { of: name });
+      if (Object.hasOwn(bound, parameter)) throw refusal("bad_argument", `${parameter} given twice`, { of: name });
       bound[parameter] = value;
     }
     return bound;
@@ -115,10 +119,10 @@ class Signature<P extends Params> {
   checkEach(name: string, given: Bound, isPending: (value: unknown) => boolean): void {
     if (!this.#isPrepared) this.#isPrepared = prepareLate(this.#object);
     const unknown = Object.keys(given).find((key) => !this.#schemas.has(key));
-    if (unknown !== undefined) throw failure("bad_argument", `${name}: no parameter ${unknown.slice(0, 64)}`);
+    if (unknown !== undefined) throw failure("bad_argument", `no parameter ${unknown.slice(0, 64)}`, { of: name });
     for (const [parameter, schema] of this.#schemas) {
       const value = Object.hasOwn(given, parameter) ? given[parameter] : undefined;
-      if (!isPending(value)) validate(schema, value, "bad_argument", `${name}: ${parameter}`);
+      if (!isPending(value)) validate(schema, value, "bad_argument", name, failure, [parameter]);
     }
   }
 
@@ -139,17 +143,21 @@ class Signature<P extends Params> {
   }
 }
 
+function tooMany(count: number): string {
+  return `${count} parameters, and a peer reads ${READ_BY_ALL.maxArguments} (maxArguments); put some into an object`;
+}
+
 /** A method that peers may call: `method({ params: { a: z.int() }, body: ({ a }) => a })`. */
 export class Method<
   P extends Params = Params,
-  R extends z.ZodType | undefined = z.ZodType | undefined,
+  R extends z.core.$ZodType | undefined = z.core.$ZodType | undefined,
   B extends BodyKind = BodyKind,
   S extends BodyKind = BodyKind,
 > {
   readonly spec: MethodSpec<P, R>;
   readonly signature: Signature<P>;
   /** the schemas of the answer's objects: one or none */
-  readonly results: readonly z.ZodType[];
+  readonly results: readonly z.core.$ZodType[];
   /** exists for types only, not at run time */
   declare readonly bodies: { readonly call: B; readonly result: S };
 
@@ -207,7 +215,7 @@ function count(bytes: () => number): number | undefined {
 }
 
 /** Both sides validate a result, so the schema must accept its own output. */
-function checkResultSchema(schema: z.ZodType): void {
+function checkResultSchema(schema: z.core.$ZodType): void {
   if (!isSchema(schema)) throw failure("bad_option", "result is not a zod schema");
   const path = findTransform(schema);
   if (path !== undefined) throw failure("bad_option", `the result has a transform at "${path}", which would run twice`);
@@ -219,7 +227,7 @@ export interface ValueSpec<P extends Params, T> {
   /** Pure and synchronous: runs when an object arrives, before it is requested. */
   readonly make: { of(params: ParamsOf<P>): T }["of"];
   /** Recognises values to be written as constructor calls; their members have the names of the parameters. */
-  readonly is?: (value: unknown) => boolean;
+  readonly is?: ((value: unknown) => boolean) | undefined;
 }
 
 /** A value constructor, such as `Point(1, 2)`: a peer may write it even where only values are landed. */
@@ -264,7 +272,7 @@ export function valueOfSchema(schema: object): ValueConstructor | undefined {
 
 /** Declares a method. Without `body` it takes no raw data; without `result` it is a notification.
  *  @throws HbiError invalid_argument for a missing schema, a name that cannot be called, an unknown key */
-export function method<P extends Params, R extends z.ZodType | undefined = undefined, const Spec = unknown>(
+export function method<P extends Params, R extends z.core.$ZodType | undefined = undefined, const Spec = unknown>(
   spec: MethodSpec<P, R> & Spec & Surplus<Spec>,
 ): Method<P, DeclaredResult<Spec>, KindOf<Spec, "body">, KindOf<Spec, "resultBody">> {
   return new Method(spec) as never; // R is the result that Spec declares

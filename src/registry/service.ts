@@ -4,7 +4,7 @@
  */
 import { failure } from "../errors.ts";
 import { Method, type Params, ValueConstructor } from "./method.ts";
-import { checkName, checkPlainName } from "./names.ts";
+import { checkName, checkPlainName, NOT_READ } from "./names.ts";
 import { prepare } from "./prepared-schema.ts";
 import { isSchema } from "./schema-walk.ts";
 
@@ -16,16 +16,16 @@ export interface ServiceSpec<M extends Methods, R extends Methods, V extends Val
   readonly name: string;
   /** version of the definition, as in semver: "1.0.0" */
   readonly version: string;
-  readonly title?: string;
-  readonly description?: string;
+  readonly title?: string | undefined;
+  readonly description?: string | undefined;
   /** what a consumer may call on the service */
   readonly methods: M;
   /** what the service may call back on a consumer */
-  readonly reactions?: R;
+  readonly reactions?: R | undefined;
   /** values that either side may write as constructor calls, such as `Point(1, 2)` */
-  readonly values?: V;
+  readonly values?: V | undefined;
   /** what a consumer must present before it may call anything: the parameters of the server's `authenticate` */
-  readonly credentials?: C;
+  readonly credentials?: C | undefined;
 }
 
 const SPEC_KEYS: Readonly<Record<keyof ServiceSpec<Methods, Methods, Values, Params>, true>> = {
@@ -60,7 +60,7 @@ export class Service<
   constructor(spec: ServiceSpec<M, R, V, C>) {
     const unknown = Object.keys(spec).find((key) => !Object.hasOwn(SPEC_KEYS, key));
     if (unknown !== undefined) throw failure("bad_option", `${unknown} is not a member of a service definition`);
-    checkName(spec.name, "service");
+    checkName(spec.name, "service", NOT_READ);
     if (!VERSION.test(spec.version))
       throw failure("bad_option", `the version of ${spec.name} must have the form 1.0.0`);
     const values = spec.values ?? ({} as V); // V has no keys if there are no values

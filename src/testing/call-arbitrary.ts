@@ -29,7 +29,7 @@ export interface NearlyValidCall extends GeneratedCall {
 /** Paths of overrides begin with a parameter: "result.bytes". */
 export interface CallOptions extends ArbitraryOptions {
   /** the longest body; 4096 by default */
-  readonly maxBodyBytes?: number;
+  readonly maxBodyBytes?: number | undefined;
 }
 
 /** The mistake of a call whose body is a byte shorter than declared. If the peer promises the bytes that it has, this
@@ -78,7 +78,7 @@ function callable(service: Service | Methods): [name: string, method: Method][] 
   return methods;
 }
 
-function paramsSchema(params: Params): z.ZodType {
+function paramsSchema(params: Params): z.core.$ZodType {
   return z.strictObject(params);
 }
 

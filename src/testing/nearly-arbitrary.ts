@@ -19,7 +19,7 @@ export interface NearlyValid {
  *  `z.unknown()`.
  *  @throws HbiError invalid_argument, as `arbitraryOf` */
 export function nearlyArbitraryOf(
-  schema: z.ZodType,
+  schema: z.core.$ZodType,
   options: ArbitraryOptions = {},
 ): fc.Arbitrary<NearlyValid> | undefined {
   return nearlyOf(schema, scopedArbitrary(schema, options, {}), () => true);

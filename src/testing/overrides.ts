@@ -10,13 +10,13 @@ export type Overrides =
   | ((path: string, schema: z.core.$ZodType) => fc.Arbitrary<unknown> | undefined);
 
 export interface ArbitraryOptions {
-  readonly overrides?: Overrides;
+  readonly overrides?: Overrides | undefined;
 }
 
 /** The root of a walk, and bounds for its values. */
 export interface WalkScope {
   /** prefix of every path in an error */
-  readonly where?: string;
+  readonly where?: string | undefined;
   /** the maximum for a number at this path, if its schema permits it */
   readonly capOf?: (path: string) => number | undefined;
 }

@@ -1,20 +1,23 @@
 /**
  * testLink: a service and a consumer, connected in memory. Everything above the transport is real. docs/testing.md.
  */
+
 import { Link, type LinkOptions, type ReactionsOf } from "../endpoints/service/link.ts";
 import type { Peer } from "../endpoints/service/peer.ts";
-import { type HandlersOf, type HostOptions, ServiceHost } from "../endpoints/service/service-host.ts";
+import { checkFactory, type HandlersOf, type HostOptions, ServiceHost } from "../endpoints/service/service-host.ts";
+import { asHbiError, type HbiError } from "../errors.ts";
+import { checkHandlers } from "../registry/handlers.ts";
 import type { Service } from "../registry/service.ts";
 import { type MemoryOptions, memoryTransportPair } from "../wire/transport/memory.ts";
 import type { Transport } from "../wire/transport.ts";
 
 export interface TestLinkOptions<S extends Service, Context> {
   /** the consumer's reactions; optional if the definition has none */
-  readonly reactions?: ReactionsOf<S>;
-  readonly host?: HostOptions<S, Context>;
-  readonly link?: LinkOptions<S>;
+  readonly reactions?: ReactionsOf<S> | undefined;
+  readonly host?: HostOptions<S, Context> | undefined;
+  readonly link?: LinkOptions<S> | undefined;
   /** how bytes are split, and when the connection breaks */
-  readonly memory?: MemoryOptions;
+  readonly memory?: MemoryOptions | undefined;
 }
 
 export interface TestLink<S extends Service, Context> {
@@ -31,13 +34,26 @@ export interface TestLink<S extends Service, Context> {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Connects a link to the handlers of its service. @throws HbiError, as `serve` and `connect` */
+/** Connects a link to the handlers of its service.
+ *  @throws HbiError as `serve` and `connect`, and for a missing or extra handler */
 export async function testLink<S extends Service, H extends HandlersOf<S, Context>, Context = undefined>(
   service: S,
   handlers: (peer: Peer<S, Context>) => H,
   options: TestLinkOptions<S, Context> = {},
 ): Promise<TestLink<S, Context>> {
-  const host = new ServiceHost<S, Context>(service, handlers, options.host ?? {});
+  checkFactory(handlers);
+  let broken: HbiError | undefined;
+  const factory = (peer: Peer<S, Context>): H => {
+    try {
+      const made = handlers(peer);
+      checkHandlers(service.methods, made);
+      return made;
+    } catch (thrown) {
+      broken ??= asHbiError(thrown);
+      throw broken;
+    }
+  };
+  const host = new ServiceHost<S, Context>(service, factory, options.host ?? {});
   const { memory = {}, reactions = {} as ReactionsOf<S>, link: linkOptions = {} } = options;
   let connectionCount = 0;
   let present: Transport | undefined;
@@ -54,7 +70,14 @@ export async function testLink<S extends Service, H extends HandlersOf<S, Contex
     );
     return near;
   };
-  const link = await new Link<S>(service, dial, reactions, linkOptions as LinkOptions<S>).open(); // empty if that is permitted
+  const link = new Link<S>(service, dial, reactions, linkOptions as LinkOptions<S>); // empty if that is permitted
+  await link.open().catch((thrown: unknown) => {
+    throw broken ?? thrown;
+  });
+  if (broken !== undefined) {
+    await link.disconnect();
+    throw broken as HbiError; // assigned by the factory
+  }
   const close = () => link.close();
   return {
     link,

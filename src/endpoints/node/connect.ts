@@ -12,7 +12,7 @@ import type { Dial } from "../service/reconnect.ts";
 import type { Surplus } from "../service/service-env.ts";
 
 /** `tls`, possibly `{}`: connects over TLS and verifies the server. Read for each connection. */
-export type ConnectLinkOptions<S extends Service> = LinkOptions<S> & { readonly tls?: ClientTls };
+export type ConnectLinkOptions<S extends Service> = LinkOptions<S> & { readonly tls?: ClientTls | undefined };
 
 /** Reactions are optional if the definition has none; options are optional if it has no credentials. */
 export type ConnectArguments<S extends Service, H = ReactionsOf<S>> = S["credentials"] extends Params

@@ -15,9 +15,9 @@ import type { PostingEnd } from "../session/posting-end.ts";
 import { ignore, markHandled } from "../waits.ts";
 
 export interface ConnectOptions extends ConnectionOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Connects over TLS and verifies the server; may be `{}`. Read for each connection. */
-  readonly tls?: ClientTls;
+  readonly tls?: ClientTls | undefined;
 }
 
 export interface PeerEnds {

@@ -9,7 +9,7 @@ import { Listener } from "./listener.ts";
 
 export interface ServerOptions extends ConnectionOptions {
   /** Serves over TLS; with `ca`, clients must present a certificate. */
-  readonly tls?: ServerTls;
+  readonly tls?: ServerTls | undefined;
 }
 
 export class HBIS {

@@ -24,9 +24,9 @@ export type StateListener = (state: LinkState, reason: HbiError | undefined) => 
 
 export interface ReconnectingOptions extends Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost"> {
   /** Reconnects after a loss; without it, a link is a single connection. */
-  readonly reconnect?: ReconnectOptions;
+  readonly reconnect?: ReconnectOptions | undefined;
   /** Cancels connecting. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The link for which a connection is dialed. */

@@ -21,7 +21,7 @@ export type ContextFactory = (po: PostingEnd, ho: HostingEnd, connection: Connec
 
 export interface AcceptorOptions extends ConnectionOptions {
   /** Where it accepts, for the log. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 export interface AcceptOptions {

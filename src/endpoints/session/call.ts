@@ -11,6 +11,7 @@ import type { Method } from "../../registry/method.ts";
 import { validate } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
+import { heed, heedNoMore } from "../heed.ts";
 import { turnHeld } from "../lane/bracket.ts";
 import type { TurnTaker } from "../lane/send-turn.ts";
 import { ignore, markHandled, withLanded } from "../waits.ts";
@@ -27,7 +28,7 @@ export interface CallRequest {
   /** the method, if it is one of a definition */
   readonly method?: Method;
   /** schemas of the answer's objects, in order; undefined accepts any */
-  readonly results: readonly (z.ZodType | undefined)[];
+  readonly results: readonly (z.core.$ZodType | undefined)[];
   /** false: objects are dropped, and only the acknowledgement counts */
   readonly wantsResults: boolean;
   /** the promise has all objects as an array, instead of a single one */
@@ -118,7 +119,7 @@ export class Call implements TurnTaker {
     }
     if (signal !== undefined) {
       this.#onAbort = () => this.giveUp(cancelled(signal));
-      signal.addEventListener("abort", this.#onAbort, { once: true });
+      heed(signal, this.#onAbort);
     }
   }
 
@@ -336,7 +337,7 @@ export class Call implements TurnTaker {
     if (wantsResults && this.hasAll && connection.posting.knowsExtension) this.#fulfill(this.#outcome);
   }
 
-  #take(value: unknown, schema: z.ZodType | undefined): void {
+  #take(value: unknown, schema: z.core.$ZodType | undefined): void {
     const { wantsResults, isList, name } = this.request;
     const taken = wantsResults && schema !== undefined ? validate(schema, value, "bad_answer", name) : value;
     if (isList === true) {
@@ -431,7 +432,8 @@ export class Call implements TurnTaker {
 
   #settled(): void {
     this.#timer?.cancel();
-    if (this.#onAbort !== undefined) this.request.signal?.removeEventListener("abort", this.#onAbort);
+    const { signal } = this.request;
+    if (signal !== undefined && this.#onAbort !== undefined) heedNoMore(signal, this.#onAbort);
   }
 }
 

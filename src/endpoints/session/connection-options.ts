@@ -7,7 +7,7 @@ import type { LimitOptions } from "../../limits.ts";
 import { isPromise } from "../../registry/invoke.ts";
 import type { ProcessLoad } from "../guard/process-load.ts";
 
-/** A log entry. Each text is one line of printable ASCII of at most 512 characters. */
+/** A log entry. Each text is one line of at most 512 bytes, without characters that control a terminal. */
 export interface LogEntry {
   /** `cause` is the original exception, which must not cross the wire */
   readonly error: HbiError;
@@ -18,14 +18,14 @@ export interface LogEntry {
 }
 
 export interface ConnectionOptions {
-  readonly limits?: LimitOptions;
+  readonly limits?: LimitOptions | undefined;
   /** false: sends plain conversation ids and accepts any id, as the reference does */
-  readonly extension?: boolean;
-  readonly clock?: Clock;
+  readonly extension?: boolean | undefined;
+  readonly clock?: Clock | undefined;
   /** What this connection shares with others, within the limits named `maxProcess...`: slots, unsent bytes, the turns
    *  of the event loop.
    *  Default: all connections of the process share one. */
-  readonly load?: ProcessLoad;
+  readonly load?: ProcessLoad | undefined;
   /** What `$hbi.describe` returns, as JSON; without it there is no such method. */
   readonly describe?: (() => string) | undefined;
   /** Nothing can be posted any more, although the socket may stay open for a moment. Has the reason, unless the close
@@ -33,11 +33,12 @@ export interface ConnectionOptions {
   readonly onLost?: ((reason: HbiError | undefined) => void) | undefined;
   /** The peer is about to close and accepts no new conversations. */
   readonly onGoAway?: ((reason: string | undefined) => void) | undefined;
-  /** Default: unexpected exceptions of handlers, and results that are too big for the peer, go to `console.error`; nothing else is logged. */
-  readonly log?: Log;
+  /** Default: unexpected exceptions of handlers, and results that are too big for the peer, go to `console.error`;
+   *  nothing else is logged. */
+  readonly log?: Log | undefined;
 }
 
-type Log = (entry: LogEntry) => unknown;
+export type Log = (entry: LogEntry) => unknown;
 
 /** Runs a callback of the application. Its exception or later rejection is reported and has no other effect. */
 export function heard(run: () => unknown, failed: (thrown: unknown) => void): void {
@@ -58,19 +59,16 @@ export function tell(log: Log, { error, netIdent, where }: LogEntry): void {
   );
 }
 
-/** The error without its details, which are for the calling program. */
+/** The error without its details and findings, which are for the calling program. */
 function printable(error: HbiError): HbiError {
-  const { code, details, reason, cause, mayHaveLanded } = error;
+  const { details, issues } = error;
   const message = oneLine(error.message);
   const stack = stackOf(error, message);
-  if (details === undefined && message === error.message && stack === textOf(error)) return error;
+  const isPlain = details === undefined && issues === undefined;
+  if (isPlain && message === error.message && stack === textOf(error)) return error;
+  const { code, reason, cause, mayHaveLanded, origin, method } = error;
   const told = withoutStack(
-    () =>
-      new HbiError(code, message, undefined, {
-        ...(reason === undefined ? {} : { reason }),
-        ...(mayHaveLanded === undefined ? {} : { mayHaveLanded }),
-        cause,
-      }),
+    () => new HbiError(code, message, undefined, { reason, cause, mayHaveLanded, origin, method }),
   );
   told.stack = stack;
   return told;

@@ -63,7 +63,7 @@ class NodeSocketTransport implements Transport {
   start(sink: TransportSink): void {
     this.#sink = sink;
     if (this.#isClosed) {
-      queueMicrotask(() => sink.onClose(this.#error));
+      systemClock.endOfTurn(() => sink.onClose(this.#error)); // not a global, which a test may have replaced
       return;
     }
     this.#socket.on("data", (chunk: Buffer) => sink.onData(chunk));
@@ -113,9 +113,9 @@ class NodeSocketTransport implements Transport {
 
 export interface DialOptions {
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly tls?: ClientTls | undefined;
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
 
 /** Connects. `timeoutMs` bounds everything, including the TLS handshake.

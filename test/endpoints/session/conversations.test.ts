@@ -2,7 +2,7 @@
  * Conversations as an application has them: two peers of this library in memory, in whole chunks and byte by byte.
  */
 import { Connection, HbiError, HostingEnv, method, recvArray, repr, script, sendArray, value } from "hbi";
-import { hostileTransport, packet, quiet } from "hbi/testing";
+import { conversation, hostileTransport, packet, quiet } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { barePeer, pair } from "../../support/pair.ts";
@@ -59,7 +59,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
       });
       await expect(asked).rejects.toMatchObject({
         code: "invalid_argument",
-        message: "argument refused: object: expected string",
+        message: "object: argument refused: expected string, got number",
       });
       expect(po.isConnected).toBe(true);
     });
