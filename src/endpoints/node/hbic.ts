@@ -37,7 +37,7 @@ export class HBIC {
   /** @param env what the server may call here, or a function that creates it for each connection */
   constructor(address: Address, env: HostingEnv | (() => HostingEnv), options: ConnectOptions = {}) {
     parseAddress(address);
-    resolveLimits(options.limits);
+    resolveLimits(options.limits, "client");
     if (options.tls !== undefined) clientContext(options.tls);
     this.#address = address;
     this.#env = typeof env === "function" ? env : () => env;
@@ -67,7 +67,7 @@ export class HBIC {
     this.#abortDial = new AbortController();
     const signals = [this.#abortDial.signal, ...(this.#options.signal === undefined ? [] : [this.#options.signal])];
     await this.#connection?.closed; // its cleanup uses the environment until then
-    const limits = resolveLimits(this.#options.limits);
+    const limits = resolveLimits(this.#options.limits, "client");
     const transport = await dialSocket(parseAddress(this.#address), {
       timeoutMs: limits.connectTimeoutMs,
       signal: AbortSignal.any(signals),
