@@ -3,6 +3,7 @@
  */
 import { failure } from "../errors.ts";
 import { PRESETS } from "../limits.ts";
+import { oneOf } from "../options.ts";
 
 /** `json`: null, true, false. `python`: None, True, False, which every Python peer knows. `go`: nil, true, false. */
 export type Dialect = "json" | "python" | "go";
@@ -59,6 +60,8 @@ const WORDS: Readonly<Record<Dialect, Words>> = {
   python: { none: "None", true: "True", false: "False" },
   go: { none: "nil", true: "true", false: "false" },
 };
+
+export const dialectOption = oneOf(...Object.keys(WORDS));
 
 /** An object with this method writes its own constructor call. */
 export const REPR = Symbol.for("hbi.repr");

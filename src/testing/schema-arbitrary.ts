@@ -4,10 +4,11 @@
 import type fc from "fast-check";
 import type { z } from "zod";
 import { failure } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import { accepts, bestOf } from "./acceptance.ts";
 import { ArbitraryWalk } from "./arbitrary-walk.ts";
 import type { Lack } from "./container-arbitrary.ts";
-import { type ArbitraryOptions, complaint, type WalkScope } from "./overrides.ts";
+import { ARBITRARY_OPTIONS, type ArbitraryOptions, complaint, type WalkScope } from "./overrides.ts";
 
 /** Approximate nesting of objects and lazy schemas that contain themselves. A larger value is tried if no value ends
  *  within a smaller one. */
@@ -17,6 +18,7 @@ const DEPTHS = [6, 12, 24] as const;
  *  undefined. Bigints are large enough to land as bigints.
  *  @throws HbiError invalid_argument for a schema that says too little, or accepts nothing that has a textual form */
 export function arbitraryOf<S extends z.ZodType>(schema: S, options: ArbitraryOptions = {}): fc.Arbitrary<z.input<S>> {
+  checkOptions(options, "arbitraryOf", ARBITRARY_OPTIONS);
   return scopedArbitrary(schema, options, {}) as fc.Arbitrary<z.input<S>>; // accepted by the schema that types it
 }
 

@@ -3,7 +3,8 @@
  * loss. docs/services.md.
  */
 import { failure, HbiError } from "../../errors.ts";
-import type { Dialect } from "../../parser/repr.ts";
+import { aCount, anything, checkOptions, functions, type OptionsOf } from "../../options.ts";
+import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { argumentsText } from "../../registry/call-text.ts";
 import { readDescription, type ServiceDescription } from "../../registry/description/description.ts";
 import { checkHandlers } from "../../registry/hosting-env.ts";
@@ -22,6 +23,7 @@ import {
   type ConnectionOwner,
   type Dial,
   type LinkState,
+  RECONNECTING_OPTIONS,
   ReconnectingConnection,
   type ReconnectingOptions,
   type StateListener,
@@ -61,6 +63,19 @@ export type LinkOptions<S extends Service> = CommonLinkOptions<S> &
           readonly credentials?: object | (() => object | Promise<object>);
         });
 
+export const LINK_OPTIONS: OptionsOf<LinkOptions<Service>> = {
+  ...RECONNECTING_OPTIONS,
+  retries: aCount,
+  interceptors: functions,
+  handlerTimeoutsMs: anything, // names reactions of the definition, and is checked with it
+  incoming: functions,
+  dialect: dialectOption,
+  credentials: (value, name) => {
+    const isShown = typeof value === "function" || (typeof value === "object" && value !== null);
+    if (!isShown) throw failure("bad_option", `${name} must be an object or a function`); // without showing the secret
+  },
+};
+
 export class Link<S extends Service = Service> {
   /** The methods of the service; each call waits for its result. */
   readonly call: Calls<S["methods"]>;
@@ -74,6 +89,7 @@ export class Link<S extends Service = Service> {
   readonly #caller: Caller;
 
   constructor(service: S, dial: Dial, reactions: ReactionsOf<S>, options: LinkOptions<S>) {
+    checkOptions(options, "Link", LINK_OPTIONS);
     checkHandlers(service.reactions, reactions);
     this.#service = service;
     this.#options = options;
