@@ -10,7 +10,6 @@ import {
   hexadecimalAt,
   isIdentifierPart,
   isIdentifierStart,
-  isReserved,
   ownText,
   skipDigits,
 } from "./lexicon.ts";
@@ -42,7 +41,7 @@ export function parseFast(text: string, limits: Limits): Tree | undefined {
   const open = endOfName(text, start, limits);
   if (codeAt(text, open) !== 0x28) return undefined;
   const name = ownText(text.slice(start, open), text);
-  if (CONSTANTS.has(name) || isReserved(name)) return undefined;
+  if (CONSTANTS.has(name)) return undefined;
   const close = endOfJson(text, open, limits, true);
   if (close < 0) return undefined;
   const args: unknown = JSON.parse(`[${text.slice(open + 1, close)}]`);

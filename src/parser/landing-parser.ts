@@ -66,7 +66,6 @@ export class LandingParser {
     const at = tokens.start;
     tokens.next();
     if (tokens.kind !== token.EQUALS || tokens.isAfterNewline) return this.#named(name, at);
-    if (isReserved(name)) this.#refuse("forbidden_syntax", at);
     this.#checkPlainName(name, at);
     tokens.next();
     if (tokens.isAfterNewline) this.#unexpected();
@@ -110,9 +109,8 @@ export class LandingParser {
       this.#count(at);
       return CONSTANTS.get(name);
     }
-    if (isReserved(name)) this.#refuse("forbidden_syntax", at);
-    if (!isCall) this.#refuse("unknown_name", at);
-    return this.#call(name, at);
+    if (!isCall) this.#refuse(isReserved(name) ? "forbidden_syntax" : "unknown_name", at);
+    return this.#call(name, at); // reserved words as well: a name before a parenthesis is only looked up
   }
 
   #call(name: string, at: number): Call {

@@ -22,7 +22,8 @@ export function isNumericConstant(name: string): boolean {
   return typeof CONSTANTS.get(name) === "number";
 }
 
-/** Refused as syntax, not as unknown names: JavaScript's reserved words, and keywords of Python and Go. */
+/** JavaScript's reserved words, and keywords of Python and Go. They are names where they are called or assigned to;
+ *  anywhere else they are refused as syntax, not as unknown names. */
 export const KEYWORDS: ReadonlySet<string> = new Set(
   (
     "arguments as assert async await break case catch class const continue debugger def default defer del delete do elif " +
@@ -35,7 +36,7 @@ export const KEYWORDS: ReadonlySet<string> = new Set(
 /** Before a dot, each of these is JavaScript syntax and not the first part of a name: this.x, new.target. */
 const HEADS: ReadonlySet<string> = new Set(["this", "super", "new", "import"]);
 
-/** Whether the name is not available for calls and slots. */
+/** Whether a name that is neither called nor assigned to is syntax of another language. */
 export function isReserved(name: string): boolean {
   return KEYWORDS.has(name) || (name.includes(".") && HEADS.has(name.slice(0, name.indexOf("."))));
 }

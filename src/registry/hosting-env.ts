@@ -24,9 +24,9 @@ export interface Ends {
 
 /** What a handler must return: the input of the declared result. Without a declared result, the return value is
  *  ignored. */
-export type ResultOf<R extends z.ZodType | undefined> = R extends z.ZodType ? z.input<R> : unknown;
+export type ResultOf<R extends z.core.$ZodType | undefined> = R extends z.core.$ZodType ? z.input<R> : unknown;
 
-export type Handler<P extends Params, R extends z.ZodType | undefined, Co> = (
+export type Handler<P extends Params, R extends z.core.$ZodType | undefined, Co> = (
   params: ParamsOf<P>,
   co: Co,
 ) => Awaitable<ResultOf<R>>;
@@ -51,7 +51,7 @@ export interface ExposedValue {
 export interface Slot {
   readonly kind: "slot";
   readonly name: string;
-  readonly schema: z.ZodType;
+  readonly schema: z.core.$ZodType;
   value: unknown;
 }
 export type Entry = ExposedMethod | ExposedValue | Slot;
@@ -125,7 +125,7 @@ export class HostingEnv<E extends Ends = Ends> {
 
   /** Lets the peer call `name`. The handler receives the validated parameters and the conversation that is being
    *  landed. */
-  expose<P extends Params, R extends z.ZodType | undefined>(
+  expose<P extends Params, R extends z.core.$ZodType | undefined>(
     name: string,
     method: Method<P, R>,
     handler: Handler<P, R, E["co"]>,
@@ -143,13 +143,13 @@ export class HostingEnv<E extends Ends = Ends> {
   exposeAll<M extends Readonly<Record<string, Method>>>(methods: M, handlers: Handlers<M, E["co"]>): this {
     checkHandlers(methods, handlers);
     for (const [name, method] of Object.entries(methods)) {
-      this.expose(name, method, handlers[name as keyof M] as Handler<Params, z.ZodType | undefined, E["co"]>); // typed by Handlers
+      this.expose(name, method, handlers[name as keyof M] as Handler<Params, z.core.$ZodType | undefined, E["co"]>); // typed by Handlers
     }
     return this;
   }
 
   /** Lets the peer assign `name = value`, validated by the schema. Read the value with `get`. */
-  slot<S extends z.ZodType>(name: string, schema: S, initial?: z.output<S>): this {
+  slot<S extends z.core.$ZodType>(name: string, schema: S, initial?: z.output<S>): this {
     checkPlainName(name, "slot");
     if (!isSchema(schema)) throw failure("bad_option", `slot ${name} has no zod schema`);
     prepare(schema, `slot ${name}`);

@@ -7,13 +7,13 @@ import { failure, refusal } from "../errors.ts";
 import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
 import type { Call } from "../parser/tree.ts";
 import { checkFunction, synchronous } from "./asynchronous.ts";
-import { checkPlainName } from "./names.ts";
+import { checkPlainName, READ_BY_ALL } from "./names.ts";
 import { prepare, prepareLate } from "./prepared-schema.ts";
 import { findTransform, isSchema } from "./schema-walk.ts";
 import { type Refuse, validate } from "./validate.ts";
 
 /** An ordered record: its order is the order of positional arguments; its names serve keyword arguments and errors. */
-export type Params = Readonly<Record<string, z.ZodType>>;
+export type Params = Readonly<Record<string, z.core.$ZodType>>;
 /** What a handler receives. */
 export type ParamsOf<P extends Params> = z.output<z.ZodObject<P, z.core.$strict>>;
 
@@ -22,12 +22,12 @@ export type ArgumentsOf<P extends Params> = z.input<z.ZodObject<P, z.core.$stric
 
 /** Method syntax makes these bivariant, so that every method is a `Method` and every value a `ValueConstructor`. */
 type BodyLength<P extends Params> = { bytes(params: ParamsOf<P>): number }["bytes"];
-type ResultLength<R> = R extends z.ZodType ? { bytes(result: z.output<R>): number }["bytes"] : never;
+type ResultLength<R> = R extends z.core.$ZodType ? { bytes(result: z.output<R>): number }["bytes"] : never;
 
 /** How the length of raw data is known: there is none, it is declared, or only the handler knows it. */
 export type BodyKind = "none" | "declared" | "manual";
 
-export interface MethodSpec<P extends Params, R extends z.ZodType | undefined> {
+export interface MethodSpec<P extends Params, R extends z.core.$ZodType | undefined> {
   readonly params: P;
   /** The number of raw bytes behind the call, or `"manual"` if only the handler knows it. Without it, there is no raw
    *  data. */
@@ -54,11 +54,11 @@ type KindOf<Spec, Key extends string> = Spec extends { readonly [K in Key]: infe
     : "declared"
   : "none";
 /** Not inferred as a type parameter, because the absence of a result would go unnoticed in an inline declaration. */
-type DeclaredResult<Spec> = Spec extends { readonly result: infer R extends z.ZodType } ? R : undefined;
+type DeclaredResult<Spec> = Spec extends { readonly result: infer R extends z.core.$ZodType } ? R : undefined;
 /** Keys that a method does not have. */
-type Surplus<Spec> = { readonly [K in Exclude<keyof Spec, keyof MethodSpec<Params, z.ZodType>>]: never };
+type Surplus<Spec> = { readonly [K in Exclude<keyof Spec, keyof MethodSpec<Params, z.core.$ZodType>>]: never };
 
-const METHOD_OPTIONS: OptionsOf<MethodSpec<Params, z.ZodType>> = {
+const METHOD_OPTIONS: OptionsOf<MethodSpec<Params, z.core.$ZodType>> = {
   params: anything, // the schemas and functions are checked by the constructor
   body: anything,
   result: anything,
@@ -75,12 +75,13 @@ export type Bound = Record<string, unknown>;
 
 class Signature<P extends Params> {
   readonly names: readonly string[];
-  readonly #schemas: ReadonlyMap<string, z.ZodType>;
-  readonly #object: z.ZodType;
+  readonly #schemas: ReadonlyMap<string, z.core.$ZodType>;
+  readonly #object: z.core.$ZodType;
   #isPrepared: boolean;
 
   constructor(params: P) {
     this.names = Object.keys(params);
+    if (this.names.length > READ_BY_ALL.maxArguments) throw failure("bad_option", tooMany(this.names.length));
     this.#schemas = new Map(Object.entries(params));
     for (const [name, schema] of this.#schemas) {
       checkPlainName(name, "parameter");
@@ -140,17 +141,21 @@ class Signature<P extends Params> {
   }
 }
 
+function tooMany(count: number): string {
+  return `${count} parameters, and a peer reads ${READ_BY_ALL.maxArguments} (maxArguments); put some into an object`;
+}
+
 /** A method that peers may call: `method({ params: { a: z.int() }, body: ({ a }) => a })`. */
 export class Method<
   P extends Params = Params,
-  R extends z.ZodType | undefined = z.ZodType | undefined,
+  R extends z.core.$ZodType | undefined = z.core.$ZodType | undefined,
   B extends BodyKind = BodyKind,
   S extends BodyKind = BodyKind,
 > {
   readonly spec: MethodSpec<P, R>;
   readonly signature: Signature<P>;
   /** the schemas of the answer's objects: one or none */
-  readonly results: readonly z.ZodType[];
+  readonly results: readonly z.core.$ZodType[];
   /** exists for types only, not at run time */
   declare readonly bodies: { readonly call: B; readonly result: S };
 
@@ -207,7 +212,7 @@ function count(bytes: () => number): number | undefined {
 }
 
 /** Both sides validate a result, so the schema must accept its own output. */
-function checkResultSchema(schema: z.ZodType): void {
+function checkResultSchema(schema: z.core.$ZodType): void {
   if (!isSchema(schema)) throw failure("bad_option", "result is not a zod schema");
   const path = findTransform(schema);
   if (path !== undefined) throw failure("bad_option", `the result has a transform at "${path}", which would run twice`);
@@ -271,7 +276,7 @@ export function valueOfSchema(schema: object): ValueConstructor | undefined {
 
 /** Declares a method. Without `body` it takes no raw data; without `result` it is a notification.
  *  @throws HbiError invalid_argument for a missing schema, a name that cannot be called, an unknown key */
-export function method<P extends Params, R extends z.ZodType | undefined = undefined, const Spec = unknown>(
+export function method<P extends Params, R extends z.core.$ZodType | undefined = undefined, const Spec = unknown>(
   spec: MethodSpec<P, R> & Spec & Surplus<Spec>,
 ): Method<P, DeclaredResult<Spec>, KindOf<Spec, "body">, KindOf<Spec, "resultBody">> {
   return new Method(spec) as never; // R is the result that Spec declares

@@ -1,9 +1,11 @@
 /**
- * Names: which identifiers may be exposed, and which belong to the library.
+ * Names: which identifiers may be exposed, and which belong to the library. A name that the reader of a call would
+ * refuse is refused where it is declared, with what to use instead.
  */
 import { failure } from "../errors.ts";
 
-const NAME = /^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*$/;
+const PLAIN = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const DOTTED = /^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*$/;
 
 /** Constants in some peer's language; a method with such a name could not be called. Those of `parser/lexicon.ts` are
  *  repeated here, because a bundle of a definition leaves out the parser. */
@@ -16,17 +18,64 @@ const CONSTANTS: ReadonlySet<string> = new Set([
  *  cannot. */
 const MAGIC: ReadonlySet<string> = new Set(["__hbi_init__", "__hbi_cleanup__", "__proto__"]);
 
-/** Checks that `name` can be exposed: dotted ASCII identifiers, not a constant, a hook or a built-in name (`HbiError`,
- *  and names with `$`).
- *  @throws HbiError invalid_argument */
-export function checkName(name: string, what: string): void {
-  if (!NAME.test(name) || CONSTANTS.has(name) || MAGIC.has(name) || name === "HbiError") {
-    throw failure("bad_option", `${JSON.stringify(name)} cannot be the name of a ${what}`);
-  }
+/** What a reader bounds in a call. */
+export interface CallLimits {
+  readonly maxNameLength: number;
+  readonly maxNameParts: number;
+  readonly maxArguments: number;
+  readonly maxObjectKeys: number;
+}
+
+/** What every reader of this library accepts: the public preset, repeated for the same reason as the constants. */
+export const READ_BY_ALL: CallLimits = { maxNameLength: 64, maxNameParts: 8, maxArguments: 64, maxObjectKeys: 1_000 };
+
+/** Of names that no reader of this library meets: that of a service, and methods of another program. */
+export const NOT_READ: CallLimits = { ...READ_BY_ALL, maxNameLength: Infinity, maxNameParts: Infinity };
+
+/** Checks that a call of `name` can be read: dotted ASCII identifiers within the limits, not a constant, a hook or a
+ *  built-in name (`HbiError`, and names with `$`).
+ *  @throws HbiError invalid_argument, with the reason */
+export function checkName(name: string, what: string, limits = READ_BY_ALL, form = DOTTED): void {
+  if (typeof name !== "string" || name === "") refuse(name, what, "it must be a text of at least one letter");
+  if (CONSTANTS.has(name)) refuse(name, what, "it is a constant in JavaScript, Python or Go");
+  if (MAGIC.has(name)) refuse(name, what, "it has a meaning of its own in JavaScript or HBI");
+  if (name === "HbiError") refuse(name, what, "it is the constructor of errors");
+  if (form.test(name)) checkLength(name, what, limits);
+  else refuse(name, what, name.includes("$") ? "names with $ belong to the library" : otherwise(name, form));
 }
 
 /** Checks the name of a parameter or a slot, which has a single part. */
 export function checkPlainName(name: string, what: string): void {
-  checkName(name, what);
-  if (name.includes(".")) throw failure("bad_option", `${JSON.stringify(name)} cannot be the name of a ${what}`);
+  checkName(name, what, READ_BY_ALL, PLAIN);
+}
+
+function otherwise(name: string, form: RegExp): string {
+  const words = name.split(/[^A-Za-z0-9_]+/).filter((word) => word !== "");
+  const tries = (form === PLAIN ? ["_"] : [".", "_"]).map((by) => words.join(by).replace(/^(?=\d)/, "_"));
+  const instead = [...new Set(tries)].filter((text) => form.test(text)).map(quoted);
+  const rule = "a name consists of ASCII letters, digits and _, and begins with no digit";
+  return instead.length === 0 ? rule : `${rule}; try ${instead.join(" or ")}`;
+}
+
+function checkLength(name: string, what: string, { maxNameLength, maxNameParts }: CallLimits): void {
+  const parts = name.split(".");
+  const longest = Math.max(...parts.map((part) => part.length));
+  if (longest > maxNameLength) {
+    const where = parts.length === 1 ? "it" : "a part of it";
+    refuse(name, what, `${where} has ${longest} characters, and a peer reads ${maxNameLength} (maxNameLength)`);
+  }
+  if (parts.length > maxNameParts) {
+    refuse(name, what, `it has ${parts.length} parts between dots, and a peer reads ${maxNameParts} (maxNameParts)`);
+  }
+}
+
+function refuse(name: unknown, what: string, reason: string): never {
+  throw failure("bad_option", `${quoted(name)} cannot be the name of a ${what}: ${reason}`);
+}
+
+const MAX_SHOWN = 80;
+
+function quoted(name: unknown): string {
+  const text = String(name);
+  return JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text);
 }

@@ -6,7 +6,7 @@ import { failure } from "../errors.ts";
 
 export type Definition = z.core.$ZodTypes["_zod"]["def"];
 
-export function isSchema(candidate: unknown): candidate is z.ZodType {
+export function isSchema(candidate: unknown): candidate is z.core.$ZodType {
   return typeof candidate === "object" && candidate !== null && "_zod" in candidate;
 }
 

@@ -5,7 +5,7 @@
 import { failure } from "../errors.ts";
 import { anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
 import { Method, type Params, ValueConstructor } from "./method.ts";
-import { checkName, checkPlainName } from "./names.ts";
+import { checkName, checkPlainName, NOT_READ } from "./names.ts";
 import { prepare } from "./prepared-schema.ts";
 import { isSchema } from "./schema-walk.ts";
 
@@ -61,7 +61,7 @@ export class Service<
 
   constructor(spec: ServiceSpec<M, R, V, C>) {
     checkOptions(spec, "defineService", SERVICE_OPTIONS);
-    checkName(spec.name, "service");
+    checkName(spec.name, "service", NOT_READ);
     if (!VERSION.test(spec.version))
       throw failure("bad_option", `the version of ${spec.name} must have the form 1.0.0`);
     const values = spec.values ?? ({} as V); // V has no keys if there are no values

@@ -17,7 +17,7 @@ export type Refuse = (reason: Reason, where: string) => HbiError;
 /** Runs the schema. Throws `reason` with `where`, the path and the expectation, without the value.
  *  @param schema must be prepared
  *  @throws HbiError of the given reason; `internal` if the schema is asynchronous */
-export function validate<S extends z.ZodType>(
+export function validate<S extends z.core.$ZodType>(
   schema: S,
   value: unknown,
   reason: Reason,
@@ -30,7 +30,7 @@ export function validate<S extends z.ZodType>(
   throw make(reason, describe(issue, where));
 }
 
-function run(schema: z.ZodType, value: unknown, where: string): z.core.ParsePayload {
+function run(schema: z.core.$ZodType, value: unknown, where: string): z.core.ParsePayload {
   try {
     // A separate context per run, because zod caches there what it made of each object.
     const context = { async: false, abortEarly: true, error: noText, [INTERPRETED]: true } as const;

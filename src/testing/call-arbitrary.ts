@@ -83,7 +83,7 @@ function callable(service: Service | Methods): [name: string, method: Method][] 
   return methods;
 }
 
-function paramsSchema(params: Params): z.ZodType {
+function paramsSchema(params: Params): z.core.$ZodType {
   return z.strictObject(params);
 }
 

@@ -20,7 +20,7 @@ export interface NearlyValid {
  *  `z.unknown()`.
  *  @throws HbiError invalid_argument, as `arbitraryOf` */
 export function nearlyArbitraryOf(
-  schema: z.ZodType,
+  schema: z.core.$ZodType,
   options: ArbitraryOptions = {},
 ): fc.Arbitrary<NearlyValid> | undefined {
   checkOptions(options, "nearlyArbitraryOf", ARBITRARY_OPTIONS);

@@ -17,7 +17,10 @@ const DEPTHS = [6, 12, 24] as const;
 /** Values that the schema accepts as input and that `repr` can write. Optional members are present or absent, never
  *  undefined. Bigints are large enough to land as bigints.
  *  @throws HbiError invalid_argument for a schema that says too little, or accepts nothing that has a textual form */
-export function arbitraryOf<S extends z.ZodType>(schema: S, options: ArbitraryOptions = {}): fc.Arbitrary<z.input<S>> {
+export function arbitraryOf<S extends z.core.$ZodType>(
+  schema: S,
+  options: ArbitraryOptions = {},
+): fc.Arbitrary<z.input<S>> {
   checkOptions(options, "arbitraryOf", ARBITRARY_OPTIONS);
   return scopedArbitrary(schema, options, {}) as fc.Arbitrary<z.input<S>>; // accepted by the schema that types it
 }

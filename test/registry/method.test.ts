@@ -1,7 +1,8 @@
-import { HostingEnv, method, value } from "hbi";
+import { HostingEnv, method, resolveLimits, value } from "hbi";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";
 import { CONSTANTS } from "../../src/parser/lexicon.ts";
+import { READ_BY_ALL } from "../../src/registry/names.ts";
 import { prepareLate } from "../../src/registry/prepared-schema.ts";
 import { validate } from "../../src/registry/validate.ts";
 
@@ -40,6 +41,10 @@ describe("definitions fail closed", () => {
   it.each([...CONSTANTS.keys()])("%s, a constant of the grammar, cannot be exposed", (name) =>
     expect(() => new HostingEnv().expose(name, nothing, () => undefined)).toThrow(bad),
   );
+
+  it("what a definition bounds is what every peer reads", () => {
+    expect(resolveLimits()).toMatchObject(READ_BY_ALL);
+  });
 
   it("a name is exposed once", () => {
     const env = new HostingEnv().expose("a.b", nothing, () => undefined);

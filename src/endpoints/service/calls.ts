@@ -36,7 +36,7 @@ type Arguments<P, B extends BodyKind> = B extends "none"
   : [params: P, options: CallOptions & WithBody<B>];
 
 /** The result, the result with its raw data, or nothing. */
-type AnswerOf<R, S extends BodyKind> = R extends z.ZodType
+type AnswerOf<R, S extends BodyKind> = R extends z.core.$ZodType
   ? S extends "none"
     ? z.output<R>
     : { readonly result: z.output<R>; readonly body: Body }

@@ -18,10 +18,10 @@ export class ScriptCall<out T = unknown> {
   declare readonly [RESULT]: T;
   readonly code: string;
   readonly name: string;
-  readonly result: z.ZodType | undefined;
+  readonly result: z.core.$ZodType | undefined;
   #isUsed = false;
 
-  constructor(name: string, code: string, result: z.ZodType | undefined) {
+  constructor(name: string, code: string, result: z.core.$ZodType | undefined) {
     this.name = name;
     this.code = code;
     this.result = result;
@@ -44,12 +44,12 @@ export class ScriptCall<out T = unknown> {
   }
 }
 
-type Argument<S> = S extends z.ZodType ? z.input<S> | ScriptCall<z.input<S>> : never;
+type Argument<S> = S extends z.core.$ZodType ? z.input<S> | ScriptCall<z.input<S>> : never;
 type Optional<P> = {
-  readonly [K in keyof P as undefined extends z.input<P[K] & z.ZodType> ? K : never]?: Argument<P[K]>;
+  readonly [K in keyof P as undefined extends z.input<P[K] & z.core.$ZodType> ? K : never]?: Argument<P[K]>;
 };
 type Required<P> = {
-  readonly [K in keyof P as undefined extends z.input<P[K] & z.ZodType> ? never : K]: Argument<P[K]>;
+  readonly [K in keyof P as undefined extends z.input<P[K] & z.core.$ZodType> ? never : K]: Argument<P[K]>;
 };
 type Flat<T> = { readonly [K in keyof T]: T[K] };
 type ParamsRecord<P> = Flat<Optional<P> & Required<P>>;
@@ -61,7 +61,7 @@ type Alone<A> = A extends ScriptCall | readonly unknown[] | Uint8Array | string 
   ? A
   : never;
 
-type Written<R> = ScriptCall<R extends z.ZodType ? z.output<R> : undefined>;
+type Written<R> = ScriptCall<R extends z.core.$ZodType ? z.output<R> : undefined>;
 
 /** Methods with raw data are not available in scripts. */
 type ScriptOf<M> =
@@ -87,7 +87,7 @@ export interface BuiltScript {
   /** the first form in it that only peers of this library can read, if any */
   readonly onlyOurs: string | undefined;
   /** one per statement */
-  readonly results: readonly (z.ZodType | undefined)[];
+  readonly results: readonly (z.core.$ZodType | undefined)[];
 }
 
 /** @throws HbiError invalid_argument, resource_exhausted beyond `maxCallsPerScript` and `maxStatements` */

@@ -25,7 +25,7 @@ export interface CallRequest {
   /** for error messages: "do_job" */
   readonly name: string;
   /** schemas of the answer's objects, in order; undefined accepts any */
-  readonly results: readonly (z.ZodType | undefined)[];
+  readonly results: readonly (z.core.$ZodType | undefined)[];
   /** false: objects are dropped, and only the acknowledgement counts */
   readonly wantsResults: boolean;
   /** the promise has all objects as an array, instead of a single one */
@@ -333,7 +333,7 @@ export class Call implements TurnTaker {
     if (wantsResults && this.hasAll && connection.posting.knowsExtension) this.#fulfill(this.#outcome);
   }
 
-  #take(value: unknown, schema: z.ZodType | undefined): void {
+  #take(value: unknown, schema: z.core.$ZodType | undefined): void {
     const { wantsResults, isList, name } = this.request;
     const taken = wantsResults && schema !== undefined ? validate(schema, value, "bad_answer", name) : value;
     if (isList === true) {

@@ -14,7 +14,7 @@ import { asBytes, type Buffers, DISCARDED, type RawIntake } from "../lane/raw-in
 import { type Wait, type WaitHints, type WaitOptions, withLanded } from "../waits.ts";
 import type { Connection } from "./connection.ts";
 
-export type Schema = z.ZodType;
+export type Schema = z.core.$ZodType;
 export type SchemaOutput<S extends Schema | undefined> = S extends Schema ? z.output<S> : unknown;
 
 interface ObjectWait {

@@ -265,8 +265,9 @@ export class PostingEnd {
   /** A large packet, and one that only peers of this library can read, wait until it is known whether the peer accepts
    *  it. */
   #hasPlaceFor(co: PoCo): boolean {
-    const isAsked = co.isLarge || this.#connection.awaitsPeer || this.#mustBeKnown(co);
-    return this.#admitted < this.#most && this.#takesNew && !(isAsked && this.#hello?.isDone === false);
+    if (this.#admitted >= this.#most || !this.#takesNew) return false;
+    if (this.#hello?.isDone !== false) return true; // first, as this runs for every call
+    return !co.isLarge && !this.#connection.awaitsPeer && !this.#mustBeKnown(co);
   }
 
   /** Whether it depends on what the peer is how it is sent, and that is not known. */

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { failure } from "../../errors.ts";
-import { checkName, checkPlainName } from "../names.ts";
+import { checkName, checkPlainName, NOT_READ } from "../names.ts";
 import { prepareLate } from "../prepared-schema.ts";
 import { validate } from "../validate.ts";
 import {
@@ -143,7 +143,7 @@ function measure(candidate: unknown): void {
 
 /** Tools print these names. */
 function checkNames({ name, methods, reactions, values, credentials = [] }: ServiceDescription): void {
-  checkName(name, "service");
+  checkName(name, "service", NOT_READ);
   const members: Readonly<Record<string, ValueDescription>> = { ...methods, ...reactions, ...values };
   for (const [member, { params }] of Object.entries(members)) {
     checkName(member, "member");

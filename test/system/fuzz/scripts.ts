@@ -77,11 +77,11 @@ function list(open: string, close: string, item: fc.Arbitrary<string>): fc.Arbit
 
 const argument = fc.oneof(
   value,
-  fc.tuple(fc.constantFrom("a", "b", "x.y"), value).map(([name, text]) => `${name}=${text}`),
+  fc.tuple(fc.constantFrom("a", "b", "x.y", "class"), value).map(([name, text]) => `${name}=${text}`),
 );
 const call = fc
   .tuple(
-    fc.constantFrom("do_job", "svc.ping", "f", "do_job", "svc.ping", "a.b.c.d.e.f.g.h.i", "new"),
+    fc.constantFrom("do_job", "svc.ping", "f", "do_job", "svc.ping", "a.b.c.d.e.f.g.h.i", "new", "import.meta"),
     space,
     fc.array(argument, { maxLength: 4 }),
     space,
@@ -113,7 +113,7 @@ const json = fc.oneof(
   },
 );
 const jsonStyle = fc
-  .tuple(fc.constantFrom("do_job(", "svc.ping(", "None(", "["), fc.array(json, { maxLength: 4 }))
+  .tuple(fc.constantFrom("do_job(", "svc.ping(", "delete(", "None(", "["), fc.array(json, { maxLength: 4 }))
   .map(([open, items]) => `${open}${items.join(", ")}${open === "[" ? "]" : ")"}`);
 
 /** One damage: a piece cut out, doubled, or something put in. */
