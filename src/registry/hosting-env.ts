@@ -7,6 +7,7 @@ import { failure, type HbiError, refusal } from "../errors.ts";
 import type { InstanceWriter } from "../parser/repr.ts";
 import { type Call, ODD_OBJECT } from "../parser/tree.ts";
 import { errorValue } from "./error-value.ts";
+import { checkHandlers } from "./handlers.ts";
 import { Method, type Params, type ParamsOf, ValueConstructor } from "./method.ts";
 import { checkName, checkPlainName } from "./names.ts";
 import { prepare } from "./prepared-schema.ts";
@@ -143,7 +144,8 @@ export class HostingEnv<E extends Ends = Ends> {
   exposeAll<M extends Readonly<Record<string, Method>>>(methods: M, handlers: Handlers<M, E["co"]>): this {
     checkHandlers(methods, handlers);
     for (const [name, method] of Object.entries(methods)) {
-      this.expose(name, method, handlers[name as keyof M] as Handler<Params, z.core.$ZodType | undefined, E["co"]>); // typed by Handlers
+      const handler = handlers[name as keyof M] as Handler<Params, z.core.$ZodType | undefined, E["co"]>; // typed by Handlers
+      this.expose(name, method, handler.bind(handlers));
     }
     return this;
   }
@@ -288,15 +290,4 @@ export function entryTable(
   for (const maker of makers) entries.set(maker.name, maker);
   const isWriting = makers.some(({ maker }) => maker.spec.is !== undefined);
   return { entries, writer: isWriting ? (instance) => writtenBy(makers, instance) : undefined };
-}
-
-/** Requires exactly one handler per method. @throws HbiError invalid_argument, naming the first missing or extra one */
-export function checkHandlers(methods: Readonly<Record<string, unknown>>, handlers: unknown): void {
-  if (typeof handlers !== "object" || handlers === null) throw failure("bad_option", "no handlers");
-  const surplus = Object.keys(handlers).find((name) => !Object.hasOwn(methods, name));
-  if (surplus !== undefined) throw failure("bad_option", `${surplus} has a handler but is not declared`);
-  for (const name of Object.keys(methods)) {
-    const handler: unknown = Object.hasOwn(handlers, name) ? handlers[name as never] : undefined; // own members of declared names only
-    if (typeof handler !== "function") throw failure("bad_option", `${name} has no handler`);
-  }
 }

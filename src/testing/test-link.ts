@@ -3,8 +3,16 @@
  */
 import { LINK_OPTIONS, Link, type LinkOptions, type ReactionsOf } from "../endpoints/service/link.ts";
 import type { Peer } from "../endpoints/service/peer.ts";
-import { type HandlersOf, HOST_OPTIONS, type HostOptions, ServiceHost } from "../endpoints/service/service-host.ts";
+import {
+  checkFactory,
+  type HandlersOf,
+  HOST_OPTIONS,
+  type HostOptions,
+  ServiceHost,
+} from "../endpoints/service/service-host.ts";
+import { asHbiError, type HbiError } from "../errors.ts";
 import { anything, checkOptions, nested, type OptionsOf } from "../options.ts";
+import { checkHandlers } from "../registry/handlers.ts";
 import type { Service } from "../registry/service.ts";
 import { type MemoryOptions, memoryOptions, memoryTransportPair } from "../wire/transport/memory.ts";
 import type { Transport } from "../wire/transport.ts";
@@ -39,14 +47,27 @@ export interface TestLink<S extends Service, Context> {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Connects a link to the handlers of its service. @throws HbiError, as `serve` and `connect` */
+/** Connects a link to the handlers of its service.
+ *  @throws HbiError as `serve` and `connect`, and for a missing or extra handler */
 export async function testLink<S extends Service, H extends HandlersOf<S, Context>, Context = undefined>(
   service: S,
   handlers: (peer: Peer<S, Context>) => H,
   options: TestLinkOptions<S, Context> = {},
 ): Promise<TestLink<S, Context>> {
   checkOptions(options, "testLink", TEST_LINK_OPTIONS);
-  const host = new ServiceHost<S, Context>(service, handlers, options.host ?? {});
+  checkFactory(handlers);
+  let broken: HbiError | undefined;
+  const factory = (peer: Peer<S, Context>): H => {
+    try {
+      const made = handlers(peer);
+      checkHandlers(service.methods, made);
+      return made;
+    } catch (thrown) {
+      broken ??= asHbiError(thrown);
+      throw broken;
+    }
+  };
+  const host = new ServiceHost<S, Context>(service, factory, options.host ?? {});
   const { memory = {}, reactions = {} as ReactionsOf<S>, link: linkOptions = {} } = options;
   let connectionCount = 0;
   let present: Transport | undefined;
@@ -63,7 +84,14 @@ export async function testLink<S extends Service, H extends HandlersOf<S, Contex
     );
     return near;
   };
-  const link = await new Link<S>(service, dial, reactions, linkOptions as LinkOptions<S>).open(); // empty if that is permitted
+  const link = new Link<S>(service, dial, reactions, linkOptions as LinkOptions<S>); // empty if that is permitted
+  await link.open().catch((thrown: unknown) => {
+    throw broken ?? thrown;
+  });
+  if (broken !== undefined) {
+    await link.disconnect();
+    throw broken as HbiError; // assigned by the factory
+  }
   const close = () => link.close();
   return {
     link,

@@ -1,7 +1,7 @@
 /**
  * Handlers of methods and of reactions: none missing, none left over, each returning what is declared.
  */
-import type { Body, CallOn, HandlersOf, Link, Peer, ReactionsOf, ServiceCall } from "hbi";
+import type { Body, CallOn, HandlersOf, HbiError, Link, Peer, ReactionsOf, ServiceCall } from "hbi";
 import { connect, type Server, serve } from "hbi/node";
 import { expectTypeOf, test } from "vitest";
 import { depot, plain, type Spot } from "./depot.ts";
@@ -80,6 +80,42 @@ test("a surplus handler", () => {
   serve(depot, ADDRESS, () => surplus);
   // @ts-expect-error a handler under a wrong name
   serve(plain, ADDRESS, () => ({ hullo: () => "" }));
+});
+
+test("an instance of a class, with members that are no handlers", () => {
+  class Hello {
+    readonly peer: Peer<typeof plain, undefined>;
+    readonly #greeting = "hello";
+    constructor(peer: Peer<typeof plain, undefined>) {
+      this.peer = peer;
+    }
+    hello({ name }: { name: string }, call: CallOn<typeof plain, undefined>): string {
+      return this.greet(name + call.name);
+    }
+    private greet(name: string): string {
+      return `${this.#greeting} ${name}`;
+    }
+  }
+  serve(plain, ADDRESS, (peer) => new Hello(peer));
+  class Silent {}
+  // @ts-expect-error hello is missing
+  serve(plain, ADDRESS, () => new Silent());
+  class Wrong extends Hello {
+    extra(): void {}
+  }
+  // @ts-expect-error there is no method extra; a helper is private
+  serve(plain, ADDRESS, (peer) => new Wrong(peer));
+});
+
+test("the hooks around a peer", () => {
+  serve(plain, ADDRESS, () => ({ hello: ({ name }) => name }), {
+    authenticate: () => ({ user: "ali" }),
+    onPeer: (peer) => expectTypeOf(peer).toEqualTypeOf<Peer<typeof plain, { user: string }>>(),
+    onPeerLeft: async (peer, reason) => {
+      expectTypeOf(peer.context).toEqualTypeOf<{ user: string }>();
+      expectTypeOf(reason).toEqualTypeOf<HbiError | undefined>();
+    },
+  });
 });
 
 test("a wrong result", () => {

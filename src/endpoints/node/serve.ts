@@ -70,10 +70,10 @@ export class Server<S extends Service = Service, Context = unknown> {
   }
 }
 
-/** Serves a definition at an address. `handlers` is called for each consumer after it has connected and authenticated,
- *  and once at startup with a peer that is not connected, to find missing handlers early.
- *  @throws HbiError invalid_argument for a missing or extra handler, or invalid TLS options; unavailable if the address
- *  cannot be bound */
+/** Serves a definition at an address. `handlers` is called once for each connection, after its peer has authenticated.
+ *  A peer for which a handler is missing is refused, and the log names the handler.
+ *  @throws HbiError invalid_argument for handlers that are no function, or invalid TLS options; unavailable if the
+ *  address cannot be bound */
 export async function serve<S extends Service, H extends HandlersOf<S, Context>, Context = undefined>(
   service: S,
   address: Address,

@@ -7,7 +7,7 @@ import { aCount, anything, checkOptions, functions, type OptionsOf } from "../..
 import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { argumentsText } from "../../registry/call-text.ts";
 import { readDescription, type ServiceDescription } from "../../registry/description/description.ts";
-import { checkHandlers } from "../../registry/hosting-env.ts";
+import { checkHandlers } from "../../registry/handlers.ts";
 import type { ArgumentsOf, Params } from "../../registry/method.ts";
 import type { Service } from "../../registry/service.ts";
 import { AUTHENTICATE, DESCRIBE } from "../session/builtin-names.ts";
@@ -90,7 +90,7 @@ export class Link<S extends Service = Service> {
 
   constructor(service: S, dial: Dial, reactions: ReactionsOf<S>, options: LinkOptions<S>) {
     checkOptions(options, "Link", LINK_OPTIONS);
-    checkHandlers(service.reactions, reactions);
+    checkHandlers(service.reactions, reactions, "reactions");
     this.#service = service;
     this.#options = options;
     const { handlerTimeoutsMs, incoming = [], dialect, interceptors, retries } = options;

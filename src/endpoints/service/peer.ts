@@ -1,16 +1,13 @@
 /**
  * Peer: a consumer as the service sees it: its reactions, its identity, its end. docs/services.md.
  */
-import type { Clock } from "../../clock.ts";
-import { failure, type HbiError } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
+import type { HbiError } from "../../errors.ts";
 import type { Service } from "../../registry/service.ts";
 import type { PeerIdentity } from "../../wire/peer-identity.ts";
 import type { TransportRequest } from "../../wire/transport.ts";
 import type { Connection } from "../session/connection.ts";
 import type { HostingEnd } from "../session/hosting-end.ts";
 import type { PostingEnd } from "../session/posting-end.ts";
-import { markHandled } from "../waits.ts";
 import { Caller, type CallerOptions } from "./caller.ts";
 import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./calls.ts";
 import { type Carrier, connectionSender } from "./outgoing.ts";
@@ -20,32 +17,26 @@ import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.
 export interface PeerRecord {
   /** set when the peer has authenticated */
   context: unknown;
+  /** created once, when it has authenticated for the first time */
+  handlers: object | undefined;
 }
 
-/** A consumer of a service. The peer for which a server creates handlers at startup, to check them, is not connected:
- *  its calls fail with `unavailable`, it has no addresses and no ends, and it is closed. */
+/** A consumer of a service. */
 export class Peer<S extends Service = Service, Context = unknown> {
   /** Calls reactions of this consumer, and waits for their results. */
   readonly call: Calls<S["reactions"]>;
   /** Calls them without waiting: server push. */
   readonly post: Posts<S["reactions"]>;
   readonly #service: S;
-  readonly #connection: Connection | undefined;
+  readonly #connection: Connection;
   readonly #caller: Caller;
   readonly #record: PeerRecord;
 
-  /** @param connection undefined if it is not connected and never will be */
-  constructor(
-    service: S,
-    connection: Connection | undefined,
-    carrier: Carrier,
-    options: CallerOptions,
-    record: PeerRecord,
-  ) {
+  constructor(service: S, connection: Connection, options: CallerOptions, record: PeerRecord) {
     this.#service = service;
     this.#connection = connection;
     this.#record = record;
-    this.#caller = new Caller(connectionSender(carrier), options);
+    this.#caller = new Caller(connectionSender(carrierOn(connection)), options);
     this.call = callsOf<S["reactions"]>(service.reactions, this.#caller);
     this.post = postsOf<S["reactions"]>(service.reactions, this.#caller);
   }
@@ -66,78 +57,61 @@ export class Peer<S extends Service = Service, Context = unknown> {
 
   /** The identity in its certificate; undefined without mutual TLS. Available before `authenticate`. */
   get identity(): PeerIdentity | undefined {
-    return this.#connection?.identity;
+    return this.#connection.identity;
   }
 
   /** The request with which its connection began, such as a WebSocket upgrade; unverified. Undefined if the transport
    *  provides none. Available before `authenticate`. */
   get request(): TransportRequest | undefined {
-    return this.#connection?.request;
+    return this.#connection.request;
   }
 
   /** "127.0.0.1:51034" */
   get remoteAddress(): string {
-    return this.#connection?.remoteAddress ?? "";
+    return this.#connection.remoteAddress;
   }
 
   /** Its address without the port, or the /64 network of an IPv6 address; use it as a key for rates. Undefined on a
    *  Unix socket, and on a custom transport without an address. */
   get network(): string | undefined {
-    return this.#connection?.network;
+    return this.#connection.network;
   }
 
   get localAddress(): string {
-    return this.#connection?.localAddress ?? "";
+    return this.#connection.localAddress;
   }
 
   get isConnected(): boolean {
-    return this.#connection?.isOpen === true;
+    return this.#connection.isOpen;
   }
 
   /** Resolves when the connection has ended, with the reason unless the close was orderly; never rejects. */
   get closed(): Promise<HbiError | undefined> {
-    return this.#connection?.closed ?? NOTHING_MORE;
+    return this.#connection.closed;
   }
 
-  /** The posting end: begins conversations on the HBI layer. @throws HbiError unavailable if it never was connected */
+  /** The posting end: begins conversations on the HBI layer. */
   get po(): PostingEnd {
-    return this.#connected.posting;
+    return this.#connection.posting;
   }
 
   get ho(): HostingEnd {
-    return this.#connected.hosting;
-  }
-
-  get #connected(): Connection {
-    if (this.#connection === undefined) throw notConnected();
-    return this.#connection;
+    return this.#connection.hosting;
   }
 
   /** Tells it to begin nothing new, lets what is in flight finish, and closes. */
   drain(reason?: string): Promise<void> {
-    return markHandled(this.#connection?.drain(reason) ?? ENDED);
+    return this.#connection.drain(reason);
   }
 
   /** Closes at once; a reason is sent to the consumer. */
   disconnect(reason?: string): Promise<void> {
-    return markHandled(this.#connection?.disconnect(reason) ?? ENDED);
+    return this.#connection.disconnect(reason);
   }
 }
 
-const ENDED = Promise.resolve();
-const NOTHING_MORE = Promise.resolve(undefined);
-
-function notConnected(): HbiError {
-  return failure("disconnected", "the peer is not connected", { mayHaveLanded: false });
-}
-
-/** For a peer that is not connected. */
-export function carrierOfNone(clock: Clock, limits: Limits): Carrier {
-  return { clock, limits, home: undefined, nextOrder: () => 0, place: (call) => call.lose(notConnected()) };
-}
-
 /** For exactly one connection. */
-export function carrierOn(connection: Connection): Carrier {
+function carrierOn(connection: Connection): Carrier {
   const { clock, limits } = connection;
   return {
     clock,

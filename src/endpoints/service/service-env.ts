@@ -35,8 +35,11 @@ export type ServiceHandlers<M extends Methods, Call> = {
     : never;
 };
 
-/** Handlers for which no method is declared. */
-export type Surplus<H, M extends Methods> = { readonly [K in Exclude<keyof H, keyof M>]: never };
+/** Handlers for which no method is declared. Members that are no functions may be there, such as the fields of a
+ *  class. */
+export type Surplus<H, M extends Methods> = {
+  readonly [K in Exclude<keyof H, keyof M>]: H[K] extends (...args: never) => unknown ? never : unknown;
+};
 
 type AnyHandler = (params: unknown, call: ServiceCall) => unknown;
 
@@ -65,11 +68,11 @@ export function serviceTable(
     return (params: unknown, co: HoCo | PoCo, env: HostingEnv): unknown => {
       const { side, context, handlers, interceptors } = env.bound as Bound; // created by this folder
       const call = new ServiceCall(name, method, params, co, side, context);
-      const handler = handlers[name] as AnyHandler; // checked: present for every method of the table
+      // Checked: present for every method of the table. Called as a member, so that `this` is the object.
       const returned =
         interceptors.length === 0
-          ? handler(params, call)
-          : intercepted(interceptors, 0, call, () => handler(params, call));
+          ? (handlers[name] as AnyHandler)(params, call)
+          : intercepted(interceptors, 0, call, () => (handlers[name] as AnyHandler)(params, call));
       return sendsBody ? answerWithBody(method, call, returned, env) : returned;
     };
   };

@@ -3,7 +3,7 @@
  * authentication. docs/services.md.
  */
 import { z } from "zod";
-import { afterHearing, type Clock, systemClock } from "../../clock.ts";
+import { afterHearing } from "../../clock.ts";
 import { asHbiError, failure, HbiError, ownError } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
 import {
@@ -19,7 +19,8 @@ import {
 import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { briefDescription } from "../../registry/description/brief-description.ts";
 import { describeService } from "../../registry/description/describe.ts";
-import { checkHandlers, type EntryTable, type ExposedMethod } from "../../registry/hosting-env.ts";
+import { checkHandlers } from "../../registry/handlers.ts";
+import type { EntryTable, ExposedMethod } from "../../registry/hosting-env.ts";
 import { isPromise } from "../../registry/invoke.ts";
 import { type Method, method, type Params, type ParamsOf } from "../../registry/method.ts";
 import type { Service } from "../../registry/service.ts";
@@ -33,8 +34,7 @@ import { HoCo } from "../session/ho-co.ts";
 import { HostingEnv } from "../session/hosting-env.ts";
 import { markHandled } from "../waits.ts";
 import type { OutgoingInterceptor } from "./caller.ts";
-import type { Carrier } from "./outgoing.ts";
-import { carrierOfNone, carrierOn, Peer, type PeerRecord } from "./peer.ts";
+import { Peer, type PeerRecord } from "./peer.ts";
 import type { Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
 
@@ -64,6 +64,12 @@ export interface HostOptions<S extends Service, Context> extends SharedOptions {
   /** Timeouts of handlers in milliseconds, instead of `handlerTimeoutMs` of the limits; `Infinity` means as long as the
    *  caller waits. For a script of several calls, the longest applies. */
   readonly handlerTimeoutsMs?: { readonly [K in keyof S["methods"]]?: number };
+  /** Runs when a peer has connected and, if that is required, authenticated, before its first call; once for each
+   *  connection. It may push; it is not awaited. A failure goes to the log and has no other effect. */
+  readonly onPeer?: (peer: Peer<S, Context>) => unknown;
+  /** Runs when the connection of such a peer has ended, with the reason unless the close was orderly. Handlers of the
+   *  peer may still be running. A failure goes to the log. */
+  readonly onPeerLeft?: (peer: Peer<S, Context>, reason: HbiError | undefined) => unknown;
   /** Wrap every call of a peer; the first one is the outermost: logging, metrics, rates. */
   readonly interceptors?: readonly Interceptor<Peer<S, Context>, Context>[];
   /** Wrap every call of this side to a peer. */
@@ -79,6 +85,8 @@ export const HOST_OPTIONS: OptionsOf<HostOptions<Service, unknown>> = {
   ...SHARED_OPTIONS,
   authenticate: aFunction,
   authorize: aFunction,
+  onPeer: aFunction,
+  onPeerLeft: aFunction,
   concurrency: anything, // these two name methods of the definition, and are checked with it
   handlerTimeoutsMs: anything,
   interceptors: functions,
@@ -117,10 +125,13 @@ export class ServiceHost<S extends Service, Context = undefined> {
       handlerTimeoutsMs,
       interceptors,
       outgoing,
+      onPeer,
+      onPeerLeft,
       describe,
       dialect,
       ...connectionOptions
     } = options;
+    checkFactory(factory);
     this.service = service;
     this.#factory = factory;
     this.#options = options;
@@ -138,7 +149,6 @@ export class ServiceHost<S extends Service, Context = undefined> {
     };
     const context: ContextFactory = (_po, _ho, connection) => this.#envOf(this.#peerOf(connection), connection);
     this.acceptor = new Acceptor(context, { ...this.#connectionOptions, name: service.name });
-    this.#checkFactory(options.clock ?? systemClock);
   }
 
   /** The number of open connections, authenticated or not. */
@@ -181,19 +191,23 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   #peerOf(connection: Connection): Peer<S, Context> {
-    const record: PeerRecord = { context: undefined };
-    const peer = this.#peerOver(connection, carrierOn(connection), record);
+    const { outgoing: interceptors, dialect } = this.#options;
+    const record: PeerRecord = { context: undefined, handlers: undefined };
+    const peer = new Peer<S, Context>(
+      this.service,
+      connection,
+      { writer: this.#table.writer, interceptors, dialect },
+      record,
+    );
     this.#records.set(peer, record);
     return peer;
   }
 
-  #peerOver(connection: Connection | undefined, carrier: Carrier, record: PeerRecord): Peer<S, Context> {
-    const { outgoing: interceptors, dialect } = this.#options;
-    return new Peer(this.service, connection, carrier, { writer: this.#table.writer, interceptors, dialect }, record);
-  }
-
   #envOf(peer: Peer<S, Context>, connection: Connection): HostingEnv {
-    if (this.#preAuthTable === undefined) return this.#authenticatedEnv(peer, connection, undefined as Context); // Context is undefined in this case
+    if (this.#preAuthTable === undefined) {
+      const env = this.#authenticatedEnv(peer, connection, undefined as Context); // Context is undefined in this case
+      return this.#options.onPeer === undefined ? env : env.onInit(() => this.#welcome(peer, connection));
+    }
     const env = new HostingEnv(this.#preAuthTable, { side: peer, connection }).asPreAuth();
     if (this.service.credentials === undefined) {
       env.onInit(() => this.#enterUnasked(peer, connection));
@@ -205,6 +219,10 @@ export class ServiceHost<S extends Service, Context = undefined> {
       void connection.closed.then(() => timer.cancel());
     }
     return env;
+  }
+
+  #welcome(peer: Peer<S, Context>, connection: Connection): void {
+    connection.hear(() => this.#options.onPeer?.(peer), "onPeer");
   }
 
   // --- authentication ------------------------------------------------------------------------------------------------
@@ -220,7 +238,9 @@ export class ServiceHost<S extends Service, Context = undefined> {
     connection.checkOpen(); // it may have ended meanwhile
     if (context === undefined || context === null || context === false) throw failure("unauthenticated", "refused");
     if (connection.env !== before) throw failure("wrong_stage", "authenticated meanwhile");
+    const isFirst = !this.peers.has(peer);
     connection.enter(this.#authenticatedEnv(peer, connection, context));
+    if (isFirst) this.#welcome(peer, connection);
     return null;
   }
 
@@ -235,38 +255,41 @@ export class ServiceHost<S extends Service, Context = undefined> {
     }
   }
 
-  /** The handlers for this context. If the factory throws, the peer keeps its identity. */
+  /** Gives the peer its context and, the first time, its handlers. If the factory throws, nothing changes. */
   #authenticatedEnv(peer: Peer<S, Context>, connection: Connection, context: Context): HostingEnv {
-    const handlers = this.#handlersFor(peer, connection, context);
-    const interceptors = this.#interceptors;
-    const bound: Bound = { side: peer, context, handlers, interceptors, connection };
-    if (!this.peers.has(peer)) {
-      this.peers.add(peer);
-      void peer.closed.then(() => this.peers.delete(peer));
-    }
-    return new HostingEnv(this.#table, bound);
-  }
-
-  #handlersFor(peer: Peer<S, Context>, connection: Connection, context: Context): Bound["handlers"] {
     const record = this.#records.get(peer) as PeerRecord; // created with the peer
     const before = record.context;
     record.context = context; // the factory reads it, and nothing else runs meanwhile
     try {
-      const handlers = this.#made(peer);
-      connection.checkOpen(); // the factory may have closed it
-      checkFactoryGives(this.service, handlers);
-      return handlers as Bound["handlers"];
+      record.handlers ??= this.#handlersFor(peer, connection);
     } catch (thrown) {
       record.context = before;
       throw thrown;
     }
+    const handlers = record.handlers as Bound["handlers"]; // checked when they were created
+    const bound: Bound = { side: peer, context, handlers, interceptors: this.#interceptors, connection };
+    if (!this.peers.has(peer)) {
+      this.peers.add(peer);
+      void peer.closed.then((reason) => {
+        this.peers.delete(peer);
+        connection.hear(() => this.#options.onPeerLeft?.(peer, reason), "onPeerLeft");
+      });
+    }
+    return new HostingEnv(this.#table, bound);
   }
 
-  /** @throws whatever the factory throws */
-  #made(peer: Peer<S, Context>): object {
+  /** @throws HbiError internal for wrong handlers: a faulty factory is not the peer's fault, and the details are not
+   *  for the peer; otherwise whatever the factory throws */
+  #handlersFor(peer: Peer<S, Context>, connection: Connection): object {
     const handlers: unknown = this.#factory(peer as never); // typed by the caller of the constructor
     if (handlers instanceof Promise) markHandled(handlers); // it is refused, and may reject later
-    return handlers as object; // checked by the callers
+    connection.checkOpen(); // the factory may have closed it
+    try {
+      checkHandlers(this.service.methods, handlers);
+    } catch (cause) {
+      throw asHbiError(new Error(`the handlers of ${this.service.name}: ${asHbiError(cause).message}`, { cause }));
+    }
+    return handlers as object; // checked above
   }
 
   /** The library's method with which a peer presents credentials: before it may call anything, and to change its
@@ -292,31 +315,18 @@ export class ServiceHost<S extends Service, Context = undefined> {
       return text;
     };
   }
-
-  /** Calls the factory once for a peer that is not connected, so that a server with missing or extra handlers does not
-   *  start. A factory that needs an end of its peer, or the context from `authenticate`, is checked when the first peer
-   *  connects. */
-  #checkFactory(clock: Clock): void {
-    const { limits } = this.#connectionOptions;
-    const record: PeerRecord = { context: undefined };
-    const peer = this.#peerOver(undefined, carrierOfNone(clock, limits), record);
-    let handlers: object;
-    try {
-      handlers = this.#made(peer);
-    } catch (thrown) {
-      if (this.#preAuthTable !== undefined || ownError(thrown)?.reason === "disconnected") return;
-      throw asHbiError(thrown);
-    }
-    checkHandlers(this.service.methods, handlers);
-  }
 }
 
-/** @throws HbiError internal: a faulty factory is not the peer's fault, and the details are not for the peer */
-function checkFactoryGives(service: Service, handlers: unknown): void {
-  try {
-    checkHandlers(service.methods, handlers);
-  } catch (cause) {
-    throw asHbiError(new Error("the handler factory failed", { cause }));
+/** @throws HbiError invalid_argument for what can't create handlers */
+export function checkFactory(factory: unknown): void {
+  if (typeof factory !== "function") {
+    throw failure(
+      "bad_option",
+      "handlers must be a function that creates them for each peer: () => ({ ... }), not { ... }",
+    );
+  }
+  if (/^class\b/.test(Function.prototype.toString.call(factory))) {
+    throw failure("bad_option", "handlers must be a function, not a class: (peer) => new Handlers(peer)");
   }
 }
 

@@ -45,7 +45,7 @@ class Office {
   readonly clock = new ManualClock();
   readonly log: HbiError[] = [];
   readonly host: ServiceHost<Desk, User>;
-  /** contexts that handlers were made for, after the one at the start */
+  /** contexts that handlers were made for */
   readonly made: (User | undefined)[] = [];
   peer: Peer<Desk, User> | undefined;
   readonly #looking = new Map<string, { resolve(user: User | undefined): void; reject(error: unknown): void }>();
@@ -78,7 +78,6 @@ class Office {
       limits,
       log: ({ error }) => void this.log.push(error),
     });
-    this.made.length = 0;
   }
 
   #look(token: string): Promise<User | undefined> {
@@ -143,10 +142,14 @@ const fails = (error: unknown): Outcome => {
 };
 
 /** Refusals: the token, what authenticate does, and what the peer receives. */
-const REFUSALS: readonly [string, string, Outcome, string][] = [
+const DENIALS: readonly [string, string, Outcome, string][] = [
   ["authenticate gives nothing", "eve", () => undefined, "unauthenticated"],
   ["authenticate throws an HbiError", "eve", fails(new HbiError("permission_denied", "barred")), "permission_denied"],
   ["authenticate throws", "eve", fails(new Error("secret")), "handler"],
+];
+/** The factory runs for the first authentication only. */
+const REFUSALS: typeof DENIALS = [
+  ...DENIALS,
   ["the factory throws an HbiError", "!hbi", letIn, "unavailable"],
   ["the factory throws", "!error", letIn, "handler"],
   ["the factory lacks a handler", "!missing", letIn, "handler"],
@@ -177,7 +180,7 @@ describe("a failed first authentication leaves the peer unauthenticated", () => 
 });
 
 describe("a later authentication that fails leaves all as it was", () => {
-  it.each(REFUSALS)("%s", async (_, token, outcome, told) => {
+  it.each(DENIALS)("%s", async (_, token, outcome, told) => {
     const office = new Office();
     const { link, show } = await consumer(office);
     const held = link.call.hold({ name: "a" });
@@ -306,7 +309,8 @@ describe("while authenticate is at work", () => {
     expect(office.made).toEqual([]);
     await office.settle("ali");
     await quiet();
-    expect(office.made.map((user) => user?.name)).toEqual(["ali", "at once"]); // the others were at once with that
+    expect(office.seen.context).toEqual({ name: "at once" }); // the second; the others were at once with that
+    expect(office.made.map((user) => user?.name)).toEqual(["ali"]); // once for a connection
     expect(office.host.peers.size).toBe(1);
     await peer.play("reset");
   });
@@ -405,7 +409,7 @@ describe("two at once", () => {
     expect(await shown[winner]).toBe("in");
     expect(await shown[loser]).toBe("wrong_stage");
     expect(office.seen).toEqual({ context: { name: winner }, isIn: true });
-    expect(office.made.map((user) => user?.name)).toEqual(["at once", winner]);
+    expect(office.made.map((user) => user?.name)).toEqual(["at once"]); // once for a connection
     expect(await link.call.who()).toBe(`${winner}, peer ${winner}`);
     await link.disconnect();
   });
@@ -475,15 +479,14 @@ it("an ignored authentication fails silently, whatever the peer does", async () 
 
 it("a factory that closes the connection accepts no peer", async () => {
   const office = new Office();
-  const { link, show } = await consumer(office);
-  const shown = show("!closes");
+  const { transport, peer } = hostileTransport();
+  await office.host.accept(transport);
+  peer.say(conversation("101;x;n", '$hbi.authenticate("!closes")'));
   await quiet();
   await office.settle("!closes");
-  expect(await shown).toBe("peer_error");
-  expect(office.peer?.context).toEqual({ name: "at once" });
-  await link.closed;
-  await quiet();
-  expect(office.host.peers.size).toBe(0);
+  expect(peer.heard()).toContain(packet("err", "not you"));
+  expect(office.seen).toEqual({ context: undefined, isIn: false });
+  await peer.play("end");
 });
 
 // --- any order of it all -------------------------------------------------------------------------------------------------

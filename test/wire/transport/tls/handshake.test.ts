@@ -335,7 +335,11 @@ describeTls("a TLS handshake", () => {
         "tls.ca is not a PEM certificate",
       ],
       ["no authorities", () => ({ ...pair, ca: [] }), "tls.ca is not a PEM certificate"],
-      ["a misspelt one of a host", () => ({ ...pair, sni: { "b.example.com": { ...pair, ca: "" } } }), "tls.ca is not"],
+      [
+        "a misspelt one of a host",
+        () => ({ ...pair, sni: { "b.example.com": { ...pair, ca: "" } } }),
+        'unknown option "tls.sni.b.example.com.ca"',
+      ],
     ])("%s", async (_, tls, message) => {
       await expect(serveWho(tls() as never)).rejects.toMatchObject({
         reason: "bad_option",
@@ -347,7 +351,7 @@ describeTls("a TLS handshake", () => {
       const bad = (tls: object) => expect(ask(served, tls)).rejects;
       await bad({ cert: pair.cert }).toThrow("must be given together");
       await bad({ servername: "localhost" }).toThrow(
-        'unknown option "tls.servername" of tls; did you mean "tls.serverName"?',
+        'unknown option "tls.servername" of connect; did you mean "tls.serverName"?',
       );
       await expect(connect(who, { path: "/nowhere" }, {}, { tls: {} })).rejects.toThrow("requires tls.serverName");
       const plain = await serve(who, "127.0.0.1:0", () => ({ am_i: () => "" }));

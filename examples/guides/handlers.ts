@@ -1,0 +1,66 @@
+/**
+ * The code of docs/handlers.md, in its order: a shop with its consumers in one process, over loopback.
+ */
+import assert from "node:assert/strict";
+import { type CallOn, defineService, HbiError, method, type Peer } from "hbi";
+import { connect, serve } from "hbi/node";
+import { z } from "zod";
+
+const shop = defineService({
+  name: "shop",
+  version: "1.0.0",
+  methods: {
+    sell: method({ params: { item: z.string().max(50), price: z.number().min(0) }, result: z.number() }),
+  },
+  reactions: {
+    sold: method({ params: { item: z.string().max(50), by: z.string().max(50) } }),
+  },
+  credentials: { token: z.string().max(100) },
+});
+
+interface Clerk {
+  readonly name: string;
+  readonly mostPerSale: number;
+}
+
+const clerks = new Map<string, Clerk>([["secret of ali", { name: "ali", mostPerSale: 100 }]]);
+
+// --- an object or a class ----------------------------------------------------------------------------------------------
+
+class Till {
+  readonly #peer: Peer<typeof shop, Clerk>;
+  #total = 0; // of this connection
+
+  constructor(peer: Peer<typeof shop, Clerk>) {
+    this.#peer = peer;
+  }
+
+  async sell({ item, price }: { item: string; price: number }, call: CallOn<typeof shop, Clerk>): Promise<number> {
+    if (price > call.context.mostPerSale) throw new HbiError("permission_denied", "ask the manager");
+    this.#total += price;
+    await this.#peer.post.sold({ item, by: call.context.name });
+    return this.#total;
+  }
+}
+
+const server = await serve(shop, "127.0.0.1:0", (peer: Peer<typeof shop, Clerk>) => new Till(peer), {
+  authenticate: ({ token }: { token: string }) => clerks.get(token),
+  onPeer: (peer) => void peer.post.sold({ item: "nothing yet", by: peer.context.name }), // connected and authenticated
+  onPeerLeft: (peer, reason) => console.log(`${peer.context.name} left${reason ? `: ${reason.message}` : ""}`),
+});
+
+class Screen {
+  readonly lines: string[] = [];
+  sold({ item, by }: { item: string; by: string }): void {
+    this.lines.push(`${by} sold ${item}`);
+  }
+}
+
+const screen = new Screen();
+const link = await connect(shop, server.address, screen, { credentials: { token: "secret of ali" } });
+assert.equal(await link.call.sell({ item: "a lamp", price: 40 }), 40);
+assert.equal(await link.call.sell({ item: "a bulb", price: 2 }), 42);
+await assert.rejects(link.call.sell({ item: "a horse", price: 1_000 }), { code: "permission_denied" });
+console.log(screen.lines.join("; "));
+await link.close();
+await server.drain();
