@@ -184,10 +184,13 @@ export type Reason = keyof typeof FAILURES;
 /** Plain data that may accompany an error: what `repr` can write, without constructors. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 
+/** Details as they are given: an object of any type, also of an interface, but no list, Map or Set. */
+export type DetailsGiven = ErrorDetails | (object & { readonly [Symbol.iterator]?: never });
+
 export interface HbiErrorOptions {
-  readonly reason?: Reason;
+  readonly reason?: Reason | undefined;
   readonly cause?: unknown;
-  readonly mayHaveLanded?: boolean;
+  readonly mayHaveLanded?: boolean | undefined;
 }
 
 let isMade: (thrown: object) => thrown is HbiError;
@@ -204,12 +207,12 @@ export class HbiError extends Error {
   readonly details: ErrorDetails | undefined;
   readonly mayHaveLanded: boolean | undefined;
 
-  constructor(code: Code, message: string, details?: ErrorDetails, options: HbiErrorOptions = {}) {
+  constructor(code: Code, message: string, details?: DetailsGiven | undefined, options: HbiErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "HbiError";
     this.code = code;
     this.reason = options.reason;
-    this.details = details;
+    this.details = details as ErrorDetails | undefined; // read by name, whatever its type was
     this.mayHaveLanded = options.mayHaveLanded;
   }
 

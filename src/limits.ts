@@ -167,7 +167,9 @@ const CEILINGS: Partial<Limits> = {
   maxNumberLength: 1_000, // parsing a bigint is quadratic in its digits
 };
 
-export type LimitOptions = { readonly preset?: Preset } & { readonly [K in LimitName]?: number };
+export type LimitOptions = { readonly preset?: Preset | undefined } & {
+  readonly [K in LimitName]?: number | undefined;
+};
 
 /** Fills in the preset and checks every override. Nothing is coerced: an unknown name, `NaN`, zero, and a negative,
  *  fractional or too large number throw, because a limit that is silently off is worse than none.

@@ -6,6 +6,7 @@ import { Chain, type Chained } from "../chain.ts";
 import { afterHearing, type Clock, type Timer } from "../clock.ts";
 import { failure, HbiError, withoutStack } from "../errors.ts";
 import { aSignal, aTime, checkOptions, type OptionsOf } from "../options.ts";
+import { heed, heedNoMore } from "./heed.ts";
 
 export interface WaitOptions {
   /** Cancels the wait: it rejects with `cancelled`. */
@@ -67,7 +68,7 @@ export class Wait<T> implements Chained {
     group.add(this);
     if (signal !== undefined) {
       this.#signal = signal;
-      signal.addEventListener("abort", this.#onAbort, { once: true });
+      heed(signal, this.#onAbort);
     }
     if (timeoutMs !== Number.POSITIVE_INFINITY) {
       const late = (): void => this.fail(hints.onTimeout?.() ?? failure("timeout"));
@@ -99,7 +100,7 @@ export class Wait<T> implements Chained {
     if (this.#isSettled) return false;
     this.#isSettled = true;
     this.#timer?.cancel();
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#signal !== undefined) heedNoMore(this.#signal, this.#onAbort);
     this.#group.remove(this);
     return true;
   }

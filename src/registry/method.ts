@@ -31,27 +31,29 @@ export interface MethodSpec<P extends Params, R extends z.core.$ZodType | undefi
   readonly params: P;
   /** The number of raw bytes behind the call, or `"manual"` if only the handler knows it. Without it, there is no raw
    *  data. */
-  readonly body?: "manual" | BodyLength<P>;
+  readonly body?: "manual" | BodyLength<P> | undefined;
   /** The schema of what the handler returns, which is sent back as an object. Without it, nothing is sent
    *  automatically. */
-  readonly result?: R;
+  readonly result?: R | undefined;
   /** The number of raw bytes behind the result. The handler sends both itself (HBI layer), or returns
    *  `{ result, body }` (typed layer). */
-  readonly resultBody?: ResultLength<R>;
-  readonly title?: string;
-  readonly description?: string;
+  readonly resultBody?: ResultLength<R> | undefined;
+  readonly title?: string | undefined;
+  readonly description?: string | undefined;
   /** Running the method twice does no harm, so a call may be sent again after its connection was lost. */
-  readonly idempotent?: boolean;
+  readonly idempotent?: boolean | undefined;
   /** Why the method should no longer be called, and what to use instead. */
-  readonly deprecated?: string;
+  readonly deprecated?: string | undefined;
   /** Parameters of example calls, for documentation. */
-  readonly examples?: readonly ArgumentsOf<P>[];
+  readonly examples?: readonly ArgumentsOf<P>[] | undefined;
 }
 
 type KindOf<Spec, Key extends string> = Spec extends { readonly [K in Key]: infer Length }
   ? Length extends "manual"
     ? "manual"
-    : "declared"
+    : [Length] extends [undefined]
+      ? "none"
+      : "declared"
   : "none";
 /** Not inferred as a type parameter, because the absence of a result would go unnoticed in an inline declaration. */
 type DeclaredResult<Spec> = Spec extends { readonly result: infer R extends z.core.$ZodType } ? R : undefined;
@@ -73,7 +75,7 @@ const METHOD_OPTIONS: OptionsOf<MethodSpec<Params, z.core.$ZodType>> = {
 /** The arguments of one call by parameter name, before validation. */
 export type Bound = Record<string, unknown>;
 
-class Signature<P extends Params> {
+export class Signature<P extends Params> {
   readonly names: readonly string[];
   readonly #schemas: ReadonlyMap<string, z.core.$ZodType>;
   readonly #object: z.core.$ZodType;
@@ -224,7 +226,7 @@ export interface ValueSpec<P extends Params, T> {
   /** Pure and synchronous: runs when an object arrives, before it is requested. */
   readonly make: { of(params: ParamsOf<P>): T }["of"];
   /** Recognises values to be written as constructor calls; their members have the names of the parameters. */
-  readonly is?: (value: unknown) => boolean;
+  readonly is?: ((value: unknown) => boolean) | undefined;
 }
 
 const VALUE_OPTIONS: OptionsOf<ValueSpec<Params, unknown>> = {

@@ -17,16 +17,16 @@ export interface ServiceSpec<M extends Methods, R extends Methods, V extends Val
   readonly name: string;
   /** version of the definition, as in semver: "1.0.0" */
   readonly version: string;
-  readonly title?: string;
-  readonly description?: string;
+  readonly title?: string | undefined;
+  readonly description?: string | undefined;
   /** what a consumer may call on the service */
   readonly methods: M;
   /** what the service may call back on a consumer */
-  readonly reactions?: R;
+  readonly reactions?: R | undefined;
   /** values that either side may write as constructor calls, such as `Point(1, 2)` */
-  readonly values?: V;
+  readonly values?: V | undefined;
   /** what a consumer must present before it may call anything: the parameters of the server's `authenticate` */
-  readonly credentials?: C;
+  readonly credentials?: C | undefined;
 }
 
 const record = mustBe("an object", (value) => typeof value === "object" && value !== null && !Array.isArray(value));

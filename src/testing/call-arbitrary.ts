@@ -30,7 +30,7 @@ export interface NearlyValidCall extends GeneratedCall {
 /** Paths of overrides begin with a parameter: "result.bytes". */
 export interface CallOptions extends ArbitraryOptions {
   /** the longest body; 4096 by default */
-  readonly maxBodyBytes?: number;
+  readonly maxBodyBytes?: number | undefined;
 }
 
 export const GENERATE_OPTIONS: OptionsOf<CallOptions> = { ...ARBITRARY_OPTIONS, maxBodyBytes: aCount };

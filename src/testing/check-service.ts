@@ -56,11 +56,11 @@ export interface CheckReport {
 
 export interface CheckOptions<S extends Service, Context> extends TestLinkOptions<S, Context>, CallOptions {
   /** the number of valid and of nearly valid calls for each method; 50 by default */
-  readonly runs?: number;
+  readonly runs?: number | undefined;
   /** repeats a run */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** the time for one call; 5,000 by default */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 const CHECK_OPTIONS: OptionsOf<CheckOptions<Service, unknown>> = {
@@ -76,7 +76,7 @@ interface Shot {
   readonly params: Readonly<Record<string, unknown>>;
   readonly body: Uint8Array | undefined;
   /** the mistake in the call; undefined if it is valid */
-  readonly wrong?: string;
+  readonly wrong?: string | undefined;
 }
 
 /** Calls every method with valid and nearly valid calls.

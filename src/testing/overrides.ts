@@ -11,7 +11,7 @@ export type Overrides =
   | ((path: string, schema: z.core.$ZodType) => fc.Arbitrary<unknown> | undefined);
 
 export interface ArbitraryOptions {
-  readonly overrides?: Overrides;
+  readonly overrides?: Overrides | undefined;
 }
 
 export const ARBITRARY_OPTIONS: OptionsOf<ArbitraryOptions> = {
@@ -21,7 +21,7 @@ export const ARBITRARY_OPTIONS: OptionsOf<ArbitraryOptions> = {
 /** The root of a walk, and bounds for its values. */
 export interface WalkScope {
   /** prefix of every path in an error */
-  readonly where?: string;
+  readonly where?: string | undefined;
   /** the maximum for a number at this path, if its schema permits it */
   readonly capOf?: (path: string) => number | undefined;
 }

@@ -19,11 +19,11 @@ import type { Transport } from "../wire/transport.ts";
 
 export interface TestLinkOptions<S extends Service, Context> {
   /** the consumer's reactions; optional if the definition has none */
-  readonly reactions?: ReactionsOf<S>;
-  readonly host?: HostOptions<S, Context>;
-  readonly link?: LinkOptions<S>;
+  readonly reactions?: ReactionsOf<S> | undefined;
+  readonly host?: HostOptions<S, Context> | undefined;
+  readonly link?: LinkOptions<S> | undefined;
   /** how bytes are split, and when the connection breaks */
-  readonly memory?: MemoryOptions;
+  readonly memory?: MemoryOptions | undefined;
 }
 
 export const TEST_LINK_OPTIONS: OptionsOf<TestLinkOptions<Service, unknown>> = {

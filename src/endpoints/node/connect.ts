@@ -13,7 +13,7 @@ import type { Dial } from "../service/reconnect.ts";
 import type { Surplus } from "../service/service-env.ts";
 
 /** `tls`, possibly `{}`: connects over TLS and verifies the server. Read for each connection. */
-export type ConnectLinkOptions<S extends Service> = LinkOptions<S> & { readonly tls?: ClientTls };
+export type ConnectLinkOptions<S extends Service> = LinkOptions<S> & { readonly tls?: ClientTls | undefined };
 
 const CONNECT_OPTIONS: OptionsOf<ConnectLinkOptions<Service>> = { ...LINK_OPTIONS, tls: clientTls };
 

@@ -16,9 +16,9 @@ import type { PostingEnd } from "../session/posting-end.ts";
 import { ignore, markHandled } from "../waits.ts";
 
 export interface ConnectOptions extends ConnectionOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Connects over TLS and verifies the server; may be `{}`. Read for each connection. */
-  readonly tls?: ClientTls;
+  readonly tls?: ClientTls | undefined;
 }
 
 const CONNECT_OPTIONS: OptionsOf<ConnectOptions> = { ...CONNECTION_OPTIONS, signal: aSignal, tls: clientTls };

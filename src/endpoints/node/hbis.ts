@@ -10,7 +10,7 @@ import { Listener } from "./listener.ts";
 
 export interface ServerOptions extends ConnectionOptions {
   /** Serves over TLS; with `ca`, clients must present a certificate. */
-  readonly tls?: ServerTls;
+  readonly tls?: ServerTls | undefined;
 }
 
 const SERVER_OPTIONS: OptionsOf<ServerOptions> = { ...CONNECTION_OPTIONS, tls: serverTls };

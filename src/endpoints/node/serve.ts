@@ -12,7 +12,7 @@ import { Listener } from "./listener.ts";
 
 export interface ServeOptions<S extends Service, Context> extends HostOptions<S, Context> {
   /** Serves over TLS; with `ca`, consumers must present a certificate, which `peer.identity` describes. */
-  readonly tls?: ServerTls;
+  readonly tls?: ServerTls | undefined;
 }
 
 const SERVE_OPTIONS: OptionsOf<ServeOptions<Service, unknown>> = { ...HOST_OPTIONS, tls: serverTls };

@@ -5,13 +5,13 @@ import { aFiniteTime, checkOptions, mustBe, type OptionsOf } from "../../options
 
 export interface ReconnectOptions {
   /** the delay before the first attempt after a loss; doubled after each failed attempt. Default 100 */
-  readonly initialDelayMs?: number;
+  readonly initialDelayMs?: number | undefined;
   /** default 10,000 */
-  readonly maxDelayMs?: number;
+  readonly maxDelayMs?: number | undefined;
   /** The random part of a delay, from 0 to 1, so that many consumers do not return in one wave. Default 0.5 */
-  readonly jitter?: number;
+  readonly jitter?: number | undefined;
   /** consecutive failures after which the link closes. Default Infinity */
-  readonly maxAttempts?: number;
+  readonly maxAttempts?: number | undefined;
 }
 
 export const RECONNECT_OPTIONS: OptionsOf<ReconnectOptions> = {

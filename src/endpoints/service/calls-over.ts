@@ -65,14 +65,14 @@ export interface CallCarrier {
 export interface CallsOverOptions {
   /** Only `callTimeoutMs`, `maxDepth`, and the limits of scripts, bodies and metadata apply; the others concern
    *  connections. */
-  readonly limits?: LimitOptions;
-  readonly clock?: Clock;
+  readonly limits?: LimitOptions | undefined;
+  readonly clock?: Clock | undefined;
   /** Wrap every call; the first one is the outermost. */
-  readonly interceptors?: readonly OutgoingInterceptor[];
+  readonly interceptors?: readonly OutgoingInterceptor[] | undefined;
   /** How often a call of an `idempotent` method is sent again after the carrier was unavailable. Default 0 */
-  readonly retries?: number;
+  readonly retries?: number | undefined;
   /** `python` for a host of the reference that does not know `null`, `true`, `false` */
-  readonly dialect?: Dialect;
+  readonly dialect?: Dialect | undefined;
 }
 
 const CALLS_OVER_OPTIONS: OptionsOf<CallsOverOptions> = {

@@ -29,14 +29,14 @@ type WithBody<B extends BodyKind> = B extends "declared"
       }
     : unknown;
 
-type Arguments<P, B extends BodyKind> = B extends "none"
+export type Arguments<P, B extends BodyKind> = B extends "none"
   ? Record<never, never> extends P
     ? [params?: P, options?: CallOptions]
     : [params: P, options?: CallOptions]
   : [params: P, options: CallOptions & WithBody<B>];
 
 /** The result, the result with its raw data, or nothing. */
-type AnswerOf<R, S extends BodyKind> = R extends z.core.$ZodType
+export type AnswerOf<R, S extends BodyKind> = R extends z.core.$ZodType
   ? S extends "none"
     ? z.output<R>
     : { readonly result: z.output<R>; readonly body: Body }
@@ -63,8 +63,8 @@ export interface Posted {
 
 /** The options of all kinds of methods. */
 export interface AnyCallOptions extends CallOptions {
-  readonly body?: BodyGiven;
-  readonly send?: (co: PoCo) => Promise<void>;
+  readonly body?: BodyGiven | undefined;
+  readonly send?: ((co: PoCo) => Promise<void>) | undefined;
 }
 
 export const CALL_OPTIONS: OptionsOf<AnyCallOptions> = {
@@ -76,7 +76,6 @@ export const CALL_OPTIONS: OptionsOf<AnyCallOptions> = {
 
 export function callsOf<M extends Methods>(methods: M, caller: Caller): Calls<M> {
   return methodsOf(
-    CALLS,
     methods,
     (name, method) =>
       (params: unknown, options: AnyCallOptions = {}) =>
@@ -86,7 +85,6 @@ export function callsOf<M extends Methods>(methods: M, caller: Caller): Calls<M>
 
 export function postsOf<M extends Methods>(methods: M, caller: Caller): Posts<M> {
   return methodsOf(
-    POSTS,
     methods,
     (name, method) =>
       (params: unknown, options: AnyCallOptions = {}) =>
@@ -94,34 +92,7 @@ export function postsOf<M extends Methods>(methods: M, caller: Caller): Posts<M>
   ) as Posts<M>; // a function for each method
 }
 
-type Maker = (name: string, method: Method) => unknown;
-
-const CALLS = new WeakMap<Methods, object>();
-const POSTS = new WeakMap<Methods, object>();
-const MAKE = Symbol("make");
-
-/** One prototype per definition with a getter for each method, so that a connection pays only for the methods that it
- *  calls. */
-function methodsOf(prototypes: WeakMap<Methods, object>, methods: Methods, make: Maker): object {
-  let prototype = prototypes.get(methods);
-  if (prototype === undefined) {
-    prototype = prototypeOf(methods);
-    prototypes.set(methods, prototype);
-  }
-  return Object.create(prototype, { [MAKE]: { value: make } });
-}
-
-function prototypeOf(methods: Methods): object {
-  const prototype = Object.create(null) as object;
-  for (const [name, method] of Object.entries(methods)) {
-    Object.defineProperty(prototype, name, {
-      enumerable: true,
-      get(this: { readonly [MAKE]: Maker }) {
-        const value = this[MAKE](name, method);
-        Object.defineProperty(this, name, { value, enumerable: true });
-        return value;
-      },
-    });
-  }
-  return prototype;
+/** An ordinary object, so that it can be spied on, wrapped, spread and listed. Its functions need no `this`. */
+function methodsOf(methods: Methods, make: (name: string, method: Method) => unknown): object {
+  return Object.fromEntries(Object.entries(methods).map(([name, method]) => [name, make(name, method)]));
 }

@@ -37,17 +37,17 @@ export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], Ser
 /** The credentials that the definition declares. */
 export type Shown<S extends Service> = S["credentials"] extends Params ? ArgumentsOf<S["credentials"]> : undefined;
 
-interface CommonLinkOptions<S extends Service> extends ReconnectingOptions {
+export interface CommonLinkOptions<S extends Service> extends ReconnectingOptions {
   /** How often a call of an `idempotent` method is sent again after its connection was lost. Default 0 */
-  readonly retries?: number;
+  readonly retries?: number | undefined;
   /** Wrap every call of this side; the first one is the outermost. */
-  readonly interceptors?: readonly OutgoingInterceptor[];
+  readonly interceptors?: readonly OutgoingInterceptor[] | undefined;
   /** Timeouts of reactions in milliseconds, instead of `handlerTimeoutMs` of the limits. */
-  readonly handlerTimeoutsMs?: { readonly [K in keyof S["reactions"]]?: number };
+  readonly handlerTimeoutsMs?: { readonly [K in keyof S["reactions"]]?: number | undefined } | undefined;
   /** Wrap every call of a reaction. */
-  readonly incoming?: readonly Interceptor<Link<S>, undefined>[];
+  readonly incoming?: readonly Interceptor<Link<S>, undefined>[] | undefined;
   /** `python` for a host of the reference that does not know `null`, `true`, `false` */
-  readonly dialect?: Dialect;
+  readonly dialect?: Dialect | undefined;
 }
 
 export type LinkOptions<S extends Service> = CommonLinkOptions<S> &
@@ -60,7 +60,7 @@ export type LinkOptions<S extends Service> = CommonLinkOptions<S> &
       ? { readonly credentials?: undefined }
       : {
           /** For a service whose type does not show whether it requires credentials. */
-          readonly credentials?: object | (() => object | Promise<object>);
+          readonly credentials?: (object | (() => object | Promise<object>)) | undefined;
         });
 
 export const LINK_OPTIONS: OptionsOf<LinkOptions<Service>> = {
@@ -77,16 +77,15 @@ export const LINK_OPTIONS: OptionsOf<LinkOptions<Service>> = {
 };
 
 export class Link<S extends Service = Service> {
-  /** The methods of the service; each call waits for its result. */
-  readonly call: Calls<S["methods"]>;
-  /** The same without waiting: resolves when the request is handed to the wire. */
-  readonly post: Posts<S["methods"]>;
   /** Resolves when the link has closed for good, with the reason unless the close was orderly; never rejects. */
   readonly closed: Promise<HbiError | undefined>;
   readonly #service: S;
   readonly #options: LinkOptions<S>;
   readonly #connection: ReconnectingConnection;
   readonly #caller: Caller;
+  // created on first use
+  #calls: Calls<S["methods"]> | undefined;
+  #posts: Posts<S["methods"]> | undefined;
 
   constructor(service: S, dial: Dial, reactions: ReactionsOf<S>, options: LinkOptions<S>) {
     checkOptions(options, "Link", LINK_OPTIONS);
@@ -114,8 +113,18 @@ export class Link<S extends Service = Service> {
       interceptors,
       retries,
     });
-    this.call = callsOf<S["methods"]>(service.methods, this.#caller);
-    this.post = postsOf<S["methods"]>(service.methods, this.#caller);
+  }
+
+  /** The methods of the service; each call waits for its result. */
+  get call(): Calls<S["methods"]> {
+    this.#calls ??= callsOf<S["methods"]>(this.#service.methods, this.#caller);
+    return this.#calls;
+  }
+
+  /** The same without waiting: resolves when the request is handed to the wire. */
+  get post(): Posts<S["methods"]> {
+    this.#posts ??= postsOf<S["methods"]>(this.#service.methods, this.#caller);
+    return this.#posts;
   }
 
   get state(): LinkState {

@@ -32,9 +32,9 @@ export type StateListener = (state: LinkState, reason: HbiError | undefined) => 
 
 export interface ReconnectingOptions extends SharedOptions {
   /** Reconnects after a loss; without it, a link is a single connection. */
-  readonly reconnect?: ReconnectOptions;
+  readonly reconnect?: ReconnectOptions | undefined;
   /** Cancels connecting. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export const RECONNECTING_OPTIONS: OptionsOf<ReconnectingOptions> = {

@@ -64,7 +64,7 @@ type Alone<A> = A extends ScriptCall | readonly unknown[] | Uint8Array | string 
 type Written<R> = ScriptCall<R extends z.core.$ZodType ? z.output<R> : undefined>;
 
 /** Methods with raw data are not available in scripts. */
-type ScriptOf<M> =
+export type ScriptOf<M> =
   M extends Method<infer P, infer R, "none", "none">
     ? [keyof P] extends [never]
       ? () => Written<R>
@@ -99,10 +99,10 @@ export function buildScript<M extends Methods>(
 ): BuiltScript {
   const made: ScriptCall[] = [];
   const onlyOurs: OnlyOurs = { what: undefined };
-  const script = Object.create(null) as Record<string, unknown>;
+  const writers: [string, unknown][] = [];
   for (const [name, method] of Object.entries(methods)) {
     if (method.takesRawData || method.spec.resultBody !== undefined) continue;
-    script[name] = (params: unknown) => {
+    const write = (params: unknown) => {
       if (made.length === limits.maxCallsPerScript)
         throw failure("too_many_calls", `at most ${limits.maxCallsPerScript}`);
       const call = new ScriptCall(
@@ -113,8 +113,9 @@ export function buildScript<M extends Methods>(
       made.push(call);
       return call;
     };
+    writers.push([name, write]);
   }
-  const plan = build(script as ScriptMethods<M>); // the loop above has created one per method
+  const plan = build(Object.fromEntries(writers) as ScriptMethods<M>); // one per method
   const statements: readonly ScriptCall[] = plan instanceof ScriptCall ? [plan] : plan;
   if (statements.length === 0) throw failure("bad_option", "an empty script");
   if (statements.length > limits.maxStatements) throw failure("too_many_statements", `at most ${limits.maxStatements}`);

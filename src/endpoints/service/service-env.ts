@@ -22,7 +22,7 @@ import { type Interceptor, ServiceCall } from "./service-call.ts";
 type Awaitable<T> = T | PromiseLike<T>;
 
 /** What a handler returns: the declared result; with a declared body, both. */
-type Returned<R extends z.core.$ZodType | undefined, S extends BodyKind> = R extends z.core.$ZodType
+export type Returned<R extends z.core.$ZodType | undefined, S extends BodyKind> = R extends z.core.$ZodType
   ? S extends "none"
     ? z.input<R>
     : { readonly result: z.input<R>; readonly body: BodySource }

@@ -47,38 +47,45 @@ export type CredentialsOf<S extends Service> = S["credentials"] extends Params ?
 export type CallOn<S extends Service, Context> = ServiceCall<Peer<S, Context>, Context>;
 export type HandlersOf<S extends Service, Context> = ServiceHandlers<S["methods"], CallOn<S, Context>>;
 
+/** Only for the compiler's message: without the annotation, handlers that take their peer decide on the context first, and in vain. */
+type Unannotated<Context> = [Context] extends [undefined]
+  ? "annotate the credentials: authenticate: ({ token }: CredentialsOf<typeof service>) => ..."
+  : never;
+
 export interface HostOptions<S extends Service, Context> extends SharedOptions {
   /** Runs before any method may be called: with the presented credentials if the definition declares some, otherwise as
    *  soon as the peer has connected. Its result is the context of the peer's calls; `undefined`, `null` and `false`
    *  refuse the peer.
    *  @throws HbiError, which is sent to the peer */
-  readonly authenticate?: (
-    credentials: CredentialsOf<S>,
-    peer: Peer<S, unknown>,
-  ) => Awaitable<Context | undefined | null | false>;
+  readonly authenticate?:
+    | ((
+        credentials: CredentialsOf<S>,
+        peer: Peer<S, unknown>,
+      ) => Awaitable<Context | undefined | null | false | Unannotated<Context>>)
+    | undefined;
   /** Whether this peer may make this call; runs before everything else, and before its raw data is read. Only `true`
    *  permits; otherwise the caller gets `permission_denied`. @throws HbiError, which is sent to the caller instead */
-  readonly authorize?: (call: CallOn<S, Context>) => Awaitable<boolean>;
+  readonly authorize?: ((call: CallOn<S, Context>) => Awaitable<boolean>) | undefined;
   /** How many handlers of a method may run at once, on all connections together; further calls wait in order. */
-  readonly concurrency?: { readonly [K in keyof S["methods"]]?: number };
+  readonly concurrency?: { readonly [K in keyof S["methods"]]?: number | undefined } | undefined;
   /** Timeouts of handlers in milliseconds, instead of `handlerTimeoutMs` of the limits; `Infinity` means as long as the
    *  caller waits. For a script of several calls, the longest applies. */
-  readonly handlerTimeoutsMs?: { readonly [K in keyof S["methods"]]?: number };
+  readonly handlerTimeoutsMs?: { readonly [K in keyof S["methods"]]?: number | undefined } | undefined;
   /** Runs when a peer has connected and, if that is required, authenticated, before its first call; once for each
    *  connection. It may push; it is not awaited. A failure goes to the log and has no other effect. */
-  readonly onPeer?: (peer: Peer<S, Context>) => unknown;
+  readonly onPeer?: ((peer: Peer<S, Context>) => unknown) | undefined;
   /** Runs when the connection of such a peer has ended, with the reason unless the close was orderly. Handlers of the
    *  peer may still be running. A failure goes to the log. */
-  readonly onPeerLeft?: (peer: Peer<S, Context>, reason: HbiError | undefined) => unknown;
+  readonly onPeerLeft?: ((peer: Peer<S, Context>, reason: HbiError | undefined) => unknown) | undefined;
   /** Wrap every call of a peer; the first one is the outermost: logging, metrics, rates. */
-  readonly interceptors?: readonly Interceptor<Peer<S, Context>, Context>[];
+  readonly interceptors?: readonly Interceptor<Peer<S, Context>, Context>[] | undefined;
   /** Wrap every call of this side to a peer. */
-  readonly outgoing?: readonly OutgoingInterceptor[];
+  readonly outgoing?: readonly OutgoingInterceptor[] | undefined;
   /** `python` for calls to consumers of the reference that do not know `null`, `true`, `false` */
-  readonly dialect?: Dialect;
+  readonly dialect?: Dialect | undefined;
   /** What `$hbi.describe` returns: names and schemas of callable methods (the default), the whole definition, or
    *  nothing. */
-  readonly describe?: boolean | "full";
+  readonly describe?: boolean | "full" | undefined;
 }
 
 export const HOST_OPTIONS: OptionsOf<HostOptions<Service, unknown>> = {

@@ -22,7 +22,7 @@ export type ContextFactory = (po: PostingEnd, ho: HostingEnd, connection: Connec
 
 export interface AcceptorOptions extends ConnectionOptions {
   /** Where it accepts, for the log. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 const ACCEPTOR_OPTIONS: OptionsOf<AcceptorOptions> = { ...CONNECTION_OPTIONS, name: aString };

@@ -11,6 +11,7 @@ import type { Limits } from "../../limits.ts";
 import { validate } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
+import { heed, heedNoMore } from "../heed.ts";
 import { turnHeld } from "../lane/bracket.ts";
 import type { TurnTaker } from "../lane/send-turn.ts";
 import { ignore, markHandled, withLanded } from "../waits.ts";
@@ -115,7 +116,7 @@ export class Call implements TurnTaker {
     }
     if (signal !== undefined) {
       this.#onAbort = () => this.giveUp(cancelled(signal));
-      signal.addEventListener("abort", this.#onAbort, { once: true });
+      heed(signal, this.#onAbort);
     }
   }
 
@@ -428,7 +429,8 @@ export class Call implements TurnTaker {
 
   #settled(): void {
     this.#timer?.cancel();
-    if (this.#onAbort !== undefined) this.request.signal?.removeEventListener("abort", this.#onAbort);
+    const { signal } = this.request;
+    if (signal !== undefined && this.#onAbort !== undefined) heedNoMore(signal, this.#onAbort);
   }
 }
 

@@ -19,14 +19,14 @@ export interface LogEntry {
 }
 
 export interface ConnectionOptions {
-  readonly limits?: LimitOptions;
+  readonly limits?: LimitOptions | undefined;
   /** false: sends plain conversation ids and accepts any id, as the reference does */
-  readonly extension?: boolean;
-  readonly clock?: Clock;
+  readonly extension?: boolean | undefined;
+  readonly clock?: Clock | undefined;
   /** What this connection shares with others, within the limits named `maxProcess...`: slots, unsent bytes, the turns
    *  of the event loop.
    *  Default: all connections of the process share one. */
-  readonly load?: ProcessLoad;
+  readonly load?: ProcessLoad | undefined;
   /** What `$hbi.describe` returns, as JSON; without it there is no such method. */
   readonly describe?: (() => string) | undefined;
   /** Nothing can be posted any more, although the socket may stay open for a moment. Has the reason, unless the close
@@ -35,7 +35,7 @@ export interface ConnectionOptions {
   /** The peer is about to close and accepts no new conversations. */
   readonly onGoAway?: ((reason: string | undefined) => void) | undefined;
   /** Default: unexpected exceptions of handlers go to `console.error`; nothing else is logged. */
-  readonly log?: Log;
+  readonly log?: Log | undefined;
 }
 
 /** The options of a connection that servers and links have too. */
@@ -55,7 +55,7 @@ export const CONNECTION_OPTIONS: OptionsOf<ConnectionOptions> = {
   onGoAway: aFunction,
 };
 
-type Log = (entry: LogEntry) => unknown;
+export type Log = (entry: LogEntry) => unknown;
 
 /** Runs a callback of the application. Its exception or later rejection is reported and has no other effect. */
 export function heard(run: () => unknown, failed: (thrown: unknown) => void): void {

@@ -15,6 +15,7 @@ import { type Metadata, metadataField, NO_METADATA } from "../conversation/metad
 import { noStep } from "../conversation/stages.ts";
 import { seqOf } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
+import { heed, heedNoMore } from "../heed.ts";
 import type { BracketReader } from "../lane/conversation.ts";
 import type { Lane } from "../lane/lane.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
@@ -415,7 +416,7 @@ export class PoCo implements BracketReader, Chained {
     if (signal === undefined) return;
     this.#onAbort = () => this.abandon(failure("cancelled", undefined, { cause: signal.reason }));
     if (signal.aborted) this.#onAbort();
-    else signal.addEventListener("abort", this.#onAbort, { once: true });
+    else heed(signal, this.#onAbort);
   }
 
   // --- on its way to the wire ----------------------------------------------------------------------------------------
@@ -601,7 +602,8 @@ export class PoCo implements BracketReader, Chained {
 
   /** Everything has ended. */
   #end(): void {
-    if (this.#onAbort !== undefined) this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    const { signal } = this.#options;
+    if (signal !== undefined && this.#onAbort !== undefined) heedNoMore(signal, this.#onAbort);
     this.#answerWait?.settle();
     if (this.#failure === undefined) this.#completion?.settle();
     else this.#completion?.fail(this.#failure);

@@ -13,14 +13,14 @@ import { DESCRIBE_OPTIONS, type DescribeOptions } from "./schema-export.ts";
 export interface AsyncApiServer {
   readonly host: string;
   readonly protocol: string;
-  readonly pathname?: string;
-  readonly title?: string;
-  readonly description?: string;
+  readonly pathname?: string | undefined;
+  readonly title?: string | undefined;
+  readonly description?: string | undefined;
 }
 
 export interface AsyncApiOptions extends DescribeOptions {
   /** keys of letters, digits, `.`, `_` and `-` */
-  readonly servers?: Readonly<Record<string, AsyncApiServer>>;
+  readonly servers?: Readonly<Record<string, AsyncApiServer>> | undefined;
 }
 
 const ASYNC_API_OPTIONS: OptionsOf<AsyncApiOptions> = {

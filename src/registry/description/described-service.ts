@@ -30,9 +30,9 @@ import {
 export interface DescribedOptions {
   /** The number of raw bytes behind a call of a method whose `body` is "declared". Without it, they are sent by hand
    *  with the option `send`. */
-  readonly bodies?: Readonly<Record<string, (params: Readonly<Record<string, unknown>>) => number>>;
+  readonly bodies?: Readonly<Record<string, (params: Readonly<Record<string, unknown>>) => number>> | undefined;
   /** The number of raw bytes behind a result. A method whose `resultBody` is "declared" cannot be called without it. */
-  readonly resultBodies?: Readonly<Record<string, (result: unknown) => number>>;
+  readonly resultBodies?: Readonly<Record<string, (result: unknown) => number>> | undefined;
 }
 
 const DESCRIBED_OPTIONS: OptionsOf<DescribedOptions> = {

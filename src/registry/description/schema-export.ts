@@ -32,7 +32,7 @@ export interface SchemaSite {
 export interface DescribeOptions {
   /** Called for every schema, from the outside to the inside, once for each schema object. Its result replaces the
    *  schema and everything inside; undefined leaves it to the library. */
-  readonly override?: (at: SchemaSite) => JsonSchema | undefined;
+  readonly override?: ((at: SchemaSite) => JsonSchema | undefined) | undefined;
 }
 
 export const DESCRIBE_OPTIONS: OptionsOf<DescribeOptions> = { override: aFunction };

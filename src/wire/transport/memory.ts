@@ -7,17 +7,17 @@ import { aBoolean, aClock, aCount, aFunction, anObject, checkOptions, nested, ty
 import type { Transport, TransportRequest, TransportSink } from "../transport.ts";
 
 export interface MemoryOptions {
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /** The number of the `available` bytes in the next chunk; default: all. */
-  readonly cut?: (available: number) => number;
+  readonly cut?: ((available: number) => number) | undefined;
   /** Breaks the connection without FIN after this many bytes were delivered in either direction. */
-  readonly breakAfterBytes?: number;
+  readonly breakAfterBytes?: number | undefined;
   /** False: behaves like a transport that cannot end one direction only, such as a WebSocket. */
-  readonly canHalfClose?: boolean;
+  readonly canHalfClose?: boolean | undefined;
   /** False: behaves like a transport that cannot stop its peer. */
-  readonly canPause?: boolean;
+  readonly canPause?: boolean | undefined;
   /** The request of the second transport; a service's `authenticate` sees it as `peer.request`. */
-  readonly request?: TransportRequest;
+  readonly request?: TransportRequest | undefined;
 }
 
 const MEMORY_OPTIONS: OptionsOf<MemoryOptions> = {

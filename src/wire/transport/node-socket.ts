@@ -64,7 +64,7 @@ class NodeSocketTransport implements Transport {
   start(sink: TransportSink): void {
     this.#sink = sink;
     if (this.#isClosed) {
-      queueMicrotask(() => sink.onClose(this.#error));
+      systemClock.endOfTurn(() => sink.onClose(this.#error)); // not a global, which a test may have replaced
       return;
     }
     this.#socket.on("data", (chunk: Buffer) => sink.onData(chunk));
@@ -114,9 +114,9 @@ class NodeSocketTransport implements Transport {
 
 export interface DialOptions {
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly tls?: ClientTls | undefined;
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
 
 const DIAL_OPTIONS: OptionsOf<DialOptions> = { timeoutMs: aTime, signal: aSignal, tls: clientTls, clock: aClock };

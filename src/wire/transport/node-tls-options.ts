@@ -19,7 +19,7 @@ import {
 /** ALPN. A side that offers none is accepted: another implementation behind a TLS tunnel. */
 export const APPLICATION_PROTOCOL = "hbi/1";
 
-type Pem = string | Buffer;
+export type Pem = string | Buffer;
 
 export interface KeyPair {
   /** the private key, PEM */
@@ -27,36 +27,38 @@ export interface KeyPair {
   /** the certificate, PEM, followed by the intermediate certificates */
   readonly cert: Pem;
   /** the passphrase of an encrypted key */
-  readonly passphrase?: string;
+  readonly passphrase?: string | undefined;
 }
 
-interface CommonTls {
+export interface CommonTls {
   /** the authorities that may have issued the other side's certificate, PEM */
-  readonly ca?: Pem | readonly Pem[];
+  readonly ca?: Pem | readonly Pem[] | undefined;
   /** default "TLSv1.2" */
-  readonly minVersion?: "TLSv1.2" | "TLSv1.3";
+  readonly minVersion?: "TLSv1.2" | "TLSv1.3" | undefined;
   /** a cipher list of OpenSSL; default: Node's */
-  readonly ciphers?: string;
+  readonly ciphers?: string | undefined;
 }
 
 /** With `ca`, clients must present a certificate issued by one of these authorities: mutual TLS. */
 export interface ServerTls extends CommonTls, KeyPair {
   /** "optional": a client without a certificate is accepted without an identity. Default with `ca`: "required" */
-  readonly clientCertificate?: "required" | "optional";
+  readonly clientCertificate?: "required" | "optional" | undefined;
   /** What happens when the client certificate of an open connection expires: "keep" (the default) continues; "drain"
    *  finishes what is in flight and closes, so that the client reconnects with a new certificate. */
-  readonly expiredCertificate?: "keep" | "drain";
+  readonly expiredCertificate?: "keep" | "drain" | undefined;
   /** Further certificates by the host name that a client requests: "b.example.com", "*.example.com". */
-  readonly sni?: Readonly<Record<string, KeyPair>>;
+  readonly sni?: Readonly<Record<string, KeyPair>> | undefined;
 }
+
+type Absent<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
 /** `key` and `cert` for a server that requests them. Without `ca`, the server's certificate must come from a public
  *  authority. */
-export interface ClientTls extends CommonTls, Partial<KeyPair> {
+export interface ClientTls extends CommonTls, Absent<KeyPair> {
   /** the name that the server's certificate must contain; default: the host of the address */
-  readonly serverName?: string;
+  readonly serverName?: string | undefined;
   /** false: accepts any certificate, and therefore any attacker in between */
-  readonly rejectUnauthorized?: boolean;
+  readonly rejectUnauthorized?: boolean | undefined;
 }
 
 const isPem = (value: unknown): boolean => typeof value === "string" || ArrayBuffer.isView(value);
