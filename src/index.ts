@@ -76,6 +76,8 @@ export {
   FAILURES,
   HbiError,
   type HbiErrorOptions,
+  type Issue,
+  type Origin,
   type Reason,
 } from "./errors.ts";
 export { type LimitName, type LimitOptions, type Limits, PRESETS, type Preset, resolveLimits } from "./limits.ts";

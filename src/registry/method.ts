@@ -98,12 +98,13 @@ export class Signature<P extends Params> {
     const bound: Bound = {};
     const { args, named, name } = call;
     if (args.length > this.names.length)
-      throw refusal("bad_argument", `${name}: at most ${this.names.length} expected`);
+      throw refusal("bad_argument", `at most ${this.names.length} expected, got ${args.length}`, { of: name });
     for (let i = 0; i < args.length; i++) bound[this.names[i] as string] = args[i]; // i is below names.length
     if (named === undefined) return bound;
     for (const [parameter, value] of named) {
-      if (!this.#schemas.has(parameter)) throw refusal("bad_argument", `${name}: no such parameter`);
-      if (Object.hasOwn(bound, parameter)) throw refusal("bad_argument", `${name}: ${parameter} given twice`);
+      if (!this.#schemas.has(parameter))
+        throw refusal("bad_argument", `no parameter ${parameter.slice(0, 64)}`, { of: name });
+      if (Object.hasOwn(bound, parameter)) throw refusal("bad_argument", `${parameter} given twice`, { of: name });
       bound[parameter] = value;
     }
     return bound;
@@ -119,10 +120,10 @@ export class Signature<P extends Params> {
   checkEach(name: string, given: Bound, isPending: (value: unknown) => boolean): void {
     if (!this.#isPrepared) this.#isPrepared = prepareLate(this.#object);
     const unknown = Object.keys(given).find((key) => !this.#schemas.has(key));
-    if (unknown !== undefined) throw failure("bad_argument", `${name}: no parameter ${unknown.slice(0, 64)}`);
+    if (unknown !== undefined) throw failure("bad_argument", `no parameter ${unknown.slice(0, 64)}`, { of: name });
     for (const [parameter, schema] of this.#schemas) {
       const value = Object.hasOwn(given, parameter) ? given[parameter] : undefined;
-      if (!isPending(value)) validate(schema, value, "bad_argument", `${name}: ${parameter}`);
+      if (!isPending(value)) validate(schema, value, "bad_argument", name, failure, [parameter]);
     }
   }
 

@@ -2,7 +2,7 @@
  * Landing: runs the statements of one packet in order, awaiting each, and tracks the raw data that belongs to them.
  * Synchronous unless a handler waits. docs/landing.md, "Check, then run".
  */
-import { asHbiError, failure, type HbiError } from "../../errors.ts";
+import { asHbiError, failure, type HbiError, ofCall } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { checkResult, isPromise, runQuietStep, stepParams } from "../../registry/invoke.ts";
@@ -170,7 +170,13 @@ export class Landing {
   #fail(thrown: unknown): void {
     const rawBytes = this.remainingRawBytes;
     this.#isRunning = false;
-    this.#host.landingFailed(asHbiError(thrown), rawBytes);
+    this.#host.landingFailed(this.#named(asHbiError(thrown)), rawBytes);
+  }
+
+  /** An unexpected exception as one of its method. Everything else either names it, or is as a handler wrote it. */
+  #named(error: HbiError): HbiError {
+    const step = this.#plan.steps[this.#index];
+    return error.reason === "handler" && step?.kind === "call" ? ofCall(error, step.entry.name) : error;
   }
 
   #endAbandoned(): void {

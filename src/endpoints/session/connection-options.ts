@@ -8,7 +8,7 @@ import { aBoolean, aClock, aFunction, mustBe, type OptionsOf } from "../../optio
 import { isPromise } from "../../registry/invoke.ts";
 import { ProcessLoad } from "../guard/process-load.ts";
 
-/** A log entry. Each text is one line of printable ASCII of at most 512 characters. */
+/** A log entry. Each text is one line of at most 512 bytes, without characters that control a terminal. */
 export interface LogEntry {
   /** `cause` is the original exception, which must not cross the wire */
   readonly error: HbiError;
@@ -76,19 +76,16 @@ export function tell(log: Log, { error, netIdent, where }: LogEntry): void {
   );
 }
 
-/** The error without its details, which are for the calling program. */
+/** The error without its details and findings, which are for the calling program. */
 function printable(error: HbiError): HbiError {
-  const { code, details, reason, cause, mayHaveLanded } = error;
+  const { details, issues } = error;
   const message = oneLine(error.message);
   const stack = stackOf(error, message);
-  if (details === undefined && message === error.message && stack === textOf(error)) return error;
+  const isPlain = details === undefined && issues === undefined;
+  if (isPlain && message === error.message && stack === textOf(error)) return error;
+  const { code, reason, cause, mayHaveLanded, origin, method } = error;
   const told = withoutStack(
-    () =>
-      new HbiError(code, message, undefined, {
-        ...(reason === undefined ? {} : { reason }),
-        ...(mayHaveLanded === undefined ? {} : { mayHaveLanded }),
-        cause,
-      }),
+    () => new HbiError(code, message, undefined, { reason, cause, mayHaveLanded, origin, method }),
   );
   told.stack = stack;
   return told;

@@ -59,7 +59,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
       });
       await expect(asked).rejects.toMatchObject({
         code: "invalid_argument",
-        message: "argument refused: object: expected string",
+        message: "object: argument refused: expected string, got number",
       });
       expect(po.isConnected).toBe(true);
     });
