@@ -1,5 +1,6 @@
 /**
- * Limits: all bounds of the library in one object, its two presets, and the only place that resolves options.
+ * Limits: all bounds of the library in one object, its presets, and the only place that resolves options. The limits of
+ * texts and bodies bound what a side accepts; what it sends is bounded by what the other side accepts.
  * docs/errors-and-limits.md explains each limit.
  */
 import { failure } from "./errors.ts";
@@ -8,7 +9,7 @@ import { didYouMean, isPlainObject, type OptionCheck } from "./options.ts";
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** The default preset, for untrusted peers. Times in milliseconds, sizes in bytes. */
+/** The default of a server, for untrusted peers. Times in milliseconds, sizes in bytes. */
 const PUBLIC = {
   /** the payload of a code or object packet */
   maxPacketBytes: 256 * KIB,
@@ -108,16 +109,27 @@ const PUBLIC = {
 
 export type Limits = { readonly [K in keyof typeof PUBLIC]: number };
 export type LimitName = keyof Limits;
-export type Preset = "public" | "trusted";
+export type Preset = "public" | "client" | "trusted";
+
+/** What is accepted in one text from a service that this side has chosen, or from a trusted peer. */
+const GENEROUS = {
+  maxPacketBytes: 16 * MIB,
+  maxDepth: 128,
+  maxNodes: 1_000_000,
+  maxCallsPerScript: 100_000, // each value of the definition in a result is one
+  maxArguments: 1_000,
+  maxObjectKeys: 100_000,
+  maxNumberLength: 1_000,
+  maxBodyBytes: 1024 * MIB, // streamed, never held
+};
+
+/** The default of a client: generous in what it accepts from the service that it has chosen, otherwise `public`. */
+const CLIENT: Limits = { ...PUBLIC, ...GENEROUS, maxInFlightBytes: 64 * MIB };
 
 const TRUSTED: Limits = {
   ...PUBLIC,
-  maxPacketBytes: 16 * MIB,
-  maxNodes: 1_000_000,
+  ...GENEROUS,
   maxStatements: 1_000,
-  maxCallsPerScript: 1_000,
-  maxObjectKeys: 100_000,
-  maxBodyBytes: 1024 * MIB,
   maxDrainBytes: 64 * MIB,
   maxBufferedBytes: 4 * MIB,
   headerTimeoutMs: 30_000,
@@ -140,7 +152,11 @@ const TRUSTED: Limits = {
   acceptsPerSecond: 10_000,
 };
 
-export const PRESETS: Readonly<Record<Preset, Limits>> = { public: PUBLIC, trusted: TRUSTED };
+export const PRESETS: Readonly<Record<Preset, Limits>> = {
+  public: PUBLIC,
+  client: CLIENT,
+  trusted: TRUSTED,
+};
 
 /** Limits that may be `Infinity`; all others are finite. */
 const MAY_BE_INFINITE: ReadonlySet<LimitName> = new Set<LimitName>([
@@ -159,10 +175,13 @@ const MAY_BE_INFINITE: ReadonlySet<LimitName> = new Set<LimitName>([
   "acceptsPerSecond",
 ]);
 
+/** The deepest nesting that may be permitted, because the parser and repr recurse. */
+export const MAX_DEPTH = 512;
+
 /** The largest permitted values: the wire or the engine's stack bounds some limits. */
 const CEILINGS: Partial<Limits> = {
   maxPacketBytes: 256 * MIB, // a JavaScript string holds 2^29 - 24 characters
-  maxDepth: 512, // the parser and repr recurse
+  maxDepth: MAX_DEPTH,
   maxMetadataBytes: 192, // an id then has up to 256 bytes, which every peer accepts
   maxNumberLength: 1_000, // parsing a bigint is quadratic in its digits
 };
@@ -173,10 +192,11 @@ export type LimitOptions = { readonly preset?: Preset | undefined } & {
 
 /** Fills in the preset and checks every override. Nothing is coerced: an unknown name, `NaN`, zero, and a negative,
  *  fractional or too large number throw, because a limit that is silently off is worse than none.
+ *  @param usual the preset where the options name none
  *  @throws HbiError invalid_argument */
-export function resolveLimits(options: LimitOptions = {}): Limits {
+export function resolveLimits(options: LimitOptions = {}, usual: Preset = "public"): Limits {
   if (!isPlainObject(options)) throw failure("bad_option", "limits must be a plain object");
-  const { preset = "public", ...overrides } = options;
+  const { preset = usual, ...overrides } = options;
   const base = PRESETS[preset];
   if (RESOLVED.has(options)) return options as Limits; // one object for all connections of a server
   if (base === undefined || !Object.hasOwn(PRESETS, preset)) {

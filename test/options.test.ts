@@ -59,7 +59,7 @@ const shared: Row["wrong"] = [
   ["limits", "trusted", "limits must be a plain object"],
   ["limits", { maxDepth: "5" }, "limits.maxDepth must be a positive integer"],
   ["limits", { maxDeph: 5 }, 'limits.maxDeph is not a limit; did you mean "limits.maxDepth"?'],
-  ["limits", { preset: "trused" }, "limits.preset must be public or trusted"],
+  ["limits", { preset: "trused" }, "limits.preset must be public or"],
   ["log", "console", 'log must be a function, not "console"'],
   ["log", { error: () => undefined }, "log must be a function, not an object"],
   ["extension", "no", 'extension must be true or false, not "no"'],

@@ -42,6 +42,7 @@ export class HBIC {
   constructor(address: Address, env: HostingEnv | (() => HostingEnv), options: ConnectOptions = {}) {
     parseAddress(address);
     checkOptions(options, "HBIC", CONNECT_OPTIONS);
+    resolveLimits(options.limits, "client");
     if (options.tls !== undefined) clientContext(options.tls);
     this.#address = address;
     this.#env = typeof env === "function" ? env : () => env;
@@ -73,7 +74,7 @@ export class HBIC {
     this.#abortDial = new AbortController();
     const signals = [this.#abortDial.signal, ...(this.#options.signal === undefined ? [] : [this.#options.signal])];
     await this.#connection?.closed; // its cleanup uses the environment until then
-    const limits = resolveLimits(this.#options.limits);
+    const limits = resolveLimits(this.#options.limits, "client");
     const transport = await dialSocket(parseAddress(this.#address), {
       timeoutMs: limits.connectTimeoutMs,
       signal: AbortSignal.any(signals),

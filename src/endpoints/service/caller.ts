@@ -3,7 +3,7 @@
  */
 import type { Clock } from "../../clock.ts";
 import { asHbiError, HbiError, ownError } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
+import { type Limits, MAX_DEPTH } from "../../limits.ts";
 import { checkOptions } from "../../options.ts";
 import type { Dialect, InstanceWriter } from "../../parser/repr.ts";
 import type { Writing } from "../../registry/call-text.ts";
@@ -72,7 +72,7 @@ export class Caller {
     this.#interceptors = interceptors;
     this.#retries = retries;
     this.#isWrapped = interceptors.length > 0 || retries > 0;
-    this.#writing = { dialect, maxDepth: sender.limits.maxDepth, writer };
+    this.#writing = { dialect, maxDepth: MAX_DEPTH, writer };
   }
 
   call(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<unknown> {

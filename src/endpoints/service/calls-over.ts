@@ -106,7 +106,13 @@ export function callsOver<S extends Service>(
   checkOptions(options, "callsOver", CALLS_OVER_OPTIONS);
   const { interceptors, retries, dialect, clock = systemClock } = options;
   const table = entryTable({}, service.values, ignore as never); // no method is landed here
-  const sender = carrierSender(service.name, carrier, clock, resolveLimits(options.limits), new HostingEnv(table));
+  const sender = carrierSender(
+    service.name,
+    carrier,
+    clock,
+    resolveLimits(options.limits, "client"),
+    new HostingEnv(table),
+  );
   const caller = new Caller(sender, { writer: table.writer, dialect, interceptors, retries });
   return {
     call: callsOf<S["methods"]>(service.methods, caller),

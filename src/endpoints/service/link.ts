@@ -3,6 +3,7 @@
  * loss. docs/services.md.
  */
 import { failure, HbiError } from "../../errors.ts";
+import { MAX_DEPTH } from "../../limits.ts";
 import { aCount, anything, checkOptions, functions, type OptionsOf } from "../../options.ts";
 import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { argumentsText } from "../../registry/call-text.ts";
@@ -75,6 +76,9 @@ export const LINK_OPTIONS: OptionsOf<LinkOptions<Service>> = {
     if (!isShown) throw failure("bad_option", `${name} must be an object or a function`); // without showing the secret
   },
 };
+
+/** Every service reads credentials of this size, unless its limit is very low. */
+const SMALL_CREDENTIALS_CHARS = 1_024;
 
 export class Link<S extends Service = Service> {
   /** Resolves when the link has closed for good, with the reason unless the close was orderly; never rejects. */
@@ -236,14 +240,17 @@ export class Link<S extends Service = Service> {
     return this.close();
   }
 
-  async #authenticate({ posting, limits }: Connection, options: WaitOptions): Promise<void> {
+  async #authenticate({ posting }: Connection, options: WaitOptions): Promise<void> {
     const { credentials: declared } = this.#service;
     if (declared === undefined) return;
     const { credentials } = this.#options;
     const shown: unknown = typeof credentials === "function" ? await credentials() : credentials;
     if (typeof shown !== "object" || shown === null) throw failure("bad_option", "no credentials");
-    const writing = { dialect: "json", maxDepth: limits.maxDepth, writer: undefined } as const;
-    await posting.callBuiltin(AUTHENTICATE, options, argumentsText(Object.keys(declared), shown, writing, undefined));
+    const writing = { dialect: "json", maxDepth: MAX_DEPTH, writer: undefined } as const;
+    const text = argumentsText(Object.keys(declared), shown, writing, undefined);
+    if (text.length > SMALL_CREDENTIALS_CHARS) await posting.introduction(options); // which says what the service reads
+    posting.accepted.checkCredentials(`${AUTHENTICATE}(${text})`);
+    await posting.callBuiltin(AUTHENTICATE, options, text);
   }
 }
 

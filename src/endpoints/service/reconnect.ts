@@ -90,7 +90,7 @@ export class ReconnectingConnection implements Carrier, Home {
     this.#owner = owner;
     this.#dial = dial;
     this.#options = options;
-    this.limits = resolveLimits(options.limits);
+    this.limits = resolveLimits(options.limits, "client");
     this.clock = options.clock ?? systemClock;
     this.#backoff = options.reconnect === undefined ? undefined : backoff(options.reconnect);
     this.#waits = new Waits(this.clock, this.limits.callTimeoutMs);

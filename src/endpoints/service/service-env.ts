@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import { failure, ownError } from "../../errors.ts";
+import { MAX_DEPTH } from "../../limits.ts";
 import { checkMap, mustBe } from "../../options.ts";
 import { repr } from "../../parser/repr.ts";
 import { type EntryTable, type ExposedMethod, entryTable, type HandlerTimes } from "../../registry/hosting-env.ts";
@@ -111,12 +112,15 @@ async function answerWithBody(method: Method, call: ServiceCall, returned: unkno
   try {
     const result = validate(schema, answer.result, "bad_result", name);
     const bytes = method.resultBytes(result);
-    if (bytes === undefined || bytes > co.limits.maxBodyBytes) throw failure("bad_result", name);
+    if (bytes === undefined) throw failure("bad_result", name);
+    co.accepted.checkBody(bytes, name, "result_too_big");
     const body = exactly(source, bytes);
     if (!call.hasAskedForBody) co.discardData();
     // The answer begins when the whole request was read, so a body that is read only for the answer would wait forever.
     if (co.unreadBytes > co.limits.maxBufferedBytes) throw failure("body_unread", name);
-    await co.sendObj(repr(result, co.isExtended ? "json" : "python", co.limits.maxDepth, env.writer));
+    const text = repr(result, co.isExtended ? "json" : "python", MAX_DEPTH, env.writer);
+    co.accepted.checkResult(text, name);
+    await co.sendObj(text);
     await co.sendData(body);
   } catch (thrown) {
     release(source);

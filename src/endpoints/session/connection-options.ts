@@ -34,7 +34,8 @@ export interface ConnectionOptions {
   readonly onLost?: ((reason: HbiError | undefined) => void) | undefined;
   /** The peer is about to close and accepts no new conversations. */
   readonly onGoAway?: ((reason: string | undefined) => void) | undefined;
-  /** Default: unexpected exceptions of handlers go to `console.error`; nothing else is logged. */
+  /** Default: unexpected exceptions of handlers, and results that are too big for the peer, go to `console.error`;
+   *  nothing else is logged. */
   readonly log?: Log | undefined;
 }
 
@@ -105,7 +106,7 @@ function stackOf(error: HbiError, message: string): string {
 }
 
 export function logUnexpected({ error, netIdent, where }: LogEntry): void {
-  if (error.code !== "internal") return;
+  if (error.code !== "internal" && error.reason !== "result_too_big") return;
   console.error(
     `hbi: ${netIdent} ${where}: ${error.message}${error.cause === undefined ? "" : `\n${indented(error.cause)}`}`,
   );

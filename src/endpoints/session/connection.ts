@@ -71,7 +71,8 @@ export class Connection implements LaneSession, Holder {
   readonly #idle: IdleWatch | undefined;
   readonly #keepalive: Keepalive | undefined;
   readonly awaitsPeer: boolean;
-  readonly #isDialing: boolean;
+  /** This side has dialed. */
+  readonly isDialing: boolean;
   readonly #network: string | undefined;
   readonly #closing: Closing;
   readonly #drain: Drain;
@@ -88,7 +89,7 @@ export class Connection implements LaneSession, Holder {
     { neighbours, isDialing = false, awaitsPeer = false }: Setting = {},
   ) {
     checkOptions(options, "Connection", CONNECTION_OPTIONS);
-    this.limits = resolveLimits(options.limits);
+    this.limits = resolveLimits(options.limits, isDialing ? "client" : "public");
     this.clock = options.clock ?? systemClock;
     const { load = processLoad } = options;
     const guarded = new GuardedTransport(transport, this.clock, (thrown) =>
@@ -97,7 +98,7 @@ export class Connection implements LaneSession, Holder {
     this.#transport = guarded;
     this.isExtended = options.extension !== false;
     this.#log = options.log ?? logUnexpected;
-    this.#isDialing = isDialing;
+    this.isDialing = isDialing;
     this.#network = neighbours?.network;
     this.awaitsPeer = awaitsPeer;
     this.account = new Account(this.limits, load, () => this.#placeFree());
@@ -215,7 +216,7 @@ export class Connection implements LaneSession, Holder {
 
   async #start(): Promise<void> {
     this.lane.start();
-    if (this.#isDialing) this.posting.sayHello();
+    if (this.isDialing) this.posting.sayHello();
     if (this.env.hasInit) await this.#init();
     this.#closing.started();
     this.#idle?.start();
