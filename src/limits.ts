@@ -19,8 +19,9 @@ const PUBLIC = {
   maxNodes: 10_000,
   maxStatements: 64,
   maxCallsPerScript: 64,
-  /** arguments of a call */
+  /** arguments of a call, by position */
   maxArguments: 64,
+  /** of an object; and arguments of a call by name */
   maxObjectKeys: 1_000,
   /** characters of one part of a dotted name, or of a parameter */
   maxNameLength: 64,

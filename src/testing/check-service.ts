@@ -17,9 +17,9 @@ import {
   type CallOptions,
   GENERATE_OPTIONS,
   manualMethods,
-  nearlyValidCalls,
   SHORT_BODY,
   validCalls,
+  wrongCalls,
 } from "./call-arbitrary.ts";
 import { TEST_LINK_OPTIONS, type TestLink, type TestLinkOptions, testLink } from "./test-link.ts";
 
@@ -97,7 +97,8 @@ export async function checkService<S extends Service, H extends HandlersOf<S, Co
   for (const [name, method] of Object.entries(service.methods)) {
     if (method.spec.body === "manual") continue;
     const alone: Methods = { [name]: method };
-    for (const calls of [validCalls(alone, generate), nearlyValidCalls(alone, generate)]) {
+    for (const calls of [validCalls(alone, generate), wrongCalls(alone, generate)]) {
+      if (calls === undefined) continue;
       const finding = await range.firstOf(calls as fc.Arbitrary<Shot>);
       if (finding !== undefined) findings.push(finding);
     }

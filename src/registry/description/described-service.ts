@@ -110,7 +110,9 @@ function described(
     ...(body === undefined ? {} : { body }),
     ...(result === undefined ? {} : { result: z.unknown() }),
     ...(said.resultBody === "none" || result === undefined ? {} : { resultBody: resultBytes ?? unknownLength }),
-    params: paramsOf(said.params, definitions),
+    ...(said.byName === true
+      ? { input: z.strictObject(paramsOf(said.params, definitions)) }
+      : { params: paramsOf(said.params, definitions) }),
     idempotent,
   };
   return new Method(spec as MethodSpec<Params, z.ZodUnknown | undefined>); // the length functions accept anything
