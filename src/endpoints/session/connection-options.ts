@@ -3,11 +3,12 @@
  */
 import type { Clock } from "../../clock.ts";
 import { HbiError, indented, oneLine, STACK_LINES, textOf, withoutStack } from "../../errors.ts";
-import type { LimitOptions } from "../../limits.ts";
+import { type LimitOptions, limitOptions } from "../../limits.ts";
+import { aBoolean, aClock, aFunction, mustBe, type OptionsOf } from "../../options.ts";
 import { isPromise } from "../../registry/invoke.ts";
-import type { ProcessLoad } from "../guard/process-load.ts";
+import { ProcessLoad } from "../guard/process-load.ts";
 
-/** A log entry. Each text is one line of printable ASCII of at most 512 characters. */
+/** A log entry. Each text is one line of at most 512 bytes, without characters that control a terminal. */
 export interface LogEntry {
   /** `cause` is the original exception, which must not cross the wire */
   readonly error: HbiError;
@@ -33,9 +34,27 @@ export interface ConnectionOptions {
   readonly onLost?: ((reason: HbiError | undefined) => void) | undefined;
   /** The peer is about to close and accepts no new conversations. */
   readonly onGoAway?: ((reason: string | undefined) => void) | undefined;
-  /** Default: unexpected exceptions of handlers go to `console.error`; nothing else is logged. */
+  /** Default: unexpected exceptions of handlers, and results that are too big for the peer, go to `console.error`;
+   *  nothing else is logged. */
   readonly log?: Log | undefined;
 }
+
+/** The options of a connection that servers and links have too. */
+export type SharedOptions = Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost">;
+
+export const SHARED_OPTIONS: OptionsOf<SharedOptions> = {
+  limits: limitOptions,
+  extension: aBoolean,
+  clock: aClock,
+  load: mustBe("a ProcessLoad", (value) => value instanceof ProcessLoad),
+  log: aFunction,
+};
+export const CONNECTION_OPTIONS: OptionsOf<ConnectionOptions> = {
+  ...SHARED_OPTIONS,
+  describe: aFunction,
+  onLost: aFunction,
+  onGoAway: aFunction,
+};
 
 export type Log = (entry: LogEntry) => unknown;
 
@@ -58,19 +77,16 @@ export function tell(log: Log, { error, netIdent, where }: LogEntry): void {
   );
 }
 
-/** The error without its details, which are for the calling program. */
+/** The error without its details and findings, which are for the calling program. */
 function printable(error: HbiError): HbiError {
-  const { code, details, reason, cause, mayHaveLanded } = error;
+  const { details, issues } = error;
   const message = oneLine(error.message);
   const stack = stackOf(error, message);
-  if (details === undefined && message === error.message && stack === textOf(error)) return error;
+  const isPlain = details === undefined && issues === undefined;
+  if (isPlain && message === error.message && stack === textOf(error)) return error;
+  const { code, reason, cause, mayHaveLanded, origin, method } = error;
   const told = withoutStack(
-    () =>
-      new HbiError(code, message, undefined, {
-        ...(reason === undefined ? {} : { reason }),
-        ...(mayHaveLanded === undefined ? {} : { mayHaveLanded }),
-        cause,
-      }),
+    () => new HbiError(code, message, undefined, { reason, cause, mayHaveLanded, origin, method }),
   );
   told.stack = stack;
   return told;
@@ -90,7 +106,7 @@ function stackOf(error: HbiError, message: string): string {
 }
 
 export function logUnexpected({ error, netIdent, where }: LogEntry): void {
-  if (error.code !== "internal") return;
+  if (error.code !== "internal" && error.reason !== "result_too_big") return;
   console.error(
     `hbi: ${netIdent} ${where}: ${error.message}${error.cause === undefined ? "" : `\n${indented(error.cause)}`}`,
   );

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { failure, HbiError } from "../../errors.ts";
+import { aBoolean, aFunction, type OptionsOf } from "../../options.ts";
 import { type Params, type ValueConstructor, valueOfSchema } from "../method.ts";
 import { definition, join, type Part, partsOf } from "../schema-walk.ts";
 import {
@@ -18,14 +19,14 @@ import {
 } from "./json-schema.ts";
 import { plainJson } from "./plain-json.ts";
 
-export type SchemaPart = "params" | "result" | "credentials" | "values";
+export type SchemaPart = "params" | "input" | "result" | "credentials" | "values";
 
 /** The place of a schema in a service. */
 export interface SchemaSite {
   /** the method, reaction or value; "" for credentials */
   readonly member: string;
   readonly part: SchemaPart;
-  /** "when.[].from", beginning with the parameter's name; "" for a whole result */
+  /** "when.[].from", beginning with the parameter's name; "" for a whole result or input */
   readonly path: string;
   readonly schema: z.ZodType;
 }
@@ -37,6 +38,8 @@ export interface DescribeOptions {
   /** Refuses what JSON Schema cannot say, and no override maps, instead of describing it as `x-hbi-unsaid`. */
   readonly strict?: boolean | undefined;
 }
+
+export const DESCRIBE_OPTIONS: OptionsOf<DescribeOptions> = { override: aFunction, strict: aBoolean };
 
 export interface ExportContext {
   readonly member: string;
@@ -56,14 +59,15 @@ export interface Exported {
 }
 
 /** Converts the schemas of a record together, so that they share definitions: results by their output, everything else
- *  by its input. The record of a result has a single key, which is omitted from paths.
+ *  by its input. The record of a result or an input has a single key, which is omitted from paths.
  *  @throws HbiError bad_option, with the place, for schemas without a JSON Schema */
 export function exportSchemas(schemas: Params, context: ExportContext): Exported {
   const io = context.part === "result" ? "output" : "input";
   const replaced = new Map<object, JsonSchema>();
   const places = new Map<object, string>();
+  const isWhole = context.part === "result" || context.part === "input";
   for (const [name, schema] of Object.entries(schemas)) {
-    check({ path: context.part === "result" ? "" : name, schema }, context, replaced, places);
+    check({ path: isWhole ? "" : name, schema }, context, replaced, places);
   }
   const adjust = (at: { zodSchema: z.core.$ZodType; jsonSchema: z.core.JSONSchema.BaseSchema }) => {
     const replacement = replaced.get(at.zodSchema);
