@@ -2,6 +2,7 @@
  * describeService: a service definition as plain JSON. Pure: the same definition yields the same bytes.
  */
 import { failure } from "../../errors.ts";
+import { checkOptions } from "../../options.ts";
 import type { Method, Params } from "../method.ts";
 import type { Methods, Service } from "../service.ts";
 import {
@@ -24,19 +25,28 @@ import {
   VALUE_KEYWORD,
 } from "./json-schema.ts";
 import { plainJson } from "./plain-json.ts";
-import { type DescribeOptions, type Exported, exportSchemas, type SchemaPart } from "./schema-export.ts";
+import {
+  DESCRIBE_OPTIONS,
+  type DescribeOptions,
+  type Exported,
+  exportSchemas,
+  type SchemaPart,
+} from "./schema-export.ts";
 import { sha256 } from "./sha256.ts";
 
 /** Describes the service for documents, tools and comparison.
  *
  *  Schemas are JSON Schema 2020-12: inputs for parameters, credentials and values, outputs for results. What only code
- *  can express is left out: refinements, transforms of inputs, the functions of `body` and `resultBody`.
- *  @throws HbiError bad_option, with the place, for a schema that has no JSON Schema and no override */
+ *  can express is left out: refinements, transforms of inputs, the functions of `body` and `resultBody`. A schema without
+ *  a JSON Schema and an override is described in words, as `x-hbi-unsaid`.
+ *  @throws HbiError bad_option, with the place, for such a schema with `strict` */
 export function describeService(service: Service, options: DescribeOptions = {}): ServiceDescription {
+  checkOptions(options, "describeService", DESCRIBE_OPTIONS);
   const definitions = new Definitions();
+  const isStrict = options.strict === true;
   const values = new Map(Object.entries(service.values).map(([name, value]) => [value, name]));
   const convert = (member: string, part: SchemaPart, schemas: Params, prefix: string): Exported => {
-    const exported = exportSchemas(schemas, { member, part, values, override: options.override, prefix });
+    const exported = exportSchemas(schemas, { member, part, values, override: options.override, isStrict, prefix });
     definitions.add(part === "result" ? "output" : "input", exported.definitions);
     return exported;
   };
@@ -64,7 +74,7 @@ export function describeService(service: Service, options: DescribeOptions = {})
       result,
       resultBody: resultBody === undefined ? "none" : "declared",
       idempotent: spec.idempotent === true,
-      examples: examples?.map((example, i) => plainJson(example, `${name}.examples.${i}`, values)),
+      examples: examples?.map((example, i) => plainJson(example, `${name}.examples.${i}`, values, isStrict)),
     });
   };
   const describeMethods = (section: string, methods: Methods) =>
