@@ -89,6 +89,7 @@ export const FAILURES = {
   // running a script
   handler: { code: "internal", fault: "local", ends: "script", text: "internal error" },
   bad_result: { code: "internal", fault: "local", ends: "script", text: "internal error" },
+  result_too_big: { code: "resource_exhausted", fault: "version", ends: "script", text: "the result is too big" },
   details_lost: { code: "internal", fault: "local", ends: "nothing", text: "the details of an error did not cross" },
   handler_timeout: { code: "deadline_exceeded", fault: "local", ends: "script", text: "the deadline has passed" },
   overloaded: { code: "resource_exhausted", fault: "local", ends: "script", text: "too many calls are waiting" },

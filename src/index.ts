@@ -112,17 +112,20 @@ export type { Handler, Handlers } from "./registry/hosting-env.ts";
 export {
   type ArgumentsOf,
   type BodyKind,
+  type DeclaredInput,
+  type Given,
   type Method,
+  type MethodOptions,
   type MethodSpec,
   method,
   type Params,
   type ParamsOf,
-  type Signature,
   type ValueConstructor,
   type ValueSpec,
   value,
 } from "./registry/method.ts";
 export { defineService, type Methods, type Service, type ServiceSpec, type Values } from "./registry/service.ts";
+export type { Signature } from "./registry/signature.ts";
 export type { PeerIdentity } from "./wire/peer-identity.ts";
 export { type MemoryOptions, memoryTransportPair } from "./wire/transport/memory.ts";
 export type { Transport, TransportRequest, TransportSink } from "./wire/transport.ts";

@@ -3,7 +3,9 @@
  * loss. docs/services.md.
  */
 import { failure, HbiError } from "../../errors.ts";
-import type { Dialect } from "../../parser/repr.ts";
+import { MAX_DEPTH } from "../../limits.ts";
+import { aCount, anything, checkOptions, functions, type OptionsOf } from "../../options.ts";
+import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { argumentsText } from "../../registry/call-text.ts";
 import { readDescription, type ServiceDescription } from "../../registry/description/description.ts";
 import { checkHandlers } from "../../registry/handlers.ts";
@@ -22,6 +24,7 @@ import {
   type ConnectionOwner,
   type Dial,
   type LinkState,
+  RECONNECTING_OPTIONS,
   ReconnectingConnection,
   type ReconnectingOptions,
   type StateListener,
@@ -61,6 +64,22 @@ export type LinkOptions<S extends Service> = CommonLinkOptions<S> &
           readonly credentials?: (object | (() => object | Promise<object>)) | undefined;
         });
 
+export const LINK_OPTIONS: OptionsOf<LinkOptions<Service>> = {
+  ...RECONNECTING_OPTIONS,
+  retries: aCount,
+  interceptors: functions,
+  handlerTimeoutsMs: anything, // names reactions of the definition, and is checked with it
+  incoming: functions,
+  dialect: dialectOption,
+  credentials: (value, name) => {
+    const isShown = typeof value === "function" || (typeof value === "object" && value !== null);
+    if (!isShown) throw failure("bad_option", `${name} must be an object or a function`); // without showing the secret
+  },
+};
+
+/** Every service reads credentials of this size, unless its limit is very low. */
+const SMALL_CREDENTIALS_CHARS = 1_024;
+
 export class Link<S extends Service = Service> {
   /** Resolves when the link has closed for good, with the reason unless the close was orderly; never rejects. */
   readonly closed: Promise<HbiError | undefined>;
@@ -73,6 +92,7 @@ export class Link<S extends Service = Service> {
   #posts: Posts<S["methods"]> | undefined;
 
   constructor(service: S, dial: Dial, reactions: ReactionsOf<S>, options: LinkOptions<S>) {
+    checkOptions(options, "Link", LINK_OPTIONS);
     checkHandlers(service.reactions, reactions, "reactions");
     this.#service = service;
     this.#options = options;
@@ -220,14 +240,17 @@ export class Link<S extends Service = Service> {
     return this.close();
   }
 
-  async #authenticate({ posting, limits }: Connection, options: WaitOptions): Promise<void> {
+  async #authenticate({ posting }: Connection, options: WaitOptions): Promise<void> {
     const { credentials: declared } = this.#service;
     if (declared === undefined) return;
     const { credentials } = this.#options;
     const shown: unknown = typeof credentials === "function" ? await credentials() : credentials;
     if (typeof shown !== "object" || shown === null) throw failure("bad_option", "no credentials");
-    const writing = { dialect: "json", maxDepth: limits.maxDepth, writer: undefined } as const;
-    await posting.callBuiltin(AUTHENTICATE, options, argumentsText(Object.keys(declared), shown, writing, undefined));
+    const writing = { dialect: "json", maxDepth: MAX_DEPTH, writer: undefined } as const;
+    const text = argumentsText(Object.keys(declared), shown, writing, undefined);
+    if (text.length > SMALL_CREDENTIALS_CHARS) await posting.introduction(options); // which says what the service reads
+    posting.accepted.checkCredentials(`${AUTHENTICATE}(${text})`);
+    await posting.callBuiltin(AUTHENTICATE, options, text);
   }
 }
 

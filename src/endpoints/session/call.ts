@@ -7,8 +7,8 @@ import type { z } from "zod";
 import type { Chained } from "../../chain.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import { asHbiError, changed, digits, FAILURES, failure, HbiError, ofCall } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
-import { validate } from "../../registry/validate.ts";
+import type { Method } from "../../registry/method.ts";
+import { validateObject } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
 import { leadHere, rejectWhereAwaited } from "../failing.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
@@ -26,6 +26,8 @@ export interface CallRequest {
   readonly onlyOurs?: string | undefined;
   /** for error messages: "do_job" */
   readonly name: string;
+  /** the method, if it is one of a definition */
+  readonly method?: Method;
   /** schemas of the answer's objects, in order; undefined accepts any */
   readonly results: readonly (z.core.$ZodType | undefined)[];
   /** false: objects are dropped, and only the acknowledgement counts */
@@ -38,6 +40,8 @@ export interface CallRequest {
   readonly metadata?: string | undefined;
   /** raw data behind the code. The caller may change it when the call has settled, or, for a post, when it is sent */
   readonly body?: Uint8Array | undefined;
+  /** the length of its raw data, also if it is streamed; undefined if unknown or none */
+  readonly bodyBytes?: number | undefined;
   /** goes before waiting calls and beyond the limit on calls in flight: for the library's own messages */
   readonly isUrgent?: boolean;
   /** sends and reads what is not available as a whole, instead of `code` and `results` */
@@ -100,14 +104,13 @@ export class Call implements TurnTaker {
   #timer: Timer | undefined;
   #onAbort: (() => void) | undefined;
 
-  /** @throws HbiError resource_exhausted for a script beyond `maxPacketBytes`, cancelled if the signal has already
-   *  aborted */
-  constructor(clock: Clock, limits: Limits, request: CallRequest, home?: Home, order = 0) {
+  /** @throws HbiError cancelled if the signal has already aborted */
+  constructor(clock: Clock, request: CallRequest, home?: Home, order = 0) {
     const { timeoutMs, signal, code, talk } = request;
     if (signal?.aborted === true) throw cancelled(signal);
     this.order = order;
     this.request = request;
-    this.packet = talk === undefined ? packetOf("", code, limits) : "";
+    this.packet = talk === undefined ? packetOf("", code) : "";
     this.body = request.body;
     this.#clock = clock;
     this.#home = home;
@@ -332,7 +335,7 @@ export class Call implements TurnTaker {
     try {
       const value = landObject(text, connection.env, connection);
       if (value instanceof HbiError) throw value;
-      this.#take(value, results[this.#received]);
+      this.#take(value, results[this.#received], connection.posting.knowsExtension);
     } catch (thrown) {
       this.#refusedOr(asHbiError(thrown));
       return;
@@ -341,9 +344,10 @@ export class Call implements TurnTaker {
     if (wantsResults && this.hasAll && connection.posting.knowsExtension) this.#fulfill(this.#outcome);
   }
 
-  #take(value: unknown, schema: z.core.$ZodType | undefined): void {
+  #take(value: unknown, schema: z.core.$ZodType | undefined, isOurs: boolean): void {
     const { wantsResults, isList, name } = this.request;
-    const taken = wantsResults && schema !== undefined ? validate(schema, value, "bad_answer", name) : value;
+    const taken =
+      wantsResults && schema !== undefined ? validateObject(schema, value, isOurs, "bad_answer", name) : value;
     if (isList === true) {
       this.#outcome ??= [];
       (this.#outcome as unknown[]).push(taken); // created above

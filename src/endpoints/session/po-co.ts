@@ -25,7 +25,7 @@ import type { Call } from "./call.ts";
 import type { Schema, SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
 import { type AnswerOptions, PoAnswer } from "./po-answer.ts";
-import { PoSender, type PromiseOptions } from "./po-sender.ts";
+import { isLarge, PoSender, type PromiseOptions } from "./po-sender.ts";
 import { type PoAt, type PoEvent, type PoStage, SENDING_PO, WHOLE_PO } from "./po-states.ts";
 
 export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
@@ -34,9 +34,6 @@ export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
   /** for the library only: the first form in its script that only peers of this library can read */
   readonly onlyOurs?: string | undefined;
 }
-
-/** Every peer accepts a packet of this many characters, unless its limits are very low. */
-const SMALL_CHARS = 4 * 1024;
 
 export class PoCo implements BracketReader, Chained {
   readonly seq: number;
@@ -55,7 +52,7 @@ export class PoCo implements BracketReader, Chained {
   readonly lane: Lane;
   readonly #options: CoOptions;
   /** the call that waits for the result; undefined if an application uses the conversation itself */
-  readonly #call: Call | undefined;
+  readonly call: Call | undefined;
   /** the same, if its content is available as a whole and its answer consists of the declared objects */
   readonly #whole: Call | undefined;
   #at: PoAt;
@@ -81,7 +78,7 @@ export class PoCo implements BracketReader, Chained {
     this.connection = connection;
     this.lane = lane;
     this.#options = options;
-    this.#call = call;
+    this.call = call;
     this.#whole = call?.request.talk === undefined ? call : undefined;
     this.#at = this.#whole === undefined ? SENDING_PO : WHOLE_PO;
     if (this.#whole === undefined) {
@@ -364,7 +361,7 @@ export class PoCo implements BracketReader, Chained {
 
   /** Cancels: every wait fails with `error`, and the answer is read to its end and dropped. */
   abandon(error: HbiError): void {
-    this.#call?.giveUp(error);
+    this.call?.giveUp(error);
     this.giveUp(error);
   }
 
@@ -397,7 +394,13 @@ export class PoCo implements BracketReader, Chained {
 
   /** Whether it may be larger than what every peer accepts. */
   get isLarge(): boolean {
-    return this.#whole !== undefined && this.#whole.packet.length > SMALL_CHARS;
+    return this.call === undefined ? this.#sender?.hasLarge === true : isLarge(this.call.request.code);
+  }
+
+  /** @throws HbiError resource_exhausted for a text, appended before the peer had introduced itself, that it does not
+   *  accept */
+  checkAgain(): void {
+    this.#sender?.checkAgain();
   }
 
   /** Whether it goes before waiting conversations and beyond the limit on those in flight. */
@@ -586,7 +589,7 @@ export class PoCo implements BracketReader, Chained {
     if (isUnsent) this.#withdraw(told);
     else this.#sender?.bracket.withdraw(told);
     if (this.#whole !== undefined) this.lane.turn.release(this.#whole); // in the middle of its raw data
-    const call = this.#call;
+    const call = this.call;
     if (hasReached) call?.lost(this, told);
     this.#end();
     if (!hasReached) call?.left(this, told);

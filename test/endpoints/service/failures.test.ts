@@ -167,7 +167,7 @@ const asStranger = async (
 };
 const unauthenticated: Scenario = () => asStranger({}, (link) => link.call.add({ a: 1, b: 2 }));
 const tooMuchForAStranger: Scenario = () =>
-  asStranger({ strangerSentBytes: 200, strangerFailures: 100 }, async (link) => {
+  asStranger({ strangerSentBytes: 600, strangerFailures: 100 }, async (link) => {
     for (;;) {
       const error = await caught(link.call.add({ a: 1, b: 2 }));
       if (error instanceof HbiError && error.reason === "peer_error") throw error;
@@ -213,6 +213,12 @@ const SCENARIOS: Readonly<
   body_mismatch: { run: hosted((link) => link.call.upload({ size: 5 }, { body: new Uint8Array(4) })), lives: true },
   handler: { run: hosted((link) => link.call.fail({ how: "anything" })), lives: true },
   bad_result: { run: hosted((link) => link.call.fail({ how: "result" })), lives: true },
+  result_too_big: {
+    run: hosted((link) => link.call.echo({ value: Array.from({ length: 200 }, (_, i) => i) }), {
+      link: { limits: { maxNodes: 200 } },
+    }),
+    lives: true,
+  },
   details_lost: { run: lostDetails, lives: true },
   handler_timeout: { run: handlerTimeout, lives: true },
   overloaded: {
@@ -230,7 +236,7 @@ const SCENARIOS: Readonly<
     lives: true,
   },
   bad_frame: { run: answered("no packet", { isClosedReason: true }), lives: false },
-  packet_too_big: { run: answered("[262145#co_recv]", { isClosedReason: true }), lives: false },
+  packet_too_big: { run: answered("[16777217#co_recv]", { isClosedReason: true }), lives: false },
   bad_utf8: {
     run: answered(new Uint8Array([...Buffer.from("[1#err]"), 0xff]), { isClosedReason: true }),
     lives: false,

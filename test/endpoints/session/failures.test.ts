@@ -220,7 +220,7 @@ describe("packets out of place end the connection with one line", () => {
       "malformed conversation id: b must have a value of at most 15 digits, at least 0",
     ],
     ["bad UTF-8", `[1#]${String.fromCharCode(0xff)}`, "payload is not UTF-8"],
-    ["a packet too big", "[262145#]", "packet too big"],
+    ["a packet too big", "[262145#]", "packet too big: 262145 bytes, maxPacketBytes is 262144"],
   ];
   for (const [name, said, message] of cases) {
     it(name, async () => {
