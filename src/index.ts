@@ -6,7 +6,12 @@ export type { Metadata } from "./endpoints/conversation/metadata.ts";
 export { ProcessLoad } from "./endpoints/guard/process-load.ts";
 export type { Buffers } from "./endpoints/lane/raw-intake.ts";
 export type { ReconnectOptions } from "./endpoints/service/backoff.ts";
-export { isConnectionLost, type OutgoingCall, type OutgoingInterceptor } from "./endpoints/service/caller.ts";
+export {
+  type AnyOutgoingCall,
+  isConnectionLost,
+  type OutgoingCall,
+  type OutgoingInterceptor,
+} from "./endpoints/service/caller.ts";
 export type { CallOf, CallOptions, Calls, Posted, PostOf, Posts } from "./endpoints/service/calls.ts";
 export {
   type CallCarrier,
@@ -19,9 +24,10 @@ export { Link, type LinkOptions, type ReactionsOf } from "./endpoints/service/li
 export type { Peer } from "./endpoints/service/peer.ts";
 export type { Dial, LinkState } from "./endpoints/service/reconnect.ts";
 export type { ScriptCall, ScriptMethods, ScriptPlan, ScriptResults } from "./endpoints/service/script-builder.ts";
-export type { Interceptor, ServiceCall } from "./endpoints/service/service-call.ts";
+export type { AnyCall, Interceptor, ServiceCall } from "./endpoints/service/service-call.ts";
 export type { ServiceHandlers } from "./endpoints/service/service-env.ts";
 export {
+  type AnyCallOn,
   type CallOn,
   type CredentialsOf,
   type HandlersOf,
@@ -35,6 +41,7 @@ export {
   type ContextFactory,
 } from "./endpoints/session/acceptor.ts";
 export { type NdArray, recvArray, sendArray, type TypedArray } from "./endpoints/session/arrays.ts";
+export type { CallEntry, CallSummary, LogFields } from "./endpoints/session/call-log.ts";
 export { Connection } from "./endpoints/session/connection.ts";
 export type { ConnectionOptions, LogEntry } from "./endpoints/session/connection-options.ts";
 export type { HoCo } from "./endpoints/session/ho-co.ts";

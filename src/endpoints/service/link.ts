@@ -27,7 +27,7 @@ import {
   type StateListener,
 } from "./reconnect.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
-import type { Interceptor, ServiceCall } from "./service-call.ts";
+import type { AnyCall, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
 
 export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], ServiceCall<Link<S>, undefined>>;
@@ -39,11 +39,11 @@ interface CommonLinkOptions<S extends Service> extends ReconnectingOptions {
   /** How often a call of an `idempotent` method is sent again after its connection was lost. Default 0 */
   readonly retries?: number;
   /** Wrap every call of this side; the first one is the outermost. */
-  readonly interceptors?: readonly OutgoingInterceptor[];
+  readonly interceptors?: readonly OutgoingInterceptor<S["methods"]>[];
   /** Timeouts of reactions in milliseconds, instead of `handlerTimeoutMs` of the limits. */
   readonly handlerTimeoutsMs?: { readonly [K in keyof S["reactions"]]?: number };
   /** Wrap every call of a reaction. */
-  readonly incoming?: readonly Interceptor<Link<S>, undefined>[];
+  readonly incoming?: readonly ((call: AnyCall<S["reactions"], Link<S>, undefined>, next: () => unknown) => unknown)[];
   /** `python` for a host of the reference that does not know `null`, `true`, `false` */
   readonly dialect?: Dialect;
 }

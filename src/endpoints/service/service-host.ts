@@ -18,6 +18,7 @@ import type { Transport } from "../../wire/transport.ts";
 import { MethodGate } from "../guard/method-gate.ts";
 import { type AcceptOptions, Acceptor, type ContextFactory } from "../session/acceptor.ts";
 import { AUTHENTICATE } from "../session/builtin-names.ts";
+import { type LogFields, NO_FIELDS, printableFields } from "../session/call-log.ts";
 import type { Connection } from "../session/connection.ts";
 import type { ConnectionOptions } from "../session/connection-options.ts";
 import { HoCo } from "../session/ho-co.ts";
@@ -25,7 +26,7 @@ import { HostingEnv } from "../session/hosting-env.ts";
 import { markHandled } from "../waits.ts";
 import type { OutgoingInterceptor } from "./caller.ts";
 import { Peer, type PeerRecord } from "./peer.ts";
-import type { Interceptor, ServiceCall } from "./service-call.ts";
+import type { AnyCall, Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
 
 type Awaitable<T> = T | PromiseLike<T>;
@@ -35,6 +36,8 @@ export type CredentialsOf<S extends Service> = S["credentials"] extends Params ?
 
 /** What handlers and interceptors of a service learn about a call. */
 export type CallOn<S extends Service, Context> = ServiceCall<Peer<S, Context>, Context>;
+/** Any call of a service: `name` decides which type `params` has. */
+export type AnyCallOn<S extends Service, Context> = AnyCall<S["methods"], Peer<S, Context>, Context>;
 export type HandlersOf<S extends Service, Context> = ServiceHandlers<S["methods"], CallOn<S, Context>>;
 
 export interface HostOptions<S extends Service, Context>
@@ -49,7 +52,7 @@ export interface HostOptions<S extends Service, Context>
   ) => Awaitable<Context | undefined | null | false>;
   /** Whether this peer may make this call; runs before everything else, and before its raw data is read. Only `true`
    *  permits; otherwise the caller gets `permission_denied`. @throws HbiError, which is sent to the caller instead */
-  readonly authorize?: (call: CallOn<S, Context>) => Awaitable<boolean>;
+  readonly authorize?: (call: AnyCallOn<S, Context>) => Awaitable<boolean>;
   /** How many handlers of a method may run at once, on all connections together; further calls wait in order. */
   readonly concurrency?: { readonly [K in keyof S["methods"]]?: number };
   /** Timeouts of handlers in milliseconds, instead of `handlerTimeoutMs` of the limits; `Infinity` means as long as the
@@ -61,10 +64,13 @@ export interface HostOptions<S extends Service, Context>
   /** Runs when the connection of such a peer has ended, with the reason unless the close was orderly. Handlers of the
    *  peer may still be running. A failure goes to the log. */
   readonly onPeerLeft?: (peer: Peer<S, Context>, reason: HbiError | undefined) => unknown;
+  /** What `log` and `onCall` tell of a peer besides its address, such as its tenant: texts, numbers and booleans. Runs
+   *  once for each authentication. */
+  readonly logFields?: (context: Context, peer: Peer<S, Context>) => LogFields;
   /** Wrap every call of a peer; the first one is the outermost: logging, metrics, rates. */
-  readonly interceptors?: readonly Interceptor<Peer<S, Context>, Context>[];
+  readonly interceptors?: readonly ((call: AnyCallOn<S, Context>, next: () => unknown) => unknown)[];
   /** Wrap every call of this side to a peer. */
-  readonly outgoing?: readonly OutgoingInterceptor[];
+  readonly outgoing?: readonly OutgoingInterceptor<S["reactions"]>[];
   /** `python` for calls to consumers of the reference that do not know `null`, `true`, `false` */
   readonly dialect?: Dialect;
   /** What `$hbi.describe` returns: names and schemas of callable methods (the default), the whole definition, or
@@ -103,6 +109,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
       outgoing,
       onPeer,
       onPeerLeft,
+      logFields,
       describe,
       dialect,
       ...connectionOptions
@@ -167,7 +174,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   #peerOf(connection: Connection): Peer<S, Context> {
-    const { outgoing: interceptors, dialect } = this.#options;
+    const { outgoing, dialect } = this.#options;
+    const interceptors = outgoing as readonly OutgoingInterceptor[] | undefined; // of any definition from here on
     const record: PeerRecord = { context: undefined, handlers: undefined };
     const peer = new Peer<S, Context>(
       this.service,
@@ -243,7 +251,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
       throw thrown;
     }
     const handlers = record.handlers as Bound["handlers"]; // checked when they were created
-    const bound: Bound = { side: peer, context, handlers, interceptors: this.#interceptors, connection };
+    const logFields = this.#logFields(peer, connection, context);
+    const bound: Bound = { side: peer, context, handlers, interceptors: this.#interceptors, connection, logFields };
     if (!this.peers.has(peer)) {
       this.peers.add(peer);
       void peer.closed.then((reason) => {
@@ -252,6 +261,19 @@ export class ServiceHost<S extends Service, Context = undefined> {
       });
     }
     return new HostingEnv(this.#table, bound);
+  }
+
+  /** The fields are for logs only, so a failure costs no peer its connection. */
+  #logFields(peer: Peer<S, Context>, connection: Connection, context: Context): LogFields {
+    const { logFields } = this.#options;
+    let fields = NO_FIELDS;
+    if (logFields === undefined) return fields;
+    connection.hear(() => {
+      const given = logFields(context, peer);
+      fields = printableFields(given);
+      return given; // a promise of fields may reject
+    }, "logFields");
+    return fields;
   }
 
   /** @throws HbiError internal for wrong handlers: a faulty factory is not the peer's fault, and the details are not

@@ -6,6 +6,7 @@ import { HbiError, indented, oneLine, STACK_LINES, textOf, withoutStack } from "
 import type { LimitOptions } from "../../limits.ts";
 import { isPromise } from "../../registry/invoke.ts";
 import type { ProcessLoad } from "../guard/process-load.ts";
+import { type CallEntry, type CallSummary, type LogFields, NO_FIELDS } from "./call-log.ts";
 
 /** A log entry. Each text is one line of printable ASCII of at most 512 characters. */
 export interface LogEntry {
@@ -15,6 +16,10 @@ export interface LogEntry {
   readonly netIdent: string;
   /** "conversation 101" */
   readonly where: string;
+  /** what the application adds for the peer: `logFields` of `serve` */
+  readonly fields?: LogFields;
+  /** the call that failed; undefined if the entry is about something else */
+  readonly call?: CallSummary | undefined;
 }
 
 export interface ConnectionOptions {
@@ -35,6 +40,9 @@ export interface ConnectionOptions {
   readonly onGoAway?: ((reason: string | undefined) => void) | undefined;
   /** Default: unexpected exceptions of handlers go to `console.error`; nothing else is logged. */
   readonly log?: Log;
+  /** The log of calls: runs once for each call that has ended, of either side, whether it was refused, failed or
+   *  answered. Default: there is none, and nothing is counted. */
+  readonly onCall?: (entry: CallEntry) => unknown;
 }
 
 type Log = (entry: LogEntry) => unknown;
@@ -50,8 +58,8 @@ export function heard(run: () => unknown, failed: (thrown: unknown) => void): vo
 }
 
 /** Logs an entry whose texts can neither forge a line nor control a terminal, whoever wrote them. */
-export function tell(log: Log, { error, netIdent, where }: LogEntry): void {
-  const entry = { error: printable(error), netIdent: oneLine(netIdent), where: oneLine(where) };
+export function tell(log: Log, { error, netIdent, where, fields = NO_FIELDS, call }: LogEntry): void {
+  const entry = { error: printable(error), netIdent: oneLine(netIdent), where: oneLine(where), fields, call };
   heard(
     () => log(entry),
     (thrown) => console.error("hbi: the log failed:", indented(thrown)),
@@ -59,7 +67,7 @@ export function tell(log: Log, { error, netIdent, where }: LogEntry): void {
 }
 
 /** The error without its details, which are for the calling program. */
-function printable(error: HbiError): HbiError {
+export function printable(error: HbiError): HbiError {
   const { code, details, reason, cause, mayHaveLanded } = error;
   const message = oneLine(error.message);
   const stack = stackOf(error, message);
@@ -89,9 +97,9 @@ function stackOf(error: HbiError, message: string): string {
   return `HbiError: ${message}`;
 }
 
-export function logUnexpected({ error, netIdent, where }: LogEntry): void {
+export function logUnexpected({ error, netIdent, where, call }: LogEntry): void {
   if (error.code !== "internal") return;
   console.error(
-    `hbi: ${netIdent} ${where}: ${error.message}${error.cause === undefined ? "" : `\n${indented(error.cause)}`}`,
+    `hbi: ${netIdent} ${where}${call === undefined ? "" : `, ${call.method}`}: ${error.message}${error.cause === undefined ? "" : `\n${indented(error.cause)}`}`,
   );
 }

@@ -28,7 +28,10 @@ const PRINTABLE = /^[\x20-\x7e]{0,512}$/;
 
 /** The rule for every entry: no field is left out, also none that is new. */
 function check(entry: LogEntry, isForged = false): void {
-  const { error, ...texts } = entry;
+  const { error, fields = {}, call = {}, ...texts } = entry;
+  for (const value of Object.values({ ...fields, ...call })) {
+    if (typeof value !== "number") expect(value).toMatch(PRINTABLE);
+  }
   for (const text of Object.values(texts)) expect(text).toMatch(PRINTABLE);
   expect(error).toBeInstanceOf(HbiError);
   const { cause: _asItWas, ...rest } = members(error);
