@@ -95,7 +95,7 @@ class TimerWheel implements Clock {
   readonly #buckets = new Map<number, Bucket>();
   /** the bucket of the last timer; kept even if empty, because the next timer usually belongs there too */
   #recent: Bucket = { tick: -1, timers: new Chain() };
-  #handle: ReturnType<typeof setTimeout> | undefined;
+  #handle: unknown;
   #tick = 0;
   /** when the event loop is expected to continue */
   #expectedMs = 0;
@@ -104,7 +104,7 @@ class TimerWheel implements Clock {
   #keepers = 0;
 
   now(): number {
-    return performance.now();
+    return readMs();
   }
 
   get heldUpMs(): number {
@@ -159,7 +159,7 @@ class TimerWheel implements Clock {
 
   #arm(): void {
     this.#expectedMs = this.now() + TICK_MS;
-    this.#handle = setTimeout(() => this.#due(), TICK_MS);
+    this.#handle = startTimer(() => this.#due(), TICK_MS);
     this.#keep(0);
   }
 
@@ -185,7 +185,7 @@ class TimerWheel implements Clock {
 
   #keep(more: number): void {
     this.#keepers += more;
-    const handle = this.#handle as { ref?: () => void; unref?: () => void } | undefined; // a number in a browser
+    const handle = this.#handle as Partial<Keeping> | undefined; // a number in a browser
     if (this.#keepers > 0) handle?.ref?.();
     else handle?.unref?.();
   }
@@ -230,20 +230,64 @@ function runGuarded(run: () => void): void {
   }
 }
 
+// --- the platform: its own functions, taken when this file is loaded, so that fake timers which a test installs later
+// stop nothing. If fake ones are installed already, they are not used: they end with their test, and this clock does not.
+
+interface Keeping {
+  ref(): void;
+  unref(): void;
+}
+
 /** Passes `run` to `guard` as an argument, so that no closure is created per call. */
 type Later = (guard: (run: () => void) => void, run: () => void) => unknown;
 
+/** What some platforms have. */
+const platform: {
+  readonly setImmediate?: Later;
+  readonly process?: { readonly nextTick?: Later };
+  readonly Atomics?: { readonly waitAsync?: (cell: Int32Array, index: 0, value: 0, ms: number) => WaitAsync };
+} = globalThis as never; // each member is checked
+
+interface WaitAsync {
+  readonly value: Promise<unknown>;
+}
+
+/** Undefined for the replacements of @sinonjs/fake-timers (vitest, Jest), of mock functions, and of `node:test`. */
+function genuine<F extends object & { readonly name: string }>(own: F | undefined): F | undefined {
+  if (own === undefined || Object.hasOwn(own, "clock") || "_isMockFunction" in own) return undefined;
+  return own.name.startsWith("bound ") ? undefined : own;
+}
+
+/** An event has the time of the platform even while `performance` is replaced. */
+const readMs: () => number =
+  Object.prototype.toString.call(performance) === "[object Performance]"
+    ? performance.now.bind(performance)
+    : () => new Event("now").timeStamp;
+
+const startTimer: (run: () => void, ms: number) => unknown = (() => {
+  const { Atomics: atomics } = platform;
+  if (genuine(setTimeout) !== undefined || atomics?.waitAsync === undefined) return setTimeout;
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  return (run, ms) => {
+    atomics.waitAsync?.(cell, 0, 0, ms).value.then(run);
+    return NEVER;
+  };
+})();
+
 const setSoon: (run: () => void) => void = (() => {
-  const global: { setImmediate?: Later } = globalThis as never; // Node and Bun provide it
-  const immediate = global.setImmediate;
+  const immediate = genuine(platform.setImmediate); // Node and Bun provide it
   if (immediate !== undefined) return (run) => void immediate(runGuarded, run);
   const { port1, port2 } = new MessageChannel();
+  const port: Partial<Keeping> = port1 as never; // in Node, a port keeps the process alive
   const queue: (() => void)[] = [];
   port1.onmessage = () => {
     const run = queue.shift();
+    if (queue.length === 0) port.unref?.();
     if (run !== undefined) runGuarded(run);
   };
+  port.unref?.();
   return (run) => {
+    if (queue.length === 0) port.ref?.();
     queue.push(run);
     port2.postMessage(0);
   };
@@ -251,8 +295,7 @@ const setSoon: (run: () => void) => void = (() => {
 
 /** Node and Bun: after the microtasks, before the event loop continues, so nothing else runs in between. */
 const setEndOfTurn: (run: () => void) => void = (() => {
-  const { process }: { process?: { nextTick?: Later } } = globalThis as never; // Node and Bun provide it
-  const nextTick = process?.nextTick;
+  const nextTick = genuine(platform.process?.nextTick);
   return nextTick === undefined ? setSoon : (run) => void nextTick(runGuarded, run);
 })();
 

@@ -5,12 +5,21 @@
 import { Chain, type Chained } from "../chain.ts";
 import { afterHearing, type Clock, type Timer } from "../clock.ts";
 import { failure, HbiError, withoutStack } from "../errors.ts";
+import { aSignal, aTime, checkOptions, type OptionsOf } from "../options.ts";
+import { heed, heedNoMore } from "./heed.ts";
 
 export interface WaitOptions {
   /** Cancels the wait: it rejects with `cancelled`. */
   readonly signal?: AbortSignal | undefined;
   /** Ends the wait with `deadline_exceeded`. `Infinity` waits until the connection ends. */
   readonly timeoutMs?: number | undefined;
+}
+
+export const WAIT_OPTIONS: OptionsOf<WaitOptions> = { signal: aSignal, timeoutMs: aTime };
+
+/** @throws HbiError invalid_argument */
+export function checkWait(options: WaitOptions): void {
+  checkOptions(options, "this call", WAIT_OPTIONS);
 }
 
 /** Details for the error of a failing wait. */
@@ -59,7 +68,7 @@ export class Wait<T> implements Chained {
     group.add(this);
     if (signal !== undefined) {
       this.#signal = signal;
-      signal.addEventListener("abort", this.#onAbort, { once: true });
+      heed(signal, this.#onAbort);
     }
     if (timeoutMs !== Number.POSITIVE_INFINITY) {
       const late = (): void => this.fail(hints.onTimeout?.() ?? failure("timeout"));
@@ -91,7 +100,7 @@ export class Wait<T> implements Chained {
     if (this.#isSettled) return false;
     this.#isSettled = true;
     this.#timer?.cancel();
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#signal !== undefined) heedNoMore(this.#signal, this.#onAbort);
     this.#group.remove(this);
     return true;
   }
@@ -128,7 +137,7 @@ export class Waits {
 
 /** @throws HbiError invalid_argument unless it is a positive time */
 export function checkTimeout(timeoutMs: number | undefined): number | undefined {
-  if (timeoutMs !== undefined && !(timeoutMs > 0)) throw failure("bad_option", "timeoutMs must be positive");
+  if (timeoutMs !== undefined) aTime(timeoutMs, "timeoutMs", "");
   return timeoutMs;
 }
 

@@ -3,6 +3,8 @@
  */
 import { failure } from "../errors.ts";
 import { PRESETS } from "../limits.ts";
+import { oneOf } from "../options.ts";
+import { insteadOf } from "./kinds.ts";
 
 /** `json`: null, true, false. `python`: None, True, False, which every Python peer knows. `go`: nil, true, false. */
 export type Dialect = "json" | "python" | "go";
@@ -59,6 +61,8 @@ const WORDS: Readonly<Record<Dialect, Words>> = {
   python: { none: "None", true: "True", false: "False" },
   go: { none: "nil", true: "true", false: "false" },
 };
+
+export const dialectOption = oneOf(...Object.keys(WORDS));
 
 /** An object with this method writes its own constructor call. */
 export const REPR = Symbol.for("hbi.repr");
@@ -134,7 +138,7 @@ function container(value: object, words: Writing, depth: number): string {
   if (prototype !== Object.prototype && prototype !== null) {
     const made = words.writer?.(value);
     if (made === undefined) {
-      throw unrepresentable(words, depth, 'is an instance of a class without [Symbol.for("hbi.repr")]');
+      throw unrepresentable(words, depth, insteadOf(value));
     }
     const args = made[1].map((arg, i) => {
       path[depth] = i;

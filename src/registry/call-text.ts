@@ -31,7 +31,8 @@ export function writeCall(name: string, method: Method, params: unknown, writing
     throw failure("bad_argument", `${name}: the length of its raw data is unknown`);
   }
   const onlyOurs: OnlyOurs = { what: undefined };
-  const code = `${name}(${argumentsText(method.signature.names, given, writing, onlyOurs)})`;
+  const { names, isByName } = method.signature;
+  const code = `${name}(${argumentsText(names, given, writing, onlyOurs, isByName)})`;
   return { code, onlyOurs: onlyOurs.what, bodyBytes };
 }
 
@@ -41,11 +42,12 @@ export function argumentsText(
   params: object,
   writing: Writing,
   onlyOurs: OnlyOurs | undefined,
+  isByName = false,
 ): string {
   const { dialect, maxDepth, writer } = writing;
   const how = { dialect, maxDepth: maxDepth - 1, writer, onlyOurs };
   let text = "";
-  let isNamed = false;
+  let isNamed = isByName;
   for (const name of names) {
     const value: unknown = Object.hasOwn(params, name) ? params[name as never] : undefined; // own members of declared names only
     if (value === undefined) {

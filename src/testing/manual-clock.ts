@@ -30,7 +30,13 @@ export class ManualClock implements Clock {
   after(ms: number, run: () => void): Timer {
     const due = { atMs: this.#nowMs + ms, run };
     this.#timers.add(due);
-    return { cancel: () => void this.#timers.delete(due) };
+    if (ms !== Number.POSITIVE_INFINITY) explainStandstill(this);
+    return { cancel: () => this.#drop(due) };
+  }
+
+  #drop(due: Due): void {
+    this.#timers.delete(due);
+    if (this.#timers.size === 0) STANDING.delete(this);
   }
 
   soon(run: () => void): void {
@@ -52,13 +58,42 @@ export class ManualClock implements Clock {
     for (await quiet(); ; await quiet()) {
       const [next] = [...this.#timers].filter(({ atMs }) => atMs <= untilMs).sort((a, b) => a.atMs - b.atMs);
       if (next === undefined) break;
-      this.#timers.delete(next);
+      this.#drop(next);
       this.#nowMs = Math.max(this.#nowMs, next.atMs);
       next.run();
     }
     this.#nowMs = untilMs;
     await quiet();
   }
+}
+
+/** What Node provides. */
+interface Process {
+  exitCode?: unknown;
+  on(event: "exit", listener: () => void): void;
+}
+
+const { process }: { readonly process?: Process } = globalThis as never; // checked before it is used
+/** The exit code of Node for a program whose `await` can never end. */
+const NEVER_ENDS = 13;
+/** Clocks with pending timers. */
+const STANDING = new Set<ManualClock>();
+let isExplaining = false;
+
+/** A wait for a clock that nobody advances keeps no process alive. Node then ends it without a word. */
+function explainStandstill(clock: ManualClock): void {
+  STANDING.add(clock);
+  if (isExplaining || typeof process?.on !== "function") return;
+  isExplaining = true;
+  process.on("exit", () => {
+    const [standing] = STANDING;
+    if (process.exitCode !== NEVER_ENDS || standing === undefined) return;
+    console.error(
+      `hbi/testing: the program waits for something that a ManualClock must end, and nobody advances it. ` +
+        `Timers pending: ${standing.timerCount}. Call \`advance(ms)\` before you await.`,
+    );
+    process.exitCode = 1;
+  });
 }
 
 /** Lets pending work in memory settle, for this many turns of the event loop. */

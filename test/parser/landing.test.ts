@@ -507,9 +507,9 @@ describe("limits hold at N and not at N + 1", () => {
     [{ maxCallsPerScript: 3 }, (n) => "f(".repeat(n) + ")".repeat(n), "too_many_calls"],
     [{ maxArguments: 64 }, (n) => `f(${Array.from({ length: n }, () => "1").join(",")})`, "too_many_arguments"],
     [
-      { maxArguments: 3 },
-      (n) => `f(${Array.from({ length: n }, (_, i) => `a${i}=1`).join(",")})`,
-      "too_many_arguments",
+      { maxObjectKeys: 3, maxArguments: 1 },
+      (n) => `f(0,${Array.from({ length: n }, (_, i) => `a${i}=1`).join(",")})`,
+      "too_many_keys",
     ],
     [{ maxObjectKeys: 1_000 }, keys, "too_many_keys"],
     [{ maxObjectKeys: 3 }, (n) => `f([${`${keys(n)},`.repeat(4)}1])`, "too_many_keys"],

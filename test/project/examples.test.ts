@@ -82,7 +82,7 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
   ],
   errors: [
     "3000 are left\n6000 too much\nno such account: NO-9\ninternal\nSELECT ",
-    "invalid_argument bad_argument argument refused: balance: account",
+    "invalid_argument bad_argument balance: argument refused: account",
     "{ most: 100000 }\n5\ndeadline_exceeded\ncancelled: the manager has left\nboth audits stopped\n",
     "perhaps done\npeer error: power cut\n",
   ],
@@ -107,7 +107,7 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
   ],
   testing: [
     "pushed: desk 70, desk 0, hall 5\n30 s have passed\ndialed again\n",
-    'HbiError("invalid_argument","argument refused: set_lamp: lamp.level: too big',
+    'HbiError("invalid_argument","set_lamp: argument refused: lamp.level: must be at most',
     "bad_answer: ",
     ...["set_lamp: bad_result, ", "fade: unexpected_error, ", "firmware: unread_body, "], // each with its smallest call
   ],
@@ -117,7 +117,7 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
     "methods.largest_part: removed, breaking\n",
   ],
   integration: [
-    "stock(item)\nstore(item, amount)\nlabel(size)\n200\nargument refused: store: amount: ",
+    "stock(item)\nstore(item, amount)\nlabel(size)\n200\nstore: argument refused: amount: ",
     "screws, 200\nscrews, 200\nno responders\n50\n50\n",
     "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 of acme\n",
   ],

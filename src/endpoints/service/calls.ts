@@ -3,12 +3,13 @@
  * docs/services.md.
  */
 import type { z } from "zod";
+import { aFunction, anything, type OptionsOf } from "../../options.ts";
 import type { ArgumentsOf, BodyKind, Method } from "../../registry/method.ts";
 import type { Methods } from "../../registry/service.ts";
 import type { Body, BodyGiven } from "../conversation/body.ts";
 import type { Metadata } from "../conversation/metadata.ts";
 import type { PoCo } from "../session/po-co.ts";
-import type { WaitOptions } from "../waits.ts";
+import { WAIT_OPTIONS, type WaitOptions } from "../waits.ts";
 import type { Caller } from "./caller.ts";
 
 /** `signal` cancels the call, `timeoutMs` bounds it (default `callTimeoutMs`). The deadline travels to the peer. */
@@ -28,14 +29,14 @@ type WithBody<B extends BodyKind> = B extends "declared"
       }
     : unknown;
 
-type Arguments<P, B extends BodyKind> = B extends "none"
+export type Arguments<P, B extends BodyKind> = B extends "none"
   ? Record<never, never> extends P
     ? [params?: P, options?: CallOptions]
     : [params: P, options?: CallOptions]
   : [params: P, options: CallOptions & WithBody<B>];
 
 /** The result, the result with its raw data, or nothing. */
-type AnswerOf<R, S extends BodyKind> = R extends z.core.$ZodType
+export type AnswerOf<R, S extends BodyKind> = R extends z.core.$ZodType
   ? S extends "none"
     ? z.output<R>
     : { readonly result: z.output<R>; readonly body: Body }
@@ -62,13 +63,19 @@ export interface Posted {
 
 /** The options of all kinds of methods. */
 export interface AnyCallOptions extends CallOptions {
-  readonly body?: BodyGiven;
-  readonly send?: (co: PoCo) => Promise<void>;
+  readonly body?: BodyGiven | undefined;
+  readonly send?: ((co: PoCo) => Promise<void>) | undefined;
 }
+
+export const CALL_OPTIONS: OptionsOf<AnyCallOptions> = {
+  ...WAIT_OPTIONS,
+  metadata: anything, // checked when it is written
+  body: anything, // checked against the method
+  send: aFunction,
+};
 
 export function callsOf<M extends Methods>(methods: M, caller: Caller): Calls<M> {
   return methodsOf(
-    CALLS,
     methods,
     (name, method) =>
       (params: unknown, options: AnyCallOptions = {}) =>
@@ -78,7 +85,6 @@ export function callsOf<M extends Methods>(methods: M, caller: Caller): Calls<M>
 
 export function postsOf<M extends Methods>(methods: M, caller: Caller): Posts<M> {
   return methodsOf(
-    POSTS,
     methods,
     (name, method) =>
       (params: unknown, options: AnyCallOptions = {}) =>
@@ -86,34 +92,7 @@ export function postsOf<M extends Methods>(methods: M, caller: Caller): Posts<M>
   ) as Posts<M>; // a function for each method
 }
 
-type Maker = (name: string, method: Method) => unknown;
-
-const CALLS = new WeakMap<Methods, object>();
-const POSTS = new WeakMap<Methods, object>();
-const MAKE = Symbol("make");
-
-/** One prototype per definition with a getter for each method, so that a connection pays only for the methods that it
- *  calls. */
-function methodsOf(prototypes: WeakMap<Methods, object>, methods: Methods, make: Maker): object {
-  let prototype = prototypes.get(methods);
-  if (prototype === undefined) {
-    prototype = prototypeOf(methods);
-    prototypes.set(methods, prototype);
-  }
-  return Object.create(prototype, { [MAKE]: { value: make } });
-}
-
-function prototypeOf(methods: Methods): object {
-  const prototype = Object.create(null) as object;
-  for (const [name, method] of Object.entries(methods)) {
-    Object.defineProperty(prototype, name, {
-      enumerable: true,
-      get(this: { readonly [MAKE]: Maker }) {
-        const value = this[MAKE](name, method);
-        Object.defineProperty(this, name, { value, enumerable: true });
-        return value;
-      },
-    });
-  }
-  return prototype;
+/** An ordinary object, so that it can be spied on, wrapped, spread and listed. Its functions need no `this`. */
+function methodsOf(methods: Methods, make: (name: string, method: Method) => unknown): object {
+  return Object.fromEntries(Object.entries(methods).map(([name, method]) => [name, make(name, method)]));
 }

@@ -23,13 +23,12 @@ export interface PeerRecord {
 
 /** A consumer of a service. */
 export class Peer<S extends Service = Service, Context = unknown> {
-  /** Calls reactions of this consumer, and waits for their results. */
-  readonly call: Calls<S["reactions"]>;
-  /** Calls them without waiting: server push. */
-  readonly post: Posts<S["reactions"]>;
   readonly #service: S;
   readonly #connection: Connection;
   readonly #caller: Caller;
+  // created on first use: most connections of a server never need them
+  #calls: Calls<S["reactions"]> | undefined;
+  #posts: Posts<S["reactions"]> | undefined;
   readonly #record: PeerRecord;
 
   constructor(service: S, connection: Connection, options: CallerOptions, record: PeerRecord) {
@@ -37,8 +36,18 @@ export class Peer<S extends Service = Service, Context = unknown> {
     this.#connection = connection;
     this.#record = record;
     this.#caller = new Caller(connectionSender(carrierOn(connection)), options);
-    this.call = callsOf<S["reactions"]>(service.reactions, this.#caller);
-    this.post = postsOf<S["reactions"]>(service.reactions, this.#caller);
+  }
+
+  /** Calls reactions of this consumer, and waits for their results. */
+  get call(): Calls<S["reactions"]> {
+    this.#calls ??= callsOf<S["reactions"]>(this.#service.reactions, this.#caller);
+    return this.#calls;
+  }
+
+  /** Calls them without waiting: server push. */
+  get post(): Posts<S["reactions"]> {
+    this.#posts ??= postsOf<S["reactions"]>(this.#service.reactions, this.#caller);
+    return this.#posts;
   }
 
   /** Several calls of its reactions in one round trip. */

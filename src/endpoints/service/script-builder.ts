@@ -61,17 +61,23 @@ type Alone<A> = A extends ScriptCall | readonly unknown[] | Uint8Array | string 
   ? A
   : never;
 
+/** The members of an `input`, each of which may be the result of a call. */
+type InputRecord<I> = I extends object
+  ? { readonly [K in keyof I]: I[K] | ScriptCall<Exclude<I[K], undefined>> }
+  : never;
+
 type Written<R> = ScriptCall<R extends z.core.$ZodType ? z.output<R> : undefined>;
 
 /** Methods with raw data are not available in scripts. */
-type ScriptOf<M> =
+export type ScriptOf<M> =
   M extends Method<infer P, infer R, "none", "none">
-    ? [keyof P] extends [never]
-      ? () => Written<R>
-      : Record<never, never> extends ParamsRecord<P>
-        ? (params?: ParamsRecord<P> | Single<P>) => Written<R>
-        : (params: ParamsRecord<P> | Single<P>) => Written<R>
+    ? P extends z.core.$ZodType
+      ? (...params: Optionally<InputRecord<z.input<P>>>) => Written<R>
+      : [keyof P] extends [never]
+        ? () => Written<R>
+        : (...params: Optionally<ParamsRecord<P>, Single<P>>) => Written<R>
     : never;
+type Optionally<P, Other = never> = Record<never, never> extends P ? [params?: P | Other] : [params: P | Other];
 
 export type ScriptMethods<M extends Methods> = { readonly [K in keyof M]: ScriptOf<M[K]> };
 
@@ -99,10 +105,10 @@ export function buildScript<M extends Methods>(
 ): BuiltScript {
   const made: ScriptCall[] = [];
   const onlyOurs: OnlyOurs = { what: undefined };
-  const script = Object.create(null) as Record<string, unknown>;
+  const writers: [string, unknown][] = [];
   for (const [name, method] of Object.entries(methods)) {
     if (method.takesRawData || method.spec.resultBody !== undefined) continue;
-    script[name] = (params: unknown) => {
+    const write = (params: unknown) => {
       if (made.length === limits.maxCallsPerScript)
         throw failure("too_many_calls", `at most ${limits.maxCallsPerScript}`);
       const call = new ScriptCall(
@@ -113,8 +119,9 @@ export function buildScript<M extends Methods>(
       made.push(call);
       return call;
     };
+    writers.push([name, write]);
   }
-  const plan = build(script as ScriptMethods<M>); // the loop above has created one per method
+  const plan = build(Object.fromEntries(writers) as ScriptMethods<M>); // one per method
   const statements: readonly ScriptCall[] = plan instanceof ScriptCall ? [plan] : plan;
   if (statements.length === 0) throw failure("bad_option", "an empty script");
   if (statements.length > limits.maxStatements) throw failure("too_many_statements", `at most ${limits.maxStatements}`);
@@ -129,11 +136,11 @@ export function buildScript<M extends Methods>(
 function argumentsOf(name: string, method: Method, given: unknown, writing: Writing, onlyOurs: OnlyOurs): string {
   const { signature } = method;
   const [only] = signature.names;
-  const isAlone = !isRecord(given) && only !== undefined && signature.names.length === 1;
+  const isAlone = !isRecord(given) && only !== undefined && signature.names.length === 1 && !signature.isByName;
   const params = isAlone ? { [only]: given } : (given ?? {});
   if (!isRecord(params)) throw failure("bad_argument", `${name}: parameters must be given by name`);
   signature.checkEach(name, params as Record<string, unknown>, (value) => value instanceof ScriptCall); // refuses unknown parameters
-  return argumentsText(signature.names, params, writing, onlyOurs);
+  return argumentsText(signature.names, params, writing, onlyOurs, signature.isByName);
 }
 
 function isRecord(value: unknown): boolean {

@@ -7,10 +7,11 @@ import type { z } from "zod";
 import type { Chained } from "../../chain.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import { asHbiError, failure, HbiError } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
+import type { Method } from "../../registry/method.ts";
 import { validate } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
+import { heed, heedNoMore } from "../heed.ts";
 import { turnHeld } from "../lane/bracket.ts";
 import type { TurnTaker } from "../lane/send-turn.ts";
 import { ignore, markHandled, withLanded } from "../waits.ts";
@@ -24,6 +25,8 @@ export interface CallRequest {
   readonly onlyOurs?: string | undefined;
   /** for error messages: "do_job" */
   readonly name: string;
+  /** the method, if it is one of a definition */
+  readonly method?: Method;
   /** schemas of the answer's objects, in order; undefined accepts any */
   readonly results: readonly (z.core.$ZodType | undefined)[];
   /** false: objects are dropped, and only the acknowledgement counts */
@@ -36,6 +39,8 @@ export interface CallRequest {
   readonly metadata?: string | undefined;
   /** raw data behind the code. The caller may change it when the call has settled, or, for a post, when it is sent */
   readonly body?: Uint8Array | undefined;
+  /** the length of its raw data, also if it is streamed; undefined if unknown or none */
+  readonly bodyBytes?: number | undefined;
   /** goes before waiting calls and beyond the limit on calls in flight: for the library's own messages */
   readonly isUrgent?: boolean;
   /** sends and reads what is not available as a whole, instead of `code` and `results` */
@@ -98,14 +103,13 @@ export class Call implements TurnTaker {
   #timer: Timer | undefined;
   #onAbort: (() => void) | undefined;
 
-  /** @throws HbiError resource_exhausted for a script beyond `maxPacketBytes`, cancelled if the signal has already
-   *  aborted */
-  constructor(clock: Clock, limits: Limits, request: CallRequest, home?: Home, order = 0) {
+  /** @throws HbiError cancelled if the signal has already aborted */
+  constructor(clock: Clock, request: CallRequest, home?: Home, order = 0) {
     const { timeoutMs, signal, code, talk } = request;
     if (signal?.aborted === true) throw cancelled(signal);
     this.order = order;
     this.request = request;
-    this.packet = talk === undefined ? packetOf("", code, limits) : "";
+    this.packet = talk === undefined ? packetOf("", code) : "";
     this.body = request.body;
     this.#clock = clock;
     this.#home = home;
@@ -115,7 +119,7 @@ export class Call implements TurnTaker {
     }
     if (signal !== undefined) {
       this.#onAbort = () => this.giveUp(cancelled(signal));
-      signal.addEventListener("abort", this.#onAbort, { once: true });
+      heed(signal, this.#onAbort);
     }
   }
 
@@ -428,7 +432,8 @@ export class Call implements TurnTaker {
 
   #settled(): void {
     this.#timer?.cancel();
-    if (this.#onAbort !== undefined) this.request.signal?.removeEventListener("abort", this.#onAbort);
+    const { signal } = this.request;
+    if (signal !== undefined && this.#onAbort !== undefined) heedNoMore(signal, this.#onAbort);
   }
 }
 

@@ -3,12 +3,13 @@
  */
 import type { Clock } from "../../clock.ts";
 import { HbiError, indented, oneLine, STACK_LINES, textOf, withoutStack } from "../../errors.ts";
-import type { LimitOptions } from "../../limits.ts";
+import { type LimitOptions, limitOptions } from "../../limits.ts";
+import { aBoolean, aClock, aFunction, mustBe, type OptionsOf } from "../../options.ts";
 import { isPromise } from "../../registry/invoke.ts";
-import type { ProcessLoad } from "../guard/process-load.ts";
+import { ProcessLoad } from "../guard/process-load.ts";
 import { type CallEntry, type CallSummary, type LogFields, NO_FIELDS } from "./call-log.ts";
 
-/** A log entry. Each text is one line of printable ASCII of at most 512 characters. */
+/** A log entry. Each text is one line of at most 512 bytes, without characters that control a terminal. */
 export interface LogEntry {
   /** `cause` is the original exception, which must not cross the wire */
   readonly error: HbiError;
@@ -23,14 +24,14 @@ export interface LogEntry {
 }
 
 export interface ConnectionOptions {
-  readonly limits?: LimitOptions;
+  readonly limits?: LimitOptions | undefined;
   /** false: sends plain conversation ids and accepts any id, as the reference does */
-  readonly extension?: boolean;
-  readonly clock?: Clock;
+  readonly extension?: boolean | undefined;
+  readonly clock?: Clock | undefined;
   /** What this connection shares with others, within the limits named `maxProcess...`: slots, unsent bytes, the turns
    *  of the event loop.
    *  Default: all connections of the process share one. */
-  readonly load?: ProcessLoad;
+  readonly load?: ProcessLoad | undefined;
   /** What `$hbi.describe` returns, as JSON; without it there is no such method. */
   readonly describe?: (() => string) | undefined;
   /** Nothing can be posted any more, although the socket may stay open for a moment. Has the reason, unless the close
@@ -38,14 +39,33 @@ export interface ConnectionOptions {
   readonly onLost?: ((reason: HbiError | undefined) => void) | undefined;
   /** The peer is about to close and accepts no new conversations. */
   readonly onGoAway?: ((reason: string | undefined) => void) | undefined;
-  /** Default: unexpected exceptions of handlers go to `console.error`; nothing else is logged. */
-  readonly log?: Log;
+  /** Default: unexpected exceptions of handlers, and results that are too big for the peer, go to `console.error`;
+   *  nothing else is logged. */
+  readonly log?: Log | undefined;
   /** The log of calls: runs once for each call that has ended, of either side, whether it was refused, failed or
    *  answered. Default: there is none, and nothing is counted. */
-  readonly onCall?: (entry: CallEntry) => unknown;
+  readonly onCall?: ((entry: CallEntry) => unknown) | undefined;
 }
 
-type Log = (entry: LogEntry) => unknown;
+/** The options of a connection that servers and links have too. */
+export type SharedOptions = Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost">;
+
+export const SHARED_OPTIONS: OptionsOf<SharedOptions> = {
+  limits: limitOptions,
+  extension: aBoolean,
+  clock: aClock,
+  load: mustBe("a ProcessLoad", (value) => value instanceof ProcessLoad),
+  log: aFunction,
+  onCall: aFunction,
+};
+export const CONNECTION_OPTIONS: OptionsOf<ConnectionOptions> = {
+  ...SHARED_OPTIONS,
+  describe: aFunction,
+  onLost: aFunction,
+  onGoAway: aFunction,
+};
+
+export type Log = (entry: LogEntry) => unknown;
 
 /** Runs a callback of the application. Its exception or later rejection is reported and has no other effect. */
 export function heard(run: () => unknown, failed: (thrown: unknown) => void): void {
@@ -66,19 +86,16 @@ export function tell(log: Log, { error, netIdent, where, fields = NO_FIELDS, cal
   );
 }
 
-/** The error without its details, which are for the calling program. */
+/** The error without its details and findings, which are for the calling program. */
 export function printable(error: HbiError): HbiError {
-  const { code, details, reason, cause, mayHaveLanded } = error;
+  const { details, issues } = error;
   const message = oneLine(error.message);
   const stack = stackOf(error, message);
-  if (details === undefined && message === error.message && stack === textOf(error)) return error;
+  const isPlain = details === undefined && issues === undefined;
+  if (isPlain && message === error.message && stack === textOf(error)) return error;
+  const { code, reason, cause, mayHaveLanded, origin, method } = error;
   const told = withoutStack(
-    () =>
-      new HbiError(code, message, undefined, {
-        ...(reason === undefined ? {} : { reason }),
-        ...(mayHaveLanded === undefined ? {} : { mayHaveLanded }),
-        cause,
-      }),
+    () => new HbiError(code, message, undefined, { reason, cause, mayHaveLanded, origin, method }),
   );
   told.stack = stack;
   return told;
@@ -98,7 +115,7 @@ function stackOf(error: HbiError, message: string): string {
 }
 
 export function logUnexpected({ error, netIdent, where, call }: LogEntry): void {
-  if (error.code !== "internal") return;
+  if (error.code !== "internal" && error.reason !== "result_too_big") return;
   console.error(
     `hbi: ${netIdent} ${where}${call === undefined ? "" : `, ${call.method}`}: ${error.message}${error.cause === undefined ? "" : `\n${indented(error.cause)}`}`,
   );

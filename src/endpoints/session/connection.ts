@@ -6,6 +6,7 @@
 import { type Clock, systemClock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError, oneLine, ownError } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
+import { checkOptions } from "../../options.ts";
 import type { Builtins, HostingEnv } from "../../registry/hosting-env.ts";
 import type { Packet } from "../../wire/packet.ts";
 import type { PeerIdentity } from "../../wire/peer-identity.ts";
@@ -26,7 +27,15 @@ import { BeginGate } from "./begin-gate.ts";
 import { builtinsOf } from "./builtins.ts";
 import { type CallEntry, type CallSummary, fieldsOf } from "./call-log.ts";
 import { Closing } from "./closing.ts";
-import { type ConnectionOptions, heard, type LogEntry, logUnexpected, printable, tell } from "./connection-options.ts";
+import {
+  CONNECTION_OPTIONS,
+  type ConnectionOptions,
+  heard,
+  type LogEntry,
+  logUnexpected,
+  printable,
+  tell,
+} from "./connection-options.ts";
 import { Drain } from "./drain.ts";
 import { HostingEnd } from "./hosting-end.ts";
 import { IdleWatch } from "./idle-watch.ts";
@@ -64,7 +73,8 @@ export class Connection implements LaneSession, Holder {
   readonly #idle: IdleWatch | undefined;
   readonly #keepalive: Keepalive | undefined;
   readonly awaitsPeer: boolean;
-  readonly #isDialing: boolean;
+  /** This side has dialed. */
+  readonly isDialing: boolean;
   readonly #network: string | undefined;
   readonly #closing: Closing;
   readonly #drain: Drain;
@@ -81,7 +91,8 @@ export class Connection implements LaneSession, Holder {
     options: ConnectionOptions = {},
     { neighbours, isDialing = false, awaitsPeer = false }: Setting = {},
   ) {
-    this.limits = resolveLimits(options.limits);
+    checkOptions(options, "Connection", CONNECTION_OPTIONS);
+    this.limits = resolveLimits(options.limits, isDialing ? "client" : "public");
     this.clock = options.clock ?? systemClock;
     const { load = processLoad } = options;
     const guarded = new GuardedTransport(transport, this.clock, (thrown) =>
@@ -91,7 +102,7 @@ export class Connection implements LaneSession, Holder {
     this.isExtended = options.extension !== false;
     this.#log = options.log ?? logUnexpected;
     this.#onCall = options.onCall;
-    this.#isDialing = isDialing;
+    this.isDialing = isDialing;
     this.#network = neighbours?.network;
     this.awaitsPeer = awaitsPeer;
     this.account = new Account(this.limits, load, () => this.#placeFree());
@@ -209,7 +220,7 @@ export class Connection implements LaneSession, Holder {
 
   async #start(): Promise<void> {
     this.lane.start();
-    if (this.#isDialing) this.posting.sayHello();
+    if (this.isDialing) this.posting.sayHello();
     if (this.env.hasInit) await this.#init();
     this.#closing.started();
     this.#idle?.start();

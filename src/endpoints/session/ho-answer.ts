@@ -105,7 +105,8 @@ export class HoAnswer implements TurnTaker, BracketOwner {
 
   /** The error replaces what is not on the wire yet. */
   replace(error: HbiError): void {
-    const packet = encodePacket("co_recv", errorText(error));
+    const lost = (why: HbiError): void => this.#connection.report(why, `conversation ${this.#token.seq}`);
+    const packet = encodePacket("co_recv", errorText(error, lost));
     this.#bracket?.dropBuilt();
     this.#dropText();
     if (this.#bracket === undefined) this.#keep(packet);

@@ -4,12 +4,12 @@
  */
 import type { Chained } from "../../chain.ts";
 import type { Timer } from "../../clock.ts";
-import { asHbiError, failure, HbiError, oneLine } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
+import { asHbiError, failure, HbiError, oneLine, ownError } from "../../errors.ts";
+import { type Limits, MAX_DEPTH } from "../../limits.ts";
 import { parseScript } from "../../parser/parse.ts";
 import { repr } from "../../parser/repr.ts";
-import { Script } from "../../parser/script.ts";
-import type { HostingEnv } from "../../registry/hosting-env.ts";
+import { Script, scriptText } from "../../parser/script.ts";
+import type { ExposedMethod, HostingEnv } from "../../registry/hosting-env.ts";
 import { callCount, type Plan } from "../../registry/plan.ts";
 import { encodePacket, type Packet } from "../../wire/packet.ts";
 import type { PacketReader } from "../../wire/packet-reader.ts";
@@ -32,6 +32,7 @@ import type { Connection } from "./connection.ts";
 import { HoAnswer } from "./ho-answer.ts";
 import { HO_START, type HoEvent, type HoStage, type HoState } from "./ho-states.ts";
 import type { ArrivedScript } from "./hosting-end.ts";
+import type { PeerLimits } from "./peer-limits.ts";
 
 export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   chain: unknown;
@@ -127,6 +128,11 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.#draining ??= this.#connection.heedDraining();
     if (this.#state === "over") this.#connection.forgetDraining(this.#draining);
     return this.#draining.signal;
+  }
+
+  /** What the poster accepts. */
+  get accepted(): PeerLimits {
+    return this.#connection.posting.accepted;
   }
 
   /** The number of unread raw bytes of the current call. */
@@ -225,7 +231,11 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (code instanceof Script && code.onlyOurs !== undefined && !this.isExtended) {
       throw failure("not_representable", code.onlyOurs);
     }
-    const packet = packetOf(directive, code, this.limits);
+    const text = scriptText(code);
+    const packet = packetOf(directive, text);
+    const { accepted } = this;
+    if (directive === "") accepted.check(text, "script", "the script");
+    else accepted.check(text, "object", "the object");
     this.#checkAnswer();
     if (directive === "") this.#answer.hasScripts = true;
     const sent = this.#answer.append(packet, options);
@@ -454,9 +464,9 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.#connection.hosting.leave(outer as HoCo | undefined); // as returned by `enter`
   }
 
-  stepLanded(result: unknown, isDeclared: boolean): void {
+  stepLanded(result: unknown, answering: ExposedMethod | undefined): void {
     this.#checkDrain();
-    if (isDeclared && this.#landing?.wantsValue === false) this.#reply(result);
+    if (answering !== undefined && this.#landing?.wantsValue === false) this.#reply(result, answering.name);
   }
 
   landed(value: unknown): void {
@@ -466,7 +476,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.#timer = undefined;
     this.intake.settle();
     if (!this.#checkDrain()) return;
-    if (this.#landing?.wantsValue === true) this.#reply(value);
+    if (this.#landing?.wantsValue === true) this.#reply(value, "the script");
     if (this.stage === "recv") this.lane.pump();
     else if (!this.#isClosed()) this.#complete();
   }
@@ -483,15 +493,18 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (this.#go("end") === "over") this.#release();
   }
 
-  #reply(value: unknown): void {
+  /** @param name of the method, for the message */
+  #reply(value: unknown, name: string): void {
     if (this.stage === "closed") return; // by the handler
     let packet: string;
     try {
-      const { maxDepth, maxPacketBytes } = this.limits;
-      const dialect = this.isExtended ? "json" : "python";
-      packet = encodePacket("co_recv", repr(value ?? null, dialect, maxDepth, this.env.writer), maxPacketBytes);
+      const text = repr(value ?? null, this.isExtended ? "json" : "python", MAX_DEPTH, this.env.writer);
+      this.accepted.checkResult(text, name);
+      packet = encodePacket("co_recv", text);
     } catch (cause) {
-      this.#fail(failure("bad_result", undefined, { cause }), this.#landing?.remainingRawBytes, true);
+      const isTooBig = ownError(cause)?.reason === "result_too_big";
+      const error = isTooBig ? asHbiError(cause) : failure("bad_result", undefined, { cause });
+      this.#fail(error, this.#landing?.remainingRawBytes, true);
       return;
     }
     if (this.#landing?.wantsValue === true && !this.isExtended) this.lane.sendLone(packet);

@@ -15,6 +15,7 @@ import { type Metadata, metadataField, NO_METADATA } from "../conversation/metad
 import { noStep } from "../conversation/stages.ts";
 import { seqOf } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
+import { heed, heedNoMore } from "../heed.ts";
 import type { BracketReader } from "../lane/conversation.ts";
 import type { Lane } from "../lane/lane.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
@@ -25,7 +26,7 @@ import { type CallSummary, isOwnMessage } from "./call-log.ts";
 import type { Schema, SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
 import { type AnswerOptions, PoAnswer } from "./po-answer.ts";
-import { PoSender, type PromiseOptions } from "./po-sender.ts";
+import { isLarge, PoSender, type PromiseOptions } from "./po-sender.ts";
 import { type PoAt, type PoEvent, type PoStage, SENDING_PO, WHOLE_PO } from "./po-states.ts";
 
 export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
@@ -34,9 +35,6 @@ export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
   /** for the library only: the first form in its script that only peers of this library can read */
   readonly onlyOurs?: string | undefined;
 }
-
-/** Every peer accepts a packet of this many characters, unless its limits are very low. */
-const SMALL_CHARS = 4 * 1024;
 
 export class PoCo implements BracketReader, Chained {
   readonly seq: number;
@@ -55,7 +53,7 @@ export class PoCo implements BracketReader, Chained {
   readonly lane: Lane;
   readonly #options: CoOptions;
   /** the call that waits for the result; undefined if an application uses the conversation itself */
-  readonly #call: Call | undefined;
+  readonly call: Call | undefined;
   /** the same, if its content is available as a whole and its answer consists of the declared objects */
   readonly #whole: Call | undefined;
   #at: PoAt;
@@ -85,7 +83,7 @@ export class PoCo implements BracketReader, Chained {
     this.connection = connection;
     this.lane = lane;
     this.#options = options;
-    this.#call = call;
+    this.call = call;
     this.#whole = call?.request.talk === undefined ? call : undefined;
     this.#at = this.#whole === undefined ? SENDING_PO : WHOLE_PO;
     this.#beganAt = connection.logsCalls ? connection.clock.now() : 0;
@@ -369,7 +367,7 @@ export class PoCo implements BracketReader, Chained {
 
   /** Cancels: every wait fails with `error`, and the answer is read to its end and dropped. */
   abandon(error: HbiError): void {
-    this.#call?.giveUp(error);
+    this.call?.giveUp(error);
     this.giveUp(error);
   }
 
@@ -402,7 +400,13 @@ export class PoCo implements BracketReader, Chained {
 
   /** Whether it may be larger than what every peer accepts. */
   get isLarge(): boolean {
-    return this.#whole !== undefined && this.#whole.packet.length > SMALL_CHARS;
+    return this.call === undefined ? this.#sender?.hasLarge === true : isLarge(this.call.request.code);
+  }
+
+  /** @throws HbiError resource_exhausted for a text, appended before the peer had introduced itself, that it does not
+   *  accept */
+  checkAgain(): void {
+    this.#sender?.checkAgain();
   }
 
   /** Whether it goes before waiting conversations and beyond the limit on those in flight. */
@@ -421,7 +425,7 @@ export class PoCo implements BracketReader, Chained {
     if (signal === undefined) return;
     this.#onAbort = () => this.abandon(failure("cancelled", undefined, { cause: signal.reason }));
     if (signal.aborted) this.#onAbort();
-    else signal.addEventListener("abort", this.#onAbort, { once: true });
+    else heed(signal, this.#onAbort);
   }
 
   // --- on its way to the wire ----------------------------------------------------------------------------------------
@@ -596,7 +600,7 @@ export class PoCo implements BracketReader, Chained {
     if (isUnsent) this.#withdraw(told);
     else this.#sender?.bracket.withdraw(told);
     if (this.#whole !== undefined) this.lane.turn.release(this.#whole); // in the middle of its raw data
-    const call = this.#call;
+    const call = this.call;
     if (hasReached) call?.lost(this, told);
     this.#end();
     if (!hasReached) call?.left(this, told);
@@ -612,7 +616,8 @@ export class PoCo implements BracketReader, Chained {
 
   /** Everything has ended. */
   #end(): void {
-    if (this.#onAbort !== undefined) this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    const { signal } = this.#options;
+    if (signal !== undefined && this.#onAbort !== undefined) heedNoMore(signal, this.#onAbort);
     this.#answerWait?.settle();
     if (this.#failure === undefined) this.#completion?.settle();
     else this.#completion?.fail(this.#failure);
@@ -624,7 +629,7 @@ export class PoCo implements BracketReader, Chained {
 
   /** Only for calls, and not for messages of the library. */
   #logCall(): void {
-    const request = this.#call?.request;
+    const request = this.call?.request;
     if (request === undefined || isOwnMessage(request.name) || request.isUrgent === true) return;
     const { clock, remoteAddress } = this.connection;
     const { name, code, body } = request;
@@ -637,7 +642,7 @@ export class PoCo implements BracketReader, Chained {
       bytesIn: this.#answerBytes,
       bytesOut: code.length + (body?.length ?? this.#sender?.bracket.rawBytes ?? 0),
     };
-    this.connection.callEnded(summary, this.#call?.error ?? this.#failure, this.connection.env);
+    this.connection.callEnded(summary, this.call?.error ?? this.#failure, this.connection.env);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { failure, HbiError } from "../../errors.ts";
+import { aFunction, type OptionsOf } from "../../options.ts";
 import { type Params, type ValueConstructor, valueOfSchema } from "../method.ts";
 import { definition, join, type Part, partsOf } from "../schema-walk.ts";
 import {
@@ -16,14 +17,14 @@ import {
 } from "./json-schema.ts";
 import { plainJson } from "./plain-json.ts";
 
-export type SchemaPart = "params" | "result" | "credentials" | "values";
+export type SchemaPart = "params" | "input" | "result" | "credentials" | "values";
 
 /** The place of a schema in a service. */
 export interface SchemaSite {
   /** the method, reaction or value; "" for credentials */
   readonly member: string;
   readonly part: SchemaPart;
-  /** "when.[].from", beginning with the parameter's name; "" for a whole result */
+  /** "when.[].from", beginning with the parameter's name; "" for a whole result or input */
   readonly path: string;
   readonly schema: z.ZodType;
 }
@@ -31,8 +32,10 @@ export interface SchemaSite {
 export interface DescribeOptions {
   /** Called for every schema, from the outside to the inside, once for each schema object. Its result replaces the
    *  schema and everything inside; undefined leaves it to the library. */
-  readonly override?: (at: SchemaSite) => JsonSchema | undefined;
+  readonly override?: ((at: SchemaSite) => JsonSchema | undefined) | undefined;
 }
+
+export const DESCRIBE_OPTIONS: OptionsOf<DescribeOptions> = { override: aFunction };
 
 export interface ExportContext {
   readonly member: string;
@@ -51,14 +54,15 @@ export interface Exported {
 }
 
 /** Converts the schemas of a record together, so that they share definitions: results by their output, everything else
- *  by its input. The record of a result has a single key, which is omitted from paths.
+ *  by its input. The record of a result or an input has a single key, which is omitted from paths.
  *  @throws HbiError bad_option, with the place, for schemas without a JSON Schema */
 export function exportSchemas(schemas: Params, context: ExportContext): Exported {
   const io = context.part === "result" ? "output" : "input";
   const replaced = new Map<object, JsonSchema>();
   const seen = new Set<object>();
+  const isWhole = context.part === "result" || context.part === "input";
   for (const [name, schema] of Object.entries(schemas)) {
-    check({ path: context.part === "result" ? "" : name, schema }, context, replaced, seen);
+    check({ path: isWhole ? "" : name, schema }, context, replaced, seen);
   }
   const adjust = (at: { zodSchema: z.core.$ZodType; jsonSchema: z.core.JSONSchema.BaseSchema }) => {
     const replacement = replaced.get(at.zodSchema);

@@ -3,7 +3,7 @@
  */
 import { isIP } from "node:net";
 import { checkServerIdentity, connect, type TLSSocket } from "node:tls";
-import { afterHearing, type Clock } from "../../clock.ts";
+import { afterHearing, type Clock, systemClock } from "../../clock.ts";
 import { failure, type HbiError, oneLine } from "../../errors.ts";
 import { APPLICATION_PROTOCOL, type ClientTls, clientContext } from "./node-tls-options.ts";
 import { certificateRefused } from "./node-tls-trouble.ts";
@@ -62,7 +62,7 @@ export function whenAdmitted(
       if (Buffer.isBuffer(said)) socket.unshift(said);
       admitted();
     };
-    const soon = (): void => void setImmediate(look);
+    const soon = (): void => systemClock.soon(look);
     const timer = afterHearing(clock, VERDICT_MS, look);
     const done = (): void => {
       isDone = true;
