@@ -3,6 +3,7 @@
  */
 import { failure } from "../errors.ts";
 import { PRESETS } from "../limits.ts";
+import { oneOf } from "../options.ts";
 import { insteadOf } from "./kinds.ts";
 
 /** `json`: null, true, false. `python`: None, True, False, which every Python peer knows. `go`: nil, true, false. */
@@ -60,6 +61,8 @@ const WORDS: Readonly<Record<Dialect, Words>> = {
   python: { none: "None", true: "True", false: "False" },
   go: { none: "nil", true: "true", false: "false" },
 };
+
+export const dialectOption = oneOf(...Object.keys(WORDS));
 
 /** An object with this method writes its own constructor call. */
 export const REPR = Symbol.for("hbi.repr");

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { failure } from "../errors.ts";
+import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
 import type { Call } from "../parser/tree.ts";
 import { checkFunction, synchronous } from "./asynchronous.ts";
 import { prepare } from "./prepared-schema.ts";
@@ -35,13 +36,14 @@ type ResultLength<R> = R extends z.core.$ZodType ? { bytes(result: z.output<R>):
 /** How the length of raw data is known: there is none, it is declared, or only the handler knows it. */
 export type BodyKind = "none" | "declared" | "manual";
 
-export type MethodSpec<P extends Given, R extends z.core.$ZodType | undefined> = DeclaredInput<P> & MethodOptions<P, R>;
+export type MethodSpec<P extends Given, R extends z.core.$ZodType | undefined> = DeclaredInput<P> &
+  MethodDeclaration<P, R>;
 
 export type DeclaredInput<P extends Given> = P extends z.core.$ZodType
   ? { readonly input: P; readonly params?: undefined }
   : { readonly params: P; readonly input?: undefined };
 
-export interface MethodOptions<P extends Given, R extends z.core.$ZodType | undefined> {
+export interface MethodDeclaration<P extends Given, R extends z.core.$ZodType | undefined> {
   /** The number of raw bytes behind the call, or `"manual"` if only the handler knows it. Without it, there is no raw
    *  data. */
   readonly body?: "manual" | BodyLength<P> | undefined;
@@ -73,24 +75,24 @@ type DeclaredResult<Spec> = Spec extends { readonly result: infer R extends z.co
 /** `params` or `input`, and not both. The compiler tries an unknown Spec before it looks at functions. */
 type OneOf<Spec> = unknown extends Spec
   ? unknown
-  : Spec extends { readonly input: unknown }
-    ? { readonly params?: never; readonly input: z.core.$ZodType }
+  : Spec extends { readonly input: object }
+    ? { readonly params?: undefined; readonly input: z.core.$ZodType }
     : { readonly params: Params };
 type SpecKey = keyof MethodSpec<Params, z.core.$ZodType>;
 /** Keys that a method does not have. */
 type Surplus<Spec> = { readonly [K in Exclude<keyof Spec, SpecKey>]: never };
 
-const SPEC_KEYS: Readonly<Record<SpecKey, true>> = {
-  params: true,
-  input: true,
-  body: true,
-  result: true,
-  resultBody: true,
-  title: true,
-  description: true,
-  idempotent: true,
-  deprecated: true,
-  examples: true,
+const METHOD_OPTIONS: OptionsOf<MethodSpec<Params, z.core.$ZodType>> = {
+  params: anything, // the schemas and functions are checked by the constructor
+  input: anything,
+  body: anything,
+  result: anything,
+  resultBody: anything,
+  title: aString,
+  description: aString,
+  idempotent: aBoolean,
+  deprecated: aString,
+  examples: mustBe("a list", Array.isArray),
 };
 
 /** The arguments of one call by parameter name, before validation. */
@@ -114,8 +116,7 @@ export class Method<
     const { params, input } = spec ?? {};
     if (typeof (params ?? input) !== "object") throw failure("bad_option", "method without params");
     if (params !== undefined && input !== undefined) throw failure("bad_option", "method with both params and input");
-    const unknown = Object.keys(spec).find((key) => !Object.hasOwn(SPEC_KEYS, key));
-    if (unknown !== undefined) throw failure("bad_option", `${unknown} is not an option of a method`);
+    checkOptions(spec, "method()", METHOD_OPTIONS);
     if (spec.result !== undefined) checkResultSchema(spec.result);
     if (spec.body !== undefined && spec.body !== "manual" && typeof spec.body !== "function") {
       throw failure("bad_option", 'body must be a function of the parameters or "manual"');
@@ -184,6 +185,12 @@ export interface ValueSpec<P extends Params, T> {
   readonly is?: ((value: unknown) => boolean) | undefined;
 }
 
+const VALUE_OPTIONS: OptionsOf<ValueSpec<Params, unknown>> = {
+  params: mustBe("an object of zod schemas", (value) => typeof value === "object" && value !== null),
+  make: anything, // checked by the constructor
+  is: mustBe("a function", (value) => typeof value === "function"),
+};
+
 /** A value constructor, such as `Point(1, 2)`: a peer may write it even where only values are landed. */
 export class ValueConstructor<P extends Params = Params, T = unknown> {
   readonly spec: ValueSpec<P, T>;
@@ -193,6 +200,7 @@ export class ValueConstructor<P extends Params = Params, T = unknown> {
 
   constructor(spec: ValueSpec<P, T>) {
     if (typeof spec?.make !== "function") throw failure("bad_option", "value without make");
+    checkOptions(spec, "value()", VALUE_OPTIONS);
     checkFunction(spec.make, "make");
     checkFunction(spec.is, "is");
     this.spec = spec;
@@ -227,7 +235,10 @@ export function valueOfSchema(schema: object): ValueConstructor | undefined {
 /** Declares a method. Without `body` it takes no raw data; without `result` it is a notification.
  *  @throws HbiError invalid_argument for a missing schema, a name that cannot be called, an unknown key */
 export function method<P extends Given, R extends z.core.$ZodType | undefined = undefined, const Spec = unknown>(
-  spec: { readonly params?: P; readonly input?: P } & MethodOptions<P, R> & Spec & Surplus<Spec> & OneOf<Spec>,
+  spec: { readonly params?: P | undefined; readonly input?: P | undefined } & MethodDeclaration<P, R> &
+    Spec &
+    Surplus<Spec> &
+    OneOf<Spec>,
 ): Method<P, DeclaredResult<Spec>, KindOf<Spec, "body">, KindOf<Spec, "resultBody">> {
   return new Method(spec as never) as never; // R is the result that Spec declares
 }

@@ -3,6 +3,7 @@
  * handlers and touches no network. docs/services.md.
  */
 import { failure } from "../errors.ts";
+import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
 import { Method, type Params, ValueConstructor } from "./method.ts";
 import { type CallLimits, checkName, checkPlainName, NOT_READ, READ_BY_ALL } from "./names.ts";
 import { prepare } from "./prepared-schema.ts";
@@ -31,16 +32,17 @@ export interface ServiceSpec<M extends Methods, R extends Methods, V extends Val
   readonly credentials?: C | undefined;
 }
 
-const SPEC_KEYS: Readonly<Record<keyof ServiceSpec<Methods, Methods, Values, Params>, true>> = {
-  name: true,
-  version: true,
-  title: true,
-  description: true,
-  foreign: true,
-  methods: true,
-  reactions: true,
-  values: true,
-  credentials: true,
+const record = mustBe("an object", (value) => typeof value === "object" && value !== null && !Array.isArray(value));
+const SERVICE_OPTIONS: OptionsOf<ServiceSpec<Methods, Methods, Values, Params>> = {
+  name: aString,
+  version: aString,
+  title: aString,
+  description: aString,
+  foreign: aBoolean,
+  methods: anything, // checked member by member
+  reactions: record,
+  values: record,
+  credentials: record,
 };
 /** https://semver.org, except its rule against leading zeros. */
 const VERSION = /^\d{1,9}\.\d{1,9}\.\d{1,9}(?:[-+][0-9A-Za-z.+-]{1,64})?$/;
@@ -62,8 +64,7 @@ export class Service<
   readonly credentials: C;
 
   constructor(spec: ServiceSpec<M, R, V, C>) {
-    const unknown = Object.keys(spec).find((key) => !Object.hasOwn(SPEC_KEYS, key));
-    if (unknown !== undefined) throw failure("bad_option", `${unknown} is not a member of a service definition`);
+    checkOptions(spec, "defineService", SERVICE_OPTIONS);
     checkName(spec.name, "service", NOT_READ);
     if (!VERSION.test(spec.version))
       throw failure("bad_option", `the version of ${spec.name} must have the form 1.0.0`);

@@ -3,13 +3,14 @@
  */
 import fc from "fast-check";
 import { failure } from "../errors.ts";
+import { aCount, checkOptions, type OptionsOf } from "../options.ts";
 import type { Method } from "../registry/method.ts";
 import { type Methods, Service } from "../registry/service.ts";
 import { validate } from "../registry/validate.ts";
 import { sampleOf } from "./acceptance.ts";
 import { bytesOf } from "./bytes.ts";
 import { nearlyOf } from "./nearly-arbitrary.ts";
-import type { ArbitraryOptions } from "./overrides.ts";
+import { ARBITRARY_OPTIONS, type ArbitraryOptions } from "./overrides.ts";
 import { scopedArbitrary } from "./schema-arbitrary.ts";
 
 export interface GeneratedCall {
@@ -31,6 +32,8 @@ export interface CallOptions extends ArbitraryOptions {
   readonly maxBodyBytes?: number | undefined;
 }
 
+export const GENERATE_OPTIONS: OptionsOf<CallOptions> = { ...ARBITRARY_OPTIONS, maxBodyBytes: aCount };
+
 /** The mistake of a call whose body is a byte shorter than declared. If the peer promises the bytes that it has, this
  *  call ends the connection, unlike all others: the receiver cannot tell whether a byte of raw data or a packet
  *  follows. */
@@ -42,6 +45,7 @@ const MAX_BODY_BYTES = 4_096;
  *  `service.reactions` for the others. Methods with `body: "manual"` are left out: see `manualMethods`.
  *  @throws HbiError invalid_argument if a parameter or the length of a body needs an override */
 export function validCalls(service: Service | Methods, options: CallOptions = {}): fc.Arbitrary<GeneratedCall> {
+  checkOptions(options, "validCalls", GENERATE_OPTIONS);
   return fc.oneof(
     ...callable(service).map(([name, method]) => callsOf(name, method, validParams(name, method, options))),
   );
@@ -52,6 +56,7 @@ export function validCalls(service: Service | Methods, options: CallOptions = {}
  *  undefined if the invalid parameter determines the length.
  *  @throws HbiError invalid_argument, as `validCalls` */
 export function nearlyValidCalls(service: Service | Methods, options: CallOptions = {}): fc.Arbitrary<NearlyValidCall> {
+  checkOptions(options, "nearlyValidCalls", GENERATE_OPTIONS);
   const calls = wrongCalls(service, options);
   if (calls === undefined) throw failure("bad_option", "no method that refuses a call, as far as its schema says");
   return calls;

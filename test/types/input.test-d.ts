@@ -92,6 +92,9 @@ test("in a script each member may be the result of a call", () => {
 });
 
 test("a definition has params or input", () => {
+  const both = method({ params: undefined, input: z.object({ a: z.int() }) });
+  expectTypeOf(both).toEqualTypeOf(method({ input: z.object({ a: z.int() }) }));
+  expectTypeOf(method({ params: { a: z.int() }, input: undefined })).toEqualTypeOf(method({ params: { a: z.int() } }));
   // @ts-expect-error neither
   method({ result: z.int() });
   // @ts-expect-error both

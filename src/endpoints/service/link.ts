@@ -4,7 +4,8 @@
  */
 import { failure, HbiError } from "../../errors.ts";
 import { MAX_DEPTH } from "../../limits.ts";
-import type { Dialect } from "../../parser/repr.ts";
+import { aCount, anything, checkOptions, functions, type OptionsOf } from "../../options.ts";
+import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { argumentsText } from "../../registry/call-text.ts";
 import { readDescription, type ServiceDescription } from "../../registry/description/description.ts";
 import { checkHandlers } from "../../registry/handlers.ts";
@@ -24,6 +25,7 @@ import {
   type ConnectionOwner,
   type Dial,
   type LinkState,
+  RECONNECTING_OPTIONS,
   ReconnectingConnection,
   type ReconnectingOptions,
   type StateListener,
@@ -63,6 +65,19 @@ export type LinkOptions<S extends Service> = CommonLinkOptions<S> &
           readonly credentials?: (object | (() => object | Promise<object>)) | undefined;
         });
 
+export const LINK_OPTIONS: OptionsOf<LinkOptions<Service>> = {
+  ...RECONNECTING_OPTIONS,
+  retries: aCount,
+  interceptors: functions,
+  handlerTimeoutsMs: anything, // names reactions of the definition, and is checked with it
+  incoming: functions,
+  dialect: dialectOption,
+  credentials: (value, name) => {
+    const isShown = typeof value === "function" || (typeof value === "object" && value !== null);
+    if (!isShown) throw failure("bad_option", `${name} must be an object or a function`); // without showing the secret
+  },
+};
+
 /** Every service reads credentials of this size, unless its limit is very low. */
 const SMALL_CREDENTIALS_CHARS = 1_024;
 
@@ -78,6 +93,7 @@ export class Link<S extends Service = Service> {
   #posts: Posts<S["methods"]> | undefined;
 
   constructor(service: S, dial: Dial, reactions: ReactionsOf<S>, options: LinkOptions<S>) {
+    checkOptions(options, "Link", LINK_OPTIONS);
     checkHandlers(service.reactions, reactions, "reactions");
     this.#service = service;
     this.#options = options;

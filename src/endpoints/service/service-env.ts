@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import { failure, ownError } from "../../errors.ts";
 import { MAX_DEPTH } from "../../limits.ts";
+import { checkMap, mustBe } from "../../options.ts";
 import { repr } from "../../parser/repr.ts";
 import { type EntryTable, type ExposedMethod, entryTable, type HandlerTimes } from "../../registry/hosting-env.ts";
 import { isPromise } from "../../registry/invoke.ts";
@@ -62,7 +63,7 @@ export function serviceTable(
   times: HandlerTimes = {},
   extra: readonly [string, ExposedMethod][] = [],
 ): EntryTable {
-  checkTimes(methods, times);
+  checkMap(times, "handlerTimeoutsMs", methods, aTimeout);
   const handlerOf = (name: string, method: Method): ExposedMethod["handler"] => {
     const sendsBody = method.spec.resultBody !== undefined;
     return (params: unknown, co: HoCo | PoCo, env: HostingEnv): unknown => {
@@ -80,15 +81,10 @@ export function serviceTable(
   return extra.length === 0 ? table : { ...table, entries: new Map([...table.entries, ...extra]) };
 }
 
-function checkTimes(methods: Methods, times: HandlerTimes): void {
-  for (const [name, ms] of Object.entries<unknown>(times)) {
-    if (!Object.hasOwn(methods, name)) throw failure("bad_option", `handlerTimeoutsMs: ${name} is not declared`);
-    if (ms === undefined || ms === Number.POSITIVE_INFINITY) continue;
-    if (!Number.isSafeInteger(ms) || (ms as number) < 1) {
-      throw failure("bad_option", `handlerTimeoutsMs.${name} must be a positive integer`);
-    }
-  }
-}
+const aTimeout = mustBe(
+  "a positive integer or Infinity",
+  (ms) => ms === Number.POSITIVE_INFINITY || (Number.isSafeInteger(ms) && Number(ms) >= 1),
+);
 
 function intercepted(chain: readonly Interceptor[], at: number, call: ServiceCall, handler: () => unknown): unknown {
   const interceptor = chain[at];

@@ -6,7 +6,17 @@ import { z } from "zod";
 import { afterHearing } from "../../clock.ts";
 import { asHbiError, failure, HbiError, ownError } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
-import type { Dialect } from "../../parser/repr.ts";
+import {
+  aFunction,
+  anything,
+  aPositiveInteger,
+  checkMap,
+  checkOptions,
+  functions,
+  type OptionsOf,
+  oneOf,
+} from "../../options.ts";
+import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { briefDescription } from "../../registry/description/brief-description.ts";
 import { describeService } from "../../registry/description/describe.ts";
 import { checkHandlers } from "../../registry/handlers.ts";
@@ -20,7 +30,7 @@ import { MethodGate } from "../guard/method-gate.ts";
 import { type AcceptOptions, Acceptor, type ContextFactory } from "../session/acceptor.ts";
 import { AUTHENTICATE } from "../session/builtin-names.ts";
 import type { Connection } from "../session/connection.ts";
-import type { ConnectionOptions } from "../session/connection-options.ts";
+import { type ConnectionOptions, SHARED_OPTIONS, type SharedOptions } from "../session/connection-options.ts";
 import { HoCo } from "../session/ho-co.ts";
 import { HostingEnv } from "../session/hosting-env.ts";
 import { markHandled } from "../waits.ts";
@@ -43,8 +53,7 @@ type Unannotated<Context> = [Context] extends [undefined]
   ? "annotate the credentials: authenticate: ({ token }: CredentialsOf<typeof service>) => ..."
   : never;
 
-export interface HostOptions<S extends Service, Context>
-  extends Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost"> {
+export interface HostOptions<S extends Service, Context> extends SharedOptions {
   /** Runs before any method may be called: with the presented credentials if the definition declares some, otherwise as
    *  soon as the peer has connected. Its result is the context of the peer's calls; `undefined`, `null` and `false`
    *  refuse the peer.
@@ -80,6 +89,20 @@ export interface HostOptions<S extends Service, Context>
   readonly describe?: boolean | "full" | undefined;
 }
 
+export const HOST_OPTIONS: OptionsOf<HostOptions<Service, unknown>> = {
+  ...SHARED_OPTIONS,
+  authenticate: aFunction,
+  authorize: aFunction,
+  onPeer: aFunction,
+  onPeerLeft: aFunction,
+  concurrency: anything, // these two name methods of the definition, and are checked with it
+  handlerTimeoutsMs: anything,
+  interceptors: functions,
+  outgoing: functions,
+  dialect: dialectOption,
+  describe: oneOf(true, false, "full"),
+};
+
 type AnyFactory = (peer: never) => object;
 
 export class ServiceHost<S extends Service, Context = undefined> {
@@ -100,8 +123,9 @@ export class ServiceHost<S extends Service, Context = undefined> {
   constructor(
     service: S,
     factory: (peer: Peer<S, Context>) => HandlersOf<S, Context>,
-    options: HostOptions<S, Context>,
+    options: HostOptions<S, Context> = {},
   ) {
+    checkOptions(options, "ServiceHost", HOST_OPTIONS);
     const {
       authenticate,
       authorize,
@@ -338,9 +362,9 @@ function gating(
   service: Service,
   concurrency: Readonly<Record<string, number | undefined>> = {},
 ): readonly Interceptor[] {
+  checkMap(concurrency, "concurrency", service.methods, aPositiveInteger);
   const gates = new Map<string, MethodGate>();
   for (const [name, most] of Object.entries(concurrency)) {
-    if (!Object.hasOwn(service.methods, name)) throw failure("bad_option", `concurrency: ${name} is not declared`);
     if (most !== undefined) gates.set(name, new MethodGate(name, most));
   }
   if (gates.size === 0) return [];

@@ -3,9 +3,10 @@
  */
 import type { Clock } from "../../clock.ts";
 import { HbiError, indented, oneLine, STACK_LINES, textOf, withoutStack } from "../../errors.ts";
-import type { LimitOptions } from "../../limits.ts";
+import { type LimitOptions, limitOptions } from "../../limits.ts";
+import { aBoolean, aClock, aFunction, mustBe, type OptionsOf } from "../../options.ts";
 import { isPromise } from "../../registry/invoke.ts";
-import type { ProcessLoad } from "../guard/process-load.ts";
+import { ProcessLoad } from "../guard/process-load.ts";
 
 /** A log entry. Each text is one line of at most 512 bytes, without characters that control a terminal. */
 export interface LogEntry {
@@ -37,6 +38,23 @@ export interface ConnectionOptions {
    *  nothing else is logged. */
   readonly log?: Log | undefined;
 }
+
+/** The options of a connection that servers and links have too. */
+export type SharedOptions = Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost">;
+
+export const SHARED_OPTIONS: OptionsOf<SharedOptions> = {
+  limits: limitOptions,
+  extension: aBoolean,
+  clock: aClock,
+  load: mustBe("a ProcessLoad", (value) => value instanceof ProcessLoad),
+  log: aFunction,
+};
+export const CONNECTION_OPTIONS: OptionsOf<ConnectionOptions> = {
+  ...SHARED_OPTIONS,
+  describe: aFunction,
+  onLost: aFunction,
+  onGoAway: aFunction,
+};
 
 export type Log = (entry: LogEntry) => unknown;
 

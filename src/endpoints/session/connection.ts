@@ -6,6 +6,7 @@
 import { type Clock, systemClock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError, oneLine, ownError } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
+import { checkOptions } from "../../options.ts";
 import type { Builtins, HostingEnv } from "../../registry/hosting-env.ts";
 import type { Packet } from "../../wire/packet.ts";
 import type { PeerIdentity } from "../../wire/peer-identity.ts";
@@ -25,7 +26,14 @@ import { abortController } from "./abort.ts";
 import { BeginGate } from "./begin-gate.ts";
 import { builtinsOf } from "./builtins.ts";
 import { Closing } from "./closing.ts";
-import { type ConnectionOptions, heard, type LogEntry, logUnexpected, tell } from "./connection-options.ts";
+import {
+  CONNECTION_OPTIONS,
+  type ConnectionOptions,
+  heard,
+  type LogEntry,
+  logUnexpected,
+  tell,
+} from "./connection-options.ts";
 import { Drain } from "./drain.ts";
 import { HostingEnd } from "./hosting-end.ts";
 import { IdleWatch } from "./idle-watch.ts";
@@ -80,6 +88,7 @@ export class Connection implements LaneSession, Holder {
     options: ConnectionOptions = {},
     { neighbours, isDialing = false, awaitsPeer = false }: Setting = {},
   ) {
+    checkOptions(options, "Connection", CONNECTION_OPTIONS);
     this.limits = resolveLimits(options.limits, isDialing ? "client" : "public");
     this.clock = options.clock ?? systemClock;
     const { load = processLoad } = options;

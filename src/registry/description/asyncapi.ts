@@ -2,11 +2,12 @@
  * asyncApiDocument: a service as an AsyncAPI 3.0 document, for tools that read them. https://www.asyncapi.com/docs
  */
 
+import { checkOptions, isPlainObject, mustBe, type OptionsOf } from "../../options.ts";
 import type { Service } from "../service.ts";
 import { describeService } from "./describe.ts";
 import { type MethodDescription, objectOf, type ParamDescription } from "./description.ts";
 import { definitionName, type JsonSchema, mapReferences } from "./json-schema.ts";
-import type { DescribeOptions } from "./schema-export.ts";
+import { DESCRIBE_OPTIONS, type DescribeOptions } from "./schema-export.ts";
 
 /** As in AsyncAPI: `{ host: "127.0.0.1:3232", protocol: "tcp" }`. */
 export interface AsyncApiServer {
@@ -21,6 +22,11 @@ export interface AsyncApiOptions extends DescribeOptions {
   /** keys of letters, digits, `.`, `_` and `-` */
   readonly servers?: Readonly<Record<string, AsyncApiServer>> | undefined;
 }
+
+const ASYNC_API_OPTIONS: OptionsOf<AsyncApiOptions> = {
+  ...DESCRIBE_OPTIONS,
+  servers: mustBe("an object", isPlainObject),
+};
 
 export interface AsyncApiDocument {
   readonly asyncapi: "3.0.0";
@@ -40,9 +46,10 @@ export interface AsyncApiDocument {
  *  "manual".
  *  @throws HbiError bad_option, as `describeService` */
 export function asyncApiDocument(service: Service, options: AsyncApiOptions = {}): AsyncApiDocument {
+  checkOptions(options, "asyncApiDocument", ASYNC_API_OPTIONS);
   const { name, version, description, hash, methods, reactions, credentials, $defs } = describeService(
     service,
-    options,
+    options.override === undefined ? {} : { override: options.override },
   );
   const { title } = service;
   const members = [

@@ -3,6 +3,7 @@
  * docs/schema-export.md has the rules as a table.
  */
 
+import { checkOptions } from "../../options.ts";
 import { Service } from "../service.ts";
 import { compareParams } from "./compare-params.ts";
 import { describeService } from "./describe.ts";
@@ -10,7 +11,7 @@ import { type MethodDescription, objectOf, readDescription, type ServiceDescript
 import type { Change, Direction } from "./differences.ts";
 import { Differences } from "./differences.ts";
 import { bounded, type JsonSchema } from "./json-schema.ts";
-import type { DescribeOptions } from "./schema-export.ts";
+import { DESCRIBE_OPTIONS, type DescribeOptions } from "./schema-export.ts";
 
 /** The differences, sorted by path. A change is breaking if it may stop a consumer that was built on the older
  *  definition: a method accepts less, returns more or is removed; for a reaction, which the service calls, the reverse.
@@ -24,6 +25,7 @@ export function compareServices(
   newer: Service | ServiceDescription,
   options: DescribeOptions = {},
 ): Change[] {
+  checkOptions(options, "compareServices", DESCRIBE_OPTIONS);
   const [before, after] = [older, newer].map((one) =>
     one instanceof Service ? describeService(one, options) : readDescription(one),
   ) as [ServiceDescription, ServiceDescription]; // as many results as inputs

@@ -2,6 +2,7 @@
  * describeService: a service definition as plain JSON. Pure: the same definition yields the same bytes.
  */
 import { failure } from "../../errors.ts";
+import { checkOptions } from "../../options.ts";
 import type { Method, Params } from "../method.ts";
 import type { Methods, Service } from "../service.ts";
 import {
@@ -24,7 +25,13 @@ import {
   VALUE_KEYWORD,
 } from "./json-schema.ts";
 import { plainJson } from "./plain-json.ts";
-import { type DescribeOptions, type Exported, exportSchemas, type SchemaPart } from "./schema-export.ts";
+import {
+  DESCRIBE_OPTIONS,
+  type DescribeOptions,
+  type Exported,
+  exportSchemas,
+  type SchemaPart,
+} from "./schema-export.ts";
 import { sha256 } from "./sha256.ts";
 
 /** Describes the service for documents, tools and comparison.
@@ -33,6 +40,7 @@ import { sha256 } from "./sha256.ts";
  *  can express is left out: refinements, transforms of inputs, the functions of `body` and `resultBody`.
  *  @throws HbiError bad_option, with the place, for a schema that has no JSON Schema and no override */
 export function describeService(service: Service, options: DescribeOptions = {}): ServiceDescription {
+  checkOptions(options, "describeService", DESCRIBE_OPTIONS);
   const definitions = new Definitions();
   const values = new Map(Object.entries(service.values).map(([name, value]) => [value, name]));
   const convert = (member: string, part: SchemaPart, schemas: Params, prefix: string): Exported => {

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { failure, HbiError } from "../../errors.ts";
+import { aFunction, type OptionsOf } from "../../options.ts";
 import { type Params, type ValueConstructor, valueOfSchema } from "../method.ts";
 import { definition, join, type Part, partsOf } from "../schema-walk.ts";
 import {
@@ -33,6 +34,8 @@ export interface DescribeOptions {
    *  schema and everything inside; undefined leaves it to the library. */
   readonly override?: ((at: SchemaSite) => JsonSchema | undefined) | undefined;
 }
+
+export const DESCRIBE_OPTIONS: OptionsOf<DescribeOptions> = { override: aFunction };
 
 export interface ExportContext {
   readonly member: string;
