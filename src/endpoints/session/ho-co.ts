@@ -487,7 +487,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (this.stage === "closed") return; // by the handler
     let packet: string;
     try {
-      const text = repr(value ?? null, this.isExtended ? "json" : "python", MAX_DEPTH, this.env.writer);
+      const text = repr(value, this.isExtended ? "json" : "python", MAX_DEPTH, this.env.writer);
       this.accepted.checkResult(text, name);
       packet = encodePacket("co_recv", text);
     } catch (cause) {
