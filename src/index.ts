@@ -122,7 +122,7 @@ export {
   type DeclaredInput,
   type Given,
   type Method,
-  type MethodOptions,
+  type MethodDeclaration,
   type MethodSpec,
   method,
   type Params,

@@ -10,6 +10,7 @@ import { argumentsText } from "../../registry/call-text.ts";
 import { readDescription, type ServiceDescription } from "../../registry/description/description.ts";
 import { checkHandlers } from "../../registry/handlers.ts";
 import type { ArgumentsOf, Params } from "../../registry/method.ts";
+import { checkReadable } from "../../registry/names.ts";
 import type { Service } from "../../registry/service.ts";
 import { AUTHENTICATE, DESCRIBE } from "../session/builtin-names.ts";
 import type { Connection } from "../session/connection.ts";
@@ -112,6 +113,7 @@ export class Link<S extends Service = Service> {
       authenticate: (connection, waiting) => this.#authenticate(connection, waiting),
     };
     this.#connection = new ReconnectingConnection(owner, dial, options);
+    checkReadable(service.reactions, this.#connection.limits);
     this.closed = this.#connection.closed;
     this.#caller = new Caller(connectionSender(this.#connection), {
       writer: table.writer,

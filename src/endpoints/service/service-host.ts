@@ -23,6 +23,7 @@ import { checkHandlers } from "../../registry/handlers.ts";
 import type { EntryTable, ExposedMethod } from "../../registry/hosting-env.ts";
 import { isPromise } from "../../registry/invoke.ts";
 import { type Method, method, type Params, type ParamsOf } from "../../registry/method.ts";
+import { checkReadable } from "../../registry/names.ts";
 import type { Service } from "../../registry/service.ts";
 import type { Transport } from "../../wire/transport.ts";
 import { MethodGate } from "../guard/method-gate.ts";
@@ -157,9 +158,11 @@ export class ServiceHost<S extends Service, Context = undefined> {
     if (service.credentials !== undefined && authenticate === undefined) {
       throw failure("bad_option", `${service.name} declares credentials, but authenticate is missing`);
     }
+    const limits = resolveLimits(options.limits);
+    checkReadable(service.methods, limits);
     this.#connectionOptions = {
       ...connectionOptions,
-      limits: resolveLimits(options.limits),
+      limits,
       describe: describe === false ? undefined : this.#description(describe),
     };
     const context: ContextFactory = (_po, _ho, connection) => this.#envOf(this.#peerOf(connection), connection);
