@@ -271,6 +271,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     misspelt: { method: "methods", reaction: "reactions", credential: "credentials" },
     wrong: [
       ["title", 5, "title must be a string, not 5"],
+      ["foreign", "python", 'foreign must be true or false, not "python"'],
       ["reactions", [], "reactions must be an object, not an array"],
     ],
   },

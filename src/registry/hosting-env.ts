@@ -4,7 +4,7 @@
  */
 import type { z } from "zod";
 import { failure, type HbiError, refusal } from "../errors.ts";
-import type { InstanceWriter } from "../parser/repr.ts";
+import type { InstanceWriter, WrittenInstance } from "../parser/repr.ts";
 import { type Call, ODD_OBJECT } from "../parser/tree.ts";
 import { errorValue } from "./error-value.ts";
 import { checkHandlers } from "./handlers.ts";
@@ -258,15 +258,19 @@ export class HostingEnv<E extends Ends = Ends> {
 }
 
 /** The constructor call of an instance that one of the values recognises. Its members have the names of the
- *  parameters. */
-function writtenBy(
-  entries: Iterable<Entry>,
-  instance: object,
-): readonly [name: string, args: readonly unknown[]] | undefined {
+ *  parameters. @throws HbiError invalid_argument if the parameters refuse them */
+function writtenBy(entries: Iterable<Entry>, instance: object): WrittenInstance | undefined {
   for (const entry of entries) {
     if (entry.kind !== "value" || entry.maker.spec.is?.(instance) !== true) continue;
     const members = instance as Readonly<Record<string, unknown>>; // recognised by the value's own `is`
-    return [entry.name, entry.maker.signature.names.map((name) => members[name])];
+    const { signature } = entry.maker;
+    const given: Record<string, unknown> = {};
+    for (const name of signature.names) {
+      const member = members[name];
+      if (member !== undefined) given[name] = member;
+    }
+    const { sent } = signature.send(entry.name, given);
+    return [entry.name, signature.names.map((name) => sent[name]), signature.names];
   }
   return undefined;
 }

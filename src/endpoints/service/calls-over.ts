@@ -12,7 +12,7 @@ import { type Writing, writeCall } from "../../registry/call-text.ts";
 import { entryTable } from "../../registry/hosting-env.ts";
 import { landValue } from "../../registry/invoke.ts";
 import type { Service } from "../../registry/service.ts";
-import { validate } from "../../registry/validate.ts";
+import { validateObject } from "../../registry/validate.ts";
 import { type BodySource, exactly, keepFromFailingUnheard, release } from "../conversation/body.ts";
 import { type Metadata, metadataField, NO_METADATA } from "../conversation/metadata.ts";
 import { isUnseen } from "../session/co-receiver.ts";
@@ -232,6 +232,6 @@ function checkedObjects({ kind, name, results }: Content, objects: Objects): rea
   if (objects.length > results.length) throw failure("bad_answer", `${name}: more objects than declared`);
   if (objects.length < results.length) throw failure("no_answer", name);
   return results.map((schema, i) =>
-    schema === undefined ? objects[i] : validate(schema, objects[i], "bad_answer", name),
+    schema === undefined ? objects[i] : validateObject(schema, objects[i], false, "bad_answer", name),
   );
 }

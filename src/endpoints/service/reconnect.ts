@@ -218,7 +218,7 @@ export class ReconnectingConnection implements Carrier, Home {
 
   async #connect(isAgain: boolean): Promise<void> {
     const transport = await this.#dial({ signal: this.#giveUp, timeoutMs: this.limits.connectTimeoutMs });
-    const { clock, limits, load, extension, log } = this.#options;
+    const { clock, limits, load, extension, log, onCall } = this.#options;
     let isOpen = false;
     const options: ConnectionOptions = {
       ...(clock === undefined ? {} : { clock }),
@@ -226,6 +226,7 @@ export class ReconnectingConnection implements Carrier, Home {
       ...(load === undefined ? {} : { load }),
       ...(extension === undefined ? {} : { extension }),
       ...(log === undefined ? {} : { log }),
+      ...(onCall === undefined ? {} : { onCall }),
       onGoAway: () => {
         if (isOpen || !isAgain) this.#goingAway(connection);
         else void connection.disconnect(); // no call is on it, and no hello must be received

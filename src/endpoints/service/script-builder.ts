@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import { failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
+import { isPlainObject } from "../../parser/plain-object.ts";
 import { type OnlyOurs, REPR } from "../../parser/repr.ts";
 import { argumentsText, type Writing } from "../../registry/call-text.ts";
 import type { Method } from "../../registry/method.ts";
@@ -139,13 +140,11 @@ function argumentsOf(name: string, method: Method, given: unknown, writing: Writ
   const isAlone = !isRecord(given) && only !== undefined && signature.names.length === 1 && !signature.isByName;
   const params = isAlone ? { [only]: given } : (given ?? {});
   if (!isRecord(params)) throw failure("bad_argument", `${name}: parameters must be given by name`);
-  signature.checkEach(name, params as Record<string, unknown>, (value) => value instanceof ScriptCall); // refuses unknown parameters
-  return argumentsText(signature.names, params, writing, onlyOurs, signature.isByName);
+  const isPending = (value: unknown): boolean => value instanceof ScriptCall;
+  const sent = signature.sendEach(name, params as Record<string, unknown>, isPending); // refuses unknown parameters
+  return argumentsText(signature.names, sent, writing, onlyOurs, signature.isByName);
 }
 
 function isRecord(value: unknown): boolean {
-  if (value === undefined) return true;
-  if (typeof value !== "object" || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+  return value === undefined || isPlainObject(value);
 }

@@ -8,7 +8,7 @@ import type { Chained } from "../../chain.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import { asHbiError, failure, HbiError } from "../../errors.ts";
 import type { Method } from "../../registry/method.ts";
-import { validate } from "../../registry/validate.ts";
+import { validateObject } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import { heed, heedNoMore } from "../heed.ts";
@@ -333,7 +333,7 @@ export class Call implements TurnTaker {
     try {
       const value = landObject(text, connection.env, connection);
       if (value instanceof HbiError) throw value;
-      this.#take(value, results[this.#received]);
+      this.#take(value, results[this.#received], connection.posting.knowsExtension);
     } catch (thrown) {
       this.#refusedOr(asHbiError(thrown));
       return;
@@ -342,9 +342,10 @@ export class Call implements TurnTaker {
     if (wantsResults && this.hasAll && connection.posting.knowsExtension) this.#fulfill(this.#outcome);
   }
 
-  #take(value: unknown, schema: z.core.$ZodType | undefined): void {
+  #take(value: unknown, schema: z.core.$ZodType | undefined, isOurs: boolean): void {
     const { wantsResults, isList, name } = this.request;
-    const taken = wantsResults && schema !== undefined ? validate(schema, value, "bad_answer", name) : value;
+    const taken =
+      wantsResults && schema !== undefined ? validateObject(schema, value, isOurs, "bad_answer", name) : value;
     if (isList === true) {
       this.#outcome ??= [];
       (this.#outcome as unknown[]).push(taken); // created above

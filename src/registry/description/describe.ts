@@ -37,14 +37,16 @@ import { sha256 } from "./sha256.ts";
 /** Describes the service for documents, tools and comparison.
  *
  *  Schemas are JSON Schema 2020-12: inputs for parameters, credentials and values, outputs for results. What only code
- *  can express is left out: refinements, transforms of inputs, the functions of `body` and `resultBody`.
- *  @throws HbiError bad_option, with the place, for a schema that has no JSON Schema and no override */
+ *  can express is left out: refinements, transforms of inputs, the functions of `body` and `resultBody`. A schema without
+ *  a JSON Schema and an override is described in words, as `x-hbi-unsaid`.
+ *  @throws HbiError bad_option, with the place, for such a schema with `strict` */
 export function describeService(service: Service, options: DescribeOptions = {}): ServiceDescription {
   checkOptions(options, "describeService", DESCRIBE_OPTIONS);
   const definitions = new Definitions();
+  const isStrict = options.strict === true;
   const values = new Map(Object.entries(service.values).map(([name, value]) => [value, name]));
   const convert = (member: string, part: SchemaPart, schemas: Params, prefix: string): Exported => {
-    const exported = exportSchemas(schemas, { member, part, values, override: options.override, prefix });
+    const exported = exportSchemas(schemas, { member, part, values, override: options.override, isStrict, prefix });
     definitions.add(part === "result" ? "output" : "input", exported.definitions);
     return exported;
   };
@@ -72,7 +74,7 @@ export function describeService(service: Service, options: DescribeOptions = {})
       result,
       resultBody: resultBody === undefined ? "none" : "declared",
       idempotent: spec.idempotent === true,
-      examples: examples?.map((example, i) => plainJson(example, `${name}.examples.${i}`, values)),
+      examples: examples?.map((example, i) => plainJson(example, `${name}.examples.${i}`, values, isStrict)),
     });
   };
   const describeMethods = (section: string, methods: Methods) =>
