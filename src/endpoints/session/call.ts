@@ -66,6 +66,8 @@ export interface Talk {
 export interface Home {
   /** Whether there may be another connection. */
   readonly isLasting: boolean;
+  /** why the last attempt to connect failed, while there is no connection */
+  readonly lastFailure: HbiError | undefined;
   /** @param from the connection that accepts nothing new. Returns false if there will be no other. */
   park(call: Call, from: Connection): boolean;
   unpark(call: Call): void;
@@ -192,9 +194,14 @@ export class Call implements TurnTaker {
     const co = this.#co;
     const { talk, timeoutMs } = this.request;
     if (co?.at.isUnsent === true && talk === undefined) return turnHeld(co.lane.turn);
-    const error = co === undefined ? failure("timeout", "no connection") : co.lane.explainTimeout(co);
+    const error = co === undefined ? this.#whyUnconnected() : co.lane.explainTimeout(co);
     const { text } = FAILURES.timeout;
     return changed(error, { message: error.message.replace(text, `${text} after ${digits(timeoutMs)} ms`) });
+  }
+
+  #whyUnconnected(): HbiError {
+    const cause = this.#home?.lastFailure;
+    return failure("timeout", cause === undefined ? "no connection" : `no connection: ${cause.message}`, { cause });
   }
 
   // --- where it is ---------------------------------------------------------------------------------------------------
