@@ -37,13 +37,14 @@ type ResultLength<R> = R extends z.core.$ZodType ? { bytes(result: z.output<R>):
 /** How the length of raw data is known: there is none, it is declared, or only the handler knows it. */
 export type BodyKind = "none" | "declared" | "manual";
 
-export type MethodSpec<P extends Given, R extends z.core.$ZodType | undefined> = DeclaredInput<P> & MethodOptions<P, R>;
+export type MethodSpec<P extends Given, R extends z.core.$ZodType | undefined> = DeclaredInput<P> &
+  MethodDeclaration<P, R>;
 
 export type DeclaredInput<P extends Given> = P extends z.core.$ZodType
   ? { readonly input: P; readonly params?: undefined }
   : { readonly params: P; readonly input?: undefined };
 
-export interface MethodOptions<P extends Given, R extends z.core.$ZodType | undefined> {
+export interface MethodDeclaration<P extends Given, R extends z.core.$ZodType | undefined> {
   /** The number of raw bytes behind the call, or `"manual"` if only the handler knows it. Without it, there is no raw
    *  data. */
   readonly body?: "manual" | BodyLength<P> | undefined;
@@ -75,8 +76,8 @@ type DeclaredResult<Spec> = Spec extends { readonly result: infer R extends z.co
 /** `params` or `input`, and not both. The compiler tries an unknown Spec before it looks at functions. */
 type OneOf<Spec> = unknown extends Spec
   ? unknown
-  : Spec extends { readonly input: unknown }
-    ? { readonly params?: never; readonly input: z.core.$ZodType }
+  : Spec extends { readonly input: object }
+    ? { readonly params?: undefined; readonly input: z.core.$ZodType }
     : { readonly params: Params };
 type SpecKey = keyof MethodSpec<Params, z.core.$ZodType>;
 /** Keys that a method does not have. */
@@ -237,7 +238,10 @@ export function valueOfSchema(schema: object): ValueConstructor | undefined {
 /** Declares a method. Without `body` it takes no raw data; without `result` it is a notification.
  *  @throws HbiError invalid_argument for a missing schema, a name that cannot be called, an unknown key */
 export function method<P extends Given, R extends z.core.$ZodType | undefined = undefined, const Spec = unknown>(
-  spec: { readonly params?: P; readonly input?: P } & MethodOptions<P, R> & Spec & Surplus<Spec> & OneOf<Spec>,
+  spec: { readonly params?: P | undefined; readonly input?: P | undefined } & MethodDeclaration<P, R> &
+    Spec &
+    Surplus<Spec> &
+    OneOf<Spec>,
 ): Method<P, DeclaredResult<Spec>, KindOf<Spec, "body">, KindOf<Spec, "resultBody">> {
   return new Method(spec as never) as never; // R is the result that Spec declares
 }

@@ -58,7 +58,7 @@ export class Signature<P extends Given = Given> {
       const instead = "declare one schema for all of them: input: z.object({ … })";
       throw failure(
         "bad_option",
-        `${names.length} parameters, and a peer reads ${maxArguments} (maxArguments); ${instead}`,
+        `${names.length} parameters, and at most ${maxArguments} are read (maxArguments); ${instead}`,
       );
     }
     return new Signature<P>(z.strictObject(params), names, params, false, true);
@@ -71,7 +71,7 @@ export class Signature<P extends Given = Given> {
     if (names.length > maxObjectKeys) {
       throw failure(
         "bad_option",
-        `${names.length} members of input, and a peer reads ${maxObjectKeys} (maxObjectKeys)`,
+        `${names.length} members of input, and at most ${maxObjectKeys} are read (maxObjectKeys)`,
       );
     }
     const def = definition(input);

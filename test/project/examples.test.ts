@@ -75,7 +75,11 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
     "call remove_place\npermission_denied\ncall remove_place\nAli called remove_place\ntrue\nunauthenticated\n",
     "connecting: peer error: maintenance, back at once\nopen\ntrue\n",
   ],
-  handlers: ["ali sold nothing yet; ali sold a lamp; ali sold a bulb\n", "ali left\n"],
+  handlers: [
+    "ali sold nothing yet; ali sold a lamp; ali sold a bulb\n",
+    "info call sell ok\ninfo call sell ok\nwarn conversation 104 sell\ninfo call sell permission_denied\n",
+    "ali left\n",
+  ],
   errors: [
     "3000 are left\n6000 too much\nno such account: NO-9\ninternal\nSELECT ",
     "invalid_argument bad_argument balance: argument refused: account",

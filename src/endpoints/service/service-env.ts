@@ -13,6 +13,7 @@ import type { BodyKind, Method, ParamsOf } from "../../registry/method.ts";
 import type { Methods, Values } from "../../registry/service.ts";
 import { validate } from "../../registry/validate.ts";
 import { type BodySource, exactly, keepFromFailingUnheard, release } from "../conversation/body.ts";
+import type { LogFields } from "../session/call-log.ts";
 import type { Connection } from "../session/connection.ts";
 import { HoCo } from "../session/ho-co.ts";
 import type { HostingEnv } from "../session/hosting-env.ts";
@@ -50,6 +51,8 @@ export interface Bound {
   readonly context: unknown;
   readonly handlers: Readonly<Record<string, AnyHandler>>;
   readonly interceptors: readonly Interceptor[];
+  /** what logs tell of the peer */
+  readonly logFields?: LogFields;
   /** the connection, if its peer may authenticate again */
   readonly connection?: Connection;
 }
