@@ -122,6 +122,7 @@ export {
   type ValueSpec,
   value,
 } from "./registry/method.ts";
+export type { MethodLimits, OwnLimits } from "./registry/method-limits.ts";
 export { defineService, type Methods, type Service, type ServiceSpec, type Values } from "./registry/service.ts";
 export type { PeerIdentity } from "./wire/peer-identity.ts";
 export { type MemoryOptions, memoryTransportPair } from "./wire/transport/memory.ts";

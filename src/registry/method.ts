@@ -6,6 +6,7 @@ import { z } from "zod";
 import { failure, refusal } from "../errors.ts";
 import type { Call } from "../parser/tree.ts";
 import { checkFunction, synchronous } from "./asynchronous.ts";
+import { checkMethodLimits, type MethodLimits } from "./method-limits.ts";
 import { checkPlainName, READ_BY_ALL } from "./names.ts";
 import { prepare, prepareLate } from "./prepared-schema.ts";
 import { findTransform, isSchema } from "./schema-walk.ts";
@@ -37,6 +38,9 @@ export interface MethodSpec<P extends Params, R extends z.core.$ZodType | undefi
   /** The number of raw bytes behind the result. The handler sends both itself (HBI layer), or returns
    *  `{ result, body }` (typed layer). */
   readonly resultBody?: ResultLength<R> | undefined;
+  /** Limits of its own, instead of those of the side that reads, for calls of it and for its results. A method with
+   *  `limits.call` must be the only call of a script. */
+  readonly limits?: MethodLimits | undefined;
   readonly title?: string | undefined;
   readonly description?: string | undefined;
   /** Running the method twice does no harm, so a call may be sent again after its connection was lost. */
@@ -64,6 +68,7 @@ const SPEC_KEYS: Readonly<Record<keyof MethodSpec<Params, z.core.$ZodType>, true
   body: true,
   result: true,
   resultBody: true,
+  limits: true,
   title: true,
   description: true,
   idempotent: true,
@@ -172,6 +177,7 @@ export class Method<
     if (spec.resultBody !== undefined && (typeof spec.resultBody !== "function" || spec.result === undefined)) {
       throw failure("bad_option", "resultBody must be a function of the declared result");
     }
+    if (spec.limits !== undefined) checkMethodLimits(spec.limits, spec.result !== undefined);
     checkFunction(spec.body, "body");
     checkFunction(spec.resultBody, "resultBody");
     this.spec = spec;

@@ -19,8 +19,15 @@ export function briefDescription(description: ServiceDescription): ServiceDescri
   return { format, name, version, hash, methods: brief, reactions: {}, values, ...told, $defs };
 }
 
-function withoutTexts({ params, body, result, resultBody, idempotent }: MethodDescription): MethodDescription {
-  return { params, body, ...(result === undefined ? {} : { result }), resultBody, idempotent };
+function withoutTexts({ params, body, result, resultBody, idempotent, limits }: MethodDescription): MethodDescription {
+  return {
+    params,
+    body,
+    ...(result === undefined ? {} : { result }),
+    resultBody,
+    idempotent,
+    ...(limits === undefined ? {} : { limits }),
+  };
 }
 
 /** The definitions that the schemas refer to, directly or indirectly. */
