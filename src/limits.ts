@@ -4,6 +4,7 @@
  * docs/errors-and-limits.md explains each limit.
  */
 import { failure } from "./errors.ts";
+import { didYouMean, isPlainObject, type OptionCheck } from "./options.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -18,8 +19,9 @@ const PUBLIC = {
   maxNodes: 10_000,
   maxStatements: 64,
   maxCallsPerScript: 64,
-  /** arguments of a call */
+  /** arguments of a call, by position */
   maxArguments: 64,
+  /** of an object; and arguments of a call by name */
   maxObjectKeys: 1_000,
   /** characters of one part of a dotted name, or of a parameter */
   maxNameLength: 64,
@@ -194,19 +196,31 @@ export type LimitOptions = { readonly preset?: Preset | undefined } & {
  *  @param usual the preset where the options name none
  *  @throws HbiError invalid_argument */
 export function resolveLimits(options: LimitOptions = {}, usual: Preset = "public"): Limits {
+  if (!isPlainObject(options)) throw failure("bad_option", "limits must be a plain object");
   const { preset = usual, ...overrides } = options;
   const base = PRESETS[preset];
   if (RESOLVED.has(options)) return options as Limits; // one object for all connections of a server
-  if (base === undefined || !Object.hasOwn(PRESETS, preset)) throw failure("bad_option", "limits.preset");
+  if (base === undefined || !Object.hasOwn(PRESETS, preset)) {
+    throw failure("bad_option", `limits.preset must be ${Object.keys(PRESETS).join(" or ")}`);
+  }
   const limits: Record<string, number> = { ...base };
   for (const [name, value] of Object.entries(overrides)) {
     if (value === undefined) continue;
-    if (!isLimitName(name)) throw failure("bad_option", `limits.${name} is not a limit`);
+    if (!isLimitName(name)) {
+      const hint = didYouMean(name, ["preset", ...Object.keys(PUBLIC)], "limits.");
+      throw failure("bad_option", `limits.${name} is not a limit${hint}`);
+    }
     limits[name] = checkedLimit(name, value);
   }
   RESOLVED.add(limits);
   return Object.freeze(limits) as Limits; // every key of the preset, and no other
 }
+
+/** Its names are a table for suggestions; values are checked by `resolveLimits`. */
+export const limitOptions: OptionCheck = Object.assign(
+  (value: unknown): void => void resolveLimits(value as LimitOptions), // checked there
+  { table: Object.fromEntries(Object.keys(PUBLIC).map((name) => [name, () => undefined])) },
+);
 
 /** Results of this function: frozen, so they need no further check. */
 const RESOLVED = new WeakSet<object>();

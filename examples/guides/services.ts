@@ -43,6 +43,14 @@ const point = value({
 const name = z.string().max(100);
 const Place = z.strictObject({ name, at: point.schema });
 
+const between = method({
+  input: z
+    .object({ west: z.number(), east: z.number(), most: z.int().min(1).max(500).default(100) })
+    .refine(({ west, east }) => west <= east, "west must not be above east"),
+  result: z.array(Place).max(500),
+  idempotent: true,
+});
+
 const places = defineService({
   name: "places",
   version: "1.2.0",
@@ -57,6 +65,7 @@ const places = defineService({
       result: z.number(),
       idempotent: true,
     }),
+    places_between: between, // one schema for all parameters: see below
     add_place: method({ params: { place: Place } }), // no result: only acknowledged
     import_places: method({
       params: { size: z.int().min(0).max(1_000_000) },
@@ -89,6 +98,10 @@ const server = await serve(places, "127.0.0.1:0", (peer) => ({
   distance({ from, to, unit }) {
     const km = Math.hypot(from.at.x - to.at.x, from.at.y - to.at.y);
     return unit === "km" ? km : km / 1.609344;
+  },
+  places_between({ west, east, most }) {
+    const found = [...known].filter(([, at]) => at.x >= west && at.x <= east);
+    return found.slice(0, most).map(([name, at]) => ({ name, at }));
   },
   add_place({ place }) {
     known.set(place.name, place.at);
@@ -202,6 +215,7 @@ const guardedServer = await serve(
   () => ({
     place_by_name: ({ name }) => ({ name, at: known.get(name) ?? new Point(0, 0) }),
     distance: () => 0,
+    places_between: () => [],
     add_place: () => undefined,
     import_places: () => 0,
     remove_place: ({ name }) => known.delete(name),

@@ -3,6 +3,7 @@
  */
 import type fc from "fast-check";
 import type { z } from "zod";
+import { mustBe, type OptionsOf } from "../options.ts";
 
 /** By schema, or by path, such as "items.[].name". A recursive schema is looked up by its first paths only. */
 export type Overrides =
@@ -12,6 +13,10 @@ export type Overrides =
 export interface ArbitraryOptions {
   readonly overrides?: Overrides | undefined;
 }
+
+export const ARBITRARY_OPTIONS: OptionsOf<ArbitraryOptions> = {
+  overrides: mustBe("a function or a Map by schema", (value) => typeof value === "function" || value instanceof Map),
+};
 
 /** The root of a walk, and bounds for its values. */
 export interface WalkScope {

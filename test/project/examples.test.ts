@@ -75,7 +75,11 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
     "call remove_place\npermission_denied\ncall remove_place\nAli called remove_place\ntrue\nunauthenticated\n",
     "connecting: peer error: maintenance, back at once\nopen\ntrue\n",
   ],
-  handlers: ["ali sold nothing yet; ali sold a lamp; ali sold a bulb\n", "ali left\n"],
+  handlers: [
+    "ali sold nothing yet; ali sold a lamp; ali sold a bulb\n",
+    "info call sell ok\ninfo call sell ok\nwarn conversation 104 sell\ninfo call sell permission_denied\n",
+    "ali left\n",
+  ],
   errors: [
     "3000 are left\n6000 too much\nno such account: NO-9\ninternal\nSELECT ",
     "invalid_argument bad_argument balance: argument refused: account",
@@ -113,7 +117,7 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
   ],
   transports: ["3 203.0.113.7 1\n"],
   "schema-export": [
-    "asyncapi 3.0.0\nbad option: book.params.slots.[].from: a date has no JSON Schema; map it by an override\ntrue\n",
+    "asyncapi 3.0.0\ntrue\nbad option: book.params.slots.[].from: a coercion, which accepts more than its type, has no JSON Schema; map it by an override\ntrue\n",
     "methods.largest_part: removed, breaking\n",
   ],
   integration: [

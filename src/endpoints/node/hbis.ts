@@ -1,10 +1,11 @@
 /**
  * HBIS: the listening side over Node's sockets. Every connection has its own hosting environment.
  */
-import type { ServerTls } from "../../wire/transport/node-tls-options.ts";
+import { checkOptions, type OptionsOf } from "../../options.ts";
+import { type ServerTls, serverTls } from "../../wire/transport/node-tls-options.ts";
 import type { Address } from "../address.ts";
 import { Acceptor, type ContextFactory } from "../session/acceptor.ts";
-import type { ConnectionOptions } from "../session/connection-options.ts";
+import { CONNECTION_OPTIONS, type ConnectionOptions } from "../session/connection-options.ts";
 import { Listener } from "./listener.ts";
 
 export interface ServerOptions extends ConnectionOptions {
@@ -12,12 +13,16 @@ export interface ServerOptions extends ConnectionOptions {
   readonly tls?: ServerTls | undefined;
 }
 
+const SERVER_OPTIONS: OptionsOf<ServerOptions> = { ...CONNECTION_OPTIONS, tls: serverTls };
+
 export class HBIS {
   readonly #acceptor: Acceptor;
   readonly #listener: Listener;
 
   /** @throws HbiError invalid_argument */
-  constructor(address: Address, context: ContextFactory, { tls, ...options }: ServerOptions = {}) {
+  constructor(address: Address, context: ContextFactory, given: ServerOptions = {}) {
+    checkOptions(given, "HBIS", SERVER_OPTIONS);
+    const { tls, ...options } = given;
     this.#acceptor = new Acceptor(context, options);
     this.#listener = new Listener(address, this.#acceptor, tls);
   }

@@ -1,7 +1,7 @@
 /**
  * Backoff: how long a link waits before it dials again. docs/services.md, "Reconnecting".
  */
-import { failure } from "../../errors.ts";
+import { aFiniteTime, checkOptions, mustBe, type OptionsOf } from "../../options.ts";
 
 export interface ReconnectOptions {
   /** the delay before the first attempt after a loss; doubled after each failed attempt. Default 100 */
@@ -14,6 +14,13 @@ export interface ReconnectOptions {
   readonly maxAttempts?: number | undefined;
 }
 
+export const RECONNECT_OPTIONS: OptionsOf<ReconnectOptions> = {
+  initialDelayMs: aFiniteTime,
+  maxDelayMs: aFiniteTime,
+  jitter: mustBe("a number from 0 to 1", (value) => typeof value === "number" && value >= 0 && value <= 1),
+  maxAttempts: mustBe("at least 1", (value) => typeof value === "number" && value >= 1),
+};
+
 export interface Backoff {
   readonly maxAttempts: number;
   readonly maxDelayMs: number;
@@ -23,13 +30,8 @@ export interface Backoff {
 
 /** @throws HbiError invalid_argument */
 export function backoff(options: ReconnectOptions, random: () => number = Math.random): Backoff {
+  checkOptions(options, "reconnect", RECONNECT_OPTIONS, "reconnect.");
   const { initialDelayMs = 100, maxDelayMs = 10_000, jitter = 0.5, maxAttempts = Number.POSITIVE_INFINITY } = options;
-  for (const [name, value] of Object.entries({ initialDelayMs, maxDelayMs })) {
-    if (!(value > 0) || !Number.isFinite(value))
-      throw failure("bad_option", `reconnect.${name} must be a positive time`);
-  }
-  if (!(jitter >= 0 && jitter <= 1)) throw failure("bad_option", "reconnect.jitter must be between 0 and 1");
-  if (!(maxAttempts >= 1)) throw failure("bad_option", "reconnect.maxAttempts must be positive");
   return {
     maxAttempts,
     maxDelayMs,

@@ -3,12 +3,13 @@
  * docs/services.md.
  */
 import type { z } from "zod";
+import { aFunction, anything, type OptionsOf } from "../../options.ts";
 import type { ArgumentsOf, BodyKind, Method } from "../../registry/method.ts";
 import type { Methods } from "../../registry/service.ts";
 import type { Body, BodyGiven } from "../conversation/body.ts";
 import type { Metadata } from "../conversation/metadata.ts";
 import type { PoCo } from "../session/po-co.ts";
-import type { WaitOptions } from "../waits.ts";
+import { WAIT_OPTIONS, type WaitOptions } from "../waits.ts";
 import type { Caller } from "./caller.ts";
 
 /** `signal` cancels the call, `timeoutMs` bounds it (default `callTimeoutMs`). The deadline travels to the peer. */
@@ -65,6 +66,13 @@ export interface AnyCallOptions extends CallOptions {
   readonly body?: BodyGiven | undefined;
   readonly send?: ((co: PoCo) => Promise<void>) | undefined;
 }
+
+export const CALL_OPTIONS: OptionsOf<AnyCallOptions> = {
+  ...WAIT_OPTIONS,
+  metadata: anything, // checked when it is written
+  body: anything, // checked against the method
+  send: aFunction,
+};
 
 export function callsOf<M extends Methods>(methods: M, caller: Caller): Calls<M> {
   return methodsOf(

@@ -4,11 +4,13 @@
  */
 import { failure, HbiError } from "../../errors.ts";
 import { MAX_DEPTH } from "../../limits.ts";
-import type { Dialect } from "../../parser/repr.ts";
+import { aCount, anything, checkOptions, functions, type OptionsOf } from "../../options.ts";
+import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { argumentsText } from "../../registry/call-text.ts";
 import { readDescription, type ServiceDescription } from "../../registry/description/description.ts";
 import { checkHandlers } from "../../registry/handlers.ts";
 import type { ArgumentsOf, Params } from "../../registry/method.ts";
+import { checkReadable } from "../../registry/names.ts";
 import type { Service } from "../../registry/service.ts";
 import { AUTHENTICATE, DESCRIBE } from "../session/builtin-names.ts";
 import type { Connection } from "../session/connection.ts";
@@ -23,12 +25,13 @@ import {
   type ConnectionOwner,
   type Dial,
   type LinkState,
+  RECONNECTING_OPTIONS,
   ReconnectingConnection,
   type ReconnectingOptions,
   type StateListener,
 } from "./reconnect.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
-import type { Interceptor, ServiceCall } from "./service-call.ts";
+import type { AnyCall, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
 
 export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], ServiceCall<Link<S>, undefined>>;
@@ -40,11 +43,13 @@ export interface CommonLinkOptions<S extends Service> extends ReconnectingOption
   /** How often a call of an `idempotent` method is sent again after its connection was lost. Default 0 */
   readonly retries?: number | undefined;
   /** Wrap every call of this side; the first one is the outermost. */
-  readonly interceptors?: readonly OutgoingInterceptor[] | undefined;
+  readonly interceptors?: readonly OutgoingInterceptor<S["methods"]>[] | undefined;
   /** Timeouts of reactions in milliseconds, instead of `handlerTimeoutMs` of the limits. */
   readonly handlerTimeoutsMs?: { readonly [K in keyof S["reactions"]]?: number | undefined } | undefined;
   /** Wrap every call of a reaction. */
-  readonly incoming?: readonly Interceptor<Link<S>, undefined>[] | undefined;
+  readonly incoming?:
+    | readonly ((call: AnyCall<S["reactions"], Link<S>, undefined>, next: () => unknown) => unknown)[]
+    | undefined;
   /** `python` for a host of the reference that does not know `null`, `true`, `false` */
   readonly dialect?: Dialect | undefined;
 }
@@ -62,6 +67,19 @@ export type LinkOptions<S extends Service> = CommonLinkOptions<S> &
           readonly credentials?: (object | (() => object | Promise<object>)) | undefined;
         });
 
+export const LINK_OPTIONS: OptionsOf<LinkOptions<Service>> = {
+  ...RECONNECTING_OPTIONS,
+  retries: aCount,
+  interceptors: functions,
+  handlerTimeoutsMs: anything, // names reactions of the definition, and is checked with it
+  incoming: functions,
+  dialect: dialectOption,
+  credentials: (value, name) => {
+    const isShown = typeof value === "function" || (typeof value === "object" && value !== null);
+    if (!isShown) throw failure("bad_option", `${name} must be an object or a function`); // without showing the secret
+  },
+};
+
 /** Every service reads credentials of this size, unless its limit is very low. */
 const SMALL_CREDENTIALS_CHARS = 1_024;
 
@@ -77,6 +95,7 @@ export class Link<S extends Service = Service> {
   #posts: Posts<S["methods"]> | undefined;
 
   constructor(service: S, dial: Dial, reactions: ReactionsOf<S>, options: LinkOptions<S>) {
+    checkOptions(options, "Link", LINK_OPTIONS);
     checkHandlers(service.reactions, reactions, "reactions");
     this.#service = service;
     this.#options = options;
@@ -94,6 +113,7 @@ export class Link<S extends Service = Service> {
       authenticate: (connection, waiting) => this.#authenticate(connection, waiting),
     };
     this.#connection = new ReconnectingConnection(owner, dial, options);
+    checkReadable(service.reactions, this.#connection.limits);
     this.closed = this.#connection.closed;
     this.#caller = new Caller(connectionSender(this.#connection), {
       writer: table.writer,

@@ -7,13 +7,21 @@ import { Chain } from "../../chain.ts";
 import { type Clock, systemClock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
+import { aSignal, nested, type OptionsOf } from "../../options.ts";
 import type { Transport } from "../../wire/transport.ts";
 import type { Call, Home } from "../session/call.ts";
 import { Connection, type Setting } from "../session/connection.ts";
-import { type ConnectionOptions, heard, logUnexpected, tell } from "../session/connection-options.ts";
+import {
+  type ConnectionOptions,
+  heard,
+  logUnexpected,
+  SHARED_OPTIONS,
+  type SharedOptions,
+  tell,
+} from "../session/connection-options.ts";
 import type { HostingEnv } from "../session/hosting-env.ts";
 import { ignore, markHandled, type Wait, type WaitOptions, Waits } from "../waits.ts";
-import { type Backoff, backoff, type ReconnectOptions } from "./backoff.ts";
+import { type Backoff, backoff, RECONNECT_OPTIONS, type ReconnectOptions } from "./backoff.ts";
 import type { Carrier } from "./outgoing.ts";
 
 /** Connects a transport; stops when the signal aborts. */
@@ -22,12 +30,18 @@ export type Dial = (options: { readonly signal: AbortSignal; readonly timeoutMs:
 export type LinkState = "connecting" | "open" | "closed";
 export type StateListener = (state: LinkState, reason: HbiError | undefined) => void;
 
-export interface ReconnectingOptions extends Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost"> {
+export interface ReconnectingOptions extends SharedOptions {
   /** Reconnects after a loss; without it, a link is a single connection. */
   readonly reconnect?: ReconnectOptions | undefined;
   /** Cancels connecting. */
   readonly signal?: AbortSignal | undefined;
 }
+
+export const RECONNECTING_OPTIONS: OptionsOf<ReconnectingOptions> = {
+  ...SHARED_OPTIONS,
+  reconnect: nested<ReconnectOptions>(RECONNECT_OPTIONS),
+  signal: aSignal,
+};
 
 /** The link for which a connection is dialed. */
 export interface ConnectionOwner {
@@ -194,7 +208,7 @@ export class ReconnectingConnection implements Carrier, Home {
 
   async #connect(isAgain: boolean): Promise<void> {
     const transport = await this.#dial({ signal: this.#giveUp, timeoutMs: this.limits.connectTimeoutMs });
-    const { clock, limits, load, extension, log } = this.#options;
+    const { clock, limits, load, extension, log, onCall } = this.#options;
     let isOpen = false;
     const options: ConnectionOptions = {
       ...(clock === undefined ? {} : { clock }),
@@ -202,6 +216,7 @@ export class ReconnectingConnection implements Carrier, Home {
       ...(load === undefined ? {} : { load }),
       ...(extension === undefined ? {} : { extension }),
       ...(log === undefined ? {} : { log }),
+      ...(onCall === undefined ? {} : { onCall }),
       onGoAway: () => {
         if (isOpen || !isAgain) this.#goingAway(connection);
         else void connection.disconnect(); // no call is on it, and no hello must be received

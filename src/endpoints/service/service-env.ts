@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import { failure, ownError } from "../../errors.ts";
 import { MAX_DEPTH } from "../../limits.ts";
+import { checkMap, mustBe } from "../../options.ts";
 import { repr } from "../../parser/repr.ts";
 import { type EntryTable, type ExposedMethod, entryTable, type HandlerTimes } from "../../registry/hosting-env.ts";
 import { isPromise } from "../../registry/invoke.ts";
@@ -12,6 +13,7 @@ import type { BodyKind, Method, ParamsOf } from "../../registry/method.ts";
 import type { Methods, Values } from "../../registry/service.ts";
 import { validate } from "../../registry/validate.ts";
 import { type BodySource, exactly, keepFromFailingUnheard, release } from "../conversation/body.ts";
+import type { LogFields } from "../session/call-log.ts";
 import type { Connection } from "../session/connection.ts";
 import { HoCo } from "../session/ho-co.ts";
 import type { HostingEnv } from "../session/hosting-env.ts";
@@ -49,6 +51,8 @@ export interface Bound {
   readonly context: unknown;
   readonly handlers: Readonly<Record<string, AnyHandler>>;
   readonly interceptors: readonly Interceptor[];
+  /** what logs tell of the peer */
+  readonly logFields?: LogFields;
   /** the connection, if its peer may authenticate again */
   readonly connection?: Connection;
 }
@@ -64,7 +68,7 @@ export function serviceTable(
   extra: readonly [string, ExposedMethod][] = [],
   called: Methods = {},
 ): EntryTable {
-  checkTimes(methods, times);
+  checkMap(times, "handlerTimeoutsMs", methods, aTimeout);
   const handlerOf = (name: string, method: Method): ExposedMethod["handler"] => {
     const sendsBody = method.spec.resultBody !== undefined;
     return (params: unknown, co: HoCo | PoCo, env: HostingEnv): unknown => {
@@ -82,15 +86,10 @@ export function serviceTable(
   return extra.length === 0 ? table : { ...table, entries: new Map([...table.entries, ...extra]) };
 }
 
-function checkTimes(methods: Methods, times: HandlerTimes): void {
-  for (const [name, ms] of Object.entries<unknown>(times)) {
-    if (!Object.hasOwn(methods, name)) throw failure("bad_option", `handlerTimeoutsMs: ${name} is not declared`);
-    if (ms === undefined || ms === Number.POSITIVE_INFINITY) continue;
-    if (!Number.isSafeInteger(ms) || (ms as number) < 1) {
-      throw failure("bad_option", `handlerTimeoutsMs.${name} must be a positive integer`);
-    }
-  }
-}
+const aTimeout = mustBe(
+  "a positive integer or Infinity",
+  (ms) => ms === Number.POSITIVE_INFINITY || (Number.isSafeInteger(ms) && Number(ms) >= 1),
+);
 
 function intercepted(chain: readonly Interceptor[], at: number, call: ServiceCall, handler: () => unknown): unknown {
   const interceptor = chain[at];

@@ -9,7 +9,7 @@ import type { Clock, Timer } from "../../clock.ts";
 import { asHbiError, failure, HbiError } from "../../errors.ts";
 import type { Method } from "../../registry/method.ts";
 import { limited } from "../../registry/method-limits.ts";
-import { validate } from "../../registry/validate.ts";
+import { validateObject } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import { heed, heedNoMore } from "../heed.ts";
@@ -330,7 +330,7 @@ export class Call implements TurnTaker {
       const own = this.request.method?.spec.limits?.result;
       const value = landObject(text, connection.env, limited(connection.limits, own));
       if (value instanceof HbiError) throw value;
-      this.#take(value, results[this.#received]);
+      this.#take(value, results[this.#received], connection.posting.knowsExtension);
     } catch (thrown) {
       this.#refusedOr(asHbiError(thrown));
       return;
@@ -339,9 +339,10 @@ export class Call implements TurnTaker {
     if (wantsResults && this.hasAll && connection.posting.knowsExtension) this.#fulfill(this.#outcome);
   }
 
-  #take(value: unknown, schema: z.core.$ZodType | undefined): void {
+  #take(value: unknown, schema: z.core.$ZodType | undefined, isOurs: boolean): void {
     const { wantsResults, isList, name } = this.request;
-    const taken = wantsResults && schema !== undefined ? validate(schema, value, "bad_answer", name) : value;
+    const taken =
+      wantsResults && schema !== undefined ? validateObject(schema, value, isOurs, "bad_answer", name) : value;
     if (isList === true) {
       this.#outcome ??= [];
       (this.#outcome as unknown[]).push(taken); // created above

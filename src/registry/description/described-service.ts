@@ -7,6 +7,7 @@
  */
 import { z } from "zod";
 import { failure } from "../../errors.ts";
+import { checkOptions, isPlainObject, mustBe, type OptionsOf } from "../../options.ts";
 import { type BodyKind, Method, type MethodSpec, type Params, ValueConstructor } from "../method.ts";
 import { isMethodLimit, type MethodLimits } from "../method-limits.ts";
 import { Service } from "../service.ts";
@@ -36,6 +37,11 @@ export interface DescribedOptions {
   readonly resultBodies?: Readonly<Record<string, (result: unknown) => number>> | undefined;
 }
 
+const DESCRIBED_OPTIONS: OptionsOf<DescribedOptions> = {
+  bodies: mustBe("an object of functions", isPlainObject),
+  resultBodies: mustBe("an object of functions", isPlainObject),
+};
+
 export type DescribedMethod = Method<Params, z.ZodUnknown | undefined, BodyKind, BodyKind>;
 export type DescribedService = Service<
   Readonly<Record<string, DescribedMethod>>,
@@ -50,6 +56,7 @@ export type DescribedService = Service<
  *  @throws HbiError bad_option for an invalid description, and for a function that no method needs; resource_exhausted
  *  for a description that is too large */
 export function describedService(description: ServiceDescription, options: DescribedOptions = {}): DescribedService {
+  checkOptions(options, "describedService", DESCRIBED_OPTIONS);
   const read = readDescription(description);
   const { bodies = {}, resultBodies = {} } = options;
   checkNamed("bodies", bodies, (name) => declared(read, name)?.body === "declared");
@@ -105,7 +112,9 @@ function described(
     ...(body === undefined ? {} : { body }),
     ...(result === undefined ? {} : { result: z.unknown() }),
     ...(said.resultBody === "none" || result === undefined ? {} : { resultBody: resultBytes ?? unknownLength }),
-    params: paramsOf(said.params, definitions),
+    ...(said.byName === true
+      ? { input: z.strictObject(paramsOf(said.params, definitions)) }
+      : { params: paramsOf(said.params, definitions) }),
     ...(limits === undefined ? {} : { limits: knownLimits(limits) }),
     idempotent,
   };

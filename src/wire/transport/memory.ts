@@ -3,6 +3,7 @@
  */
 import type { Clock } from "../../clock.ts";
 import { systemClock } from "../../clock.ts";
+import { aBoolean, aClock, aCount, aFunction, anObject, checkOptions, nested, type OptionsOf } from "../../options.ts";
 import type { Transport, TransportRequest, TransportSink } from "../transport.ts";
 
 export interface MemoryOptions {
@@ -19,6 +20,17 @@ export interface MemoryOptions {
   readonly request?: TransportRequest | undefined;
 }
 
+const MEMORY_OPTIONS: OptionsOf<MemoryOptions> = {
+  clock: aClock,
+  cut: aFunction,
+  breakAfterBytes: aCount,
+  canHalfClose: aBoolean,
+  canPause: aBoolean,
+  request: anObject,
+};
+/** As an option of something else. */
+export const memoryOptions = nested<MemoryOptions>(MEMORY_OPTIONS);
+
 interface Shared {
   readonly clock: Clock;
   readonly cut: (available: number) => number;
@@ -30,6 +42,7 @@ interface Shared {
 
 /** A connected pair. */
 export function memoryTransportPair(options: MemoryOptions = {}): [Transport, Transport] {
+  checkOptions(options, "memoryTransportPair", MEMORY_OPTIONS);
   const shared: Shared = {
     clock: options.clock ?? systemClock,
     cut: options.cut ?? ((available) => available),
