@@ -66,6 +66,8 @@ export interface Talk {
 export interface Home {
   /** Whether there may be another connection. */
   readonly isLasting: boolean;
+  /** why the last attempt to connect failed, while there is no connection */
+  readonly lastFailure: HbiError | undefined;
   /** @param from the connection that accepts nothing new. Returns false if there will be no other. */
   park(call: Call, from: Connection): boolean;
   unpark(call: Call): void;
@@ -186,7 +188,10 @@ export class Call implements TurnTaker {
 
   #whyLate(): HbiError {
     const co = this.#co;
-    if (co === undefined) return failure("timeout", "no connection");
+    if (co === undefined) {
+      const cause = this.#home?.lastFailure;
+      return failure("timeout", cause === undefined ? "no connection" : `no connection: ${cause.message}`, { cause });
+    }
     if (co.at.isUnsent && this.request.talk === undefined) return turnHeld(co.lane.turn);
     return co.lane.explainTimeout(co);
   }
