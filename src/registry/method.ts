@@ -8,6 +8,7 @@ import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } fro
 import type { Call } from "../parser/tree.ts";
 import { requireRecord, requireSchema } from "./accepted-schema.ts";
 import { checkFunction, synchronous } from "./asynchronous.ts";
+import { checkMethodLimits, type MethodLimits } from "./method-limits.ts";
 import { prepare } from "./prepared-schema.ts";
 import { findTransform } from "./schema-walk.ts";
 import { Signature } from "./signature.ts";
@@ -54,6 +55,9 @@ export interface MethodDeclaration<P extends Given, R extends z.core.$ZodType | 
   /** The number of raw bytes behind the result. The handler sends both itself (HBI layer), or returns
    *  `{ result, body }` (typed layer). */
   readonly resultBody?: ResultLength<R> | undefined;
+  /** Limits of its own, instead of those of the side that reads, for calls of it and for its results. A method with
+   *  `limits.call` must be the only call of a script. */
+  readonly limits?: MethodLimits | undefined;
   readonly title?: string | undefined;
   readonly description?: string | undefined;
   /** Running the method twice does no harm, so a call may be sent again after its connection was lost. */
@@ -89,6 +93,7 @@ const METHOD_OPTIONS: OptionsOf<MethodSpec<Params, z.core.$ZodType>> = {
   body: anything,
   result: anything,
   resultBody: anything,
+  limits: anything,
   title: aString,
   description: aString,
   idempotent: aBoolean,
@@ -127,6 +132,7 @@ export class Method<
     if (spec.resultBody !== undefined && (typeof spec.resultBody !== "function" || spec.result === undefined)) {
       throw failure("bad_option", "resultBody must be a function of the declared result");
     }
+    if (spec.limits !== undefined) checkMethodLimits(spec.limits, spec.result !== undefined);
     checkFunction(spec.body, "body");
     checkFunction(spec.resultBody, "resultBody");
     this.spec = spec;
