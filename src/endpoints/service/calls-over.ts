@@ -186,7 +186,10 @@ function carrierSender(
       const landed = markHandled(send(contentOf("post", sending, writing, limits), sending));
       return Promise.resolve({ waitCompleted: () => leading(landed.then(ignore)) });
     },
-    script: ({ name, code, onlyOurs, results }, options) => {
+    script: async ({ name, code, onlyOurs, calls, results }, options) => {
+      const { maxCallsPerScript, maxStatements } = limits;
+      if (calls > maxCallsPerScript) throw failure("too_many_calls", `at most ${maxCallsPerScript}`);
+      if (results.length > maxStatements) throw failure("too_many_statements", `at most ${maxStatements}`);
       const declared = results.filter((schema) => schema !== undefined);
       const call = { kind: "script", name, params: code, code, onlyOurs, bodyBytes: 0, body: undefined } as const;
       return carry({ ...call, results: declared }, options);
@@ -203,10 +206,10 @@ function contentOf(kind: "call" | "post", sending: Sending, writing: Writing, li
     throw failure("bad_option", "its raw data requires a connection", { of: name });
   }
   const { code, onlyOurs, bodyBytes = 0 } = writeCall(name, method, params, writing);
-  if (bodyBytes > limits.maxBodyBytes)
-    throw failure("body_too_big", `${digits(bodyBytes)} bytes, at most ${digits(limits.maxBodyBytes)} (maxBodyBytes)`, {
-      of: name,
-    });
+  const most = method.spec.limits?.call?.maxBodyBytes ?? limits.maxBodyBytes;
+  if (bodyBytes > most) {
+    throw failure("body_too_big", `${digits(bodyBytes)} bytes, at most ${digits(most)} (maxBodyBytes)`, { of: name });
+  }
   return { kind, name, params, code, onlyOurs, bodyBytes, body: undefined, results: method.results };
 }
 
