@@ -131,6 +131,7 @@ export const FAILURES = {
   peer_error: { code: "aborted", fault: "peer", ends: "connection", text: "peer error" },
   unresponsive: { code: "unavailable", fault: "network", ends: "connection", text: "the peer does not answer" },
   connect_failed: { code: "unavailable", fault: "network", ends: "nothing", text: "could not connect" },
+  listen_failed: { code: "unavailable", fault: "local", ends: "nothing", text: "cannot listen" },
   too_many_connections: {
     code: "resource_exhausted",
     fault: "peer",

@@ -8,7 +8,12 @@ export type { Table } from "./endpoints/conversation/stages.ts";
 export { ProcessLoad } from "./endpoints/guard/process-load.ts";
 export type { Buffers } from "./endpoints/lane/raw-intake.ts";
 export type { ReconnectOptions } from "./endpoints/service/backoff.ts";
-export { isConnectionLost, type OutgoingCall, type OutgoingInterceptor } from "./endpoints/service/caller.ts";
+export {
+  type AnyOutgoingCall,
+  isConnectionLost,
+  type OutgoingCall,
+  type OutgoingInterceptor,
+} from "./endpoints/service/caller.ts";
 export type {
   AnswerOf,
   Arguments,
@@ -42,9 +47,10 @@ export type {
   ScriptPlan,
   ScriptResults,
 } from "./endpoints/service/script-builder.ts";
-export type { Interceptor, ServiceCall } from "./endpoints/service/service-call.ts";
+export type { AnyCall, Interceptor, ServiceCall } from "./endpoints/service/service-call.ts";
 export type { Returned, ServiceHandlers, Surplus } from "./endpoints/service/service-env.ts";
 export {
+  type AnyCallOn,
   type CallOn,
   type CredentialsOf,
   type HandlersOf,
@@ -58,6 +64,7 @@ export {
   type ContextFactory,
 } from "./endpoints/session/acceptor.ts";
 export { type NdArray, recvArray, sendArray, type TypedArray } from "./endpoints/session/arrays.ts";
+export type { CallEntry, CallSummary, LogFields } from "./endpoints/session/call-log.ts";
 export { Connection } from "./endpoints/session/connection.ts";
 export type { ConnectionOptions, Log, LogEntry } from "./endpoints/session/connection-options.ts";
 export type { HoCo } from "./endpoints/session/ho-co.ts";
@@ -115,7 +122,7 @@ export {
   type DeclaredInput,
   type Given,
   type Method,
-  type MethodOptions,
+  type MethodDeclaration,
   type MethodSpec,
   method,
   type Params,
@@ -124,6 +131,7 @@ export {
   type ValueSpec,
   value,
 } from "./registry/method.ts";
+export type { MethodLimits, OwnLimits } from "./registry/method-limits.ts";
 export { defineService, type Methods, type Service, type ServiceSpec, type Values } from "./registry/service.ts";
 export type { Signature } from "./registry/signature.ts";
 export type { PeerIdentity } from "./wire/peer-identity.ts";

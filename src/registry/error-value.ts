@@ -16,6 +16,7 @@ import {
   withoutStack,
 } from "../errors.ts";
 import { PRESETS } from "../limits.ts";
+import { isPlainObject } from "../parser/plain-object.ts";
 import { repr, reprOf } from "../parser/repr.ts";
 import { boundedParams, isRecord } from "./issues.ts";
 import { value } from "./method.ts";
@@ -102,9 +103,7 @@ function detailsText({ details, issues, reason }: HbiError, onLoss?: (why: HbiEr
 function ownText(details: ErrorDetails, onLoss?: (why: HbiError) => void): string | undefined {
   const how = { dialect: "json", maxDepth: MAX_DETAILS_DEPTH, writer: undefined, onlyOurs: undefined } as const;
   try {
-    const prototype: unknown = Object.getPrototypeOf(details);
-    if (prototype !== Object.prototype && prototype !== null)
-      throw failure("details_lost", "details must be a plain object");
+    if (!isPlainObject(details)) throw failure("details_lost", "details must be a plain object");
     const text = reprOf(details, how, "details");
     if (text.length <= MAX_DETAILS_CHARS) return text;
     throw failure("details_lost", `details have ${text.length} characters, at most ${MAX_DETAILS_CHARS} cross`);

@@ -6,9 +6,11 @@ import { z } from "zod";
 import { failure } from "../errors.ts";
 import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
 import type { Call } from "../parser/tree.ts";
+import { requireRecord, requireSchema } from "./accepted-schema.ts";
 import { checkFunction, synchronous } from "./asynchronous.ts";
+import { checkMethodLimits, type MethodLimits } from "./method-limits.ts";
 import { prepare } from "./prepared-schema.ts";
-import { findTransform, isSchema } from "./schema-walk.ts";
+import { findTransform } from "./schema-walk.ts";
 import { Signature } from "./signature.ts";
 
 /** An ordered record: its order is the order of positional arguments; its names serve keyword arguments and errors. */
@@ -36,13 +38,14 @@ type ResultLength<R> = R extends z.core.$ZodType ? { bytes(result: z.output<R>):
 /** How the length of raw data is known: there is none, it is declared, or only the handler knows it. */
 export type BodyKind = "none" | "declared" | "manual";
 
-export type MethodSpec<P extends Given, R extends z.core.$ZodType | undefined> = DeclaredInput<P> & MethodOptions<P, R>;
+export type MethodSpec<P extends Given, R extends z.core.$ZodType | undefined> = DeclaredInput<P> &
+  MethodDeclaration<P, R>;
 
 export type DeclaredInput<P extends Given> = P extends z.core.$ZodType
   ? { readonly input: P; readonly params?: undefined }
   : { readonly params: P; readonly input?: undefined };
 
-export interface MethodOptions<P extends Given, R extends z.core.$ZodType | undefined> {
+export interface MethodDeclaration<P extends Given, R extends z.core.$ZodType | undefined> {
   /** The number of raw bytes behind the call, or `"manual"` if only the handler knows it. Without it, there is no raw
    *  data. */
   readonly body?: "manual" | BodyLength<P> | undefined;
@@ -52,6 +55,9 @@ export interface MethodOptions<P extends Given, R extends z.core.$ZodType | unde
   /** The number of raw bytes behind the result. The handler sends both itself (HBI layer), or returns
    *  `{ result, body }` (typed layer). */
   readonly resultBody?: ResultLength<R> | undefined;
+  /** Limits of its own, instead of those of the side that reads, for calls of it and for its results. A method with
+   *  `limits.call` must be the only call of a script. */
+  readonly limits?: MethodLimits | undefined;
   readonly title?: string | undefined;
   readonly description?: string | undefined;
   /** Running the method twice does no harm, so a call may be sent again after its connection was lost. */
@@ -74,8 +80,8 @@ type DeclaredResult<Spec> = Spec extends { readonly result: infer R extends z.co
 /** `params` or `input`, and not both. The compiler tries an unknown Spec before it looks at functions. */
 type OneOf<Spec> = unknown extends Spec
   ? unknown
-  : Spec extends { readonly input: unknown }
-    ? { readonly params?: never; readonly input: z.core.$ZodType }
+  : Spec extends { readonly input: object }
+    ? { readonly params?: undefined; readonly input: z.core.$ZodType }
     : { readonly params: Params };
 type SpecKey = keyof MethodSpec<Params, z.core.$ZodType>;
 /** Keys that a method does not have. */
@@ -87,6 +93,7 @@ const METHOD_OPTIONS: OptionsOf<MethodSpec<Params, z.core.$ZodType>> = {
   body: anything,
   result: anything,
   resultBody: anything,
+  limits: anything,
   title: aString,
   description: aString,
   idempotent: aBoolean,
@@ -113,6 +120,8 @@ export class Method<
 
   constructor(spec: MethodSpec<P, R>) {
     const { params, input } = spec ?? {};
+    if (input !== undefined) requireSchema(input, "input is not a zod schema");
+    requireRecord(params, "params");
     if (typeof (params ?? input) !== "object") throw failure("bad_option", "method without params");
     if (params !== undefined && input !== undefined) throw failure("bad_option", "method with both params and input");
     checkOptions(spec, "method()", METHOD_OPTIONS);
@@ -123,6 +132,7 @@ export class Method<
     if (spec.resultBody !== undefined && (typeof spec.resultBody !== "function" || spec.result === undefined)) {
       throw failure("bad_option", "resultBody must be a function of the declared result");
     }
+    if (spec.limits !== undefined) checkMethodLimits(spec.limits, spec.result !== undefined);
     checkFunction(spec.body, "body");
     checkFunction(spec.resultBody, "resultBody");
     this.spec = spec;
@@ -170,10 +180,10 @@ function count(bytes: () => number): number | undefined {
 
 /** Both sides validate a result, so the schema must accept its own output. */
 function checkResultSchema(schema: z.core.$ZodType): void {
-  if (!isSchema(schema)) throw failure("bad_option", "result is not a zod schema");
+  requireSchema(schema, "result is not a zod schema");
   const path = findTransform(schema);
   if (path !== undefined) throw failure("bad_option", `the result has a transform at "${path}", which would run twice`);
-  prepare(schema, "result");
+  prepare(schema, "result", "result");
 }
 
 export interface ValueSpec<P extends Params, T> {
@@ -234,7 +244,10 @@ export function valueOfSchema(schema: object): ValueConstructor | undefined {
 /** Declares a method. Without `body` it takes no raw data; without `result` it is a notification.
  *  @throws HbiError invalid_argument for a missing schema, a name that cannot be called, an unknown key */
 export function method<P extends Given, R extends z.core.$ZodType | undefined = undefined, const Spec = unknown>(
-  spec: { readonly params?: P; readonly input?: P } & MethodOptions<P, R> & Spec & Surplus<Spec> & OneOf<Spec>,
+  spec: { readonly params?: P | undefined; readonly input?: P | undefined } & MethodDeclaration<P, R> &
+    Spec &
+    Surplus<Spec> &
+    OneOf<Spec>,
 ): Method<P, DeclaredResult<Spec>, KindOf<Spec, "body">, KindOf<Spec, "resultBody">> {
   return new Method(spec as never) as never; // R is the result that Spec declares
 }

@@ -3,11 +3,11 @@
  * handlers and touches no network. docs/services.md.
  */
 import { failure } from "../errors.ts";
-import { anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
+import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
+import { requireSchema, requireSendable } from "./accepted-schema.ts";
 import { Method, type Params, ValueConstructor } from "./method.ts";
-import { checkName, checkPlainName, NOT_READ } from "./names.ts";
+import { type CallLimits, checkName, checkPlainName, NOT_READ, READ_BY_ALL } from "./names.ts";
 import { prepare } from "./prepared-schema.ts";
-import { isSchema } from "./schema-walk.ts";
 
 export type Methods = Readonly<Record<string, Method>>;
 export type Values = Readonly<Record<string, ValueConstructor>>;
@@ -19,6 +19,9 @@ export interface ServiceSpec<M extends Methods, R extends Methods, V extends Val
   readonly version: string;
   readonly title?: string | undefined;
   readonly description?: string | undefined;
+  /** The service is a program of another library, such as a Python host: names of its methods may have any length. A
+   *  server of this library refuses those that it does not read. */
+  readonly foreign?: boolean | undefined;
   /** what a consumer may call on the service */
   readonly methods: M;
   /** what the service may call back on a consumer */
@@ -35,6 +38,7 @@ const SERVICE_OPTIONS: OptionsOf<ServiceSpec<Methods, Methods, Values, Params>> 
   version: aString,
   title: aString,
   description: aString,
+  foreign: aBoolean,
   methods: anything, // checked member by member
   reactions: record,
   values: record,
@@ -66,15 +70,23 @@ export class Service<
       throw failure("bad_option", `the version of ${spec.name} must have the form 1.0.0`);
     const values = spec.values ?? ({} as V); // V has no keys if there are no values
     const reactions = spec.reactions ?? ({} as R);
-    checkMethods(spec.methods, "method", values);
-    checkMethods(reactions, "reaction", values);
+    checkMethods(spec.methods, "method", values, spec.foreign === true ? NOT_READ : READ_BY_ALL);
+    checkMethods(reactions, "reaction", values, READ_BY_ALL);
     for (const [name, value] of Object.entries<unknown>(values)) {
       checkName(name, "value");
       if (!(value instanceof ValueConstructor)) throw failure("bad_option", `${name} is not a value()`);
     }
-    for (const [name, schema] of Object.entries(spec.credentials ?? {})) {
+    if (Object.keys(values).length === 0) for (const all of [spec.methods, reactions]) checkClasses(all);
+    const credentials = Object.entries(spec.credentials ?? {});
+    const { maxArguments } = READ_BY_ALL;
+    if (credentials.length > maxArguments)
+      throw failure(
+        "bad_option",
+        `${credentials.length} credentials, and at most ${maxArguments} are read (maxArguments)`,
+      );
+    for (const [name, schema] of credentials) {
       checkPlainName(name, "credential");
-      if (!isSchema(schema)) throw failure("bad_option", `credential ${name} has no zod schema`);
+      requireSchema(schema, `credential ${name} has no zod schema`);
       prepare(schema, `credential ${name}`);
     }
     this.name = spec.name;
@@ -88,10 +100,18 @@ export class Service<
   }
 }
 
-function checkMethods(methods: Methods, what: string, values: Values): void {
+/** Without values, an instance of a class would be refused by every call. */
+function checkClasses(methods: Methods): void {
+  for (const [name, { signature, spec }] of Object.entries(methods)) {
+    requireSendable(signature.schema, `${name}: params`, "params", false);
+    if (spec.result !== undefined) requireSendable(spec.result, `${name}: result`, "result", false);
+  }
+}
+
+function checkMethods(methods: Methods, what: string, values: Values, limits: CallLimits): void {
   if (typeof methods !== "object" || methods === null) throw failure("bad_option", `no ${what}s`);
   for (const [name, method] of Object.entries<unknown>(methods)) {
-    checkName(name, what);
+    checkName(name, what, limits);
     if (!(method instanceof Method)) throw failure("bad_option", `${what} ${name} is not a method()`);
     if (Object.hasOwn(values, name)) throw failure("bad_option", `${name} is a ${what} and a value`);
   }

@@ -5,11 +5,13 @@ import { z } from "zod";
 import { failure, refusal } from "../errors.ts";
 import { setMember } from "../parser/members.ts";
 import type { Call } from "../parser/tree.ts";
+import { requireSchema } from "./accepted-schema.ts";
 import type { Bound, Given, Params, ParamsOf } from "./method.ts";
 import { checkPlainName, READ_BY_ALL } from "./names.ts";
 import { prepare, prepareLate } from "./prepared-schema.ts";
-import { definition, isSchema } from "./schema-walk.ts";
+import { definition } from "./schema-walk.ts";
 import { type Refuse, validate } from "./validate.ts";
+import { formOf, isChanging } from "./wire-form.ts";
 
 export class Signature<P extends Given = Given> {
   /** of parameters in the order of positional arguments; of an `input` all that it may have */
@@ -25,6 +27,7 @@ export class Signature<P extends Given = Given> {
   readonly #isExact: boolean;
   readonly #known: ReadonlySet<string>;
   #isPrepared: boolean;
+  #isChanging: boolean | undefined;
 
   private constructor(
     schema: z.core.$ZodType,
@@ -48,14 +51,14 @@ export class Signature<P extends Given = Given> {
     const names = Object.keys(params);
     for (const name of names) {
       checkPlainName(name, "parameter");
-      if (!isSchema(params[name])) throw failure("bad_option", `parameter ${name} has no zod schema`);
+      requireSchema(params[name], `parameter ${name} has no zod schema`);
     }
     const { maxArguments } = READ_BY_ALL;
     if (names.length > maxArguments) {
       const instead = "declare one schema for all of them: input: z.object({ … })";
       throw failure(
         "bad_option",
-        `${names.length} parameters, and a peer reads ${maxArguments} (maxArguments); ${instead}`,
+        `${names.length} parameters, and at most ${maxArguments} are read (maxArguments); ${instead}`,
       );
     }
     return new Signature<P>(z.strictObject(params), names, params, false, true);
@@ -68,7 +71,7 @@ export class Signature<P extends Given = Given> {
     if (names.length > maxObjectKeys) {
       throw failure(
         "bad_option",
-        `${names.length} members of input, and a peer reads ${maxObjectKeys} (maxObjectKeys)`,
+        `${names.length} members of input, and at most ${maxObjectKeys} are read (maxObjectKeys)`,
       );
     }
     const def = definition(input);
@@ -104,20 +107,31 @@ export class Signature<P extends Given = Given> {
     return validate(this.schema, bound, "bad_argument", name, make) as ParamsOf<P>; // declared with this schema
   }
 
-  /** Checks the arguments that do not depend on nested calls, before those run. @throws HbiError bad_argument */
-  checkEach(name: string, given: Bound, isPending: (value: unknown) => boolean): void {
+  /** Validates what a caller gave. Returns the parameters as the host sees them, and what is sent of them: what was
+   *  validated, in the form that the schema accepts again. @throws HbiError bad_argument */
+  send(name: string, given: Bound): { readonly params: ParamsOf<P>; readonly sent: Bound } {
     if (!this.#isPrepared) this.#isPrepared = prepareLate(this.schema);
-    if (this.isByName && !Object.values(given).some(isPending)) {
-      validate(this.schema, given, "bad_argument", name);
-      return;
-    }
+    this.#isChanging ??= isChanging(this.schema);
+    const input = this.#isChanging ? (formOf(this.schema, given) as Bound) : given; // if it is no record, it is refused
+    const params = this.validate(name, input);
+    return { params, sent: this.#isChanging ? input : (params as Bound) }; // the output of an object's schema
+  }
+
+  /** The same for arguments of which some depend on nested calls; those are sent as given.
+   *  @throws HbiError bad_argument */
+  sendEach(name: string, given: Bound, isPending: (value: unknown) => boolean): Bound {
+    if (!Object.values(given).some(isPending)) return this.send(name, given).sent;
     const unknown = Object.keys(given).find((key) => !this.#known.has(key));
     if (unknown !== undefined && !this.isByName)
       throw failure("bad_argument", `no parameter ${unknown.slice(0, 64)}`, { of: name });
-    for (const [parameter, schema] of this.#schemas ?? []) {
+    const sent: Bound = {};
+    for (const parameter of this.names) {
       const value = Object.hasOwn(given, parameter) ? given[parameter] : undefined;
-      if (!isPending(value)) validate(schema, value, "bad_argument", name, failure, [parameter]);
+      const schema = this.#schemas?.get(parameter);
+      const isSentAsGiven = schema === undefined || isPending(value);
+      sent[parameter] = isSentAsGiven ? value : sendAlone(schema, value, name, parameter);
     }
+    return sent;
   }
 
   /** The parameters one by one; reading an invalid one throws. Used for the length of a body, which must stay known
@@ -138,11 +152,19 @@ export class Signature<P extends Given = Given> {
   }
 }
 
+function sendAlone(schema: z.core.$ZodType, given: unknown, name: string, parameter: string): unknown {
+  prepareLate(schema);
+  const isSentAsInput = isChanging(schema);
+  const input = isSentAsInput ? formOf(schema, given) : given;
+  const output = validate(schema, input, "bad_argument", name, failure, [parameter]);
+  return isSentAsInput ? input : output;
+}
+
 /** The names of all members that a value of the schema may have. They become names of arguments, so each must be
  *  declared.
  *  @throws HbiError invalid_argument for anything else */
 function membersOf(schema: z.core.$ZodType, within: Set<z.core.$ZodType>): string[] {
-  if (!isSchema(schema)) throw failure("bad_option", "input is not a zod schema");
+  requireSchema(schema, "input is not a zod schema");
   if (within.has(schema)) return [];
   within.add(schema);
   const def = definition(schema);

@@ -34,6 +34,25 @@ export function validate<S extends z.core.$ZodType>(
   throw make(reason, described(issues), { of: where, issues });
 }
 
+/** Like `validate`, for an object that a peer sends. Peers of the reference say `None` for a result that is absent as
+ *  well: where only undefined is allowed, that is what they mean.
+ *  @param isOurs whether the peer is of this library and distinguishes the two */
+export function validateObject<S extends z.core.$ZodType>(
+  schema: S,
+  value: unknown,
+  isOurs: boolean,
+  reason: Reason,
+  where: string,
+): z.output<S> {
+  const isAbsent = value === null && !isOurs && !accepts(schema, null) && accepts(schema, undefined);
+  return validate(schema, isAbsent ? undefined : value, reason, where);
+}
+
+/** @throws HbiError internal if a function of the schema throws */
+export function accepts(schema: z.core.$ZodType, value: unknown): boolean {
+  return run(schema, value, "").issues.length === 0;
+}
+
 function run(schema: z.core.$ZodType, value: unknown, where: string): z.core.ParsePayload {
   try {
     // A separate context per run, because zod caches there what it made of each object.

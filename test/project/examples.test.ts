@@ -75,7 +75,11 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
     "call remove_place\npermission_denied\ncall remove_place\nAli called remove_place\ntrue\nunauthenticated\n",
     "connecting: peer error: maintenance, back at once\nopen\ntrue\n",
   ],
-  handlers: ["ali sold nothing yet; ali sold a lamp; ali sold a bulb\n", "ali left\n"],
+  handlers: [
+    "ali sold nothing yet; ali sold a lamp; ali sold a bulb\n",
+    "info call sell ok\ninfo call sell ok\nwarn conversation 104 sell\ninfo call sell permission_denied\n",
+    "ali left\n",
+  ],
   errors: [
     "3000 are left\n6000 too much\nno such account: NO-9\ninternal\nSELECT ",
     "invalid_argument bad_argument balance: argument refused: account",
@@ -106,6 +110,10 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
     'HbiError("invalid_argument","set_lamp: argument refused: lamp.level: must be at most',
     "bad_answer: ",
     ...["set_lamp: bad_result, ", "fade: unexpected_error, ", "firmware: unread_body, "], // each with its smallest call
+  ],
+  limits: [
+    "import_rows: too many values: 100,002 values, most of it in rows (20,000 items); the service accepts 100,000 (maxNodes)",
+    "search: the result is too big: too many values, 5,001 values; the client accepts 1,000 (maxNodes)",
   ],
   transports: ["3 203.0.113.7 1\n"],
   "schema-export": [

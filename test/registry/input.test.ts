@@ -216,7 +216,7 @@ describe("a schema that is no object with declared members is refused where it i
     [
       "1,001 members",
       z.object(Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`m${i}`, z.int()]))),
-      "1001 members of input, and a peer reads 1000 (maxObjectKeys)",
+      "1001 members of input, and at most 1000 are read (maxObjectKeys)",
     ],
   ])("%s", (_, input, message) => {
     expect(() => method({ input })).toThrow(message);

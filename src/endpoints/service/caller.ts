@@ -7,7 +7,7 @@ import { type Limits, MAX_DEPTH } from "../../limits.ts";
 import { checkOptions } from "../../options.ts";
 import type { Dialect, InstanceWriter } from "../../parser/repr.ts";
 import type { Writing } from "../../registry/call-text.ts";
-import type { Method } from "../../registry/method.ts";
+import type { ArgumentsOf, Method } from "../../registry/method.ts";
 import type { Methods } from "../../registry/service.ts";
 import { keepFromFailingUnheard, release } from "../conversation/body.ts";
 import { checkMetadata, type Metadata } from "../conversation/metadata.ts";
@@ -34,8 +34,22 @@ export interface OutgoingCall {
   readonly metadata: Record<string, string>;
 }
 
+/** A call of any of the methods: `kind` and `name` decide which type `params` has. */
+export type AnyOutgoingCall<M extends Methods> =
+  | {
+      [K in keyof M & string]: OutgoingCall & {
+        readonly kind: "call" | "post";
+        readonly name: K;
+        readonly params: M[K] extends Method<infer P> ? ArgumentsOf<P> : unknown;
+      };
+    }[keyof M & string]
+  | (OutgoingCall & { readonly kind: "script"; readonly params: string });
+
 /** Wraps every call of this side: `next()` sends it and returns its result; it may be called again to send it again. */
-export type OutgoingInterceptor = (call: OutgoingCall, next: () => Promise<unknown>) => Promise<unknown>;
+export type OutgoingInterceptor<M extends Methods = Methods> = (
+  call: Methods extends M ? OutgoingCall : AnyOutgoingCall<M>,
+  next: () => Promise<unknown>,
+) => Promise<unknown>;
 
 export interface CallerOptions {
   /** writes the values of the definition */
@@ -107,7 +121,7 @@ export class Caller {
       isSingle = !Array.isArray(built);
       return built;
     };
-    const built = buildScript(methods, plan, this.#writing, sender.limits);
+    const built = buildScript(methods, plan, this.#writing);
     const { name, code: params, results } = built;
     const outgoing = outgoingCall("script", name, params, options);
     const run = async (): Promise<unknown> => {

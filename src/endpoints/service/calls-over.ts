@@ -12,7 +12,7 @@ import { type Writing, writeCall } from "../../registry/call-text.ts";
 import { entryTable } from "../../registry/hosting-env.ts";
 import { landValue } from "../../registry/invoke.ts";
 import type { Service } from "../../registry/service.ts";
-import { validate } from "../../registry/validate.ts";
+import { validateObject } from "../../registry/validate.ts";
 import { type BodySource, exactly, keepFromFailingUnheard, release } from "../conversation/body.ts";
 import { type Metadata, metadataField, NO_METADATA } from "../conversation/metadata.ts";
 import { isUnseen } from "../session/co-receiver.ts";
@@ -180,7 +180,10 @@ function carrierSender(
       const landed = markHandled(send(contentOf("post", sending, writing, limits), sending));
       return Promise.resolve({ waitCompleted: () => markHandled(landed.then(ignore)) });
     },
-    script: ({ name, code, onlyOurs, results }, options) => {
+    script: async ({ name, code, onlyOurs, calls, results }, options) => {
+      const { maxCallsPerScript, maxStatements } = limits;
+      if (calls > maxCallsPerScript) throw failure("too_many_calls", `at most ${maxCallsPerScript}`);
+      if (results.length > maxStatements) throw failure("too_many_statements", `at most ${maxStatements}`);
       const declared = results.filter((schema) => schema !== undefined);
       const call = { kind: "script", name, params: code, code, onlyOurs, bodyBytes: 0, body: undefined } as const;
       return carry({ ...call, results: declared }, options);
@@ -197,7 +200,7 @@ function contentOf(kind: "call" | "post", sending: Sending, writing: Writing, li
     throw failure("bad_option", `${name}: its raw data requires a connection`);
   }
   const { code, onlyOurs, bodyBytes = 0 } = writeCall(name, method, params, writing);
-  if (bodyBytes > limits.maxBodyBytes) throw failure("body_too_big", name);
+  if (bodyBytes > (method.spec.limits?.call?.maxBodyBytes ?? limits.maxBodyBytes)) throw failure("body_too_big", name);
   return { kind, name, params, code, onlyOurs, bodyBytes, body: undefined, results: method.results };
 }
 
@@ -232,6 +235,6 @@ function checkedObjects({ kind, name, results }: Content, objects: Objects): rea
   if (objects.length > results.length) throw failure("bad_answer", `${name}: more objects than declared`);
   if (objects.length < results.length) throw failure("no_answer", name);
   return results.map((schema, i) =>
-    schema === undefined ? objects[i] : validate(schema, objects[i], "bad_answer", name),
+    schema === undefined ? objects[i] : validateObject(schema, objects[i], false, "bad_answer", name),
   );
 }

@@ -10,6 +10,7 @@ import { argumentsText } from "../../registry/call-text.ts";
 import { readDescription, type ServiceDescription } from "../../registry/description/description.ts";
 import { checkHandlers } from "../../registry/handlers.ts";
 import type { ArgumentsOf, Params } from "../../registry/method.ts";
+import { checkReadable } from "../../registry/names.ts";
 import type { Service } from "../../registry/service.ts";
 import { AUTHENTICATE, DESCRIBE } from "../session/builtin-names.ts";
 import type { Connection } from "../session/connection.ts";
@@ -30,7 +31,7 @@ import {
   type StateListener,
 } from "./reconnect.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
-import type { Interceptor, ServiceCall } from "./service-call.ts";
+import type { AnyCall, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
 
 export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], ServiceCall<Link<S>, undefined>>;
@@ -42,11 +43,13 @@ export interface CommonLinkOptions<S extends Service> extends ReconnectingOption
   /** How often a call of an `idempotent` method is sent again after its connection was lost. Default 0 */
   readonly retries?: number | undefined;
   /** Wrap every call of this side; the first one is the outermost. */
-  readonly interceptors?: readonly OutgoingInterceptor[] | undefined;
+  readonly interceptors?: readonly OutgoingInterceptor<S["methods"]>[] | undefined;
   /** Timeouts of reactions in milliseconds, instead of `handlerTimeoutMs` of the limits. */
   readonly handlerTimeoutsMs?: { readonly [K in keyof S["reactions"]]?: number | undefined } | undefined;
   /** Wrap every call of a reaction. */
-  readonly incoming?: readonly Interceptor<Link<S>, undefined>[] | undefined;
+  readonly incoming?:
+    | readonly ((call: AnyCall<S["reactions"], Link<S>, undefined>, next: () => unknown) => unknown)[]
+    | undefined;
   /** `python` for a host of the reference that does not know `null`, `true`, `false` */
   readonly dialect?: Dialect | undefined;
 }
@@ -97,7 +100,7 @@ export class Link<S extends Service = Service> {
     this.#service = service;
     this.#options = options;
     const { handlerTimeoutsMs, incoming = [], dialect, interceptors, retries } = options;
-    const table = serviceTable(service.reactions, service.values, handlerTimeoutsMs);
+    const table = serviceTable(service.reactions, service.values, handlerTimeoutsMs, [], service.methods);
     const bound: Bound = {
       side: this,
       context: undefined,
@@ -110,6 +113,7 @@ export class Link<S extends Service = Service> {
       authenticate: (connection, waiting) => this.#authenticate(connection, waiting),
     };
     this.#connection = new ReconnectingConnection(owner, dial, options);
+    checkReadable(service.reactions, this.#connection.limits);
     this.closed = this.#connection.closed;
     this.#caller = new Caller(connectionSender(this.#connection), {
       writer: table.writer,

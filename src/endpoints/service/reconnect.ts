@@ -79,6 +79,7 @@ export class ReconnectingConnection implements Carrier, Home {
   /** consecutive failed attempts */
   #attempts = 0;
   #openedAt = 0;
+  #lastFailure: HbiError | undefined;
   #connection: Connection | undefined;
   /** connections that were told to go away and have not ended: their answers still arrive */
   readonly #retiring = new Set<Connection>();
@@ -120,6 +121,10 @@ export class ReconnectingConnection implements Carrier, Home {
   // --- calls ---------------------------------------------------------------------------------------------------------
 
   readonly home = this;
+
+  get lastFailure(): HbiError | undefined {
+    return this.#lastFailure;
+  }
 
   get isLasting(): boolean {
     return this.#backoff !== undefined;
@@ -195,8 +200,13 @@ export class ReconnectingConnection implements Carrier, Home {
 
   // --- connecting ----------------------------------------------------------------------------------------------------
 
-  /** The first connection; if it fails, the link closes. */
+  /** The first connection; if it fails, the link closes. With `waitForFirst`, does not wait for it. */
   async open(): Promise<void> {
+    if (this.#backoff !== undefined && this.#options.reconnect?.waitForFirst === true) {
+      this.#attempts = 1;
+      void this.#reconnect(this.#backoff, true);
+      return;
+    }
     try {
       await this.#connect(false);
     } catch (thrown) {
@@ -208,7 +218,7 @@ export class ReconnectingConnection implements Carrier, Home {
 
   async #connect(isAgain: boolean): Promise<void> {
     const transport = await this.#dial({ signal: this.#giveUp, timeoutMs: this.limits.connectTimeoutMs });
-    const { clock, limits, load, extension, log } = this.#options;
+    const { clock, limits, load, extension, log, onCall } = this.#options;
     let isOpen = false;
     const options: ConnectionOptions = {
       ...(clock === undefined ? {} : { clock }),
@@ -216,6 +226,7 @@ export class ReconnectingConnection implements Carrier, Home {
       ...(load === undefined ? {} : { load }),
       ...(extension === undefined ? {} : { extension }),
       ...(log === undefined ? {} : { log }),
+      ...(onCall === undefined ? {} : { onCall }),
       onGoAway: () => {
         if (isOpen || !isAgain) this.#goingAway(connection);
         else void connection.disconnect(); // no call is on it, and no hello must be received
@@ -238,6 +249,7 @@ export class ReconnectingConnection implements Carrier, Home {
     this.#connection = connection;
     this.#dialed = undefined;
     isOpen = true;
+    this.#lastFailure = undefined;
     this.#openedAt = this.clock.now();
     this.#beginParked(connection);
     for (const wait of this.#waiting) wait.settle(connection);
@@ -297,9 +309,9 @@ export class ReconnectingConnection implements Carrier, Home {
   }
 
   /** One attempt at a time, until it succeeds or the link gives up. */
-  async #reconnect({ delayMs, maxAttempts }: Backoff): Promise<void> {
-    for (; ; this.#attempts++) {
-      if (this.#attempts > 0) await this.#delay(delayMs(this.#attempts));
+  async #reconnect({ delayMs, maxAttempts }: Backoff, isAtOnce = this.#attempts === 0): Promise<void> {
+    for (let waits = !isAtOnce; ; this.#attempts++, waits = true) {
+      if (waits) await this.#delay(delayMs(this.#attempts));
       if (this.#isClosing) return;
       try {
         if (this.#giveUp.aborted) throw failure("cancelled", "connect", { cause: this.#giveUp.reason });
@@ -307,6 +319,7 @@ export class ReconnectingConnection implements Carrier, Home {
         return;
       } catch (thrown) {
         const error = asHbiError(thrown);
+        this.#lastFailure = error;
         if (this.#isClosing) return;
         const isRefused = error.code === "unauthenticated" || error.code === "permission_denied";
         if (isRefused || this.#giveUp.aborted || this.#attempts >= maxAttempts) {

@@ -23,11 +23,13 @@ import { checkHandlers } from "../../registry/handlers.ts";
 import type { EntryTable, ExposedMethod } from "../../registry/hosting-env.ts";
 import { isPromise } from "../../registry/invoke.ts";
 import { type Method, method, type Params, type ParamsOf } from "../../registry/method.ts";
+import { checkReadable } from "../../registry/names.ts";
 import type { Service } from "../../registry/service.ts";
 import type { Transport } from "../../wire/transport.ts";
 import { MethodGate } from "../guard/method-gate.ts";
 import { type AcceptOptions, Acceptor, type ContextFactory } from "../session/acceptor.ts";
 import { AUTHENTICATE } from "../session/builtin-names.ts";
+import { type LogFields, NO_FIELDS, printableFields } from "../session/call-log.ts";
 import type { Connection } from "../session/connection.ts";
 import { type ConnectionOptions, SHARED_OPTIONS, type SharedOptions } from "../session/connection-options.ts";
 import { HoCo } from "../session/ho-co.ts";
@@ -35,7 +37,7 @@ import { HostingEnv } from "../session/hosting-env.ts";
 import { markHandled } from "../waits.ts";
 import type { OutgoingInterceptor } from "./caller.ts";
 import { Peer, type PeerRecord } from "./peer.ts";
-import type { Interceptor, ServiceCall } from "./service-call.ts";
+import type { AnyCall, Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
 
 type Awaitable<T> = T | PromiseLike<T>;
@@ -45,6 +47,8 @@ export type CredentialsOf<S extends Service> = S["credentials"] extends Params ?
 
 /** What handlers and interceptors of a service learn about a call. */
 export type CallOn<S extends Service, Context> = ServiceCall<Peer<S, Context>, Context>;
+/** Any call of a service: `name` decides which type `params` has. */
+export type AnyCallOn<S extends Service, Context> = AnyCall<S["methods"], Peer<S, Context>, Context>;
 export type HandlersOf<S extends Service, Context> = ServiceHandlers<S["methods"], CallOn<S, Context>>;
 
 /** Only for the compiler's message: without the annotation, handlers that take their peer decide on the context first, and in vain. */
@@ -65,7 +69,7 @@ export interface HostOptions<S extends Service, Context> extends SharedOptions {
     | undefined;
   /** Whether this peer may make this call; runs before everything else, and before its raw data is read. Only `true`
    *  permits; otherwise the caller gets `permission_denied`. @throws HbiError, which is sent to the caller instead */
-  readonly authorize?: ((call: CallOn<S, Context>) => Awaitable<boolean>) | undefined;
+  readonly authorize?: ((call: AnyCallOn<S, Context>) => Awaitable<boolean>) | undefined;
   /** How many handlers of a method may run at once, on all connections together; further calls wait in order. */
   readonly concurrency?: { readonly [K in keyof S["methods"]]?: number | undefined } | undefined;
   /** Timeouts of handlers in milliseconds, instead of `handlerTimeoutMs` of the limits; `Infinity` means as long as the
@@ -77,10 +81,13 @@ export interface HostOptions<S extends Service, Context> extends SharedOptions {
   /** Runs when the connection of such a peer has ended, with the reason unless the close was orderly. Handlers of the
    *  peer may still be running. A failure goes to the log. */
   readonly onPeerLeft?: ((peer: Peer<S, Context>, reason: HbiError | undefined) => unknown) | undefined;
+  /** What `log` and `onCall` tell of a peer besides its address, such as its tenant: texts, numbers and booleans. Runs
+   *  once for each authentication. */
+  readonly logFields?: ((context: Context, peer: Peer<S, Context>) => LogFields) | undefined;
   /** Wrap every call of a peer; the first one is the outermost: logging, metrics, rates. */
-  readonly interceptors?: readonly Interceptor<Peer<S, Context>, Context>[] | undefined;
+  readonly interceptors?: readonly ((call: AnyCallOn<S, Context>, next: () => unknown) => unknown)[] | undefined;
   /** Wrap every call of this side to a peer. */
-  readonly outgoing?: readonly OutgoingInterceptor[] | undefined;
+  readonly outgoing?: readonly OutgoingInterceptor<S["reactions"]>[] | undefined;
   /** `python` for calls to consumers of the reference that do not know `null`, `true`, `false` */
   readonly dialect?: Dialect | undefined;
   /** What `$hbi.describe` returns: names and schemas of callable methods (the default), the whole definition, or
@@ -94,6 +101,7 @@ export const HOST_OPTIONS: OptionsOf<HostOptions<Service, unknown>> = {
   authorize: aFunction,
   onPeer: aFunction,
   onPeerLeft: aFunction,
+  logFields: aFunction,
   concurrency: anything, // these two name methods of the definition, and are checked with it
   handlerTimeoutsMs: anything,
   interceptors: functions,
@@ -134,6 +142,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
       outgoing,
       onPeer,
       onPeerLeft,
+      logFields,
       describe,
       dialect,
       ...connectionOptions
@@ -143,15 +152,18 @@ export class ServiceHost<S extends Service, Context = undefined> {
     this.#factory = factory;
     this.#options = options;
     const extra = service.credentials === undefined ? [] : [this.#authenticateEntry(service.credentials)];
-    this.#table = serviceTable(service.methods, service.values, handlerTimeoutsMs, extra);
-    this.#preAuthTable = authenticate === undefined ? undefined : { entries: new Map(extra), writer: undefined };
+    this.#table = serviceTable(service.methods, service.values, handlerTimeoutsMs, extra, service.reactions);
+    this.#preAuthTable =
+      authenticate === undefined ? undefined : { ...this.#table, entries: new Map(extra), writer: undefined };
     this.#interceptors = [...authorizing(authorize), ...gating(service, concurrency), ...(interceptors ?? [])] as never;
     if (service.credentials !== undefined && authenticate === undefined) {
       throw failure("bad_option", `${service.name} declares credentials, but authenticate is missing`);
     }
+    const limits = resolveLimits(options.limits);
+    checkReadable(service.methods, limits);
     this.#connectionOptions = {
       ...connectionOptions,
-      limits: resolveLimits(options.limits),
+      limits,
       describe: describe === false ? undefined : this.#description(describe),
     };
     const context: ContextFactory = (_po, _ho, connection) => this.#envOf(this.#peerOf(connection), connection);
@@ -198,7 +210,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   #peerOf(connection: Connection): Peer<S, Context> {
-    const { outgoing: interceptors, dialect } = this.#options;
+    const { outgoing, dialect } = this.#options;
+    const interceptors = outgoing as readonly OutgoingInterceptor[] | undefined; // of any definition from here on
     const record: PeerRecord = { context: undefined, handlers: undefined };
     const peer = new Peer<S, Context>(
       this.service,
@@ -274,7 +287,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
       throw thrown;
     }
     const handlers = record.handlers as Bound["handlers"]; // checked when they were created
-    const bound: Bound = { side: peer, context, handlers, interceptors: this.#interceptors, connection };
+    const logFields = this.#logFields(peer, connection, context);
+    const bound: Bound = { side: peer, context, handlers, interceptors: this.#interceptors, connection, logFields };
     if (!this.peers.has(peer)) {
       this.peers.add(peer);
       void peer.closed.then((reason) => {
@@ -283,6 +297,19 @@ export class ServiceHost<S extends Service, Context = undefined> {
       });
     }
     return new HostingEnv(this.#table, bound);
+  }
+
+  /** The fields are for logs only, so a failure costs no peer its connection. */
+  #logFields(peer: Peer<S, Context>, connection: Connection, context: Context): LogFields {
+    const { logFields } = this.#options;
+    let fields = NO_FIELDS;
+    if (logFields === undefined) return fields;
+    connection.hear(() => {
+      const given = logFields(context, peer);
+      fields = printableFields(given);
+      return given; // a promise of fields may reject
+    }, "logFields");
+    return fields;
   }
 
   /** @throws HbiError internal for wrong handlers: a faulty factory is not the peer's fault, and the details are not

@@ -8,7 +8,8 @@ import type { Chained } from "../../chain.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import { asHbiError, failure, HbiError } from "../../errors.ts";
 import type { Method } from "../../registry/method.ts";
-import { validate } from "../../registry/validate.ts";
+import { limited } from "../../registry/method-limits.ts";
+import { validateObject } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import { heed, heedNoMore } from "../heed.ts";
@@ -65,6 +66,8 @@ export interface Talk {
 export interface Home {
   /** Whether there may be another connection. */
   readonly isLasting: boolean;
+  /** why the last attempt to connect failed, while there is no connection */
+  readonly lastFailure: HbiError | undefined;
   /** @param from the connection that accepts nothing new. Returns false if there will be no other. */
   park(call: Call, from: Connection): boolean;
   unpark(call: Call): void;
@@ -185,7 +188,10 @@ export class Call implements TurnTaker {
 
   #whyLate(): HbiError {
     const co = this.#co;
-    if (co === undefined) return failure("timeout", "no connection");
+    if (co === undefined) {
+      const cause = this.#home?.lastFailure;
+      return failure("timeout", cause === undefined ? "no connection" : `no connection: ${cause.message}`, { cause });
+    }
     if (co.at.isUnsent && this.request.talk === undefined) return turnHeld(co.lane.turn);
     return co.lane.explainTimeout(co);
   }
@@ -326,9 +332,10 @@ export class Call implements TurnTaker {
       return;
     }
     try {
-      const value = landObject(text, connection.env, connection);
+      const own = this.request.method?.spec.limits?.result;
+      const value = landObject(text, connection.env, limited(connection.limits, own));
       if (value instanceof HbiError) throw value;
-      this.#take(value, results[this.#received]);
+      this.#take(value, results[this.#received], connection.posting.knowsExtension);
     } catch (thrown) {
       this.#refusedOr(asHbiError(thrown));
       return;
@@ -337,9 +344,10 @@ export class Call implements TurnTaker {
     if (wantsResults && this.hasAll && connection.posting.knowsExtension) this.#fulfill(this.#outcome);
   }
 
-  #take(value: unknown, schema: z.core.$ZodType | undefined): void {
+  #take(value: unknown, schema: z.core.$ZodType | undefined, isOurs: boolean): void {
     const { wantsResults, isList, name } = this.request;
-    const taken = wantsResults && schema !== undefined ? validate(schema, value, "bad_answer", name) : value;
+    const taken =
+      wantsResults && schema !== undefined ? validateObject(schema, value, isOurs, "bad_answer", name) : value;
     if (isList === true) {
       this.#outcome ??= [];
       (this.#outcome as unknown[]).push(taken); // created above
@@ -354,7 +362,7 @@ export class Call implements TurnTaker {
     const { wantsResults, name } = this.request;
     let error = failure("bad_answer", `${name}: more objects than declared`);
     try {
-      const value = landObject(text, connection.env, connection);
+      const value = landObject(text, connection.env, connection.limits);
       if (value instanceof HbiError) error = value;
     } catch {
       // it is refused in any case

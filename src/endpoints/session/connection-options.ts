@@ -7,6 +7,7 @@ import { type LimitOptions, limitOptions } from "../../limits.ts";
 import { aBoolean, aClock, aFunction, mustBe, type OptionsOf } from "../../options.ts";
 import { isPromise } from "../../registry/invoke.ts";
 import { ProcessLoad } from "../guard/process-load.ts";
+import { type CallEntry, type CallSummary, type LogFields, NO_FIELDS } from "./call-log.ts";
 
 /** A log entry. Each text is one line of at most 512 bytes, without characters that control a terminal. */
 export interface LogEntry {
@@ -16,6 +17,10 @@ export interface LogEntry {
   readonly netIdent: string;
   /** "conversation 101" */
   readonly where: string;
+  /** what the application adds for the peer: `logFields` of `serve` */
+  readonly fields?: LogFields;
+  /** the call that failed; undefined if the entry is about something else */
+  readonly call?: CallSummary | undefined;
 }
 
 export interface ConnectionOptions {
@@ -37,6 +42,9 @@ export interface ConnectionOptions {
   /** Default: unexpected exceptions of handlers, and results that are too big for the peer, go to `console.error`;
    *  nothing else is logged. */
   readonly log?: Log | undefined;
+  /** The log of calls: runs once for each call that has ended, of either side, whether it was refused, failed or
+   *  answered. Default: there is none, and nothing is counted. */
+  readonly onCall?: ((entry: CallEntry) => unknown) | undefined;
 }
 
 /** The options of a connection that servers and links have too. */
@@ -48,6 +56,7 @@ export const SHARED_OPTIONS: OptionsOf<SharedOptions> = {
   clock: aClock,
   load: mustBe("a ProcessLoad", (value) => value instanceof ProcessLoad),
   log: aFunction,
+  onCall: aFunction,
 };
 export const CONNECTION_OPTIONS: OptionsOf<ConnectionOptions> = {
   ...SHARED_OPTIONS,
@@ -69,8 +78,8 @@ export function heard(run: () => unknown, failed: (thrown: unknown) => void): vo
 }
 
 /** Logs an entry whose texts can neither forge a line nor control a terminal, whoever wrote them. */
-export function tell(log: Log, { error, netIdent, where }: LogEntry): void {
-  const entry = { error: printable(error), netIdent: oneLine(netIdent), where: oneLine(where) };
+export function tell(log: Log, { error, netIdent, where, fields = NO_FIELDS, call }: LogEntry): void {
+  const entry = { error: printable(error), netIdent: oneLine(netIdent), where: oneLine(where), fields, call };
   heard(
     () => log(entry),
     (thrown) => console.error("hbi: the log failed:", indented(thrown)),
@@ -78,7 +87,7 @@ export function tell(log: Log, { error, netIdent, where }: LogEntry): void {
 }
 
 /** The error without its details and findings, which are for the calling program. */
-function printable(error: HbiError): HbiError {
+export function printable(error: HbiError): HbiError {
   const { details, issues } = error;
   const message = oneLine(error.message);
   const stack = stackOf(error, message);
@@ -105,9 +114,9 @@ function stackOf(error: HbiError, message: string): string {
   return `HbiError: ${message}`;
 }
 
-export function logUnexpected({ error, netIdent, where }: LogEntry): void {
+export function logUnexpected({ error, netIdent, where, call }: LogEntry): void {
   if (error.code !== "internal" && error.reason !== "result_too_big") return;
   console.error(
-    `hbi: ${netIdent} ${where}: ${error.message}${error.cause === undefined ? "" : `\n${indented(error.cause)}`}`,
+    `hbi: ${netIdent} ${where}${call === undefined ? "" : `, ${call.method}`}: ${error.message}${error.cause === undefined ? "" : `\n${indented(error.cause)}`}`,
   );
 }

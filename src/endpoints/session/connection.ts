@@ -25,6 +25,7 @@ import { markHandled, Waits } from "../waits.ts";
 import { abortController } from "./abort.ts";
 import { BeginGate } from "./begin-gate.ts";
 import { builtinsOf } from "./builtins.ts";
+import { type CallEntry, type CallSummary, fieldsOf } from "./call-log.ts";
 import { Closing } from "./closing.ts";
 import {
   CONNECTION_OPTIONS,
@@ -32,6 +33,7 @@ import {
   heard,
   type LogEntry,
   logUnexpected,
+  printable,
   tell,
 } from "./connection-options.ts";
 import { Drain } from "./drain.ts";
@@ -77,6 +79,7 @@ export class Connection implements LaneSession, Holder {
   readonly #closing: Closing;
   readonly #drain: Drain;
   readonly #log: (entry: LogEntry) => void;
+  readonly #onCall: ((entry: CallEntry) => unknown) | undefined;
   readonly #builtins: Builtins | undefined;
   #env: HostingEnv;
   #putOff: PutOff | undefined;
@@ -98,6 +101,7 @@ export class Connection implements LaneSession, Holder {
     this.#transport = guarded;
     this.isExtended = options.extension !== false;
     this.#log = options.log ?? logUnexpected;
+    this.#onCall = options.onCall;
     this.isDialing = isDialing;
     this.#network = neighbours?.network;
     this.awaitsPeer = awaitsPeer;
@@ -147,7 +151,12 @@ export class Connection implements LaneSession, Holder {
 
   #attach(env: HostingEnv): void {
     env.attach(this.posting, this.hosting, this.#builtins);
-    this.lane.reading.maxPacketBytes = env.isPreAuth ? this.limits.strangerPacketBytes : this.limits.maxPacketBytes;
+    this.lane.reading.maxPacketBytes = env.isPreAuth ? this.limits.strangerPacketBytes : this.mostPacketBytes(env);
+  }
+
+  /** The largest packet that is read, whichever method it is for. */
+  mostPacketBytes(env = this.#env): number {
+    return Math.max(this.limits.maxPacketBytes, env.mostPacketBytes);
   }
 
   get localAddress(): string {
@@ -389,8 +398,20 @@ export class Connection implements LaneSession, Holder {
 
   // --- reporting -----------------------------------------------------------------------------------------------------
 
-  report(error: HbiError, where: string): void {
-    tell(this.#log, { error, netIdent: this.netIdent, where });
+  report(error: HbiError, where: string, call?: CallSummary, env = this.#env): void {
+    tell(this.#log, { error, netIdent: this.netIdent, where, call, fields: fieldsOf(env) });
+  }
+
+  /** Whether there is a log of calls. */
+  get logsCalls(): boolean {
+    return this.#onCall !== undefined;
+  }
+
+  /** One entry in the log of calls. */
+  callEnded(call: CallSummary, error: HbiError | undefined, env: HostingEnv): void {
+    const fields = fieldsOf(env);
+    const told = error && printable(error);
+    this.hear(() => this.#onCall?.({ ...call, code: error?.code ?? "ok", error: told, fields }), "onCall");
   }
 
   /** Runs a callback of the application, and reports its failure. */

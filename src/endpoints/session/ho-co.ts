@@ -4,12 +4,12 @@
  */
 import type { Chained } from "../../chain.ts";
 import type { Timer } from "../../clock.ts";
-import { asHbiError, failure, HbiError, ownError } from "../../errors.ts";
+import { asHbiError, failure, HbiError, oneLine, ownError } from "../../errors.ts";
 import { type Limits, MAX_DEPTH } from "../../limits.ts";
-import { parseScript } from "../../parser/parse.ts";
 import { repr } from "../../parser/repr.ts";
 import { Script, scriptText } from "../../parser/script.ts";
 import type { ExposedMethod, HostingEnv } from "../../registry/hosting-env.ts";
+import type { Method } from "../../registry/method.ts";
 import { callCount, type Plan } from "../../registry/plan.ts";
 import { encodePacket, type Packet } from "../../wire/packet.ts";
 import type { PacketReader } from "../../wire/packet-reader.ts";
@@ -17,7 +17,7 @@ import { keepFromFailingUnheard } from "../conversation/body.ts";
 import { packetOf, sendBuffers, settled } from "../conversation/co-sender.ts";
 import { Landing, type LandingHost } from "../conversation/landing.ts";
 import type { Metadata } from "../conversation/metadata.ts";
-import { bytesBehind, planAgainstPromise } from "../conversation/script-plan.ts";
+import { bytesBehind, planAgainstPromise, readScript } from "../conversation/script-plan.ts";
 import { step } from "../conversation/stages.ts";
 import { promisedBytes, type Token } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
@@ -26,6 +26,7 @@ import type { Lane } from "../lane/lane.ts";
 import { type Buffers, RawIntake } from "../lane/raw-intake.ts";
 import { markHandled, rawOptions, type Wait, type WaitOptions } from "../waits.ts";
 import { isUrgent } from "./builtin-names.ts";
+import { type CallSummary, firstMethod, isOwnMessage, methodsOf } from "./call-log.ts";
 import { CoReceiver, isUnseen, type Receiving, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
 import { HoAnswer } from "./ho-answer.ts";
@@ -59,6 +60,11 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   /** the script that is running, or the last one that ran */
   #landing: Landing | undefined;
   #failure: HbiError | undefined;
+  /** what logs tell of it: the methods of its last script, what was read before it and in it, why it failed */
+  #method: string | undefined;
+  readonly #readFrom: number;
+  #readBytes: number | undefined;
+  #outcome: HbiError | undefined;
   #receiver: CoReceiver | undefined;
   #endWait: Wait<void> | undefined;
   #abort: AbortController | undefined;
@@ -76,6 +82,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.intake = new RawIntake(this.limits.maxBufferedBytes, connection.account);
     this.#beganAt = lane.reading.arrivedMs;
     this.#landedAt = this.#beganAt;
+    this.#readFrom = lane.reading.consumedBytes;
     this.#answer = new HoAnswer(connection, this, token);
   }
 
@@ -349,6 +356,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   #end(): void {
     this.#go("received");
+    this.#readBytes = this.lane.reading.consumedBytes - this.#readFrom;
     this.lane.reading.release(this);
     this.#receiver?.failObjects("no_answer");
     this.#endWait?.settle();
@@ -364,6 +372,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (this.#state === "recv.queued" || (this.#scripts > 0 && !this.#connection.beginGate.mayCall())) return "later";
     const admission = hosting.admission(this, this.#token, script, this.#scripts === 0);
     if (admission === "now" || admission === "later") return admission;
+    this.#method = firstMethod(script.text);
     if (!this.#isBelieved(script.text)) return "done";
     if (admission === "wait") {
       this.#go("queue");
@@ -392,6 +401,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   land({ text, wantsValue }: ArrivedScript): void {
     this.intake.promise(promisedBytes(this.#token));
     this.#scripts += 1;
+    this.#method ??= "";
     let plan: Plan;
     try {
       plan = this.#planned(text);
@@ -415,7 +425,8 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   #planned(text: string): Plan {
     const { budgets, clock, limits } = this.#connection;
-    const tree = parseScript(text, limits);
+    const tree = readScript(text, this.env, limits);
+    this.#method = methodsOf(tree);
     if (limits.callsPerSecond !== Number.POSITIVE_INFINITY) {
       const calls = callCount(tree);
       budgets.called(this.#scripts === 1 ? Math.max(calls - 1, 0) : calls); // the conversation itself was counted as one
@@ -455,7 +466,8 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   stepLanded(result: unknown, answering: ExposedMethod | undefined): void {
     this.#checkDrain();
-    if (answering !== undefined && this.#landing?.wantsValue === false) this.#reply(result, answering.name);
+    if (answering !== undefined && this.#landing?.wantsValue === false)
+      this.#reply(result, answering.name, answering.method);
   }
 
   landed(value: unknown): void {
@@ -483,12 +495,12 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   /** @param name of the method, for the message */
-  #reply(value: unknown, name: string): void {
+  #reply(value: unknown, name: string, method?: Method): void {
     if (this.stage === "closed") return; // by the handler
     let packet: string;
     try {
-      const text = repr(value ?? null, this.isExtended ? "json" : "python", MAX_DEPTH, this.env.writer);
-      this.accepted.checkResult(text, name);
+      const text = repr(value, this.isExtended ? "json" : "python", MAX_DEPTH, this.env.writer);
+      this.accepted.checkResult(text, name, method);
       packet = encodePacket("co_recv", text);
     } catch (cause) {
       const isTooBig = ownError(cause)?.reason === "result_too_big";
@@ -541,7 +553,8 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
    *  @param told the error for the peer */
   #fail(error: HbiError, planned: number | undefined, answersObject: boolean, told = error): void {
     if (this.#failure !== undefined) return;
-    this.#connection.report(error, `conversation ${this.coSeq}`);
+    this.#outcome ??= error;
+    this.#connection.report(error, `conversation ${this.coSeq}`, this.#summary(), this.env);
     const excess = this.env.isPreAuth ? this.#connection.budgets.preAuthFailed() : undefined;
     if (excess !== undefined) {
       this.#connection.cut(excess);
@@ -601,7 +614,27 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   /** The last packet is on the wire, or never will be. */
   answerWritten(): void {
     if (this.#state === "over" || this.#state === "closed.writtenRunning") return; // the connection was lost while it was written
+    if (this.#connection.logsCalls) this.#logCall();
     if (this.#go("written") === "over") this.#release();
+  }
+
+  /** Not for a conversation without a script, and for messages of the library. */
+  #logCall(): void {
+    if (this.#method === undefined || isOwnMessage(this.#method)) return;
+    this.#connection.callEnded(this.#summary(), this.#outcome, this.env);
+  }
+
+  #summary(): CallSummary {
+    const { clock, remoteAddress } = this.#connection;
+    return {
+      direction: "in",
+      method: oneLine(this.#method ?? ""),
+      conversation: oneLine(this.coSeq),
+      peer: oneLine(remoteAddress),
+      durationMs: clock.now() - this.#beganAt,
+      bytesIn: this.#readBytes ?? this.lane.reading.consumedBytes - this.#readFrom,
+      bytesOut: this.#answer.writtenBytes,
+    };
   }
 
   /** The connection is lost: fails everything that waits here. */
@@ -609,6 +642,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (this.#state === "over") return;
     this.#go("lost");
     this.#failure ??= error;
+    this.#outcome ??= error;
     this.#giveUp(error);
     this.intake.drop();
     this.#answer.withdraw(error);

@@ -5,7 +5,7 @@
  * slot, the send turn, an answer, an end. docs/protocol.md, section 4.
  */
 import type { Chained } from "../../chain.ts";
-import { failure, type HbiError } from "../../errors.ts";
+import { failure, type HbiError, oneLine } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { Script } from "../../parser/script.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
@@ -22,6 +22,7 @@ import type { Buffers } from "../lane/raw-intake.ts";
 import type { TurnTaker } from "../lane/send-turn.ts";
 import { markHandled, type Wait, type WaitHints, type WaitOptions, withLanded } from "../waits.ts";
 import type { Call } from "./call.ts";
+import { type CallSummary, isOwnMessage } from "./call-log.ts";
 import type { Schema, SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
 import { type AnswerOptions, PoAnswer } from "./po-answer.ts";
@@ -69,6 +70,10 @@ export class PoCo implements BracketReader, Chained {
   #onAbort: (() => void) | undefined;
   #abort: AbortController | undefined;
   #draining: AbortController | undefined;
+  /** for the log of calls, if there is one: when it began, where its answer begins and how long it is */
+  readonly #beganAt: number;
+  #answerFrom: number | undefined;
+  #answerBytes = 0;
 
   constructor(connection: Connection, lane: Lane, seq: number, options: CoOptions, call: Call | undefined) {
     this.seq = seq;
@@ -81,6 +86,7 @@ export class PoCo implements BracketReader, Chained {
     this.call = call;
     this.#whole = call?.request.talk === undefined ? call : undefined;
     this.#at = this.#whole === undefined ? SENDING_PO : WHOLE_PO;
+    this.#beganAt = connection.logsCalls ? connection.clock.now() : 0;
     if (this.#whole === undefined) {
       this.#sender = new PoSender(connection, this, options);
       this.#answer = new PoAnswer(connection, this, options);
@@ -454,6 +460,7 @@ export class PoCo implements BracketReader, Chained {
   answerBegins(hasNoRawData: boolean): void {
     if (this.#at.next.answered === undefined) throw failure("bad_state", "answered twice");
     this.#go(this.#at.next.answered, "answered");
+    this.#answerFrom = this.lane.reading.consumedBytes;
     this.#hasNoRawAnswer = hasNoRawData;
     if (hasNoRawData) this.#answer?.promisesNoRawData();
     this.#answerWait?.settle();
@@ -492,6 +499,7 @@ export class PoCo implements BracketReader, Chained {
         return true;
       case "co_ack_end":
         if (seqOf(text) !== this.coSeq) throw failure("bad_state", "co_ack_end of another id");
+        this.#answerBytes = this.lane.reading.consumedBytes - (this.#answerFrom ?? 0);
         this.lane.reading.release(this);
         this.#acknowledged();
         return true;
@@ -510,7 +518,10 @@ export class PoCo implements BracketReader, Chained {
     this.#go(this.#at.next.acknowledged, "acknowledged");
     const call = this.#whole;
     const refusal = call?.acknowledged();
-    if (refusal !== undefined) this.connection.peerGoesAway(undefined); // it may not have said so
+    if (refusal !== undefined) {
+      this.failed(refusal);
+      this.connection.peerGoesAway(undefined); // it may not have said so
+    }
     this.#end();
     if (refusal !== undefined) call?.refused(this.connection, refusal);
   }
@@ -612,7 +623,26 @@ export class PoCo implements BracketReader, Chained {
     else this.#completion?.fail(this.#failure);
     this.#answer?.drop();
     if (this.#draining !== undefined) this.connection.forgetDraining(this.#draining);
+    if (this.connection.logsCalls) this.#logCall();
     this.connection.posting.completed(this); // last: it may end the connection, which gives all others a less specific error
+  }
+
+  /** Only for calls, and not for messages of the library. */
+  #logCall(): void {
+    const request = this.call?.request;
+    if (request === undefined || isOwnMessage(request.name) || request.isUrgent === true) return;
+    const { clock, remoteAddress } = this.connection;
+    const { name, code, body } = request;
+    const summary: CallSummary = {
+      direction: "out",
+      method: oneLine(name),
+      conversation: this.coSeq,
+      peer: oneLine(remoteAddress),
+      durationMs: clock.now() - this.#beganAt,
+      bytesIn: this.#answerBytes,
+      bytesOut: code.length + (body?.length ?? this.#sender?.bracket.rawBytes ?? 0),
+    };
+    this.connection.callEnded(summary, this.call?.error ?? this.#failure, this.connection.env);
   }
 }
 

@@ -30,8 +30,10 @@ const PRINTABLE = { test: (text: string) => HARMLESS.test(text) && Buffer.byteLe
 
 /** The rule for every entry: no field is left out, also none that is new. */
 function check(entry: LogEntry, isForged = false): void {
-  const { error, ...texts } = entry;
-  for (const text of Object.values(texts)) expect(text).toSatisfy(PRINTABLE.test);
+  const { error, fields = {}, call = {}, ...texts } = entry;
+  for (const value of Object.values({ ...fields, ...call, ...texts })) {
+    if (typeof value !== "number") expect(value).toSatisfy(PRINTABLE.test);
+  }
   expect(error).toBeInstanceOf(HbiError);
   const { cause: _asItWas, ...rest } = members(error);
   const { code, reason, stack, ...others } = rest;
