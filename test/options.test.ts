@@ -391,7 +391,7 @@ describe.each(Object.entries(ROWS))("%s", (_name, row) => {
     "refuses %o instead of options",
     async (options) => {
       const { message } = (await errorOf(() => row.use(options as never))) as HbiError;
-      expect(message, String(options)).toMatch(/^bad option: /);
+      expect(message, String(options)).toMatch(/^(add: )?bad option: /);
     },
   );
 

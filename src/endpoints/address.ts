@@ -60,7 +60,8 @@ function checkedPath(path: string): string {
 
 function shown(address: unknown): string {
   if (typeof address === "number") return `${address}: did you mean "127.0.0.1:${address}"?`;
-  return typeof address === "string" ? JSON.stringify(address.slice(0, 64)) : typeof address;
+  if (typeof address === "string") return JSON.stringify(address.slice(0, 64));
+  return address === null ? "null" : typeof address;
 }
 
 export function formatAddress(address: TcpAddress | PathAddress): string {

@@ -119,12 +119,14 @@ export class Method<
   declare readonly bodies: { readonly call: B; readonly result: S };
 
   constructor(spec: MethodSpec<P, R>) {
-    const { params, input } = spec ?? {};
+    checkOptions(spec, "method()", METHOD_OPTIONS);
+    const { params, input } = spec;
     if (input !== undefined) requireSchema(input, "input is not a zod schema");
     requireRecord(params, "params");
-    if (typeof (params ?? input) !== "object") throw failure("bad_option", "method without params");
+    if (typeof (params ?? input) !== "object") {
+      throw failure("bad_option", "method without params: declare params: { … }, or params: {} if it has none");
+    }
     if (params !== undefined && input !== undefined) throw failure("bad_option", "method with both params and input");
-    checkOptions(spec, "method()", METHOD_OPTIONS);
     if (spec.result !== undefined) checkResultSchema(spec.result);
     if (spec.body !== undefined && spec.body !== "manual" && typeof spec.body !== "function") {
       throw failure("bad_option", 'body must be a function of the parameters or "manual"');

@@ -25,7 +25,7 @@ it.each([0.5, -1])("a call whose raw data would be %d bytes long is refused, and
   }));
   await expect(test.link.call.take({ n }, { body: new Uint8Array(1) })).rejects.toMatchObject({
     reason: "bad_argument",
-    message: "argument refused: take: the length of its raw data is unknown",
+    message: "take: argument refused: the length of its raw data is unknown",
   });
   expect(await test.link.call.add({ a: 1 })).toBe(1);
   expect(isCalled).toBe(false);
