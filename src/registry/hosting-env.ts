@@ -6,13 +6,13 @@ import type { z } from "zod";
 import { failure, type HbiError, refusal } from "../errors.ts";
 import type { InstanceWriter, WrittenInstance } from "../parser/repr.ts";
 import { type Call, ODD_OBJECT } from "../parser/tree.ts";
+import { requireSchema } from "./accepted-schema.ts";
 import { errorValue } from "./error-value.ts";
 import { checkHandlers } from "./handlers.ts";
 import { type Given, Method, type Params, type ParamsOf, ValueConstructor } from "./method.ts";
 import { hasCallLimits, mostPacketBytes } from "./method-limits.ts";
 import { checkName, checkPlainName } from "./names.ts";
 import { prepare } from "./prepared-schema.ts";
-import { isSchema } from "./schema-walk.ts";
 
 type Awaitable<T> = T | PromiseLike<T>;
 
@@ -165,7 +165,7 @@ export class HostingEnv<E extends Ends = Ends> {
   /** Lets the peer assign `name = value`, validated by the schema. Read the value with `get`. */
   slot<S extends z.core.$ZodType>(name: string, schema: S, initial?: z.output<S>): this {
     checkPlainName(name, "slot");
-    if (!isSchema(schema)) throw failure("bad_option", `slot ${name} has no zod schema`);
+    requireSchema(schema, `slot ${name} has no zod schema`);
     prepare(schema, `slot ${name}`);
     this.#add({ kind: "slot", name, schema, value: initial });
     return this;
