@@ -131,7 +131,9 @@ async function answerWithBody(method: Method, call: ServiceCall, returned: unkno
     await co.sendData(body);
   } catch (thrown) {
     release(source);
-    throw ownError(thrown)?.reason === "body_mismatch" ? failure("bad_result", name, { cause: thrown }) : thrown;
+    const own = ownError(thrown);
+    const isBadBody = own?.reason === "body_mismatch" || own?.reason === "bad_option";
+    throw isBadBody ? failure("bad_result", own.message, { of: name, cause: thrown }) : thrown;
   }
 }
 
