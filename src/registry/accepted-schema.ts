@@ -130,13 +130,22 @@ function unsendable(schema: Schema, side: Side, allowsClasses: boolean): string 
     case "promise":
       return "a promise cannot be sent; use the schema of its value";
     case "object": {
-      const [symbol] = Object.getOwnPropertySymbols(def.shape);
+      const symbol = symbolIn(def);
       return symbol === undefined ? undefined : `a member with the key ${String(symbol)} cannot be sent; use a string`;
     }
     case "custom":
       return unsendableClass(schema._zod.bag["Class"], allowsClasses);
     default:
       return undefined;
+  }
+}
+
+/** The first key that is no string; undefined also if a getter of the author refers to a later definition. */
+function symbolIn(def: { readonly shape: object }): symbol | undefined {
+  try {
+    return Object.getOwnPropertySymbols(def.shape)[0];
+  } catch {
+    return undefined;
   }
 }
 

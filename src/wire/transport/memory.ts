@@ -3,14 +3,15 @@
  */
 import type { Clock } from "../../clock.ts";
 import { systemClock } from "../../clock.ts";
-import { aBoolean, aClock, aCount, aFunction, anObject, checkOptions, nested, type OptionsOf } from "../../options.ts";
+import { aBoolean, aClock, aFunction, anObject, checkOptions, mustBe, nested, type OptionsOf } from "../../options.ts";
 import type { Transport, TransportRequest, TransportSink } from "../transport.ts";
 
 export interface MemoryOptions {
   readonly clock?: Clock | undefined;
   /** The number of the `available` bytes in the next chunk; default: all. */
   readonly cut?: ((available: number) => number) | undefined;
-  /** Breaks the connection without FIN after this many bytes were delivered in either direction. */
+  /** Breaks the connection without FIN after this many bytes were delivered in either direction.
+   *  Default: Infinity. */
   readonly breakAfterBytes?: number | undefined;
   /** False: behaves like a transport that cannot end one direction only, such as a WebSocket. */
   readonly canHalfClose?: boolean | undefined;
@@ -20,10 +21,14 @@ export interface MemoryOptions {
   readonly request?: TransportRequest | undefined;
 }
 
+const aPosition = mustBe(
+  "a non-negative integer or Infinity",
+  (value) => (Number.isSafeInteger(value) || value === Number.POSITIVE_INFINITY) && Number(value) >= 0,
+);
 const MEMORY_OPTIONS: OptionsOf<MemoryOptions> = {
   clock: aClock,
   cut: aFunction,
-  breakAfterBytes: aCount,
+  breakAfterBytes: aPosition,
   canHalfClose: aBoolean,
   canPause: aBoolean,
   request: anObject,

@@ -49,7 +49,7 @@ describe("dialing", () => {
     await expect(dialSocket({ host: "127.0.0.1", port: free }, { timeoutMs: 5_000 })).rejects.toMatchObject({
       code: "unavailable",
       reason: "connect_failed",
-      message: `could not connect: 127.0.0.1:${free}`,
+      message: `could not connect: 127.0.0.1:${free}: nobody listens there: is the server running?`,
       cause: expect.objectContaining({ code: "ECONNREFUSED" }),
     });
   });
