@@ -12,7 +12,7 @@ import { entryTable } from "../../registry/hosting-env.ts";
 import { landValue } from "../../registry/invoke.ts";
 import type { Service } from "../../registry/service.ts";
 import { validate } from "../../registry/validate.ts";
-import { type BodySource, exactly, keepFromFailingUnheard, release } from "../conversation/body.ts";
+import { type BodySource, exactly, type Feed, keepFromFailingUnheard, release } from "../conversation/body-source.ts";
 import { type Metadata, metadataField, NO_METADATA } from "../conversation/metadata.ts";
 import { isUnseen } from "../session/co-receiver.ts";
 import { HostingEnv } from "../session/hosting-env.ts";
@@ -146,11 +146,12 @@ function carrierSender(
   };
   const send = async (content: Content, sending: Sending): Promise<readonly unknown[]> => {
     const source = bodyOf(sending, content.bodyBytes);
+    let body: ArrayBufferView | Feed | undefined;
     try {
-      const body = source === undefined ? undefined : exactly(source, content.bodyBytes);
+      body = source === undefined ? undefined : exactly(source, content.bodyBytes);
       return await carry({ ...content, body }, sending.options);
     } finally {
-      release(source);
+      release(body ?? source); // closes the source once
     }
   };
   return {

@@ -5,7 +5,8 @@
 import type { z } from "zod";
 import type { ArgumentsOf, BodyKind, Method } from "../../registry/method.ts";
 import type { Methods } from "../../registry/service.ts";
-import type { Body, BodyGiven } from "../conversation/body.ts";
+import type { Body } from "../conversation/body.ts";
+import type { BodyGiven } from "../conversation/body-source.ts";
 import type { Metadata } from "../conversation/metadata.ts";
 import type { PoCo } from "../session/po-co.ts";
 import type { WaitOptions } from "../waits.ts";
