@@ -89,6 +89,8 @@ export const FAILURES = {
   // running a script
   handler: { code: "internal", fault: "local", ends: "script", text: "internal error" },
   bad_result: { code: "internal", fault: "local", ends: "script", text: "internal error" },
+  result_too_big: { code: "resource_exhausted", fault: "version", ends: "script", text: "the result is too big" },
+  details_lost: { code: "internal", fault: "local", ends: "nothing", text: "the details of an error did not cross" },
   handler_timeout: { code: "deadline_exceeded", fault: "local", ends: "script", text: "the deadline has passed" },
   overloaded: { code: "resource_exhausted", fault: "local", ends: "script", text: "too many calls are waiting" },
   draining: { code: "unavailable", fault: "local", ends: "script", text: "no new conversations, closing" },
@@ -129,6 +131,7 @@ export const FAILURES = {
   peer_error: { code: "aborted", fault: "peer", ends: "connection", text: "peer error" },
   unresponsive: { code: "unavailable", fault: "network", ends: "connection", text: "the peer does not answer" },
   connect_failed: { code: "unavailable", fault: "network", ends: "nothing", text: "could not connect" },
+  listen_failed: { code: "unavailable", fault: "local", ends: "nothing", text: "cannot listen" },
   too_many_connections: {
     code: "resource_exhausted",
     fault: "peer",
@@ -184,10 +187,31 @@ export type Reason = keyof typeof FAILURES;
 /** Plain data that may accompany an error: what `repr` can write, without constructors. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 
+/** One finding of a schema. It never contains the value itself. */
+export interface Issue {
+  /** of the value, from the parameters or the result inwards: `["rows", 1, "at"]` */
+  readonly path: readonly (string | number)[];
+  /** zod's code of the finding, such as `too_small`; `custom` for a rule of the schema's author */
+  readonly code: string;
+  /** the author's own text if there is one; otherwise what the schema expects */
+  readonly message: string;
+  /** what the author attached to a `custom` finding, as plain data */
+  readonly params?: Readonly<Record<string, unknown>>;
+}
+
+/** Which side raised an error: this one, or the peer. */
+export type Origin = "local" | "peer";
+
+/** Details as they are given: an object of any type, also of an interface, but no list, Map or Set. */
+export type DetailsGiven = ErrorDetails | (object & { readonly [Symbol.iterator]?: never });
+
 export interface HbiErrorOptions {
-  readonly reason?: Reason;
+  readonly reason?: Reason | undefined;
   readonly cause?: unknown;
-  readonly mayHaveLanded?: boolean;
+  readonly mayHaveLanded?: boolean | undefined;
+  readonly origin?: Origin | undefined;
+  readonly method?: string | undefined;
+  readonly issues?: readonly Issue[] | undefined;
 }
 
 let isMade: (thrown: object) => thrown is HbiError;
@@ -195,7 +219,7 @@ let isMade: (thrown: object) => thrown is HbiError;
 /** The only error class of this library. A handler throws it to refuse a call with a code of its own.
  *
  *  If the library raised the error, `reason` is its row in `FAILURES`. If a lost connection ended a wait,
- *  `mayHaveLanded` says whether the peer may have landed what was sent. */
+ *  `mayHaveLanded` says whether the peer may have landed what was sent. `origin` says which side raised it. */
 export class HbiError extends Error {
   /** Absent in a proxy, and in an object that only inherits from this class. */
   readonly #isMade = true;
@@ -203,14 +227,22 @@ export class HbiError extends Error {
   readonly reason: Reason | undefined;
   readonly details: ErrorDetails | undefined;
   readonly mayHaveLanded: boolean | undefined;
+  readonly origin: Origin;
+  /** the method whose call failed */
+  declare readonly method?: string;
+  /** If a schema refused a value, what it found: at most `MAX_ISSUES`. */
+  declare readonly issues?: readonly Issue[];
 
-  constructor(code: Code, message: string, details?: ErrorDetails, options: HbiErrorOptions = {}) {
+  constructor(code: Code, message: string, details?: DetailsGiven | undefined, options: HbiErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "HbiError";
     this.code = code;
     this.reason = options.reason;
-    this.details = details;
+    this.details = details as ErrorDetails | undefined; // read by name, whatever its type was
     this.mayHaveLanded = options.mayHaveLanded;
+    this.origin = options.origin ?? "local";
+    if (options.method !== undefined) this.method = options.method;
+    if (options.issues !== undefined) this.issues = options.issues;
   }
 
   static {
@@ -218,7 +250,10 @@ export class HbiError extends Error {
   }
 }
 
-const MEMBERS = ["code", "reason", "details", "message", "mayHaveLanded", "cause"];
+/** The most findings that accompany an error. */
+export const MAX_ISSUES = 16;
+
+const MEMBERS = ["code", "reason", "details", "message", "mayHaveLanded", "origin", "method", "issues", "cause"];
 
 export function isCode(text: unknown): text is Code {
   return CODES.has(text as string);
@@ -228,19 +263,47 @@ export function isReason(text: unknown): text is Reason {
   return typeof text === "string" && Object.hasOwn(FAILURES, text);
 }
 
-/** Creates the error of a row of `FAILURES`; `where` is appended to its text, as one line of at most 512 characters. */
-export function failure(reason: Reason, where?: string, options: Omit<HbiErrorOptions, "reason"> = {}): HbiError {
+export interface FailureOptions extends Omit<HbiErrorOptions, "reason"> {
+  /** what failed, such as a method: the message begins with it */
+  readonly of?: string | undefined;
+}
+
+/** Creates the error of a row of `FAILURES`; `where` is appended to its text, as one line of at most 512 bytes. */
+export function failure(reason: Reason, where?: string, options: FailureOptions = {}): HbiError {
   const { code, text } = FAILURES[reason];
-  return new HbiError(code, where === undefined ? text : oneLine(`${text}: ${where}`), undefined, {
-    ...options,
-    reason,
-  });
+  const start = options.of === undefined ? text : `${options.of}: ${text}`;
+  const message = where === undefined ? start : oneLine(`${start}: ${where}`);
+  return new HbiError(code, message, undefined, { ...options, reason });
 }
 
 /** Like `failure`, for errors that a peer caused: without a stack, which would only show the library's own functions
  *  and is the most expensive part of a refusal. */
-export function refusal(reason: Reason, where: string): HbiError {
-  return withoutStack(() => failure(reason, where));
+export function refusal(reason: Reason, where?: string, options: FailureOptions = {}): HbiError {
+  return withoutStack(() => failure(reason, where, options));
+}
+
+/** The same error with other members, and without a stack. Errors may be shared by many calls, so none is changed. */
+export function changed(error: HbiError, to: HbiErrorOptions & { readonly message?: string }): HbiError {
+  const { code, details, reason, cause, mayHaveLanded, origin, method, issues } = error;
+  const options = { reason, cause, mayHaveLanded, origin, method, issues, ...to };
+  return withoutStack(() => new HbiError(code, to.message ?? error.message, details, options));
+}
+
+/** The error as one of a call of this method. The library's own texts begin with the name; what a handler has thrown
+ *  arrives as it was written. */
+export function ofCall(error: HbiError, method: string): HbiError {
+  const { reason, message, origin } = error;
+  if (reason === undefined) return origin === "peer" ? changed(error, { method }) : error;
+  return changed(error, { method, message: namesCall(message, method, FAILURES[reason].text) });
+}
+
+/** Begins with the name; a text that has it further behind is rearranged. */
+function namesCall(message: string, method: string, text: string): string {
+  if (message.startsWith(`${method}: `)) return message;
+  const named = `${text}: ${method}`;
+  const rest = message.slice(named.length);
+  const isNamed = message.startsWith(named) && (rest === "" || rest.startsWith(": "));
+  return oneLine(isNamed ? `${method}: ${text}${rest}` : `${method}: ${message}`);
 }
 
 /** For an error that may be created many times at once. */
@@ -255,19 +318,26 @@ export function withoutStack(make: () => HbiError): HbiError {
 
 const MAX_TEXT_BYTES = 512;
 const PRINTABLE = /^[\x20-\x7e]*$/;
+/** Control characters, line separators, halves of a pair, and what reorders or hides the text around it. */
+const HARMFUL =
+  /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0001}]/u;
 
-/** One line of printable ASCII of at most 512 bytes. All other characters are escaped, so that a peer's text cannot
- *  forge a log line or control a terminal. */
-export function oneLine(text: string): string {
-  if (text.length <= MAX_TEXT_BYTES && PRINTABLE.test(text)) return text; // the usual case
+/** One line of at most 512 bytes. Characters that could forge a log line or control a terminal are escaped; all others
+ *  remain as they were written. */
+export function oneLine(text: string, maxBytes = MAX_TEXT_BYTES): string {
+  if (text.length <= maxBytes && PRINTABLE.test(text)) return text; // the usual case
   let line = "";
-  for (const char of text.slice(0, MAX_TEXT_BYTES)) {
+  let bytes = 0;
+  let fitting = 0; // the length of what leaves room for the dots
+  for (const char of text.slice(0, maxBytes + 1)) {
     const point = char.codePointAt(0) ?? 0;
-    line += point >= 0x20 && point < 0x7f ? char : point === 0x0a ? "\\n" : `\\u{${point.toString(16)}}`;
+    const shown = !HARMFUL.test(char) ? char : point === 0x0a ? "\\n" : `\\u{${point.toString(16)}}`;
+    bytes += shown !== char || point < 0x80 ? shown.length : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+    if (bytes > maxBytes) return `${line.slice(0, fitting)}...`;
+    line += shown;
+    if (bytes <= maxBytes - 3) fitting = line.length;
   }
-  return text.length <= MAX_TEXT_BYTES && line.length <= MAX_TEXT_BYTES
-    ? line
-    : `${line.slice(0, MAX_TEXT_BYTES - 3)}...`;
+  return line;
 }
 
 /** Converts anything thrown into an HbiError that may be sent to a peer. Any other exception is an unexpected failure
@@ -315,9 +385,13 @@ export function ownError(thrown: unknown): HbiError | undefined {
 
 function isSound(thrown: object): thrown is HbiError {
   if (!isMade(thrown) || !MEMBERS.every((key) => isPlain(thrown, key))) return false;
-  const { code, reason, details, message } = thrown;
+  const { code, reason, details, message, issues } = thrown;
   return (
-    isCode(code) && (reason === undefined || isReason(reason)) && isDetails(details) && typeof message === "string"
+    isCode(code) &&
+    (reason === undefined || isReason(reason)) &&
+    isDetails(details) &&
+    typeof message === "string" &&
+    (issues === undefined || Array.isArray(issues))
   );
 }
 
@@ -336,7 +410,7 @@ function isDetails(details: unknown): details is ErrorDetails | undefined {
 }
 
 function madeSound(error: HbiError): HbiError {
-  const [code, reason, details, message, mayHaveLanded] = MEMBERS.map((key) => readMember(error, key));
+  const [code, reason, details, message, mayHaveLanded, origin] = MEMBERS.map((key) => readMember(error, key));
   return new HbiError(
     isCode(code) ? code : "unknown",
     typeof message === "string" ? message : "",
@@ -344,6 +418,7 @@ function madeSound(error: HbiError): HbiError {
     {
       ...(isReason(reason) ? { reason } : {}),
       ...(typeof mayHaveLanded === "boolean" ? { mayHaveLanded } : {}),
+      ...(origin === "peer" ? { origin } : {}),
       cause: error,
     },
   );

@@ -1,14 +1,30 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The portable entry: everything that runs in browsers, workers, Node, Bun and Deno. */
 export { type Clock, systemClock, type Timer } from "./clock.ts";
-export { type Address, parseAddress } from "./endpoints/address.ts";
+export { type Address, type PathAddress, parseAddress, type TcpAddress } from "./endpoints/address.ts";
 export type { Body } from "./endpoints/conversation/body.ts";
 export type { BodyGiven, BodySource } from "./endpoints/conversation/body-source.ts";
 export type { Metadata } from "./endpoints/conversation/metadata.ts";
+export type { Table } from "./endpoints/conversation/stages.ts";
 export { ProcessLoad } from "./endpoints/guard/process-load.ts";
 export type { Buffers } from "./endpoints/lane/raw-intake.ts";
 export type { ReconnectOptions } from "./endpoints/service/backoff.ts";
-export { isConnectionLost, type OutgoingCall, type OutgoingInterceptor } from "./endpoints/service/caller.ts";
-export type { CallOf, CallOptions, Calls, Posted, PostOf, Posts } from "./endpoints/service/calls.ts";
+export {
+  type AnyOutgoingCall,
+  isConnectionLost,
+  type OutgoingCall,
+  type OutgoingInterceptor,
+} from "./endpoints/service/caller.ts";
+export type {
+  AnswerOf,
+  Arguments,
+  CallOf,
+  CallOptions,
+  Calls,
+  Posted,
+  PostOf,
+  Posts,
+} from "./endpoints/service/calls.ts";
 export {
   type CallCarrier,
   type CallsOver,
@@ -16,13 +32,26 @@ export {
   type CarriedCall,
   callsOver,
 } from "./endpoints/service/calls-over.ts";
-export { Link, type LinkOptions, type ReactionsOf } from "./endpoints/service/link.ts";
-export type { Peer } from "./endpoints/service/peer.ts";
-export type { Dial, LinkState } from "./endpoints/service/reconnect.ts";
-export type { ScriptCall, ScriptMethods, ScriptPlan, ScriptResults } from "./endpoints/service/script-builder.ts";
-export type { Interceptor, ServiceCall } from "./endpoints/service/service-call.ts";
-export type { ServiceHandlers } from "./endpoints/service/service-env.ts";
 export {
+  type CommonLinkOptions,
+  Link,
+  type LinkOptions,
+  type ReactionsOf,
+  type Shown,
+} from "./endpoints/service/link.ts";
+export type { Peer } from "./endpoints/service/peer.ts";
+export type { Dial, LinkState, ReconnectingOptions, StateListener } from "./endpoints/service/reconnect.ts";
+export type {
+  ScriptCall,
+  ScriptMethods,
+  ScriptOf,
+  ScriptPlan,
+  ScriptResults,
+} from "./endpoints/service/script-builder.ts";
+export type { AnyCall, Interceptor, ServiceCall } from "./endpoints/service/service-call.ts";
+export type { Returned, ServiceHandlers, Surplus } from "./endpoints/service/service-env.ts";
+export {
+  type AnyCallOn,
   type CallOn,
   type CredentialsOf,
   type HandlersOf,
@@ -36,23 +65,40 @@ export {
   type ContextFactory,
 } from "./endpoints/session/acceptor.ts";
 export { type NdArray, recvArray, sendArray, type TypedArray } from "./endpoints/session/arrays.ts";
+export type { CallEntry, CallSummary, LogFields } from "./endpoints/session/call-log.ts";
 export { Connection } from "./endpoints/session/connection.ts";
-export type { ConnectionOptions, LogEntry } from "./endpoints/session/connection-options.ts";
+export type { ConnectionOptions, Log, LogEntry } from "./endpoints/session/connection-options.ts";
 export type { HoCo } from "./endpoints/session/ho-co.ts";
-export { HO_STAGES, type HoStage } from "./endpoints/session/ho-states.ts";
+export { HO_STAGES, type HoEvent, type HoStage } from "./endpoints/session/ho-states.ts";
 export type { HostingEnd } from "./endpoints/session/hosting-end.ts";
 export { HostingEnv } from "./endpoints/session/hosting-env.ts";
 export type { CoOptions, PoCo } from "./endpoints/session/po-co.ts";
-export { PO_STAGES, type PoStage } from "./endpoints/session/po-states.ts";
+export { PO_STAGES, type PoEvent, type PoStage } from "./endpoints/session/po-states.ts";
 export type { PostingEnd } from "./endpoints/session/posting-end.ts";
 export type { WaitOptions } from "./endpoints/waits.ts";
-export { CODES, type Code, FAILURES, HbiError, type Reason } from "./errors.ts";
-export { type LimitOptions, type Limits, PRESETS, resolveLimits } from "./limits.ts";
+export {
+  CODES,
+  type Code,
+  type DetailsGiven,
+  type ErrorDetails,
+  FAILURES,
+  HbiError,
+  type HbiErrorOptions,
+  type Issue,
+  type Origin,
+  type Reason,
+} from "./errors.ts";
+export { type LimitName, type LimitOptions, type Limits, PRESETS, type Preset, resolveLimits } from "./limits.ts";
 export { parseScript, parseValue } from "./parser/parse.ts";
-export { type Dialect, repr } from "./parser/repr.ts";
+export { type Dialect, type InstanceWriter, repr } from "./parser/repr.ts";
 export { pythonScript, Script, script } from "./parser/script.ts";
-export { Assignment, Call } from "./parser/tree.ts";
-export { type AsyncApiDocument, type AsyncApiOptions, asyncApiDocument } from "./registry/description/asyncapi.ts";
+export { Assignment, Call, type Statement, type Tree } from "./parser/tree.ts";
+export {
+  type AsyncApiDocument,
+  type AsyncApiOptions,
+  type AsyncApiServer,
+  asyncApiDocument,
+} from "./registry/description/asyncapi.ts";
 export { compareServices } from "./registry/description/compare.ts";
 export { describeService } from "./registry/description/describe.ts";
 export {
@@ -61,14 +107,23 @@ export {
   type DescribedService,
   describedService,
 } from "./registry/description/described-service.ts";
-export type { MethodDescription, ParamDescription, ServiceDescription } from "./registry/description/description.ts";
-export type { Change } from "./registry/description/differences.ts";
-export type { JsonSchema } from "./registry/description/json-schema.ts";
-export type { DescribeOptions } from "./registry/description/schema-export.ts";
+export type {
+  MethodDescription,
+  ParamDescription,
+  ServiceDescription,
+  ValueDescription,
+} from "./registry/description/description.ts";
+export type { Change, ChangeKind } from "./registry/description/differences.ts";
+export type { Definitions, JsonSchema } from "./registry/description/json-schema.ts";
+export type { DescribeOptions, SchemaPart, SchemaSite } from "./registry/description/schema-export.ts";
 export type { Handler, Handlers } from "./registry/hosting-env.ts";
 export {
   type ArgumentsOf,
+  type BodyKind,
+  type DeclaredInput,
+  type Given,
   type Method,
+  type MethodDeclaration,
   type MethodSpec,
   method,
   type Params,
@@ -77,7 +132,8 @@ export {
   type ValueSpec,
   value,
 } from "./registry/method.ts";
-export { defineService, type Service, type ServiceSpec } from "./registry/service.ts";
+export { defineService, type Methods, type Service, type ServiceSpec, type Values } from "./registry/service.ts";
+export type { Signature } from "./registry/signature.ts";
 export type { PeerIdentity } from "./wire/peer-identity.ts";
-export { memoryTransportPair } from "./wire/transport/memory.ts";
+export { type MemoryOptions, memoryTransportPair } from "./wire/transport/memory.ts";
 export type { Transport, TransportRequest, TransportSink } from "./wire/transport.ts";

@@ -1,13 +1,15 @@
 /**
- * Limits: all bounds of the library in one object, its two presets, and the only place that resolves options.
+ * Limits: all bounds of the library in one object, its presets, and the only place that resolves options. The limits of
+ * texts and bodies bound what a side accepts; what it sends is bounded by what the other side accepts.
  * docs/errors-and-limits.md explains each limit.
  */
 import { failure } from "./errors.ts";
+import { didYouMean, isPlainObject, type OptionCheck } from "./options.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** The default preset, for untrusted peers. Times in milliseconds, sizes in bytes. */
+/** The default of a server, for untrusted peers. Times in milliseconds, sizes in bytes. */
 const PUBLIC = {
   /** the payload of a code or object packet */
   maxPacketBytes: 256 * KIB,
@@ -17,8 +19,9 @@ const PUBLIC = {
   maxNodes: 10_000,
   maxStatements: 64,
   maxCallsPerScript: 64,
-  /** arguments of a call */
+  /** arguments of a call, by position */
   maxArguments: 64,
+  /** of an object; and arguments of a call by name */
   maxObjectKeys: 1_000,
   /** characters of one part of a dotted name, or of a parameter */
   maxNameLength: 64,
@@ -107,16 +110,27 @@ const PUBLIC = {
 
 export type Limits = { readonly [K in keyof typeof PUBLIC]: number };
 export type LimitName = keyof Limits;
-export type Preset = "public" | "trusted";
+export type Preset = "public" | "client" | "trusted";
+
+/** What is accepted in one text from a service that this side has chosen, or from a trusted peer. */
+const GENEROUS = {
+  maxPacketBytes: 16 * MIB,
+  maxDepth: 128,
+  maxNodes: 1_000_000,
+  maxCallsPerScript: 100_000, // each value of the definition in a result is one
+  maxArguments: 1_000,
+  maxObjectKeys: 100_000,
+  maxNumberLength: 1_000,
+  maxBodyBytes: 1024 * MIB, // streamed, never held
+};
+
+/** The default of a client: generous in what it accepts from the service that it has chosen, otherwise `public`. */
+const CLIENT: Limits = { ...PUBLIC, ...GENEROUS, maxInFlightBytes: 64 * MIB };
 
 const TRUSTED: Limits = {
   ...PUBLIC,
-  maxPacketBytes: 16 * MIB,
-  maxNodes: 1_000_000,
+  ...GENEROUS,
   maxStatements: 1_000,
-  maxCallsPerScript: 1_000,
-  maxObjectKeys: 100_000,
-  maxBodyBytes: 1024 * MIB,
   maxDrainBytes: 64 * MIB,
   maxBufferedBytes: 4 * MIB,
   headerTimeoutMs: 30_000,
@@ -139,7 +153,11 @@ const TRUSTED: Limits = {
   acceptsPerSecond: 10_000,
 };
 
-export const PRESETS: Readonly<Record<Preset, Limits>> = { public: PUBLIC, trusted: TRUSTED };
+export const PRESETS: Readonly<Record<Preset, Limits>> = {
+  public: PUBLIC,
+  client: CLIENT,
+  trusted: TRUSTED,
+};
 
 /** Limits that may be `Infinity`; all others are finite. */
 const MAY_BE_INFINITE: ReadonlySet<LimitName> = new Set<LimitName>([
@@ -158,33 +176,51 @@ const MAY_BE_INFINITE: ReadonlySet<LimitName> = new Set<LimitName>([
   "acceptsPerSecond",
 ]);
 
+/** The deepest nesting that may be permitted, because the parser and repr recurse. */
+export const MAX_DEPTH = 512;
+
 /** The largest permitted values: the wire or the engine's stack bounds some limits. */
 const CEILINGS: Partial<Limits> = {
   maxPacketBytes: 256 * MIB, // a JavaScript string holds 2^29 - 24 characters
-  maxDepth: 512, // the parser and repr recurse
+  maxDepth: MAX_DEPTH,
   maxMetadataBytes: 192, // an id then has up to 256 bytes, which every peer accepts
   maxNumberLength: 1_000, // parsing a bigint is quadratic in its digits
 };
 
-export type LimitOptions = { readonly preset?: Preset } & { readonly [K in LimitName]?: number };
+export type LimitOptions = { readonly preset?: Preset | undefined } & {
+  readonly [K in LimitName]?: number | undefined;
+};
 
 /** Fills in the preset and checks every override. Nothing is coerced: an unknown name, `NaN`, zero, and a negative,
  *  fractional or too large number throw, because a limit that is silently off is worse than none.
+ *  @param usual the preset where the options name none
  *  @throws HbiError invalid_argument */
-export function resolveLimits(options: LimitOptions = {}): Limits {
-  const { preset = "public", ...overrides } = options;
+export function resolveLimits(options: LimitOptions = {}, usual: Preset = "public"): Limits {
+  if (!isPlainObject(options)) throw failure("bad_option", "limits must be a plain object");
+  const { preset = usual, ...overrides } = options;
   const base = PRESETS[preset];
   if (RESOLVED.has(options)) return options as Limits; // one object for all connections of a server
-  if (base === undefined || !Object.hasOwn(PRESETS, preset)) throw failure("bad_option", "limits.preset");
+  if (base === undefined || !Object.hasOwn(PRESETS, preset)) {
+    throw failure("bad_option", `limits.preset must be ${Object.keys(PRESETS).join(" or ")}`);
+  }
   const limits: Record<string, number> = { ...base };
   for (const [name, value] of Object.entries(overrides)) {
     if (value === undefined) continue;
-    if (!isLimitName(name)) throw failure("bad_option", `limits.${name} is not a limit`);
+    if (!isLimitName(name)) {
+      const hint = didYouMean(name, ["preset", ...Object.keys(PUBLIC)], "limits.");
+      throw failure("bad_option", `limits.${name} is not a limit${hint}`);
+    }
     limits[name] = checkedLimit(name, value);
   }
   RESOLVED.add(limits);
   return Object.freeze(limits) as Limits; // every key of the preset, and no other
 }
+
+/** Its names are a table for suggestions; values are checked by `resolveLimits`. */
+export const limitOptions: OptionCheck = Object.assign(
+  (value: unknown): void => void resolveLimits(value as LimitOptions), // checked there
+  { table: Object.fromEntries(Object.keys(PUBLIC).map((name) => [name, () => undefined])) },
+);
 
 /** Results of this function: frozen, so they need no further check. */
 const RESOLVED = new WeakSet<object>();

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The testing kit, for tests of services and their consumers. Portable; requires fast-check. */
 export {
   type CallOptions as GenerateOptions,
@@ -23,6 +24,7 @@ export {
   packet,
 } from "./testing/hostile.ts";
 export { ManualClock, quiet } from "./testing/manual-clock.ts";
-export { nearlyArbitraryOf } from "./testing/nearly-arbitrary.ts";
+export { type NearlyValid, nearlyArbitraryOf } from "./testing/nearly-arbitrary.ts";
+export type { ArbitraryOptions, Overrides } from "./testing/overrides.ts";
 export { arbitraryOf } from "./testing/schema-arbitrary.ts";
 export { type TestLink, type TestLinkOptions, testLink } from "./testing/test-link.ts";

@@ -43,10 +43,22 @@ class Till {
   }
 }
 
+type Line = Readonly<Record<string, unknown>>;
+const lines: string[] = [];
+/** Takes what a logger such as pino takes. */
+const logger = {
+  info: (line: Line, text: string) => void lines.push(`info ${text} ${line["method"]} ${line["code"]}`),
+  warn: (line: Line, text: string) => void lines.push(`warn ${text} ${line["method"]}`),
+};
+
 const server = await serve(shop, "127.0.0.1:0", (peer: Peer<typeof shop, Clerk>) => new Till(peer), {
   authenticate: ({ token }: { token: string }) => clerks.get(token),
   onPeer: (peer) => void peer.post.sold({ item: "nothing yet", by: peer.context.name }), // connected and authenticated
   onPeerLeft: (peer, reason) => console.log(`${peer.context.name} left${reason ? `: ${reason.message}` : ""}`),
+  logFields: ({ name }, peer) => ({ clerk: name, network: peer.network ?? null }), // once for each authentication
+  onCall: ({ error, fields, ...call }) => logger.info({ ...fields, ...call, reason: error?.reason }, "call"),
+  log: ({ error, fields, call, where }) => logger.warn({ ...fields, ...call, err: error }, where),
+  authorize: (call) => call.name !== "sell" || call.params.price < 1_000, // number: the parameters of `sell`
 });
 
 class Screen {
@@ -62,5 +74,7 @@ assert.equal(await link.call.sell({ item: "a lamp", price: 40 }), 40);
 assert.equal(await link.call.sell({ item: "a bulb", price: 2 }), 42);
 await assert.rejects(link.call.sell({ item: "a horse", price: 1_000 }), { code: "permission_denied" });
 console.log(screen.lines.join("; "));
+await assert.rejects(link.call.sell({ item: "a castle", price: 1_000_000 }), { message: "not allowed" });
+console.log(lines.filter((line) => line.includes("sell")).join("\n"));
 await link.close();
 await server.drain();

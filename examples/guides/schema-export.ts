@@ -21,19 +21,22 @@ console.log(`asyncapi ${document.asyncapi}`);
 const calendar = defineService({
   name: "calendar",
   version: "1.0.0",
-  methods: { book: method({ params: { slots: z.array(z.strictObject({ from: z.date() })) } }) },
+  methods: { book: method({ params: { slots: z.array(z.strictObject({ from: z.coerce.date() })) } }) },
 });
 
+console.log(JSON.stringify(describeService(calendar).methods["book"]?.params[0]?.schema).includes("x-hbi-unsaid"));
 try {
-  describeService(calendar);
+  describeService(calendar, { strict: true });
 } catch (error) {
   console.log((error as Error).message);
 }
 
 const booking = describeService(calendar, {
   override: ({ schema }) => (schema instanceof z.ZodDate ? { type: "string", format: "date-time" } : undefined),
+  strict: true,
 });
-// without it: bad option: book.params.slots.[].from: a date has no JSON Schema; map it by an override
+// without it: bad option: book.params.slots.[].from: a coercion, which accepts more than its type, has no JSON Schema;
+// map it by an override
 
 console.log(JSON.stringify(booking.methods["book"]?.params[0]?.schema).includes("date-time"));
 

@@ -43,6 +43,14 @@ const point = value({
 const name = z.string().max(100);
 const Place = z.strictObject({ name, at: point.schema });
 
+const between = method({
+  input: z
+    .object({ west: z.number(), east: z.number(), most: z.int().min(1).max(500).default(100) })
+    .refine(({ west, east }) => west <= east, "west must not be above east"),
+  result: z.array(Place).max(500),
+  idempotent: true,
+});
+
 const places = defineService({
   name: "places",
   version: "1.2.0",
@@ -57,6 +65,7 @@ const places = defineService({
       result: z.number(),
       idempotent: true,
     }),
+    places_between: between, // one schema for all parameters: see below
     add_place: method({ params: { place: Place } }), // no result: only acknowledged
     import_places: method({
       params: { size: z.int().min(0).max(1_000_000) },
@@ -89,6 +98,10 @@ const server = await serve(places, "127.0.0.1:0", (peer) => ({
   distance({ from, to, unit }) {
     const km = Math.hypot(from.at.x - to.at.x, from.at.y - to.at.y);
     return unit === "km" ? km : km / 1.609344;
+  },
+  places_between({ west, east, most }) {
+    const found = [...known].filter(([, at]) => at.x >= west && at.x <= east);
+    return found.slice(0, most).map(([name, at]) => ({ name, at }));
   },
   add_place({ place }) {
     known.set(place.name, place.at);
@@ -132,10 +145,12 @@ console.log(`${await link.call.import_places({ size: text.length }, options)} li
 
 // --- push --------------------------------------------------------------------------------------------------------------
 
-for (const peer of server.peers) {
-  await peer.post.place_added({ place: oslo }); // resolves when it is handed to the wire
-  console.log(await peer.call.confirm({ question: "still there?" }));
-}
+for (const peer of server.peers) void peer.post.place_added({ place: oslo }); // waits for nobody
+
+const answers = await Promise.allSettled(
+  [...server.peers].map((peer) => peer.call.confirm({ question: "still there?" }, { timeoutMs: 2_000 })),
+);
+console.log(`${answers.filter(({ status }) => status === "rejected").length} consumers did not answer`);
 await link.call.remove_place({ name: "Moss" });
 assert.equal(known.has("Moss"), false);
 
@@ -202,6 +217,7 @@ const guardedServer = await serve(
   () => ({
     place_by_name: ({ name }) => ({ name, at: known.get(name) ?? new Point(0, 0) }),
     distance: () => 0,
+    places_between: () => [],
     add_place: () => undefined,
     import_places: () => 0,
     remove_place: ({ name }) => known.delete(name),
@@ -271,6 +287,13 @@ const stop = steady.onState((state, reason) => console.log(`${state}${reason ? `
 
 const path = fileURLToPath(import.meta.url);
 const { size } = await stat(path);
+const either = await connect(places, ["127.0.0.1:1", server.address], reactions, { reconnect: {} }); // nobody is at the first
+await either.close();
+
+const early = await connect(places, server.address, reactions, { reconnect: { waitForFirst: true } });
+await early.ping({ timeoutMs: 5_000 }); // waits for the connection; calls wait in the same way
+await early.close();
+
 const imported = steady.call.import_places({ size }, { body: () => createReadStream(path) }); // opened again for each attempt
 for (const peer of server.peers) void peer.disconnect("maintenance, back at once");
 console.log((await imported) > 0);

@@ -51,6 +51,7 @@ export const scriptWords: readonly string[] = [
   ],
   ...[
     "None",
+    "undefined",
     "True",
     "nil",
     "nil<nil>",

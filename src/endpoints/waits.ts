@@ -5,6 +5,7 @@
 import { Chain, type Chained } from "../chain.ts";
 import { afterHearing, type Clock, type Timer } from "../clock.ts";
 import { failure, HbiError, withoutStack } from "../errors.ts";
+import { aSignal, aTime, checkOptions, type OptionsOf } from "../options.ts";
 import { heed, heedNoMore } from "./heed.ts";
 
 export interface WaitOptions {
@@ -12,6 +13,13 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
   /** Ends the wait with `deadline_exceeded`. `Infinity` waits until the connection ends. */
   readonly timeoutMs?: number | undefined;
+}
+
+export const WAIT_OPTIONS: OptionsOf<WaitOptions> = { signal: aSignal, timeoutMs: aTime };
+
+/** @throws HbiError invalid_argument */
+export function checkWait(options: WaitOptions): void {
+  checkOptions(options, "this call", WAIT_OPTIONS);
 }
 
 /** Details for the error of a failing wait. */
@@ -129,7 +137,7 @@ export class Waits {
 
 /** @throws HbiError invalid_argument unless it is a positive time */
 export function checkTimeout(timeoutMs: number | undefined): number | undefined {
-  if (timeoutMs !== undefined && !(timeoutMs > 0)) throw failure("bad_option", "timeoutMs must be positive");
+  if (timeoutMs !== undefined) aTime(timeoutMs, "timeoutMs", "");
   return timeoutMs;
 }
 

@@ -121,8 +121,7 @@ export class LandingParser {
     const args: unknown[] = [];
     let named: Map<string, unknown> | undefined;
     this.#open();
-    for (let count = 1; this.#tokens.kind !== token.PAREN_CLOSE; count++) {
-      if (count > this.#limits.maxArguments) this.#refuse("too_many_arguments");
+    while (this.#tokens.kind !== token.PAREN_CLOSE) {
       named = this.#argument(args, named);
       this.#separator(token.PAREN_CLOSE);
     }
@@ -134,7 +133,7 @@ export class LandingParser {
   }
 
   /** Adds an argument to `args` or to `named`. `named` exists from the first `name=` on; no positional argument may
-   *  follow it. */
+   *  follow it. Named ones cost as much as the keys of an object, and there may be as many. */
   #argument(args: unknown[], named: Map<string, unknown> | undefined): Map<string, unknown> | undefined {
     const tokens = this.#tokens;
     const { start, kind } = tokens;
@@ -144,11 +143,13 @@ export class LandingParser {
       if (tokens.kind === token.EQUALS) {
         this.#checkPlainName(name, start);
         if (named?.has(name) === true) this.#refuse("syntax", start);
+        if (named?.size === this.#limits.maxObjectKeys) this.#refuse("too_many_keys", start);
         tokens.next();
         return (named ?? new Map<string, unknown>()).set(name, this.#value());
       }
     }
     if (named !== undefined) this.#refuse("syntax", start);
+    if (args.length === this.#limits.maxArguments) this.#refuse("too_many_arguments", start);
     args.push(kind === token.NAME ? this.#named(name, start) : this.#value());
     return named;
   }

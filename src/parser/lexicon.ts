@@ -2,11 +2,12 @@
  * The words and characters of the landing grammar, shared by every way of reading it. docs/landing.md.
  */
 
-/** The constants of three languages, by name. */
+/** The constants of three languages, by name; `undefined` is written by peers of this library only. */
 export const CONSTANTS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ["null", null],
   ["None", null],
   ["nil", null],
+  ["undefined", undefined],
   ["true", true],
   ["True", true],
   ["false", false],
@@ -29,7 +30,7 @@ export const KEYWORDS: ReadonlySet<string> = new Set(
     "arguments as assert async await break case catch class const continue debugger def default defer del delete do elif " +
     "else enum eval except export extends finally for from func function go goto if implements import in instanceof " +
     "interface is lambda let new nonlocal not or and package pass private protected public raise return select static " +
-    "struct super switch this throw try typeof undefined var void while with yield"
+    "struct super switch this throw try typeof var void while with yield"
   ).split(" "),
 );
 

@@ -3,6 +3,9 @@
  */
 import { failure } from "../errors.ts";
 import { PRESETS } from "../limits.ts";
+import { oneOf } from "../options.ts";
+import { insteadOf } from "./kinds.ts";
+import { isBytes, isPlainObject } from "./plain-object.ts";
 
 /** `json`: null, true, false. `python`: None, True, False, which every Python peer knows. `go`: nil, true, false. */
 export type Dialect = "json" | "python" | "go";
@@ -60,6 +63,8 @@ const WORDS: Readonly<Record<Dialect, Words>> = {
   go: { none: "nil", true: "true", false: "false" },
 };
 
+export const dialectOption = oneOf(...Object.keys(WORDS));
+
 /** An object with this method writes its own constructor call. */
 export const REPR = Symbol.for("hbi.repr");
 
@@ -67,11 +72,15 @@ export const REPR = Symbol.for("hbi.repr");
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for
 const CONTROLS = /[\x00-\x07\x0b\x0e-\x1f]/;
 
-/** Name and arguments of the constructor call that creates an equal instance; undefined for an unknown class. */
-export type InstanceWriter = (instance: object) => readonly [name: string, args: readonly unknown[]] | undefined;
+/** Name and arguments of the constructor call that creates an equal instance. With the names of the parameters,
+ *  arguments that are undefined are omitted, and those after them are named. */
+export type WrittenInstance = readonly [name: string, args: readonly unknown[], names?: readonly string[]];
 
-/** The text of a value: null, booleans, numbers, bigints, strings, `Uint8Array`, arrays, plain objects, and objects
- *  with a `[Symbol.for("hbi.repr")](dialect)` method. Members that are `undefined` are omitted.
+/** Returns undefined for an unknown class. */
+export type InstanceWriter = (instance: object) => WrittenInstance | undefined;
+
+/** The text of a value: undefined, null, booleans, numbers, bigints, strings, `Uint8Array`, arrays, plain objects, and
+ *  objects with a `[Symbol.for("hbi.repr")](dialect)` method. Members that are `undefined` are omitted.
  *  @throws HbiError invalid_argument, with the path, for anything else, for cycles, for nesting beyond `maxDepth`, and
  *  for a value that no peer of the dialect can read */
 export function repr(
@@ -110,6 +119,10 @@ function write(value: unknown, words: Writing, depth: number): string {
     case "object":
       if (value === null) return words.none;
       return container(value, words, depth);
+    case "undefined":
+      if (words.dialect !== "json") return words.none; // those peers have a single word for nothing
+      readByOurs(words, depth, "is undefined");
+      return "undefined";
     default:
       throw unrepresentable(words, depth, `is ${typeof value}`);
   }
@@ -130,17 +143,13 @@ function container(value: object, words: Writing, depth: number): string {
   }
   const own: unknown = REPR in value ? value[REPR] : undefined;
   if (typeof own === "function") return String(own.call(value, words.dialect));
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) {
+  if (!isPlainObject(value)) {
+    if (isBytes(value)) return bytes(value, words, depth);
     const made = words.writer?.(value);
     if (made === undefined) {
-      throw unrepresentable(words, depth, 'is an instance of a class without [Symbol.for("hbi.repr")]');
+      throw unrepresentable(words, depth, insteadOf(value));
     }
-    const args = made[1].map((arg, i) => {
-      path[depth] = i;
-      return write(arg, words, depth + 1);
-    });
-    return `${made[0]}(${args.join(",")})`;
+    return instance(made, words, depth);
   }
   let text = "";
   for (const [key, member] of Object.entries(value)) {
@@ -150,6 +159,20 @@ function container(value: object, words: Writing, depth: number): string {
     text += `${text === "" ? "" : ","}${quote(key, words, depth + 1)}:${write(member, words, depth + 1)}`;
   }
   return `{${text}}`;
+}
+
+function instance([name, args, names]: WrittenInstance, words: Writing, depth: number): string {
+  let text = "";
+  let isNamed = false;
+  for (const [i, arg] of args.entries()) {
+    if (arg === undefined && names !== undefined) {
+      isNamed = true;
+      continue;
+    }
+    words.path[depth] = i;
+    text += `${text === "" ? "" : ","}${isNamed ? `${names?.[i]}=` : ""}${write(arg, words, depth + 1)}`;
+  }
+  return `${name}(${text})`;
 }
 
 function number(value: number, words: Writing, depth: number): string {

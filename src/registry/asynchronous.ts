@@ -82,7 +82,8 @@ export function checkSynchronous({ found }: Hearing, where: string): void {
 export function synchronous<T>(result: T, where: string): T {
   if (!isThenable(result)) return result;
   silence(result);
-  throw failure("handler", undefined, { cause: asynchronous(where, "", "function") });
+  const cause = asynchronous(where, "", "function");
+  throw failure("handler", "an asynchronous function is not supported", { of: where, cause });
 }
 
 /** @throws HbiError invalid_argument if the function is visibly asynchronous */

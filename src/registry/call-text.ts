@@ -21,17 +21,18 @@ export interface WrittenCall {
   readonly bodyBytes: number | undefined;
 }
 
-/** The given values are sent, and the host validates them again. The output of a schema is only for the handler.
+/** What was validated is sent, in the form that the host validates again: what a default or a transform makes of it is
+ *  only for the handler.
  *  @throws HbiError invalid_argument, before anything is sent */
 export function writeCall(name: string, method: Method, params: unknown, writing: Writing): WrittenCall {
-  const given = params ?? {};
-  const validated = method.signature.validate(name, given as Record<string, unknown>); // refuses anything but a record
+  const { params: validated, sent } = method.signature.send(name, (params ?? {}) as Record<string, unknown>); // refuses anything but a record
   const bodyBytes = method.bodyBytes(validated);
   if (bodyBytes === undefined && method.spec.body !== "manual") {
     throw failure("bad_argument", `${name}: the length of its raw data is unknown`);
   }
   const onlyOurs: OnlyOurs = { what: undefined };
-  const code = `${name}(${argumentsText(method.signature.names, given, writing, onlyOurs)})`;
+  const { names, isByName } = method.signature;
+  const code = `${name}(${argumentsText(names, sent, writing, onlyOurs, isByName)})`;
   return { code, onlyOurs: onlyOurs.what, bodyBytes };
 }
 
@@ -41,11 +42,12 @@ export function argumentsText(
   params: object,
   writing: Writing,
   onlyOurs: OnlyOurs | undefined,
+  isByName = false,
 ): string {
   const { dialect, maxDepth, writer } = writing;
   const how = { dialect, maxDepth: maxDepth - 1, writer, onlyOurs };
   let text = "";
-  let isNamed = false;
+  let isNamed = isByName;
   for (const name of names) {
     const value: unknown = Object.hasOwn(params, name) ? params[name as never] : undefined; // own members of declared names only
     if (value === undefined) {

@@ -1,11 +1,12 @@
 /**
  * Compact results of schemas. zod rebuilds objects member by member, and an object with sparse integer keys would cost
  * far more than its text (parser/members.ts). Schemas that build objects with keys chosen by the peer therefore compact
- * each object as soon as it exists. Nothing else about them changes; all other schemas run unmodified.
+ * each object as soon as it exists. An absent member counts as undefined where a schema allows undefined, because a
+ * text does not distinguish the two; zod alone would refuse it. All other schemas run unmodified.
  */
 import type { z } from "zod";
-import { compact, isIndex } from "../parser/members.ts";
-import { definition, isSchema, partsOf } from "./schema-walk.ts";
+import { compact, isIndex, setMember } from "../parser/members.ts";
+import { definition, schemasIn } from "./schema-walk.ts";
 
 type Schema = z.core.$ZodType;
 type Run = Schema["_zod"]["run"];
@@ -34,8 +35,11 @@ function preparedRun(schema: Schema, run: Run): Run | undefined {
   switch (def.type) {
     case "record":
       return compacting(run);
-    case "object":
-      return makesIndexes(def) ? compacting(run) : undefined;
+    case "object": {
+      const compacted = makesIndexes(def) ? compacting(run) : undefined;
+      const members = Object.keys(def.shape).filter((key) => isUndefinedOnly(def.shape[key] as Schema)); // a key of the shape
+      return members.length === 0 ? compacted : completing(def.shape, members, compacted ?? run);
+    }
     case "intersection":
       return rebuilds(schema) ? bounded(compacting(run)) : undefined;
     case "union": {
@@ -46,6 +50,63 @@ function preparedRun(schema: Schema, run: Run): Run | undefined {
     }
     default:
       return undefined;
+  }
+}
+
+/** Runs on an object that has the given members. */
+function completing(shape: z.core.$ZodShape, members: readonly string[], run: Run): Run {
+  return (payload, context) => {
+    const { value } = payload;
+    if (typeof value === "object" && value !== null && members.some((key) => !(key in value))) {
+      payload.value = completed(value, shape, members);
+    }
+    return run(payload, context);
+  };
+}
+
+/** A copy with all the members; those of a class are read as zod would read them. */
+function completed(value: object, shape: z.core.$ZodShape, members: readonly string[]): object {
+  if (Array.isArray(value)) return value; // refused
+  const made: Record<string, unknown> = {};
+  for (const key in value) setMember(made, key, value[key as never]); // what zod looks at
+  for (const key of Object.keys(shape)) {
+    if (!Object.hasOwn(made, key) && key in value) setMember(made, key, value[key as never]);
+  }
+  for (const key of members) if (!Object.hasOwn(made, key)) setMember(made, key, undefined);
+  return compact(made);
+}
+
+/** Whether it may accept undefined, but not the absence of a member. */
+function isUndefinedOnly(schema: Schema): boolean {
+  return schema._zod.optin === undefined && mayBeUndefined(schema);
+}
+
+/** Bounds how deep alternatives are looked through; lazy ones may be endless. */
+const MAX_ALTERNATIVES = 16;
+
+function mayBeUndefined(schema: Schema, depthLeft = MAX_ALTERNATIVES): boolean {
+  if (depthLeft === 0) return false;
+  const def = definition(schema);
+  switch (def.type) {
+    case "any":
+    case "unknown":
+    case "undefined":
+    case "void":
+    case "custom":
+    case "optional":
+      return true;
+    case "literal":
+      return def.values.includes(undefined);
+    case "union":
+    case "intersection":
+    case "nullable":
+    case "readonly":
+    case "lazy":
+      return schemasIn(schema).some((part) => mayBeUndefined(part, depthLeft - 1));
+    case "pipe":
+      return mayBeUndefined(def.in, depthLeft - 1);
+    default:
+      return false;
   }
 }
 
@@ -111,16 +172,4 @@ function rebuilds(schema: Schema, seen = new Set<Schema>()): boolean {
   const def = definition(schema);
   if (def.type === "record" || def.type === "lazy" || (def.type === "object" && makesIndexes(def))) return true;
   return schemasIn(schema).some((part) => rebuilds(part, seen));
-}
-
-function schemasIn(schema: Schema): Schema[] {
-  const def = definition(schema);
-  if (def.type === "lazy") return [(schema as z.core.$ZodLazy)._zod.innerType];
-  const parts = partsOf(schema).map((part) => part.schema);
-  if (def.type === "object" && def.catchall !== undefined) parts.push(def.catchall);
-  for (const check of def.checks ?? []) {
-    const inner: unknown = (check._zod.def as { schema?: unknown }).schema; // of z.property
-    if (isSchema(inner)) parts.push(inner);
-  }
-  return parts;
 }

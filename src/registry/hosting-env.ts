@@ -4,11 +4,11 @@
  */
 import type { z } from "zod";
 import { failure, type HbiError, refusal } from "../errors.ts";
-import type { InstanceWriter } from "../parser/repr.ts";
+import type { InstanceWriter, WrittenInstance } from "../parser/repr.ts";
 import { type Call, ODD_OBJECT } from "../parser/tree.ts";
 import { errorValue } from "./error-value.ts";
 import { checkHandlers } from "./handlers.ts";
-import { Method, type Params, type ParamsOf, ValueConstructor } from "./method.ts";
+import { type Given, Method, type Params, type ParamsOf, ValueConstructor } from "./method.ts";
 import { checkName, checkPlainName } from "./names.ts";
 import { prepare } from "./prepared-schema.ts";
 import { isSchema } from "./schema-walk.ts";
@@ -27,7 +27,7 @@ export interface Ends {
  *  ignored. */
 export type ResultOf<R extends z.core.$ZodType | undefined> = R extends z.core.$ZodType ? z.input<R> : unknown;
 
-export type Handler<P extends Params, R extends z.core.$ZodType | undefined, Co> = (
+export type Handler<P extends Given, R extends z.core.$ZodType | undefined, Co> = (
   params: ParamsOf<P>,
   co: Co,
 ) => Awaitable<ResultOf<R>>;
@@ -126,7 +126,7 @@ export class HostingEnv<E extends Ends = Ends> {
 
   /** Lets the peer call `name`. The handler receives the validated parameters and the conversation that is being
    *  landed. */
-  expose<P extends Params, R extends z.core.$ZodType | undefined>(
+  expose<P extends Given, R extends z.core.$ZodType | undefined>(
     name: string,
     method: Method<P, R>,
     handler: Handler<P, R, E["co"]>,
@@ -144,7 +144,7 @@ export class HostingEnv<E extends Ends = Ends> {
   exposeAll<M extends Readonly<Record<string, Method>>>(methods: M, handlers: Handlers<M, E["co"]>): this {
     checkHandlers(methods, handlers);
     for (const [name, method] of Object.entries(methods)) {
-      const handler = handlers[name as keyof M] as Handler<Params, z.core.$ZodType | undefined, E["co"]>; // typed by Handlers
+      const handler = handlers[name as keyof M] as Handler<Given, z.core.$ZodType | undefined, E["co"]>; // typed by Handlers
       this.expose(name, method, handler.bind(handlers));
     }
     return this;
@@ -258,15 +258,19 @@ export class HostingEnv<E extends Ends = Ends> {
 }
 
 /** The constructor call of an instance that one of the values recognises. Its members have the names of the
- *  parameters. */
-function writtenBy(
-  entries: Iterable<Entry>,
-  instance: object,
-): readonly [name: string, args: readonly unknown[]] | undefined {
+ *  parameters. @throws HbiError invalid_argument if the parameters refuse them */
+function writtenBy(entries: Iterable<Entry>, instance: object): WrittenInstance | undefined {
   for (const entry of entries) {
     if (entry.kind !== "value" || entry.maker.spec.is?.(instance) !== true) continue;
     const members = instance as Readonly<Record<string, unknown>>; // recognised by the value's own `is`
-    return [entry.name, entry.maker.signature.names.map((name) => members[name])];
+    const { signature } = entry.maker;
+    const given: Record<string, unknown> = {};
+    for (const name of signature.names) {
+      const member = members[name];
+      if (member !== undefined) given[name] = member;
+    }
+    const { sent } = signature.send(entry.name, given);
+    return [entry.name, signature.names.map((name) => sent[name]), signature.names];
   }
   return undefined;
 }

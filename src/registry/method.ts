@@ -3,150 +3,104 @@
  * published and imported by both sides.
  */
 import { z } from "zod";
-import { failure, refusal } from "../errors.ts";
+import { failure } from "../errors.ts";
+import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
 import type { Call } from "../parser/tree.ts";
 import { checkFunction, synchronous } from "./asynchronous.ts";
-import { checkPlainName, READ_BY_ALL } from "./names.ts";
-import { prepare, prepareLate } from "./prepared-schema.ts";
+import { prepare } from "./prepared-schema.ts";
 import { findTransform, isSchema } from "./schema-walk.ts";
-import { type Refuse, validate } from "./validate.ts";
+import { Signature } from "./signature.ts";
 
 /** An ordered record: its order is the order of positional arguments; its names serve keyword arguments and errors. */
 export type Params = Readonly<Record<string, z.core.$ZodType>>;
+/** Parameters, or the one schema of an `input`. */
+export type Given = Params | z.core.$ZodType;
 /** What a handler receives. */
-export type ParamsOf<P extends Params> = z.output<z.ZodObject<P, z.core.$strict>>;
+export type ParamsOf<P extends Given> = P extends z.core.$ZodType
+  ? z.output<P>
+  : P extends Params
+    ? z.output<z.ZodObject<P, z.core.$strict>>
+    : never;
 
 /** What a caller passes: parameters that are optional or have a default may be omitted. */
-export type ArgumentsOf<P extends Params> = z.input<z.ZodObject<P, z.core.$strict>>;
+export type ArgumentsOf<P extends Given> = P extends z.core.$ZodType
+  ? z.input<P>
+  : P extends Params
+    ? z.input<z.ZodObject<P, z.core.$strict>>
+    : never;
 
 /** Method syntax makes these bivariant, so that every method is a `Method` and every value a `ValueConstructor`. */
-type BodyLength<P extends Params> = { bytes(params: ParamsOf<P>): number }["bytes"];
+type BodyLength<P extends Given> = { bytes(params: ParamsOf<P>): number }["bytes"];
 type ResultLength<R> = R extends z.core.$ZodType ? { bytes(result: z.output<R>): number }["bytes"] : never;
 
 /** How the length of raw data is known: there is none, it is declared, or only the handler knows it. */
 export type BodyKind = "none" | "declared" | "manual";
 
-export interface MethodSpec<P extends Params, R extends z.core.$ZodType | undefined> {
-  readonly params: P;
+export type MethodSpec<P extends Given, R extends z.core.$ZodType | undefined> = DeclaredInput<P> &
+  MethodDeclaration<P, R>;
+
+export type DeclaredInput<P extends Given> = P extends z.core.$ZodType
+  ? { readonly input: P; readonly params?: undefined }
+  : { readonly params: P; readonly input?: undefined };
+
+export interface MethodDeclaration<P extends Given, R extends z.core.$ZodType | undefined> {
   /** The number of raw bytes behind the call, or `"manual"` if only the handler knows it. Without it, there is no raw
    *  data. */
-  readonly body?: "manual" | BodyLength<P>;
+  readonly body?: "manual" | BodyLength<P> | undefined;
   /** The schema of what the handler returns, which is sent back as an object. Without it, nothing is sent
    *  automatically. */
-  readonly result?: R;
+  readonly result?: R | undefined;
   /** The number of raw bytes behind the result. The handler sends both itself (HBI layer), or returns
    *  `{ result, body }` (typed layer). */
-  readonly resultBody?: ResultLength<R>;
-  readonly title?: string;
-  readonly description?: string;
+  readonly resultBody?: ResultLength<R> | undefined;
+  readonly title?: string | undefined;
+  readonly description?: string | undefined;
   /** Running the method twice does no harm, so a call may be sent again after its connection was lost. */
-  readonly idempotent?: boolean;
+  readonly idempotent?: boolean | undefined;
   /** Why the method should no longer be called, and what to use instead. */
-  readonly deprecated?: string;
+  readonly deprecated?: string | undefined;
   /** Parameters of example calls, for documentation. */
-  readonly examples?: readonly ArgumentsOf<P>[];
+  readonly examples?: readonly ArgumentsOf<P>[] | undefined;
 }
 
 type KindOf<Spec, Key extends string> = Spec extends { readonly [K in Key]: infer Length }
   ? Length extends "manual"
     ? "manual"
-    : "declared"
+    : [Length] extends [undefined]
+      ? "none"
+      : "declared"
   : "none";
 /** Not inferred as a type parameter, because the absence of a result would go unnoticed in an inline declaration. */
 type DeclaredResult<Spec> = Spec extends { readonly result: infer R extends z.core.$ZodType } ? R : undefined;
+/** `params` or `input`, and not both. The compiler tries an unknown Spec before it looks at functions. */
+type OneOf<Spec> = unknown extends Spec
+  ? unknown
+  : Spec extends { readonly input: object }
+    ? { readonly params?: undefined; readonly input: z.core.$ZodType }
+    : { readonly params: Params };
+type SpecKey = keyof MethodSpec<Params, z.core.$ZodType>;
 /** Keys that a method does not have. */
-type Surplus<Spec> = { readonly [K in Exclude<keyof Spec, keyof MethodSpec<Params, z.core.$ZodType>>]: never };
+type Surplus<Spec> = { readonly [K in Exclude<keyof Spec, SpecKey>]: never };
 
-const SPEC_KEYS: Readonly<Record<keyof MethodSpec<Params, z.core.$ZodType>, true>> = {
-  params: true,
-  body: true,
-  result: true,
-  resultBody: true,
-  title: true,
-  description: true,
-  idempotent: true,
-  deprecated: true,
-  examples: true,
+const METHOD_OPTIONS: OptionsOf<MethodSpec<Params, z.core.$ZodType>> = {
+  params: anything, // the schemas and functions are checked by the constructor
+  input: anything,
+  body: anything,
+  result: anything,
+  resultBody: anything,
+  title: aString,
+  description: aString,
+  idempotent: aBoolean,
+  deprecated: aString,
+  examples: mustBe("a list", Array.isArray),
 };
 
 /** The arguments of one call by parameter name, before validation. */
 export type Bound = Record<string, unknown>;
 
-class Signature<P extends Params> {
-  readonly names: readonly string[];
-  readonly #schemas: ReadonlyMap<string, z.core.$ZodType>;
-  readonly #object: z.core.$ZodType;
-  #isPrepared: boolean;
-
-  constructor(params: P) {
-    this.names = Object.keys(params);
-    if (this.names.length > READ_BY_ALL.maxArguments) throw failure("bad_option", tooMany(this.names.length));
-    this.#schemas = new Map(Object.entries(params));
-    for (const [name, schema] of this.#schemas) {
-      checkPlainName(name, "parameter");
-      if (!isSchema(schema)) throw failure("bad_option", `parameter ${name} has no zod schema`);
-    }
-    this.#object = z.strictObject(params);
-    this.#isPrepared = prepare(this.#object, "params");
-  }
-
-  /** Assigns the arguments to parameter names. @throws HbiError bad_argument */
-  bind(call: Call): Bound {
-    const bound: Bound = {};
-    const { args, named, name } = call;
-    if (args.length > this.names.length)
-      throw refusal("bad_argument", `${name}: at most ${this.names.length} expected`);
-    for (let i = 0; i < args.length; i++) bound[this.names[i] as string] = args[i]; // i is below names.length
-    if (named === undefined) return bound;
-    for (const [parameter, value] of named) {
-      if (!this.#schemas.has(parameter)) throw refusal("bad_argument", `${name}: no such parameter`);
-      if (Object.hasOwn(bound, parameter)) throw refusal("bad_argument", `${name}: ${parameter} given twice`);
-      bound[parameter] = value;
-    }
-    return bound;
-  }
-
-  /** @throws HbiError bad_argument */
-  validate(name: string, bound: Bound, make: Refuse = failure): ParamsOf<P> {
-    if (!this.#isPrepared) this.#isPrepared = prepareLate(this.#object);
-    return validate(this.#object, bound, "bad_argument", name, make) as ParamsOf<P>; // created from these params above
-  }
-
-  /** Checks the arguments that do not depend on nested calls, before those run. @throws HbiError bad_argument */
-  checkEach(name: string, given: Bound, isPending: (value: unknown) => boolean): void {
-    if (!this.#isPrepared) this.#isPrepared = prepareLate(this.#object);
-    const unknown = Object.keys(given).find((key) => !this.#schemas.has(key));
-    if (unknown !== undefined) throw failure("bad_argument", `${name}: no parameter ${unknown.slice(0, 64)}`);
-    for (const [parameter, schema] of this.#schemas) {
-      const value = Object.hasOwn(given, parameter) ? given[parameter] : undefined;
-      if (!isPending(value)) validate(schema, value, "bad_argument", `${name}: ${parameter}`);
-    }
-  }
-
-  /** The parameters one by one; reading an invalid one throws. Used for the length of a body, which must stay known
-   *  even if other arguments of the call are refused. */
-  probe(bound: Bound, isPending: (value: unknown) => boolean): ParamsOf<P> {
-    if (!this.#isPrepared) this.#isPrepared = prepareLate(this.#object);
-    const probe = {};
-    for (const [name, schema] of this.#schemas) {
-      const get = () => {
-        const value = bound[name];
-        if (isPending(value)) throw failure("bad_argument", name);
-        return validate(schema, value, "bad_argument", name);
-      };
-      Object.defineProperty(probe, name, { get, enumerable: true });
-    }
-    return probe as ParamsOf<P>; // each property has its own type or throws
-  }
-}
-
-function tooMany(count: number): string {
-  return `${count} parameters, and a peer reads ${READ_BY_ALL.maxArguments} (maxArguments); put some into an object`;
-}
-
 /** A method that peers may call: `method({ params: { a: z.int() }, body: ({ a }) => a })`. */
 export class Method<
-  P extends Params = Params,
+  P extends Given = Given,
   R extends z.core.$ZodType | undefined = z.core.$ZodType | undefined,
   B extends BodyKind = BodyKind,
   S extends BodyKind = BodyKind,
@@ -159,9 +113,10 @@ export class Method<
   declare readonly bodies: { readonly call: B; readonly result: S };
 
   constructor(spec: MethodSpec<P, R>) {
-    if (typeof spec?.params !== "object" || spec.params === null) throw failure("bad_option", "method without params");
-    const unknown = Object.keys(spec).find((key) => !Object.hasOwn(SPEC_KEYS, key));
-    if (unknown !== undefined) throw failure("bad_option", `${unknown} is not an option of a method`);
+    const { params, input } = spec ?? {};
+    if (typeof (params ?? input) !== "object") throw failure("bad_option", "method without params");
+    if (params !== undefined && input !== undefined) throw failure("bad_option", "method with both params and input");
+    checkOptions(spec, "method()", METHOD_OPTIONS);
     if (spec.result !== undefined) checkResultSchema(spec.result);
     if (spec.body !== undefined && spec.body !== "manual" && typeof spec.body !== "function") {
       throw failure("bad_option", 'body must be a function of the parameters or "manual"');
@@ -172,7 +127,10 @@ export class Method<
     checkFunction(spec.body, "body");
     checkFunction(spec.resultBody, "resultBody");
     this.spec = spec;
-    this.signature = new Signature(spec.params);
+    this.signature =
+      input === undefined
+        ? (Signature.ofParams(params as Params) as Signature<P>) // P are these params
+        : (Signature.ofInput(input, spec.body !== undefined) as Signature<P>); // P is this schema
     this.results = spec.result === undefined ? [] : [spec.result];
   }
 
@@ -186,11 +144,11 @@ export class Method<
   }
 
   /** The number of raw bytes behind the call; undefined if the declared function cannot compute it from these
-   *  parameters. */
-  bodyBytes(params: ParamsOf<P>): number | undefined {
+   *  parameters, or if they are not known. */
+  bodyBytes(params: ParamsOf<P> | undefined): number | undefined {
     const { body } = this.spec;
     if (body === undefined) return 0;
-    if (body === "manual") return undefined;
+    if (body === "manual" || params === undefined) return undefined;
     return count(() => synchronous(body(params), "body")); // reading an invalid parameter throws
   }
 
@@ -224,8 +182,14 @@ export interface ValueSpec<P extends Params, T> {
   /** Pure and synchronous: runs when an object arrives, before it is requested. */
   readonly make: { of(params: ParamsOf<P>): T }["of"];
   /** Recognises values to be written as constructor calls; their members have the names of the parameters. */
-  readonly is?: (value: unknown) => boolean;
+  readonly is?: ((value: unknown) => boolean) | undefined;
 }
+
+const VALUE_OPTIONS: OptionsOf<ValueSpec<Params, unknown>> = {
+  params: mustBe("an object of zod schemas", (value) => typeof value === "object" && value !== null),
+  make: anything, // checked by the constructor
+  is: mustBe("a function", (value) => typeof value === "function"),
+};
 
 /** A value constructor, such as `Point(1, 2)`: a peer may write it even where only values are landed. */
 export class ValueConstructor<P extends Params = Params, T = unknown> {
@@ -236,10 +200,11 @@ export class ValueConstructor<P extends Params = Params, T = unknown> {
 
   constructor(spec: ValueSpec<P, T>) {
     if (typeof spec?.make !== "function") throw failure("bad_option", "value without make");
+    checkOptions(spec, "value()", VALUE_OPTIONS);
     checkFunction(spec.make, "make");
     checkFunction(spec.is, "is");
     this.spec = spec;
-    this.signature = new Signature(spec.params);
+    this.signature = Signature.ofParams(spec.params);
   }
 
   /** The value of a constructor call. @throws HbiError bad_argument */
@@ -269,10 +234,13 @@ export function valueOfSchema(schema: object): ValueConstructor | undefined {
 
 /** Declares a method. Without `body` it takes no raw data; without `result` it is a notification.
  *  @throws HbiError invalid_argument for a missing schema, a name that cannot be called, an unknown key */
-export function method<P extends Params, R extends z.core.$ZodType | undefined = undefined, const Spec = unknown>(
-  spec: MethodSpec<P, R> & Spec & Surplus<Spec>,
+export function method<P extends Given, R extends z.core.$ZodType | undefined = undefined, const Spec = unknown>(
+  spec: { readonly params?: P | undefined; readonly input?: P | undefined } & MethodDeclaration<P, R> &
+    Spec &
+    Surplus<Spec> &
+    OneOf<Spec>,
 ): Method<P, DeclaredResult<Spec>, KindOf<Spec, "body">, KindOf<Spec, "resultBody">> {
-  return new Method(spec) as never; // R is the result that Spec declares
+  return new Method(spec as never) as never; // R is the result that Spec declares
 }
 
 export function value<P extends Params, T>(spec: ValueSpec<P, T>): ValueConstructor<P, T> {

@@ -62,10 +62,34 @@ function checkLength(name: string, what: string, { maxNameLength, maxNameParts }
   const longest = Math.max(...parts.map((part) => part.length));
   if (longest > maxNameLength) {
     const where = parts.length === 1 ? "it" : "a part of it";
-    refuse(name, what, `${where} has ${longest} characters, and a peer reads ${maxNameLength} (maxNameLength)`);
+    refuse(name, what, `${where} has ${longest} characters, and at most ${maxNameLength} are read (maxNameLength)`);
   }
   if (parts.length > maxNameParts) {
-    refuse(name, what, `it has ${parts.length} parts between dots, and a peer reads ${maxNameParts} (maxNameParts)`);
+    refuse(
+      name,
+      what,
+      `it has ${parts.length} parts between dots, and at most ${maxNameParts} are read (maxNameParts)`,
+    );
+  }
+}
+
+interface Readable {
+  readonly signature: { readonly names: readonly string[]; readonly isByName: boolean };
+}
+
+/** Checks that calls of the methods are read within the limits of the side that hosts them.
+ *  @throws HbiError invalid_argument, naming the limit to raise */
+export function checkReadable(methods: Readonly<Record<string, Readable>>, limits: CallLimits): void {
+  for (const [name, { signature }] of Object.entries(methods)) {
+    const { names, isByName } = signature;
+    checkName(name, "method", limits);
+    for (const parameter of names) checkLength(parameter, `parameter of ${name}`, limits);
+    const limit = isByName ? "maxObjectKeys" : "maxArguments";
+    if (names.length <= limits[limit]) continue;
+    throw failure(
+      "bad_option",
+      `${name} has ${names.length} parameters, and at most ${limits[limit]} are read (${limit})`,
+    );
   }
 }
 

@@ -101,13 +101,13 @@ function planCall(call: Call, entry: ExposedMethod, env: HostingEnv, limits: Lim
     bound = method.signature.bind(call);
     isBound = true;
     if (call.hasNestedCall) checkNested(Object.values(bound), env);
-    else params = method.signature.validate(name, bound, refuse);
+    else params = method.signature.validate(name, bound, refuse) as object | undefined; // or what an input's transform returns
   } catch (thrown) {
     refusal = asHbiError(thrown);
   }
   // If arguments match no parameter, the length is unknown, even if the parameter that determines it has a default.
   const isLost = (!isBound && method.takesRawData) || argumentsHideRawData(call, env);
-  const rawBytes = isLost ? undefined : method.bodyBytes((params ?? method.signature.probe(bound, hasCall)) as never); // valid, or throws when read
+  const rawBytes = isLost ? undefined : method.bodyBytes(params ?? method.signature.probe(bound, hasCall)); // valid, or throws when read
   if (rawBytes !== undefined && rawBytes > limits.maxBodyBytes) refusal ??= failure("body_too_big", name);
   const step: Step = { kind: "call", entry, bound, params, bodyBytes: rawBytes };
   if (refusal === undefined && rawBytes === undefined && params !== undefined && method.spec.body !== "manual") {

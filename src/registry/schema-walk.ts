@@ -60,6 +60,19 @@ export function partsOf(schema: z.core.$ZodType): Part[] {
   }
 }
 
+/** All schemas inside, also those that describe no value at a path of their own. Resolves lazy ones. */
+export function schemasIn(schema: z.core.$ZodType): z.core.$ZodType[] {
+  const def = definition(schema);
+  if (def.type === "lazy") return [(schema as z.core.$ZodLazy)._zod.innerType];
+  const parts = partsOf(schema).map((part) => part.schema);
+  if (def.type === "object" && def.catchall !== undefined) parts.push(def.catchall);
+  for (const check of def.checks ?? []) {
+    const inner: unknown = (check._zod.def as { schema?: unknown }).schema; // of z.property
+    if (isSchema(inner)) parts.push(inner);
+  }
+  return parts;
+}
+
 const MAX_PARTS = 10_000;
 
 /** The path of the first part whose output differs from its input; undefined if there is none. */

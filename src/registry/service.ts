@@ -3,8 +3,9 @@
  * handlers and touches no network. docs/services.md.
  */
 import { failure } from "../errors.ts";
+import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
 import { Method, type Params, ValueConstructor } from "./method.ts";
-import { checkName, checkPlainName, NOT_READ } from "./names.ts";
+import { type CallLimits, checkName, checkPlainName, NOT_READ, READ_BY_ALL } from "./names.ts";
 import { prepare } from "./prepared-schema.ts";
 import { isSchema } from "./schema-walk.ts";
 
@@ -16,27 +17,32 @@ export interface ServiceSpec<M extends Methods, R extends Methods, V extends Val
   readonly name: string;
   /** version of the definition, as in semver: "1.0.0" */
   readonly version: string;
-  readonly title?: string;
-  readonly description?: string;
+  readonly title?: string | undefined;
+  readonly description?: string | undefined;
+  /** The service is a program of another library, such as a Python host: names of its methods may have any length. A
+   *  server of this library refuses those that it does not read. */
+  readonly foreign?: boolean | undefined;
   /** what a consumer may call on the service */
   readonly methods: M;
   /** what the service may call back on a consumer */
-  readonly reactions?: R;
+  readonly reactions?: R | undefined;
   /** values that either side may write as constructor calls, such as `Point(1, 2)` */
-  readonly values?: V;
+  readonly values?: V | undefined;
   /** what a consumer must present before it may call anything: the parameters of the server's `authenticate` */
-  readonly credentials?: C;
+  readonly credentials?: C | undefined;
 }
 
-const SPEC_KEYS: Readonly<Record<keyof ServiceSpec<Methods, Methods, Values, Params>, true>> = {
-  name: true,
-  version: true,
-  title: true,
-  description: true,
-  methods: true,
-  reactions: true,
-  values: true,
-  credentials: true,
+const record = mustBe("an object", (value) => typeof value === "object" && value !== null && !Array.isArray(value));
+const SERVICE_OPTIONS: OptionsOf<ServiceSpec<Methods, Methods, Values, Params>> = {
+  name: aString,
+  version: aString,
+  title: aString,
+  description: aString,
+  foreign: aBoolean,
+  methods: anything, // checked member by member
+  reactions: record,
+  values: record,
+  credentials: record,
 };
 /** https://semver.org, except its rule against leading zeros. */
 const VERSION = /^\d{1,9}\.\d{1,9}\.\d{1,9}(?:[-+][0-9A-Za-z.+-]{1,64})?$/;
@@ -58,20 +64,26 @@ export class Service<
   readonly credentials: C;
 
   constructor(spec: ServiceSpec<M, R, V, C>) {
-    const unknown = Object.keys(spec).find((key) => !Object.hasOwn(SPEC_KEYS, key));
-    if (unknown !== undefined) throw failure("bad_option", `${unknown} is not a member of a service definition`);
+    checkOptions(spec, "defineService", SERVICE_OPTIONS);
     checkName(spec.name, "service", NOT_READ);
     if (!VERSION.test(spec.version))
       throw failure("bad_option", `the version of ${spec.name} must have the form 1.0.0`);
     const values = spec.values ?? ({} as V); // V has no keys if there are no values
     const reactions = spec.reactions ?? ({} as R);
-    checkMethods(spec.methods, "method", values);
-    checkMethods(reactions, "reaction", values);
+    checkMethods(spec.methods, "method", values, spec.foreign === true ? NOT_READ : READ_BY_ALL);
+    checkMethods(reactions, "reaction", values, READ_BY_ALL);
     for (const [name, value] of Object.entries<unknown>(values)) {
       checkName(name, "value");
       if (!(value instanceof ValueConstructor)) throw failure("bad_option", `${name} is not a value()`);
     }
-    for (const [name, schema] of Object.entries(spec.credentials ?? {})) {
+    const credentials = Object.entries(spec.credentials ?? {});
+    const { maxArguments } = READ_BY_ALL;
+    if (credentials.length > maxArguments)
+      throw failure(
+        "bad_option",
+        `${credentials.length} credentials, and at most ${maxArguments} are read (maxArguments)`,
+      );
+    for (const [name, schema] of credentials) {
       checkPlainName(name, "credential");
       if (!isSchema(schema)) throw failure("bad_option", `credential ${name} has no zod schema`);
       prepare(schema, `credential ${name}`);
@@ -87,10 +99,10 @@ export class Service<
   }
 }
 
-function checkMethods(methods: Methods, what: string, values: Values): void {
+function checkMethods(methods: Methods, what: string, values: Values, limits: CallLimits): void {
   if (typeof methods !== "object" || methods === null) throw failure("bad_option", `no ${what}s`);
   for (const [name, method] of Object.entries<unknown>(methods)) {
-    checkName(name, what);
+    checkName(name, what, limits);
     if (!(method instanceof Method)) throw failure("bad_option", `${what} ${name} is not a method()`);
     if (Object.hasOwn(values, name)) throw failure("bad_option", `${name} is a ${what} and a value`);
   }

@@ -1,21 +1,23 @@
 /**
- * Validation: the only place that runs a zod schema. It stops at the first issue and reads nothing but its path and
- * code. zod formats no messages, because they repeat the peer's input and can be thousands of times larger.
+ * Validation: the only place that runs a zod schema. It stops at the first issue; the others are looked for only in a
+ * value that was refused, within bounds (findings.ts).
  */
 import type { z } from "zod";
-import { failure, type HbiError, oneLine, type Reason } from "../errors.ts";
+import { FAILURES, type FailureOptions, failure, type HbiError, type Issue, ownError, type Reason } from "../errors.ts";
 import { runSynchronously } from "./asynchronous.ts";
+import { findings } from "./findings.ts";
+import { pathText } from "./issues.ts";
 
-type Issue = z.core.$ZodRawIssue;
 const noText = () => "";
 /** Makes a schema compiled by `z.compile` run interpreted; compiled code builds objects that `compact-schema.ts` cannot
  *  reach. */
 const INTERPRETED = Symbol.for("zod.compile.fallback");
 /** Creates the error: `failure`, or `refusal` if a peer caused it and no stack is needed. */
-export type Refuse = (reason: Reason, where: string) => HbiError;
+export type Refuse = (reason: Reason, where: string | undefined, options?: FailureOptions) => HbiError;
 
 /** Runs the schema. Throws `reason` with `where`, the path and the expectation, without the value.
  *  @param schema must be prepared
+ *  @param path of the value, if it is a part of what is refused
  *  @throws HbiError of the given reason; `internal` if the schema is asynchronous */
 export function validate<S extends z.core.$ZodType>(
   schema: S,
@@ -23,11 +25,32 @@ export function validate<S extends z.core.$ZodType>(
   reason: Reason,
   where: string,
   make: Refuse = failure,
+  path: readonly string[] = [],
 ): z.output<S> {
   const result = run(schema, value, where);
-  const issue = result.issues[0];
-  if (issue === undefined) return result.value as z.output<S>; // zod's contract: without an issue, the value is the output
-  throw make(reason, describe(issue, where));
+  if (result.issues.length === 0) return result.value as z.output<S>; // zod's contract: without an issue, the value is the output
+  const found = findings(schema, value, result.issues, (part, member) => run(part, member, where).issues);
+  const issues = path.length === 0 ? found : found.map((issue) => ({ ...issue, path: [...path, ...issue.path] }));
+  throw make(reason, described(issues), { of: where, issues });
+}
+
+/** Like `validate`, for an object that a peer sends. Peers of the reference say `None` for a result that is absent as
+ *  well: where only undefined is allowed, that is what they mean.
+ *  @param isOurs whether the peer is of this library and distinguishes the two */
+export function validateObject<S extends z.core.$ZodType>(
+  schema: S,
+  value: unknown,
+  isOurs: boolean,
+  reason: Reason,
+  where: string,
+): z.output<S> {
+  const isAbsent = value === null && !isOurs && !accepts(schema, null) && accepts(schema, undefined);
+  return validate(schema, isAbsent ? undefined : value, reason, where);
+}
+
+/** @throws HbiError internal if a function of the schema throws */
+export function accepts(schema: z.core.$ZodType, value: unknown): boolean {
+  return run(schema, value, "").issues.length === 0;
 }
 
 function run(schema: z.core.$ZodType, value: unknown, where: string): z.core.ParsePayload {
@@ -36,34 +59,17 @@ function run(schema: z.core.$ZodType, value: unknown, where: string): z.core.Par
     const context = { async: false, abortEarly: true, error: noText, [INTERPRETED]: true } as const;
     return runSynchronously(schema, value, context, where);
   } catch (cause) {
-    throw failure("handler", undefined, { cause }); // a throwing or asynchronous refinement is a mistake of its author
+    const asynchronous = `${FAILURES.bad_option.text}: ${where}: `;
+    const own = ownError(cause)?.message ?? "";
+    const what = own.startsWith(asynchronous) ? own.slice(asynchronous.length) : "a function of the schema has thrown";
+    throw failure("handler", what, { of: where, cause }); // a mistake of its author
   }
 }
 
-function describe(issue: Issue, where: string): string {
-  const path = (issue.path ?? []).map((part) => oneLine(String(part).slice(0, 64))).join("."); // a record's keys are the peer's
-  return `${where}${path === "" ? "" : `: ${path}`}: ${expectation(issue)}`;
-}
-
-function expectation(issue: Issue): string {
-  switch (issue.code) {
-    case "invalid_type":
-      return `expected ${String(issue.expected)}`;
-    case "too_big":
-      return `too big, at most ${String(issue.maximum)}`;
-    case "too_small":
-      return `too small, at least ${String(issue.minimum)}`;
-    case "invalid_format":
-      return `expected the format ${String(issue.format)}`;
-    case "not_multiple_of":
-      return `expected a multiple of ${String(issue.divisor)}`;
-    case "unrecognized_keys":
-      return "unrecognized key";
-    case "invalid_union":
-      return "no alternative matches";
-    case "invalid_value":
-      return "not one of the allowed values";
-    default:
-      return "refused";
-  }
+/** The first finding with its path, and the number of the others. */
+function described([first, ...others]: readonly Issue[]): string | undefined {
+  if (first === undefined) return undefined;
+  const path = pathText(first.path);
+  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+  return `${path === "" ? "" : `${path}: `}${first.message}${more}`;
 }

@@ -2,15 +2,15 @@
  * Calls of a service, valid and nearly valid, as data: what a peer may send, before it is written or landed.
  */
 import fc from "fast-check";
-import { z } from "zod";
 import { failure } from "../errors.ts";
-import type { Method, Params } from "../registry/method.ts";
+import { aCount, checkOptions, type OptionsOf } from "../options.ts";
+import type { Method } from "../registry/method.ts";
 import { type Methods, Service } from "../registry/service.ts";
 import { validate } from "../registry/validate.ts";
 import { sampleOf } from "./acceptance.ts";
 import { bytesOf } from "./bytes.ts";
 import { nearlyOf } from "./nearly-arbitrary.ts";
-import type { ArbitraryOptions } from "./overrides.ts";
+import { ARBITRARY_OPTIONS, type ArbitraryOptions } from "./overrides.ts";
 import { scopedArbitrary } from "./schema-arbitrary.ts";
 
 export interface GeneratedCall {
@@ -29,8 +29,10 @@ export interface NearlyValidCall extends GeneratedCall {
 /** Paths of overrides begin with a parameter: "result.bytes". */
 export interface CallOptions extends ArbitraryOptions {
   /** the longest body; 4096 by default */
-  readonly maxBodyBytes?: number;
+  readonly maxBodyBytes?: number | undefined;
 }
+
+export const GENERATE_OPTIONS: OptionsOf<CallOptions> = { ...ARBITRARY_OPTIONS, maxBodyBytes: aCount };
 
 /** The mistake of a call whose body is a byte shorter than declared. If the peer promises the bytes that it has, this
  *  call ends the connection, unlike all others: the receiver cannot tell whether a byte of raw data or a packet
@@ -43,6 +45,7 @@ const MAX_BODY_BYTES = 4_096;
  *  `service.reactions` for the others. Methods with `body: "manual"` are left out: see `manualMethods`.
  *  @throws HbiError invalid_argument if a parameter or the length of a body needs an override */
 export function validCalls(service: Service | Methods, options: CallOptions = {}): fc.Arbitrary<GeneratedCall> {
+  checkOptions(options, "validCalls", GENERATE_OPTIONS);
   return fc.oneof(
     ...callable(service).map(([name, method]) => callsOf(name, method, validParams(name, method, options))),
   );
@@ -53,14 +56,24 @@ export function validCalls(service: Service | Methods, options: CallOptions = {}
  *  undefined if the invalid parameter determines the length.
  *  @throws HbiError invalid_argument, as `validCalls` */
 export function nearlyValidCalls(service: Service | Methods, options: CallOptions = {}): fc.Arbitrary<NearlyValidCall> {
-  return fc.oneof(
-    ...callable(service).flatMap(([name, method]) => {
-      const valid = validParams(name, method, options);
-      const refused = refusedCalls(name, method, valid);
-      const miscounted = method.takesRawData ? [miscountedCalls(callsOf(name, method, valid))] : [];
-      return refused === undefined ? miscounted : [refused, ...miscounted];
-    }),
-  );
+  checkOptions(options, "nearlyValidCalls", GENERATE_OPTIONS);
+  const calls = wrongCalls(service, options);
+  if (calls === undefined) throw failure("bad_option", "no method that refuses a call, as far as its schema says");
+  return calls;
+}
+
+/** The same; undefined if the methods accept everything that resembles a valid call. */
+export function wrongCalls(
+  service: Service | Methods,
+  options: CallOptions = {},
+): fc.Arbitrary<NearlyValidCall> | undefined {
+  const kinds = callable(service).flatMap(([name, method]) => {
+    const valid = validParams(name, method, options);
+    const refused = refusedCalls(name, method, valid);
+    const miscounted = method.takesRawData ? [miscountedCalls(callsOf(name, method, valid))] : [];
+    return refused === undefined ? miscounted : [refused, ...miscounted];
+  });
+  return kinds.length === 0 ? undefined : fc.oneof(...kinds);
 }
 
 /** Methods for which no calls are generated, because only their handlers know what raw data they read. */
@@ -78,10 +91,6 @@ function callable(service: Service | Methods): [name: string, method: Method][] 
   return methods;
 }
 
-function paramsSchema(params: Params): z.core.$ZodType {
-  return z.strictObject(params);
-}
-
 type CallParams = GeneratedCall["params"];
 
 function callsOf(name: string, method: Method, valid: fc.Arbitrary<CallParams>): fc.Arbitrary<GeneratedCall> {
@@ -93,7 +102,7 @@ function callsOf(name: string, method: Method, valid: fc.Arbitrary<CallParams>):
 }
 
 function lengthOf(name: string, method: Method, params: CallParams): number | undefined {
-  return method.bodyBytes(validate(paramsSchema(method.spec.params), params, "bad_argument", name) as never); // of these params
+  return method.bodyBytes(validate(method.signature.schema, params, "bad_argument", name) as never); // of these params
 }
 
 /** Fractions of the longest body up to which the numbers behind a length are drawn. One of them may be the length, and
@@ -103,7 +112,7 @@ const PARTS = [1, 1 / 8, 1 / 64, 1 / 512] as const;
 /** Parameters whose body is not too long. Hardly any value of `z.int().max(2 ** 26)` would qualify, so the numbers
  *  behind the length are drawn as small as necessary. */
 function validParams(name: string, method: Method, options: CallOptions): fc.Arbitrary<CallParams> {
-  const schema = paramsSchema(method.spec.params);
+  const schema = method.signature.schema;
   const make = (capOf: (path: string) => number | undefined) =>
     scopedArbitrary(schema, options, { where: name, capOf }) as fc.Arbitrary<CallParams>; // an object of params
   const any = make(() => undefined);
@@ -131,7 +140,7 @@ function validParams(name: string, method: Method, options: CallOptions): fc.Arb
 function readByLength(name: string, method: Method, sample: readonly CallParams[]): ReadonlySet<string> {
   const read = new Set<string>();
   for (const params of sample) {
-    const valid = validate(paramsSchema(method.spec.params), params, "bad_argument", name) as object; // of these params
+    const valid = validate(method.signature.schema, params, "bad_argument", name) as object; // of these params
     const watched = new Proxy(valid, {
       get(target, key, receiver) {
         if (typeof key === "string") read.add(key);
@@ -148,7 +157,7 @@ function refusedCalls(
   method: Method,
   valid: fc.Arbitrary<CallParams>,
 ): fc.Arbitrary<NearlyValidCall> | undefined {
-  const nearly = nearlyOf(paramsSchema(method.spec.params), valid, ({ path, isType }) => path !== "" || !isType);
+  const nearly = nearlyOf(method.signature.schema, valid, ({ path, isType }) => path !== "" || !isType);
   return nearly?.chain(({ value, wrong }) => {
     const params = value as CallParams; // still an object: no other type was requested
     const length = method.takesRawData ? method.bodyBytes(method.signature.probe(params, () => false)) : undefined;

@@ -8,12 +8,20 @@ import type { ServiceCall } from "../endpoints/service/service-call.ts";
 import type { HandlersOf } from "../endpoints/service/service-host.ts";
 import { HbiError } from "../errors.ts";
 import { PRESETS } from "../limits.ts";
+import { aPositiveInteger, aTime, checkOptions, mustBe, type OptionsOf } from "../options.ts";
 import { type InstanceWriter, repr } from "../parser/repr.ts";
 import { entryTable } from "../registry/hosting-env.ts";
 import type { Method } from "../registry/method.ts";
 import type { Methods, Service } from "../registry/service.ts";
-import { type CallOptions, manualMethods, nearlyValidCalls, SHORT_BODY, validCalls } from "./call-arbitrary.ts";
-import { type TestLink, type TestLinkOptions, testLink } from "./test-link.ts";
+import {
+  type CallOptions,
+  GENERATE_OPTIONS,
+  manualMethods,
+  SHORT_BODY,
+  validCalls,
+  wrongCalls,
+} from "./call-arbitrary.ts";
+import { TEST_LINK_OPTIONS, type TestLink, type TestLinkOptions, testLink } from "./test-link.ts";
 
 export type FindingKind =
   /** the handler threw something other than an HbiError, so the caller sees only a reference number */
@@ -48,19 +56,27 @@ export interface CheckReport {
 
 export interface CheckOptions<S extends Service, Context> extends TestLinkOptions<S, Context>, CallOptions {
   /** the number of valid and of nearly valid calls for each method; 50 by default */
-  readonly runs?: number;
+  readonly runs?: number | undefined;
   /** repeats a run */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** the time for one call; 5,000 by default */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
+
+const CHECK_OPTIONS: OptionsOf<CheckOptions<Service, unknown>> = {
+  ...TEST_LINK_OPTIONS,
+  ...GENERATE_OPTIONS,
+  runs: aPositiveInteger,
+  seed: mustBe("an integer", Number.isSafeInteger),
+  timeoutMs: aTime,
+};
 
 interface Shot {
   readonly name: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly body: Uint8Array | undefined;
   /** the mistake in the call; undefined if it is valid */
-  readonly wrong?: string;
+  readonly wrong?: string | undefined;
 }
 
 /** Calls every method with valid and nearly valid calls.
@@ -70,12 +86,19 @@ export async function checkService<S extends Service, H extends HandlersOf<S, Co
   handlers: (peer: Peer<S, Context>) => H,
   options: CheckOptions<S, Context> = {},
 ): Promise<CheckReport> {
+  checkOptions(options, "checkService", CHECK_OPTIONS);
+  const { overrides, maxBodyBytes } = options;
+  const generate: CallOptions = {
+    ...(overrides === undefined ? {} : { overrides }),
+    ...(maxBodyBytes === undefined ? {} : { maxBodyBytes }),
+  };
   const range = new Range(service, handlers as never, options as never); // of any service from here on
   const findings: Finding[] = [];
   for (const [name, method] of Object.entries(service.methods)) {
     if (method.spec.body === "manual") continue;
     const alone: Methods = { [name]: method };
-    for (const calls of [validCalls(alone, options), nearlyValidCalls(alone, options)]) {
+    for (const calls of [validCalls(alone, generate), wrongCalls(alone, generate)]) {
+      if (calls === undefined) continue;
       const finding = await range.firstOf(calls as fc.Arbitrary<Shot>);
       if (finding !== undefined) findings.push(finding);
     }
@@ -169,12 +192,14 @@ class Range {
 
   async #open(): Promise<TestLink<Service, unknown>> {
     if (this.#test?.link.state === "open") return this.#test;
-    const { host = {}, ...others } = this.#options;
+    const { host = {}, reactions, link, memory } = this.#options;
     const interceptors = [this.#watch, ...(host.interceptors ?? [])];
     const limits = { maxFailures: MANY, ...host.limits }; // refusing is part of the test
     const quiet = { log: () => undefined, ...host, limits, interceptors };
     this.#test = await testLink<Service, HandlersOf<Service, unknown>, unknown>(this.#service, this.#handlers, {
-      ...others,
+      ...(reactions === undefined ? {} : { reactions }),
+      ...(link === undefined ? {} : { link }),
+      ...(memory === undefined ? {} : { memory }),
       host: quiet,
     });
     return this.#test;

@@ -3,10 +3,11 @@
  */
 import fc from "fast-check";
 import type { z } from "zod";
+import { checkOptions } from "../options.ts";
 import { sampleOf, verdictOf } from "./acceptance.ts";
 import type { Schema } from "./container-arbitrary.ts";
 import { type Mistake, mistakesOf } from "./mistakes.ts";
-import type { ArbitraryOptions } from "./overrides.ts";
+import { ARBITRARY_OPTIONS, type ArbitraryOptions } from "./overrides.ts";
 import { scopedArbitrary } from "./schema-arbitrary.ts";
 
 export interface NearlyValid {
@@ -22,6 +23,7 @@ export function nearlyArbitraryOf(
   schema: z.core.$ZodType,
   options: ArbitraryOptions = {},
 ): fc.Arbitrary<NearlyValid> | undefined {
+  checkOptions(options, "nearlyArbitraryOf", ARBITRARY_OPTIONS);
   return nearlyOf(schema, scopedArbitrary(schema, options, {}), () => true);
 }
 

@@ -3,6 +3,7 @@
  */
 import type fc from "fast-check";
 import type { z } from "zod";
+import { mustBe, type OptionsOf } from "../options.ts";
 
 /** By schema, or by path, such as "items.[].name". A recursive schema is looked up by its first paths only. */
 export type Overrides =
@@ -10,13 +11,17 @@ export type Overrides =
   | ((path: string, schema: z.core.$ZodType) => fc.Arbitrary<unknown> | undefined);
 
 export interface ArbitraryOptions {
-  readonly overrides?: Overrides;
+  readonly overrides?: Overrides | undefined;
 }
+
+export const ARBITRARY_OPTIONS: OptionsOf<ArbitraryOptions> = {
+  overrides: mustBe("a function or a Map by schema", (value) => typeof value === "function" || value instanceof Map),
+};
 
 /** The root of a walk, and bounds for its values. */
 export interface WalkScope {
   /** prefix of every path in an error */
-  readonly where?: string;
+  readonly where?: string | undefined;
   /** the maximum for a number at this path, if its schema permits it */
   readonly capOf?: (path: string) => number | undefined;
 }

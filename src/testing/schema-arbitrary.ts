@@ -4,10 +4,11 @@
 import type fc from "fast-check";
 import type { z } from "zod";
 import { failure } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import { accepts, bestOf } from "./acceptance.ts";
 import { ArbitraryWalk } from "./arbitrary-walk.ts";
 import type { Lack } from "./container-arbitrary.ts";
-import { type ArbitraryOptions, complaint, type WalkScope } from "./overrides.ts";
+import { ARBITRARY_OPTIONS, type ArbitraryOptions, complaint, type WalkScope } from "./overrides.ts";
 
 /** Approximate nesting of objects and lazy schemas that contain themselves. A larger value is tried if no value ends
  *  within a smaller one. */
@@ -20,6 +21,7 @@ export function arbitraryOf<S extends z.core.$ZodType>(
   schema: S,
   options: ArbitraryOptions = {},
 ): fc.Arbitrary<z.input<S>> {
+  checkOptions(options, "arbitraryOf", ARBITRARY_OPTIONS);
   return scopedArbitrary(schema, options, {}) as fc.Arbitrary<z.input<S>>; // accepted by the schema that types it
 }
 

@@ -1,24 +1,37 @@
 /**
  * testLink: a service and a consumer, connected in memory. Everything above the transport is real. docs/testing.md.
  */
-
-import { Link, type LinkOptions, type ReactionsOf } from "../endpoints/service/link.ts";
+import { LINK_OPTIONS, Link, type LinkOptions, type ReactionsOf } from "../endpoints/service/link.ts";
 import type { Peer } from "../endpoints/service/peer.ts";
-import { checkFactory, type HandlersOf, type HostOptions, ServiceHost } from "../endpoints/service/service-host.ts";
+import {
+  checkFactory,
+  type HandlersOf,
+  HOST_OPTIONS,
+  type HostOptions,
+  ServiceHost,
+} from "../endpoints/service/service-host.ts";
 import { asHbiError, type HbiError } from "../errors.ts";
+import { anything, checkOptions, nested, type OptionsOf } from "../options.ts";
 import { checkHandlers } from "../registry/handlers.ts";
 import type { Service } from "../registry/service.ts";
-import { type MemoryOptions, memoryTransportPair } from "../wire/transport/memory.ts";
+import { type MemoryOptions, memoryOptions, memoryTransportPair } from "../wire/transport/memory.ts";
 import type { Transport } from "../wire/transport.ts";
 
 export interface TestLinkOptions<S extends Service, Context> {
   /** the consumer's reactions; optional if the definition has none */
-  readonly reactions?: ReactionsOf<S>;
-  readonly host?: HostOptions<S, Context>;
-  readonly link?: LinkOptions<S>;
+  readonly reactions?: ReactionsOf<S> | undefined;
+  readonly host?: HostOptions<S, Context> | undefined;
+  readonly link?: LinkOptions<S> | undefined;
   /** how bytes are split, and when the connection breaks */
-  readonly memory?: MemoryOptions;
+  readonly memory?: MemoryOptions | undefined;
 }
+
+export const TEST_LINK_OPTIONS: OptionsOf<TestLinkOptions<Service, unknown>> = {
+  reactions: anything, // checked by the link
+  host: nested<HostOptions<Service, unknown>>(HOST_OPTIONS),
+  link: nested<LinkOptions<Service>>(LINK_OPTIONS),
+  memory: memoryOptions,
+};
 
 export interface TestLink<S extends Service, Context> {
   readonly link: Link<S>;
@@ -41,6 +54,7 @@ export async function testLink<S extends Service, H extends HandlersOf<S, Contex
   handlers: (peer: Peer<S, Context>) => H,
   options: TestLinkOptions<S, Context> = {},
 ): Promise<TestLink<S, Context>> {
+  checkOptions(options, "testLink", TEST_LINK_OPTIONS);
   checkFactory(handlers);
   let broken: HbiError | undefined;
   const factory = (peer: Peer<S, Context>): H => {

@@ -220,6 +220,14 @@ export class PacketReader {
     return true;
   }
 
+  #tooBig(directive: Directive): HbiError {
+    const most = this.#maxLength(directive);
+    return failure(
+      "packet_too_big",
+      `${this.#length} bytes, ${most === this.maxPacketBytes ? "maxPacketBytes is" : "at most"} ${most}`,
+    );
+  }
+
   #isLeadingZero(): boolean {
     return this.#digits > 0 && this.#length === 0;
   }
@@ -227,7 +235,7 @@ export class PacketReader {
   #beginPayload(): void {
     const directive = DIRECTIVES.find((candidate) => candidate === this.#name);
     if (directive === undefined) throw this.#fail(failure("bad_frame", "directive"));
-    if (this.#length > this.#maxLength(directive)) throw this.#fail(failure("packet_too_big"));
+    if (this.#length > this.#maxLength(directive)) throw this.#fail(this.#tooBig(directive));
     this.#directive = directive;
     this.#missing = this.#length;
     this.#filled = 0;

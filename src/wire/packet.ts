@@ -1,8 +1,6 @@
 /**
  * Packets: `[` LEN `#` DIRECTIVE `]` PAYLOAD, where LEN is the payload's length in UTF-8. docs/protocol.md, section 2.
  */
-import { failure } from "../errors.ts";
-
 export const DIRECTIVES = [
   "",
   "co_begin",
@@ -26,13 +24,9 @@ export const MAX_ID_BYTES = 256;
 export const MAX_ERR_BYTES = 64 * 1024;
 
 /** The packet as text, to be written as UTF-8. Callers send no empty payload, after which the Python reference loses
- *  data.
- *  @throws HbiError resource_exhausted beyond `maxBytes`: here it concerns one packet, at the peer it would end the
- *  connection */
-export function encodePacket(directive: Directive, text: string, maxBytes = Number.POSITIVE_INFINITY): string {
-  const bytes = utf8Length(text);
-  if (bytes > maxBytes) throw failure("packet_too_big", `${bytes} bytes, maxPacketBytes is ${maxBytes}`);
-  return `[${bytes}#${directive}]${text}`;
+ *  data. */
+export function encodePacket(directive: Directive, text: string): string {
+  return `[${utf8Length(text)}#${directive}]${text}`;
 }
 
 /** The length of the text in UTF-8; an unpaired surrogate is written as U+FFFD, three bytes. */

@@ -75,10 +75,14 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
     "call remove_place\npermission_denied\ncall remove_place\nAli called remove_place\ntrue\nunauthenticated\n",
     "connecting: peer error: maintenance, back at once\nopen\ntrue\n",
   ],
-  handlers: ["ali sold nothing yet; ali sold a lamp; ali sold a bulb\n", "ali left\n"],
+  handlers: [
+    "ali sold nothing yet; ali sold a lamp; ali sold a bulb\n",
+    "info call sell ok\ninfo call sell ok\nwarn conversation 104 sell\ninfo call sell permission_denied\n",
+    "ali left\n",
+  ],
   errors: [
     "3000 are left\n6000 too much\nno such account: NO-9\ninternal\nSELECT ",
-    "invalid_argument bad_argument argument refused: balance: account",
+    "invalid_argument bad_argument balance: argument refused: account",
     "{ most: 100000 }\n5\ndeadline_exceeded\ncancelled: the manager has left\nboth audits stopped\n",
     "perhaps done\npeer error: power cut\n",
   ],
@@ -103,17 +107,17 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
   ],
   testing: [
     "pushed: desk 70, desk 0, hall 5\n30 s have passed\ndialed again\n",
-    'HbiError("invalid_argument","argument refused: set_lamp: lamp.level: too big',
+    'HbiError("invalid_argument","set_lamp: argument refused: lamp.level: must be at most',
     "bad_answer: ",
     ...["set_lamp: bad_result, ", "fade: unexpected_error, ", "firmware: unread_body, "], // each with its smallest call
   ],
   transports: ["3 203.0.113.7 1\n"],
   "schema-export": [
-    "asyncapi 3.0.0\nbad option: book.params.slots.[].from: a date has no JSON Schema; map it by an override\ntrue\n",
+    "asyncapi 3.0.0\ntrue\nbad option: book.params.slots.[].from: a coercion, which accepts more than its type, has no JSON Schema; map it by an override\ntrue\n",
     "methods.largest_part: removed, breaking\n",
   ],
   integration: [
-    "stock(item)\nstore(item, amount)\nlabel(size)\n200\nargument refused: store: amount: ",
+    "stock(item)\nstore(item, amount)\nlabel(size)\n200\nstore: argument refused: amount: ",
     "screws, 200\nscrews, 200\nno responders\n50\n50\n",
     "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 of acme\n",
   ],

@@ -43,7 +43,7 @@ it("a call of a script lacks no parameter that is required, though others of its
   expect(await test.link.script((s) => s.add({ a: s.add({ a: 1, b: 2 }) }))).toBe(3);
   await expect(test.link.script((s) => s.add({ b: s.add({ a: 1 }) } as never))).rejects.toMatchObject({
     reason: "bad_argument",
-    message: "argument refused: add: a: expected number",
+    message: "add: argument refused: a: missing, expected number",
   });
   expect(calls).toBe(2); // the first script's: of the second nothing was sent
 });

@@ -2,7 +2,7 @@
  * Names of methods, reactions, values, slots and parameters: what is refused when it is declared, in which words; and
  * that what is not refused can be called.
  */
-import { defineService, HostingEnv, method, value } from "hbi";
+import { callsOver, defineService, HostingEnv, type LimitOptions, Link, method, ServiceHost, value } from "hbi";
 import { testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -34,9 +34,9 @@ describe("a name that cannot be called is refused where it is declared", () => {
     ["undefined", CONSTANT],
     ["HbiError", "it is the constructor of errors"],
     ["__hbi_init__", "it has a meaning of its own in JavaScript or HBI"],
-    [LONG, "it has 65 characters, and a peer reads 64 (maxNameLength)"],
-    [`svc.${LONG}`, "a part of it has 65 characters, and a peer reads 64 (maxNameLength)"],
-    [PARTS, "it has 9 parts between dots, and a peer reads 8 (maxNameParts)"],
+    [LONG, "it has 65 characters, and at most 64 are read (maxNameLength)"],
+    [`svc.${LONG}`, "a part of it has 65 characters, and at most 64 are read (maxNameLength)"],
+    [PARTS, "it has 9 parts between dots, and at most 8 are read (maxNameParts)"],
   ])("%s", (name, reason) => {
     const message = (what: string) => `cannot be the name of a ${what}: ${reason}`;
     expect(() => defineService({ ...spec, methods: { [name]: nothing } })).toThrow(message("method"));
@@ -50,7 +50,7 @@ describe("a name that cannot be called is refused where it is declared", () => {
     ["tools/list", `${RULE}; try "tools_list"`],
     ["a.b", `${RULE}; try "a_b"`],
     ["nil", CONSTANT],
-    [LONG, "it has 65 characters, and a peer reads 64 (maxNameLength)"],
+    [LONG, "it has 65 characters, and at most 64 are read (maxNameLength)"],
   ])("%s, of a single part", (name, reason) => {
     const message = (what: string) => `cannot be the name of a ${what}: ${reason}`;
     expect(() => method({ params: { [name]: z.int() } })).toThrow(message("parameter"));
@@ -71,9 +71,66 @@ describe("a name that cannot be called is refused where it is declared", () => {
   it("65 parameters, of which a call would have too many", () => {
     const params = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`p${i}`, z.int()]));
     expect(method({ params: params(64) }).signature.names).toHaveLength(64);
-    const message = "65 parameters, and a peer reads 64 (maxArguments)";
+    const message = "65 parameters, and at most 64 are read (maxArguments)";
     expect(() => method({ params: params(65) })).toThrow(message);
     expect(() => value({ params: params(65), make: () => 1 })).toThrow(message);
+  });
+});
+
+describe("a name that only some readers take", () => {
+  const long = defineService({ ...spec, foreign: true, methods: { [LONG]: nothing, [PARTS]: nothing } });
+
+  it("is defined for a program of another library, and called there", async () => {
+    const codes: string[] = [];
+    const { call } = callsOver(long, {
+      carry: async ({ code }) => {
+        codes.push(code);
+        return [];
+      },
+    });
+    await call[LONG]?.();
+    await call[PARTS]?.();
+    expect(codes).toEqual([`${LONG}()`, `${PARTS}()`]);
+    expect(() => defineService({ ...spec, foreign: true, methods: { "a-b": nothing } })).toThrow('try "a.b"');
+    expect(() => defineService({ ...spec, foreign: true, reactions: { [LONG]: nothing } })).toThrow("maxNameLength");
+  });
+
+  it("is served with limits that read it, and refused at the start otherwise", async () => {
+    const handlers = () => ({ [LONG]: () => undefined, [PARTS]: () => undefined });
+    expect(() => new ServiceHost(long, handlers, {})).toThrow(
+      `"${LONG}" cannot be the name of a method: it has 65 characters, and at most 64 are read (maxNameLength)`,
+    );
+    const limits = { maxNameLength: 65, maxNameParts: 9 };
+    const { link } = await testLink(long, handlers, { host: { limits } });
+    await link.call[LONG]?.();
+    await link.call[PARTS]?.();
+    await link.close();
+  });
+
+  it.each<[object, LimitOptions, string]>([
+    [{ count_all: nothing }, { maxNameLength: 8 }, "it has 9 characters, and at most 8 are read (maxNameLength)"],
+    [{ "a.b.c": nothing }, { maxNameParts: 2 }, "it has 3 parts between dots, and at most 2 are read (maxNameParts)"],
+    [
+      { m: method({ params: { count: z.int() } }) },
+      { maxNameLength: 4 },
+      '"count" cannot be the name of a parameter of m',
+    ],
+    [
+      { m: method({ params: { a: z.int(), b: z.int() } }) },
+      { maxArguments: 1 },
+      "m has 2 parameters, and at most 1 are read (maxArguments)",
+    ],
+    [
+      { m: method({ input: z.object({ a: z.int(), b: z.int() }) }) },
+      { maxObjectKeys: 1 },
+      "m has 2 parameters, and at most 1 are read (maxObjectKeys)",
+    ],
+  ])("is refused by a host or a link whose limits are lower: %#", (methods, limits, message) => {
+    const handlers = Object.fromEntries(Object.keys(methods).map((name) => [name, () => undefined])) as never;
+    const service = defineService({ ...spec, methods: methods as never, reactions: methods as never });
+    expect(() => new ServiceHost(service, () => handlers, { limits })).toThrow(message);
+    expect(() => new Link(service, () => Promise.reject(), handlers, { limits })).toThrow(message);
+    expect(new ServiceHost(service, () => handlers, {}).peers.size).toBe(0);
   });
 });
 

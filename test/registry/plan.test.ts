@@ -67,7 +67,7 @@ describe("a script", () => {
     ["another argument is refused", "take(3, 5)", "x: expected string"],
     ["another argument is refused, by name", "take(n=3, x=5)", "x: expected string"],
     ["an object with a key of no text is refused", "take(3, {True: 'a'})", '"bad_key"'],
-    ["a call inside is refused", "take(3, sum('a'))", "sum: a: expected number"],
+    ["a call inside is refused", "take(3, sum('a'))", "sum: argument refused: a: expected number, got string"],
   ])("keeps the position where %s: the length is known", async (_, code, message) => {
     const { env, ran } = world();
     const peer = await barePeer(env);

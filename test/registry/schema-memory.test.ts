@@ -159,7 +159,7 @@ describe("an intersection of what is made anew", () => {
     expect(() => checked(merged(), items(MOST + 1))).toThrow(
       expect.objectContaining({
         reason: "bad_argument",
-        message: "argument refused: value: expected fewer objects with sparse integer keys",
+        message: "value: argument refused: expected fewer objects with sparse integer keys",
       }),
     );
     expect(() => run(merged(), many(ITEM))).toThrow("expected fewer objects with sparse integer keys");

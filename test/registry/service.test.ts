@@ -70,7 +70,7 @@ describe("defineService", () => {
     ["no methods", { methods: undefined }, "no methods"],
     ["a credential without a schema", { credentials: { token: "string" } }, "credential token has no zod schema"],
     ["a dotted credential", { credentials: { "a.b": z.string() } }, "cannot be the name of a credential"],
-    ["an unknown key", { handlers: {} }, "handlers is not a member of a service definition"],
+    ["an unknown key", { handlers: {} }, 'unknown option "handlers" of defineService'],
     [
       "a method and a value of one name",
       { values: { nothing: value({ params: {}, make: () => 1 }) } },
@@ -87,7 +87,11 @@ describe("method", () => {
     ["with a parameter that has no schema", { params: { a: 1 } }, "parameter a has no zod schema"],
     ["with a parameter that no peer can name", { params: { "a b": z.string() } }, "cannot be the name of a parameter"],
     ["with a parameter that a number names", { params: { 0: z.string() } }, "cannot be the name of a parameter"],
-    ["with a key that is none", { params: {}, results: z.string() }, "results is not an option of a method"],
+    [
+      "with a key that is none",
+      { params: {}, results: z.string() },
+      'unknown option "results" of method(); did you mean "result"?',
+    ],
     ["with a result that is no schema", { params: {}, result: {} }, "result is not a zod schema"],
     ["with a body that is no function", { params: {}, body: 5 }, "body must be a function"],
     [
@@ -188,8 +192,8 @@ describe("values", () => {
     expect(env.writer).toBeUndefined();
     env.construct("Point", point);
     expect(repr([{ at: new Point(1) }], "json", 32, env.writer)).toBe('[{"at":Point(1)}]');
-    expect(() => repr(new Date(), "json", 32, env.writer)).toThrow("instance of a class");
-    expect(() => repr(new Point(1))).toThrow("instance of a class");
+    expect(() => repr(new Date(), "json", 32, env.writer)).toThrow("is a Date");
+    expect(() => repr(new Point(1))).toThrow("is an instance of Point");
   });
 
   it("have a schema where they recognise their instances", () => {

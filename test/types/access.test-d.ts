@@ -1,7 +1,18 @@
 /**
  * Credentials, what `authenticate` makes of them, and interceptors, which see both.
  */
-import { type CredentialsOf, HbiError, type Link, type Peer, type ServiceCall, ServiceHost } from "hbi";
+import {
+  type AnyCallOn,
+  type CredentialsOf,
+  type HandlersOf,
+  HbiError,
+  type Link,
+  type LogFields,
+  type OutgoingCall,
+  type Peer,
+  type ServiceCall,
+  ServiceHost,
+} from "hbi";
 import { connect, type Server, serve } from "hbi/node";
 import { expectTypeOf, test } from "vitest";
 import { depot, guarded, plain } from "./depot.ts";
@@ -84,7 +95,8 @@ test("what authenticate gives is the context of handlers, interceptors and peers
       authenticate: async ({ token }: CredentialsOf<Guarded>) => ({ user: token }),
       interceptors: [
         (call, next) => {
-          expectTypeOf(call).toEqualTypeOf<ServiceCall<Peer<Guarded, { user: string }>, { user: string }>>();
+          expectTypeOf(call).toEqualTypeOf<AnyCallOn<Guarded, { user: string }>>();
+          expectTypeOf(call).toExtend<ServiceCall<Peer<Guarded, { user: string }>, { user: string }>>();
           if (call.context.user === "") throw new HbiError("permission_denied", "no user");
           return next();
         },
@@ -148,7 +160,8 @@ test("interceptors without a context, and of a consumer", () => {
     interceptors: [
       (call, next) => {
         expectTypeOf(call.context).toEqualTypeOf<undefined>();
-        expectTypeOf(call.params).toEqualTypeOf<unknown>();
+        expectTypeOf(call.name).toEqualTypeOf<"hello">();
+        expectTypeOf(call.params.name).toEqualTypeOf<string>();
         return next();
       },
     ],
@@ -162,13 +175,16 @@ test("interceptors without a context, and of a consumer", () => {
     {
       incoming: [
         (call, next) => {
-          expectTypeOf(call).toEqualTypeOf<ServiceCall<Link<typeof depot>, undefined>>();
+          expectTypeOf(call).toExtend<ServiceCall<Link<typeof depot>, undefined>>();
+          if (call.name === "confirm") expectTypeOf(call.params).toEqualTypeOf<{ question: string }>();
           return next();
         },
       ],
       interceptors: [
         (call, next) => {
           expectTypeOf(call.kind).toEqualTypeOf<"call" | "post" | "script">();
+          if (call.kind === "script") expectTypeOf(call.params).toEqualTypeOf<string>();
+          else if (call.name === "label") expectTypeOf(call.params.parcel.grams).toEqualTypeOf<number>();
           return next();
         },
       ],
@@ -178,6 +194,44 @@ test("interceptors without a context, and of a consumer", () => {
   connect(plain, ADDRESS, {}, { retry: 3 });
   // @ts-expect-error no such option
   serve(plain, ADDRESS, () => ({ hello: () => "" }), { timeout: 3 });
+});
+
+test("the name of a call decides what its parameters are", () => {
+  const right = {} as HandlersOf<typeof depot, undefined>;
+  serve(depot, ADDRESS, () => right, {
+    authorize({ name, params }) {
+      if (name === "move") expectTypeOf(params.to).toEqualTypeOf<number>();
+      // @ts-expect-error there is no method moves
+      return name !== "moves";
+    },
+    interceptors: [
+      (call, next) => {
+        if (call.name === "label") expectTypeOf(call.params.parcel.id).toEqualTypeOf<string>();
+        // @ts-expect-error not of every method
+        call.params.parcel;
+        return next();
+      },
+      // what knows less about a call is an interceptor as well
+      (call: ServiceCall<unknown, unknown>, next) => (call.name === "" ? undefined : next()),
+    ],
+    outgoing: [
+      (call, next) => {
+        if (call.kind === "post" && call.name === "moved") expectTypeOf(call.params.id).toEqualTypeOf<string>();
+        return next();
+      },
+      (call: OutgoingCall, next) => (call.name === "" ? Promise.resolve() : next()),
+    ],
+    onCall: ({ code, durationMs, fields }) => {
+      expectTypeOf(code).toExtend<string>();
+      expectTypeOf(durationMs).toEqualTypeOf<number>();
+      expectTypeOf(fields).toEqualTypeOf<LogFields>();
+    },
+    logFields: (context, peer) => {
+      expectTypeOf(context).toEqualTypeOf<undefined>();
+      expectTypeOf(peer).toEqualTypeOf<Peer<typeof depot, undefined>>();
+      return { tenant: "a", isNew: true };
+    },
+  });
 });
 
 test("a time of its own is for a method that is declared", () => {

@@ -2,8 +2,6 @@
  * Sending, for both kinds of conversation: code and objects as packets, buffers as raw data.
  */
 import { failure } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
-import { type Script, scriptText } from "../../parser/script.ts";
 import { encodePacket } from "../../wire/packet.ts";
 import type { Bracket } from "../lane/bracket.ts";
 import type { Lane } from "../lane/lane.ts";
@@ -13,10 +11,9 @@ import { feedOf } from "./body-source.ts";
 
 /** A packet of text that the application wrote or `script` created. An empty object is sent as `None`, because the
  *  Python reference loses what follows an empty packet.
- *  @throws HbiError invalid_argument for an empty script, resource_exhausted beyond `maxPacketBytes` */
-export function packetOf(directive: "" | "co_recv" | "co_send", code: string | Script, limits: Limits): string {
-  const text = scriptText(code);
-  if (text !== "") return encodePacket(directive, text, limits.maxPacketBytes);
+ *  @throws HbiError invalid_argument for an empty script */
+export function packetOf(directive: "" | "co_recv" | "co_send", text: string): string {
+  if (text !== "") return encodePacket(directive, text);
   if (directive === "co_recv") return encodePacket(directive, "None");
   throw failure("bad_option", "an empty script");
 }

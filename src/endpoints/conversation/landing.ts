@@ -2,9 +2,9 @@
  * Landing: runs the statements of one packet in order, awaiting each, and tracks the raw data that belongs to them.
  * Synchronous unless a handler waits. docs/landing.md, "Check, then run".
  */
-import { asHbiError, failure, type HbiError } from "../../errors.ts";
+import { asHbiError, failure, type HbiError, ofCall } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
-import type { HostingEnv } from "../../registry/hosting-env.ts";
+import type { ExposedMethod, HostingEnv } from "../../registry/hosting-env.ts";
 import { checkResult, isPromise, runQuietStep, stepParams } from "../../registry/invoke.ts";
 import { type CallStep, handlerTimeoutOf, type Plan, type Step } from "../../registry/plan.ts";
 import type { RawIntake } from "../lane/raw-intake.ts";
@@ -20,8 +20,8 @@ export interface LandingHost {
   /** Makes it the conversation that is being landed; returns the previous one, for `leave`. */
   enter(): unknown;
   leave(outer: unknown): void;
-  /** A statement has run; `result` is validated, and declared if `isDeclared`. */
-  stepLanded(result: unknown, isDeclared: boolean): void;
+  /** A statement has run; `result` is validated, and declared if `answering` is the method that it called. */
+  stepLanded(result: unknown, answering: ExposedMethod | undefined): void;
   /** The landing was abandoned, and its handler has ended. */
   landingEnded(): void;
   /** All statements have run, abandoned or not; `value` is that of the last. */
@@ -164,13 +164,19 @@ export class Landing {
   #end(step: Step, result: unknown): void {
     this.#value = checkResult(step, result);
     this.#host.intake.discard(); // the part that the handler left unread
-    this.#host.stepLanded(this.#value, step.kind === "call" && step.entry.method.answers);
+    this.#host.stepLanded(this.#value, step.kind === "call" && step.entry.method.answers ? step.entry : undefined);
   }
 
   #fail(thrown: unknown): void {
     const rawBytes = this.remainingRawBytes;
     this.#isRunning = false;
-    this.#host.landingFailed(asHbiError(thrown), rawBytes);
+    this.#host.landingFailed(this.#named(asHbiError(thrown)), rawBytes);
+  }
+
+  /** An unexpected exception as one of its method. Everything else either names it, or is as a handler wrote it. */
+  #named(error: HbiError): HbiError {
+    const step = this.#plan.steps[this.#index];
+    return error.reason === "handler" && step?.kind === "call" ? ofCall(error, step.entry.name) : error;
   }
 
   #endAbandoned(): void {

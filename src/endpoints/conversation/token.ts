@@ -4,6 +4,7 @@
  */
 import { failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
+import { INTRODUCTION_KEYS, type Introduction, introductionFields, readIntroduction } from "./introduction.ts";
 import { type Metadata, NO_METADATA, readMetadata } from "./metadata.ts";
 
 export interface Token {
@@ -21,10 +22,8 @@ export interface Token {
   readonly deadlineMs: number | undefined;
   /** `a`: the host should declare whether its answer has raw data */
   readonly asksForPromise: boolean;
-  /** `m=N`: the poster hosts this many conversations at once */
-  readonly mostInFlight: number | undefined;
-  /** `p=N`: the poster accepts code and objects of this many bytes per packet */
-  readonly mostPacketBytes: number | undefined;
+  /** `m=N`, `p=N`, …: what the poster says of itself; in a hello */
+  readonly introduction: Introduction | undefined;
   /** `t=key:value,…`: the metadata of the call */
   readonly metadata: Metadata;
   /** its length as sent */
@@ -44,7 +43,7 @@ const MOST = 999_999_999_999_999;
 const FIELD = /^[a-z]{1,16}(?:=[\x21-\x3a\x3c-\x7e]*)?$/;
 /** What may follow the number of an answer: the promise of a host of this library, or this side's token, as other hosts
  *  repeat it. */
-const ANSWER = /^;(?:n|x(?:;[nabdmp](?:=\d{1,15})?)*)$/;
+const ANSWER = new RegExp(`^;(?:n|x(?:;(?:${["[nabd]", ...INTRODUCTION_KEYS].join("|")})(?:=\\d{1,15})?)*)$`);
 
 export interface TokenOptions {
   readonly hasNoRawData?: boolean;
@@ -64,9 +63,9 @@ export function formatToken(seq: number, isExtended: boolean, options: TokenOpti
   return text;
 }
 
-/** The token of the hello: declares what this side accepts. */
-export function helloToken({ maxInFlight, maxPacketBytes }: Limits): string {
-  return `${HELLO_SEQ};x;n;m=${Math.min(maxInFlight, MOST)};p=${maxPacketBytes}`;
+/** The token of the hello: this side introduces itself. */
+export function helloToken(limits: Limits): string {
+  return `${HELLO_SEQ};x;n${introductionFields(limits)}`;
 }
 
 /** The part of a call's token after the number. */
@@ -91,16 +90,16 @@ export function parseToken(text: string): Token {
   if (!DIGITS.test(seq)) throw failure("bad_token", "it must begin with a number of at most 15 digits");
   const rawBytes = countOf(keys, "b", 0);
   const deadlineMs = countOf(keys, "d", 1);
-  const mostInFlight = countOf(keys, "m", 1);
-  const mostPacketBytes = countOf(keys, "p", 1);
+  const isIntroduced = keys.has("m") || keys.has("p"); // every version says these
+  const introduction = isIntroduced ? readIntroduction((key) => countOf(keys, key, 1)) : undefined;
   const told = keys.get("t");
   const metadata = told === undefined ? NO_METADATA : readMetadata(told);
   const hasNoRawData = isFlagged(fields, keys, "n");
   const asksForPromise = isFlagged(fields, keys, "a");
   if (hasNoRawData && rawBytes !== undefined) throw failure("bad_token", "n and b contradict each other");
   const promises = { hasNoRawData, rawBytes, asksForPromise };
-  const most = { mostInFlight, mostPacketBytes };
-  return { text, seq, isExtended: true, ...promises, deadlineMs, ...most, metadata, metadataBytes: told?.length ?? 0 };
+  const metadataBytes = told?.length ?? 0;
+  return { text, seq, isExtended: true, ...promises, deadlineMs, introduction, metadata, metadataBytes };
 }
 
 function keyOf(field: string): string {
@@ -125,7 +124,7 @@ export class TokenReader {
       this.#before = token.isExtended ? token : undefined;
       return token;
     }
-    const { hasNoRawData, rawBytes, deadlineMs, asksForPromise, mostInFlight, mostPacketBytes } = this.#before;
+    const { hasNoRawData, rawBytes, deadlineMs, asksForPromise, introduction } = this.#before;
     const { metadata, metadataBytes } = this.#before;
     // Member by member, because a spread would cost more than everything else.
     return {
@@ -136,8 +135,7 @@ export class TokenReader {
       rawBytes,
       deadlineMs,
       asksForPromise,
-      mostInFlight,
-      mostPacketBytes,
+      introduction,
       metadata,
       metadataBytes,
     };
@@ -163,8 +161,7 @@ export function opaqueToken(text: string): Token {
     rawBytes: undefined,
     deadlineMs: undefined,
     asksForPromise: false,
-    mostInFlight: undefined,
-    mostPacketBytes: undefined,
+    introduction: undefined,
     metadata: NO_METADATA,
     metadataBytes: 0,
   };

@@ -78,6 +78,11 @@ export class ReadTurn implements Waiting {
     return this.#reader.arrivedMs;
   }
 
+  /** How many bytes were taken as packets and raw data. */
+  get consumedBytes(): number {
+    return this.#reader.consumedBytes;
+  }
+
   /** The reader's position in the stream of packets. */
   get phase(): ReaderPhase {
     return this.#reader.phase;

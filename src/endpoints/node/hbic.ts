@@ -3,22 +3,25 @@
  */
 import { failure, type HbiError } from "../../errors.ts";
 import { resolveLimits } from "../../limits.ts";
+import { aSignal, checkOptions, type OptionsOf } from "../../options.ts";
 import { dialSocket } from "../../wire/transport/node-socket.ts";
-import { type ClientTls, clientContext } from "../../wire/transport/node-tls-options.ts";
+import { type ClientTls, clientContext, clientTls } from "../../wire/transport/node-tls-options.ts";
 import type { Transport } from "../../wire/transport.ts";
 import { type Address, parseAddress } from "../address.ts";
 import { Connection } from "../session/connection.ts";
-import type { ConnectionOptions } from "../session/connection-options.ts";
+import { CONNECTION_OPTIONS, type ConnectionOptions } from "../session/connection-options.ts";
 import type { HostingEnd } from "../session/hosting-end.ts";
 import type { HostingEnv } from "../session/hosting-env.ts";
 import type { PostingEnd } from "../session/posting-end.ts";
 import { ignore, markHandled } from "../waits.ts";
 
 export interface ConnectOptions extends ConnectionOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Connects over TLS and verifies the server; may be `{}`. Read for each connection. */
-  readonly tls?: ClientTls;
+  readonly tls?: ClientTls | undefined;
 }
+
+const CONNECT_OPTIONS: OptionsOf<ConnectOptions> = { ...CONNECTION_OPTIONS, signal: aSignal, tls: clientTls };
 
 export interface PeerEnds {
   readonly po: PostingEnd;
@@ -30,6 +33,7 @@ export class HBIC {
   readonly #address: Address;
   readonly #env: () => HostingEnv;
   readonly #options: ConnectOptions;
+  readonly #connectionOptions: ConnectionOptions;
   #connection: Connection | undefined;
   #dialing: Promise<PeerEnds> | undefined;
   #abortDial: AbortController | undefined;
@@ -37,11 +41,14 @@ export class HBIC {
   /** @param env what the server may call here, or a function that creates it for each connection */
   constructor(address: Address, env: HostingEnv | (() => HostingEnv), options: ConnectOptions = {}) {
     parseAddress(address);
-    resolveLimits(options.limits);
+    checkOptions(options, "HBIC", CONNECT_OPTIONS);
+    resolveLimits(options.limits, "client");
     if (options.tls !== undefined) clientContext(options.tls);
     this.#address = address;
     this.#env = typeof env === "function" ? env : () => env;
     this.#options = options;
+    const { tls: _tls, signal: _signal, ...connectionOptions } = options;
+    this.#connectionOptions = connectionOptions;
   }
 
   get isConnected(): boolean {
@@ -67,7 +74,7 @@ export class HBIC {
     this.#abortDial = new AbortController();
     const signals = [this.#abortDial.signal, ...(this.#options.signal === undefined ? [] : [this.#options.signal])];
     await this.#connection?.closed; // its cleanup uses the environment until then
-    const limits = resolveLimits(this.#options.limits);
+    const limits = resolveLimits(this.#options.limits, "client");
     const transport = await dialSocket(parseAddress(this.#address), {
       timeoutMs: limits.connectTimeoutMs,
       signal: AbortSignal.any(signals),
@@ -82,7 +89,7 @@ export class HBIC {
 
   #connectionOver(transport: Transport): Connection {
     try {
-      return new Connection(transport, () => this.#env(), this.#options, { isDialing: true });
+      return new Connection(transport, () => this.#env(), this.#connectionOptions, { isDialing: true });
     } catch (thrown) {
       transport.destroy(); // there is no environment for it
       throw thrown;

@@ -1,25 +1,27 @@
 /**
  * HBIS: the listening side over Node's sockets. Every connection has its own hosting environment.
  */
+import { checkOptions, type OptionsOf } from "../../options.ts";
 import type { ServerTls } from "../../wire/transport/node-tls-options.ts";
 import type { Address } from "../address.ts";
 import { Acceptor, type ContextFactory } from "../session/acceptor.ts";
-import type { ConnectionOptions } from "../session/connection-options.ts";
-import { Listener } from "./listener.ts";
+import { CONNECTION_OPTIONS, type ConnectionOptions } from "../session/connection-options.ts";
+import { LISTEN_OPTIONS, Listener, type ListenOptions } from "./listener.ts";
 
-export interface ServerOptions extends ConnectionOptions {
-  /** Serves over TLS; with `ca`, clients must present a certificate. */
-  readonly tls?: ServerTls;
-}
+export interface ServerOptions extends ConnectionOptions, ListenOptions {}
+
+const SERVER_OPTIONS: OptionsOf<ServerOptions> = { ...CONNECTION_OPTIONS, ...LISTEN_OPTIONS };
 
 export class HBIS {
   readonly #acceptor: Acceptor;
   readonly #listener: Listener;
 
   /** @throws HbiError invalid_argument */
-  constructor(address: Address, context: ContextFactory, { tls, ...options }: ServerOptions = {}) {
+  constructor(address: Address, context: ContextFactory, given: ServerOptions = {}) {
+    checkOptions(given, "HBIS", SERVER_OPTIONS);
+    const { tls, socketMode, ...options } = given;
     this.#acceptor = new Acceptor(context, options);
-    this.#listener = new Listener(address, this.#acceptor, tls);
+    this.#listener = new Listener(address, this.#acceptor, { tls, socketMode });
   }
 
   /** The number of open connections. */

@@ -1,18 +1,29 @@
 /**
  * Backoff: how long a link waits before it dials again. docs/services.md, "Reconnecting".
  */
-import { failure } from "../../errors.ts";
+import { aBoolean, aFiniteTime, checkOptions, mustBe, type OptionsOf } from "../../options.ts";
 
 export interface ReconnectOptions {
   /** the delay before the first attempt after a loss; doubled after each failed attempt. Default 100 */
-  readonly initialDelayMs?: number;
+  readonly initialDelayMs?: number | undefined;
   /** default 10,000 */
-  readonly maxDelayMs?: number;
+  readonly maxDelayMs?: number | undefined;
   /** The random part of a delay, from 0 to 1, so that many consumers do not return in one wave. Default 0.5 */
-  readonly jitter?: number;
+  readonly jitter?: number | undefined;
   /** consecutive failures after which the link closes. Default Infinity */
-  readonly maxAttempts?: number;
+  readonly maxAttempts?: number | undefined;
+  /** Also waits for the first connection: `connect` resolves at once with a link that is `connecting`, and its calls wait
+   *  within their deadlines. Without it, `connect` rejects if the first attempt fails. Default false */
+  readonly waitForFirst?: boolean | undefined;
 }
+
+export const RECONNECT_OPTIONS: OptionsOf<ReconnectOptions> = {
+  initialDelayMs: aFiniteTime,
+  maxDelayMs: aFiniteTime,
+  jitter: mustBe("a number from 0 to 1", (value) => typeof value === "number" && value >= 0 && value <= 1),
+  waitForFirst: aBoolean,
+  maxAttempts: mustBe("at least 1", (value) => typeof value === "number" && value >= 1),
+};
 
 export interface Backoff {
   readonly maxAttempts: number;
@@ -23,13 +34,8 @@ export interface Backoff {
 
 /** @throws HbiError invalid_argument */
 export function backoff(options: ReconnectOptions, random: () => number = Math.random): Backoff {
+  checkOptions(options, "reconnect", RECONNECT_OPTIONS, "reconnect.");
   const { initialDelayMs = 100, maxDelayMs = 10_000, jitter = 0.5, maxAttempts = Number.POSITIVE_INFINITY } = options;
-  for (const [name, value] of Object.entries({ initialDelayMs, maxDelayMs })) {
-    if (!(value > 0) || !Number.isFinite(value))
-      throw failure("bad_option", `reconnect.${name} must be a positive time`);
-  }
-  if (!(jitter >= 0 && jitter <= 1)) throw failure("bad_option", "reconnect.jitter must be between 0 and 1");
-  if (!(maxAttempts >= 1)) throw failure("bad_option", "reconnect.maxAttempts must be positive");
   return {
     maxAttempts,
     maxDelayMs,

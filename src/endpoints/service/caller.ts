@@ -2,16 +2,17 @@
  * Caller: makes the typed calls of one side, through its interceptors and retries. A CallSender sends them. docs/services.md.
  */
 import type { Clock } from "../../clock.ts";
-import { asHbiError, failure, HbiError, ownError } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
+import { asHbiError, HbiError, ownError } from "../../errors.ts";
+import { type Limits, MAX_DEPTH } from "../../limits.ts";
+import { checkOptions } from "../../options.ts";
 import type { Dialect, InstanceWriter } from "../../parser/repr.ts";
 import type { Writing } from "../../registry/call-text.ts";
-import type { Method } from "../../registry/method.ts";
+import type { ArgumentsOf, Method } from "../../registry/method.ts";
 import type { Methods } from "../../registry/service.ts";
 import { keepFromFailingUnheard, release } from "../conversation/body-source.ts";
 import { checkMetadata, type Metadata } from "../conversation/metadata.ts";
 import { markHandled, withLanded } from "../waits.ts";
-import type { AnyCallOptions, CallOptions, Posted } from "./calls.ts";
+import { type AnyCallOptions, CALL_OPTIONS, type CallOptions, type Posted } from "./calls.ts";
 import type { Sending } from "./outgoing.ts";
 import {
   type BuiltScript,
@@ -33,8 +34,22 @@ export interface OutgoingCall {
   readonly metadata: Record<string, string>;
 }
 
+/** A call of any of the methods: `kind` and `name` decide which type `params` has. */
+export type AnyOutgoingCall<M extends Methods> =
+  | {
+      [K in keyof M & string]: OutgoingCall & {
+        readonly kind: "call" | "post";
+        readonly name: K;
+        readonly params: M[K] extends Method<infer P> ? ArgumentsOf<P> : unknown;
+      };
+    }[keyof M & string]
+  | (OutgoingCall & { readonly kind: "script"; readonly params: string });
+
 /** Wraps every call of this side: `next()` sends it and returns its result; it may be called again to send it again. */
-export type OutgoingInterceptor = (call: OutgoingCall, next: () => Promise<unknown>) => Promise<unknown>;
+export type OutgoingInterceptor<M extends Methods = Methods> = (
+  call: Methods extends M ? OutgoingCall : AnyOutgoingCall<M>,
+  next: () => Promise<unknown>,
+) => Promise<unknown>;
 
 export interface CallerOptions {
   /** writes the values of the definition */
@@ -67,13 +82,11 @@ export class Caller {
   readonly #writing: Writing;
 
   constructor(sender: CallSender, { interceptors = [], retries = 0, dialect = "json", writer }: CallerOptions) {
-    if (!Number.isSafeInteger(retries) || retries < 0)
-      throw failure("bad_option", "retries must be a non-negative integer");
     this.#sender = sender;
     this.#interceptors = interceptors;
     this.#retries = retries;
     this.#isWrapped = interceptors.length > 0 || retries > 0;
-    this.#writing = { dialect, maxDepth: sender.limits.maxDepth, writer };
+    this.#writing = { dialect, maxDepth: MAX_DEPTH, writer };
   }
 
   call(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<unknown> {
@@ -100,6 +113,7 @@ export class Caller {
     build: (script: ScriptMethods<M>) => T,
     options: CallOptions,
   ): Promise<ScriptResults<T>> {
+    checkOptions(options, "script", CALL_OPTIONS);
     const sender = this.#sender;
     let isSingle = false;
     const plan = (script: ScriptMethods<M>): T => {
@@ -126,7 +140,7 @@ export class Caller {
     try {
       outgoing = outgoingCall(kind, name, params, options);
     } catch (thrown) {
-      release(options.body);
+      release(options?.body); // null is refused
       return markHandled(Promise.reject(asHbiError(thrown)));
     }
     let isBegun = false;
@@ -158,9 +172,10 @@ export class Caller {
 
   #attempt(kind: "call" | "post", sending: Sending): Promise<unknown> {
     try {
+      checkOptions(sending.options, sending.name, CALL_OPTIONS);
       return kind === "call" ? this.#sender.call(sending, this.#writing) : this.#sender.post(sending, this.#writing);
     } catch (thrown) {
-      release(sending.options.body);
+      release(sending.options?.body); // null is refused
       return markHandled(Promise.reject(asHbiError(thrown)));
     }
   }
@@ -189,6 +204,7 @@ export class Caller {
 
 /** @throws HbiError invalid_argument for metadata that is no object */
 function outgoingCall(kind: OutgoingCall["kind"], name: string, params: unknown, options: CallOptions): OutgoingCall {
+  checkOptions(options, name, CALL_OPTIONS);
   if (options.metadata !== undefined) checkMetadata(options.metadata);
   return { kind, name, params, options, metadata: { ...options.metadata } };
 }

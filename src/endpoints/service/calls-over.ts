@@ -4,14 +4,15 @@
  */
 import { type Clock, systemClock } from "../../clock.ts";
 import { failure, HbiError, ownError } from "../../errors.ts";
-import { type LimitOptions, type Limits, resolveLimits } from "../../limits.ts";
+import { type LimitOptions, type Limits, limitOptions, resolveLimits } from "../../limits.ts";
+import { aClock, aCount, checkOptions, functions, type OptionsOf } from "../../options.ts";
 import { parseValue } from "../../parser/parse.ts";
-import type { Dialect } from "../../parser/repr.ts";
+import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { type Writing, writeCall } from "../../registry/call-text.ts";
 import { entryTable } from "../../registry/hosting-env.ts";
 import { landValue } from "../../registry/invoke.ts";
 import type { Service } from "../../registry/service.ts";
-import { validate } from "../../registry/validate.ts";
+import { validateObject } from "../../registry/validate.ts";
 import { type BodySource, exactly, type Feed, keepFromFailingUnheard, release } from "../conversation/body-source.ts";
 import { type Metadata, metadataField, NO_METADATA } from "../conversation/metadata.ts";
 import { isUnseen } from "../session/co-receiver.ts";
@@ -64,15 +65,23 @@ export interface CallCarrier {
 export interface CallsOverOptions {
   /** Only `callTimeoutMs`, `maxDepth`, and the limits of scripts, bodies and metadata apply; the others concern
    *  connections. */
-  readonly limits?: LimitOptions;
-  readonly clock?: Clock;
+  readonly limits?: LimitOptions | undefined;
+  readonly clock?: Clock | undefined;
   /** Wrap every call; the first one is the outermost. */
-  readonly interceptors?: readonly OutgoingInterceptor[];
+  readonly interceptors?: readonly OutgoingInterceptor[] | undefined;
   /** How often a call of an `idempotent` method is sent again after the carrier was unavailable. Default 0 */
-  readonly retries?: number;
+  readonly retries?: number | undefined;
   /** `python` for a host of the reference that does not know `null`, `true`, `false` */
-  readonly dialect?: Dialect;
+  readonly dialect?: Dialect | undefined;
 }
+
+const CALLS_OVER_OPTIONS: OptionsOf<CallsOverOptions> = {
+  limits: limitOptions,
+  clock: aClock,
+  interceptors: functions,
+  retries: aCount,
+  dialect: dialectOption,
+};
 
 /** The calls of a `Link`, without a connection. */
 export interface CallsOver<S extends Service> {
@@ -94,9 +103,16 @@ export function callsOver<S extends Service>(
   carrier: CallCarrier,
   options: CallsOverOptions = {},
 ): CallsOver<S> {
+  checkOptions(options, "callsOver", CALLS_OVER_OPTIONS);
   const { interceptors, retries, dialect, clock = systemClock } = options;
   const table = entryTable({}, service.values, ignore as never); // no method is landed here
-  const sender = carrierSender(service.name, carrier, clock, resolveLimits(options.limits), new HostingEnv(table));
+  const sender = carrierSender(
+    service.name,
+    carrier,
+    clock,
+    resolveLimits(options.limits, "client"),
+    new HostingEnv(table),
+  );
   const caller = new Caller(sender, { writer: table.writer, dialect, interceptors, retries });
   return {
     call: callsOf<S["methods"]>(service.methods, caller),
@@ -217,6 +233,6 @@ function checkedObjects({ kind, name, results }: Content, objects: Objects): rea
   if (objects.length > results.length) throw failure("bad_answer", `${name}: more objects than declared`);
   if (objects.length < results.length) throw failure("no_answer", name);
   return results.map((schema, i) =>
-    schema === undefined ? objects[i] : validate(schema, objects[i], "bad_answer", name),
+    schema === undefined ? objects[i] : validateObject(schema, objects[i], false, "bad_answer", name),
   );
 }

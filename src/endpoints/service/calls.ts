@@ -3,13 +3,14 @@
  * docs/services.md.
  */
 import type { z } from "zod";
+import { aFunction, anything, type OptionsOf } from "../../options.ts";
 import type { ArgumentsOf, BodyKind, Method } from "../../registry/method.ts";
 import type { Methods } from "../../registry/service.ts";
 import type { Body } from "../conversation/body.ts";
 import type { BodyGiven } from "../conversation/body-source.ts";
 import type { Metadata } from "../conversation/metadata.ts";
 import type { PoCo } from "../session/po-co.ts";
-import type { WaitOptions } from "../waits.ts";
+import { WAIT_OPTIONS, type WaitOptions } from "../waits.ts";
 import type { Caller } from "./caller.ts";
 
 /** `signal` cancels the call, `timeoutMs` bounds it (default `callTimeoutMs`). The deadline travels to the peer. */
@@ -29,14 +30,14 @@ type WithBody<B extends BodyKind> = B extends "declared"
       }
     : unknown;
 
-type Arguments<P, B extends BodyKind> = B extends "none"
+export type Arguments<P, B extends BodyKind> = B extends "none"
   ? Record<never, never> extends P
     ? [params?: P, options?: CallOptions]
     : [params: P, options?: CallOptions]
   : [params: P, options: CallOptions & WithBody<B>];
 
 /** The result, the result with its raw data, or nothing. */
-type AnswerOf<R, S extends BodyKind> = R extends z.core.$ZodType
+export type AnswerOf<R, S extends BodyKind> = R extends z.core.$ZodType
   ? S extends "none"
     ? z.output<R>
     : { readonly result: z.output<R>; readonly body: Body }
@@ -63,9 +64,16 @@ export interface Posted {
 
 /** The options of all kinds of methods. */
 export interface AnyCallOptions extends CallOptions {
-  readonly body?: BodyGiven;
-  readonly send?: (co: PoCo) => Promise<void>;
+  readonly body?: BodyGiven | undefined;
+  readonly send?: ((co: PoCo) => Promise<void>) | undefined;
 }
+
+export const CALL_OPTIONS: OptionsOf<AnyCallOptions> = {
+  ...WAIT_OPTIONS,
+  metadata: anything, // checked when it is written
+  body: anything, // checked against the method
+  send: aFunction,
+};
 
 export function callsOf<M extends Methods>(methods: M, caller: Caller): Calls<M> {
   return methodsOf(

@@ -3,11 +3,14 @@
  * loss. docs/services.md.
  */
 import { failure, HbiError } from "../../errors.ts";
-import type { Dialect } from "../../parser/repr.ts";
+import { MAX_DEPTH } from "../../limits.ts";
+import { aCount, anything, checkOptions, functions, type OptionsOf } from "../../options.ts";
+import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { argumentsText } from "../../registry/call-text.ts";
 import { readDescription, type ServiceDescription } from "../../registry/description/description.ts";
 import { checkHandlers } from "../../registry/handlers.ts";
 import type { ArgumentsOf, Params } from "../../registry/method.ts";
+import { checkReadable } from "../../registry/names.ts";
 import type { Service } from "../../registry/service.ts";
 import { AUTHENTICATE, DESCRIBE } from "../session/builtin-names.ts";
 import type { Connection } from "../session/connection.ts";
@@ -22,12 +25,13 @@ import {
   type ConnectionOwner,
   type Dial,
   type LinkState,
+  RECONNECTING_OPTIONS,
   ReconnectingConnection,
   type ReconnectingOptions,
   type StateListener,
 } from "./reconnect.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
-import type { Interceptor, ServiceCall } from "./service-call.ts";
+import type { AnyCall, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
 
 export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], ServiceCall<Link<S>, undefined>>;
@@ -35,17 +39,19 @@ export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], Ser
 /** The credentials that the definition declares. */
 export type Shown<S extends Service> = S["credentials"] extends Params ? ArgumentsOf<S["credentials"]> : undefined;
 
-interface CommonLinkOptions<S extends Service> extends ReconnectingOptions {
+export interface CommonLinkOptions<S extends Service> extends ReconnectingOptions {
   /** How often a call of an `idempotent` method is sent again after its connection was lost. Default 0 */
-  readonly retries?: number;
+  readonly retries?: number | undefined;
   /** Wrap every call of this side; the first one is the outermost. */
-  readonly interceptors?: readonly OutgoingInterceptor[];
+  readonly interceptors?: readonly OutgoingInterceptor<S["methods"]>[] | undefined;
   /** Timeouts of reactions in milliseconds, instead of `handlerTimeoutMs` of the limits. */
-  readonly handlerTimeoutsMs?: { readonly [K in keyof S["reactions"]]?: number };
+  readonly handlerTimeoutsMs?: { readonly [K in keyof S["reactions"]]?: number | undefined } | undefined;
   /** Wrap every call of a reaction. */
-  readonly incoming?: readonly Interceptor<Link<S>, undefined>[];
+  readonly incoming?:
+    | readonly ((call: AnyCall<S["reactions"], Link<S>, undefined>, next: () => unknown) => unknown)[]
+    | undefined;
   /** `python` for a host of the reference that does not know `null`, `true`, `false` */
-  readonly dialect?: Dialect;
+  readonly dialect?: Dialect | undefined;
 }
 
 export type LinkOptions<S extends Service> = CommonLinkOptions<S> &
@@ -58,8 +64,24 @@ export type LinkOptions<S extends Service> = CommonLinkOptions<S> &
       ? { readonly credentials?: undefined }
       : {
           /** For a service whose type does not show whether it requires credentials. */
-          readonly credentials?: object | (() => object | Promise<object>);
+          readonly credentials?: (object | (() => object | Promise<object>)) | undefined;
         });
+
+export const LINK_OPTIONS: OptionsOf<LinkOptions<Service>> = {
+  ...RECONNECTING_OPTIONS,
+  retries: aCount,
+  interceptors: functions,
+  handlerTimeoutsMs: anything, // names reactions of the definition, and is checked with it
+  incoming: functions,
+  dialect: dialectOption,
+  credentials: (value, name) => {
+    const isShown = typeof value === "function" || (typeof value === "object" && value !== null);
+    if (!isShown) throw failure("bad_option", `${name} must be an object or a function`); // without showing the secret
+  },
+};
+
+/** Every service reads credentials of this size, unless its limit is very low. */
+const SMALL_CREDENTIALS_CHARS = 1_024;
 
 export class Link<S extends Service = Service> {
   /** Resolves when the link has closed for good, with the reason unless the close was orderly; never rejects. */
@@ -73,6 +95,7 @@ export class Link<S extends Service = Service> {
   #posts: Posts<S["methods"]> | undefined;
 
   constructor(service: S, dial: Dial, reactions: ReactionsOf<S>, options: LinkOptions<S>) {
+    checkOptions(options, "Link", LINK_OPTIONS);
     checkHandlers(service.reactions, reactions, "reactions");
     this.#service = service;
     this.#options = options;
@@ -90,6 +113,7 @@ export class Link<S extends Service = Service> {
       authenticate: (connection, waiting) => this.#authenticate(connection, waiting),
     };
     this.#connection = new ReconnectingConnection(owner, dial, options);
+    checkReadable(service.reactions, this.#connection.limits);
     this.closed = this.#connection.closed;
     this.#caller = new Caller(connectionSender(this.#connection), {
       writer: table.writer,
@@ -220,14 +244,17 @@ export class Link<S extends Service = Service> {
     return this.close();
   }
 
-  async #authenticate({ posting, limits }: Connection, options: WaitOptions): Promise<void> {
+  async #authenticate({ posting }: Connection, options: WaitOptions): Promise<void> {
     const { credentials: declared } = this.#service;
     if (declared === undefined) return;
     const { credentials } = this.#options;
     const shown: unknown = typeof credentials === "function" ? await credentials() : credentials;
     if (typeof shown !== "object" || shown === null) throw failure("bad_option", "no credentials");
-    const writing = { dialect: "json", maxDepth: limits.maxDepth, writer: undefined } as const;
-    await posting.callBuiltin(AUTHENTICATE, options, argumentsText(Object.keys(declared), shown, writing, undefined));
+    const writing = { dialect: "json", maxDepth: MAX_DEPTH, writer: undefined } as const;
+    const text = argumentsText(Object.keys(declared), shown, writing, undefined);
+    if (text.length > SMALL_CREDENTIALS_CHARS) await posting.introduction(options); // which says what the service reads
+    posting.accepted.checkCredentials(`${AUTHENTICATE}(${text})`);
+    await posting.callBuiltin(AUTHENTICATE, options, text);
   }
 }
 

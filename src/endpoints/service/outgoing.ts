@@ -71,6 +71,8 @@ function callOf(carrier: Carrier, sending: Sending, writing: Writing, wantsResul
     code,
     onlyOurs,
     name,
+    method,
+    bodyBytes,
     results: method.results,
     wantsResults,
     timeoutMs: timeoutOf(carrier, options),
@@ -79,11 +81,11 @@ function callOf(carrier: Carrier, sending: Sending, writing: Writing, wantsResul
     body,
     talk: isWhole ? undefined : new Streaming(carrier, sending, written, wantsResults),
   };
-  return new Call(carrier.clock, carrier.limits, request, carrier.home, carrier.nextOrder());
+  return new Call(carrier.clock, request, carrier.home, carrier.nextOrder());
 }
 
 function callOfScript(carrier: Carrier, script: BuiltScript, options: CallOptions): Call {
-  const { clock, limits, home } = carrier;
+  const { clock, home } = carrier;
   const { name, code, onlyOurs } = script;
   const request: CallRequest = {
     code,
@@ -96,7 +98,7 @@ function callOfScript(carrier: Carrier, script: BuiltScript, options: CallOption
     signal: options.signal,
     metadata: metadataOf(carrier, options),
   };
-  return new Call(clock, limits, request, home, carrier.nextOrder());
+  return new Call(clock, request, home, carrier.nextOrder());
 }
 
 function metadataOf({ limits }: Carrier, { metadata }: { readonly metadata?: Metadata | undefined }): string {

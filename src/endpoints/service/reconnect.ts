@@ -7,13 +7,21 @@ import { Chain } from "../../chain.ts";
 import { type Clock, systemClock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
+import { aSignal, nested, type OptionsOf } from "../../options.ts";
 import type { Transport } from "../../wire/transport.ts";
 import type { Call, Home } from "../session/call.ts";
 import { Connection, type Setting } from "../session/connection.ts";
-import { type ConnectionOptions, heard, logUnexpected, tell } from "../session/connection-options.ts";
+import {
+  type ConnectionOptions,
+  heard,
+  logUnexpected,
+  SHARED_OPTIONS,
+  type SharedOptions,
+  tell,
+} from "../session/connection-options.ts";
 import type { HostingEnv } from "../session/hosting-env.ts";
 import { ignore, markHandled, type Wait, type WaitOptions, Waits } from "../waits.ts";
-import { type Backoff, backoff, type ReconnectOptions } from "./backoff.ts";
+import { type Backoff, backoff, RECONNECT_OPTIONS, type ReconnectOptions } from "./backoff.ts";
 import type { Carrier } from "./outgoing.ts";
 
 /** Connects a transport; stops when the signal aborts. */
@@ -22,12 +30,18 @@ export type Dial = (options: { readonly signal: AbortSignal; readonly timeoutMs:
 export type LinkState = "connecting" | "open" | "closed";
 export type StateListener = (state: LinkState, reason: HbiError | undefined) => void;
 
-export interface ReconnectingOptions extends Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost"> {
+export interface ReconnectingOptions extends SharedOptions {
   /** Reconnects after a loss; without it, a link is a single connection. */
-  readonly reconnect?: ReconnectOptions;
+  readonly reconnect?: ReconnectOptions | undefined;
   /** Cancels connecting. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
+
+export const RECONNECTING_OPTIONS: OptionsOf<ReconnectingOptions> = {
+  ...SHARED_OPTIONS,
+  reconnect: nested<ReconnectOptions>(RECONNECT_OPTIONS),
+  signal: aSignal,
+};
 
 /** The link for which a connection is dialed. */
 export interface ConnectionOwner {
@@ -65,6 +79,7 @@ export class ReconnectingConnection implements Carrier, Home {
   /** consecutive failed attempts */
   #attempts = 0;
   #openedAt = 0;
+  #lastFailure: HbiError | undefined;
   #connection: Connection | undefined;
   /** connections that were told to go away and have not ended: their answers still arrive */
   readonly #retiring = new Set<Connection>();
@@ -76,7 +91,7 @@ export class ReconnectingConnection implements Carrier, Home {
     this.#owner = owner;
     this.#dial = dial;
     this.#options = options;
-    this.limits = resolveLimits(options.limits);
+    this.limits = resolveLimits(options.limits, "client");
     this.clock = options.clock ?? systemClock;
     this.#backoff = options.reconnect === undefined ? undefined : backoff(options.reconnect);
     this.#waits = new Waits(this.clock, this.limits.callTimeoutMs);
@@ -106,6 +121,10 @@ export class ReconnectingConnection implements Carrier, Home {
   // --- calls ---------------------------------------------------------------------------------------------------------
 
   readonly home = this;
+
+  get lastFailure(): HbiError | undefined {
+    return this.#lastFailure;
+  }
 
   get isLasting(): boolean {
     return this.#backoff !== undefined;
@@ -181,8 +200,13 @@ export class ReconnectingConnection implements Carrier, Home {
 
   // --- connecting ----------------------------------------------------------------------------------------------------
 
-  /** The first connection; if it fails, the link closes. */
+  /** The first connection; if it fails, the link closes. With `waitForFirst`, does not wait for it. */
   async open(): Promise<void> {
+    if (this.#backoff !== undefined && this.#options.reconnect?.waitForFirst === true) {
+      this.#attempts = 1;
+      void this.#reconnect(this.#backoff, true);
+      return;
+    }
     try {
       await this.#connect(false);
     } catch (thrown) {
@@ -194,7 +218,7 @@ export class ReconnectingConnection implements Carrier, Home {
 
   async #connect(isAgain: boolean): Promise<void> {
     const transport = await this.#dial({ signal: this.#giveUp, timeoutMs: this.limits.connectTimeoutMs });
-    const { clock, limits, load, extension, log } = this.#options;
+    const { clock, limits, load, extension, log, onCall } = this.#options;
     let isOpen = false;
     const options: ConnectionOptions = {
       ...(clock === undefined ? {} : { clock }),
@@ -202,6 +226,7 @@ export class ReconnectingConnection implements Carrier, Home {
       ...(load === undefined ? {} : { load }),
       ...(extension === undefined ? {} : { extension }),
       ...(log === undefined ? {} : { log }),
+      ...(onCall === undefined ? {} : { onCall }),
       onGoAway: () => {
         if (isOpen || !isAgain) this.#goingAway(connection);
         else void connection.disconnect(); // no call is on it, and no hello must be received
@@ -224,6 +249,7 @@ export class ReconnectingConnection implements Carrier, Home {
     this.#connection = connection;
     this.#dialed = undefined;
     isOpen = true;
+    this.#lastFailure = undefined;
     this.#openedAt = this.clock.now();
     this.#beginParked(connection);
     for (const wait of this.#waiting) wait.settle(connection);
@@ -283,9 +309,9 @@ export class ReconnectingConnection implements Carrier, Home {
   }
 
   /** One attempt at a time, until it succeeds or the link gives up. */
-  async #reconnect({ delayMs, maxAttempts }: Backoff): Promise<void> {
-    for (; ; this.#attempts++) {
-      if (this.#attempts > 0) await this.#delay(delayMs(this.#attempts));
+  async #reconnect({ delayMs, maxAttempts }: Backoff, isAtOnce = this.#attempts === 0): Promise<void> {
+    for (let waits = !isAtOnce; ; this.#attempts++, waits = true) {
+      if (waits) await this.#delay(delayMs(this.#attempts));
       if (this.#isClosing) return;
       try {
         if (this.#giveUp.aborted) throw failure("cancelled", "connect", { cause: this.#giveUp.reason });
@@ -293,6 +319,7 @@ export class ReconnectingConnection implements Carrier, Home {
         return;
       } catch (thrown) {
         const error = asHbiError(thrown);
+        this.#lastFailure = error;
         if (this.#isClosing) return;
         const isRefused = error.code === "unauthenticated" || error.code === "permission_denied";
         if (isRefused || this.#giveUp.aborted || this.#attempts >= maxAttempts) {

@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import { failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
+import { isPlainObject } from "../../parser/plain-object.ts";
 import { type OnlyOurs, REPR } from "../../parser/repr.ts";
 import { argumentsText, type Writing } from "../../registry/call-text.ts";
 import type { Method } from "../../registry/method.ts";
@@ -61,17 +62,23 @@ type Alone<A> = A extends ScriptCall | readonly unknown[] | Uint8Array | string 
   ? A
   : never;
 
+/** The members of an `input`, each of which may be the result of a call. */
+type InputRecord<I> = I extends object
+  ? { readonly [K in keyof I]: I[K] | ScriptCall<Exclude<I[K], undefined>> }
+  : never;
+
 type Written<R> = ScriptCall<R extends z.core.$ZodType ? z.output<R> : undefined>;
 
 /** Methods with raw data are not available in scripts. */
-type ScriptOf<M> =
+export type ScriptOf<M> =
   M extends Method<infer P, infer R, "none", "none">
-    ? [keyof P] extends [never]
-      ? () => Written<R>
-      : Record<never, never> extends ParamsRecord<P>
-        ? (params?: ParamsRecord<P> | Single<P>) => Written<R>
-        : (params: ParamsRecord<P> | Single<P>) => Written<R>
+    ? P extends z.core.$ZodType
+      ? (...params: Optionally<InputRecord<z.input<P>>>) => Written<R>
+      : [keyof P] extends [never]
+        ? () => Written<R>
+        : (...params: Optionally<ParamsRecord<P>, Single<P>>) => Written<R>
     : never;
+type Optionally<P, Other = never> = Record<never, never> extends P ? [params?: P | Other] : [params: P | Other];
 
 export type ScriptMethods<M extends Methods> = { readonly [K in keyof M]: ScriptOf<M[K]> };
 
@@ -130,16 +137,14 @@ export function buildScript<M extends Methods>(
 function argumentsOf(name: string, method: Method, given: unknown, writing: Writing, onlyOurs: OnlyOurs): string {
   const { signature } = method;
   const [only] = signature.names;
-  const isAlone = !isRecord(given) && only !== undefined && signature.names.length === 1;
+  const isAlone = !isRecord(given) && only !== undefined && signature.names.length === 1 && !signature.isByName;
   const params = isAlone ? { [only]: given } : (given ?? {});
   if (!isRecord(params)) throw failure("bad_argument", `${name}: parameters must be given by name`);
-  signature.checkEach(name, params as Record<string, unknown>, (value) => value instanceof ScriptCall); // refuses unknown parameters
-  return argumentsText(signature.names, params, writing, onlyOurs);
+  const isPending = (value: unknown): boolean => value instanceof ScriptCall;
+  const sent = signature.sendEach(name, params as Record<string, unknown>, isPending); // refuses unknown parameters
+  return argumentsText(signature.names, sent, writing, onlyOurs, signature.isByName);
 }
 
 function isRecord(value: unknown): boolean {
-  if (value === undefined) return true;
-  if (typeof value !== "object" || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+  return value === undefined || isPlainObject(value);
 }

@@ -2,7 +2,8 @@
  * ServiceCall: what a handler of a typed method learns about the call besides its parameters. docs/services.md.
  */
 import { failure } from "../../errors.ts";
-import type { Method } from "../../registry/method.ts";
+import type { Method, ParamsOf } from "../../registry/method.ts";
+import type { Methods } from "../../registry/service.ts";
 import { Body } from "../conversation/body.ts";
 import type { Metadata } from "../conversation/metadata.ts";
 import type { HoCo } from "../session/ho-co.ts";
@@ -96,6 +97,14 @@ export class ServiceCall<Other = unknown, Context = unknown> {
     return this.#method.spec.deprecated !== undefined;
   }
 }
+
+/** A call of any of the methods: `name` decides which type `params` has. */
+export type AnyCall<M extends Methods, Other, Context> = {
+  [K in keyof M & string]: ServiceCall<Other, Context> & {
+    readonly name: K;
+    readonly params: M[K] extends Method<infer P> ? ParamsOf<P> : unknown;
+  };
+}[keyof M & string];
 
 /** Wraps every handler: `next()` runs the next interceptor or the handler and returns its result. Throw to refuse. */
 export type Interceptor<Other = unknown, Context = unknown> = (

@@ -4,6 +4,8 @@
  */
 import type { z } from "zod";
 import { failure, ownError } from "../../errors.ts";
+import { MAX_DEPTH } from "../../limits.ts";
+import { checkMap, mustBe } from "../../options.ts";
 import { repr } from "../../parser/repr.ts";
 import { type EntryTable, type ExposedMethod, entryTable, type HandlerTimes } from "../../registry/hosting-env.ts";
 import { isPromise } from "../../registry/invoke.ts";
@@ -11,6 +13,7 @@ import type { BodyKind, Method, ParamsOf } from "../../registry/method.ts";
 import type { Methods, Values } from "../../registry/service.ts";
 import { validate } from "../../registry/validate.ts";
 import { type BodySource, exactly, type Feed, keepFromFailingUnheard, release } from "../conversation/body-source.ts";
+import type { LogFields } from "../session/call-log.ts";
 import type { Connection } from "../session/connection.ts";
 import { HoCo } from "../session/ho-co.ts";
 import type { HostingEnv } from "../session/hosting-env.ts";
@@ -21,7 +24,7 @@ import { type Interceptor, ServiceCall } from "./service-call.ts";
 type Awaitable<T> = T | PromiseLike<T>;
 
 /** What a handler returns: the declared result; with a declared body, both. */
-type Returned<R extends z.core.$ZodType | undefined, S extends BodyKind> = R extends z.core.$ZodType
+export type Returned<R extends z.core.$ZodType | undefined, S extends BodyKind> = R extends z.core.$ZodType
   ? S extends "none"
     ? z.input<R>
     : { readonly result: z.input<R>; readonly body: BodySource }
@@ -48,6 +51,8 @@ export interface Bound {
   readonly context: unknown;
   readonly handlers: Readonly<Record<string, AnyHandler>>;
   readonly interceptors: readonly Interceptor[];
+  /** what logs tell of the peer */
+  readonly logFields?: LogFields;
   /** the connection, if its peer may authenticate again */
   readonly connection?: Connection;
 }
@@ -61,7 +66,7 @@ export function serviceTable(
   times: HandlerTimes = {},
   extra: readonly [string, ExposedMethod][] = [],
 ): EntryTable {
-  checkTimes(methods, times);
+  checkMap(times, "handlerTimeoutsMs", methods, aTimeout);
   const handlerOf = (name: string, method: Method): ExposedMethod["handler"] => {
     const sendsBody = method.spec.resultBody !== undefined;
     return (params: unknown, co: HoCo | PoCo, env: HostingEnv): unknown => {
@@ -79,15 +84,10 @@ export function serviceTable(
   return extra.length === 0 ? table : { ...table, entries: new Map([...table.entries, ...extra]) };
 }
 
-function checkTimes(methods: Methods, times: HandlerTimes): void {
-  for (const [name, ms] of Object.entries<unknown>(times)) {
-    if (!Object.hasOwn(methods, name)) throw failure("bad_option", `handlerTimeoutsMs: ${name} is not declared`);
-    if (ms === undefined || ms === Number.POSITIVE_INFINITY) continue;
-    if (!Number.isSafeInteger(ms) || (ms as number) < 1) {
-      throw failure("bad_option", `handlerTimeoutsMs.${name} must be a positive integer`);
-    }
-  }
-}
+const aTimeout = mustBe(
+  "a positive integer or Infinity",
+  (ms) => ms === Number.POSITIVE_INFINITY || (Number.isSafeInteger(ms) && Number(ms) >= 1),
+);
 
 function intercepted(chain: readonly Interceptor[], at: number, call: ServiceCall, handler: () => unknown): unknown {
   const interceptor = chain[at];
@@ -116,12 +116,15 @@ async function answerWithBody(method: Method, call: ServiceCall, returned: unkno
   try {
     const result = validate(schema, answer.result, "bad_result", name);
     const bytes = method.resultBytes(result);
-    if (bytes === undefined || bytes > co.limits.maxBodyBytes) throw failure("bad_result", name);
+    if (bytes === undefined) throw failure("bad_result", name);
+    co.accepted.checkBody(bytes, name, "result_too_big");
     body = exactly(source, bytes);
     if (!call.hasAskedForBody) co.discardData();
     // The answer begins when the whole request was read, so a body that is read only for the answer would wait forever.
     if (co.unreadBytes > co.limits.maxBufferedBytes) throw failure("body_unread", name);
-    await co.sendObj(repr(result, co.isExtended ? "json" : "python", co.limits.maxDepth, env.writer));
+    const text = repr(result, co.isExtended ? "json" : "python", MAX_DEPTH, env.writer);
+    co.accepted.checkResult(text, name);
+    await co.sendObj(text);
     await co.sendData(body);
   } catch (thrown) {
     release(body ?? source); // closes the source once

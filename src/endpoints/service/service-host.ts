@@ -6,26 +6,38 @@ import { z } from "zod";
 import { afterHearing } from "../../clock.ts";
 import { asHbiError, failure, HbiError, ownError } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
-import type { Dialect } from "../../parser/repr.ts";
+import {
+  aFunction,
+  anything,
+  aPositiveInteger,
+  checkMap,
+  checkOptions,
+  functions,
+  type OptionsOf,
+  oneOf,
+} from "../../options.ts";
+import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { briefDescription } from "../../registry/description/brief-description.ts";
 import { describeService } from "../../registry/description/describe.ts";
 import { checkHandlers } from "../../registry/handlers.ts";
 import type { EntryTable, ExposedMethod } from "../../registry/hosting-env.ts";
 import { isPromise } from "../../registry/invoke.ts";
 import { type Method, method, type Params, type ParamsOf } from "../../registry/method.ts";
+import { checkReadable } from "../../registry/names.ts";
 import type { Service } from "../../registry/service.ts";
 import type { Transport } from "../../wire/transport.ts";
 import { MethodGate } from "../guard/method-gate.ts";
 import { type AcceptOptions, Acceptor, type ContextFactory } from "../session/acceptor.ts";
 import { AUTHENTICATE } from "../session/builtin-names.ts";
+import { type LogFields, NO_FIELDS, printableFields } from "../session/call-log.ts";
 import type { Connection } from "../session/connection.ts";
-import type { ConnectionOptions } from "../session/connection-options.ts";
+import { type ConnectionOptions, SHARED_OPTIONS, type SharedOptions } from "../session/connection-options.ts";
 import { HoCo } from "../session/ho-co.ts";
 import { HostingEnv } from "../session/hosting-env.ts";
 import { markHandled } from "../waits.ts";
 import type { OutgoingInterceptor } from "./caller.ts";
 import { Peer, type PeerRecord } from "./peer.ts";
-import type { Interceptor, ServiceCall } from "./service-call.ts";
+import type { AnyCall, Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
 
 type Awaitable<T> = T | PromiseLike<T>;
@@ -35,42 +47,68 @@ export type CredentialsOf<S extends Service> = S["credentials"] extends Params ?
 
 /** What handlers and interceptors of a service learn about a call. */
 export type CallOn<S extends Service, Context> = ServiceCall<Peer<S, Context>, Context>;
+/** Any call of a service: `name` decides which type `params` has. */
+export type AnyCallOn<S extends Service, Context> = AnyCall<S["methods"], Peer<S, Context>, Context>;
 export type HandlersOf<S extends Service, Context> = ServiceHandlers<S["methods"], CallOn<S, Context>>;
 
-export interface HostOptions<S extends Service, Context>
-  extends Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost"> {
+/** Only for the compiler's message: without the annotation, handlers that take their peer decide on the context first, and in vain. */
+type Unannotated<Context> = [Context] extends [undefined]
+  ? "annotate the credentials: authenticate: ({ token }: CredentialsOf<typeof service>) => ..."
+  : never;
+
+export interface HostOptions<S extends Service, Context> extends SharedOptions {
   /** Runs before any method may be called: with the presented credentials if the definition declares some, otherwise as
    *  soon as the peer has connected. Its result is the context of the peer's calls; `undefined`, `null` and `false`
    *  refuse the peer.
    *  @throws HbiError, which is sent to the peer */
-  readonly authenticate?: (
-    credentials: CredentialsOf<S>,
-    peer: Peer<S, unknown>,
-  ) => Awaitable<Context | undefined | null | false>;
+  readonly authenticate?:
+    | ((
+        credentials: CredentialsOf<S>,
+        peer: Peer<S, unknown>,
+      ) => Awaitable<Context | undefined | null | false | Unannotated<Context>>)
+    | undefined;
   /** Whether this peer may make this call; runs before everything else, and before its raw data is read. Only `true`
    *  permits; otherwise the caller gets `permission_denied`. @throws HbiError, which is sent to the caller instead */
-  readonly authorize?: (call: CallOn<S, Context>) => Awaitable<boolean>;
+  readonly authorize?: ((call: AnyCallOn<S, Context>) => Awaitable<boolean>) | undefined;
   /** How many handlers of a method may run at once, on all connections together; further calls wait in order. */
-  readonly concurrency?: { readonly [K in keyof S["methods"]]?: number };
+  readonly concurrency?: { readonly [K in keyof S["methods"]]?: number | undefined } | undefined;
   /** Timeouts of handlers in milliseconds, instead of `handlerTimeoutMs` of the limits; `Infinity` means as long as the
    *  caller waits. For a script of several calls, the longest applies. */
-  readonly handlerTimeoutsMs?: { readonly [K in keyof S["methods"]]?: number };
+  readonly handlerTimeoutsMs?: { readonly [K in keyof S["methods"]]?: number | undefined } | undefined;
   /** Runs when a peer has connected and, if that is required, authenticated, before its first call; once for each
    *  connection. It may push; it is not awaited. A failure goes to the log and has no other effect. */
-  readonly onPeer?: (peer: Peer<S, Context>) => unknown;
+  readonly onPeer?: ((peer: Peer<S, Context>) => unknown) | undefined;
   /** Runs when the connection of such a peer has ended, with the reason unless the close was orderly. Handlers of the
    *  peer may still be running. A failure goes to the log. */
-  readonly onPeerLeft?: (peer: Peer<S, Context>, reason: HbiError | undefined) => unknown;
+  readonly onPeerLeft?: ((peer: Peer<S, Context>, reason: HbiError | undefined) => unknown) | undefined;
+  /** What `log` and `onCall` tell of a peer besides its address, such as its tenant: texts, numbers and booleans. Runs
+   *  once for each authentication. */
+  readonly logFields?: ((context: Context, peer: Peer<S, Context>) => LogFields) | undefined;
   /** Wrap every call of a peer; the first one is the outermost: logging, metrics, rates. */
-  readonly interceptors?: readonly Interceptor<Peer<S, Context>, Context>[];
+  readonly interceptors?: readonly ((call: AnyCallOn<S, Context>, next: () => unknown) => unknown)[] | undefined;
   /** Wrap every call of this side to a peer. */
-  readonly outgoing?: readonly OutgoingInterceptor[];
+  readonly outgoing?: readonly OutgoingInterceptor<S["reactions"]>[] | undefined;
   /** `python` for calls to consumers of the reference that do not know `null`, `true`, `false` */
-  readonly dialect?: Dialect;
+  readonly dialect?: Dialect | undefined;
   /** What `$hbi.describe` returns: names and schemas of callable methods (the default), the whole definition, or
    *  nothing. */
-  readonly describe?: boolean | "full";
+  readonly describe?: boolean | "full" | undefined;
 }
+
+export const HOST_OPTIONS: OptionsOf<HostOptions<Service, unknown>> = {
+  ...SHARED_OPTIONS,
+  authenticate: aFunction,
+  authorize: aFunction,
+  onPeer: aFunction,
+  onPeerLeft: aFunction,
+  logFields: aFunction,
+  concurrency: anything, // these two name methods of the definition, and are checked with it
+  handlerTimeoutsMs: anything,
+  interceptors: functions,
+  outgoing: functions,
+  dialect: dialectOption,
+  describe: oneOf(true, false, "full"),
+};
 
 type AnyFactory = (peer: never) => object;
 
@@ -92,8 +130,9 @@ export class ServiceHost<S extends Service, Context = undefined> {
   constructor(
     service: S,
     factory: (peer: Peer<S, Context>) => HandlersOf<S, Context>,
-    options: HostOptions<S, Context>,
+    options: HostOptions<S, Context> = {},
   ) {
+    checkOptions(options, "ServiceHost", HOST_OPTIONS);
     const {
       authenticate,
       authorize,
@@ -103,6 +142,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
       outgoing,
       onPeer,
       onPeerLeft,
+      logFields,
       describe,
       dialect,
       ...connectionOptions
@@ -118,9 +158,11 @@ export class ServiceHost<S extends Service, Context = undefined> {
     if (service.credentials !== undefined && authenticate === undefined) {
       throw failure("bad_option", `${service.name} declares credentials, but authenticate is missing`);
     }
+    const limits = resolveLimits(options.limits);
+    checkReadable(service.methods, limits);
     this.#connectionOptions = {
       ...connectionOptions,
-      limits: resolveLimits(options.limits),
+      limits,
       describe: describe === false ? undefined : this.#description(describe),
     };
     const context: ContextFactory = (_po, _ho, connection) => this.#envOf(this.#peerOf(connection), connection);
@@ -167,7 +209,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
   }
 
   #peerOf(connection: Connection): Peer<S, Context> {
-    const { outgoing: interceptors, dialect } = this.#options;
+    const { outgoing, dialect } = this.#options;
+    const interceptors = outgoing as readonly OutgoingInterceptor[] | undefined; // of any definition from here on
     const record: PeerRecord = { context: undefined, handlers: undefined };
     const peer = new Peer<S, Context>(
       this.service,
@@ -243,7 +286,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
       throw thrown;
     }
     const handlers = record.handlers as Bound["handlers"]; // checked when they were created
-    const bound: Bound = { side: peer, context, handlers, interceptors: this.#interceptors, connection };
+    const logFields = this.#logFields(peer, connection, context);
+    const bound: Bound = { side: peer, context, handlers, interceptors: this.#interceptors, connection, logFields };
     if (!this.peers.has(peer)) {
       this.peers.add(peer);
       void peer.closed.then((reason) => {
@@ -252,6 +296,19 @@ export class ServiceHost<S extends Service, Context = undefined> {
       });
     }
     return new HostingEnv(this.#table, bound);
+  }
+
+  /** The fields are for logs only, so a failure costs no peer its connection. */
+  #logFields(peer: Peer<S, Context>, connection: Connection, context: Context): LogFields {
+    const { logFields } = this.#options;
+    let fields = NO_FIELDS;
+    if (logFields === undefined) return fields;
+    connection.hear(() => {
+      const given = logFields(context, peer);
+      fields = printableFields(given);
+      return given; // a promise of fields may reject
+    }, "logFields");
+    return fields;
   }
 
   /** @throws HbiError internal for wrong handlers: a faulty factory is not the peer's fault, and the details are not
@@ -328,9 +385,9 @@ function gating(
   service: Service,
   concurrency: Readonly<Record<string, number | undefined>> = {},
 ): readonly Interceptor[] {
+  checkMap(concurrency, "concurrency", service.methods, aPositiveInteger);
   const gates = new Map<string, MethodGate>();
   for (const [name, most] of Object.entries(concurrency)) {
-    if (!Object.hasOwn(service.methods, name)) throw failure("bad_option", `concurrency: ${name} is not declared`);
     if (most !== undefined) gates.set(name, new MethodGate(name, most));
   }
   if (gates.size === 0) return [];

@@ -6,7 +6,7 @@
 import type { Timer } from "../../clock.ts";
 import { failure, ownError } from "../../errors.ts";
 import type { WrittenCall } from "../../registry/call-text.ts";
-import { validate } from "../../registry/validate.ts";
+import { validateObject } from "../../registry/validate.ts";
 import { Body } from "../conversation/body.ts";
 import { type BodySource, bodyFrom, type Pending, release } from "../conversation/body-source.ts";
 import { asBytes } from "../lane/raw-intake.ts";
@@ -29,6 +29,8 @@ export class Streaming implements Talk {
   /** what is sent of the source; undefined if there is none */
   #body: ArrayBufferView | Pending | undefined;
   #answer: unknown;
+  /** whether the peer of the connection on which it is sent is of this library */
+  #isOurs: () => boolean = () => false;
   #stall: Timer | undefined;
 
   /** @throws HbiError if it cannot be sent */
@@ -79,6 +81,7 @@ export class Streaming implements Talk {
   // --- sending, then receiving ---------------------------------------------------------------------------------------
 
   async run(co: PoCo, connection: Connection, call: Call): Promise<unknown> {
+    this.#isOurs = () => connection.posting.knowsExtension; // which the answer may only show
     try {
       await this.#send(co);
       this.#keepBody();
@@ -132,7 +135,7 @@ export class Streaming implements Talk {
     const object = await co.recvObj(undefined, FOREVER);
     if (resultBody === undefined) {
       void co.close();
-      return validate(result, object, "bad_answer", name);
+      return validateObject(result, object, this.#isOurs(), "bad_answer", name);
     }
     const { clock, limits } = this.#carrier;
     const onEnd = (): void => void co.close();
@@ -146,7 +149,7 @@ export class Streaming implements Talk {
     const { name, method } = this.#sending;
     const { result } = method.spec;
     if (result === undefined) return undefined;
-    this.#answer = validate(result, object, "bad_answer", name);
+    this.#answer = validateObject(result, object, this.#isOurs(), "bad_answer", name);
     return method.resultBytes(this.#answer);
   }
 

@@ -5,13 +5,14 @@
 import { type Clock, systemClock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError, withoutStack } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
+import { aString, checkOptions, type OptionsOf } from "../../options.ts";
 import { destroyQuietly } from "../../wire/transport/guarded.ts";
 import type { Transport } from "../../wire/transport.ts";
 import { AcceptGuard, hostOf, Place, type Refusal } from "../guard/accept-guard.ts";
 import type { Neighbours } from "../guard/unsent-load.ts";
 import { ignore, markHandled } from "../waits.ts";
 import { Connection } from "./connection.ts";
-import { type ConnectionOptions, logUnexpected, tell } from "./connection-options.ts";
+import { CONNECTION_OPTIONS, type ConnectionOptions, logUnexpected, tell } from "./connection-options.ts";
 import type { HostingEnd } from "./hosting-end.ts";
 import { HostingEnv } from "./hosting-env.ts";
 import type { PostingEnd } from "./posting-end.ts";
@@ -21,8 +22,10 @@ export type ContextFactory = (po: PostingEnd, ho: HostingEnd, connection: Connec
 
 export interface AcceptorOptions extends ConnectionOptions {
   /** Where it accepts, for the log. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
+
+const ACCEPTOR_OPTIONS: OptionsOf<AcceptorOptions> = { ...CONNECTION_OPTIONS, name: aString };
 
 export interface AcceptOptions {
   /** The peer's IP address, whose share the connection counts for. Default: that of the transport, if it has one, as
@@ -30,6 +33,8 @@ export interface AcceptOptions {
    *  `acceptsPerSecond`. */
   readonly address?: string | undefined;
 }
+
+const ACCEPT_OPTIONS: OptionsOf<AcceptOptions> = { address: aString };
 
 /** A transport that may be served. */
 export interface Accepted {
@@ -69,7 +74,9 @@ export class Acceptor {
   readonly #why = new Set<Unaccepted>();
 
   /** @param context creates the environment of each connection @throws HbiError invalid_argument */
-  constructor(context: ContextFactory, { name = "", ...options }: AcceptorOptions = {}) {
+  constructor(context: ContextFactory, given: AcceptorOptions = {}) {
+    checkOptions(given, "Acceptor", ACCEPTOR_OPTIONS);
+    const { name = "", ...options } = given;
     this.name = name;
     this.limits = resolveLimits(options.limits);
     this.#context = context;
@@ -99,6 +106,7 @@ export class Acceptor {
   }
 
   async #accept(transport: Transport, options: AcceptOptions): Promise<Connection> {
+    checkOptions(options, "accept", ACCEPT_OPTIONS);
     const place = this.#placeFor(transport, options);
     if (place instanceof Place) return this.serve({ transport, neighbours: place.neighbours, place });
     destroyQuietly(transport);

@@ -7,8 +7,8 @@ import type { z } from "zod";
 import type { Chained } from "../../chain.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import { asHbiError, failure, HbiError } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
-import { validate } from "../../registry/validate.ts";
+import type { Method } from "../../registry/method.ts";
+import { validateObject } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import { heed, heedNoMore } from "../heed.ts";
@@ -25,6 +25,8 @@ export interface CallRequest {
   readonly onlyOurs?: string | undefined;
   /** for error messages: "do_job" */
   readonly name: string;
+  /** the method, if it is one of a definition */
+  readonly method?: Method;
   /** schemas of the answer's objects, in order; undefined accepts any */
   readonly results: readonly (z.core.$ZodType | undefined)[];
   /** false: objects are dropped, and only the acknowledgement counts */
@@ -37,6 +39,8 @@ export interface CallRequest {
   readonly metadata?: string | undefined;
   /** raw data behind the code. The caller may change it when the call has settled, or, for a post, when it is sent */
   readonly body?: Uint8Array | undefined;
+  /** the length of its raw data, also if it is streamed; undefined if unknown or none */
+  readonly bodyBytes?: number | undefined;
   /** goes before waiting calls and beyond the limit on calls in flight: for the library's own messages */
   readonly isUrgent?: boolean;
   /** sends and reads what is not available as a whole, instead of `code` and `results` */
@@ -61,6 +65,8 @@ export interface Talk {
 export interface Home {
   /** Whether there may be another connection. */
   readonly isLasting: boolean;
+  /** why the last attempt to connect failed, while there is no connection */
+  readonly lastFailure: HbiError | undefined;
   /** @param from the connection that accepts nothing new. Returns false if there will be no other. */
   park(call: Call, from: Connection): boolean;
   unpark(call: Call): void;
@@ -99,14 +105,13 @@ export class Call implements TurnTaker {
   #timer: Timer | undefined;
   #onAbort: (() => void) | undefined;
 
-  /** @throws HbiError resource_exhausted for a script beyond `maxPacketBytes`, cancelled if the signal has already
-   *  aborted */
-  constructor(clock: Clock, limits: Limits, request: CallRequest, home?: Home, order = 0) {
+  /** @throws HbiError cancelled if the signal has already aborted */
+  constructor(clock: Clock, request: CallRequest, home?: Home, order = 0) {
     const { timeoutMs, signal, code, talk } = request;
     if (signal?.aborted === true) throw cancelled(signal);
     this.order = order;
     this.request = request;
-    this.packet = talk === undefined ? packetOf("", code, limits) : "";
+    this.packet = talk === undefined ? packetOf("", code) : "";
     this.body = request.body;
     this.#clock = clock;
     this.#home = home;
@@ -182,7 +187,10 @@ export class Call implements TurnTaker {
 
   #whyLate(): HbiError {
     const co = this.#co;
-    if (co === undefined) return failure("timeout", "no connection");
+    if (co === undefined) {
+      const cause = this.#home?.lastFailure;
+      return failure("timeout", cause === undefined ? "no connection" : `no connection: ${cause.message}`, { cause });
+    }
     if (co.at.isUnsent && this.request.talk === undefined) return turnHeld(co.lane.turn);
     return co.lane.explainTimeout(co);
   }
@@ -326,7 +334,7 @@ export class Call implements TurnTaker {
     try {
       const value = landObject(text, connection.env, connection);
       if (value instanceof HbiError) throw value;
-      this.#take(value, results[this.#received]);
+      this.#take(value, results[this.#received], connection.posting.knowsExtension);
     } catch (thrown) {
       this.#refusedOr(asHbiError(thrown));
       return;
@@ -335,9 +343,10 @@ export class Call implements TurnTaker {
     if (wantsResults && this.hasAll && connection.posting.knowsExtension) this.#fulfill(this.#outcome);
   }
 
-  #take(value: unknown, schema: z.core.$ZodType | undefined): void {
+  #take(value: unknown, schema: z.core.$ZodType | undefined, isOurs: boolean): void {
     const { wantsResults, isList, name } = this.request;
-    const taken = wantsResults && schema !== undefined ? validate(schema, value, "bad_answer", name) : value;
+    const taken =
+      wantsResults && schema !== undefined ? validateObject(schema, value, isOurs, "bad_answer", name) : value;
     if (isList === true) {
       this.#outcome ??= [];
       (this.#outcome as unknown[]).push(taken); // created above

@@ -7,7 +7,7 @@ import { parseValue } from "../../parser/parse.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { landValue } from "../../registry/invoke.ts";
 import { prepareLate } from "../../registry/prepared-schema.ts";
-import { validate } from "../../registry/validate.ts";
+import { validateObject } from "../../registry/validate.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { Lane } from "../lane/lane.ts";
 import { asBytes, type Buffers, DISCARDED, type RawIntake } from "../lane/raw-intake.ts";
@@ -94,7 +94,7 @@ export class CoReceiver {
     } else {
       this.#hold(-text.length - ENTRY_COST_BYTES);
       this.#lane.pump();
-      value = checked(landObject(text, env ?? this.#co.env, this.#connection), schema);
+      value = this.#checked(landObject(text, env ?? this.#co.env, this.#connection), schema);
     }
     return value as SchemaOutput<S>; // validated by that schema
   }
@@ -112,11 +112,19 @@ export class CoReceiver {
     let value: unknown;
     try {
       value = landObject(text, waiting.env ?? this.#co.env, this.#connection);
-      waiting.wait.settle(checked(value, waiting.schema));
+      waiting.wait.settle(this.#checked(value, waiting.schema));
     } catch (thrown) {
       waiting.wait.fail(ownError(thrown) ?? failure("handler", undefined, { cause: thrown }));
     }
     return value instanceof HbiError;
+  }
+
+  /** @throws HbiError of the peer if the object is one; otherwise why it is refused */
+  #checked(value: unknown, schema: Schema | undefined): unknown {
+    if (value instanceof HbiError) throw value;
+    if (schema === undefined) return value;
+    prepareLate(schema);
+    return validateObject(schema, value, this.#connection.posting.knowsExtension, "bad_argument", "object");
   }
 
   /** The awaited objects will not arrive. */
@@ -213,14 +221,6 @@ export class CoReceiver {
     }
     this.#isReceivingData = true;
   }
-}
-
-/** @throws HbiError of the peer if the object is one; otherwise why it is refused */
-function checked(value: unknown, schema: Schema | undefined): unknown {
-  if (value instanceof HbiError) throw value;
-  if (schema === undefined) return value;
-  prepareLate(schema);
-  return validate(schema, value, "bad_argument", "object");
 }
 
 /** An object packet as a value. @throws HbiError why it is refused */

@@ -3,11 +3,13 @@
  */
 import type { Clock } from "../../clock.ts";
 import { HbiError, indented, oneLine, STACK_LINES, textOf, withoutStack } from "../../errors.ts";
-import type { LimitOptions } from "../../limits.ts";
+import { type LimitOptions, limitOptions } from "../../limits.ts";
+import { aBoolean, aClock, aFunction, mustBe, type OptionsOf } from "../../options.ts";
 import { isPromise } from "../../registry/invoke.ts";
-import type { ProcessLoad } from "../guard/process-load.ts";
+import { ProcessLoad } from "../guard/process-load.ts";
+import { type CallEntry, type CallSummary, type LogFields, NO_FIELDS } from "./call-log.ts";
 
-/** A log entry. Each text is one line of printable ASCII of at most 512 characters. */
+/** A log entry. Each text is one line of at most 512 bytes, without characters that control a terminal. */
 export interface LogEntry {
   /** `cause` is the original exception, which must not cross the wire */
   readonly error: HbiError;
@@ -15,17 +17,21 @@ export interface LogEntry {
   readonly netIdent: string;
   /** "conversation 101" */
   readonly where: string;
+  /** what the application adds for the peer: `logFields` of `serve` */
+  readonly fields?: LogFields;
+  /** the call that failed; undefined if the entry is about something else */
+  readonly call?: CallSummary | undefined;
 }
 
 export interface ConnectionOptions {
-  readonly limits?: LimitOptions;
+  readonly limits?: LimitOptions | undefined;
   /** false: sends plain conversation ids and accepts any id, as the reference does */
-  readonly extension?: boolean;
-  readonly clock?: Clock;
+  readonly extension?: boolean | undefined;
+  readonly clock?: Clock | undefined;
   /** What this connection shares with others, within the limits named `maxProcess...`: slots, unsent bytes, the turns
    *  of the event loop.
    *  Default: all connections of the process share one. */
-  readonly load?: ProcessLoad;
+  readonly load?: ProcessLoad | undefined;
   /** What `$hbi.describe` returns, as JSON; without it there is no such method. */
   readonly describe?: (() => string) | undefined;
   /** Nothing can be posted any more, although the socket may stay open for a moment. Has the reason, unless the close
@@ -33,11 +39,33 @@ export interface ConnectionOptions {
   readonly onLost?: ((reason: HbiError | undefined) => void) | undefined;
   /** The peer is about to close and accepts no new conversations. */
   readonly onGoAway?: ((reason: string | undefined) => void) | undefined;
-  /** Default: unexpected exceptions of handlers go to `console.error`; nothing else is logged. */
-  readonly log?: Log;
+  /** Default: unexpected exceptions of handlers, and results that are too big for the peer, go to `console.error`;
+   *  nothing else is logged. */
+  readonly log?: Log | undefined;
+  /** The log of calls: runs once for each call that has ended, of either side, whether it was refused, failed or
+   *  answered. Default: there is none, and nothing is counted. */
+  readonly onCall?: ((entry: CallEntry) => unknown) | undefined;
 }
 
-type Log = (entry: LogEntry) => unknown;
+/** The options of a connection that servers and links have too. */
+export type SharedOptions = Omit<ConnectionOptions, "describe" | "onGoAway" | "onLost">;
+
+export const SHARED_OPTIONS: OptionsOf<SharedOptions> = {
+  limits: limitOptions,
+  extension: aBoolean,
+  clock: aClock,
+  load: mustBe("a ProcessLoad", (value) => value instanceof ProcessLoad),
+  log: aFunction,
+  onCall: aFunction,
+};
+export const CONNECTION_OPTIONS: OptionsOf<ConnectionOptions> = {
+  ...SHARED_OPTIONS,
+  describe: aFunction,
+  onLost: aFunction,
+  onGoAway: aFunction,
+};
+
+export type Log = (entry: LogEntry) => unknown;
 
 /** Runs a callback of the application. Its exception or later rejection is reported and has no other effect. */
 export function heard(run: () => unknown, failed: (thrown: unknown) => void): void {
@@ -50,27 +78,24 @@ export function heard(run: () => unknown, failed: (thrown: unknown) => void): vo
 }
 
 /** Logs an entry whose texts can neither forge a line nor control a terminal, whoever wrote them. */
-export function tell(log: Log, { error, netIdent, where }: LogEntry): void {
-  const entry = { error: printable(error), netIdent: oneLine(netIdent), where: oneLine(where) };
+export function tell(log: Log, { error, netIdent, where, fields = NO_FIELDS, call }: LogEntry): void {
+  const entry = { error: printable(error), netIdent: oneLine(netIdent), where: oneLine(where), fields, call };
   heard(
     () => log(entry),
     (thrown) => console.error("hbi: the log failed:", indented(thrown)),
   );
 }
 
-/** The error without its details, which are for the calling program. */
-function printable(error: HbiError): HbiError {
-  const { code, details, reason, cause, mayHaveLanded } = error;
+/** The error without its details and findings, which are for the calling program. */
+export function printable(error: HbiError): HbiError {
+  const { details, issues } = error;
   const message = oneLine(error.message);
   const stack = stackOf(error, message);
-  if (details === undefined && message === error.message && stack === textOf(error)) return error;
+  const isPlain = details === undefined && issues === undefined;
+  if (isPlain && message === error.message && stack === textOf(error)) return error;
+  const { code, reason, cause, mayHaveLanded, origin, method } = error;
   const told = withoutStack(
-    () =>
-      new HbiError(code, message, undefined, {
-        ...(reason === undefined ? {} : { reason }),
-        ...(mayHaveLanded === undefined ? {} : { mayHaveLanded }),
-        cause,
-      }),
+    () => new HbiError(code, message, undefined, { reason, cause, mayHaveLanded, origin, method }),
   );
   told.stack = stack;
   return told;
@@ -89,9 +114,9 @@ function stackOf(error: HbiError, message: string): string {
   return `HbiError: ${message}`;
 }
 
-export function logUnexpected({ error, netIdent, where }: LogEntry): void {
-  if (error.code !== "internal") return;
+export function logUnexpected({ error, netIdent, where, call }: LogEntry): void {
+  if (error.code !== "internal" && error.reason !== "result_too_big") return;
   console.error(
-    `hbi: ${netIdent} ${where}: ${error.message}${error.cause === undefined ? "" : `\n${indented(error.cause)}`}`,
+    `hbi: ${netIdent} ${where}${call === undefined ? "" : `, ${call.method}`}: ${error.message}${error.cause === undefined ? "" : `\n${indented(error.cause)}`}`,
   );
 }

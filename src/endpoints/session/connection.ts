@@ -6,6 +6,7 @@
 import { type Clock, systemClock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError, oneLine, ownError } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
+import { checkOptions } from "../../options.ts";
 import type { Builtins, HostingEnv } from "../../registry/hosting-env.ts";
 import type { Packet } from "../../wire/packet.ts";
 import type { PeerIdentity } from "../../wire/peer-identity.ts";
@@ -24,8 +25,17 @@ import { markHandled, Waits } from "../waits.ts";
 import { abortController } from "./abort.ts";
 import { BeginGate } from "./begin-gate.ts";
 import { builtinsOf } from "./builtins.ts";
+import { type CallEntry, type CallSummary, fieldsOf } from "./call-log.ts";
 import { Closing } from "./closing.ts";
-import { type ConnectionOptions, heard, type LogEntry, logUnexpected, tell } from "./connection-options.ts";
+import {
+  CONNECTION_OPTIONS,
+  type ConnectionOptions,
+  heard,
+  type LogEntry,
+  logUnexpected,
+  printable,
+  tell,
+} from "./connection-options.ts";
 import { Drain } from "./drain.ts";
 import { HostingEnd } from "./hosting-end.ts";
 import { IdleWatch } from "./idle-watch.ts";
@@ -63,11 +73,13 @@ export class Connection implements LaneSession, Holder {
   readonly #idle: IdleWatch | undefined;
   readonly #keepalive: Keepalive | undefined;
   readonly awaitsPeer: boolean;
-  readonly #isDialing: boolean;
+  /** This side has dialed. */
+  readonly isDialing: boolean;
   readonly #network: string | undefined;
   readonly #closing: Closing;
   readonly #drain: Drain;
   readonly #log: (entry: LogEntry) => void;
+  readonly #onCall: ((entry: CallEntry) => unknown) | undefined;
   readonly #builtins: Builtins | undefined;
   #env: HostingEnv;
   #putOff: PutOff | undefined;
@@ -79,7 +91,8 @@ export class Connection implements LaneSession, Holder {
     options: ConnectionOptions = {},
     { neighbours, isDialing = false, awaitsPeer = false }: Setting = {},
   ) {
-    this.limits = resolveLimits(options.limits);
+    checkOptions(options, "Connection", CONNECTION_OPTIONS);
+    this.limits = resolveLimits(options.limits, isDialing ? "client" : "public");
     this.clock = options.clock ?? systemClock;
     const { load = processLoad } = options;
     const guarded = new GuardedTransport(transport, this.clock, (thrown) =>
@@ -88,7 +101,8 @@ export class Connection implements LaneSession, Holder {
     this.#transport = guarded;
     this.isExtended = options.extension !== false;
     this.#log = options.log ?? logUnexpected;
-    this.#isDialing = isDialing;
+    this.#onCall = options.onCall;
+    this.isDialing = isDialing;
     this.#network = neighbours?.network;
     this.awaitsPeer = awaitsPeer;
     this.account = new Account(this.limits, load, () => this.#placeFree());
@@ -206,7 +220,7 @@ export class Connection implements LaneSession, Holder {
 
   async #start(): Promise<void> {
     this.lane.start();
-    if (this.#isDialing) this.posting.sayHello();
+    if (this.isDialing) this.posting.sayHello();
     if (this.env.hasInit) await this.#init();
     this.#closing.started();
     this.#idle?.start();
@@ -384,8 +398,20 @@ export class Connection implements LaneSession, Holder {
 
   // --- reporting -----------------------------------------------------------------------------------------------------
 
-  report(error: HbiError, where: string): void {
-    tell(this.#log, { error, netIdent: this.netIdent, where });
+  report(error: HbiError, where: string, call?: CallSummary, env = this.#env): void {
+    tell(this.#log, { error, netIdent: this.netIdent, where, call, fields: fieldsOf(env) });
+  }
+
+  /** Whether there is a log of calls. */
+  get logsCalls(): boolean {
+    return this.#onCall !== undefined;
+  }
+
+  /** One entry in the log of calls. */
+  callEnded(call: CallSummary, error: HbiError | undefined, env: HostingEnv): void {
+    const fields = fieldsOf(env);
+    const told = error && printable(error);
+    this.hear(() => this.#onCall?.({ ...call, code: error?.code ?? "ok", error: told, fields }), "onCall");
   }
 
   /** Runs a callback of the application, and reports its failure. */

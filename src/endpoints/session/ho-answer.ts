@@ -33,6 +33,8 @@ export class HoAnswer implements TurnTaker, BracketOwner {
   #textBytes = 0;
   #packets = 0;
   #bracket: Bracket | undefined;
+  /** the position on the wire where it begins */
+  #beginsAt: number | undefined;
 
   constructor(connection: Connection, co: HoCo, token: Token) {
     this.#connection = connection;
@@ -61,6 +63,11 @@ export class HoAnswer implements TurnTaker, BracketOwner {
   /** Grows while the answer makes progress: what was given to the wire, and what the wire has passed on. */
   get sentBytes(): number {
     return (this.#bracket?.rawBytes ?? 0) + this.#co.lane.wire.handedBytes;
+  }
+
+  /** What was written of it so far, while nothing else is written. */
+  get writtenBytes(): number {
+    return this.#beginsAt === undefined ? 0 : this.#co.lane.wire.writtenBytes - this.#beginsAt;
   }
 
   /** Keeps a packet until co_end has arrived, within bounds; later, and for seed-era posters, passes it on.
@@ -98,7 +105,8 @@ export class HoAnswer implements TurnTaker, BracketOwner {
 
   /** The error replaces what is not on the wire yet. */
   replace(error: HbiError): void {
-    const packet = encodePacket("co_recv", errorText(error));
+    const lost = (why: HbiError): void => this.#connection.report(why, `conversation ${this.#token.seq}`);
+    const packet = encodePacket("co_recv", errorText(error, lost));
     this.#bracket?.dropBuilt();
     this.#dropText();
     if (this.#bracket === undefined) this.#keep(packet);
@@ -147,6 +155,7 @@ export class HoAnswer implements TurnTaker, BracketOwner {
 
   opening(): string {
     const { isExtended, text } = this.#token;
+    this.#beginsAt = this.#co.lane.wire.writtenBytes;
     if (!isExtended) return encodePacket("co_ack_begin", text);
     const bracket = this.#bracket;
     const id = answerId(

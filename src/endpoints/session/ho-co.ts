@@ -4,12 +4,12 @@
  */
 import type { Chained } from "../../chain.ts";
 import { afterHearing, type Timer } from "../../clock.ts";
-import { asHbiError, failure, HbiError } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
+import { asHbiError, failure, HbiError, oneLine, ownError } from "../../errors.ts";
+import { type Limits, MAX_DEPTH } from "../../limits.ts";
 import { parseScript } from "../../parser/parse.ts";
 import { repr } from "../../parser/repr.ts";
-import { Script } from "../../parser/script.ts";
-import type { HostingEnv } from "../../registry/hosting-env.ts";
+import { Script, scriptText } from "../../parser/script.ts";
+import type { ExposedMethod, HostingEnv } from "../../registry/hosting-env.ts";
 import { callCount, type Plan } from "../../registry/plan.ts";
 import { encodePacket, type Packet } from "../../wire/packet.ts";
 import type { PacketReader } from "../../wire/packet-reader.ts";
@@ -26,11 +26,13 @@ import type { Lane } from "../lane/lane.ts";
 import { type Buffers, RawIntake } from "../lane/raw-intake.ts";
 import { markHandled, rawOptions, type Wait, type WaitOptions } from "../waits.ts";
 import { isUrgent } from "./builtin-names.ts";
+import { type CallSummary, firstMethod, isOwnMessage, methodsOf } from "./call-log.ts";
 import { CoReceiver, isUnseen, type Receiving, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
 import { HoAnswer } from "./ho-answer.ts";
 import { HO_START, type HoEvent, type HoStage, type HoState } from "./ho-states.ts";
 import type { ArrivedScript } from "./hosting-end.ts";
+import type { PeerLimits } from "./peer-limits.ts";
 
 export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   chain: unknown;
@@ -58,6 +60,11 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   /** the script that is running, or the last one that ran */
   #landing: Landing | undefined;
   #failure: HbiError | undefined;
+  /** what logs tell of it: the methods of its last script, what was read before it and in it, why it failed */
+  #method: string | undefined;
+  readonly #readFrom: number;
+  #readBytes: number | undefined;
+  #outcome: HbiError | undefined;
   #receiver: CoReceiver | undefined;
   #endWait: Wait<void> | undefined;
   #abort: AbortController | undefined;
@@ -77,6 +84,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.intake = new RawIntake(this.limits.maxBufferedBytes, connection.account);
     this.#beganAt = lane.reading.arrivedMs;
     this.#landedAt = this.#beganAt;
+    this.#readFrom = lane.reading.consumedBytes;
     this.#answer = new HoAnswer(connection, this, token);
   }
 
@@ -126,6 +134,11 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.#draining ??= this.#connection.heedDraining();
     if (this.#state === "over") this.#connection.forgetDraining(this.#draining);
     return this.#draining.signal;
+  }
+
+  /** What the poster accepts. */
+  get accepted(): PeerLimits {
+    return this.#connection.posting.accepted;
   }
 
   /** The number of unread raw bytes of the current call. */
@@ -224,7 +237,11 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (code instanceof Script && code.onlyOurs !== undefined && !this.isExtended) {
       throw failure("not_representable", code.onlyOurs);
     }
-    const packet = packetOf(directive, code, this.limits);
+    const text = scriptText(code);
+    const packet = packetOf(directive, text);
+    const { accepted } = this;
+    if (directive === "") accepted.check(text, "script", "the script");
+    else accepted.check(text, "object", "the object");
     this.#checkAnswer();
     if (directive === "") this.#answer.hasScripts = true;
     const sent = this.#answer.append(packet, options);
@@ -356,6 +373,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   #end(): void {
     this.#go("received");
+    this.#readBytes = this.lane.reading.consumedBytes - this.#readFrom;
     this.lane.reading.release(this);
     this.#receiver?.failObjects("no_answer");
     this.#endWait?.settle();
@@ -372,6 +390,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (this.#state === "recv.queued" || (this.#scripts > 0 && !this.#connection.beginGate.mayCall())) return "later";
     const admission = hosting.admission(this, this.#token, script, this.#scripts === 0);
     if (admission === "now" || admission === "later") return admission;
+    this.#method = firstMethod(script.text);
     if (!this.#isBelieved(script.text)) return "done";
     if (admission === "wait") {
       this.#go("queue");
@@ -400,6 +419,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   land({ text, wantsValue }: ArrivedScript): void {
     this.intake.promise(promisedBytes(this.#token));
     this.#scripts += 1;
+    this.#method ??= "";
     let plan: Plan;
     try {
       plan = this.#planned(text);
@@ -424,6 +444,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   #planned(text: string): Plan {
     const { budgets, clock, limits } = this.#connection;
     const tree = parseScript(text, limits);
+    this.#method = methodsOf(tree);
     if (limits.callsPerSecond !== Number.POSITIVE_INFINITY) {
       const calls = callCount(tree);
       budgets.called(this.#scripts === 1 ? Math.max(calls - 1, 0) : calls); // the conversation itself was counted as one
@@ -461,9 +482,9 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.#connection.hosting.leave(outer as HoCo | undefined); // as returned by `enter`
   }
 
-  stepLanded(result: unknown, isDeclared: boolean): void {
+  stepLanded(result: unknown, answering: ExposedMethod | undefined): void {
     this.#checkDrain();
-    if (isDeclared && this.#landing?.wantsValue === false) this.#reply(result);
+    if (answering !== undefined && this.#landing?.wantsValue === false) this.#reply(result, answering.name);
   }
 
   landed(value: unknown): void {
@@ -473,7 +494,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.#timer = undefined;
     this.intake.settle();
     if (!this.#checkDrain()) return;
-    if (this.#landing?.wantsValue === true) this.#reply(value);
+    if (this.#landing?.wantsValue === true) this.#reply(value, "the script");
     if (this.stage === "recv") this.lane.pump();
     else if (!this.#isClosed()) this.#complete();
   }
@@ -490,15 +511,18 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (this.#go("end") === "over") this.#release();
   }
 
-  #reply(value: unknown): void {
+  /** @param name of the method, for the message */
+  #reply(value: unknown, name: string): void {
     if (this.stage === "closed") return; // by the handler
     let packet: string;
     try {
-      const { maxDepth, maxPacketBytes } = this.limits;
-      const dialect = this.isExtended ? "json" : "python";
-      packet = encodePacket("co_recv", repr(value ?? null, dialect, maxDepth, this.env.writer), maxPacketBytes);
+      const text = repr(value, this.isExtended ? "json" : "python", MAX_DEPTH, this.env.writer);
+      this.accepted.checkResult(text, name);
+      packet = encodePacket("co_recv", text);
     } catch (cause) {
-      this.#fail(failure("bad_result", undefined, { cause }), this.#landing?.remainingRawBytes, true);
+      const isTooBig = ownError(cause)?.reason === "result_too_big";
+      const error = isTooBig ? asHbiError(cause) : failure("bad_result", undefined, { cause });
+      this.#fail(error, this.#landing?.remainingRawBytes, true);
       return;
     }
     if (this.#landing?.wantsValue === true && !this.isExtended) this.lane.sendLone(packet);
@@ -546,7 +570,8 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
    *  @param told the error for the peer */
   #fail(error: HbiError, planned: number | undefined, answersObject: boolean, told = error): void {
     if (this.#failure !== undefined) return;
-    this.#connection.report(error, `conversation ${this.coSeq}`);
+    this.#outcome ??= error;
+    this.#connection.report(error, `conversation ${this.coSeq}`, this.#summary(), this.env);
     const excess = this.env.isPreAuth ? this.#connection.budgets.preAuthFailed() : undefined;
     if (excess !== undefined) {
       this.#connection.cut(excess);
@@ -649,8 +674,28 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   /** The last packet is on the wire, or never will be. */
   answerWritten(): void {
     if (this.#state === "over" || this.#state === "closed.writtenRunning") return; // the connection was lost while it was written
+    if (this.#connection.logsCalls) this.#logCall();
     if (this.#go("written") === "over") this.#release();
     else if (this.mayStop) this.#watchRest();
+  }
+
+  /** Not for a conversation without a script, and for messages of the library. */
+  #logCall(): void {
+    if (this.#method === undefined || isOwnMessage(this.#method)) return;
+    this.#connection.callEnded(this.#summary(), this.#outcome, this.env);
+  }
+
+  #summary(): CallSummary {
+    const { clock, remoteAddress } = this.#connection;
+    return {
+      direction: "in",
+      method: oneLine(this.#method ?? ""),
+      conversation: oneLine(this.coSeq),
+      peer: oneLine(remoteAddress),
+      durationMs: clock.now() - this.#beganAt,
+      bytesIn: this.#readBytes ?? this.lane.reading.consumedBytes - this.#readFrom,
+      bytesOut: this.#answer.writtenBytes,
+    };
   }
 
   /** The connection is lost: fails everything that waits here. */
@@ -658,6 +703,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (this.#state === "over") return;
     const isOver = this.#go("lost") === "over";
     this.#failure ??= error;
+    this.#outcome ??= error;
     this.#giveUp(error);
     this.intake.drop();
     if (isOver) this.#release();

@@ -184,7 +184,7 @@ export class HostingEnd {
     if (token.isExtended) posting.extensionSeen(token);
     this.#hasBegun = true;
     this.#first?.settle();
-    const isHello = token.mostInFlight !== undefined && !this.#isIntroduced;
+    const isHello = token.introduction !== undefined && !this.#isIntroduced;
     if (isHello) this.#isIntroduced = true;
     else this.#connection.budgets.called(1);
     const co = new HoCo(this.#connection, lane, env, token);

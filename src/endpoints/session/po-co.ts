@@ -5,7 +5,7 @@
  * slot, the send turn, an answer, an end. docs/protocol.md, section 4.
  */
 import type { Chained } from "../../chain.ts";
-import { failure, type HbiError } from "../../errors.ts";
+import { failure, type HbiError, oneLine } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { Script } from "../../parser/script.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
@@ -22,10 +22,11 @@ import type { Buffers } from "../lane/raw-intake.ts";
 import type { TurnTaker } from "../lane/send-turn.ts";
 import { markHandled, type Wait, type WaitHints, type WaitOptions, withLanded } from "../waits.ts";
 import type { Call } from "./call.ts";
+import { type CallSummary, isOwnMessage } from "./call-log.ts";
 import type { Schema, SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
 import { type AnswerOptions, PoAnswer } from "./po-answer.ts";
-import { PoSender, type PromiseOptions } from "./po-sender.ts";
+import { isLarge, PoSender, type PromiseOptions } from "./po-sender.ts";
 import { type PoAt, type PoEvent, type PoStage, SENDING_PO, WHOLE_PO } from "./po-states.ts";
 
 export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
@@ -34,9 +35,6 @@ export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
   /** for the library only: the first form in its script that only peers of this library can read */
   readonly onlyOurs?: string | undefined;
 }
-
-/** Every peer accepts a packet of this many characters, unless its limits are very low. */
-const SMALL_CHARS = 4 * 1024;
 
 export class PoCo implements BracketReader, Chained {
   readonly seq: number;
@@ -55,7 +53,7 @@ export class PoCo implements BracketReader, Chained {
   readonly lane: Lane;
   readonly #options: CoOptions;
   /** the call that waits for the result; undefined if an application uses the conversation itself */
-  readonly #call: Call | undefined;
+  readonly call: Call | undefined;
   /** the same, if its content is available as a whole and its answer consists of the declared objects */
   readonly #whole: Call | undefined;
   #at: PoAt;
@@ -72,6 +70,10 @@ export class PoCo implements BracketReader, Chained {
   #onAbort: (() => void) | undefined;
   #abort: AbortController | undefined;
   #draining: AbortController | undefined;
+  /** for the log of calls, if there is one: when it began, where its answer begins and how long it is */
+  readonly #beganAt: number;
+  #answerFrom: number | undefined;
+  #answerBytes = 0;
 
   constructor(connection: Connection, lane: Lane, seq: number, options: CoOptions, call: Call | undefined) {
     this.seq = seq;
@@ -81,9 +83,10 @@ export class PoCo implements BracketReader, Chained {
     this.connection = connection;
     this.lane = lane;
     this.#options = options;
-    this.#call = call;
+    this.call = call;
     this.#whole = call?.request.talk === undefined ? call : undefined;
     this.#at = this.#whole === undefined ? SENDING_PO : WHOLE_PO;
+    this.#beganAt = connection.logsCalls ? connection.clock.now() : 0;
     if (this.#whole === undefined) {
       this.#sender = new PoSender(connection, this, options);
       this.#answer = new PoAnswer(connection, this, options);
@@ -364,7 +367,7 @@ export class PoCo implements BracketReader, Chained {
 
   /** Cancels: every wait fails with `error`, and the answer is read to its end and dropped. */
   abandon(error: HbiError): void {
-    this.#call?.giveUp(error);
+    this.call?.giveUp(error);
     this.giveUp(error);
   }
 
@@ -397,7 +400,13 @@ export class PoCo implements BracketReader, Chained {
 
   /** Whether it may be larger than what every peer accepts. */
   get isLarge(): boolean {
-    return this.#whole !== undefined && this.#whole.packet.length > SMALL_CHARS;
+    return this.call === undefined ? this.#sender?.hasLarge === true : isLarge(this.call.request.code);
+  }
+
+  /** @throws HbiError resource_exhausted for a text, appended before the peer had introduced itself, that it does not
+   *  accept */
+  checkAgain(): void {
+    this.#sender?.checkAgain();
   }
 
   /** Whether it goes before waiting conversations and beyond the limit on those in flight. */
@@ -452,6 +461,7 @@ export class PoCo implements BracketReader, Chained {
   answerBegins(hasNoRawData: boolean): void {
     if (this.#at.next.answered === undefined) throw failure("bad_state", "answered twice");
     this.#go(this.#at.next.answered, "answered");
+    this.#answerFrom = this.lane.reading.consumedBytes;
     this.#hasNoRawAnswer = hasNoRawData;
     if (hasNoRawData) this.#answer?.promisesNoRawData();
     this.#answerWait?.settle();
@@ -492,6 +502,7 @@ export class PoCo implements BracketReader, Chained {
         return true;
       case "co_ack_end":
         if (seqOf(text) !== this.coSeq) throw failure("bad_state", "co_ack_end of another id");
+        this.#answerBytes = this.lane.reading.consumedBytes - (this.#answerFrom ?? 0);
         this.lane.reading.release(this);
         this.#acknowledged();
         return true;
@@ -510,9 +521,12 @@ export class PoCo implements BracketReader, Chained {
     this.#go(this.#at.next.acknowledged, "acknowledged");
     const call = this.#whole;
     const refusal = call?.acknowledged();
-    if (refusal !== undefined) this.connection.peerGoesAway(undefined); // it may not have said so
+    if (refusal !== undefined) {
+      this.failed(refusal);
+      this.connection.peerGoesAway(undefined); // it may not have said so
+    }
     if (this.#at.isOver) this.#end();
-    else this.#refused(refusal ?? this.#failure ?? call?.error ?? failure("no_answer"));
+    else this.#refused(this.#failure ?? call?.error ?? failure("no_answer"));
     if (refusal !== undefined) call?.refused(this.connection, refusal);
   }
 
@@ -608,7 +622,7 @@ export class PoCo implements BracketReader, Chained {
     if (isUnsent) this.#withdraw(told);
     else this.#sender?.bracket.withdraw(told);
     if (this.#whole !== undefined) this.lane.turn.release(this.#whole); // in the middle of its raw data
-    const call = this.#call;
+    const call = this.call;
     if (hasReached) call?.lost(this, told);
     this.#end();
     if (!hasReached) call?.left(this, told);
@@ -631,7 +645,26 @@ export class PoCo implements BracketReader, Chained {
     else this.#completion?.fail(this.#failure);
     this.#answer?.drop();
     if (this.#draining !== undefined) this.connection.forgetDraining(this.#draining);
+    if (this.connection.logsCalls) this.#logCall();
     this.connection.posting.completed(this); // last: it may end the connection, which gives all others a less specific error
+  }
+
+  /** Only for calls, and not for messages of the library. */
+  #logCall(): void {
+    const request = this.call?.request;
+    if (request === undefined || isOwnMessage(request.name) || request.isUrgent === true) return;
+    const { clock, remoteAddress } = this.connection;
+    const { name, code, body } = request;
+    const summary: CallSummary = {
+      direction: "out",
+      method: oneLine(name),
+      conversation: this.coSeq,
+      peer: oneLine(remoteAddress),
+      durationMs: clock.now() - this.#beganAt,
+      bytesIn: this.#answerBytes,
+      bytesOut: code.length + (body?.length ?? this.#sender?.bracket.rawBytes ?? 0),
+    };
+    this.connection.callEnded(summary, this.call?.error ?? this.#failure, this.connection.env);
   }
 }
 

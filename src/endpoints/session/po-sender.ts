@@ -3,8 +3,9 @@
  * within its promise. What is collected goes out at the end of the tick, complete or not. docs/protocol.md, section 4.
  */
 import { failure, type HbiError } from "../../errors.ts";
-import { Script } from "../../parser/script.ts";
-import { encodePacket } from "../../wire/packet.ts";
+import { PRESETS } from "../../limits.ts";
+import { Script, scriptText } from "../../parser/script.ts";
+import { encodePacket, utf8Length } from "../../wire/packet.ts";
 import { packetOf, sendBuffers, settled } from "../conversation/co-sender.ts";
 import { formatToken } from "../conversation/token.ts";
 import { Bracket, type BracketOwner } from "../lane/bracket.ts";
@@ -18,6 +19,13 @@ export interface PromiseOptions {
   readonly hasNoRawData?: boolean;
   /** Promises one script followed by exactly this many raw bytes, with the same effect. */
   readonly rawBytes?: number;
+}
+
+/** Every peer accepts a text of this many characters, unless its limits are very low. */
+const SMALL_CHARS = 4 * 1024;
+
+export function isLarge(text: string): boolean {
+  return text.length > SMALL_CHARS;
 }
 
 export class PoSender implements BracketOwner {
@@ -35,6 +43,8 @@ export class PoSender implements BracketOwner {
   /** buffers on their way to the wire: after a cancellation they are still sent, because the host waits for every
    *  byte */
   #sendingData = 0;
+  /** large texts, until the peer has said what it accepts */
+  #unchecked: { readonly directive: "" | "co_recv" | "co_send"; readonly text: string }[] | undefined;
 
   constructor(connection: Connection, co: PoCo, { hasNoRawData, rawBytes, timeoutMs }: PromiseOptions & WaitOptions) {
     this.#connection = connection;
@@ -52,8 +62,9 @@ export class PoSender implements BracketOwner {
   }
 
   async send(directive: "" | "co_recv" | "co_send", code: string | Script, options: WaitOptions): Promise<void> {
-    const packet = packetOf(directive, code, this.#connection.limits);
-    this.#connection.posting.checkPacket(packet);
+    const content = scriptText(code);
+    const packet = packetOf(directive, content);
+    this.#check(directive, content);
     this.#checkSending();
     if (code instanceof Script && code.onlyOurs !== undefined) this.#mustBeOurs(code.onlyOurs);
     this.#content = this.#content === "nothing" && directive !== "co_recv" ? "script" : "other";
@@ -61,6 +72,33 @@ export class PoSender implements BracketOwner {
     const text = this.bracket.text(packet, this.#co.bounded(options));
     const sent = settled(text, this.#co.lane, options);
     if (sent !== undefined) await this.orWhyLost(sent);
+  }
+
+  /** @throws HbiError resource_exhausted for a text that the peer does not accept */
+  #check(directive: "" | "co_recv" | "co_send", text: string): void {
+    const { posting } = this.#connection;
+    const [kind, name] =
+      directive === "co_recv" ? (["object", "the object"] as const) : (["script", "the script"] as const);
+    posting.accepted.check(text, kind, name);
+    if (!isLarge(text) || posting.isIntroducing === false) return;
+    const isUsual =
+      text.length * 3 <= PRESETS.public.maxPacketBytes || utf8Length(text) <= PRESETS.public.maxPacketBytes;
+    if (isUsual && (posting.isIntroducing === undefined || this.#co.isAdmitted)) return;
+    if (this.#co.isAdmitted) throw failure("packet_too_big", "the peer has not said yet what it accepts"); // its answer would wait for the turn
+    this.#unchecked ??= [];
+    this.#unchecked.push({ directive, text }); // waits for its slot until that is known
+  }
+
+  /** Whether a text waits for the peer to say what it accepts. */
+  get hasLarge(): boolean {
+    return this.#unchecked !== undefined;
+  }
+
+  /** @throws HbiError resource_exhausted */
+  checkAgain(): void {
+    const unchecked = this.#unchecked ?? [];
+    this.#unchecked = undefined;
+    for (const { directive, text } of unchecked) this.#check(directive, text);
   }
 
   /** Waits for its slot until that is known. With the send turn it cannot wait, because the peer's answer would need

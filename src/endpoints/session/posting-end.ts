@@ -7,7 +7,7 @@ import { afterHearing, type Timer } from "../../clock.ts";
 import { asHbiError, failure, type HbiError, oneLine } from "../../errors.ts";
 import { repr } from "../../parser/repr.ts";
 import type { Script } from "../../parser/script.ts";
-import { utf8Length } from "../../wire/packet.ts";
+import type { Introduction } from "../conversation/introduction.ts";
 import {
   callTokenSuffix,
   HELLO_SEQ,
@@ -25,6 +25,7 @@ import { CANCEL, GO_AWAY, PING } from "./builtin-names.ts";
 import { Call, type CallRequest } from "./call.ts";
 import type { Connection } from "./connection.ts";
 import { Hello } from "./hello.ts";
+import { PeerLimits } from "./peer-limits.ts";
 import { type CoOptions, PoCo } from "./po-co.ts";
 import { SeqRing } from "./seq-ring.ts";
 
@@ -46,10 +47,10 @@ export class PostingEnd {
   /** those on the wire that may request an object with `co_send`, in the order of sending */
   #asking: Set<PoCo> | undefined;
   #hello: Hello | undefined;
-  /** the number of conversations and the packet size that the peer accepts; those of this side until it declares its
-   *  own */
+  /** what the peer accepts */
+  readonly accepted: PeerLimits;
+  /** the number of conversations that it accepts; that of this side until it has introduced itself */
   #most: number;
-  #mostPacketBytes: number;
   #suffixMs = Number.NaN;
   #suffixBytes = 0;
   #suffix = "";
@@ -67,7 +68,7 @@ export class PostingEnd {
   constructor(connection: Connection) {
     this.#connection = connection;
     this.#most = connection.limits.maxPostedInFlight;
-    this.#mostPacketBytes = connection.limits.maxPacketBytes;
+    this.accepted = new PeerLimits(connection.limits, connection.isDialing ? "service" : "client");
   }
 
   get netIdent(): string {
@@ -180,10 +181,10 @@ export class PostingEnd {
    *  @throws HbiError unavailable, resource_exhausted */
   openFor(call: Call): PoCo {
     const { talk, isUrgent = false, onlyOurs } = call.request;
+    this.#check(call);
     if (talk !== undefined) {
       return this.#enrolled({ ...talk.options, onlyOurs, timeoutMs: call.leftMs }, this.#takeSeq(isUrgent), call);
     }
-    this.checkPacket(call.packet);
     const options = onlyOurs === undefined ? WHOLE : { ...WHOLE, onlyOurs };
     const co = this.#enrolled(options, this.#takeSeq(isUrgent), call);
     this.#connection.account.posts += call.packet.length + ENTRY_COST_BYTES;
@@ -193,8 +194,7 @@ export class PostingEnd {
   /** A call with one script, answered only by objects. For the library's own messages.
    *  @throws HbiError unavailable, resource_exhausted, cancelled if the signal has already aborted */
   call(request: CallRequest): Call {
-    const { clock, limits } = this.#connection;
-    const call = new Call(clock, limits, request);
+    const call = new Call(this.#connection.clock, request);
     call.begin(this.#connection);
     if (call.error !== undefined) throw call.error;
     return call;
@@ -220,15 +220,10 @@ export class PostingEnd {
     return co;
   }
 
-  /** @throws HbiError resource_exhausted for a packet that the peer does not accept */
-  checkPacket(packet: string): void {
-    if (packet.length * 3 <= this.#mostPacketBytes) return;
-    const bytes = utf8Length(packet.slice(packet.indexOf("]") + 1));
-    if (bytes > this.#mostPacketBytes) {
-      throw failure("packet_too_big", `${bytes} bytes, the peer accepts ${this.#mostPacketBytes}`, {
-        mayHaveLanded: false,
-      });
-    }
+  /** @throws HbiError resource_exhausted for what the peer does not accept */
+  #check({ request: { code, name, method, bodyBytes } }: Call): void {
+    this.accepted.check(code, "script", name, method);
+    if (bodyBytes !== undefined) this.accepted.checkBody(bodyBytes, name, "body_too_big");
   }
 
   /** The part of a call's token after its number; the same for all calls with the same deadline and raw data. */
@@ -249,7 +244,7 @@ export class PostingEnd {
   /** Requests a slot on the wire, and then the send turn. @param isNext it has waited, and there is one */
   admit(co: PoCo, isNext = false): void {
     const { onlyOurs } = co;
-    if (this.#mustBeKnown(co)) this.sayHello();
+    if (this.#hello === undefined && (this.#mustBeKnown(co) || co.isLarge)) this.sayHello();
     if (!isNext && !co.isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(co))) {
       this.#gate.add(co);
       return;
@@ -258,6 +253,7 @@ export class PostingEnd {
       co.abandon(failure("not_representable", onlyOurs)); // the peer would end the connection for it
       return;
     }
+    if (isNext && !this.#isAccepted(co)) return;
     co.isAdmitted = true;
     this.#admitted += 1;
     if (co.mayAsk) {
@@ -265,6 +261,18 @@ export class PostingEnd {
       this.#asking.add(co);
     }
     co.lane.turn.request(co.taker);
+  }
+
+  /** It may have been made before the peer had said what it accepts. If it is refused, it has failed. */
+  #isAccepted(co: PoCo): boolean {
+    try {
+      if (co.call === undefined) co.checkAgain();
+      else this.#check(co.call);
+      return true;
+    } catch (thrown) {
+      co.abandon(asHbiError(thrown));
+      return false;
+    }
   }
 
   /** A large packet, and one that only peers of this library can read, wait until it is known whether the peer accepts
@@ -338,14 +346,19 @@ export class PostingEnd {
       this.sayHello();
       this.#tellUntold();
     }
-    if (token?.mostInFlight !== undefined || token?.mostPacketBytes !== undefined) this.#heed(token);
+    if (token?.introduction !== undefined) this.#heed(token.introduction);
   }
 
-  #heed({ mostInFlight, mostPacketBytes }: Token): void {
-    const { maxPostedInFlight, maxPacketBytes } = this.#connection.limits;
-    this.#most = Math.min(mostInFlight ?? maxPostedInFlight, maxPostedInFlight);
-    this.#mostPacketBytes = Math.min(mostPacketBytes ?? maxPacketBytes, maxPacketBytes);
+  #heed(introduction: Introduction): void {
+    const { maxPostedInFlight } = this.#connection.limits;
+    this.#most = Math.min(introduction.limits.maxInFlight ?? maxPostedInFlight, maxPostedInFlight);
+    this.accepted.heed(introduction);
     this.#admitNext();
+  }
+
+  /** Whether the peer may still say what it accepts; undefined if it has not been asked, and may be of any kind. */
+  get isIntroducing(): boolean | undefined {
+    return this.#connection.isExtended ? this.#hello && !this.#hello.isDone : false;
   }
 
   /** Finds out whether the peer supports the extension: it answers the hello before anything else. */

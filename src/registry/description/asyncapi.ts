@@ -2,25 +2,31 @@
  * asyncApiDocument: a service as an AsyncAPI 3.0 document, for tools that read them. https://www.asyncapi.com/docs
  */
 
+import { checkOptions, isPlainObject, mustBe, type OptionsOf } from "../../options.ts";
 import type { Service } from "../service.ts";
 import { describeService } from "./describe.ts";
-import type { MethodDescription, ParamDescription } from "./description.ts";
+import { type MethodDescription, objectOf, type ParamDescription } from "./description.ts";
 import { definitionName, type JsonSchema, mapReferences } from "./json-schema.ts";
-import type { DescribeOptions } from "./schema-export.ts";
+import { DESCRIBE_OPTIONS, type DescribeOptions } from "./schema-export.ts";
 
 /** As in AsyncAPI: `{ host: "127.0.0.1:3232", protocol: "tcp" }`. */
 export interface AsyncApiServer {
   readonly host: string;
   readonly protocol: string;
-  readonly pathname?: string;
-  readonly title?: string;
-  readonly description?: string;
+  readonly pathname?: string | undefined;
+  readonly title?: string | undefined;
+  readonly description?: string | undefined;
 }
 
 export interface AsyncApiOptions extends DescribeOptions {
   /** keys of letters, digits, `.`, `_` and `-` */
-  readonly servers?: Readonly<Record<string, AsyncApiServer>>;
+  readonly servers?: Readonly<Record<string, AsyncApiServer>> | undefined;
 }
+
+const ASYNC_API_OPTIONS: OptionsOf<AsyncApiOptions> = {
+  ...DESCRIBE_OPTIONS,
+  servers: mustBe("an object", isPlainObject),
+};
 
 export interface AsyncApiDocument {
   readonly asyncapi: "3.0.0";
@@ -40,9 +46,10 @@ export interface AsyncApiDocument {
  *  "manual".
  *  @throws HbiError bad_option, as `describeService` */
 export function asyncApiDocument(service: Service, options: AsyncApiOptions = {}): AsyncApiDocument {
+  checkOptions(options, "asyncApiDocument", ASYNC_API_OPTIONS);
   const { name, version, description, hash, methods, reactions, credentials, $defs } = describeService(
     service,
-    options,
+    options.override === undefined ? {} : { override: options.override },
   );
   const { title } = service;
   const members = [
@@ -72,12 +79,13 @@ interface Member {
 
 /** Ids consist of names (letters, digits, dots, underscores), so references need no escapes. */
 function toMember(id: string, address: string, method: MethodDescription, action: "receive" | "send"): Member {
-  const { title, description, deprecated, idempotent, body, result, resultBody, params, examples } = method;
+  const { title, description, deprecated, idempotent, body, result, resultBody, examples } = method;
   const inChannel = (message: string) => ({ $ref: `#/channels/${id}/messages/${message}` });
   const call = {
     name: address,
     ...text({ title }),
-    payload: payload(params),
+    payload: callPayload(method),
+    ...(method.byName === true ? { "x-hbi-by-name": true } : {}),
     ...(body === "none" ? {} : { "x-hbi-body": body }),
     ...(examples === undefined ? {} : { examples: examples.map((example) => ({ payload: example })) }),
   };
@@ -107,14 +115,14 @@ function toMember(id: string, address: string, method: MethodDescription, action
   return { id, channel, operation, messages: messages.map(([key, message]) => [`${id}.${key}`, message]) };
 }
 
+function callPayload({ params, byName, input }: MethodDescription): JsonSchema {
+  if (input !== undefined) return toComponent(input);
+  const { "x-hbi-parameters": order, ...byNames } = payload(params);
+  return byName === true ? byNames : { ...byNames, "x-hbi-parameters": order };
+}
+
 function payload(params: readonly ParamDescription[]): JsonSchema {
-  return {
-    type: "object",
-    properties: Object.fromEntries(params.map(({ name, schema }) => [name, toComponent(schema)])),
-    required: params.filter((param) => param.isRequired).map((param) => param.name),
-    additionalProperties: false,
-    "x-hbi-parameters": params.map((param) => param.name),
-  };
+  return { ...toComponent(objectOf(params)), "x-hbi-parameters": params.map((param) => param.name) };
 }
 
 function toComponent(schema: JsonSchema): JsonSchema {

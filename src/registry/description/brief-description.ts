@@ -7,9 +7,9 @@ import { type Definitions, type JsonSchema, referencesOf, resolveReference } fro
 export function briefDescription(description: ServiceDescription): ServiceDescription {
   const { format, name, version, hash, methods, credentials } = description;
   const brief = Object.fromEntries(Object.entries(methods).map(([key, method]) => [key, withoutTexts(method)]));
-  const schemas = Object.values(brief).flatMap(({ params, result }) => [
+  const schemas = Object.values(brief).flatMap(({ params, input, result }) => [
     ...params.map(({ schema }) => schema),
-    ...(result === undefined ? [] : [result]),
+    ...[input, result].filter((whole) => whole !== undefined),
   ]);
   const shown = credentials ?? [];
   const isMet = reachable([...schemas, ...shown.map(({ schema }) => schema)], description.$defs);
@@ -19,8 +19,14 @@ export function briefDescription(description: ServiceDescription): ServiceDescri
   return { format, name, version, hash, methods: brief, reactions: {}, values, ...told, $defs };
 }
 
-function withoutTexts({ params, body, result, resultBody, idempotent }: MethodDescription): MethodDescription {
-  return { params, body, ...(result === undefined ? {} : { result }), resultBody, idempotent };
+function withoutTexts({
+  title: _title,
+  description: _text,
+  deprecated: _,
+  examples: _examples,
+  ...kept
+}: MethodDescription): MethodDescription {
+  return kept;
 }
 
 /** The definitions that the schemas refer to, directly or indirectly. */

@@ -73,6 +73,7 @@ class Comparison {
 
   /** Every alternative must satisfy the constraint; one of its parts being strict enough suffices. */
   #meets(inner: Node, constraint: (part: Node) => string | undefined): string | undefined {
+    if (isNothing(inner)) return undefined;
     const choices = alternatives(inner);
     if (choices[0] !== inner) {
       return this.#deeper(() => first(choices, (choice) => this.#meets(choice, constraint)));

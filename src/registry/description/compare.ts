@@ -3,14 +3,15 @@
  * docs/schema-export.md has the rules as a table.
  */
 
+import { checkOptions } from "../../options.ts";
 import { Service } from "../service.ts";
 import { compareParams } from "./compare-params.ts";
 import { describeService } from "./describe.ts";
-import { type MethodDescription, readDescription, type ServiceDescription } from "./description.ts";
+import { type MethodDescription, objectOf, readDescription, type ServiceDescription } from "./description.ts";
 import type { Change, Direction } from "./differences.ts";
 import { Differences } from "./differences.ts";
-import { bounded } from "./json-schema.ts";
-import type { DescribeOptions } from "./schema-export.ts";
+import { bounded, type JsonSchema } from "./json-schema.ts";
+import { DESCRIBE_OPTIONS, type DescribeOptions } from "./schema-export.ts";
 
 /** The differences, sorted by path. A change is breaking if it may stop a consumer that was built on the older
  *  definition: a method accepts less, returns more or is removed; for a reaction, which the service calls, the reverse.
@@ -24,6 +25,7 @@ export function compareServices(
   newer: Service | ServiceDescription,
   options: DescribeOptions = {},
 ): Change[] {
+  checkOptions(options, "compareServices", DESCRIBE_OPTIONS);
   const [before, after] = [older, newer].map((one) =>
     one instanceof Service ? describeService(one, options) : readDescription(one),
   ) as [ServiceDescription, ServiceDescription]; // as many results as inputs
@@ -68,7 +70,7 @@ function compareMethod(
   calls: Direction,
 ): void {
   const answers: Direction = calls === "to-service" ? "to-consumer" : "to-service";
-  compareParams(differences, `${path}.params`, older.params, newer.params, calls);
+  compareArguments(differences, path, older, newer, calls);
   for (const body of ["body", "resultBody"] as const) {
     const why = `raw data was ${older[body]} and is ${newer[body]}: the position in the bytes is lost`;
     if (older[body] !== newer[body]) differences.add(`${path}.${body}`, "changed", true, why);
@@ -87,6 +89,29 @@ function compareMethod(
     differences.add(`${path}.idempotent`, "changed", isPromiseBroken, why);
   }
   compareTexts(differences, path, older, newer, ["title", "description", "deprecated", "examples"]);
+}
+
+function compareArguments(
+  differences: Differences,
+  path: string,
+  older: MethodDescription,
+  newer: MethodDescription,
+  calls: Direction,
+): void {
+  const [caller, host] = calls === "to-service" ? [older, newer] : [newer, older];
+  if (caller.byName !== host.byName) {
+    const isBreaking = host.byName === true && caller.params.length > 0;
+    const why = isBreaking ? "arguments are passed by position, and taken by name" : "arguments are passed by name";
+    differences.add(`${path}.params`, "changed", isBreaking, why);
+  }
+  if (older.input === undefined && newer.input === undefined) {
+    const byName = older.byName === true || newer.byName === true;
+    compareParams(differences, `${path}.params`, older.params, newer.params, calls, byName);
+  } else differences.compareSchemas(`${path}.input`, wholeInput(older), wholeInput(newer), calls);
+}
+
+function wholeInput({ input, params }: MethodDescription): JsonSchema {
+  return input ?? objectOf(params);
 }
 
 function compareTexts<T extends object>(

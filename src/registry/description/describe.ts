@@ -2,15 +2,18 @@
  * describeService: a service definition as plain JSON. Pure: the same definition yields the same bytes.
  */
 import { failure } from "../../errors.ts";
+import { checkOptions } from "../../options.ts";
 import type { Method, Params } from "../method.ts";
 import type { Methods, Service } from "../service.ts";
 import {
   FORMAT,
   type MethodDescription,
+  objectOf,
   type ParamDescription,
   type ServiceDescription,
   type ValueDescription,
 } from "./description.ts";
+import { inputMembers, isListed } from "./input-members.ts";
 import {
   canonical,
   definitionName,
@@ -22,25 +25,41 @@ import {
   VALUE_KEYWORD,
 } from "./json-schema.ts";
 import { plainJson } from "./plain-json.ts";
-import { type DescribeOptions, type Exported, exportSchemas, type SchemaPart } from "./schema-export.ts";
+import {
+  DESCRIBE_OPTIONS,
+  type DescribeOptions,
+  type Exported,
+  exportSchemas,
+  type SchemaPart,
+} from "./schema-export.ts";
 import { sha256 } from "./sha256.ts";
 
 /** Describes the service for documents, tools and comparison.
  *
  *  Schemas are JSON Schema 2020-12: inputs for parameters, credentials and values, outputs for results. What only code
- *  can express is left out: refinements, transforms of inputs, the functions of `body` and `resultBody`.
- *  @throws HbiError bad_option, with the place, for a schema that has no JSON Schema and no override */
+ *  can express is left out: refinements, transforms of inputs, the functions of `body` and `resultBody`. A schema without
+ *  a JSON Schema and an override is described in words, as `x-hbi-unsaid`.
+ *  @throws HbiError bad_option, with the place, for such a schema with `strict` */
 export function describeService(service: Service, options: DescribeOptions = {}): ServiceDescription {
+  checkOptions(options, "describeService", DESCRIBE_OPTIONS);
   const definitions = new Definitions();
+  const isStrict = options.strict === true;
   const values = new Map(Object.entries(service.values).map(([name, value]) => [value, name]));
   const convert = (member: string, part: SchemaPart, schemas: Params, prefix: string): Exported => {
-    const exported = exportSchemas(schemas, { member, part, values, override: options.override, prefix });
+    const exported = exportSchemas(schemas, { member, part, values, override: options.override, isStrict, prefix });
     definitions.add(part === "result" ? "output" : "input", exported.definitions);
     return exported;
   };
   const paramsOf = (exported: Exported): ParamDescription[] =>
     [...exported.properties].map(([name, schema]) => ({ name, schema, isRequired: exported.required.has(name) }));
 
+  const argumentsOf = (name: string, { input, params }: Method["spec"], prefix: string) => {
+    if (input === undefined) return { params: paramsOf(convert(name, "params", params, `${prefix}.params`)) };
+    const exported = convert(name, "input", { input }, `${prefix}.input`);
+    const whole = exported.properties.get("input") ?? {};
+    const members = inputMembers(whole, Object.fromEntries(exported.definitions));
+    return { params: members, byName: true as const, input: isListed(whole) ? undefined : whole };
+  };
   const describeMethod = (section: string, name: string, { spec }: Method): MethodDescription => {
     const { title, description, deprecated, body, resultBody, examples } = spec;
     const prefix = `${section}.${name}`;
@@ -50,12 +69,12 @@ export function describeService(service: Service, options: DescribeOptions = {})
       title,
       description,
       deprecated,
-      params: paramsOf(convert(name, "params", spec.params, `${prefix}.params`)),
+      ...argumentsOf(name, spec, prefix),
       body: body === undefined ? "none" : body === "manual" ? "manual" : "declared",
       result,
       resultBody: resultBody === undefined ? "none" : "declared",
       idempotent: spec.idempotent === true,
-      examples: examples?.map((example, i) => plainJson(example, `${name}.examples.${i}`, values)),
+      examples: examples?.map((example, i) => plainJson(example, `${name}.examples.${i}`, values, isStrict)),
     });
   };
   const describeMethods = (section: string, methods: Methods) =>
@@ -88,13 +107,7 @@ export function describeService(service: Service, options: DescribeOptions = {})
 
 /** A value as an object of its members. On the wire it is a constructor call. */
 function valueSchema(name: string, params: readonly ParamDescription[]): JsonSchema {
-  return {
-    type: "object",
-    properties: Object.fromEntries(params.map((param) => [param.name, param.schema])),
-    required: params.filter((param) => param.isRequired).map((param) => param.name),
-    additionalProperties: false,
-    [VALUE_KEYWORD]: name,
-  };
+  return { ...objectOf(params), [VALUE_KEYWORD]: name };
 }
 
 type Side = "input" | "output";
@@ -160,8 +173,15 @@ function contentHash(content: Omit<ServiceDescription, "format" | "version" | "h
   const params = (list: readonly ParamDescription[]) =>
     list.map(({ name, schema, isRequired }) => [name, isRequired, accepted(schema)]);
   const methods = (record: Readonly<Record<string, MethodDescription>>) =>
-    mapRecord(record, ({ body, resultBody, idempotent, result, ...method }) => ({
-      ...{ body, resultBody, idempotent, params: params(method.params) },
+    mapRecord(record, ({ body, resultBody, idempotent, byName, input, result, ...method }) => ({
+      ...{
+        body,
+        resultBody,
+        idempotent,
+        params: params(byName === true ? sortedByName(method.params) : method.params),
+      },
+      ...(byName === undefined ? {} : { byName }),
+      ...(input === undefined ? {} : { input: accepted(input) }),
       ...(result === undefined ? {} : { result: accepted(result) }),
     }));
   const hashed = {
@@ -172,6 +192,10 @@ function contentHash(content: Omit<ServiceDescription, "format" | "version" | "h
     ...(content.credentials === undefined ? {} : { credentials: params(content.credentials) }),
   };
   return sha256(sortedText(hashed));
+}
+
+function sortedByName(params: readonly ParamDescription[]): ParamDescription[] {
+  return params.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function mapRecord<T, U>(record: Readonly<Record<string, T>>, map: (item: T, name: string) => U): Record<string, U> {

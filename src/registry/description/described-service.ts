@@ -7,6 +7,7 @@
  */
 import { z } from "zod";
 import { failure } from "../../errors.ts";
+import { checkOptions, isPlainObject, mustBe, type OptionsOf } from "../../options.ts";
 import { type BodyKind, Method, type MethodSpec, type Params, ValueConstructor } from "../method.ts";
 import { Service } from "../service.ts";
 import {
@@ -29,10 +30,15 @@ import {
 export interface DescribedOptions {
   /** The number of raw bytes behind a call of a method whose `body` is "declared". Without it, they are sent by hand
    *  with the option `send`. */
-  readonly bodies?: Readonly<Record<string, (params: Readonly<Record<string, unknown>>) => number>>;
+  readonly bodies?: Readonly<Record<string, (params: Readonly<Record<string, unknown>>) => number>> | undefined;
   /** The number of raw bytes behind a result. A method whose `resultBody` is "declared" cannot be called without it. */
-  readonly resultBodies?: Readonly<Record<string, (result: unknown) => number>>;
+  readonly resultBodies?: Readonly<Record<string, (result: unknown) => number>> | undefined;
 }
+
+const DESCRIBED_OPTIONS: OptionsOf<DescribedOptions> = {
+  bodies: mustBe("an object of functions", isPlainObject),
+  resultBodies: mustBe("an object of functions", isPlainObject),
+};
 
 export type DescribedMethod = Method<Params, z.ZodUnknown | undefined, BodyKind, BodyKind>;
 export type DescribedService = Service<
@@ -48,6 +54,7 @@ export type DescribedService = Service<
  *  @throws HbiError bad_option for an invalid description, and for a function that no method needs; resource_exhausted
  *  for a description that is too large */
 export function describedService(description: ServiceDescription, options: DescribedOptions = {}): DescribedService {
+  checkOptions(options, "describedService", DESCRIBED_OPTIONS);
   const read = readDescription(description);
   const { bodies = {}, resultBodies = {} } = options;
   checkNamed("bodies", bodies, (name) => declared(read, name)?.body === "declared");
@@ -103,7 +110,9 @@ function described(
     ...(body === undefined ? {} : { body }),
     ...(result === undefined ? {} : { result: z.unknown() }),
     ...(said.resultBody === "none" || result === undefined ? {} : { resultBody: resultBytes ?? unknownLength }),
-    params: paramsOf(said.params, definitions),
+    ...(said.byName === true
+      ? { input: z.strictObject(paramsOf(said.params, definitions)) }
+      : { params: paramsOf(said.params, definitions) }),
     idempotent,
   };
   return new Method(spec as MethodSpec<Params, z.ZodUnknown | undefined>); // the length functions accept anything

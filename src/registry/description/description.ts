@@ -32,8 +32,12 @@ export interface MethodDescription {
   readonly title?: string;
   readonly description?: string;
   readonly deprecated?: string;
-  /** in the order of positional arguments */
+  /** in the order of positional arguments; of an `input` its members, none of which is passed by position */
   readonly params: readonly ParamDescription[];
+  /** the method has an `input`: all arguments are passed by name */
+  readonly byName?: true;
+  /** of an `input` the whole schema, if it says more than the list of its members */
+  readonly input?: JsonSchema;
   /** whether raw data follows the call, with a length that a function of the parameters declares or only the handler
    *  knows */
   readonly body: "none" | "declared" | "manual";
@@ -65,6 +69,16 @@ export interface ServiceDescription {
   readonly $defs: Definitions;
 }
 
+/** An object of exactly these parameters. */
+export function objectOf(params: readonly ParamDescription[]): JsonSchema {
+  return {
+    type: "object",
+    properties: Object.fromEntries(params.map((param) => [param.name, param.schema])),
+    required: params.filter((param) => param.isRequired).map((param) => param.name),
+    additionalProperties: false,
+  };
+}
+
 const schema = z.custom<JsonSchema>(isObject);
 const params = z
   .array(z.looseObject({ name: z.string(), schema, isRequired: z.boolean() }))
@@ -77,6 +91,8 @@ const methods = z.record(
     description: text,
     deprecated: text,
     params,
+    byName: z.literal(true).optional(),
+    input: schema.optional(),
     body: z.enum(["none", "declared", "manual"]),
     result: schema.optional(),
     resultBody: z.enum(["none", "declared"]),
@@ -155,9 +171,9 @@ function checkNames({ name, methods, reactions, values, credentials = [] }: Serv
 function checkReferences({ methods, reactions, values, credentials = [], $defs }: ServiceDescription): void {
   const callables = [...Object.values(methods), ...Object.values(reactions)];
   const params = [...callables, ...Object.values(values)].flatMap((member) => member.params);
-  const results = callables.flatMap(({ result }) => (result === undefined ? [] : [result]));
+  const wholes = callables.flatMap(({ input, result }) => [input, result].filter((whole) => whole !== undefined));
   const schemas = [...params, ...credentials].map((param) => param.schema);
-  for (const part of [...schemas, ...results, ...Object.values($defs)]) {
+  for (const part of [...schemas, ...wholes, ...Object.values($defs)]) {
     for (const reference of referencesOf(part)) resolveReference(reference, $defs);
   }
 }

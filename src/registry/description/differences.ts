@@ -4,7 +4,7 @@
  */
 import { oneLine } from "../../errors.ts";
 import { whyNotWithin } from "./compare-schema.ts";
-import { canonical, type Definitions, isObject, type JsonSchema, sortedText } from "./json-schema.ts";
+import { canonical, DEFAULT_KEYWORD, type Definitions, isObject, type JsonSchema, sortedText } from "./json-schema.ts";
 
 /** `narrowed`: accepts less. `changed`: neither wider nor narrower is proven, or the term does not apply. `text`: only
  *  documentation or equivalent notation differs. */
@@ -93,6 +93,7 @@ function defaultsOf(data: unknown, place: string): Map<string, string> {
   const found = new Map<string, string>();
   if (typeof data !== "object" || data === null) return found;
   if (isObject(data) && "default" in data) found.set(place, sortedText(data["default"]));
+  else if (isObject(data) && DEFAULT_KEYWORD in data) found.set(place, DEFAULT_KEYWORD);
   for (const [key, part] of Object.entries(data)) {
     for (const [at, text] of defaultsOf(part, `${place}/${key}`)) found.set(at, text);
   }

@@ -14,6 +14,10 @@ export type Definitions = Readonly<Record<string, JsonSchema>>;
 export const VALUE_KEYWORD = "x-hbi-value";
 /** Distinguishes bytes from text: both have the type "string" in JSON Schema, but differ on the wire. */
 export const BYTES_KEYWORD = "x-hbi-type";
+/** Stands where JSON Schema cannot say what is accepted, and says it in words: "a custom schema". */
+export const UNSAID_KEYWORD = "x-hbi-unsaid";
+/** A default that a function makes anew for each call: "made". */
+export const DEFAULT_KEYWORD = "x-hbi-default";
 
 /** Keywords that do not affect which values are accepted. */
 export const ANNOTATIONS: ReadonlySet<string> = new Set([

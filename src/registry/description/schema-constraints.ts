@@ -4,8 +4,8 @@
  */
 
 import { join } from "../schema-walk.ts";
-import { isObject, type JsonSchema, sortedText, step, VALUE_KEYWORD } from "./json-schema.ts";
-import { isSilent, listOf, type Node, toNode } from "./schema-node.ts";
+import { isObject, type JsonSchema, sortedText, VALUE_KEYWORD } from "./json-schema.ts";
+import { integerBound, isSilent, listOf, type Node, toNode, valuesOf } from "./schema-node.ts";
 
 /** Compares parts of both schemas. */
 export type Within = (inner: Node, outer: Node, path: string) => string | undefined;
@@ -91,14 +91,21 @@ function isForeign(schema: JsonSchema, keyword: string): boolean {
 }
 
 function types(inner: Node, outer: Node, _: Within, path: string): string | undefined {
-  const accepted = typesOf(outer.schema);
+  const accepted = declaredTypes(outer.schema);
   return [...typesOf(inner.schema)].every((type) => accepted.has(type)) ? undefined : at(path, "type");
 }
 
 const ALL_TYPES = ["null", "boolean", "string", "number", "array", "object"];
 
-/** "number" here means non-integers; the JSON Schema type includes integers. */
+/** The types of possible values: a number that is a multiple of 2 is an integer. */
 function typesOf(schema: JsonSchema): ReadonlySet<unknown> {
+  const declared = declaredTypes(schema);
+  if (!Number.isInteger(schema["multipleOf"])) return declared;
+  return new Set([...declared].filter((type) => type !== "number"));
+}
+
+/** "number" here means non-integers; the JSON Schema type includes integers. */
+function declaredTypes(schema: JsonSchema): ReadonlySet<unknown> {
   const known = valuesOf(schema);
   if (known !== undefined) return new Set(known.map(typeOf));
   const { type } = schema;
@@ -110,17 +117,6 @@ function typeOf(literal: unknown): string {
   if (literal === null) return "null";
   if (Array.isArray(literal)) return "array";
   return Number.isInteger(literal) ? "integer" : typeof literal;
-}
-
-/** All values that the schema can accept, if they can be enumerated. */
-function valuesOf(schema: JsonSchema): readonly unknown[] | undefined {
-  if (Object.hasOwn(schema, "const")) return [schema["const"]];
-  if (Array.isArray(schema["enum"])) {
-    step(schema["enum"].length);
-    return schema["enum"];
-  }
-  if (schema["type"] === "null") return [null];
-  return schema["type"] === "boolean" ? [false, true] : undefined;
 }
 
 function values(inner: Node, outer: Node, _: Within, path: string): string | undefined {
@@ -140,9 +136,11 @@ function limit(type: string, closed: string, open: string, sign: 1 | -1): Check 
     return { least: Math.max(reached, unreached), isOpen: unreached >= reached };
   };
   const check: Constraint = (inner, outer, _, path) => {
-    const [a, b] = [boundOf(inner.schema), boundOf(outer.schema)];
     const has = typesOf(inner.schema);
     if (!has.has(type) && !has.has("integer")) return undefined;
+    const b = boundOf(outer.schema);
+    const isWhole = !has.has(type) && valuesOf(inner.schema) === undefined; // above 0 is at least 1
+    const a = isWhole ? { least: integerBound(inner.schema, sign), isOpen: false } : boundOf(inner.schema);
     if (a.least > b.least || (a.least === b.least && (a.isOpen || !b.isOpen))) return undefined;
     return at(path, isKnown(outer.schema, open) && b.isOpen ? open : closed);
   };
@@ -170,9 +168,14 @@ function size(type: string, keyword: string, sign: 1 | -1): Check {
 }
 
 function multipleOf(inner: Node, outer: Node, _: Within, path: string): string | undefined {
-  const [a, b] = [inner, outer].map(({ schema }) => Number(schema["multipleOf"])) as [number, number]; // as above
+  const b = Number(outer.schema["multipleOf"]);
   const has = typesOf(inner.schema);
   if (!has.has("number") && !has.has("integer")) return undefined;
+  const values = valuesOf(inner.schema);
+  if (values !== undefined && Number.isInteger(b)) {
+    return values.every((one) => typeof one !== "number" || one % b === 0) ? undefined : at(path, "multipleOf");
+  }
+  const a = Number(inner.schema["multipleOf"] ?? (has.has("number") ? undefined : 1));
   const isWithin = a === b || (Number.isInteger(a) && Number.isInteger(b) && a % b === 0); // fractions do not divide exactly
   return isWithin ? undefined : at(path, "multipleOf");
 }

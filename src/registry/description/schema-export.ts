@@ -4,26 +4,29 @@
  */
 import { z } from "zod";
 import { failure, HbiError } from "../../errors.ts";
+import { aBoolean, aFunction, type OptionsOf } from "../../options.ts";
 import { type Params, type ValueConstructor, valueOfSchema } from "../method.ts";
 import { definition, join, type Part, partsOf } from "../schema-walk.ts";
 import {
   BYTES_KEYWORD,
+  DEFAULT_KEYWORD,
   definitionName,
   type JsonSchema,
   mapReferences,
   referencesOf,
   referenceTo,
+  UNSAID_KEYWORD,
 } from "./json-schema.ts";
 import { plainJson } from "./plain-json.ts";
 
-export type SchemaPart = "params" | "result" | "credentials" | "values";
+export type SchemaPart = "params" | "input" | "result" | "credentials" | "values";
 
 /** The place of a schema in a service. */
 export interface SchemaSite {
   /** the method, reaction or value; "" for credentials */
   readonly member: string;
   readonly part: SchemaPart;
-  /** "when.[].from", beginning with the parameter's name; "" for a whole result */
+  /** "when.[].from", beginning with the parameter's name; "" for a whole result or input */
   readonly path: string;
   readonly schema: z.ZodType;
 }
@@ -31,8 +34,12 @@ export interface SchemaSite {
 export interface DescribeOptions {
   /** Called for every schema, from the outside to the inside, once for each schema object. Its result replaces the
    *  schema and everything inside; undefined leaves it to the library. */
-  readonly override?: (at: SchemaSite) => JsonSchema | undefined;
+  readonly override?: ((at: SchemaSite) => JsonSchema | undefined) | undefined;
+  /** Refuses what JSON Schema cannot say, and no override maps, instead of describing it as `x-hbi-unsaid`. */
+  readonly strict?: boolean | undefined;
 }
+
+export const DESCRIBE_OPTIONS: OptionsOf<DescribeOptions> = { override: aFunction, strict: aBoolean };
 
 export interface ExportContext {
   readonly member: string;
@@ -40,6 +47,7 @@ export interface ExportContext {
   /** the names of the service's values */
   readonly values: ReadonlyMap<ValueConstructor, string>;
   readonly override: DescribeOptions["override"];
+  readonly isStrict: boolean;
   /** prefix for names of definitions that have no name of their own */
   readonly prefix: string;
 }
@@ -51,19 +59,20 @@ export interface Exported {
 }
 
 /** Converts the schemas of a record together, so that they share definitions: results by their output, everything else
- *  by its input. The record of a result has a single key, which is omitted from paths.
+ *  by its input. The record of a result or an input has a single key, which is omitted from paths.
  *  @throws HbiError bad_option, with the place, for schemas without a JSON Schema */
 export function exportSchemas(schemas: Params, context: ExportContext): Exported {
   const io = context.part === "result" ? "output" : "input";
   const replaced = new Map<object, JsonSchema>();
-  const seen = new Set<object>();
+  const places = new Map<object, string>();
+  const isWhole = context.part === "result" || context.part === "input";
   for (const [name, schema] of Object.entries(schemas)) {
-    check({ path: context.part === "result" ? "" : name, schema }, context, replaced, seen);
+    check({ path: isWhole ? "" : name, schema }, context, replaced, places);
   }
   const adjust = (at: { zodSchema: z.core.$ZodType; jsonSchema: z.core.JSONSchema.BaseSchema }) => {
     const replacement = replaced.get(at.zodSchema);
     if (replacement !== undefined) replace(at.jsonSchema, replacement);
-    else complete(at.jsonSchema, at.zodSchema, io, context);
+    else complete(at.jsonSchema, at.zodSchema, io, context, places.get(at.zodSchema) ?? "");
   };
   const json = convert(schemas, io, adjust, context);
   return named(json, context);
@@ -87,11 +96,12 @@ function convert(
     });
   } catch (thrown) {
     if (thrown instanceof HbiError) throw thrown;
-    throw failure("bad_option", `${where(context, "")}: has no JSON Schema`, { cause: thrown });
+    const reason = thrown instanceof Error ? `: ${thrown.message}` : "";
+    throw failure("bad_option", `${where(context, "")}: has no JSON Schema${reason}`, { cause: thrown });
   }
 }
 
-const KEPT = ["title", "description", "examples", "deprecated", "default"];
+const KEPT = ["title", "description", "examples", "deprecated", "default", DEFAULT_KEYWORD];
 
 /** Keeps the author's annotations unless the replacement has its own. */
 function replace(json: Record<string, unknown>, replacement: JsonSchema): void {
@@ -105,6 +115,7 @@ function complete(
   schema: z.core.$ZodType,
   io: "input" | "output",
   context: ExportContext,
+  path: string,
 ): void {
   const def = definition(schema);
   delete json["readOnly"]; // to zod a frozen object, to JSON Schema a property that must not be sent
@@ -112,16 +123,49 @@ function complete(
   if (io === "output" && def.type === "object" && def.catchall === undefined) delete json["additionalProperties"];
   if (io === "output") {
     delete json["default"]; // filled in before it is sent
-  } else if ("default" in json && (def.type === "default" || def.type === "prefault")) {
-    json["default"] = plainJson(def.defaultValue, where(context, "default"), context.values);
+    return;
   }
+  if (def.type !== "default" && def.type !== "prefault") return;
+  if (isMade(def)) {
+    delete json["default"]; // another one each time
+    json[DEFAULT_KEYWORD] = "made";
+    return;
+  }
+  json["default"] = plainJson(
+    def.defaultValue,
+    where(context, join(path, "default")),
+    context.values,
+    context.isStrict,
+  );
 }
 
-/** Traverses the schema before zod converts it, and refuses or replaces what the conversion would lose. */
-function check(at: Part, context: ExportContext, replaced: Map<object, JsonSchema>, seen: Set<object>): void {
+const READS = 4;
+const DAY_MS = 86_400_000;
+
+/** Whether a function makes the default, as `z.string().default(() => crypto.randomUUID())` does. zod calls it in a
+ *  getter, so it shows only in what it makes: something else each time, or the present time. */
+function isMade(def: { readonly defaultValue: unknown }): boolean {
+  const made = Array.from({ length: READS }, () => def.defaultValue);
+  let hasPresent = false;
+  const leaf = (_: string, value: unknown) => {
+    hasPresent ||= isPresentTime(value);
+    return typeof value === "bigint" ? `${value}n` : value;
+  };
+  const [first, ...others] = made.map((value) => JSON.stringify(value, leaf));
+  return hasPresent || others.some((text) => text !== first);
+}
+
+function isPresentTime(value: unknown): boolean {
+  const at = typeof value === "string" && /^\d{4}-\d\d-\d\d/.test(value) ? Date.parse(value) : value;
+  return typeof at === "number" && [1, 1_000].some((unit) => Math.abs(at * unit - Date.now()) < DAY_MS);
+}
+
+/** Traverses the schema before zod converts it, notes where each part is, and refuses or replaces what the conversion
+ *  would lose. */
+function check(at: Part, context: ExportContext, replaced: Map<object, JsonSchema>, places: Map<object, string>): void {
   const { path, schema } = at;
-  if (seen.has(schema)) return;
-  seen.add(schema);
+  if (places.has(schema)) return;
+  places.set(schema, path);
   const { member, part } = context;
   const replacement =
     context.override?.({ member, part, path, schema: schema as z.ZodType }) ?? ownSchema(schema, context, path);
@@ -129,12 +173,16 @@ function check(at: Part, context: ExportContext, replaced: Map<object, JsonSchem
     replaced.set(schema, replacement);
     return;
   }
-  const reason = refusal(schema);
-  if (reason !== undefined) {
+  const reason = refusal(schema, part);
+  if (reason !== undefined && context.isStrict) {
     throw failure("bad_option", `${where(context, path)}: ${reason} has no JSON Schema; map it by an override`);
   }
+  if (reason !== undefined) {
+    replaced.set(schema, unsaid(schema, reason));
+    return;
+  }
   for (const inner of convertedParts(schema, part)) {
-    check({ path: join(path, inner.path), schema: inner.schema }, context, replaced, seen);
+    check({ path: join(path, inner.path), schema: inner.schema }, context, replaced, places);
   }
 }
 
@@ -185,15 +233,50 @@ const UNSAYABLE: Readonly<Partial<Record<z.core.$ZodTypeDef["type"], string>>> =
 };
 
 /** Why zod's JSON Schema would be incomplete; undefined if it is complete. */
-function refusal(schema: z.core.$ZodType): string | undefined {
+function refusal(schema: z.core.$ZodType, part: SchemaPart): string | undefined {
   const def = definition(schema);
   if ("coerce" in def && def.coerce === true) return "a coercion, which accepts more than its type,";
   if (def.type === "literal") return def.values.every(isJson) ? undefined : "such a literal";
   if (def.type === "enum") return Object.values(def.entries).every(isJson) ? undefined : "such an enum";
+  if (def.type === "pipe" && part !== "result" && definition(def.in).type === "transform")
+    return "a transform of anything";
   if (def.type === "object" && Object.getOwnPropertySymbols(def.shape).length > 0) return "a symbol as a key";
   return (
     UNSAYABLE[def.type] ?? [schema, ...(def.checks ?? [])].map(checkRefusal).find((reason) => reason !== undefined)
   );
+}
+
+/** What is known in words, so that the place is visible in the document, and so is a change of it. */
+function unsaid(schema: z.core.$ZodType, reason: string): JsonSchema {
+  const def = definition(schema);
+  const words = [reason.replace(/,$/, "")];
+  if ("coerce" in def && def.coerce === true) words.push(def.type);
+  if (def.type === "literal") words.push(def.values.map(asText).join(" | "));
+  if (def.type === "enum") words.push(Object.values(def.entries).map(asText).join(" | "));
+  for (const { _zod } of [schema, ...(def.checks ?? [])]) {
+    const { check, value, inclusive, ...checked } = _zod.def as Checked;
+    if (hasFlags(checked)) words.push(String(checked.pattern));
+    if (def.type === "bigint" && value !== undefined)
+      words.push(`${check}${inclusive === true ? " or equal" : ""} ${asText(value)}`);
+  }
+  const isTyped = (def.type === "string" || def.type === "number") && !("coerce" in def && def.coerce === true);
+  return { ...(isTyped ? { type: def.type } : {}), [UNSAID_KEYWORD]: words.join(", ") };
+}
+
+/** What the checks of zod may have. */
+interface Checked {
+  readonly check?: string;
+  readonly value?: unknown;
+  readonly inclusive?: boolean;
+  readonly pattern?: unknown;
+}
+
+function asText(value: unknown): string {
+  return typeof value === "bigint" ? `${value}n` : String(value);
+}
+
+function hasFlags(def: { readonly pattern?: unknown }): def is { readonly pattern: RegExp } {
+  return def.pattern instanceof RegExp && /[imsy]/.test(def.pattern.flags);
 }
 
 function isJson(literal: unknown): boolean {
@@ -202,7 +285,7 @@ function isJson(literal: unknown): boolean {
 
 function checkRefusal(check: z.core.$ZodType | z.core.$ZodCheck): string | undefined {
   const def = check._zod.def as { pattern?: unknown; value?: unknown };
-  if (def.pattern instanceof RegExp && /[imsy]/.test(def.pattern.flags)) return "a pattern with flags";
+  if (hasFlags(def)) return "a pattern with flags";
   return typeof def.value === "number" && !Number.isFinite(def.value) ? "a bound that is not a number" : undefined;
 }
 

@@ -4,6 +4,7 @@
  */
 import {
   ANNOTATIONS,
+  DEFAULT_KEYWORD,
   type Definitions,
   isObject,
   type JsonSchema,
@@ -81,10 +82,38 @@ export function alternatives(node: Node, depth = 0): readonly Node[] {
   return type.map((one: unknown) => ({ schema: { ...schema, type: one }, definitions }));
 }
 
-/** One schema for each value of an enumeration. */
+/** One schema for each value, where they can be enumerated. */
 export function literals(node: Node): readonly Node[] {
-  const values = listOf(node.schema, "enum");
+  const values = valuesOf(node.schema) ?? [];
   return values.length < 2 ? [node] : values.map((one) => ({ ...node, schema: { ...node.schema, enum: [one] } }));
+}
+
+/** A range of more integers is compared by its bounds. */
+const MAX_RANGE = 64;
+
+/** All values that the schema can accept, if they can be enumerated. */
+export function valuesOf(schema: JsonSchema): readonly unknown[] | undefined {
+  if (Object.hasOwn(schema, "const")) return [schema["const"]];
+  if (Array.isArray(schema["enum"])) {
+    step(schema["enum"].length);
+    return schema["enum"];
+  }
+  if (schema["type"] === "null") return [null];
+  if (schema["type"] === "boolean") return [false, true];
+  if (schema["type"] !== "integer") return undefined;
+  const [least, most] = [integerBound(schema, 1), -integerBound(schema, -1)];
+  if (!(most - least < MAX_RANGE)) return undefined;
+  step(MAX_RANGE);
+  return Array.from({ length: Math.max(0, most - least + 1) }, (_, i) => least + i);
+}
+
+/** The lowest integer of a schema; with sign -1, the highest one, negated. -Infinity if there is none. */
+export function integerBound(schema: JsonSchema, sign: 1 | -1): number {
+  const bound = (keyword: string) =>
+    typeof schema[keyword] === "number" ? schema[keyword] * sign : Number.NEGATIVE_INFINITY;
+  const [closed, open] =
+    sign === 1 ? (["minimum", "exclusiveMinimum"] as const) : (["maximum", "exclusiveMaximum"] as const);
+  return Math.max(Math.ceil(bound(closed)), Math.floor(bound(open)) + 1);
 }
 
 export function isNothing({ schema }: Node): boolean {
@@ -93,7 +122,7 @@ export function isNothing({ schema }: Node): boolean {
 
 /** Whether the keyword leaves the set of accepted values unchanged. */
 export function isSilent(keyword: string): boolean {
-  return keyword === "default" || keyword === "$defs" || ANNOTATIONS.has(keyword);
+  return keyword === "default" || keyword === DEFAULT_KEYWORD || keyword === "$defs" || ANNOTATIONS.has(keyword);
 }
 
 export function hasConstraints(schema: JsonSchema): boolean {

@@ -3,21 +3,33 @@
  */
 import type { Clock } from "../../clock.ts";
 import { systemClock } from "../../clock.ts";
+import { aBoolean, aClock, aCount, aFunction, anObject, checkOptions, nested, type OptionsOf } from "../../options.ts";
 import type { Transport, TransportRequest, TransportSink } from "../transport.ts";
 
 export interface MemoryOptions {
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /** The number of the `available` bytes in the next chunk; default: all. */
-  readonly cut?: (available: number) => number;
+  readonly cut?: ((available: number) => number) | undefined;
   /** Breaks the connection without FIN after this many bytes were delivered in either direction. */
-  readonly breakAfterBytes?: number;
+  readonly breakAfterBytes?: number | undefined;
   /** False: behaves like a transport that cannot end one direction only, such as a WebSocket. */
-  readonly canHalfClose?: boolean;
+  readonly canHalfClose?: boolean | undefined;
   /** False: behaves like a transport that cannot stop its peer. */
-  readonly canPause?: boolean;
+  readonly canPause?: boolean | undefined;
   /** The request of the second transport; a service's `authenticate` sees it as `peer.request`. */
-  readonly request?: TransportRequest;
+  readonly request?: TransportRequest | undefined;
 }
+
+const MEMORY_OPTIONS: OptionsOf<MemoryOptions> = {
+  clock: aClock,
+  cut: aFunction,
+  breakAfterBytes: aCount,
+  canHalfClose: aBoolean,
+  canPause: aBoolean,
+  request: anObject,
+};
+/** As an option of something else. */
+export const memoryOptions = nested<MemoryOptions>(MEMORY_OPTIONS);
 
 interface Shared {
   readonly clock: Clock;
@@ -30,6 +42,7 @@ interface Shared {
 
 /** A connected pair. */
 export function memoryTransportPair(options: MemoryOptions = {}): [Transport, Transport] {
+  checkOptions(options, "memoryTransportPair", MEMORY_OPTIONS);
   const shared: Shared = {
     clock: options.clock ?? systemClock,
     cut: options.cut ?? ((available) => available),

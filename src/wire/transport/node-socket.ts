@@ -5,12 +5,14 @@ import { connect, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { afterHearing, type Clock, systemClock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError } from "../../errors.ts";
+import { aClock, aSignal, aTime, checkOptions, type OptionsOf } from "../../options.ts";
 import type { PeerIdentity } from "../peer-identity.ts";
 import type { Transport, TransportSink } from "../transport.ts";
 import { connectTls, serverNameOf, whenAdmitted } from "./node-tls-dial.ts";
 import { identityOf } from "./node-tls-identity.ts";
-import type { ClientTls } from "./node-tls-options.ts";
+import { type ClientTls, clientTls } from "./node-tls-options.ts";
 import { dialTrouble } from "./node-tls-trouble.ts";
+import { checkPath, connectTrouble } from "./node-trouble.ts";
 
 const KEEPALIVE_MS = 60_000;
 
@@ -113,22 +115,27 @@ class NodeSocketTransport implements Transport {
 
 export interface DialOptions {
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly tls?: ClientTls | undefined;
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
+
+const DIAL_OPTIONS: OptionsOf<DialOptions> = { timeoutMs: aTime, signal: aSignal, tls: clientTls, clock: aClock };
 
 /** Connects. `timeoutMs` bounds everything, including the TLS handshake.
  *  @throws HbiError unavailable, deadline_exceeded, cancelled; with TLS also unauthenticated, invalid_argument */
 export function dialSocket(
   address: { readonly host: string; readonly port: number } | { readonly path: string },
-  { timeoutMs, signal, tls, clock = systemClock }: DialOptions,
+  options: DialOptions,
 ): Promise<Transport> {
   return new Promise((resolve, reject) => {
+    checkOptions(options, "dialSocket", DIAL_OPTIONS);
+    const { timeoutMs, signal, tls, clock = systemClock } = options;
     if (signal?.aborted === true) {
       reject(failure("cancelled", "connect", { cause: signal.reason }));
       return;
     }
+    if ("path" in address) checkPath(address.path);
     const target = "path" in address ? address.path : endpoint(address.host, address.port);
     const serverName = tls === undefined ? "" : serverNameOf(address, tls);
     const socket =
@@ -140,7 +147,7 @@ export function dialSocket(
       reject(error);
     };
     const trouble = (cause: Error): HbiError =>
-      tls === undefined ? failure("connect_failed", target, { cause }) : dialTrouble(target, serverName, cause);
+      tls === undefined ? connectTrouble(target, cause) : dialTrouble(target, serverName, cause);
     const onError = (cause: Error): void => giveUp(trouble(cause));
     const onAbort = (): void => giveUp(failure("cancelled", "connect", { cause: signal?.reason }));
     const timer = afterHearing(clock, timeoutMs, () => giveUp(failure("timeout", `connect to ${target}`)));

@@ -5,11 +5,21 @@
 import { constants } from "node:crypto";
 import { createSecureContext, type SecureContext, type SecureContextOptions, type TlsOptions } from "node:tls";
 import { failure, oneLine } from "../../errors.ts";
+import {
+  aBoolean,
+  aString,
+  checkOptions,
+  isPlainObject,
+  mustBe,
+  nested,
+  type OptionsOf,
+  oneOf,
+} from "../../options.ts";
 
 /** ALPN. A side that offers none is accepted: another implementation behind a TLS tunnel. */
 export const APPLICATION_PROTOCOL = "hbi/1";
 
-type Pem = string | Buffer;
+export type Pem = string | Buffer;
 
 export interface KeyPair {
   /** the private key, PEM */
@@ -17,53 +27,78 @@ export interface KeyPair {
   /** the certificate, PEM, followed by the intermediate certificates */
   readonly cert: Pem;
   /** the passphrase of an encrypted key */
-  readonly passphrase?: string;
+  readonly passphrase?: string | undefined;
 }
 
-interface CommonTls {
+export interface CommonTls {
   /** the authorities that may have issued the other side's certificate, PEM */
-  readonly ca?: Pem | readonly Pem[];
+  readonly ca?: Pem | readonly Pem[] | undefined;
   /** default "TLSv1.2" */
-  readonly minVersion?: "TLSv1.2" | "TLSv1.3";
+  readonly minVersion?: "TLSv1.2" | "TLSv1.3" | undefined;
   /** a cipher list of OpenSSL; default: Node's */
-  readonly ciphers?: string;
+  readonly ciphers?: string | undefined;
 }
 
 /** With `ca`, clients must present a certificate issued by one of these authorities: mutual TLS. */
 export interface ServerTls extends CommonTls, KeyPair {
   /** "optional": a client without a certificate is accepted without an identity. Default with `ca`: "required" */
-  readonly clientCertificate?: "required" | "optional";
+  readonly clientCertificate?: "required" | "optional" | undefined;
   /** What happens when the client certificate of an open connection expires: "keep" (the default) continues; "drain"
    *  finishes what is in flight and closes, so that the client reconnects with a new certificate. */
-  readonly expiredCertificate?: "keep" | "drain";
+  readonly expiredCertificate?: "keep" | "drain" | undefined;
   /** Further certificates by the host name that a client requests: "b.example.com", "*.example.com". */
-  readonly sni?: Readonly<Record<string, KeyPair>>;
+  readonly sni?: Readonly<Record<string, KeyPair>> | undefined;
 }
+
+type Absent<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
 /** `key` and `cert` for a server that requests them. Without `ca`, the server's certificate must come from a public
  *  authority. */
-export interface ClientTls extends CommonTls, Partial<KeyPair> {
+export interface ClientTls extends CommonTls, Absent<KeyPair> {
   /** the name that the server's certificate must contain; default: the host of the address */
-  readonly serverName?: string;
+  readonly serverName?: string | undefined;
   /** false: accepts any certificate, and therefore any attacker in between */
-  readonly rejectUnauthorized?: boolean;
+  readonly rejectUnauthorized?: boolean | undefined;
 }
 
-const KEY_PAIR = ["key", "cert", "passphrase"];
-const COMMON = [...KEY_PAIR, "ca", "minVersion", "ciphers"];
-const SERVER = [...COMMON, "clientCertificate", "expiredCertificate", "sni"];
-const CLIENT = [...COMMON, "serverName", "rejectUnauthorized"];
+const isPem = (value: unknown): boolean => typeof value === "string" || ArrayBuffer.isView(value);
+const aPem = mustBe("PEM text", isPem);
+const KEY_PAIR: OptionsOf<KeyPair> = { key: aPem, cert: aPem, passphrase: aString };
+const COMMON: OptionsOf<CommonTls & KeyPair> = {
+  ...KEY_PAIR,
+  ca: mustBe("PEM text, or a list of it", (value) => isPem(value) || (Array.isArray(value) && value.every(isPem))),
+  minVersion: oneOf("TLSv1.2", "TLSv1.3"),
+  ciphers: aString,
+};
+const SERVER: OptionsOf<ServerTls> = {
+  ...COMMON,
+  clientCertificate: oneOf("required", "optional"),
+  expiredCertificate: oneOf("keep", "drain"),
+  sni: (hosts, name, owner) => {
+    mustBe("an object, by host name", isPlainObject)(hosts, name, owner);
+    for (const [host, pair] of Object.entries(hosts as object)) {
+      // checked in the line before
+      mustBe("an object with key and cert", isPlainObject)(pair, `${name}.${host}`, owner);
+      checkOptions(pair, owner, KEY_PAIR, `${name}.${host}.`);
+    }
+  },
+};
+const CLIENT: OptionsOf<ClientTls> = { ...COMMON, serverName: aString, rejectUnauthorized: aBoolean };
+
+/** The option `tls` of a server, and of a client. */
+export const serverTls = nested<ServerTls>(SERVER);
+export const clientTls = nested<ClientTls>(CLIENT);
 
 /** @throws HbiError invalid_argument */
 export function serverOptions(tls: ServerTls): TlsOptions {
   const { ca, sni = {} } = tls;
-  checkNames(tls, SERVER);
+  checkOptions(tls, "tls", SERVER, "tls.");
   if (tls.key === undefined || tls.cert === undefined) throw failure("bad_option", "tls requires key and cert");
-  checkWord(tls, "clientCertificate", ["required", "optional"]);
-  checkWord(tls, "expiredCertificate", ["keep", "drain"]);
+  for (const name of ["clientCertificate", "expiredCertificate"] as const) {
+    if (tls[name] !== undefined && ca === undefined) throw failure("bad_option", `tls.${name} requires tls.ca`);
+  }
   const contexts = new Map<string, SecureContext>();
   for (const [name, pair] of Object.entries(sni)) {
-    checkNames(pair, KEY_PAIR);
     // Includes the authorities; without them, clients would be verified against the public ones.
     contexts.set(name.toLowerCase(), contextOf({ ...tls, passphrase: undefined, ...pair }));
   }
@@ -81,17 +116,9 @@ export function serverOptions(tls: ServerTls): TlsOptions {
   };
 }
 
-/** Checks an option that concerns client certificates. */
-function checkWord(tls: ServerTls, name: "clientCertificate" | "expiredCertificate", words: readonly string[]): void {
-  const word = tls[name];
-  if (word === undefined) return;
-  if (!words.includes(word)) throw failure("bad_option", `tls.${name} must be one of ${words.join(", ")}`);
-  if (tls.ca === undefined) throw failure("bad_option", `tls.${name} requires tls.ca`);
-}
-
 /** @throws HbiError invalid_argument */
 export function clientContext(tls: ClientTls): SecureContext {
-  checkNames(tls, CLIENT);
+  checkOptions(tls, "tls", CLIENT, "tls.");
   const { key, cert } = tls;
   if ((key === undefined) !== (cert === undefined))
     throw failure("bad_option", "tls.key and tls.cert must be given together");
@@ -127,7 +154,6 @@ function contextOptions({
   minVersion = "TLSv1.2",
   ciphers,
 }: Material): SecureContextOptions {
-  if (minVersion !== "TLSv1.2" && minVersion !== "TLSv1.3") throw failure("bad_option", "tls.minVersion");
   const authorities = ca === undefined ? undefined : [ca].flat();
   // Node takes an empty text for a missing `ca`, and would trust the public authorities; it also ignores text that is
   // not PEM.
@@ -138,10 +164,4 @@ function contextOptions({
     throw failure("bad_option", "tls.ca is not a PEM certificate");
   }
   return { key, cert, passphrase, ca: authorities, minVersion, ciphers };
-}
-
-function checkNames(options: object, known: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw failure("bad_option", `tls.${name} is not an option`);
-  }
 }

@@ -2,6 +2,7 @@
  * Describes what went wrong in a handshake, for the person who must fix it. Text of the other side is only in `cause`.
  */
 import { failure, type HbiError } from "../../errors.ts";
+import { codeOf, dialingWords } from "./node-trouble.ts";
 
 const NO_CHAIN = "has no chain to an authority that is trusted here: wrong ca, or a missing intermediate certificate";
 const CERTIFICATES: ReadonlyMap<string, string> = new Map([
@@ -49,7 +50,7 @@ export function dialTrouble(target: string, serverName: string, cause: Error): H
   if (about === "CERTIFICATE_REQUIRED") return certificateRefused(target, "a client certificate is required", cause);
   if (about !== undefined)
     return certificateRefused(target, `the client certificate is refused: ${inWords(about)}`, cause);
-  const words = dialWords(code, serverName);
+  const words = dialWords(code, serverName) ?? dialingWords(cause);
   return failure("connect_failed", words === undefined ? target : `${target}: ${words}`, { cause });
 }
 
@@ -71,10 +72,6 @@ export function acceptTrouble(remote: string, cause: Error): HbiError {
   const words = about === undefined ? (HANDSHAKES.get(code) ?? code) : `it refuses our certificate: ${inWords(about)}`;
   const reason = code === "ERR_TLS_HANDSHAKE_TIMEOUT" ? "timeout" : "connect_failed";
   return failure(reason, `TLS handshake of ${remote}: ${words}`, { cause });
-}
-
-function codeOf(error: Error): string {
-  return "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
 function inWords(alert: string): string {

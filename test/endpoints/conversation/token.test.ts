@@ -23,7 +23,7 @@ describe("a conversation token", () => {
     ["101;x;n", { seq: "101", hasNoRawData: true }],
     ["101;x;b=65536;d=5000", { seq: "101", rawBytes: 65536, deadlineMs: 5000 }],
     ["101;x;d=999999999", { deadlineMs: 999_999_999 }],
-    ["100;x;n;m=20;p=65536", { seq: "100", mostInFlight: 20, mostPacketBytes: 65_536 }],
+    ["100;x;n;m=20;p=65536", { seq: "100", introduction: { limits: { maxInFlight: 20, maxPacketBytes: 65_536 } } }],
     ["101;x=2;n", { seq: "101", isExtended: true, hasNoRawData: true }],
     ["101;x;tp=00-4bf9;unknown=1", { seq: "101", isExtended: true }],
   ])("%s is read", (text, token) => expect(parseToken(text)).toMatchObject(token));

@@ -4,6 +4,7 @@
 import { describeService, HbiError, HostingEnv, Link } from "hbi";
 import { answer, conversation, hostileTransport, packet, quiet, testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
+import { helloOf } from "../../support/hello.ts";
 import { pair } from "../../support/pair.ts";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
@@ -45,7 +46,7 @@ describe("ping", () => {
   it("is the hello to a peer who may not know it, and a call to one who does", async () => {
     const { link, peer } = await linkTo();
     const first = link.ping();
-    const hello = "100;x;n;m=100;p=262144";
+    const hello = helloOf();
     expect(await peer.play({ hear: "co_end" })).toBe(`${packet("co_begin", hello)}${packet("co_end", hello)}`);
     await peer.play({ say: answer("100") });
     await first;
@@ -58,7 +59,7 @@ describe("ping", () => {
 
   it("is an empty conversation to a peer that has shown that it does not know it", async () => {
     const { link, peer } = await linkTo();
-    await peer.play({ hear: "co_end" }, { say: answer("100;x;n;m=100;p=262144") });
+    await peer.play({ hear: "co_end" }, { say: answer(helloOf()) });
     await quiet();
     const ping = link.ping();
     expect(await peer.play({ hear: "co_end" })).toBe(conversation("101;x;n"));

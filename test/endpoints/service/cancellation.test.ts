@@ -13,7 +13,7 @@ import {
   testLink,
 } from "hbi/testing";
 import { afterEach, describe, expect, it } from "vitest";
-import { withoutHello } from "../../support/hello.ts";
+import { helloOf, withoutHello } from "../../support/hello.ts";
 import { chunksOf, handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
 let open: TestLink<Kinds, undefined>[] = [];
@@ -411,7 +411,7 @@ describe("cancelling at the peer", () => {
     }).open();
     const third = new AbortController();
     const call = reference.call.add({ a: 1, b: 2 }, { signal: third.signal }).catch((error) => error.code);
-    await other.peer.play({ hear: /co_end\]101/ }, { say: answer("100;x;n;m=100;p=262144") });
+    await other.peer.play({ hear: /co_end\]101/ }, { say: answer(helloOf()) });
     third.abort();
     expect(await call).toBe("cancelled");
     await quiet();

@@ -11,6 +11,7 @@ import {
   type LimitOptions,
   Link,
   type LinkOptions,
+  type LogEntry,
   method,
   type Reason,
   type Transport,
@@ -33,6 +34,7 @@ interface Setting {
   readonly link?: LinkOptions<Kinds>;
 }
 
+const { add } = kinds.methods;
 const quietly = { log: () => undefined };
 
 /** What it came to: the value or the error. */
@@ -165,7 +167,7 @@ const asStranger = async (
 };
 const unauthenticated: Scenario = () => asStranger({}, (link) => link.call.add({ a: 1, b: 2 }));
 const tooMuchForAStranger: Scenario = () =>
-  asStranger({ strangerSentBytes: 200, strangerFailures: 100 }, async (link) => {
+  asStranger({ strangerSentBytes: 600, strangerFailures: 100 }, async (link) => {
     for (;;) {
       const error = await caught(link.call.add({ a: 1, b: 2 }));
       if (error instanceof HbiError && error.reason === "peer_error") throw error;
@@ -211,6 +213,13 @@ const SCENARIOS: Readonly<
   body_mismatch: { run: hosted((link) => link.call.upload({ size: 5 }, { body: new Uint8Array(4) })), lives: true },
   handler: { run: hosted((link) => link.call.fail({ how: "anything" })), lives: true },
   bad_result: { run: hosted((link) => link.call.fail({ how: "result" })), lives: true },
+  result_too_big: {
+    run: hosted((link) => link.call.echo({ value: Array.from({ length: 200 }, (_, i) => i) }), {
+      link: { limits: { maxNodes: 200 } },
+    }),
+    lives: true,
+  },
+  details_lost: { run: lostDetails, lives: true },
   handler_timeout: { run: handlerTimeout, lives: true },
   overloaded: {
     run: hosted(
@@ -227,7 +236,7 @@ const SCENARIOS: Readonly<
     lives: true,
   },
   bad_frame: { run: answered("no packet", { isClosedReason: true }), lives: false },
-  packet_too_big: { run: answered("[262145#co_recv]", { isClosedReason: true }), lives: false },
+  packet_too_big: { run: answered("[16777217#co_recv]", { isClosedReason: true }), lives: false },
   bad_utf8: {
     run: answered(new Uint8Array([...Buffer.from("[1#err]"), 0xff]), { isClosedReason: true }),
     lives: false,
@@ -312,6 +321,15 @@ const SCENARIOS: Readonly<
     lives: false,
   },
   connect_failed: { run: connectFailed, lives: false },
+  listen_failed: {
+    run: async () => {
+      const first = await serve(kinds, "127.0.0.1:0", handlersOf(new Work()));
+      const error = await caught(serve(kinds, first.address, handlersOf(new Work())));
+      await first.close();
+      return { error, lives: false };
+    },
+    lives: false,
+  },
   too_many_connections: { run: oneTooMany, as: ["disconnected", "connect_failed"], lives: false },
   cancelled: {
     run: hosted((link) => link.call.hold({ name: "a" }, { signal: AbortSignal.abort("no need") })),
@@ -414,6 +432,25 @@ function freshCall(link: Link<typeof newer>): Promise<unknown> {
     },
     { hasNoRawData: true, hasNoRawAnswer: true },
   );
+}
+
+/** What its log says; the error itself crosses. */
+async function lostDetails(): Promise<Seen> {
+  const logged: HbiError[] = [];
+  const log = ({ error }: LogEntry) => void logged.push(error);
+  const service = defineService({
+    name: "refusing",
+    version: "1.0.0",
+    methods: { refuse: method({ params: {} }), add },
+  });
+  const refuse = () => {
+    throw new HbiError("not_found", "no such order", { since: new Date(0) });
+  };
+  const test = await testLink(service, () => ({ refuse, add: ({ a, b }) => a + b }), { host: { log } });
+  expect(await caught(test.link.call.refuse())).toMatchObject({ code: "not_found", message: "no such order" });
+  const lives = (await test.link.call.add({ a: 1, b: 2 })) === 3;
+  await test.close();
+  return { error: logged.find(({ code }) => code === "internal"), lives };
 }
 
 async function handlerTimeout(): Promise<Seen> {
@@ -523,7 +560,7 @@ describe("a typed client sees", () => {
 
   it("nothing of an unexpected error but a reference number", async () => {
     const { error } = await hosted((link) => link.call.fail({ how: "anything" }))();
-    expect(String((error as HbiError).message)).toMatch(/^internal error: reference [a-z0-9]{8}$/);
+    expect(String((error as HbiError).message)).toMatch(/^fail: internal error: reference [a-z0-9]{8}$/);
     expect(JSON.stringify(error)).not.toContain("secret");
   });
 

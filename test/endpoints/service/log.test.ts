@@ -1,5 +1,5 @@
 /**
- * The log: every text of every entry is one line of printable ASCII of at most 512 characters, whoever wrote it.
+ * The log: every text of every entry is one harmless line of at most 512 bytes, whoever wrote it.
  */
 import {
   CODES,
@@ -24,24 +24,29 @@ import { z } from "zod";
 const HOSTILE =
   "x\n    at evil (/etc/passwd:1:1)\r\nhbi: forged entry\u001b[2J\u001b]0;t\u0007\u0000\u0085\u202e\u2066\u2028\ud800\ufeff\"'\\";
 const LONG = HOSTILE + "y".repeat(100_000);
-const PRINTABLE = /^[\x20-\x7e]{0,512}$/;
+/** What neither breaks a line, nor controls a terminal, nor reorders or hides what is around it; at most 512 bytes. */
+const HARMLESS = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]*$/u;
+const PRINTABLE = { test: (text: string) => HARMLESS.test(text) && Buffer.byteLength(text) <= 512 };
 
 /** The rule for every entry: no field is left out, also none that is new. */
 function check(entry: LogEntry, isForged = false): void {
-  const { error, ...texts } = entry;
-  for (const text of Object.values(texts)) expect(text).toMatch(PRINTABLE);
+  const { error, fields = {}, call = {}, ...texts } = entry;
+  for (const value of Object.values({ ...fields, ...call, ...texts })) {
+    if (typeof value !== "number") expect(value).toSatisfy(PRINTABLE.test);
+  }
   expect(error).toBeInstanceOf(HbiError);
   const { cause: _asItWas, ...rest } = members(error);
   const { code, reason, stack, ...others } = rest;
   expect(CODES.has(String(code))).toBe(true);
   expect(reason === undefined || Object.hasOwn(FAILURES, String(reason))).toBe(true);
   const [first, ...frames] = String(stack).split("\n");
-  expect(first?.replace(/^(Hbi)?Error(: )?/, "")).toMatch(PRINTABLE);
+  expect(first?.replace(/^(Hbi)?Error(: )?/, "")).toSatisfy(PRINTABLE.test);
   expect(frames.length).toBeLessThan(50);
-  for (const frame of frames) expect(frame).toMatch(/^ {4}[\x20-\x7e]{0,512}$/);
+  for (const frame of frames)
+    expect(frame).toMatch(/^ {4}[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]{0,512}$/u);
   if (!isForged) expect(frames.join()).not.toContain("evil");
   for (const member of Object.values(others)) {
-    if (typeof member === "string") expect(member).toMatch(PRINTABLE);
+    if (typeof member === "string") expect(member).toSatisfy(PRINTABLE.test);
     else expect(["boolean", "undefined"]).toContain(typeof member);
   }
 }
@@ -129,10 +134,10 @@ describe("every field of every entry is bounded and printable", () => {
     peer.reset();
     await link.disconnect();
     await quiet();
-    expect(error.message).toMatch(PRINTABLE);
+    expect(error.message).toSatisfy(PRINTABLE.test);
     for (const entry of log) check(entry);
     const reason = await link.closed;
-    expect(reason?.message ?? "").toMatch(PRINTABLE);
+    expect(reason?.message ?? "").toSatisfy(PRINTABLE.test);
   });
 
   it("addresses, and where a host accepts", async () => {
@@ -202,7 +207,7 @@ describe("every field of every entry is bounded and printable", () => {
     await quiet();
     peer.reset();
     expect(reasons).toHaveLength(1);
-    expect(reasons[0]).toMatch(PRINTABLE);
+    expect(reasons[0]).toSatisfy(PRINTABLE.test);
   });
 });
 

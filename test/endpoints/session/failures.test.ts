@@ -48,8 +48,16 @@ function exposed(): { env: HostingEnv; landed: string[] } {
 const ERR = (payload: string) => packet("err", payload);
 /** The refusal, and then the end of the connection. */
 const cut = (refusal: string, words: string) => answer("101", refusal) + ERR(words);
-const REFUSAL = (code: string, message: string, reason?: string) =>
-  packet("co_recv", `HbiError("${code}","${message}"${reason === undefined ? "" : `,None,"${reason}"`})`);
+const REFUSAL = (code: string, message: string, reason?: string, details = "None") =>
+  packet("co_recv", `HbiError("${code}","${message}"${reason === undefined ? "" : `,${details},"${reason}"`})`);
+/** An argument `x` that is a number instead of a string, as the peer learns it. */
+const NUMBER_FOR_X = (name: string) =>
+  REFUSAL(
+    "invalid_argument",
+    `${name}: argument refused: x: expected string, got number`,
+    "bad_argument",
+    '{"issues":[{"path":["x"],"code":"invalid_type","message":"expected string, got number"}]}',
+  );
 const RAW = "x".repeat(10);
 
 describe("a failed script, by what is known of the bytes behind it and of who sent it", () => {
@@ -75,27 +83,28 @@ describe("a failed script, by what is known of the bytes behind it and of who se
       conversation("101;x", "f(("),
       cut(REFUSAL("invalid_argument", "syntax error: line 1, column 4", "syntax"), "syntax error: line 1, column 4"),
     ],
-    [
-      "bad argument",
-      conversation("101;x", "note(5)"),
-      answer("101", REFUSAL("invalid_argument", "argument refused: note: x: expected string", "bad_argument")),
-    ],
+    ["bad argument", conversation("101;x", "note(5)"), answer("101", NUMBER_FOR_X("note"))],
     [
       "surplus argument",
       conversation("101;x", "note('a', 'b')"),
-      answer("101", REFUSAL("invalid_argument", "argument refused: note: at most 1 expected", "bad_argument")),
+      answer("101", REFUSAL("invalid_argument", "note: argument refused: at most 1 expected, got 2", "bad_argument")),
     ],
     [
       "bad argument beside a good length",
       packet("co_begin", "101;x") + packet("", "ignore(10, 5)") + RAW + packet("co_end", "101"),
-      answer("101", REFUSAL("invalid_argument", "argument refused: ignore: x: expected string", "bad_argument")),
+      answer("101", NUMBER_FOR_X("ignore")),
     ],
     [
       "bad length",
       conversation("101;x", "ignore('10')"),
       cut(
-        REFUSAL("invalid_argument", "argument refused: ignore: n: expected number", "bad_argument"),
-        "argument refused: ignore: n: expected number",
+        REFUSAL(
+          "invalid_argument",
+          "ignore: argument refused: n: expected number, got string",
+          "bad_argument",
+          '{"issues":[{"path":["n"],"code":"invalid_type","message":"expected number, got string"}]}',
+        ),
+        "ignore: argument refused: n: expected number, got string",
       ),
     ],
     [
@@ -106,12 +115,12 @@ describe("a failed script, by what is known of the bytes behind it and of who se
     [
       "an unexpected error",
       conversation("101;x", "fail()"),
-      /^\[3#co_ack_begin\]101\[\d+#co_recv\]HbiError\("internal","internal error: reference [0-9a-z]{8}",None,"handler"\)\[3#co_ack_end\]101$/,
+      /^\[3#co_ack_begin\]101\[\d+#co_recv\]HbiError\("internal","fail: internal error: reference [0-9a-z]{8}",None,"handler"\)\[3#co_ack_end\]101$/,
     ],
     [
       "a result that its schema refuses",
       conversation("101;x", "lie()"),
-      answer("101", REFUSAL("internal", "internal error: lie: expected string", "bad_result")),
+      answer("101", REFUSAL("internal", "lie: internal error: expected string, got number", "bad_result")),
     ],
     [
       "half-way through its raw data",
@@ -131,7 +140,7 @@ describe("a failed script, by what is known of the bytes behind it and of who se
     [
       "the third statement: none runs",
       conversation("101;x", "note('a')\nnote('b')\nnote(3)"),
-      answer("101", REFUSAL("invalid_argument", "argument refused: note: x: expected string", "bad_argument")),
+      answer("101", NUMBER_FOR_X("note")),
     ],
     // the script says that more is raw data than the token does: one of the two is wrong
     [
@@ -160,11 +169,7 @@ describe("a failed script, by what is known of the bytes behind it and of who se
       answer("101", REFUSAL("unimplemented", "no such name: __hbi_init__", "unknown_name")),
     ],
     // without it: an object that fails to land where a result is awaited, else the connection
-    [
-      "plain: bad argument, result declared",
-      conversation("101", "ask(5)"),
-      answer("101", REFUSAL("invalid_argument", "argument refused: ask: x: expected string", "bad_argument")),
-    ],
+    ["plain: bad argument, result declared", conversation("101", "ask(5)"), answer("101", NUMBER_FOR_X("ask"))],
     [
       "plain: failing, result declared",
       conversation("101", "refuse()"),
@@ -173,9 +178,13 @@ describe("a failed script, by what is known of the bytes behind it and of who se
     [
       "plain: bad argument, no result",
       conversation("101", "note(5)"),
-      ERR("argument refused: note: x: expected string"),
+      ERR("note: argument refused: x: expected string, got number"),
     ],
-    ["plain: failing, no result", conversation("101", "fail()"), /^\[\d+#err\]internal error: reference [0-9a-z]{8}$/],
+    [
+      "plain: failing, no result",
+      conversation("101", "fail()"),
+      /^\[\d+#err\]fail: internal error: reference [0-9a-z]{8}$/,
+    ],
   ];
   for (const [name, said, heard] of cases) {
     it(name, async () => {
@@ -231,7 +240,7 @@ describe("packets out of place end the connection with one line", () => {
       "malformed conversation id: b must have a value of at most 15 digits, at least 0",
     ],
     ["bad UTF-8", `[1#]${String.fromCharCode(0xff)}`, "payload is not UTF-8"],
-    ["a packet too big", "[262145#]", "packet too big"],
+    ["a packet too big", "[262145#]", "packet too big: 262145 bytes, maxPacketBytes is 262144"],
   ];
   for (const [name, said, message] of cases) {
     it(name, async () => {

@@ -1,4 +1,4 @@
-import { defineService, describeService, HbiError, type JsonSchema, method, value } from "hbi";
+import { compareServices, defineService, describeService, HbiError, type JsonSchema, method, value } from "hbi";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { briefDescription } from "../../../src/registry/description/brief-description.ts";
@@ -305,7 +305,9 @@ describe("the brief description", () => {
   });
 });
 
-describe("what JSON Schema cannot say is refused, with the place", () => {
+const STRICT = { strict: true };
+
+describe("with `strict`, what JSON Schema cannot say is refused, with the place", () => {
   const place = (path: string, what: string) =>
     `bad option: do_job.${path}: ${what} has no JSON Schema; map it by an override`;
   it.each<[z.ZodType, string, string]>([
@@ -339,7 +341,7 @@ describe("what JSON Schema cannot say is refused, with the place", () => {
     [z.union([z.string(), z.date()]).optional(), "params.a", "a date"],
     [z.lazy(() => z.date()), "params.a", "a date"],
   ])("%#: %s", (schema, path, what) => {
-    expect(() => describeService(taking({ a: schema }))).toThrow(
+    expect(() => describeService(taking({ a: schema }), STRICT)).toThrow(
       expect.objectContaining({ code: "invalid_argument", reason: "bad_option", message: place(path, what) }),
     );
   });
@@ -348,12 +350,12 @@ describe("what JSON Schema cannot say is refused, with the place", () => {
     const when = z.date();
     const methods = { do_job: method({ params: {} }) };
     const base = { name: "s", version: "1.0.0", methods };
-    expect(() => describeService(giving(z.object({ when })))).toThrow("do_job.result.when: a date");
-    expect(() => describeService(defineService({ ...base, credentials: { when } }))).toThrow(
+    expect(() => describeService(giving(z.object({ when })), STRICT)).toThrow("do_job.result.when: a date");
+    expect(() => describeService(defineService({ ...base, credentials: { when } }), STRICT)).toThrow(
       "credentials.when: a date",
     );
     const At = value({ params: { when }, make: () => 0 });
-    expect(() => describeService(defineService({ ...base, values: { At } }))).toThrow("values.At.when: a date");
+    expect(() => describeService(defineService({ ...base, values: { At } }), STRICT)).toThrow("values.At.when: a date");
   });
 
   it.each<[string, z.ZodType, string]>([
@@ -364,8 +366,8 @@ describe("what JSON Schema cannot say is refused, with the place", () => {
     ],
     ["an id that is no name", z.string().meta({ id: "a/b" }), '"a/b"'],
     ["the id of a value", z.string().meta({ id: "Point" }), "two schemas have the id Point"],
-    ["a default that is no JSON", z.unknown().default(() => new Map()), "do_job.params.default"],
-  ])("%s", (_, schema, message) => expect(() => describeService(taking({ a: schema }))).toThrow(message));
+    ["a default that is no JSON", z.unknown().default(() => new Map()), "do_job.params.a.default"],
+  ])("%s", (_, schema, message) => expect(() => describeService(taking({ a: schema }), STRICT)).toThrow(message));
 
   it("one id for two schemas", () => {
     const [a, b] = [z.string().meta({ id: "Same" }), z.int().meta({ id: "Same" })];
@@ -386,7 +388,74 @@ describe("what JSON Schema cannot say is refused, with the place", () => {
     ["not a number", Number.NaN, "do_job.examples.0.a: number"],
   ])("an example with %s", (_, a, message) => {
     const methods = { do_job: method({ params: { a: z.unknown() }, examples: [{ a }] }) };
-    expect(() => describeService(defineService({ name: "s", version: "1.0.0", methods }))).toThrow(message);
+    expect(() => describeService(defineService({ name: "s", version: "1.0.0", methods }), STRICT)).toThrow(message);
+  });
+});
+
+const described = (schema: z.ZodType) => describeService(taking({ a: schema })).methods["do_job"]?.params[0]?.schema;
+
+describe("what JSON Schema cannot say is described in words", () => {
+  it.each<[string, z.ZodType, object]>([
+    [
+      "a bigint",
+      z.bigint().min(0n).max(9n),
+      { "x-hbi-unsaid": "a bigint, greater_than or equal 0n, less_than or equal 9n" },
+    ],
+    ["a custom schema", z.custom(() => true), { "x-hbi-unsaid": "a custom schema" }],
+    [
+      "a coercion",
+      z.coerce.number().min(1),
+      { "x-hbi-unsaid": "a coercion, which accepts more than its type, number" },
+    ],
+    ["a pattern", z.string().regex(/a/i), { type: "string", "x-hbi-unsaid": "a pattern with flags, /a/i" }],
+    ["a literal", z.literal([1n, 2n]), { "x-hbi-unsaid": "such a literal, 1n | 2n" }],
+    ["preprocess", z.preprocess(String, z.string()), { "x-hbi-unsaid": "a transform of anything" }],
+    ["its title", z.bigint().meta({ title: "t" }), { title: "t", "x-hbi-unsaid": "a bigint" }],
+  ])("%s", (_, schema, words) => expect(described(schema)).toEqual(words));
+
+  it("beside what it can say", () => {
+    expect(described(z.strictObject({ a: z.int32(), b: z.bigint().optional() }))).toMatchObject({
+      properties: { a: { type: "integer" }, b: { "x-hbi-unsaid": "a bigint" } },
+      required: ["a"],
+    });
+  });
+
+  it("in defaults and examples", () => {
+    expect(described(z.bigint().default(5n))).toMatchObject({ default: { "x-hbi-unsaid": "5n" } });
+    const methods = { do_job: method({ params: { a: z.bigint() }, examples: [{ a: 5n }] }) };
+    const { examples } =
+      describeService(defineService({ name: "s", version: "1.0.0", methods })).methods["do_job"] ?? {};
+    expect(examples).toEqual([{ a: { "x-hbi-unsaid": "5n" } }]);
+  });
+});
+
+describe("a default that a function makes", () => {
+  let last = 0;
+  it.each<[string, () => z.ZodType]>([
+    ["a counter", () => z.int().default(() => ++last)],
+    ["an id", () => z.uuid().default(() => crypto.randomUUID())],
+    ["the time in milliseconds", () => z.int().default(() => Date.now())],
+    ["the time in seconds", () => z.int().default(() => Math.floor(Date.now() / 1_000))],
+    ["the time as text", () => z.iso.datetime().default(() => new Date().toISOString())],
+    ["today", () => z.iso.date().default(() => new Date().toISOString().slice(0, 10))],
+    ["inside of something", () => z.strictObject({ at: z.number() }).prefault(() => ({ at: Date.now() }))],
+  ])("is named, and changes neither the document nor the hash: %s", (_, schema) => {
+    expect(described(schema())).toMatchObject({ "x-hbi-default": "made" });
+    expect(described(schema())).not.toHaveProperty("default");
+    const [older, newer] = [taking({ a: schema() }), taking({ a: schema() })];
+    expect(describeService(older)).toEqual(describeService(newer));
+    expect(compareServices(older, newer)).toEqual([]);
+  });
+
+  it.each<[string, z.ZodType, unknown]>([
+    ["a function that always makes the same", z.array(z.int()).default(() => []), []],
+    ["a text", z.string().default("a"), "a"],
+    ["a time long ago", z.int().default(1_000_000_000_000), 1_000_000_000_000],
+  ])("%s is a constant", (_, schema, constant) => expect(described(schema)).toMatchObject({ default: constant }));
+
+  it("breaks callers that relied on a constant", () => {
+    const [fixed, made] = [taking({ a: z.int().default(1) }), taking({ a: z.int().default(() => ++last) })];
+    expect(compareServices(fixed, made)).toMatchObject([{ kind: "default", isBreaking: true }]);
   });
 });
 

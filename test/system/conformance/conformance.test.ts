@@ -117,9 +117,9 @@ describe("our server answers recorded clients as the reference did", () => {
   }
 
   const endsWithErr: Readonly<Record<string, RegExp>> = {
-    "failing-script": /^internal error: reference \w{8}$/,
-    "failing-script-go": /^internal error: reference \w{8}$/,
-    "failing-script-py-client-go-server": /^internal error: reference \w{8}$/,
+    "failing-script": /^\w+: internal error: reference \w{8}$/,
+    "failing-script-go": /^\w+: internal error: reference \w{8}$/,
+    "failing-script-py-client-go-server": /^\w+: internal error: reference \w{8}$/,
     "unknown-function": /^no such name: no_such_function$/,
     "unknown-function-go-server": /^no such name: no_such_function$/,
     "half-close-mid-conversation": /^the stream ended inside a packet$/,

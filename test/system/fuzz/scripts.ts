@@ -7,6 +7,7 @@ import fc from "fast-check";
 const constant = fc.constantFrom(
   "null",
   "None",
+  "undefined",
   "nil",
   "nil<nil>",
   "true",

@@ -21,7 +21,7 @@ describe("a client is told", () => {
       "here:1: the server's certificate is for another host than name",
     ],
     ["ERR_SSL_NO_SHARED_CIPHER", "connect_failed", "here:1: TLS handshake: no cipher in common"],
-    ["ECONNREFUSED", "connect_failed", "here:1"],
+    ["ECONNREFUSED", "connect_failed", "here:1: nobody listens there: is the server running?"],
     ["toString", "connect_failed", "here:1"],
     [5, "connect_failed", "here:1"],
     [undefined, "connect_failed", "here:1"],

@@ -1,0 +1,48 @@
+/**
+ * What a side says of itself in its hello.
+ */
+import { type LimitOptions, PRESETS, resolveLimits } from "hbi";
+import { expect, it } from "vitest";
+import { helloToken, parseToken, seqOf } from "../../../src/endpoints/conversation/token.ts";
+
+it("is read as it was said, with every limit that a peer respects", () => {
+  const { introduction } = parseToken(helloToken(PRESETS.public));
+  expect(introduction?.limits).toEqual({
+    maxInFlight: 100,
+    maxPacketBytes: 262_144,
+    maxNodes: 10_000,
+    maxDepth: 32,
+    maxObjectKeys: 1_000,
+    maxArguments: 64,
+    maxNumberLength: 40,
+    maxCallsPerScript: 64,
+    maxStatements: 64,
+    maxBodyBytes: 67_108_864,
+    strangerPacketBytes: 4_096,
+  });
+});
+
+it("of an earlier version says less", () => {
+  expect(parseToken("100;x;n;m=100;p=262144").introduction).toEqual({
+    limits: { maxInFlight: 100, maxPacketBytes: 262_144 },
+  });
+  expect(parseToken("101;x;n").introduction).toBeUndefined();
+});
+
+it("fits into an id, whatever the limits, and can be echoed", () => {
+  const most: LimitOptions = Object.fromEntries(
+    Object.keys(PRESETS.public).map((name) => [name, Number.MAX_SAFE_INTEGER]),
+  );
+  const ceilings = { maxPacketBytes: 2 ** 28, maxDepth: 512, maxNumberLength: 1_000, maxMetadataBytes: 192 };
+  const many = Object.fromEntries(Object.keys(most).map((name) => [name, 99_999_999_999]));
+  for (const limits of [most, many, { maxBodyBytes: Number.POSITIVE_INFINITY }]) {
+    const token = helloToken(resolveLimits({ ...limits, ...ceilings }));
+    expect(token.length).toBeLessThan(218); // an id has at most 256 bytes, and there is room for one more field
+    expect(seqOf(token)).toBe("100");
+  }
+});
+
+it.each(["nodes=0", "depth=-1", "keys=many", "args=1.5", "digits=1234567890123456", "body=Infinity", "login="])(
+  "%s is malformed",
+  (field) => expect(() => parseToken(`100;x;n;m=1;${field}`)).toThrow(expect.objectContaining({ reason: "bad_token" })),
+);

@@ -1,0 +1,102 @@
+/**
+ * What the writer accepts the reader accepts, and it means the same: for random schemas and values, as parameters, as
+ * results, and as arguments of a value's constructor.
+ */
+import fc from "fast-check";
+import { Call, HbiError, HostingEnv, method, parseScript, parseValue, repr, resolveLimits, value } from "hbi";
+import { describe, expect, it } from "vitest";
+import { writeCall } from "../../src/registry/call-text.ts";
+import { landValue } from "../../src/registry/invoke.ts";
+import { validate } from "../../src/registry/validate.ts";
+import { anyDrawn, steadyDrawn, withoutUndefined } from "../support/schema-values.ts";
+
+const LIMITS = resolveLimits();
+const WRITING = { dialect: "json", maxDepth: LIMITS.maxDepth, writer: undefined } as const;
+
+/** What the writer refuses is no matter here, as long as it says so as an error of the library. */
+function written<T>(write: () => T): T | undefined {
+  try {
+    return write();
+  } catch (thrown) {
+    if (!(thrown instanceof HbiError)) throw thrown;
+    return undefined;
+  }
+}
+
+describe("what is written is accepted with the same meaning", () => {
+  it("as a parameter", () => {
+    let accepted = 0;
+    fc.assert(
+      fc.property(anyDrawn, ({ schema, value: given }) => {
+        const echo = method({ params: { a: schema }, result: undefined });
+        const call = written(() => writeCall("echo", echo as never, { a: given }, WRITING));
+        if (call === undefined) return;
+        accepted += 1;
+        const [tree] = parseScript(call.code, LIMITS);
+        if (!(tree instanceof Call)) throw new Error("not a call");
+        const landed = echo.signature.validate("echo", echo.signature.bind(tree)) as { readonly a: unknown };
+        const parsed = schema.parse(given);
+        expect(withoutUndefined(landed.a)).toStrictEqual(withoutUndefined(parsed));
+        const isStripped = !JSON.stringify(withoutBigints(parsed) ?? "").includes("s3cret");
+        if (isStripped && !hasTransform(parsed, given)) expect(call.code).not.toContain("s3cret");
+      }),
+      { numRuns: 1_500 },
+    );
+    expect(accepted).toBeGreaterThan(500);
+  });
+
+  it("as a result, also of a peer of the reference", () => {
+    let accepted = 0;
+    fc.assert(
+      fc.property(steadyDrawn, ({ schema, value: given }) => {
+        const { results } = method({ params: {}, result: schema });
+        const [prepared] = results;
+        if (prepared === undefined) throw new Error("no result");
+        const result = written(() => [validate(prepared, given, "bad_result", "m")]);
+        const text = result === undefined ? undefined : written(() => repr(result[0]));
+        if (result === undefined || text === undefined) return;
+        accepted += 1;
+        const landed = validate(prepared, landValue(parseValue(text, LIMITS), new HostingEnv()), "bad_answer", "m");
+        expect(withoutUndefined(landed)).toStrictEqual(withoutUndefined(result[0]));
+      }),
+      { numRuns: 1_500 },
+    );
+    expect(accepted).toBeGreaterThan(500);
+  });
+
+  it("as an argument of a constructor", () => {
+    class Box {
+      readonly a: unknown;
+      readonly b: unknown;
+      constructor(a: unknown, b: unknown) {
+        this.a = a;
+        this.b = b;
+      }
+    }
+    fc.assert(
+      fc.property(steadyDrawn, steadyDrawn, (one, other) => {
+        const box = value({
+          params: { a: one.schema, b: other.schema },
+          make: ({ a, b }) => new Box(a, b),
+          is: (candidate) => candidate instanceof Box,
+        });
+        const env = new HostingEnv().construct("Box", box);
+        const text = written(() => repr([new Box(one.value, other.value)], "json", 32, env.writer));
+        if (text === undefined) return;
+        const [landed] = landValue(parseValue(text, LIMITS), env) as [Box];
+        expect(withoutUndefined(landed.a)).toStrictEqual(withoutUndefined(one.schema.parse(one.value)));
+        expect(withoutUndefined(landed.b)).toStrictEqual(withoutUndefined(other.schema.parse(other.value)));
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+function withoutBigints(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value, (_, item) => (typeof item === "bigint" ? String(item) : item)) ?? "null");
+}
+
+/** A transform may have read what its output does not show. */
+function hasTransform(parsed: unknown, given: unknown): boolean {
+  return typeof given === "string" && parsed !== given;
+}
