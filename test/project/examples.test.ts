@@ -111,6 +111,10 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
     "bad_answer: ",
     ...["set_lamp: bad_result, ", "fade: unexpected_error, ", "firmware: unread_body, "], // each with its smallest call
   ],
+  limits: [
+    "import_rows: too many values: 100,002 values, most of it in rows (20,000 items); the service accepts 100,000 (maxNodes)",
+    "search: the result is too big: too many values, 5,001 values; the client accepts 1,000 (maxNodes)",
+  ],
   transports: ["3 203.0.113.7 1\n"],
   "schema-export": [
     "asyncapi 3.0.0\ntrue\nbad option: book.params.slots.[].from: a coercion, which accepts more than its type, has no JSON Schema; map it by an override\ntrue\n",

@@ -64,8 +64,8 @@ export function formatToken(seq: number, isExtended: boolean, options: TokenOpti
 }
 
 /** The token of the hello: this side introduces itself. */
-export function helloToken(limits: Limits): string {
-  return `${HELLO_SEQ};x;n${introductionFields(limits)}`;
+export function helloToken(limits: Limits, mostPacketBytes = 0): string {
+  return `${HELLO_SEQ};x;n${introductionFields(limits, mostPacketBytes)}`;
 }
 
 /** The part of a call's token after the number. */

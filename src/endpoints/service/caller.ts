@@ -121,7 +121,7 @@ export class Caller {
       isSingle = !Array.isArray(built);
       return built;
     };
-    const built = buildScript(methods, plan, this.#writing, sender.limits);
+    const built = buildScript(methods, plan, this.#writing);
     const { name, code: params, results } = built;
     const outgoing = outgoingCall("script", name, params, options);
     const run = async (): Promise<unknown> => {

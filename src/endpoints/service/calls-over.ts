@@ -181,7 +181,10 @@ function carrierSender(
       const landed = markHandled(send(contentOf("post", sending, writing, limits), sending));
       return Promise.resolve({ waitCompleted: () => markHandled(landed.then(ignore)) });
     },
-    script: ({ name, code, onlyOurs, results }, options) => {
+    script: async ({ name, code, onlyOurs, calls, results }, options) => {
+      const { maxCallsPerScript, maxStatements } = limits;
+      if (calls > maxCallsPerScript) throw failure("too_many_calls", `at most ${maxCallsPerScript}`);
+      if (results.length > maxStatements) throw failure("too_many_statements", `at most ${maxStatements}`);
       const declared = results.filter((schema) => schema !== undefined);
       const call = { kind: "script", name, params: code, code, onlyOurs, bodyBytes: 0, body: undefined } as const;
       return carry({ ...call, results: declared }, options);
@@ -198,7 +201,7 @@ function contentOf(kind: "call" | "post", sending: Sending, writing: Writing, li
     throw failure("bad_option", `${name}: its raw data requires a connection`);
   }
   const { code, onlyOurs, bodyBytes = 0 } = writeCall(name, method, params, writing);
-  if (bodyBytes > limits.maxBodyBytes) throw failure("body_too_big", name);
+  if (bodyBytes > (method.spec.limits?.call?.maxBodyBytes ?? limits.maxBodyBytes)) throw failure("body_too_big", name);
   return { kind, name, params, code, onlyOurs, bodyBytes, body: undefined, results: method.results };
 }
 

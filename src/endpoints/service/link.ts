@@ -100,7 +100,7 @@ export class Link<S extends Service = Service> {
     this.#service = service;
     this.#options = options;
     const { handlerTimeoutsMs, incoming = [], dialect, interceptors, retries } = options;
-    const table = serviceTable(service.reactions, service.values, handlerTimeoutsMs);
+    const table = serviceTable(service.reactions, service.values, handlerTimeoutsMs, [], service.methods);
     const bound: Bound = {
       side: this,
       context: undefined,

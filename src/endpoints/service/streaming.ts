@@ -6,6 +6,7 @@
 import type { Timer } from "../../clock.ts";
 import { failure, ownError } from "../../errors.ts";
 import type { WrittenCall } from "../../registry/call-text.ts";
+import { limited } from "../../registry/method-limits.ts";
 import { validateObject } from "../../registry/validate.ts";
 import { Body } from "../conversation/body.ts";
 import { type BodySource, bodyFrom, type Pending, release } from "../conversation/body-source.ts";
@@ -56,7 +57,9 @@ export class Streaming implements Talk {
       spec.resultBody === undefined
         ? { hasNoRawAnswer: true }
         : { answerBytes: (object: unknown) => this.#take(object) };
-    return { ...(spec.body === "manual" ? {} : promised), ...answered, dropsObjects: !this.#wantsAnswer };
+    const own = spec.limits?.result;
+    const limits = own === undefined ? {} : { limits: limited(this.#carrier.limits, own) };
+    return { ...(spec.body === "manual" ? {} : promised), ...answered, ...limits, dropsObjects: !this.#wantsAnswer };
   }
 
   #makeBody(): void {

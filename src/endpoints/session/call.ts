@@ -8,6 +8,7 @@ import type { Chained } from "../../chain.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import { asHbiError, failure, HbiError } from "../../errors.ts";
 import type { Method } from "../../registry/method.ts";
+import { limited } from "../../registry/method-limits.ts";
 import { validateObject } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
@@ -332,7 +333,8 @@ export class Call implements TurnTaker {
       return;
     }
     try {
-      const value = landObject(text, connection.env, connection);
+      const own = this.request.method?.spec.limits?.result;
+      const value = landObject(text, connection.env, limited(connection.limits, own));
       if (value instanceof HbiError) throw value;
       this.#take(value, results[this.#received], connection.posting.knowsExtension);
     } catch (thrown) {
@@ -361,7 +363,7 @@ export class Call implements TurnTaker {
     const { wantsResults, name } = this.request;
     let error = failure("bad_answer", `${name}: more objects than declared`);
     try {
-      const value = landObject(text, connection.env, connection);
+      const value = landObject(text, connection.env, connection.limits);
       if (value instanceof HbiError) error = value;
     } catch {
       // it is refused in any case

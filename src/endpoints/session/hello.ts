@@ -37,7 +37,7 @@ export class Hello implements BracketReader, TurnTaker {
 
   granted(): void {
     const { lane, limits } = this.#connection;
-    const id = helloToken(limits);
+    const id = helloToken(limits, this.#connection.mostPacketBytes());
     this.#state = "sent";
     lane.wire.text(encodePacket("co_begin", id) + encodePacket("co_end", id));
     lane.turn.release(this);

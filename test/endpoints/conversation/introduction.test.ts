@@ -25,7 +25,10 @@ it("is read as it was said, with every limit that a peer respects", () => {
 it("of an earlier version says less", () => {
   expect(parseToken("100;x;n;m=100;p=262144").introduction).toEqual({
     limits: { maxInFlight: 100, maxPacketBytes: 262_144 },
+    mostPacketBytes: 262_144,
   });
+  expect(parseToken(helloToken(PRESETS.public, 300_000)).introduction?.mostPacketBytes).toBe(300_000);
+  expect(helloToken(PRESETS.public, 262_144)).not.toContain("most");
   expect(parseToken("101;x;n").introduction).toBeUndefined();
 });
 
@@ -33,10 +36,10 @@ it("fits into an id, whatever the limits, and can be echoed", () => {
   const most: LimitOptions = Object.fromEntries(
     Object.keys(PRESETS.public).map((name) => [name, Number.MAX_SAFE_INTEGER]),
   );
-  const ceilings = { maxPacketBytes: 2 ** 28, maxDepth: 512, maxNumberLength: 1_000, maxMetadataBytes: 192 };
+  const ceilings = { maxDepth: 512, maxNumberLength: 1_000, maxMetadataBytes: 192 };
   const many = Object.fromEntries(Object.keys(most).map((name) => [name, 99_999_999_999]));
   for (const limits of [most, many, { maxBodyBytes: Number.POSITIVE_INFINITY }]) {
-    const token = helloToken(resolveLimits({ ...limits, ...ceilings }));
+    const token = helloToken(resolveLimits({ ...limits, ...ceilings, maxPacketBytes: 2 ** 28 - 1 }), 2 ** 28);
     expect(token.length).toBeLessThan(218); // an id has at most 256 bytes, and there is room for one more field
     expect(seqOf(token)).toBe("100");
   }
