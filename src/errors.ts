@@ -289,6 +289,11 @@ export function changed(error: HbiError, to: HbiErrorOptions & { readonly messag
   return withoutStack(() => new HbiError(code, to.message ?? error.message, details, options));
 }
 
+/** "30,000", for messages. */
+export function digits(amount: number): string {
+  return String(Math.round(amount)).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
 /** The error as one of a call of this method. The library's own texts begin with the name; what a handler has thrown
  *  arrives as it was written. */
 export function ofCall(error: HbiError, method: string): HbiError {

@@ -85,7 +85,9 @@ type OneOf<Spec> = unknown extends Spec
     : { readonly params: Params };
 type SpecKey = keyof MethodSpec<Params, z.core.$ZodType>;
 /** Keys that a method does not have. */
-type Surplus<Spec> = { readonly [K in Exclude<keyof Spec, SpecKey>]: never };
+type Surplus<Spec> = {
+  readonly [K in Exclude<keyof Spec, SpecKey>]: `${K & string} is no option of a method`; // the compiler's message
+};
 
 const METHOD_OPTIONS: OptionsOf<MethodSpec<Params, z.core.$ZodType>> = {
   params: anything, // the schemas and functions are checked by the constructor

@@ -3,6 +3,7 @@
  * chunk at a time and closes it once: at its end, or as soon as nothing more of it is sent. docs/streaming.md.
  */
 import { failure, type HbiError } from "../../errors.ts";
+import { insteadOfBytes } from "../../parser/kinds.ts";
 import { asBytes, type Buffers } from "../lane/raw-intake.ts";
 import { markHandled } from "../waits.ts";
 
@@ -29,8 +30,13 @@ export function exactly(source: BodySource, length: number): ArrayBufferView | F
     checkLength(source.size, length);
     return new Feed(source.stream(), length);
   }
-  if (typeof source !== "object" || source === null) throw failure("bad_option", "a body is declared but missing");
+  const isStream = typeof source === "object" && source !== null && "getReader" in source;
+  if (!(isStream || isIterable(source))) throw failure("bad_option", `the body ${insteadOfBytes(source)}`); // JavaScript let it be passed
   return new Feed(source, length);
+}
+
+function isIterable(source: unknown): boolean {
+  return typeof source === "object" && source !== null && (Symbol.asyncIterator in source || Symbol.iterator in source);
 }
 
 /** Some platforms have no Blob. */

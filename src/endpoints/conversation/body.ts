@@ -2,7 +2,8 @@
  * Body: the raw data behind a call or a result, read as it arrives, with backpressure. docs/streaming.md.
  */
 import type { Clock, Timer } from "../../clock.ts";
-import { failure, HbiError } from "../../errors.ts";
+import { failure, HbiError, ownError } from "../../errors.ts";
+import { ledTo } from "../failing.ts";
 import { markHandled, type WaitOptions } from "../waits.ts";
 
 /** The conversation to which the raw data belongs. */
@@ -35,6 +36,8 @@ export class Body implements AsyncIterable<Uint8Array> {
   readonly length: number;
   readonly #source: RawSource;
   readonly #end: BodyEnd | undefined;
+  /** the method to which it belongs */
+  readonly #of: string | undefined;
   #timer: Timer | undefined;
   #onDraining: (() => void) | undefined;
   #isReading = false;
@@ -42,7 +45,8 @@ export class Body implements AsyncIterable<Uint8Array> {
   #failure: HbiError | undefined;
   #isTouched = false;
 
-  constructor(source: RawSource, length: number, end?: BodyEnd) {
+  constructor(source: RawSource, length: number, of?: string, end?: BodyEnd) {
+    this.#of = of;
     this.#source = source;
     this.length = length;
     this.#end = end;
@@ -77,6 +81,8 @@ export class Body implements AsyncIterable<Uint8Array> {
     this.#begin();
     try {
       yield* this.#source.recvChunks(this.unreadBytes);
+    } catch (thrown) {
+      throw this.#told(thrown);
     } finally {
       this.#finish();
     }
@@ -118,14 +124,15 @@ export class Body implements AsyncIterable<Uint8Array> {
     if (this.length > 0) this.#begin();
     if (buffer.byteLength > this.unreadBytes) {
       this.#isReading = false;
-      throw new HbiError("out_of_range", `${buffer.byteLength} raw bytes requested, ${this.unreadBytes} are left`);
+      const what = `${buffer.byteLength} raw bytes requested, ${this.unreadBytes} are left`;
+      throw new HbiError("out_of_range", this.#of === undefined ? what : `${this.#of}: ${what}`);
     }
     if (this.length === 0) return;
     try {
       await this.#source.recvData(buffer);
     } catch (thrown) {
       this.#finish();
-      throw thrown;
+      throw this.#told(thrown);
     }
     this.#isReading = false;
     if (this.#source.unreadBytes === 0) this.#finish();
@@ -145,10 +152,17 @@ export class Body implements AsyncIterable<Uint8Array> {
     this.#finish();
   }
 
+  /** With the name of the method, and the stack of who reads. */
+  #told(thrown: unknown): unknown {
+    const own = ownError(thrown);
+    return own === undefined || this.#of === undefined ? thrown : ledTo(own, this.#of);
+  }
+
   #begin(): void {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#isEnded) throw failure("wrong_stage", "the body has been read or discarded");
-    if (this.#isReading) throw failure("wrong_stage", "the body is already being read");
+    const of = this.#of;
+    if (this.#failure !== undefined) throw this.#told(this.#failure);
+    if (this.#isEnded) throw failure("wrong_stage", "the body has been read or discarded", { of });
+    if (this.#isReading) throw failure("wrong_stage", "the body is already being read", { of });
     this.#isReading = true;
     this.#isTouched = true;
     this.#timer?.cancel();
