@@ -6,10 +6,12 @@ import { z } from "zod";
 import { failure } from "../errors.ts";
 import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
 import type { Call } from "../parser/tree.ts";
+import { requireRecord, requireSchema } from "./accepted-schema.ts";
 import { checkFunction, synchronous } from "./asynchronous.ts";
+import { mark } from "./copies.ts";
 import { checkMethodLimits, type MethodLimits } from "./method-limits.ts";
 import { prepare } from "./prepared-schema.ts";
-import { findTransform, isSchema } from "./schema-walk.ts";
+import { findTransform } from "./schema-walk.ts";
 import { Signature } from "./signature.ts";
 
 /** An ordered record: its order is the order of positional arguments; its names serve keyword arguments and errors. */
@@ -84,7 +86,9 @@ type OneOf<Spec> = unknown extends Spec
     : { readonly params: Params };
 type SpecKey = keyof MethodSpec<Params, z.core.$ZodType>;
 /** Keys that a method does not have. */
-type Surplus<Spec> = { readonly [K in Exclude<keyof Spec, SpecKey>]: never };
+type Surplus<Spec> = {
+  readonly [K in Exclude<keyof Spec, SpecKey>]: `${K & string} is no option of a method`; // the compiler's message
+};
 
 const METHOD_OPTIONS: OptionsOf<MethodSpec<Params, z.core.$ZodType>> = {
   params: anything, // the schemas and functions are checked by the constructor
@@ -117,8 +121,14 @@ export class Method<
   /** exists for types only, not at run time */
   declare readonly bodies: { readonly call: B; readonly result: S };
 
+  static {
+    mark(Method, "method");
+  }
+
   constructor(spec: MethodSpec<P, R>) {
     const { params, input } = spec ?? {};
+    if (input !== undefined) requireSchema(input, "input is not a zod schema");
+    requireRecord(params, "params");
     if (typeof (params ?? input) !== "object") throw failure("bad_option", "method without params");
     if (params !== undefined && input !== undefined) throw failure("bad_option", "method with both params and input");
     checkOptions(spec, "method()", METHOD_OPTIONS);
@@ -177,10 +187,10 @@ function count(bytes: () => number): number | undefined {
 
 /** Both sides validate a result, so the schema must accept its own output. */
 function checkResultSchema(schema: z.core.$ZodType): void {
-  if (!isSchema(schema)) throw failure("bad_option", "result is not a zod schema");
+  requireSchema(schema, "result is not a zod schema");
   const path = findTransform(schema);
   if (path !== undefined) throw failure("bad_option", `the result has a transform at "${path}", which would run twice`);
-  prepare(schema, "result");
+  prepare(schema, "result", "result");
 }
 
 export interface ValueSpec<P extends Params, T> {
@@ -204,6 +214,10 @@ export class ValueConstructor<P extends Params = Params, T = unknown> {
 
   #schema: z.ZodType<T, T> | undefined;
 
+  static {
+    mark(ValueConstructor, "value");
+  }
+
   constructor(spec: ValueSpec<P, T>) {
     if (typeof spec?.make !== "function") throw failure("bad_option", "value without make");
     checkOptions(spec, "value()", VALUE_OPTIONS);
@@ -225,17 +239,17 @@ export class ValueConstructor<P extends Params = Params, T = unknown> {
       const { is } = this.spec;
       if (is === undefined) throw failure("bad_option", "a value without `is` has no schema");
       this.#schema = z.custom<T>((value) => is(value));
-      VALUE_OF_SCHEMA.set(this.#schema, this as never); // the map holds values of every type
+      Object.defineProperty(this.#schema, VALUE_OF_SCHEMA, { value: this });
     }
     return this.#schema;
   }
 }
 
 /** The value constructor of a schema; to zod, the schema is only a custom one. */
-const VALUE_OF_SCHEMA = new WeakMap<object, ValueConstructor>();
+const VALUE_OF_SCHEMA = Symbol.for("hbi.value-of-schema");
 
 export function valueOfSchema(schema: object): ValueConstructor | undefined {
-  return VALUE_OF_SCHEMA.get(schema);
+  return Reflect.get(schema, VALUE_OF_SCHEMA) as ValueConstructor | undefined; // set above, by any copy of this library
 }
 
 /** Declares a method. Without `body` it takes no raw data; without `result` it is a notification.

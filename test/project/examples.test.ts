@@ -93,7 +93,7 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
   tls: [
     "over TLS: 120\n",
     "unavailable: could not connect: 127.0.0.1:",
-    "the server's certificate has no chain to an authority that is trusted here: wrong ca",
+    "the server's certificate has no chain to an authority that is trusted here: wrong tls.ca",
     "ali has 120, booked by ali\n",
     "a client certificate is required\nunauthenticated\n",
     "spiffe://example.com/ali\n",

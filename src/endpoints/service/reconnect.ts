@@ -5,7 +5,7 @@
  */
 import { Chain } from "../../chain.ts";
 import { type Clock, systemClock } from "../../clock.ts";
-import { asHbiError, failure, type HbiError } from "../../errors.ts";
+import { asHbiError, failure, HbiError } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
 import { aSignal, nested, type OptionsOf } from "../../options.ts";
 import type { Transport } from "../../wire/transport.ts";
@@ -264,7 +264,8 @@ export class ReconnectingConnection implements Carrier, Home {
     try {
       await posting.introduction({ timeoutMs: connectTimeoutMs, signal: this.#giveUp });
     } catch (cause) {
-      throw failure("connect_failed", "the service has not answered", { cause });
+      const why = cause instanceof HbiError ? `: ${cause.message}` : "";
+      throw failure("connect_failed", `the service has not answered${why}`, { cause });
     }
   }
 

@@ -40,7 +40,9 @@ export type ServiceHandlers<M extends Methods, Call> = {
 /** Handlers for which no method is declared. Members that are no functions may be there, such as the fields of a
  *  class. */
 export type Surplus<H, M extends Methods> = {
-  readonly [K in Exclude<keyof H, keyof M>]: H[K] extends (...args: never) => unknown ? never : unknown;
+  readonly [K in Exclude<keyof H, keyof M>]: H[K] extends (...args: never) => unknown
+    ? `${K & string} is not declared in the definition` // the compiler's message
+    : unknown;
 };
 
 type AnyHandler = (params: unknown, call: ServiceCall) => unknown;
@@ -129,7 +131,9 @@ async function answerWithBody(method: Method, call: ServiceCall, returned: unkno
     await co.sendData(body);
   } catch (thrown) {
     release(source);
-    throw ownError(thrown)?.reason === "body_mismatch" ? failure("bad_result", name, { cause: thrown }) : thrown;
+    const own = ownError(thrown);
+    const isBadBody = own?.reason === "body_mismatch" || own?.reason === "bad_option";
+    throw isBadBody ? failure("bad_result", own.message, { of: name, cause: thrown }) : thrown;
   }
 }
 

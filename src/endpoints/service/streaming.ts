@@ -39,7 +39,7 @@ export class Streaming implements Talk {
     const { name, method, options } = sending;
     if (options.signal?.aborted === true) throw cancelled(options.signal); // before its body is created
     if (method.spec.body === "manual" && typeof options.send !== "function") {
-      throw failure("bad_option", `${name}: neither body nor send provides its raw data`);
+      throw failure("bad_option", "its raw data is missing: pass { send } as an option", { of: name });
     }
     this.#carrier = carrier;
     this.#sending = sending;
@@ -142,7 +142,7 @@ export class Streaming implements Talk {
     }
     const { clock, limits } = this.#carrier;
     const onEnd = (): void => void co.close();
-    const body = new Body(co, co.unreadBytes, { clock, idleTimeoutMs: limits.callTimeoutMs, draining, onEnd });
+    const body = new Body(co, co.unreadBytes, name, { clock, idleTimeoutMs: limits.callTimeoutMs, draining, onEnd });
     co.onLost = (error) => body.lose(error);
     return { result: this.#answer, body };
   }
@@ -186,6 +186,6 @@ function isPending(body: ArrayBufferView | Pending | undefined): body is Pending
 }
 
 function bodyOf({ name, options: { body } }: Sending): BodySource {
-  if (body === undefined) throw failure("bad_option", `${name} requires a body`);
+  if (body === undefined) throw failure("bad_option", "a body is required: pass { body } as an option", { of: name });
   return typeof body === "function" ? body() : body;
 }

@@ -6,11 +6,12 @@
 import type { z } from "zod";
 import type { Chained } from "../../chain.ts";
 import type { Clock, Timer } from "../../clock.ts";
-import { asHbiError, failure, HbiError } from "../../errors.ts";
+import { asHbiError, changed, digits, FAILURES, failure, HbiError, ofCall } from "../../errors.ts";
 import type { Method } from "../../registry/method.ts";
 import { limited } from "../../registry/method-limits.ts";
 import { validateObject } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
+import { leadHere, rejectWhereAwaited } from "../failing.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import { heed, heedNoMore } from "../heed.ts";
 import { turnHeld } from "../lane/bracket.ts";
@@ -135,12 +136,16 @@ export class Call implements TurnTaker {
       });
       if (this.#state === "fulfilled") this.#resolve(this.#outcome);
       const { error } = this;
-      if (error !== undefined) {
-        markHandled(this.#promise);
-        this.#reject(error);
-      }
+      if (error !== undefined) this.#rejectAtOnce(error);
     }
     return this.#promise;
+  }
+
+  /** It has failed where it was made. */
+  #rejectAtOnce(error: HbiError): void {
+    leadHere(error);
+    if (this.#promise !== undefined) markHandled(this.#promise);
+    this.#reject(error);
   }
 
   /** Resolves when it is on the wire; undefined if it already is. */
@@ -188,12 +193,16 @@ export class Call implements TurnTaker {
 
   #whyLate(): HbiError {
     const co = this.#co;
-    if (co === undefined) {
-      const cause = this.#home?.lastFailure;
-      return failure("timeout", cause === undefined ? "no connection" : `no connection: ${cause.message}`, { cause });
-    }
-    if (co.at.isUnsent && this.request.talk === undefined) return turnHeld(co.lane.turn);
-    return co.lane.explainTimeout(co);
+    const { talk, timeoutMs } = this.request;
+    if (co?.at.isUnsent === true && talk === undefined) return turnHeld(co.lane.turn);
+    const error = co === undefined ? this.#whyUnconnected() : co.lane.explainTimeout(co);
+    const { text } = FAILURES.timeout;
+    return changed(error, { message: error.message.replace(text, `${text} after ${digits(timeoutMs)} ms`) });
+  }
+
+  #whyUnconnected(): HbiError {
+    const cause = this.#home?.lastFailure;
+    return failure("timeout", cause === undefined ? "no connection" : `no connection: ${cause.message}`, { cause });
   }
 
   // --- where it is ---------------------------------------------------------------------------------------------------
@@ -420,12 +429,12 @@ export class Call implements TurnTaker {
     talk?.givenUp(co);
   }
 
-  #fail(error: HbiError): void {
+  #fail(cause: HbiError): void {
     if (this.#isSettled) return;
+    const error = ofCall(cause, this.request.name);
     this.#state = "failed";
     this.#outcome = error;
-    if (this.#promise !== undefined) markHandled(this.#promise); // only now, because most calls do not fail
-    this.#reject(error);
+    if (this.#promise !== undefined) rejectWhereAwaited(this.#promise, this.#resolve, error);
     this.#rejectSent(error); // has no effect if it was sent
     this.#settled();
   }
