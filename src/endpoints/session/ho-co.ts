@@ -519,6 +519,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     try {
       const text = repr(value, this.isExtended ? "json" : "python", MAX_DEPTH, this.env.writer);
       this.accepted.checkResult(text, name, method);
+      this.#checkRoom(text.length, name);
       packet = encodePacket("co_recv", text);
     } catch (cause) {
       const isTooBig = ownError(cause)?.reason === "result_too_big";
@@ -528,6 +529,17 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     }
     if (this.#landing?.wantsValue === true && !this.isExtended) this.lane.sendLone(packet);
     else void this.#answer.append(packet, {});
+  }
+
+  /** A large result that does not fit beside what waits to be sent is refused alone. Of many small ones, the peer is to
+   *  blame: it does not read. @throws HbiError resource_exhausted */
+  #checkRoom(bytes: number, name: string): void {
+    const { maxSendBufferBytes } = this.limits;
+    if (bytes * 8 < maxSendBufferBytes) return;
+    const { answers, unsent } = this.#connection.account;
+    if (answers + unsent + bytes + ENTRY_COST_BYTES <= maxSendBufferBytes) return;
+    const where = `${bytes} bytes beside ${answers + unsent} that wait to be sent; maxSendBufferBytes is ${maxSendBufferBytes}`;
+    throw failure("result_too_big", `${where}. Ask for less at a time`, { of: name });
   }
 
   // --- failing -------------------------------------------------------------------------------------------------------

@@ -941,7 +941,10 @@ it("a packet beyond the limit is refused here, not by the peer", async () => {
     .expose("ask", method({ params: {}, result: z.string() }), () => "well");
   const { po } = await pair(env);
   await expect(po.notif(`note(${repr(big)})`)).rejects.toMatchObject({ reason: "packet_too_big" });
-  await expect(po.converse((co) => co.getObj("big()"))).rejects.toMatchObject({ code: "internal" });
+  await expect(po.converse((co) => co.getObj("big()"))).rejects.toMatchObject({
+    code: "resource_exhausted",
+    reason: "result_too_big",
+  });
   expect(await po.converse((co) => co.getObj("ask()"))).toBe("well");
 });
 
