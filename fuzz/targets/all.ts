@@ -13,9 +13,10 @@ import { schemas } from "./schemas.ts";
 import { script } from "./script.ts";
 import { service } from "./service.ts";
 import { token } from "./token.ts";
+import { values } from "./values.ts";
 
 export const TARGETS: ReadonlyMap<string, Target> = new Map(
-  [header, token, script, fastPath, schemas, connection, raw, answers, description, operations, service].map(
+  [header, token, script, fastPath, schemas, values, connection, raw, answers, description, operations, service].map(
     (target) => [target.name, target],
   ),
 );
