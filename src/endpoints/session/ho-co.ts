@@ -24,7 +24,7 @@ import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { BracketReader } from "../lane/conversation.ts";
 import type { Lane } from "../lane/lane.ts";
 import { type Buffers, RawIntake } from "../lane/raw-intake.ts";
-import { markHandled, rawOptions, type Wait, type WaitOptions } from "../waits.ts";
+import { checkWait, markHandled, rawOptions, type Wait, type WaitOptions } from "../waits.ts";
 import { isUrgent } from "./builtin-names.ts";
 import { type CallSummary, firstMethod, isOwnMessage, methodsOf } from "./call-log.ts";
 import { CoReceiver, isUnseen, type Receiving, type Schema, type SchemaOutput } from "./co-receiver.ts";
@@ -191,6 +191,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   async #untilReceived(options: WaitOptions): Promise<void> {
+    checkWait(options);
     if (this.stage !== "recv") return;
     if (this.#endWait === undefined) this.#endWait = this.#connection.waits.start(options);
     const { promise } = this.#endWait; // the pump may settle and forget it at once
@@ -228,6 +229,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   async #send(directive: "" | "co_recv", code: string | Script, options: WaitOptions): Promise<void> {
+    checkWait(options);
     if (code instanceof Script && code.onlyOurs !== undefined && !this.isExtended) {
       throw failure("not_representable", code.onlyOurs);
     }
@@ -250,6 +252,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   async #sendData(buffers: Buffers, options: WaitOptions): Promise<void> {
+    checkWait(options);
     this.#checkAnswer();
     this.#answer.hasRawData = true;
     keepFromFailingUnheard(buffers);
@@ -265,6 +268,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   async #startSend(options: WaitOptions): Promise<void> {
+    checkWait(options);
     await this.#untilAnswerable(options);
     this.#checkAnswer(); // likewise
     this.#go("startSend");
@@ -277,6 +281,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   async #close(options: WaitOptions): Promise<void> {
+    checkWait(options);
     await this.#untilReceived(options);
     if (this.stage !== "closed") this.#complete();
   }
