@@ -214,6 +214,7 @@ export interface HbiErrorOptions {
   readonly issues?: readonly Issue[] | undefined;
 }
 
+const ERROR = Symbol.for("hbi.error");
 let isMade: (thrown: object) => thrown is HbiError;
 
 /** The only error class of this library. A handler throws it to refuse a call with a code of its own.
@@ -245,7 +246,15 @@ export class HbiError extends Error {
     if (options.issues !== undefined) this.issues = options.issues;
   }
 
+  /** Also an error of another installed copy of this library. */
+  static override [Symbol.hasInstance](thrown: unknown): boolean {
+    if (typeof thrown !== "object" || thrown === null) return false;
+    // biome-ignore lint/complexity/noThisInStatic: a subclass inherits this function
+    return this === HbiError ? ERROR in thrown : Function.prototype[Symbol.hasInstance].call(this, thrown);
+  }
+
   static {
+    Object.defineProperty(HbiError.prototype, ERROR, { value: true });
     isMade = (thrown): thrown is HbiError => #isMade in thrown;
   }
 }
@@ -287,6 +296,11 @@ export function changed(error: HbiError, to: HbiErrorOptions & { readonly messag
   const { code, details, reason, cause, mayHaveLanded, origin, method, issues } = error;
   const options = { reason, cause, mayHaveLanded, origin, method, issues, ...to };
   return withoutStack(() => new HbiError(code, to.message ?? error.message, details, options));
+}
+
+/** "30,000", for messages. */
+export function digits(amount: number): string {
+  return String(Math.round(amount)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
 /** The error as one of a call of this method. The library's own texts begin with the name; what a handler has thrown

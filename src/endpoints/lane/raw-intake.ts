@@ -6,6 +6,7 @@
  * data".
  */
 import { failure, HbiError } from "../../errors.ts";
+import { insteadOfBytes } from "../../parser/kinds.ts";
 import { CHUNK_COST_BYTES, type PacketReader } from "../../wire/packet-reader.ts";
 import type { Account } from "../guard/account.ts";
 import type { Wait } from "../waits.ts";
@@ -28,6 +29,7 @@ export class RawIntake {
   #pending = 0;
   /** the number of the next bytes to be discarded */
   #skip = 0;
+  #dropped = 0;
   /** unread bytes of the current body, queued or on the wire */
   #unread = 0;
   /** the part of the promise that bodies have used so far, or that was discarded */
@@ -258,9 +260,15 @@ export class RawIntake {
     this.#account.unread += bytes;
   }
 
+  /** The number of bytes that arrived to be discarded. */
+  get droppedBytes(): number {
+    return this.#dropped;
+  }
+
   #takeSkipped(reader: PacketReader): boolean {
     const chunk = reader.raw(this.#skip);
     if (chunk === undefined) return false;
+    this.#dropped += chunk.length;
     this.#skip -= chunk.length;
     this.#pending -= chunk.length;
     return true;
@@ -275,7 +283,7 @@ function compact(chunk: Uint8Array): Uint8Array {
 /** Any view as bytes: a `Float64Array` is filled in place. @throws HbiError invalid_argument if it is not a view */
 export function asBytes(view: ArrayBufferView): Uint8Array {
   if (view instanceof Uint8Array) return view;
-  if (!ArrayBuffer.isView(view)) throw failure("bad_option", "raw data must be an ArrayBufferView");
+  if (!ArrayBuffer.isView(view)) throw failure("bad_option", `a chunk of raw data ${insteadOfBytes(view)}`);
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 

@@ -6,11 +6,12 @@
 import type { z } from "zod";
 import type { Chained } from "../../chain.ts";
 import type { Clock, Timer } from "../../clock.ts";
-import { asHbiError, failure, HbiError } from "../../errors.ts";
+import { asHbiError, changed, digits, FAILURES, failure, HbiError, ofCall } from "../../errors.ts";
 import type { Method } from "../../registry/method.ts";
 import { limited } from "../../registry/method-limits.ts";
 import { validateObject } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
+import { leadHere, rejectWhereAwaited } from "../failing.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import { heed, heedNoMore } from "../heed.ts";
 import { turnHeld } from "../lane/bracket.ts";
@@ -135,12 +136,16 @@ export class Call implements TurnTaker {
       });
       if (this.#state === "fulfilled") this.#resolve(this.#outcome);
       const { error } = this;
-      if (error !== undefined) {
-        markHandled(this.#promise);
-        this.#reject(error);
-      }
+      if (error !== undefined) this.#rejectAtOnce(error);
     }
     return this.#promise;
+  }
+
+  /** It has failed where it was made. */
+  #rejectAtOnce(error: HbiError): void {
+    leadHere(error);
+    if (this.#promise !== undefined) markHandled(this.#promise);
+    this.#reject(error);
   }
 
   /** Resolves when it is on the wire; undefined if it already is. */
@@ -188,12 +193,16 @@ export class Call implements TurnTaker {
 
   #whyLate(): HbiError {
     const co = this.#co;
-    if (co === undefined) {
-      const cause = this.#home?.lastFailure;
-      return failure("timeout", cause === undefined ? "no connection" : `no connection: ${cause.message}`, { cause });
-    }
-    if (co.at.isUnsent && this.request.talk === undefined) return turnHeld(co.lane.turn);
-    return co.lane.explainTimeout(co);
+    const { talk, timeoutMs } = this.request;
+    if (co?.at.isUnsent === true && talk === undefined) return turnHeld(co.lane.turn);
+    const error = co === undefined ? this.#whyUnconnected() : co.lane.explainTimeout(co);
+    const { text } = FAILURES.timeout;
+    return changed(error, { message: error.message.replace(text, `${text} after ${digits(timeoutMs)} ms`) });
+  }
+
+  #whyUnconnected(): HbiError {
+    const cause = this.#home?.lastFailure;
+    return failure("timeout", cause === undefined ? "no connection" : `no connection: ${cause.message}`, { cause });
   }
 
   // --- where it is ---------------------------------------------------------------------------------------------------
@@ -299,7 +308,8 @@ export class Call implements TurnTaker {
     const finish = (): void => {
       if (co.at.isOver) return;
       wire.text(tail);
-      this.#isOut(co);
+      if (co === this.#co) this.#isOut(co);
+      else co.lane.turn.release(this); // it was refused unprocessed, and is elsewhere now
       co.written();
     };
     if (handed === undefined) finish();
@@ -395,7 +405,7 @@ export class Call implements TurnTaker {
 
   /** Its conversation was lost after it may have reached the peer. */
   lost(co: PoCo, error: HbiError): void {
-    if (this.#isSettled) return;
+    if (this.#isSettled || co !== this.#co) return;
     if (this.request.talk === undefined) this.#fail(error);
     // It may be waiting for a source that never continues. Other waits fail first, with a more specific error.
     else this.#clock.soon(() => this.#talkFailed(co, error));
@@ -420,12 +430,12 @@ export class Call implements TurnTaker {
     talk?.givenUp(co);
   }
 
-  #fail(error: HbiError): void {
+  #fail(cause: HbiError): void {
     if (this.#isSettled) return;
+    const error = ofCall(cause, this.request.name);
     this.#state = "failed";
     this.#outcome = error;
-    if (this.#promise !== undefined) markHandled(this.#promise); // only now, because most calls do not fail
-    this.#reject(error);
+    if (this.#promise !== undefined) rejectWhereAwaited(this.#promise, this.#resolve, error);
     this.#rejectSent(error); // has no effect if it was sent
     this.#settled();
   }

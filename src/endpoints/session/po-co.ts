@@ -472,7 +472,8 @@ export class PoCo implements BracketReader, Chained {
     const { isSending, isAnswering } = this.#at;
     if (!isSending) return;
     this.#go(this.#at.next.written, "written");
-    if (isAnswering) this.lane.pump();
+    if (this.#at.isOver) this.#end();
+    else if (isAnswering) this.lane.pump();
     else if (this.#at.isGivenUp) this.#tellGivenUp();
   }
 
@@ -497,7 +498,8 @@ export class PoCo implements BracketReader, Chained {
   }
 
   get wantsPacket(): boolean {
-    if (!this.#at.isWritten) return false; // a seed-era host answers before it has received everything
+    // A seed-era host answers before it has received everything; a host of this library, only to refuse.
+    if (!this.#at.isWritten) return this.#at.isAnswering && this.connection.posting.knowsExtension;
     const answer = this.#answer;
     if (answer === undefined) return true;
     if (answer.hidesNextPacket) return false;
@@ -515,6 +517,7 @@ export class PoCo implements BracketReader, Chained {
 
   onPacket({ directive, text }: Packet): boolean {
     if (this.#answer?.isLanding === true) return false;
+    if (directive === "" && !this.#at.isWritten) throw failure("bad_state", "code before everything was sent");
     switch (directive) {
       case "co_recv":
         if (this.#whole === undefined || this.#isForHandler) this.#read.onObject(text);
@@ -548,8 +551,27 @@ export class PoCo implements BracketReader, Chained {
       this.failed(refusal);
       this.connection.peerGoesAway(undefined); // it may not have said so
     }
-    this.#end();
+    if (this.#at.isOver) this.#end();
+    else this.#refused(this.#failure ?? call?.error ?? failure("no_answer"));
     if (refusal !== undefined) call?.refused(this.connection, refusal);
+  }
+
+  /** The host has answered before everything was sent: it drops the rest. A small rest is sent all the same, so that the
+   *  connection lives. Otherwise, as raw data cannot be cut short, nothing more is sent on it. */
+  #refused(error: HbiError): void {
+    const { wire } = this.lane;
+    this.failed(error);
+    this.#abort?.abort(error);
+    this.#answer?.fail(error);
+    this.#answerWait?.fail(error);
+    this.#completion?.fail(error);
+    const isCompleted = this.#sender?.refused(error) ?? wire.queuedBytes <= this.limits.maxDrainBytes;
+    if (isCompleted) {
+      wire.keepBorrowed(); // the caller may change its buffer now
+      return;
+    }
+    wire.dropQueue(error);
+    this.connection.strand();
   }
 
   /** Takes an answer to `co_send` outside of any bracket; false if it requested none. */

@@ -135,6 +135,17 @@ export class PoSender implements BracketOwner {
     }
   }
 
+  /** The host has refused it before everything was sent, and nobody reads the rest. Returns false if that is too much
+   *  to be sent for nothing, or if its amount is not known here. */
+  refused(error: HbiError): boolean {
+    const { bracket } = this;
+    const { limits } = this.#connection;
+    const missing = (this.#promised ?? Number.POSITIVE_INFINITY) - bracket.rawBytes;
+    const isFew = missing + this.#co.lane.wire.queuedBytes <= limits.maxDrainBytes;
+    bracket.stop(error, isFew ? missing : undefined);
+    return isFew;
+  }
+
   #checkSending(): void {
     const { failure: failed, stage } = this.#co;
     if (failed !== undefined) throw failed;

@@ -98,6 +98,11 @@ export class PostingEnd {
     return this.#live.toArray().some((co) => co.at.isSending);
   }
 
+  /** Whether an answer is awaited. */
+  get isAwaitingAnswers(): boolean {
+    return this.#live.toArray().some(({ at }) => !(at.isUnsent || at.isGivenUp || at.isRefused));
+  }
+
   /** The number of conversations that are not completed. */
   get liveCount(): number {
     return this.#live.size;
