@@ -24,7 +24,7 @@ import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { BracketReader } from "../lane/conversation.ts";
 import type { Lane } from "../lane/lane.ts";
 import { type Buffers, RawIntake } from "../lane/raw-intake.ts";
-import { markHandled, rawOptions, type Wait, type WaitOptions } from "../waits.ts";
+import { checkWait, markHandled, rawOptions, type Wait, type WaitOptions } from "../waits.ts";
 import { isUrgent } from "./builtin-names.ts";
 import { type CallSummary, firstMethod, isOwnMessage, methodsOf } from "./call-log.ts";
 import { CoReceiver, isUnseen, type Receiving, type Schema, type SchemaOutput } from "./co-receiver.ts";
@@ -197,6 +197,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   async #untilReceived(options: WaitOptions): Promise<void> {
+    checkWait(options);
     if (this.stage !== "recv") return;
     if (this.#endWait === undefined) this.#endWait = this.#connection.waits.start(options);
     const { promise } = this.#endWait; // the pump may settle and forget it at once
@@ -234,6 +235,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   async #send(directive: "" | "co_recv", code: string | Script, options: WaitOptions): Promise<void> {
+    checkWait(options);
     if (code instanceof Script && code.onlyOurs !== undefined && !this.isExtended) {
       throw failure("not_representable", code.onlyOurs);
     }
@@ -256,6 +258,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   async #sendData(buffers: Buffers, options: WaitOptions): Promise<void> {
+    checkWait(options);
     this.#checkAnswer();
     this.#answer.hasRawData = true;
     keepFromFailingUnheard(buffers);
@@ -271,6 +274,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   async #startSend(options: WaitOptions): Promise<void> {
+    checkWait(options);
     await this.#untilAnswerable(options);
     this.#checkAnswer(); // likewise
     this.#go("startSend");
@@ -283,6 +287,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   async #close(options: WaitOptions): Promise<void> {
+    checkWait(options);
     await this.#untilReceived(options);
     if (this.stage !== "closed") this.#complete();
   }

@@ -10,7 +10,7 @@ import { packetOf, sendBuffers, settled } from "../conversation/co-sender.ts";
 import { formatToken } from "../conversation/token.ts";
 import { Bracket, type BracketOwner } from "../lane/bracket.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
-import type { WaitOptions } from "../waits.ts";
+import { checkWait, type WaitOptions } from "../waits.ts";
 import type { Connection } from "./connection.ts";
 import type { PoCo } from "./po-co.ts";
 
@@ -62,6 +62,7 @@ export class PoSender implements BracketOwner {
   }
 
   async send(directive: "" | "co_recv" | "co_send", code: string | Script, options: WaitOptions): Promise<void> {
+    checkWait(options);
     const content = scriptText(code);
     const packet = packetOf(directive, content);
     this.#check(directive, content);
@@ -112,6 +113,7 @@ export class PoSender implements BracketOwner {
   }
 
   async data(buffers: Buffers, options: WaitOptions): Promise<void> {
+    checkWait(options);
     this.#checkSending();
     if (this.#content === "nothing") this.#content = "other";
     this.bracket.askSoon();
