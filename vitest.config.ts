@@ -25,8 +25,8 @@ const alias = [
   { find: /^hbi\/testing$/, replacement: source("testing.ts") },
 ];
 const test = {
-  testTimeout: 30_000,
-  hookTimeout: 60_000,
+  testTimeout: 120_000, // for a busy machine; nothing takes more than some seconds on an idle one
+  hookTimeout: 120_000,
   // No script text reaches the engine: shown for every test, not only said.
   execArgv: ["--disallow-code-generation-from-strings"],
 };

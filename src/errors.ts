@@ -131,6 +131,7 @@ export const FAILURES = {
   peer_error: { code: "aborted", fault: "peer", ends: "connection", text: "peer error" },
   unresponsive: { code: "unavailable", fault: "network", ends: "connection", text: "the peer does not answer" },
   connect_failed: { code: "unavailable", fault: "network", ends: "nothing", text: "could not connect" },
+  listen_failed: { code: "unavailable", fault: "local", ends: "nothing", text: "cannot listen" },
   too_many_connections: {
     code: "resource_exhausted",
     fault: "peer",
@@ -292,6 +293,11 @@ export function changed(error: HbiError, to: HbiErrorOptions & { readonly messag
   const { code, details, reason, cause, mayHaveLanded, origin, method, issues } = error;
   const options = { reason, cause, mayHaveLanded, origin, method, issues, ...to };
   return withoutStack(() => new HbiError(code, to.message ?? error.message, details, options));
+}
+
+/** "30,000", for messages. */
+export function digits(amount: number): string {
+  return String(Math.round(amount)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
 /** The error as one of a call of this method. The library's own texts begin with the name; what a handler has thrown

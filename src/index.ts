@@ -133,6 +133,7 @@ export {
   type ValueSpec,
   value,
 } from "./registry/method.ts";
+export type { MethodLimits, OwnLimits } from "./registry/method-limits.ts";
 export { defineService, type Methods, type Service, type ServiceSpec, type Values } from "./registry/service.ts";
 export type { Signature } from "./registry/signature.ts";
 export type { PeerIdentity } from "./wire/peer-identity.ts";

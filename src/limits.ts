@@ -229,12 +229,13 @@ function isLimitName(name: string): name is LimitName {
   return Object.hasOwn(PUBLIC, name);
 }
 
-function checkedLimit(name: LimitName, value: unknown): number {
+/** @throws HbiError bad_option, naming the limit as a member of `where` */
+export function checkedLimit(name: LimitName, value: unknown, where = "limits"): number {
   if (value === Number.POSITIVE_INFINITY && MAY_BE_INFINITE.has(name)) return value;
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 1) {
-    throw failure("bad_option", `limits.${name} must be a positive integer`);
+    throw failure("bad_option", `${where}.${name} must be a positive integer`);
   }
   const ceiling = CEILINGS[name];
-  if (ceiling !== undefined && value > ceiling) throw failure("bad_option", `limits.${name} is above ${ceiling}`);
+  if (ceiling !== undefined && value > ceiling) throw failure("bad_option", `${where}.${name} is above ${ceiling}`);
   return value;
 }

@@ -96,6 +96,7 @@ const link: Row["wrong"] = [
   ["reconnect", true, "reconnect must be a plain object, not true"],
   ["reconnect", { maxAtempts: 3 }, 'unknown option "reconnect.maxAtempts" of'],
   ["reconnect", { maxDelayMs: "5" }, 'reconnect.maxDelayMs must be a positive, finite number of milliseconds, not "5"'],
+  ["reconnect", { waitForFirst: 1 }, "reconnect.waitForFirst must be true or false, not 1"],
   ["reconnect", { jitter: 2 }, "reconnect.jitter must be a number from 0 to 1, not 2"],
   ["retries", -1, "retries must be a non-negative integer, not -1"],
   ["interceptors", () => undefined, "interceptors must be a list of functions"],
@@ -126,11 +127,12 @@ const { link: open } = await testLink(sums, handlers, { reactions });
 
 const ROWS: Readonly<Record<string, Row>> = {
   serve: {
-    types: ["ServeOptions"],
+    types: ["ServeOptions", "ListenOptions"],
     use: (options) => serve(sums, "127.0.0.1:0", handlers, options),
     misspelt: { ...hostNames, tsl: "tls", key: "tls.key" },
     wrong: [
       ...host,
+      ["socketMode", "600", 'socketMode must be permissions from 0 to 0o777, not "600"'],
       ["tls", null, "tls must be a plain object, not null"],
       ["tls", { ...serverTls, crt: "" }, 'unknown option "tls.crt" of serve; did you mean "tls.cert"?'],
       [
@@ -242,7 +244,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     ],
   },
   "method()": {
-    types: ["MethodSpec"],
+    types: ["MethodSpec", "MethodOptions"],
     use: method,
     needs: { params: {} },
     misspelt: { results: "result", idempotnet: "idempotent", resultbody: "resultBody" },

@@ -145,10 +145,12 @@ console.log(`${await link.call.import_places({ size: text.length }, options)} li
 
 // --- push --------------------------------------------------------------------------------------------------------------
 
-for (const peer of server.peers) {
-  await peer.post.place_added({ place: oslo }); // resolves when it is handed to the wire
-  console.log(await peer.call.confirm({ question: "still there?" }));
-}
+for (const peer of server.peers) void peer.post.place_added({ place: oslo }); // waits for nobody
+
+const answers = await Promise.allSettled(
+  [...server.peers].map((peer) => peer.call.confirm({ question: "still there?" }, { timeoutMs: 2_000 })),
+);
+console.log(`${answers.filter(({ status }) => status === "rejected").length} consumers did not answer`);
 await link.call.remove_place({ name: "Moss" });
 assert.equal(known.has("Moss"), false);
 
@@ -285,6 +287,13 @@ const stop = steady.onState((state, reason) => console.log(`${state}${reason ? `
 
 const path = fileURLToPath(import.meta.url);
 const { size } = await stat(path);
+const either = await connect(places, ["127.0.0.1:1", server.address], reactions, { reconnect: {} }); // nobody is at the first
+await either.close();
+
+const early = await connect(places, server.address, reactions, { reconnect: { waitForFirst: true } });
+await early.ping({ timeoutMs: 5_000 }); // waits for the connection; calls wait in the same way
+await early.close();
+
 const imported = steady.call.import_places({ size }, { body: () => createReadStream(path) }); // opened again for each attempt
 for (const peer of server.peers) void peer.disconnect("maintenance, back at once");
 console.log((await imported) > 0);

@@ -4,7 +4,7 @@
  */
 import { Chain, type Chained } from "../chain.ts";
 import { afterHearing, type Clock, type Timer } from "../clock.ts";
-import { failure, HbiError, withoutStack } from "../errors.ts";
+import { changed, failure, type HbiError } from "../errors.ts";
 import { aSignal, aTime, checkOptions, type OptionsOf } from "../options.ts";
 import { heed, heedNoMore } from "./heed.ts";
 
@@ -144,9 +144,7 @@ export function checkTimeout(timeoutMs: number | undefined): number | undefined 
 /** The error of a lost connection for one of its calls. Thousands may be lost together, so they share the stack of the
  *  connection's end. */
 export function withLanded(error: HbiError, mayHaveLanded: boolean): HbiError {
-  const { code, message, details, reason, cause } = error;
-  const options = { ...(reason ? { reason } : {}), cause: cause ?? error, mayHaveLanded };
-  return withoutStack(() => new HbiError(code, message, details, options));
+  return changed(error, { cause: error.cause ?? error, mayHaveLanded });
 }
 
 /** Raw data is bounded by the deadline of its conversation and by the peer's progress, not by the deadline of a

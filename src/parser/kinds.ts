@@ -17,10 +17,33 @@ export function insteadOf(value: object): string {
   const name = classOf(value);
   if (name === undefined) return "is an object of an unknown class; send a plain object";
   const instead = INSTEAD[name] ?? (ArrayBuffer.isView(value) ? INSTEAD["TypedArray"] : undefined);
-  const article = /^[AEIOU]/.test(name) ? "an" : "a";
-  if (instead !== undefined) return `is ${article} ${name}; ${instead}`;
-  return `is an instance of ${name}; send a plain object, or declare the class with value()`;
+  if (instead !== undefined) return `is ${articled(name)}; ${instead}`;
+  return `is an instance of ${name === "Object" ? "a class without a name" : name}; send a plain object, or declare the class with value()`;
 }
+
+/** What to pass instead of this value, where raw data is taken. */
+export function insteadOfBytes(value: unknown): string {
+  const kind = kindOf(value);
+  const instead = INSTEAD_OF_BYTES[kind] ?? "pass a Uint8Array, a stream or another iterable of them, or a Blob";
+  if (value === null || value === undefined) return `is ${kind}; ${instead}`;
+  return `is ${articled(kind)}; ${instead}`;
+}
+
+/** "an array", "a URL" */
+export function articled(kind: string): string {
+  return `${/^(?:[aeioAEIO]|[uU](?!R))/.test(kind) ? "an" : "a"} ${kind}`;
+}
+
+const INSTEAD_OF_BYTES: Readonly<Record<string, string>> = {
+  string: "encode it: new TextEncoder().encode(it), or open its source without an encoding",
+  ArrayBuffer: "pass new Uint8Array(it)",
+  SharedArrayBuffer: "pass a copy: new Uint8Array(it).slice()",
+  Response: "pass its body",
+  Request: "pass its body",
+  FormData: "pass the body of new Response(it)",
+  URLSearchParams: "encode it: new TextEncoder().encode(String(it))",
+  Promise: "await it first",
+};
 
 const INSTEAD: Readonly<Record<string, string>> = {
   Date: "send toISOString(), or getTime()",

@@ -313,6 +313,6 @@ export class LandingParser {
   }
 
   #refuse(reason: Reason, at = this.#tokens.start): never {
-    throw token.refusalIn(this.#text, reason, at);
+    throw token.refusalIn(this.#text, reason, at, this.#limits);
   }
 }

@@ -247,7 +247,7 @@ export class LandingTokenizer extends AcornParser implements Tokens {
   }
 
   refuse(reason: Reason, at: number): never {
-    throw refusalIn(this.input, reason, at);
+    throw refusalIn(this.input, reason, at, this.limits);
   }
 }
 

@@ -4,7 +4,7 @@
 import { failure } from "../errors.ts";
 import { PRESETS } from "../limits.ts";
 import { oneOf } from "../options.ts";
-import { insteadOf } from "./kinds.ts";
+import { articled, insteadOf } from "./kinds.ts";
 import { isBytes, isPlainObject } from "./plain-object.ts";
 
 /** `json`: null, true, false. `python`: None, True, False, which every Python peer knows. `go`: nil, true, false. */
@@ -124,7 +124,7 @@ function write(value: unknown, words: Writing, depth: number): string {
       readByOurs(words, depth, "is undefined");
       return "undefined";
     default:
-      throw unrepresentable(words, depth, `is ${typeof value}`);
+      throw unrepresentable(words, depth, `is ${articled(typeof value)}, which cannot be sent`);
   }
 }
 

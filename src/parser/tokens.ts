@@ -3,6 +3,7 @@
  * grammar cannot tell them apart.
  */
 import { type HbiError, type Reason, refusal } from "../errors.ts";
+import type { LimitName, Limits } from "../limits.ts";
 
 /** A one-character token has the code of its character as its kind: `( ) [ ] { } , : ; = + -`. */
 export const END: number = 0;
@@ -40,9 +41,21 @@ export interface Tokens {
   next(): void;
 }
 
-/** A refusal with its position and without any of the text. */
-export function refusalIn(text: string, reason: Reason, at: number): HbiError {
-  return refusal(reason, positionIn(text, at));
+const LIMITS_OF: { readonly [R in Reason]?: readonly LimitName[] } = {
+  too_deep: ["maxDepth"],
+  too_many_nodes: ["maxNodes"],
+  too_many_statements: ["maxStatements"],
+  too_many_calls: ["maxCallsPerScript"],
+  too_many_arguments: ["maxArguments"],
+  too_many_keys: ["maxObjectKeys"],
+  name_too_long: ["maxNameLength", "maxNameParts"],
+  number_too_long: ["maxNumberLength"],
+};
+
+/** A refusal with its position, and the limit if it is one, without any of the text. */
+export function refusalIn(text: string, reason: Reason, at: number, limits: Limits): HbiError {
+  const most = LIMITS_OF[reason]?.map((name) => `${name} is ${limits[name]}`).join(", ");
+  return refusal(reason, `${positionIn(text, at)}${most === undefined ? "" : ` (${most})`}`);
 }
 
 /** Lines and columns count from 1, columns in characters, as in an editor. */

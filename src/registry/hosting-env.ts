@@ -6,12 +6,13 @@ import type { z } from "zod";
 import { failure, type HbiError, refusal } from "../errors.ts";
 import type { InstanceWriter, WrittenInstance } from "../parser/repr.ts";
 import { type Call, ODD_OBJECT } from "../parser/tree.ts";
+import { requireSchema } from "./accepted-schema.ts";
 import { errorValue } from "./error-value.ts";
 import { checkHandlers } from "./handlers.ts";
 import { type Given, Method, type Params, type ParamsOf, ValueConstructor } from "./method.ts";
+import { hasCallLimits, mostPacketBytes } from "./method-limits.ts";
 import { checkName, checkPlainName } from "./names.ts";
 import { prepare } from "./prepared-schema.ts";
-import { isSchema } from "./schema-walk.ts";
 
 type Awaitable<T> = T | PromiseLike<T>;
 
@@ -61,12 +62,16 @@ export type Entry = ExposedMethod | ExposedValue | Slot;
 export interface EntryTable {
   readonly entries: ReadonlyMap<string, Entry>;
   readonly writer: InstanceWriter | undefined;
+  /** the largest packet that a method of the definition permits, of a call or of a result; 0 if none sets that */
+  readonly mostPacketBytes: number;
+  /** whether one of the methods has limits of its own for its calls */
+  readonly hasLimits: boolean;
 }
 
 /** The library's own methods for peers that support the extension; their names begin with `$hbi.`. */
 export type Builtins = ReadonlyMap<string, ExposedMethod>;
 
-const NOTHING: EntryTable = { entries: new Map(), writer: undefined };
+const NOTHING: EntryTable = { entries: new Map(), writer: undefined, mostPacketBytes: 0, hasLimits: false };
 const HBI_ERROR: Entry = { kind: "value", name: "HbiError", maker: errorValue as never }; // the table holds values of every type
 
 /** Refused like a value constructor with an invalid argument, wherever it occurs: nothing runs, and the raw data behind
@@ -98,6 +103,9 @@ export class HostingEnv<E extends Ends = Ends> {
   #writer: InstanceWriter | undefined;
   #builtins: Builtins | undefined;
   #isPreAuth = false;
+  /** see EntryTable */
+  mostPacketBytes: number;
+  hasLimits: boolean;
   #po: unknown;
   #ho: unknown;
   #isAttached = false;
@@ -107,6 +115,8 @@ export class HostingEnv<E extends Ends = Ends> {
   constructor(shared: EntryTable = NOTHING, bound?: unknown) {
     this.#shared = shared;
     this.#writer = shared.writer;
+    this.mostPacketBytes = shared.mostPacketBytes;
+    this.hasLimits = shared.hasLimits;
     this.bound = bound;
   }
 
@@ -137,6 +147,8 @@ export class HostingEnv<E extends Ends = Ends> {
     // The signature above has checked the types against each other; the table holds methods of every type.
     const entry = { kind: "method", name, method: method as unknown as Method, handler } as unknown as ExposedMethod;
     this.#add(entry);
+    this.mostPacketBytes = Math.max(this.mostPacketBytes, mostPacketBytes([entry.method], "call"));
+    this.hasLimits ||= hasCallLimits([entry.method]);
     return this;
   }
 
@@ -153,7 +165,7 @@ export class HostingEnv<E extends Ends = Ends> {
   /** Lets the peer assign `name = value`, validated by the schema. Read the value with `get`. */
   slot<S extends z.core.$ZodType>(name: string, schema: S, initial?: z.output<S>): this {
     checkPlainName(name, "slot");
-    if (!isSchema(schema)) throw failure("bad_option", `slot ${name} has no zod schema`);
+    requireSchema(schema, `slot ${name} has no zod schema`);
     prepare(schema, `slot ${name}`);
     this.#add({ kind: "slot", name, schema, value: initial });
     return this;
@@ -278,12 +290,14 @@ function writtenBy(entries: Iterable<Entry>, instance: object): WrittenInstance 
 /** Timeouts of handlers by method name. */
 export type HandlerTimes = Readonly<Record<string, number | undefined>>;
 
-/** The table of a definition, shared by all connections. `handlerOf` returns the function that runs a method. */
+/** The table of a definition, shared by all connections. `handlerOf` returns the function that runs a method.
+ *  @param called the methods that this side calls, whose results it receives */
 export function entryTable(
   methods: Readonly<Record<string, Method>>,
   values: Readonly<Record<string, ValueConstructor>>,
   handlerOf: (name: string, method: Method) => ExposedMethod["handler"],
   times: HandlerTimes = {},
+  called: Readonly<Record<string, Method>> = {},
 ): EntryTable {
   const entries = new Map<string, Entry>();
   for (const [name, method] of Object.entries(methods)) {
@@ -293,5 +307,11 @@ export function entryTable(
   const makers = Object.entries(values).map(([name, maker]): ExposedValue => ({ kind: "value", name, maker }));
   for (const maker of makers) entries.set(maker.name, maker);
   const isWriting = makers.some(({ maker }) => maker.spec.is !== undefined);
-  return { entries, writer: isWriting ? (instance) => writtenBy(makers, instance) : undefined };
+  const own = Object.values(methods);
+  return {
+    entries,
+    writer: isWriting ? (instance) => writtenBy(makers, instance) : undefined,
+    mostPacketBytes: Math.max(mostPacketBytes(own, "call"), mostPacketBytes(Object.values(called), "result")),
+    hasLimits: hasCallLimits(own),
+  };
 }

@@ -6,9 +6,11 @@ import { z } from "zod";
 import { failure } from "../errors.ts";
 import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
 import type { Call } from "../parser/tree.ts";
+import { requireRecord, requireSchema } from "./accepted-schema.ts";
 import { checkFunction, synchronous } from "./asynchronous.ts";
+import { checkMethodLimits, type MethodLimits } from "./method-limits.ts";
 import { prepare } from "./prepared-schema.ts";
-import { findTransform, isSchema } from "./schema-walk.ts";
+import { findTransform } from "./schema-walk.ts";
 import { Signature } from "./signature.ts";
 
 /** An ordered record: its order is the order of positional arguments; its names serve keyword arguments and errors. */
@@ -53,6 +55,9 @@ export interface MethodDeclaration<P extends Given, R extends z.core.$ZodType | 
   /** The number of raw bytes behind the result. The handler sends both itself (HBI layer), or returns
    *  `{ result, body }` (typed layer). */
   readonly resultBody?: ResultLength<R> | undefined;
+  /** Limits of its own, instead of those of the side that reads, for calls of it and for its results. A method with
+   *  `limits.call` must be the only call of a script. */
+  readonly limits?: MethodLimits | undefined;
   readonly title?: string | undefined;
   readonly description?: string | undefined;
   /** Running the method twice does no harm, so a call may be sent again after its connection was lost. */
@@ -88,6 +93,7 @@ const METHOD_OPTIONS: OptionsOf<MethodSpec<Params, z.core.$ZodType>> = {
   body: anything,
   result: anything,
   resultBody: anything,
+  limits: anything,
   title: aString,
   description: aString,
   idempotent: aBoolean,
@@ -114,6 +120,8 @@ export class Method<
 
   constructor(spec: MethodSpec<P, R>) {
     const { params, input } = spec ?? {};
+    if (input !== undefined) requireSchema(input, "input is not a zod schema");
+    requireRecord(params, "params");
     if (typeof (params ?? input) !== "object") throw failure("bad_option", "method without params");
     if (params !== undefined && input !== undefined) throw failure("bad_option", "method with both params and input");
     checkOptions(spec, "method()", METHOD_OPTIONS);
@@ -124,6 +132,7 @@ export class Method<
     if (spec.resultBody !== undefined && (typeof spec.resultBody !== "function" || spec.result === undefined)) {
       throw failure("bad_option", "resultBody must be a function of the declared result");
     }
+    if (spec.limits !== undefined) checkMethodLimits(spec.limits, spec.result !== undefined);
     checkFunction(spec.body, "body");
     checkFunction(spec.resultBody, "resultBody");
     this.spec = spec;
@@ -171,10 +180,10 @@ function count(bytes: () => number): number | undefined {
 
 /** Both sides validate a result, so the schema must accept its own output. */
 function checkResultSchema(schema: z.core.$ZodType): void {
-  if (!isSchema(schema)) throw failure("bad_option", "result is not a zod schema");
+  requireSchema(schema, "result is not a zod schema");
   const path = findTransform(schema);
   if (path !== undefined) throw failure("bad_option", `the result has a transform at "${path}", which would run twice`);
-  prepare(schema, "result");
+  prepare(schema, "result", "result");
 }
 
 export interface ValueSpec<P extends Params, T> {

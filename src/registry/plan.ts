@@ -54,6 +54,9 @@ export function planScript(tree: Tree, env: HostingEnv, limits: Limits): Plan {
     refusal ??= checked.refusal;
     rawBytes = rawBytes === undefined || checked.rawBytes === undefined ? undefined : rawBytes + checked.rawBytes;
   }
+  if (tree.length > 1 && env.hasLimits && tree.some((statement) => hasOwnLimits(statement, env))) {
+    refusal ??= refuse("bad_argument", "a method with limits of its own must be the only call of its script");
+  }
   const answersObject = last?.kind === "call" && last.entry.method.spec.result !== undefined;
   return { steps, refusal, rawBytes, answersObject };
 }
@@ -100,7 +103,7 @@ function planCall(call: Call, entry: ExposedMethod, env: HostingEnv, limits: Lim
   try {
     bound = method.signature.bind(call);
     isBound = true;
-    if (call.hasNestedCall) checkNested(Object.values(bound), env);
+    if (call.hasNestedCall) checkNested(Object.values(bound), env, method.spec.limits?.call === undefined);
     else params = method.signature.validate(name, bound, refuse) as object | undefined; // or what an input's transform returns
   } catch (thrown) {
     refusal = asHbiError(thrown);
@@ -108,7 +111,9 @@ function planCall(call: Call, entry: ExposedMethod, env: HostingEnv, limits: Lim
   // If arguments match no parameter, the length is unknown, even if the parameter that determines it has a default.
   const isLost = (!isBound && method.takesRawData) || argumentsHideRawData(call, env);
   const rawBytes = isLost ? undefined : method.bodyBytes(params ?? method.signature.probe(bound, hasCall)); // valid, or throws when read
-  if (rawBytes !== undefined && rawBytes > limits.maxBodyBytes) refusal ??= failure("body_too_big", name);
+  if (rawBytes !== undefined && rawBytes > (method.spec.limits?.call?.maxBodyBytes ?? limits.maxBodyBytes)) {
+    refusal ??= failure("body_too_big", name);
+  }
   const step: Step = { kind: "call", entry, bound, params, bodyBytes: rawBytes };
   if (refusal === undefined && rawBytes === undefined && params !== undefined && method.spec.body !== "manual") {
     refusal = refuse("bad_argument", `${name}: the length of its raw data is unknown`);
@@ -140,18 +145,27 @@ export function handlerTimeoutOf({ steps }: Plan, env: HostingEnv, commonMs: num
 
 /** Checks the calls inside a value: they are known, have no raw data, and their arguments are valid as far as
  *  available. */
-function checkNested(value: unknown, env: HostingEnv): unknown {
+function checkNested(value: unknown, env: HostingEnv, mayCall = true): unknown {
   forEachCall(value, (call) => {
     const entry = env.lookup(call.name);
     if (entry === undefined || entry.kind === "slot") throw unknownName(call.name, env);
     if (entry.kind === "method" && (entry.method.takesRawData || entry.method.spec.resultBody !== undefined)) {
       throw refuse("bad_argument", `${call.name} has raw data and must stand alone`);
     }
+    if (entry.kind === "method" && (!mayCall || entry.method.spec.limits?.call !== undefined)) {
+      throw refuse("bad_argument", `${call.name} beside a method with limits of its own, which must stand alone`);
+    }
     const { signature } = entry.kind === "method" ? entry.method : entry.maker;
     const bound = signature.bind(call);
     if (!call.hasNestedCall) signature.validate(call.name, bound, refuse);
   });
   return value;
+}
+
+/** A script is read under the limits of one method. */
+function hasOwnLimits(statement: unknown, env: HostingEnv): boolean {
+  const entry = statement instanceof Call ? env.lookup(statement.name) : undefined;
+  return entry?.kind === "method" && entry.method.spec.limits?.call !== undefined;
 }
 
 function argumentsHideRawData(call: Call, env: HostingEnv): boolean {

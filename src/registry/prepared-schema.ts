@@ -3,6 +3,7 @@
  * more than their text.
  */
 import type { z } from "zod";
+import { requireSendable, type Side } from "./accepted-schema.ts";
 import { checkSynchronous, hear } from "./asynchronous.ts";
 import { makeCompact } from "./compact-schema.ts";
 
@@ -10,10 +11,11 @@ const prepared = new WeakSet<object>();
 
 /** Prepares the schema; `where` names it in errors. Returns false if a part is not available yet; call `prepareLate`
  *  before it runs.
- *  @throws HbiError invalid_argument if it is visibly asynchronous */
-export function prepare(schema: z.core.$ZodType, where: string): boolean {
+ *  @throws HbiError invalid_argument if it is visibly asynchronous, or if its values cannot be sent */
+export function prepare(schema: z.core.$ZodType, where: string, side: Side = "params"): boolean {
   const hearing = hear(schema);
   checkSynchronous(hearing, where);
+  requireSendable(schema, where, side);
   return done(schema, hearing.isWhole);
 }
 

@@ -4,10 +4,10 @@
  */
 import { failure } from "../errors.ts";
 import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
+import { requireSchema, requireSendable } from "./accepted-schema.ts";
 import { Method, type Params, ValueConstructor } from "./method.ts";
 import { type CallLimits, checkName, checkPlainName, NOT_READ, READ_BY_ALL } from "./names.ts";
 import { prepare } from "./prepared-schema.ts";
-import { isSchema } from "./schema-walk.ts";
 
 export type Methods = Readonly<Record<string, Method>>;
 export type Values = Readonly<Record<string, ValueConstructor>>;
@@ -78,6 +78,7 @@ export class Service<
       checkName(name, "value");
       if (!(value instanceof ValueConstructor)) throw failure("bad_option", `${name} is not a value()`);
     }
+    if (Object.keys(values).length === 0) for (const all of [spec.methods, reactions]) checkClasses(all);
     const credentials = Object.entries(spec.credentials ?? {});
     const { maxArguments } = READ_BY_ALL;
     if (credentials.length > maxArguments)
@@ -87,7 +88,7 @@ export class Service<
       );
     for (const [name, schema] of credentials) {
       checkPlainName(name, "credential");
-      if (!isSchema(schema)) throw failure("bad_option", `credential ${name} has no zod schema`);
+      requireSchema(schema, `credential ${name} has no zod schema`);
       prepare(schema, `credential ${name}`);
     }
     this.name = spec.name;
@@ -99,6 +100,14 @@ export class Service<
     this.values = values;
     this.credentials = spec.credentials as C; // C is undefined if there are no credentials
     this.parts = parts;
+  }
+}
+
+/** Without values, an instance of a class would be refused by every call. */
+function checkClasses(methods: Methods): void {
+  for (const [name, { signature, spec }] of Object.entries(methods)) {
+    requireSendable(signature.schema, `${name}: params`, "params", false);
+    if (spec.result !== undefined) requireSendable(spec.result, `${name}: result`, "result", false);
   }
 }
 

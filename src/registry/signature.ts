@@ -5,10 +5,11 @@ import { z } from "zod";
 import { failure, refusal } from "../errors.ts";
 import { setMember } from "../parser/members.ts";
 import type { Call } from "../parser/tree.ts";
+import { requireSchema } from "./accepted-schema.ts";
 import type { Bound, Given, Params, ParamsOf } from "./method.ts";
 import { checkPlainName, READ_BY_ALL } from "./names.ts";
 import { prepare, prepareLate } from "./prepared-schema.ts";
-import { definition, isSchema } from "./schema-walk.ts";
+import { definition } from "./schema-walk.ts";
 import { type Refuse, validate } from "./validate.ts";
 import { formOf, isChanging } from "./wire-form.ts";
 
@@ -50,7 +51,7 @@ export class Signature<P extends Given = Given> {
     const names = Object.keys(params);
     for (const name of names) {
       checkPlainName(name, "parameter");
-      if (!isSchema(params[name])) throw failure("bad_option", `parameter ${name} has no zod schema`);
+      requireSchema(params[name], `parameter ${name} has no zod schema`);
     }
     const { maxArguments } = READ_BY_ALL;
     if (names.length > maxArguments) {
@@ -163,7 +164,7 @@ function sendAlone(schema: z.core.$ZodType, given: unknown, name: string, parame
  *  declared.
  *  @throws HbiError invalid_argument for anything else */
 function membersOf(schema: z.core.$ZodType, within: Set<z.core.$ZodType>): string[] {
-  if (!isSchema(schema)) throw failure("bad_option", "input is not a zod schema");
+  requireSchema(schema, "input is not a zod schema");
   if (within.has(schema)) return [];
   within.add(schema);
   const def = definition(schema);

@@ -78,7 +78,7 @@ export class ArbitraryWalk {
       case "number":
         return numberArbitrary(checksOf(schema), this.#scope.capOf?.(at.path)) ?? unfit(at, "a number of these bounds");
       case "bigint":
-        return bigintArbitrary(checksOf(schema)) ?? unfit(at, "bigints of these bounds, which would land as numbers");
+        return bigintArbitrary(checksOf(schema)) ?? unfit(at, "bigints of these bounds");
       case "boolean":
         return fc.boolean();
       case "null":
@@ -226,16 +226,13 @@ function orNull(made: Made): Made {
   return "lack" in made ? fc.constant(null) : fc.option(made, { nil: null, freq: 4 });
 }
 
-/** Constants that have a textual form and land unchanged; a small bigint lands as a number. */
+/** Constants that have a textual form. */
 function constants(values: ReadonlySet<unknown>, at: Place): Made {
-  const crossing = [...values].filter(
-    (value) => value !== undefined && (typeof value !== "bigint" || !Number.isSafeInteger(Number(value))),
-  );
+  const crossing = [...values].filter((value) => value !== undefined);
   if (crossing.length > 0) return fc.constantFrom(...crossing);
-  const isUndefined = values.has(undefined);
-  return isUndefined
+  return values.has(undefined)
     ? { lack: "absent", path: at.path, what: "undefined" }
-    : unfit(at, "a bigint that lands as a number");
+    : unfit(at, "one of no constants");
 }
 
 /** Undefined if `make` refuses these parameters; no `is` accepts undefined. */

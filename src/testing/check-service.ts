@@ -6,7 +6,7 @@ import fc from "fast-check";
 import type { Peer } from "../endpoints/service/peer.ts";
 import type { ServiceCall } from "../endpoints/service/service-call.ts";
 import type { HandlersOf } from "../endpoints/service/service-host.ts";
-import { HbiError } from "../errors.ts";
+import { failure, HbiError } from "../errors.ts";
 import { PRESETS } from "../limits.ts";
 import { aPositiveInteger, aTime, checkOptions, mustBe, type OptionsOf } from "../options.ts";
 import { type InstanceWriter, repr } from "../parser/repr.ts";
@@ -21,6 +21,7 @@ import {
   validCalls,
   wrongCalls,
 } from "./call-arbitrary.ts";
+import { whyNothing } from "./schema-arbitrary.ts";
 import { TEST_LINK_OPTIONS, type TestLink, type TestLinkOptions, testLink } from "./test-link.ts";
 
 export type FindingKind =
@@ -35,7 +36,9 @@ export type FindingKind =
   /** a refused call or a handler ended the connection; a body that is too short may do so */
   | "connection_lost"
   /** no answer came in time */
-  | "no_answer";
+  | "no_answer"
+  /** no valid call reached the handler: each was refused before, as `error` says, or there are none */
+  | "unreachable";
 
 export interface Finding {
   readonly kind: FindingKind;
@@ -50,7 +53,7 @@ export interface CheckReport {
   /** the number of calls that were made */
   readonly calls: number;
   readonly findings: readonly Finding[];
-  /** methods that were not called, because only their handlers know what raw data they read */
+  /** methods that were not called: those left out, and those of which only the handlers know what raw data they read */
   readonly unchecked: readonly string[];
 }
 
@@ -61,6 +64,8 @@ export interface CheckOptions<S extends Service, Context> extends TestLinkOption
   readonly seed?: number | undefined;
   /** the time for one call; 5,000 by default */
   readonly timeoutMs?: number | undefined;
+  /** methods that are not called, for instance because they end the process */
+  readonly leaveOut?: readonly (keyof S["methods"] & string)[] | undefined;
 }
 
 const CHECK_OPTIONS: OptionsOf<CheckOptions<Service, unknown>> = {
@@ -69,6 +74,7 @@ const CHECK_OPTIONS: OptionsOf<CheckOptions<Service, unknown>> = {
   runs: aPositiveInteger,
   seed: mustBe("an integer", Number.isSafeInteger),
   timeoutMs: aTime,
+  leaveOut: mustBe("a list of names of methods", Array.isArray),
 };
 
 interface Shot {
@@ -87,16 +93,25 @@ export async function checkService<S extends Service, H extends HandlersOf<S, Co
   options: CheckOptions<S, Context> = {},
 ): Promise<CheckReport> {
   checkOptions(options, "checkService", CHECK_OPTIONS);
-  const { overrides, maxBodyBytes } = options;
+  const { overrides, maxBodyBytes, leaveOut = [] } = options;
+  const unknown = leaveOut.find((name) => !Object.hasOwn(service.methods, name));
+  if (unknown !== undefined) throw failure("bad_option", `leaveOut: ${unknown} is not declared`);
   const generate: CallOptions = {
     ...(overrides === undefined ? {} : { overrides }),
     ...(maxBodyBytes === undefined ? {} : { maxBodyBytes }),
   };
   const range = new Range(service, handlers as never, options as never); // of any service from here on
   const findings: Finding[] = [];
+  const unchecked = [...new Set([...leaveOut, ...manualMethods(service)])];
   for (const [name, method] of Object.entries(service.methods)) {
-    if (method.spec.body === "manual") continue;
+    if (unchecked.includes(name)) continue;
     const alone: Methods = { [name]: method };
+    const nothing = whyNothing(method.signature.schema, generate, { where: name });
+    if (nothing !== undefined) {
+      const error = failure("bad_argument", nothing);
+      findings.push({ kind: "unreachable", method: name, params: {}, bodyLength: undefined, error });
+      continue;
+    }
     for (const calls of [validCalls(alone, generate), wrongCalls(alone, generate)]) {
       if (calls === undefined) continue;
       const finding = await range.firstOf(calls as fc.Arbitrary<Shot>);
@@ -104,7 +119,7 @@ export async function checkService<S extends Service, H extends HandlersOf<S, Co
     }
   }
   await range.close();
-  return { calls: range.calls, findings, unchecked: manualMethods(service) };
+  return { calls: range.calls, findings, unchecked };
 }
 
 const MAX_DEPTH = PRESETS.public.maxDepth - 1; // an argument of a call
@@ -119,6 +134,8 @@ class Range {
   /** what the interceptor observed during the current call */
   #seen: Pick<Finding, "kind" | "error"> | undefined;
   #isLanded = false;
+  /** of the valid calls of the current method: the last one that did not reach the handler, if none did */
+  #unreached: Finding | undefined;
   calls = 0;
 
   constructor(
@@ -136,14 +153,17 @@ class Range {
   async firstOf(calls: fc.Arbitrary<Shot>): Promise<Finding | undefined> {
     const { runs = 50, seed } = this.#options;
     let finding: Finding | undefined;
+    let hasReached = false;
+    this.#unreached = undefined;
     const property = fc.asyncProperty(calls, async (shot) => {
       const found = await this.#fire(shot);
+      hasReached ||= this.#isLanded || shot.wrong !== undefined;
       if (found === undefined) return true;
       finding = found; // the last failing call is the smallest
       return false;
     });
     await fc.check(property, { numRuns: runs, ...(seed === undefined ? {} : { seed }) });
-    return finding;
+    return finding ?? (hasReached ? undefined : this.#unreached);
   }
 
   async close(): Promise<void> {
@@ -160,9 +180,10 @@ class Range {
       (thrown: unknown) => thrown,
     );
     const kind = this.#judge(shot, error);
-    if (kind === undefined) return undefined;
-    const bodyLength = shot.body?.length;
-    return { kind, method: shot.name, params: shot.params, bodyLength, error: this.#thrown() ?? error };
+    const at = { method: shot.name, params: shot.params, bodyLength: shot.body?.length };
+    if (kind !== undefined) return { kind, ...at, error: this.#thrown() ?? error };
+    if (!this.#isLanded) this.#unreached = { kind: "unreachable", ...at, error };
+    return undefined;
   }
 
   #thrown(): unknown {

@@ -8,7 +8,7 @@ import { type Definition, join } from "../registry/schema-walk.ts";
 import { bestOf } from "./acceptance.ts";
 import { complaint } from "./overrides.ts";
 import { keyArbitrary } from "./plain-data.ts";
-import { checksOf, lengthBounds } from "./schema-checks.ts";
+import { checksOf, hasOpaqueCheck, lengthBounds } from "./schema-checks.ts";
 
 export type Schema = z.core.$ZodType;
 export type Def<T extends Definition["type"]> = Extract<Definition, { readonly type: T }>;
@@ -55,9 +55,25 @@ export function arrayArbitrary(schema: Schema, def: Def<"array">, at: Place, vis
   const longest = max <= at.room ? max : usual;
   const item = visit(def.element, { ...inside(at, "[]"), room: Math.floor(at.room / Math.max(1, longest)) });
   if ("lack" in item) return item.lack === "end" && min === 0 ? fc.constant([]) : item;
-  const array = (minLength: number, maxLength: number) => fc.array(item, { minLength, maxLength, size: "max" });
+  const array = (minLength: number, maxLength: number) => {
+    const most = usualItems(at);
+    if (maxLength <= most || hasOpaqueCheck(checksOf(schema))) {
+      return fc.array(item, { minLength, maxLength, size: "max" }); // items may have to differ from each other
+    }
+    return fc
+      .tuple(
+        fc.array(item, { minLength: 1, maxLength: most, size: "max" }),
+        fc.integer({ min: minLength, max: maxLength }),
+      )
+      .map(([few, length]) => filled(few, length));
+  };
   if (longest === usual) return array(min, usual);
   return fc.oneof({ weight: 9, arbitrary: array(min, usual) }, { weight: 1, arbitrary: array(longest, longest) });
+}
+
+/** A long array repeats a few items, because to generate a thousand objects takes longer than to call a method. */
+function filled(few: readonly unknown[], length: number): unknown[] {
+  return Array.from({ length }, (_, i) => few[i % few.length]);
 }
 
 /** Optional items at the end are present or not; the rest only after all of them. */

@@ -104,21 +104,21 @@ function leastCommonMultiple(a: number, b: number): number {
 const MOST_BIG = 2n ** 128n - 1n;
 const FIRST_BIG = 2n ** 53n;
 
-/** Bigints that land as bigints; smaller integers land as numbers, which `z.bigint()` refuses. */
 export function bigintArbitrary(checks: readonly Check[]): fc.Arbitrary<bigint> | undefined {
   const { min, max } = rangeOf(checks, BigInt as (bound: number | bigint | Date) => bigint); // zod never passes a Date here
   const step = divisorsOf(checks).reduce<bigint>((all, one) => all * BigInt(one), 1n);
-  const least = min === undefined ? undefined : min.value + (min.excluded ? 1n : 0n);
-  const most = max === undefined ? undefined : max.value - (max.excluded ? 1n : 0n);
-  const stretches = [
-    { from: larger(least ?? -MOST_BIG, -MOST_BIG), to: smaller(most ?? -FIRST_BIG, -FIRST_BIG) },
-    { from: larger(least ?? FIRST_BIG, FIRST_BIG), to: smaller(most ?? MOST_BIG, MOST_BIG) },
-  ]
-    .map(({ from, to }) => ({ min: divided(from, step, true), max: divided(to, step, false) }))
-    .filter((stretch) => stretch.min <= stretch.max);
-  if (stretches.length === 0) return undefined;
+  const least = larger(-MOST_BIG, min === undefined ? -MOST_BIG : min.value + (min.excluded ? 1n : 0n));
+  const most = smaller(MOST_BIG, max === undefined ? MOST_BIG : max.value - (max.excluded ? 1n : 0n));
+  const whole = { min: divided(least, step, true), max: divided(most, step, false) };
+  if (whole.min > whole.max) return undefined;
+  const small = { min: larger(whole.min, -1_000n), max: smaller(whole.max, 1_000n) };
+  const edges = [whole.min, whole.max, 0n, 1n, -1n, FIRST_BIG, FIRST_BIG - 1n, -FIRST_BIG]; // written as 5n below 2^53
   return fc
-    .oneof(...stretches.flatMap((one) => [fc.bigInt(one), fc.constantFrom(one.min, one.max)]))
+    .oneof(
+      fc.bigInt(whole),
+      ...(small.min <= small.max ? [fc.bigInt(small)] : []),
+      fc.constantFrom(...edges.filter((edge) => edge >= whole.min && edge <= whole.max)),
+    )
     .map((times) => times * step);
 }
 

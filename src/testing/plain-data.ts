@@ -17,7 +17,7 @@ const number = numberArbitrary([], undefined) ?? fc.integer(); // exists, becaus
 export const plainData: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 3, depthSize: "small", withCrossShrink: true },
-    fc.constantFrom<unknown>(null, true, false, Number.NaN, Number.POSITIVE_INFINITY, 2n ** 64n),
+    fc.constantFrom<unknown>(null, true, false, Number.NaN, Number.POSITIVE_INFINITY, 5n, 2n ** 64n),
     number,
     plainText(0, 16),
     fc.uint8Array({ maxLength: 8 }),

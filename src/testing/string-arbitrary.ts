@@ -12,6 +12,8 @@ import { formatArbitrary } from "./text-formats.ts";
 type Candidate = () => fc.Arbitrary<string>;
 
 const USUAL_MAX = 64;
+/** Longer texts repeat a part. */
+const MOST_DRAWN = 256;
 /** Strings of exactly the declared maximum are generated up to this length; longer ones make reports unreadable. */
 const MAX_EDGE = 4_096;
 
@@ -25,20 +27,39 @@ const HARSH = [
   "\u{10ffff}",
 ];
 
+const SURROGATES = { first: 0xd800, count: 0x800 };
+
+/** Any code point. The unit "binary" of fast-check tabulates all of them, which takes a second. */
+const anyChar = fc
+  .integer({ min: 0, max: 0x10ffff - SURROGATES.count })
+  .map((point) => String.fromCodePoint(point < SURROGATES.first ? point : point + SURROGATES.count));
+
 const char: fc.Arbitrary<string> = fc.oneof(
   { weight: 5, arbitrary: fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 1 }) },
   { weight: 2, arbitrary: fc.constantFrom(...HARSH) },
-  { weight: 1, arbitrary: fc.string({ unit: "binary", minLength: 1, maxLength: 1 }) },
+  { weight: 1, arbitrary: anyChar },
 );
 
 /** Any text of this many UTF-16 units; one symbol may take several. */
 export function plainText(min: number, max: number, unit: fc.Arbitrary<string> = char): fc.Arbitrary<string> {
   const usual = Math.min(max, Math.max(USUAL_MAX, min + 16));
-  const text = fc
-    .string({ unit, minLength: min, maxLength: usual, size: "max" })
-    .map((value) => [...value].slice(0, usual).join(""));
+  const text = min > MOST_DRAWN ? repeated(min, usual, unit) : drawn(min, usual, unit);
   if (max > MAX_EDGE || max === min) return text;
   return fc.oneof({ weight: 9, arbitrary: text }, { weight: 1, arbitrary: fc.constant("x".repeat(max)) });
+}
+
+function drawn(min: number, max: number, unit: fc.Arbitrary<string>): fc.Arbitrary<string> {
+  return fc
+    .string({ unit, minLength: min, maxLength: max, size: "max" })
+    .map((value) => [...value].slice(0, max).join(""));
+}
+
+/** A long text repeats a short one, because a symbol takes longer to draw than to send. */
+function repeated(min: number, max: number, unit: fc.Arbitrary<string>): fc.Arbitrary<string> {
+  return fc.tuple(drawn(1, USUAL_MAX, unit), fc.integer({ min, max })).map(([part, length]) => {
+    const text = part.repeat(Math.ceil(length / part.length)).slice(0, length);
+    return /[\ud800-\udbff]$/.test(text) ? `${text.slice(0, -1)}x` : text; // no half of a symbol at the end
+  });
 }
 
 /** @throws HbiError invalid_argument if too few of the candidates are accepted */

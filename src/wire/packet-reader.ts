@@ -6,6 +6,7 @@
  */
 import { failure, type HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
+import { foreignProtocol } from "./foreign-protocol.ts";
 import { DIRECTIVES, type Directive, MAX_ERR_BYTES, MAX_ID_BYTES, type Packet } from "./packet.ts";
 
 const OPEN = 0x5b;
@@ -40,6 +41,7 @@ export class PacketReader {
   #consumedBytes = 0;
   #packetCount = 0;
   #error: HbiError | undefined;
+  #isHttp = false;
   // length of the current incomplete header
   #headerBytes = 0;
   #length = 0;
@@ -81,6 +83,11 @@ export class PacketReader {
   /** When the most recently consumed bytes arrived. */
   get arrivedMs(): number {
     return this.#arrivedMs;
+  }
+
+  /** Whether the peer has sent an HTTP request. */
+  get isHttp(): boolean {
+    return this.#isHttp;
   }
 
   get packetCount(): number {
@@ -196,7 +203,7 @@ export class PacketReader {
   #takeHeaderByte(byte: number): boolean {
     this.#headerBytes += 1;
     if (this.#headerBytes === 1) {
-      if (byte !== OPEN) throw this.#fail(failure("bad_frame"));
+      if (byte !== OPEN) throw this.#fail(failure("bad_frame", this.#foreign()));
       return false;
     }
     if (!this.#isPastHash) {
@@ -218,6 +225,14 @@ export class PacketReader {
     }
     this.#beginPayload();
     return true;
+  }
+
+  /** What the stream is instead, if it begins like another protocol. */
+  #foreign(): string | undefined {
+    if (this.#packetCount > 0 || this.#consumedBytes > 0) return undefined;
+    const foreign = foreignProtocol(this.#chunks[this.#head] ?? SPENT);
+    this.#isHttp = foreign?.kind === "http";
+    return foreign?.words;
   }
 
   #tooBig(directive: Directive): HbiError {

@@ -92,17 +92,20 @@ circle.push({ again: circle });
 
 describe("the place of what can't be written is said", () => {
   it.each<[unknown, string]>([
-    [Symbol("x"), "value is symbol"],
-    [{ a: [1, { b: () => 1 }] }, "value.a[1].b is function"],
+    [Symbol("x"), "value is a symbol, which cannot be sent"],
+    [{ a: [1, { b: () => 1 }] }, "value.a[1].b is a function, which cannot be sent"],
     [[new Date(0)], "value[0] is a Date; send toISOString(), or getTime()"],
     [{ m: new Map() }, "value.m is a Map; send an array of its entries: [...map]"],
     [{ s: [new Set()] }, "value.s[0] is a Set; send an array: [...set]"],
     [[[], new Plain()], "value[1] is an instance of Plain; send a plain object, or declare the class with value()"],
     [circle, "the value has no textual form: value...[0].again[0].again[0].again is nested too deeply, or in a cycle"],
     [JSON.parse('{"a":{"__proto__":1}}'), "value.a has a member __proto__"],
-    [{ ["k".repeat(1_000)]: () => 1 }, `value.${"k".repeat(64)} is function`],
-    [{ "a\n\u202e": () => 1 }, "value.a\\n\\u{202e} is function"],
-    [{ a: { b: { c: { d: { e: { f: { g: () => 1 } } } } } } }, "value....b.c.d.e.f.g is function"],
+    [{ ["k".repeat(1_000)]: () => 1 }, `value.${"k".repeat(64)} is a function, which cannot be sent`],
+    [{ "a\n\u202e": () => 1 }, "value.a\\n\\u{202e} is a function, which cannot be sent"],
+    [
+      { a: { b: { c: { d: { e: { f: { g: () => 1 } } } } } } },
+      "value....b.c.d.e.f.g is a function, which cannot be sent",
+    ],
   ])("%#: %s", (value, place) => {
     for (const dialect of ["json", "python", "go"] satisfies Dialect[]) {
       expect(() => repr(value, dialect)).toThrow(place);

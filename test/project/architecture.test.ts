@@ -24,7 +24,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "wire/transport": [...FOUNDATION, "wire"],
   endpoints: [...FOUNDATION],
   "endpoints/guard": [...FOUNDATION, "registry"],
-  "endpoints/lane": [...FOUNDATION, "wire", "endpoints", "endpoints/guard"],
+  "endpoints/lane": [...FOUNDATION, "parser", "wire", "endpoints", "endpoints/guard"],
   "endpoints/conversation": [
     ...FOUNDATION,
     "parser",

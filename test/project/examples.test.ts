@@ -95,7 +95,7 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
   tls: [
     "over TLS: 120\n",
     "unavailable: could not connect: 127.0.0.1:",
-    "the server's certificate has no chain to an authority that is trusted here: wrong ca",
+    "the server's certificate has no chain to an authority that is trusted here: wrong tls.ca",
     "ali has 120, booked by ali\n",
     "a client certificate is required\nunauthenticated\n",
     "spiffe://example.com/ali\n",
@@ -112,6 +112,10 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
     'HbiError("invalid_argument","set_lamp: argument refused: lamp.level: must be at most',
     "bad_answer: ",
     ...["set_lamp: bad_result, ", "fade: unexpected_error, ", "firmware: unread_body, "], // each with its smallest call
+  ],
+  limits: [
+    "import_rows: too many values: 100,002 values, most of it in rows (20,000 items); the service accepts 100,000 (maxNodes)",
+    "search: the result is too big: too many values, 5,001 values; the client accepts 1,000 (maxNodes)",
   ],
   transports: ["3 203.0.113.7 1\n"],
   "schema-export": [

@@ -122,7 +122,7 @@ describe("the log says which details did not cross, and why", () => {
       () => ({ order: { since: new Date(0) } }),
       "details.order.since is a Date; send toISOString(), or getTime()",
     ],
-    ["a function", () => ({ retry: () => undefined }), "details.retry is function"],
+    ["a function", () => ({ retry: () => undefined }), "details.retry is a function"],
     ["too much", () => ({ text: "x".repeat(20_000) }), "have 20011 characters, at most 16384 cross"],
     ["a list", () => [1], "details must be a plain object"],
     ["a getter that fails", () => Object.defineProperty({}, "a", { get: failing, enumerable: true }), "did not cross"],

@@ -1,8 +1,10 @@
 /**
  * checkService finds what a consumer should never meet, and nothing in a service that behaves.
  */
+
+import fc from "fast-check";
 import { defineService, HbiError, method, value } from "hbi";
-import { checkService, type FindingKind } from "hbi/testing";
+import { checkService, type FindingKind, validCalls } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { handlersOf, kinds, Reactions, Work } from "../endpoints/service/fixture.ts";
@@ -158,3 +160,61 @@ describe("checkService", () => {
 function* chunks(bytes: number): Generator<Uint8Array> {
   yield new Uint8Array(bytes);
 }
+
+describe("methods that are not reached, or not called", () => {
+  const service = defineService({
+    name: "s",
+    version: "1.0.0",
+    methods: {
+      open: method({ params: {} }),
+      closed: method({ params: { a: z.int() } }),
+      none: method({ params: { a: z.int().min(5).max(3) } }),
+      never: method({ params: { a: z.never() } }),
+      large: method({ params: { a: z.string().min(5_000) } }),
+    },
+  });
+  const nothing = () => undefined;
+  const handlers = () => ({ open: nothing, closed: nothing, none: nothing, never: nothing, large: nothing });
+
+  it("are findings, with what refuses their calls", async () => {
+    const { findings, calls } = await checkService(service, handlers, {
+      host: { authorize: ({ name }) => name !== "closed", limits: { maxPacketBytes: 4_096 } },
+      runs: 5,
+    });
+    expect(findings.map(({ kind, method, error }) => [kind, method, (error as HbiError).code])).toEqual([
+      ["unreachable", "closed", "permission_denied"],
+      ["unreachable", "none", "invalid_argument"],
+      ["unreachable", "never", "invalid_argument"],
+      ["unreachable", "large", "resource_exhausted"],
+    ]);
+    expect(String(findings[1]?.error)).toContain("none.a: no arbitrary for a number of these bounds");
+    expect(calls).toBeGreaterThan(15);
+  });
+
+  it("may be left out by name", async () => {
+    const called: string[] = [];
+    const watched = () => ({ ...handlers(), open: () => void called.push("open") });
+    const { findings, unchecked } = await checkService(service, watched, {
+      leaveOut: ["open", "closed", "never", "large"],
+      runs: 5,
+    });
+    expect(findings.map(({ method }) => method)).toEqual(["none"]);
+    expect(unchecked).toEqual(["open", "closed", "never", "large"]);
+    expect(called).toEqual([]);
+    await expect(checkService(service, handlers, { leaveOut: ["opne"] as never })).rejects.toThrow("leaveOut: opne");
+  });
+});
+
+it("generates a few objects for a long list, however long it is", () => {
+  let made = 0;
+  const cell = fc.constant("a").map((text) => {
+    made += 1;
+    return text;
+  });
+  const row = z.strictObject(Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`m${i}`, z.string()])));
+  const put = method({ params: { rows: z.array(row).max(1_000) } });
+  const calls = validCalls({ put }, { overrides: (path) => (path.endsWith(".m0") ? cell : undefined) });
+  const sample = fc.sample(calls, { numRuns: 60, seed: 1 });
+  expect(Math.max(...sample.map(({ params }) => (params["rows"] as unknown[]).length))).toBe(1_000);
+  expect(made).toBeLessThan(3 * 60 * 7); // to find out that the schema accepts them, twice, and to make them
+});

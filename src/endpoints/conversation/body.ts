@@ -3,7 +3,9 @@
  * as one. docs/streaming.md.
  */
 import type { Clock, Timer } from "../../clock.ts";
-import { failure, HbiError } from "../../errors.ts";
+import { failure, HbiError, ownError } from "../../errors.ts";
+import { insteadOfBytes } from "../../parser/kinds.ts";
+import { ledTo } from "../failing.ts";
 import { asBytes, type Buffers } from "../lane/raw-intake.ts";
 import { markHandled, type WaitOptions } from "../waits.ts";
 
@@ -48,6 +50,8 @@ export class Body implements AsyncIterable<Uint8Array> {
   readonly length: number;
   readonly #source: RawSource;
   readonly #end: BodyEnd | undefined;
+  /** the method to which it belongs */
+  readonly #of: string | undefined;
   #timer: Timer | undefined;
   #onDraining: (() => void) | undefined;
   #isReading = false;
@@ -55,7 +59,8 @@ export class Body implements AsyncIterable<Uint8Array> {
   #failure: HbiError | undefined;
   #isTouched = false;
 
-  constructor(source: RawSource, length: number, end?: BodyEnd) {
+  constructor(source: RawSource, length: number, of?: string, end?: BodyEnd) {
+    this.#of = of;
     this.#source = source;
     this.length = length;
     this.#end = end;
@@ -79,6 +84,8 @@ export class Body implements AsyncIterable<Uint8Array> {
     this.#begin();
     try {
       yield* this.#source.recvChunks(this.unreadBytes);
+    } catch (thrown) {
+      throw this.#told(thrown);
     } finally {
       this.#finish();
     }
@@ -120,14 +127,15 @@ export class Body implements AsyncIterable<Uint8Array> {
     if (this.length > 0) this.#begin();
     if (buffer.byteLength > this.unreadBytes) {
       this.#isReading = false;
-      throw new HbiError("out_of_range", `${buffer.byteLength} raw bytes requested, ${this.unreadBytes} are left`);
+      const what = `${buffer.byteLength} raw bytes requested, ${this.unreadBytes} are left`;
+      throw new HbiError("out_of_range", this.#of === undefined ? what : `${this.#of}: ${what}`);
     }
     if (this.length === 0) return;
     try {
       await this.#source.recvData(buffer);
     } catch (thrown) {
       this.#finish();
-      throw thrown;
+      throw this.#told(thrown);
     }
     this.#isReading = false;
     if (this.#source.unreadBytes === 0) this.#finish();
@@ -147,10 +155,17 @@ export class Body implements AsyncIterable<Uint8Array> {
     this.#finish();
   }
 
+  /** With the name of the method, and the stack of who reads. */
+  #told(thrown: unknown): unknown {
+    const own = ownError(thrown);
+    return own === undefined || this.#of === undefined ? thrown : ledTo(own, this.#of);
+  }
+
   #begin(): void {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#isEnded) throw failure("wrong_stage", "the body has been read or discarded");
-    if (this.#isReading) throw failure("wrong_stage", "the body is already being read");
+    const of = this.#of;
+    if (this.#failure !== undefined) throw this.#told(this.#failure);
+    if (this.#isEnded) throw failure("wrong_stage", "the body has been read or discarded", { of });
+    if (this.#isReading) throw failure("wrong_stage", "the body is already being read", { of });
     this.#isReading = true;
     this.#isTouched = true;
     this.#timer?.cancel();
@@ -203,8 +218,15 @@ export function exactly(source: BodySource, length: number): ArrayBufferView | A
     checkLength(source.size, length);
     return counted(chunksOf(source.stream()), length);
   }
-  if (typeof source !== "object" || source === null) throw failure("bad_option", "a body is declared but missing");
-  return counted("getReader" in source ? chunksOf(source) : source, length);
+  if (typeof source !== "object" || source === null) throw notABody(source);
+  if ("getReader" in source) return counted(chunksOf(source), length);
+  if (!(Symbol.asyncIterator in source || Symbol.iterator in source)) throw notABody(source);
+  return counted(source, length);
+}
+
+/** What is no source of raw data, though JavaScript let it be passed. */
+function notABody(source: unknown): HbiError {
+  return failure("bad_option", `the body ${insteadOfBytes(source)}`);
 }
 
 /** Some platforms have no Blob. */

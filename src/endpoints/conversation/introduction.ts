@@ -21,6 +21,8 @@ const LIMITS = {
 
 type SaidLimit = (typeof LIMITS)[keyof typeof LIMITS];
 
+/** The largest packet of any method, if one permits more than `p`. */
+const MOST_PACKET = "most";
 /** The name of a client's definition, and the hashes of a server's definitions. */
 const DEFINITION = "def";
 const HASHES = "hash";
@@ -28,7 +30,7 @@ const NAME = /^[\w.]{1,64}$/;
 const HASH_LIST = /^[0-9a-f]{8}(?:\.[0-9a-f]{8}){0,7}$/;
 
 /** All keys of an introduction that have numbers. */
-export const INTRODUCTION_KEYS: readonly string[] = Object.keys(LIMITS);
+export const INTRODUCTION_KEYS: readonly string[] = [...Object.keys(LIMITS), MOST_PACKET];
 /** Its other fields, as a regular expression. */
 export const DEFINITION_FIELD = `${DEFINITION}=[\\w.]{1,64}|${HASHES}=[0-9a-f.]{8,80}`;
 
@@ -45,6 +47,8 @@ export interface Introduction {
   readonly definition?: string | undefined;
   /** the beginnings of the hashes of the server's definitions */
   readonly hashes?: readonly string[] | undefined;
+  /** the largest packet that it reads, for a method that permits so much */
+  readonly mostPacketBytes: number | undefined;
 }
 
 /** The largest number in a field, so that the id stays below 256 bytes. Whoever accepts more says nothing. */
@@ -54,8 +58,12 @@ const MOST = 99_999_999_999;
 const MOST_CHARS = 240;
 
 /** The fields of this side's introduction. */
-export function introductionFields(limits: Limits, { name, hashes }: SaidDefinition = {}): string {
-  let text = "";
+export function introductionFields(
+  limits: Limits,
+  mostPacketBytes: number,
+  { name, hashes }: SaidDefinition = {},
+): string {
+  let text = mostPacketBytes > limits.maxPacketBytes ? `;${MOST_PACKET}=${mostPacketBytes}` : "";
   for (const [key, limit] of Object.entries(LIMITS)) if (limits[limit] <= MOST) text += `;${key}=${limits[limit]}`;
   if (name !== undefined && NAME.test(name)) text = within(text, `;${DEFINITION}=${name}`);
   return hashes === undefined ? text : within(text, `;${HASHES}=${hashes.join(".")}`);
@@ -80,6 +88,7 @@ export function readIntroduction(
   const hashes = textOf(HASHES);
   return {
     limits,
+    mostPacketBytes: countOf(MOST_PACKET) ?? limits.maxPacketBytes,
     definition: name !== undefined && NAME.test(name) ? name : undefined,
     hashes: hashes !== undefined && HASH_LIST.test(hashes) ? hashes.split(".") : undefined,
   };

@@ -157,7 +157,8 @@ export class Landing {
   #announce({ bodyBytes, entry: { method, name } }: CallStep, params: object | undefined): void {
     const bytes = bodyBytes ?? method.bodyBytes(params as never); // validated by the same method
     if (bytes === undefined) throw failure("bad_argument", `${name}: the length of its raw data is unknown`);
-    if (bytes > this.#host.limits.maxBodyBytes && bodyBytes === undefined) throw failure("body_too_big", name);
+    const most = method.spec.limits?.call?.maxBodyBytes ?? this.#host.limits.maxBodyBytes;
+    if (bytes > most && bodyBytes === undefined) throw failure("body_too_big", name);
     this.#host.intake.announce(bytes);
   }
 

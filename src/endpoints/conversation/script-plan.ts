@@ -5,9 +5,11 @@
 import { failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import { parseScript } from "../../parser/parse.ts";
-import type { Tree } from "../../parser/tree.ts";
+import { Call, type Tree } from "../../parser/tree.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
+import { limited, type OwnLimits } from "../../registry/method-limits.ts";
 import { type Plan, planScript } from "../../registry/plan.ts";
+import { utf8Length } from "../../wire/packet.ts";
 import type { RawIntake } from "../lane/raw-intake.ts";
 
 /** The conversation of the script. */
@@ -15,6 +17,38 @@ interface Arrival {
   readonly env: HostingEnv;
   readonly intake: RawIntake;
   readonly limits: Limits;
+}
+
+const NAME = /^\s*([A-Za-z_$][\w$.]{0,1023})\(/;
+
+/** Parses a script under the limits of this side, or of its method, if that is its only call and has its own. A packet
+ *  may be larger than usual before its method is known. @throws HbiError */
+export function readScript(text: string, env: HostingEnv, limits: Limits): Tree {
+  if (!env.hasLimits) return parseWithin(text, limits, env);
+  const guess = callLimitsOf(NAME.exec(text)?.[1], env);
+  const tree = parseWithin(text, limited(limits, guess), env);
+  const [only] = tree;
+  const actual = tree.length === 1 && only instanceof Call ? callLimitsOf(only.name, env) : undefined;
+  return actual === guess ? tree : parseWithin(text, limited(limits, actual), env);
+}
+
+function callLimitsOf(name: string | undefined, env: HostingEnv): OwnLimits | undefined {
+  const entry = name === undefined ? undefined : env.lookup(name);
+  return entry?.kind === "method" ? entry.method.spec.limits?.call : undefined;
+}
+
+function parseWithin(text: string, limits: Limits, env: HostingEnv): Tree {
+  if (env.mostPacketBytes > 0) checkPacket(text, limits);
+  return parseScript(text, limits);
+}
+
+/** For a packet that was read because some method permits its size.
+ *  @throws HbiError packet_too_big, which ends only its script */
+export function checkPacket(text: string, { maxPacketBytes }: Limits): void {
+  if (text.length * 3 <= maxPacketBytes) return;
+  const bytes = utf8Length(text);
+  if (bytes > maxPacketBytes)
+    throw failure("packet_too_big", `${bytes} bytes, at most ${maxPacketBytes} (maxPacketBytes)`);
 }
 
 /** The plan of a script that is to run. If the raw data of the script is known, it must match the promise. With more,
@@ -35,7 +69,7 @@ export function planAgainstPromise(tree: Tree, { env, intake, limits }: Arrival,
 export function bytesBehind(text: string, { env, intake, limits }: Arrival): number | undefined {
   let rawBytes: number | undefined;
   try {
-    rawBytes = planScript(parseScript(text, limits), env, limits).rawBytes;
+    rawBytes = planScript(readScript(text, env, limits), env, limits).rawBytes;
   } catch {
     // unknown
   }

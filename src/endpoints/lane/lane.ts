@@ -6,6 +6,7 @@
 import type { Clock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
+import { httpRefusal } from "../../wire/foreign-protocol.ts";
 import { encodePacket, type Packet } from "../../wire/packet.ts";
 import type { Transport, TransportSink } from "../../wire/transport.ts";
 import { Wire, type WireHost } from "../../wire/wire.ts";
@@ -211,7 +212,9 @@ export class Lane implements TransportSink, WireHost, WatchHost {
     this.reading.stop();
     const { holder } = this.turn;
     const isInRawData = holder !== undefined && "isInRawData" in holder && holder.isInRawData === true;
-    if (!isInRawData && words !== "") this.wire.text(encodePacket("err", words));
+    if (!isInRawData && words !== "") {
+      this.wire.text(this.reading.isHttp ? httpRefusal(words) : encodePacket("err", words));
+    }
     this.wire.end();
   }
 

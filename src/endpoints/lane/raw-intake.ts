@@ -6,6 +6,7 @@
  * data".
  */
 import { failure, HbiError } from "../../errors.ts";
+import { insteadOfBytes } from "../../parser/kinds.ts";
 import { CHUNK_COST_BYTES, type PacketReader } from "../../wire/packet-reader.ts";
 import type { Account } from "../guard/account.ts";
 import type { Wait } from "../waits.ts";
@@ -275,7 +276,7 @@ function compact(chunk: Uint8Array): Uint8Array {
 /** Any view as bytes: a `Float64Array` is filled in place. @throws HbiError invalid_argument if it is not a view */
 export function asBytes(view: ArrayBufferView): Uint8Array {
   if (view instanceof Uint8Array) return view;
-  if (!ArrayBuffer.isView(view)) throw failure("bad_option", "raw data must be an ArrayBufferView");
+  if (!ArrayBuffer.isView(view)) throw failure("bad_option", `a chunk of raw data ${insteadOfBytes(view)}`);
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 

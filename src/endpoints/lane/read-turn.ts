@@ -83,6 +83,16 @@ export class ReadTurn implements Waiting {
     return this.#reader.consumedBytes;
   }
 
+  /** Whether the peer has sent an HTTP request. */
+  get isHttp(): boolean {
+    return this.#reader.isHttp;
+  }
+
+  /** Whether the peer has sent anything. */
+  get hasHeard(): boolean {
+    return this.#reader.consumedBytes + this.#reader.bufferedBytes > 0;
+  }
+
   /** The reader's position in the stream of packets. */
   get phase(): ReaderPhase {
     return this.#reader.phase;

@@ -5,12 +5,11 @@ import { systemClock } from "../../clock.ts";
 import { checkOptions, type OptionsOf } from "../../options.ts";
 import type { Params } from "../../registry/method.ts";
 import type { Service } from "../../registry/service.ts";
-import { dialSocket } from "../../wire/transport/node-socket.ts";
-import { type ClientTls, clientContext, clientTls } from "../../wire/transport/node-tls-options.ts";
-import { type Address, parseAddress } from "../address.ts";
+import { type ClientTls, clientTls } from "../../wire/transport/node-tls-options.ts";
+import type { Address } from "../address.ts";
 import { LINK_OPTIONS, Link, type LinkOptions, type ReactionsOf } from "../service/link.ts";
-import type { Dial } from "../service/reconnect.ts";
 import type { Surplus } from "../service/service-env.ts";
+import { dialer } from "./dialer.ts";
 
 /** `tls`, possibly `{}`: connects over TLS and verifies the server. Read for each connection. */
 export type ConnectLinkOptions<S extends Service> = LinkOptions<S> & { readonly tls?: ClientTls | undefined };
@@ -24,19 +23,18 @@ export type ConnectArguments<S extends Service, H = ReactionsOf<S>> = S["credent
     ? [reactions?: H & Surplus<H, S["reactions"]>, options?: ConnectLinkOptions<S>]
     : [reactions: H & Surplus<H, S["reactions"]>, options?: ConnectLinkOptions<S>];
 
-/** Connects to a service. Rejects if the first attempt fails.
+/** Connects to a service: to the first of its addresses that accepts. Rejects if none does, except with
+ *  `reconnect.waitForFirst`.
  *  @throws HbiError unavailable, unauthenticated, deadline_exceeded, cancelled; invalid_argument for a missing
  *  reaction */
 export async function connect<S extends Service, H extends ReactionsOf<S> = ReactionsOf<S>>(
   service: S,
-  address: Address,
+  address: Address | readonly Address[],
   ...[reactions = {} as never, options = {} as ConnectLinkOptions<S>]: ConnectArguments<S, H> // omitted where that is permitted
 ): Promise<Link<S>> {
   checkOptions(options, "connect", CONNECT_OPTIONS);
-  const target = parseAddress(address);
-  const { clock = systemClock, tls } = options;
-  if (tls !== undefined) clientContext(tls);
-  const dial: Dial = (dialing) => dialSocket(target, { ...dialing, clock, tls: options.tls });
+  const { clock = systemClock } = options;
+  const dial = dialer(address, { clock, tls: () => options.tls });
   const link = new Link<S>(service, dial, reactions, withoutTls(options));
   return link.open();
 }

@@ -2,18 +2,15 @@
  * HBIS: the listening side over Node's sockets. Every connection has its own hosting environment.
  */
 import { checkOptions, type OptionsOf } from "../../options.ts";
-import { type ServerTls, serverTls } from "../../wire/transport/node-tls-options.ts";
+import type { ServerTls } from "../../wire/transport/node-tls-options.ts";
 import type { Address } from "../address.ts";
 import { Acceptor, type ContextFactory } from "../session/acceptor.ts";
 import { CONNECTION_OPTIONS, type ConnectionOptions } from "../session/connection-options.ts";
-import { Listener } from "./listener.ts";
+import { LISTEN_OPTIONS, Listener, type ListenOptions } from "./listener.ts";
 
-export interface ServerOptions extends ConnectionOptions {
-  /** Serves over TLS; with `ca`, clients must present a certificate. */
-  readonly tls?: ServerTls | undefined;
-}
+export interface ServerOptions extends ConnectionOptions, ListenOptions {}
 
-const SERVER_OPTIONS: OptionsOf<ServerOptions> = { ...CONNECTION_OPTIONS, tls: serverTls };
+const SERVER_OPTIONS: OptionsOf<ServerOptions> = { ...CONNECTION_OPTIONS, ...LISTEN_OPTIONS };
 
 export class HBIS {
   readonly #acceptor: Acceptor;
@@ -22,9 +19,9 @@ export class HBIS {
   /** @throws HbiError invalid_argument */
   constructor(address: Address, context: ContextFactory, given: ServerOptions = {}) {
     checkOptions(given, "HBIS", SERVER_OPTIONS);
-    const { tls, ...options } = given;
+    const { tls, socketMode, ...options } = given;
     this.#acceptor = new Acceptor(context, options);
-    this.#listener = new Listener(address, this.#acceptor, tls);
+    this.#listener = new Listener(address, this.#acceptor, { tls, socketMode });
   }
 
   /** The number of open connections. */

@@ -3,31 +3,53 @@
  * exception in an event handler here would end the process, so none may be caused by a peer. docs/services.md,
  * "Serving".
  */
+
+import { chmodSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { failure, HbiError } from "../../errors.ts";
+import { mustBe, type OptionsOf } from "../../options.ts";
 import { nodeSocketTransport } from "../../wire/transport/node-socket.ts";
 import { TlsGate } from "../../wire/transport/node-tls-gate.ts";
-import type { ServerTls } from "../../wire/transport/node-tls-options.ts";
+import { type ServerTls, serverTls } from "../../wire/transport/node-tls-options.ts";
+import { checkPath, codeOf, listenTrouble } from "../../wire/transport/node-trouble.ts";
 import type { Transport } from "../../wire/transport.ts";
-import { type Address, formatAddress, parseAddress } from "../address.ts";
+import { type Address, formatAddress, type PathAddress, parseAddress, type TcpAddress } from "../address.ts";
 import type { Accepted, Acceptor } from "../session/acceptor.ts";
 import { ignore, markHandled } from "../waits.ts";
+import { removeStaleSocket } from "./stale-socket.ts";
+
+export interface ListenOptions {
+  /** Serves over TLS; with `ca`, clients must present a certificate, which `peer.identity` describes. */
+  readonly tls?: ServerTls | undefined;
+  /** The permissions of a Unix socket: 0o660 admits the group. Default: as the process's umask says. */
+  readonly socketMode?: number | undefined;
+}
+
+export const LISTEN_OPTIONS: OptionsOf<ListenOptions> = {
+  tls: serverTls,
+  socketMode: mustBe(
+    "permissions from 0 to 0o777",
+    (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 0o777,
+  ),
+};
 
 export class Listener {
-  readonly #address: Address;
-  readonly #isTcp: boolean;
+  readonly #address: TcpAddress | PathAddress;
+  readonly #mode: number | undefined;
   readonly #acceptor: Acceptor;
   readonly #gate: TlsGate | undefined;
   #server: Server | undefined;
   #closed: Promise<unknown> | undefined;
 
   /** @throws HbiError invalid_argument */
-  constructor(address: Address, acceptor: Acceptor, tls: ServerTls | undefined) {
+  constructor(address: Address, acceptor: Acceptor, { tls, socketMode }: ListenOptions) {
     const parsed = parseAddress(address);
+    if ("path" in parsed) checkPath(parsed.path);
+    else if (socketMode !== undefined) throw failure("bad_option", "socketMode is for a Unix socket");
     acceptor.name = formatAddress(parsed);
-    this.#address = address;
-    this.#isTcp = "host" in parsed;
+    this.#address = parsed;
+    this.#mode = socketMode;
     this.#acceptor = acceptor;
     const keeper = {
       onSecure: (socket: TLSSocket, refusal: HbiError | undefined, isDrained: boolean) =>
@@ -54,29 +76,36 @@ export class Listener {
   async listen(): Promise<void> {
     if (this.#server !== undefined) return;
     if (this.#acceptor.isEnding) throw failure("wrong_stage", "the server is closed");
-    const address = parseAddress(this.#address);
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
       this.#connected(socket),
     );
     this.#server = server;
     const stopped = new Promise((resolve) => server.once("close", resolve));
     this.#closed = Promise.all([stopped, this.#acceptor.closed]);
-    await new Promise<void>((resolve, reject) => {
-      const refuse = (cause: Error): void => {
-        this.#server = undefined;
-        this.#closed = undefined;
-        reject(failure("connect_failed", `cannot listen at ${formatAddress(address)}`, { cause }));
-      };
-      server.once("error", refuse);
-      const path = "path" in address ? { path: address.path } : { host: address.host, port: address.port };
-      server.listen(path, () => {
-        server.off("error", refuse);
-        // A failing accept (no file descriptors left) concerns that connection; the server continues.
-        server.on("error", (cause) => this.#acceptor.report(cause));
-        if (this.#acceptor.isEnding) this.#stop();
-        resolve();
-      });
-    });
+    try {
+      await this.#bind(server);
+    } catch (thrown) {
+      this.#server = undefined;
+      this.#closed = undefined;
+      server.close(ignore);
+      throw thrown instanceof HbiError ? thrown : listenTrouble(this.#address, thrown as Error); // an error event has an Error
+    }
+    // A failing accept (no file descriptors left) concerns that connection; the server continues.
+    server.on("error", (cause) => this.#acceptor.report(cause));
+    if (this.#acceptor.isEnding) this.#stop();
+  }
+
+  async #bind(server: Server): Promise<void> {
+    const address = this.#address;
+    try {
+      await bound(server, address);
+    } catch (thrown) {
+      const isInUse = thrown instanceof Error && codeOf(thrown) === "EADDRINUSE";
+      if (!isInUse || !("path" in address) || address.path.startsWith("\0")) throw thrown; // an abstract socket has no file
+      await removeStaleSocket(address.path, thrown);
+      await bound(server, address);
+    }
+    if ("path" in address && this.#mode !== undefined) chmodSync(address.path, this.#mode);
   }
 
   /** @throws HbiError invalid_argument, without changing anything; failed_precondition without TLS */
@@ -112,7 +141,7 @@ export class Listener {
     }
     const place = this.#acceptor.enter(socket.remoteAddress);
     if (place instanceof HbiError) {
-      refuse(socket, this.#isTcp);
+      refuse(socket, "host" in this.#address);
       return;
     }
     socket.once("close", () => place.leave());
@@ -123,7 +152,7 @@ export class Listener {
   /** Over TCP, a socket without an address has been reset by its peer. Its address is unknown, so counting it would
    *  penalise the others. */
   #isGone(socket: Socket): boolean {
-    return this.#isTcp && socket.remoteAddress === undefined;
+    return "host" in this.#address && socket.remoteAddress === undefined;
   }
 
   #secured(socket: TLSSocket, refusal: HbiError | undefined, isDrained: boolean): void {
@@ -150,6 +179,17 @@ export class Listener {
     const expires = until && { at: until, reason: "the client certificate has expired" };
     this.#acceptor.serve({ ...accepted, transport, expires }).catch(ignore);
   }
+}
+
+function bound(server: Server, address: TcpAddress | PathAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    const target = "path" in address ? { path: address.path } : { host: address.host, port: address.port };
+    server.listen(target, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
 }
 
 /** Ends a socket from which nothing was read. Node throws when a Unix socket is reset. */

@@ -3,19 +3,16 @@
  */
 import { checkOptions, type OptionsOf } from "../../options.ts";
 import type { Service } from "../../registry/service.ts";
-import { type ServerTls, serverTls } from "../../wire/transport/node-tls-options.ts";
+import type { ServerTls } from "../../wire/transport/node-tls-options.ts";
 import type { Address } from "../address.ts";
 import type { Peer } from "../service/peer.ts";
 import type { Surplus } from "../service/service-env.ts";
 import { type HandlersOf, HOST_OPTIONS, type HostOptions, ServiceHost } from "../service/service-host.ts";
-import { Listener } from "./listener.ts";
+import { LISTEN_OPTIONS, Listener, type ListenOptions } from "./listener.ts";
 
-export interface ServeOptions<S extends Service, Context> extends HostOptions<S, Context> {
-  /** Serves over TLS; with `ca`, consumers must present a certificate, which `peer.identity` describes. */
-  readonly tls?: ServerTls | undefined;
-}
+export interface ServeOptions<S extends Service, Context> extends HostOptions<S, Context>, ListenOptions {}
 
-const SERVE_OPTIONS: OptionsOf<ServeOptions<Service, unknown>> = { ...HOST_OPTIONS, tls: serverTls };
+const SERVE_OPTIONS: OptionsOf<ServeOptions<Service, unknown>> = { ...HOST_OPTIONS, ...LISTEN_OPTIONS };
 
 export class Server<S extends Service = Service, Context = unknown> {
   readonly #host: ServiceHost<S, Context>;
@@ -81,9 +78,9 @@ export async function serve<S extends Service, H extends HandlersOf<S, Context>,
   given: ServeOptions<S, Context> = {},
 ): Promise<Server<S, Context>> {
   checkOptions(given, "serve", SERVE_OPTIONS);
-  const { tls, ...options } = given;
+  const { tls, socketMode, ...options } = given;
   const host = new ServiceHost<S, Context>(service, handlers, options);
-  const listener = new Listener(address, host.acceptor, tls);
+  const listener = new Listener(address, host.acceptor, { tls, socketMode });
   await listener.listen();
   return new Server(host, listener);
 }

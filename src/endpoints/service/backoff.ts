@@ -1,7 +1,7 @@
 /**
  * Backoff: how long a link waits before it dials again. docs/services.md, "Reconnecting".
  */
-import { aFiniteTime, checkOptions, mustBe, type OptionsOf } from "../../options.ts";
+import { aBoolean, aFiniteTime, checkOptions, mustBe, type OptionsOf } from "../../options.ts";
 
 export interface ReconnectOptions {
   /** the delay before the first attempt after a loss; doubled after each failed attempt. Default 100 */
@@ -12,12 +12,16 @@ export interface ReconnectOptions {
   readonly jitter?: number | undefined;
   /** consecutive failures after which the link closes. Default Infinity */
   readonly maxAttempts?: number | undefined;
+  /** Also waits for the first connection: `connect` resolves at once with a link that is `connecting`, and its calls wait
+   *  within their deadlines. Without it, `connect` rejects if the first attempt fails. Default false */
+  readonly waitForFirst?: boolean | undefined;
 }
 
 export const RECONNECT_OPTIONS: OptionsOf<ReconnectOptions> = {
   initialDelayMs: aFiniteTime,
   maxDelayMs: aFiniteTime,
   jitter: mustBe("a number from 0 to 1", (value) => typeof value === "number" && value >= 0 && value <= 1),
+  waitForFirst: aBoolean,
   maxAttempts: mustBe("at least 1", (value) => typeof value === "number" && value >= 1),
 };
 

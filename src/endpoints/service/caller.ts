@@ -11,6 +11,7 @@ import type { ArgumentsOf, Method } from "../../registry/method.ts";
 import type { Methods } from "../../registry/service.ts";
 import { keepFromFailingUnheard, release } from "../conversation/body.ts";
 import { checkMetadata, type Metadata } from "../conversation/metadata.ts";
+import { failedAtOnce, leading } from "../failing.ts";
 import { markHandled, withLanded } from "../waits.ts";
 import { type AnyCallOptions, CALL_OPTIONS, type CallOptions, type Posted } from "./calls.ts";
 import type { Sending } from "./outgoing.ts";
@@ -105,7 +106,7 @@ export class Caller {
     build: (script: ScriptMethods<M>) => T,
     options: CallOptions,
   ): Promise<ScriptResults<T>> {
-    return markHandled(this.#script(methods, build, options));
+    return leading(this.#script(methods, build, options));
   }
 
   async #script<M extends Methods, const T extends ScriptPlan>(
@@ -121,7 +122,7 @@ export class Caller {
       isSingle = !Array.isArray(built);
       return built;
     };
-    const built = buildScript(methods, plan, this.#writing, sender.limits);
+    const built = buildScript(methods, plan, this.#writing);
     const { name, code: params, results } = built;
     const outgoing = outgoingCall("script", name, params, options);
     const run = async (): Promise<unknown> => {
@@ -141,7 +142,7 @@ export class Caller {
       outgoing = outgoingCall(kind, name, params, options);
     } catch (thrown) {
       release(options?.body); // null is refused
-      return markHandled(Promise.reject(asHbiError(thrown)));
+      return failedAtOnce(asHbiError(thrown), name);
     }
     let isBegun = false;
     const begin = (): Promise<unknown> => {
@@ -153,7 +154,7 @@ export class Caller {
     answer.catch(() => {
       if (!isBegun) release(options.body);
     });
-    return answer;
+    return leading(answer);
   }
 
   /** If an interceptor throws synchronously, the call rejects as usual. If it ignores the promise of `next`, a
@@ -167,7 +168,7 @@ export class Caller {
 
   #send(kind: "call" | "post", sending: Sending): Promise<unknown> {
     const isRetried = kind === "call" && this.#retries > 0 && sending.method.spec.idempotent === true;
-    return isRetried ? markHandled(this.#retrying(sending)) : this.#attempt(kind, sending);
+    return isRetried ? leading(this.#retrying(sending)) : this.#attempt(kind, sending);
   }
 
   #attempt(kind: "call" | "post", sending: Sending): Promise<unknown> {
@@ -176,7 +177,7 @@ export class Caller {
       return kind === "call" ? this.#sender.call(sending, this.#writing) : this.#sender.post(sending, this.#writing);
     } catch (thrown) {
       release(sending.options?.body); // null is refused
-      return markHandled(Promise.reject(asHbiError(thrown)));
+      return failedAtOnce(asHbiError(thrown), sending.name);
     }
   }
 

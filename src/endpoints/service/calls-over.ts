@@ -3,7 +3,7 @@
  * broker, instead of a connection. docs/integration.md.
  */
 import { type Clock, systemClock } from "../../clock.ts";
-import { failure, HbiError, ownError } from "../../errors.ts";
+import { digits, failure, HbiError, ofCall, ownError } from "../../errors.ts";
 import { type LimitOptions, type Limits, limitOptions, resolveLimits } from "../../limits.ts";
 import { aClock, aCount, checkOptions, functions, type OptionsOf } from "../../options.ts";
 import { parseValue } from "../../parser/parse.ts";
@@ -15,6 +15,7 @@ import type { Service } from "../../registry/service.ts";
 import { validateObject } from "../../registry/validate.ts";
 import { type BodySource, exactly, keepFromFailingUnheard, release } from "../conversation/body.ts";
 import { type Metadata, metadataField, NO_METADATA } from "../conversation/metadata.ts";
+import { leading } from "../failing.ts";
 import { isUnseen } from "../session/co-receiver.ts";
 import { HostingEnv } from "../session/hosting-env.ts";
 import { ignore, markHandled, Waits, withLanded } from "../waits.ts";
@@ -144,7 +145,12 @@ function carrierSender(
     const value = landValue(parseValue(text, limits), env);
     return isUnseen(value) ? withLanded(value, false) : value;
   };
-  const carry = async (content: Content, options: CallOptions): Promise<readonly unknown[]> => {
+  const carry = (content: Content, options: CallOptions): Promise<readonly unknown[]> =>
+    carried(content, options).catch((thrown: unknown) => {
+      const own = ownError(thrown);
+      throw own === undefined ? thrown : ofCall(own, content.name);
+    });
+  const carried = async (content: Content, options: CallOptions): Promise<readonly unknown[]> => {
     const { results, ...call } = content;
     const { metadata = NO_METADATA } = options;
     metadataField(metadata, limits.maxMetadataBytes); // the same bounds as on a connection
@@ -174,13 +180,16 @@ function carrierSender(
     limits,
     call: (sending, writing) => {
       const answer = send(contentOf("call", sending, writing, limits), sending);
-      return markHandled(answer.then(([result]) => result));
+      return leading(answer.then(([result]) => result));
     },
     post: (sending, writing) => {
       const landed = markHandled(send(contentOf("post", sending, writing, limits), sending));
-      return Promise.resolve({ waitCompleted: () => markHandled(landed.then(ignore)) });
+      return Promise.resolve({ waitCompleted: () => leading(landed.then(ignore)) });
     },
-    script: ({ name, code, onlyOurs, results }, options) => {
+    script: async ({ name, code, onlyOurs, calls, results }, options) => {
+      const { maxCallsPerScript, maxStatements } = limits;
+      if (calls > maxCallsPerScript) throw failure("too_many_calls", `at most ${maxCallsPerScript}`);
+      if (results.length > maxStatements) throw failure("too_many_statements", `at most ${maxStatements}`);
       const declared = results.filter((schema) => schema !== undefined);
       const call = { kind: "script", name, params: code, code, onlyOurs, bodyBytes: 0, body: undefined } as const;
       return carry({ ...call, results: declared }, options);
@@ -194,17 +203,20 @@ function contentOf(kind: "call" | "post", sending: Sending, writing: Writing, li
   const { name, method, params } = sending;
   checkBody(sending);
   if (method.spec.body === "manual" || method.spec.resultBody !== undefined) {
-    throw failure("bad_option", `${name}: its raw data requires a connection`);
+    throw failure("bad_option", "its raw data requires a connection", { of: name });
   }
   const { code, onlyOurs, bodyBytes = 0 } = writeCall(name, method, params, writing);
-  if (bodyBytes > limits.maxBodyBytes) throw failure("body_too_big", name);
+  const most = method.spec.limits?.call?.maxBodyBytes ?? limits.maxBodyBytes;
+  if (bodyBytes > most) {
+    throw failure("body_too_big", `${digits(bodyBytes)} bytes, at most ${digits(most)} (maxBodyBytes)`, { of: name });
+  }
   return { kind, name, params, code, onlyOurs, bodyBytes, body: undefined, results: method.results };
 }
 
 /** @throws HbiError invalid_argument if there is none */
 function bodyOf({ name, method, options: { body } }: Sending, bytes: number): BodySource | undefined {
   if (method.spec.body === undefined) return undefined;
-  if (body === undefined) throw failure("bad_option", `${name} requires a body`);
+  if (body === undefined) throw failure("bad_option", "a body is required: pass { body } as an option", { of: name });
   const source = typeof body === "function" ? body() : body;
   keepFromFailingUnheard(source);
   if (bytes > 0) return source;
@@ -225,12 +237,12 @@ async function delivered(carrier: CallCarrier, call: CarriedCall): Promise<Objec
 
 /** @throws HbiError of the host, or that the answer does not fit the call */
 function checkedObjects({ kind, name, results }: Content, objects: Objects): readonly unknown[] {
-  if (objects === undefined) throw failure("bad_answer", `${name}: no list of objects`);
+  if (objects === undefined) throw failure("bad_answer", "no list of objects", { of: name });
   const error: unknown = objects.find((object) => object instanceof HbiError);
   if (error !== undefined) throw error;
   if (kind === "post") return [];
-  if (objects.length > results.length) throw failure("bad_answer", `${name}: more objects than declared`);
-  if (objects.length < results.length) throw failure("no_answer", name);
+  if (objects.length > results.length) throw failure("bad_answer", "more objects than declared", { of: name });
+  if (objects.length < results.length) throw failure("no_answer", undefined, { of: name });
   return results.map((schema, i) =>
     schema === undefined ? objects[i] : validateObject(schema, objects[i], false, "bad_answer", name),
   );

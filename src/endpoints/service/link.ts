@@ -108,7 +108,7 @@ export class Link<S extends Service = Service> {
     this.#service = service;
     this.#options = options;
     const { handlerTimeoutsMs, incoming = [], dialect, interceptors, retries } = options;
-    const table = serviceTable(service.reactions, service.values, handlerTimeoutsMs);
+    const table = serviceTable(service.reactions, service.values, handlerTimeoutsMs, [], service.methods);
     this.#check = new DefinitionCheck(service, options.onMismatch, ({ posting }) => describe(posting, {}));
     const bound: Bound = {
       definition: () => ({ name: service.name }),

@@ -8,9 +8,10 @@ import type { Limits } from "../../limits.ts";
 import { type Writing, writeCall } from "../../registry/call-text.ts";
 import type { Method } from "../../registry/method.ts";
 import { type Metadata, metadataField } from "../conversation/metadata.ts";
+import { leading } from "../failing.ts";
 import { asBytes } from "../lane/raw-intake.ts";
 import { Call, type CallRequest, type Home } from "../session/call.ts";
-import { checkTimeout, ignore, markHandled } from "../waits.ts";
+import { checkTimeout, ignore } from "../waits.ts";
 import type { CallSender } from "./caller.ts";
 import type { AnyCallOptions, CallOptions, Posted } from "./calls.ts";
 import type { BuiltScript } from "./script-builder.ts";
@@ -107,8 +108,9 @@ function metadataOf({ limits }: Carrier, { metadata }: { readonly metadata?: Met
 
 /** The promises of a call that is not awaited. */
 function postedOf(call: Call): Promise<Posted> {
-  const posted: Posted = { waitCompleted: () => markHandled(call.promise.then(ignore)) };
-  return markHandled(call.whenSent?.then(() => posted) ?? Promise.resolve(posted));
+  const posted: Posted = { waitCompleted: () => leading(call.promise.then(ignore)) };
+  const { whenSent } = call;
+  return whenSent === undefined ? Promise.resolve(posted) : leading(whenSent.then(() => posted));
 }
 
 /** Raw data that is available as a whole. The caller reads raw data behind a result. */
@@ -125,6 +127,8 @@ export function timeoutOf({ limits }: Pick<Carrier, "limits">, { timeoutMs }: An
 /** @throws HbiError invalid_argument for raw data that the method does not take */
 export function checkBody({ name, method, options }: Sending): void {
   const { body } = method.spec;
-  if (typeof body !== "function" && options.body !== undefined) throw failure("bad_option", `${name} accepts no body`);
-  if (body !== "manual" && options.send !== undefined) throw failure("bad_option", `${name} does not support send`);
+  if (typeof body !== "function" && options.body !== undefined)
+    throw failure("bad_option", "it accepts no body", { of: name });
+  if (body !== "manual" && options.send !== undefined)
+    throw failure("bad_option", "it does not support send", { of: name });
 }

@@ -5,7 +5,7 @@
  */
 import { Chain } from "../../chain.ts";
 import { type Clock, systemClock } from "../../clock.ts";
-import { asHbiError, failure, type HbiError } from "../../errors.ts";
+import { asHbiError, failure, HbiError } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
 import { aSignal, nested, type OptionsOf } from "../../options.ts";
 import type { Transport } from "../../wire/transport.ts";
@@ -79,6 +79,7 @@ export class ReconnectingConnection implements Carrier, Home {
   /** consecutive failed attempts */
   #attempts = 0;
   #openedAt = 0;
+  #lastFailure: HbiError | undefined;
   #connection: Connection | undefined;
   /** connections that were told to go away and have not ended: their answers still arrive */
   readonly #retiring = new Set<Connection>();
@@ -120,6 +121,10 @@ export class ReconnectingConnection implements Carrier, Home {
   // --- calls ---------------------------------------------------------------------------------------------------------
 
   readonly home = this;
+
+  get lastFailure(): HbiError | undefined {
+    return this.#lastFailure;
+  }
 
   get isLasting(): boolean {
     return this.#backoff !== undefined;
@@ -195,8 +200,13 @@ export class ReconnectingConnection implements Carrier, Home {
 
   // --- connecting ----------------------------------------------------------------------------------------------------
 
-  /** The first connection; if it fails, the link closes. */
+  /** The first connection; if it fails, the link closes. With `waitForFirst`, does not wait for it. */
   async open(): Promise<void> {
+    if (this.#backoff !== undefined && this.#options.reconnect?.waitForFirst === true) {
+      this.#attempts = 1;
+      void this.#reconnect(this.#backoff, true);
+      return;
+    }
     try {
       await this.#connect(false);
     } catch (thrown) {
@@ -239,6 +249,7 @@ export class ReconnectingConnection implements Carrier, Home {
     this.#connection = connection;
     this.#dialed = undefined;
     isOpen = true;
+    this.#lastFailure = undefined;
     this.#openedAt = this.clock.now();
     this.#beginParked(connection);
     for (const wait of this.#waiting) wait.settle(connection);
@@ -253,7 +264,8 @@ export class ReconnectingConnection implements Carrier, Home {
     try {
       await posting.introduction({ timeoutMs: connectTimeoutMs, signal: this.#giveUp });
     } catch (cause) {
-      throw failure("connect_failed", "the service has not answered", { cause });
+      const why = cause instanceof HbiError ? `: ${cause.message}` : "";
+      throw failure("connect_failed", `the service has not answered${why}`, { cause });
     }
   }
 
@@ -298,9 +310,9 @@ export class ReconnectingConnection implements Carrier, Home {
   }
 
   /** One attempt at a time, until it succeeds or the link gives up. */
-  async #reconnect({ delayMs, maxAttempts }: Backoff): Promise<void> {
-    for (; ; this.#attempts++) {
-      if (this.#attempts > 0) await this.#delay(delayMs(this.#attempts));
+  async #reconnect({ delayMs, maxAttempts }: Backoff, isAtOnce = this.#attempts === 0): Promise<void> {
+    for (let waits = !isAtOnce; ; this.#attempts++, waits = true) {
+      if (waits) await this.#delay(delayMs(this.#attempts));
       if (this.#isClosing) return;
       try {
         if (this.#giveUp.aborted) throw failure("cancelled", "connect", { cause: this.#giveUp.reason });
@@ -308,6 +320,7 @@ export class ReconnectingConnection implements Carrier, Home {
         return;
       } catch (thrown) {
         const error = asHbiError(thrown);
+        this.#lastFailure = error;
         if (this.#isClosing) return;
         const isRefused = error.code === "unauthenticated" || error.code === "permission_denied";
         if (isRefused || this.#giveUp.aborted || this.#attempts >= maxAttempts) {

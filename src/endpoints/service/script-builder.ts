@@ -4,7 +4,6 @@
  */
 import type { z } from "zod";
 import { failure } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
 import { isPlainObject } from "../../parser/plain-object.ts";
 import { type OnlyOurs, REPR } from "../../parser/repr.ts";
 import { argumentsText, type Writing } from "../../registry/call-text.ts";
@@ -93,16 +92,17 @@ export interface BuiltScript {
   readonly name: string;
   /** the first form in it that only peers of this library can read, if any */
   readonly onlyOurs: string | undefined;
+  /** the number of its calls, including those inside others */
+  readonly calls: number;
   /** one per statement */
   readonly results: readonly (z.core.$ZodType | undefined)[];
 }
 
-/** @throws HbiError invalid_argument, resource_exhausted beyond `maxCallsPerScript` and `maxStatements` */
+/** @throws HbiError invalid_argument */
 export function buildScript<M extends Methods>(
   methods: M,
   build: (script: ScriptMethods<M>) => ScriptPlan,
   writing: Writing,
-  limits: Limits,
 ): BuiltScript {
   const made: ScriptCall[] = [];
   const onlyOurs: OnlyOurs = { what: undefined };
@@ -110,8 +110,9 @@ export function buildScript<M extends Methods>(
   for (const [name, method] of Object.entries(methods)) {
     if (method.takesRawData || method.spec.resultBody !== undefined) continue;
     const write = (params: unknown) => {
-      if (made.length === limits.maxCallsPerScript)
-        throw failure("too_many_calls", `at most ${limits.maxCallsPerScript}`);
+      if (method.spec.limits?.call !== undefined) {
+        throw failure("bad_option", `${name} has limits of its own, so it must be called alone`);
+      }
       const call = new ScriptCall(
         name,
         `${name}(${argumentsOf(name, method, params, writing, onlyOurs)})`,
@@ -125,13 +126,12 @@ export function buildScript<M extends Methods>(
   const plan = build(Object.fromEntries(writers) as ScriptMethods<M>); // one per method
   const statements: readonly ScriptCall[] = plan instanceof ScriptCall ? [plan] : plan;
   if (statements.length === 0) throw failure("bad_option", "an empty script");
-  if (statements.length > limits.maxStatements) throw failure("too_many_statements", `at most ${limits.maxStatements}`);
   const code = statements.map((statement) => statement.use()).join("\n");
   const lost = made.find((call) => !call.isUsed);
   if (lost !== undefined)
     throw failure("bad_option", `${lost.name} is neither an argument nor a statement of the script`);
   const name = statements.map((statement) => statement.name).join(", ");
-  return { code, onlyOurs: onlyOurs.what, name, results: statements.map(({ result }) => result) };
+  return { code, onlyOurs: onlyOurs.what, calls: made.length, name, results: statements.map(({ result }) => result) };
 }
 
 function argumentsOf(name: string, method: Method, given: unknown, writing: Writing, onlyOurs: OnlyOurs): string {

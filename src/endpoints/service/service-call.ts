@@ -45,9 +45,10 @@ export class ServiceCall<Other = unknown, Context = unknown> {
    *  @throws HbiError failed_precondition for a method that declares none, or reads it from `co` */
   get body(): Body {
     if (this.#body === undefined) {
-      if (this.#method.spec.body === undefined) throw failure("wrong_stage", `${this.name} declares no body`);
-      if (this.#method.spec.body === "manual") throw failure("wrong_stage", `${this.name} reads its raw data from co`);
-      this.#body = new Body(this.co, this.bodyLength);
+      if (this.#method.spec.body === undefined) throw failure("wrong_stage", "it declares no body", { of: this.name });
+      if (this.#method.spec.body === "manual")
+        throw failure("wrong_stage", "it reads its raw data from call.co", { of: this.name });
+      this.#body = new Body(this.co, this.bodyLength, this.name);
     }
     return this.#body;
   }

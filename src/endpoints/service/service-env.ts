@@ -56,12 +56,14 @@ export interface Bound extends TypedLayer {
 
 /** @param times timeouts of handlers that differ from `handlerTimeoutMs`
  *  @param extra entries besides the declared methods: the one with which a peer authenticates
+ *  @param called the methods that this side calls
  *  @throws HbiError invalid_argument for an undeclared name or an invalid timeout */
 export function serviceTable(
   methods: Methods,
   values: Values,
   times: HandlerTimes = {},
   extra: readonly [string, ExposedMethod][] = [],
+  called: Methods = {},
 ): EntryTable {
   checkMap(times, "handlerTimeoutsMs", methods, aTimeout);
   const handlerOf = (name: string, method: Method): ExposedMethod["handler"] => {
@@ -77,7 +79,7 @@ export function serviceTable(
       return sendsBody ? answerWithBody(method, call, returned, env) : returned;
     };
   };
-  const table = entryTable(methods, values, handlerOf, times);
+  const table = entryTable(methods, values, handlerOf, times, called);
   return extra.length === 0 ? table : { ...table, entries: new Map([...table.entries, ...extra]) };
 }
 
@@ -113,18 +115,20 @@ async function answerWithBody(method: Method, call: ServiceCall, returned: unkno
     const result = validate(schema, answer.result, "bad_result", name);
     const bytes = method.resultBytes(result);
     if (bytes === undefined) throw failure("bad_result", name);
-    co.accepted.checkBody(bytes, name, "result_too_big");
+    co.accepted.checkBody(bytes, name, "result", method);
     const body = exactly(source, bytes);
     if (!call.hasAskedForBody) co.discardData();
     // The answer begins when the whole request was read, so a body that is read only for the answer would wait forever.
     if (co.unreadBytes > co.limits.maxBufferedBytes) throw failure("body_unread", name);
     const text = repr(result, co.isExtended ? "json" : "python", MAX_DEPTH, env.writer);
-    co.accepted.checkResult(text, name);
+    co.accepted.checkResult(text, name, method);
     await co.sendObj(text);
     await co.sendData(body);
   } catch (thrown) {
     release(source);
-    throw ownError(thrown)?.reason === "body_mismatch" ? failure("bad_result", name, { cause: thrown }) : thrown;
+    const own = ownError(thrown);
+    const isBadBody = own?.reason === "body_mismatch" || own?.reason === "bad_option";
+    throw isBadBody ? failure("bad_result", own.message, { of: name, cause: thrown }) : thrown;
   }
 }
 

@@ -162,8 +162,9 @@ export class ServiceHost<S extends Service, Context = undefined> {
     this.#factory = factory;
     this.#options = options;
     const extra = service.credentials === undefined ? [] : [this.#authenticateEntry(service.credentials)];
-    this.#table = serviceTable(service.methods, service.values, handlerTimeoutsMs, extra);
-    this.#preAuthTable = authenticate === undefined ? undefined : { entries: new Map(extra), writer: undefined };
+    this.#table = serviceTable(service.methods, service.values, handlerTimeoutsMs, extra, service.reactions);
+    this.#preAuthTable =
+      authenticate === undefined ? undefined : { ...this.#table, entries: new Map(extra), writer: undefined };
     this.#interceptors = [...authorizing(authorize), ...gating(service, concurrency), ...(interceptors ?? [])] as never;
     if (service.credentials !== undefined && authenticate === undefined) {
       throw failure("bad_option", `${service.name} declares credentials, but authenticate is missing`);

@@ -6,6 +6,7 @@
 import type { Timer } from "../../clock.ts";
 import { failure, ownError } from "../../errors.ts";
 import type { WrittenCall } from "../../registry/call-text.ts";
+import { limited } from "../../registry/method-limits.ts";
 import { validateObject } from "../../registry/validate.ts";
 import { Body, type BodySource, bodyFrom, type Pending, release } from "../conversation/body.ts";
 import { asBytes } from "../lane/raw-intake.ts";
@@ -38,7 +39,7 @@ export class Streaming implements Talk {
     const { name, method, options } = sending;
     if (options.signal?.aborted === true) throw cancelled(options.signal); // before its body is created
     if (method.spec.body === "manual" && typeof options.send !== "function") {
-      throw failure("bad_option", `${name}: neither body nor send provides its raw data`);
+      throw failure("bad_option", "its raw data is missing: pass { send } as an option", { of: name });
     }
     this.#carrier = carrier;
     this.#sending = sending;
@@ -56,7 +57,9 @@ export class Streaming implements Talk {
       spec.resultBody === undefined
         ? { hasNoRawAnswer: true }
         : { answerBytes: (object: unknown) => this.#take(object) };
-    return { ...(spec.body === "manual" ? {} : promised), ...answered, dropsObjects: !this.#wantsAnswer };
+    const own = spec.limits?.result;
+    const limits = own === undefined ? {} : { limits: limited(this.#carrier.limits, own) };
+    return { ...(spec.body === "manual" ? {} : promised), ...answered, ...limits, dropsObjects: !this.#wantsAnswer };
   }
 
   #makeBody(): void {
@@ -139,7 +142,7 @@ export class Streaming implements Talk {
     }
     const { clock, limits } = this.#carrier;
     const onEnd = (): void => void co.close();
-    const body = new Body(co, co.unreadBytes, { clock, idleTimeoutMs: limits.callTimeoutMs, draining, onEnd });
+    const body = new Body(co, co.unreadBytes, name, { clock, idleTimeoutMs: limits.callTimeoutMs, draining, onEnd });
     co.onLost = (error) => body.lose(error);
     return { result: this.#answer, body };
   }
@@ -183,6 +186,6 @@ function isPending(body: ArrayBufferView | Pending | undefined): body is Pending
 }
 
 function bodyOf({ name, options: { body } }: Sending): BodySource {
-  if (body === undefined) throw failure("bad_option", `${name} requires a body`);
+  if (body === undefined) throw failure("bad_option", "a body is required: pass { body } as an option", { of: name });
   return typeof body === "function" ? body() : body;
 }

@@ -6,10 +6,12 @@
 import type { z } from "zod";
 import type { Chained } from "../../chain.ts";
 import type { Clock, Timer } from "../../clock.ts";
-import { asHbiError, failure, HbiError } from "../../errors.ts";
+import { asHbiError, changed, digits, FAILURES, failure, HbiError, ofCall } from "../../errors.ts";
 import type { Method } from "../../registry/method.ts";
+import { limited } from "../../registry/method-limits.ts";
 import { validateObject } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
+import { leadHere, rejectWhereAwaited } from "../failing.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import { heed, heedNoMore } from "../heed.ts";
 import { turnHeld } from "../lane/bracket.ts";
@@ -65,6 +67,8 @@ export interface Talk {
 export interface Home {
   /** Whether there may be another connection. */
   readonly isLasting: boolean;
+  /** why the last attempt to connect failed, while there is no connection */
+  readonly lastFailure: HbiError | undefined;
   /** @param from the connection that accepts nothing new. Returns false if there will be no other. */
   park(call: Call, from: Connection): boolean;
   unpark(call: Call): void;
@@ -132,12 +136,16 @@ export class Call implements TurnTaker {
       });
       if (this.#state === "fulfilled") this.#resolve(this.#outcome);
       const { error } = this;
-      if (error !== undefined) {
-        markHandled(this.#promise);
-        this.#reject(error);
-      }
+      if (error !== undefined) this.#rejectAtOnce(error);
     }
     return this.#promise;
+  }
+
+  /** It has failed where it was made. */
+  #rejectAtOnce(error: HbiError): void {
+    leadHere(error);
+    if (this.#promise !== undefined) markHandled(this.#promise);
+    this.#reject(error);
   }
 
   /** Resolves when it is on the wire; undefined if it already is. */
@@ -185,9 +193,16 @@ export class Call implements TurnTaker {
 
   #whyLate(): HbiError {
     const co = this.#co;
-    if (co === undefined) return failure("timeout", "no connection");
-    if (co.at.isUnsent && this.request.talk === undefined) return turnHeld(co.lane.turn);
-    return co.lane.explainTimeout(co);
+    const { talk, timeoutMs } = this.request;
+    if (co?.at.isUnsent === true && talk === undefined) return turnHeld(co.lane.turn);
+    const error = co === undefined ? this.#whyUnconnected() : co.lane.explainTimeout(co);
+    const { text } = FAILURES.timeout;
+    return changed(error, { message: error.message.replace(text, `${text} after ${digits(timeoutMs)} ms`) });
+  }
+
+  #whyUnconnected(): HbiError {
+    const cause = this.#home?.lastFailure;
+    return failure("timeout", cause === undefined ? "no connection" : `no connection: ${cause.message}`, { cause });
   }
 
   // --- where it is ---------------------------------------------------------------------------------------------------
@@ -326,7 +341,8 @@ export class Call implements TurnTaker {
       return;
     }
     try {
-      const value = landObject(text, connection.env, connection);
+      const own = this.request.method?.spec.limits?.result;
+      const value = landObject(text, connection.env, limited(connection.limits, own));
       if (value instanceof HbiError) throw value;
       this.#take(value, results[this.#received], connection.posting.knowsExtension);
     } catch (thrown) {
@@ -355,7 +371,7 @@ export class Call implements TurnTaker {
     const { wantsResults, name } = this.request;
     let error = failure("bad_answer", `${name}: more objects than declared`);
     try {
-      const value = landObject(text, connection.env, connection);
+      const value = landObject(text, connection.env, connection.limits);
       if (value instanceof HbiError) error = value;
     } catch {
       // it is refused in any case
@@ -413,12 +429,12 @@ export class Call implements TurnTaker {
     talk?.givenUp(co);
   }
 
-  #fail(error: HbiError): void {
+  #fail(cause: HbiError): void {
     if (this.#isSettled) return;
+    const error = ofCall(cause, this.request.name);
     this.#state = "failed";
     this.#outcome = error;
-    if (this.#promise !== undefined) markHandled(this.#promise); // only now, because most calls do not fail
-    this.#reject(error);
+    if (this.#promise !== undefined) rejectWhereAwaited(this.#promise, this.#resolve, error);
     this.#rejectSent(error); // has no effect if it was sent
     this.#settled();
   }

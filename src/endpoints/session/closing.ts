@@ -19,6 +19,8 @@ const LINGER_MS = 1_000;
 /** What has not begun has not landed. */
 export const NOT_LANDED = { mayHaveLanded: false };
 const PEER_CLOSED = "the peer closed without a reason";
+/** For the side that has dialed. A TLS server drops plain bytes without a word. */
+const NOT_A_WORD = "and without a word: does it require the option tls, or is it no HBI server?";
 
 /** `starting`: the init hooks run; `half`: the peer has half-closed; `closing`: FIN is on its way, and the peer has
  *  some time to receive it; `parting`: the same with nothing in flight, and the peer may take as long as it continues
@@ -127,7 +129,16 @@ export class Closing {
 
   /** @throws HbiError unavailable: there would be no answer */
   checkPeer(): void {
-    if (this.hasPeerEnded) throw failure("disconnected", PEER_CLOSED, NOT_LANDED);
+    if (this.hasPeerEnded) throw failure("disconnected", this.#peerClosed, NOT_LANDED);
+  }
+
+  /** Whether this side has dialed, and the peer has never sent anything. */
+  get #isMute(): boolean {
+    return this.#connection.isDialing && !this.#connection.lane.reading.hasHeard;
+  }
+
+  get #peerClosed(): string {
+    return this.#isMute ? `${PEER_CLOSED} ${NOT_A_WORD}` : PEER_CLOSED;
   }
 
   // --- by the peer ---------------------------------------------------------------------------------------------------
@@ -148,7 +159,7 @@ export class Closing {
       this.cut(failure("truncated"));
       return;
     }
-    const error = failure("disconnected", PEER_CLOSED);
+    const error = failure("disconnected", this.#peerClosed);
     if (posting.isSending) {
       this.end(error); // half a conversation is on the wire: an answer behind it would be misread
       return;
@@ -228,7 +239,11 @@ export class Closing {
     if (!this.#move("closes")) return;
     if (wasOpen) {
       const cause = error === undefined ? {} : { cause: error };
-      this.#reason = failure("disconnected", "the connection was lost", cause);
+      this.#reason = failure(
+        "disconnected",
+        this.#isMute ? `the peer closed ${NOT_A_WORD.slice(4)}` : "the connection was lost",
+        cause,
+      );
     }
     this.#stop();
     this.#timer?.cancel();

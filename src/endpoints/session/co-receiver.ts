@@ -3,11 +3,13 @@
  */
 import type { z } from "zod";
 import { failure, HbiError, ownError, type Reason } from "../../errors.ts";
+import type { Limits } from "../../limits.ts";
 import { parseValue } from "../../parser/parse.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { landValue } from "../../registry/invoke.ts";
 import { prepareLate } from "../../registry/prepared-schema.ts";
 import { validateObject } from "../../registry/validate.ts";
+import { checkPacket } from "../conversation/script-plan.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { Lane } from "../lane/lane.ts";
 import { asBytes, type Buffers, DISCARDED, type RawIntake } from "../lane/raw-intake.ts";
@@ -27,6 +29,7 @@ interface ObjectWait {
 export interface Receiving {
   /** lands the objects */
   readonly env: HostingEnv;
+  readonly limits: Limits;
 }
 
 export class CoReceiver {
@@ -94,7 +97,7 @@ export class CoReceiver {
     } else {
       this.#hold(-text.length - ENTRY_COST_BYTES);
       this.#lane.pump();
-      value = this.#checked(landObject(text, env ?? this.#co.env, this.#connection), schema);
+      value = this.#checked(landObject(text, env ?? this.#co.env, this.#co.limits), schema);
     }
     return value as SchemaOutput<S>; // validated by that schema
   }
@@ -111,7 +114,7 @@ export class CoReceiver {
     if (waiting === undefined) return false;
     let value: unknown;
     try {
-      value = landObject(text, waiting.env ?? this.#co.env, this.#connection);
+      value = landObject(text, waiting.env ?? this.#co.env, this.#co.limits);
       waiting.wait.settle(this.#checked(value, waiting.schema));
     } catch (thrown) {
       waiting.wait.fail(ownError(thrown) ?? failure("handler", undefined, { cause: thrown }));
@@ -224,8 +227,9 @@ export class CoReceiver {
 }
 
 /** An object packet as a value. @throws HbiError why it is refused */
-export function landObject(text: string, env: HostingEnv, connection: Connection): unknown {
-  const value = landValue(parseValue(text, connection.limits), env);
+export function landObject(text: string, env: HostingEnv, limits: Limits): unknown {
+  if (env.mostPacketBytes > 0) checkPacket(text, limits);
+  const value = landValue(parseValue(text, limits), env);
   return isUnseen(value) ? withLanded(value, false) : value;
 }
 

@@ -152,7 +152,12 @@ export class Connection implements LaneSession, Holder {
 
   #attach(env: HostingEnv): void {
     env.attach(this.posting, this.hosting, this.#builtins);
-    this.lane.reading.maxPacketBytes = env.isPreAuth ? this.limits.strangerPacketBytes : this.limits.maxPacketBytes;
+    this.lane.reading.maxPacketBytes = env.isPreAuth ? this.limits.strangerPacketBytes : this.mostPacketBytes(env);
+  }
+
+  /** The largest packet that is read, whichever method it is for. */
+  mostPacketBytes(env = this.#env): number {
+    return Math.max(this.limits.maxPacketBytes, env.mostPacketBytes);
   }
 
   get localAddress(): string {

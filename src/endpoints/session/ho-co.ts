@@ -6,10 +6,10 @@ import type { Chained } from "../../chain.ts";
 import type { Timer } from "../../clock.ts";
 import { asHbiError, failure, HbiError, oneLine, ownError } from "../../errors.ts";
 import { type Limits, MAX_DEPTH } from "../../limits.ts";
-import { parseScript } from "../../parser/parse.ts";
 import { repr } from "../../parser/repr.ts";
 import { Script, scriptText } from "../../parser/script.ts";
 import type { ExposedMethod, HostingEnv } from "../../registry/hosting-env.ts";
+import type { Method } from "../../registry/method.ts";
 import { callCount, type Plan } from "../../registry/plan.ts";
 import { encodePacket, type Packet } from "../../wire/packet.ts";
 import type { PacketReader } from "../../wire/packet-reader.ts";
@@ -17,7 +17,7 @@ import { keepFromFailingUnheard } from "../conversation/body.ts";
 import { packetOf, sendBuffers, settled } from "../conversation/co-sender.ts";
 import { Landing, type LandingHost } from "../conversation/landing.ts";
 import type { Metadata } from "../conversation/metadata.ts";
-import { bytesBehind, planAgainstPromise } from "../conversation/script-plan.ts";
+import { bytesBehind, planAgainstPromise, readScript } from "../conversation/script-plan.ts";
 import { step } from "../conversation/stages.ts";
 import { promisedBytes, type Token } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
@@ -425,7 +425,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   #planned(text: string): Plan {
     const { budgets, clock, limits } = this.#connection;
-    const tree = parseScript(text, limits);
+    const tree = readScript(text, this.env, limits);
     this.#method = methodsOf(tree);
     if (limits.callsPerSecond !== Number.POSITIVE_INFINITY) {
       const calls = callCount(tree);
@@ -466,7 +466,8 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   stepLanded(result: unknown, answering: ExposedMethod | undefined): void {
     this.#checkDrain();
-    if (answering !== undefined && this.#landing?.wantsValue === false) this.#reply(result, answering.name);
+    if (answering !== undefined && this.#landing?.wantsValue === false)
+      this.#reply(result, answering.name, answering.method);
   }
 
   landed(value: unknown): void {
@@ -494,12 +495,12 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   /** @param name of the method, for the message */
-  #reply(value: unknown, name: string): void {
+  #reply(value: unknown, name: string, method?: Method): void {
     if (this.stage === "closed") return; // by the handler
     let packet: string;
     try {
       const text = repr(value, this.isExtended ? "json" : "python", MAX_DEPTH, this.env.writer);
-      this.accepted.checkResult(text, name);
+      this.accepted.checkResult(text, name, method);
       packet = encodePacket("co_recv", text);
     } catch (cause) {
       const isTooBig = ownError(cause)?.reason === "result_too_big";

@@ -7,6 +7,7 @@ import { type Limits, MAX_DEPTH, PRESETS } from "../../limits.ts";
 import { parseScript, parseValue } from "../../parser/parse.ts";
 import { sizeOf, type TextSize } from "../../parser/text-size.ts";
 import type { Method } from "../../registry/method.ts";
+import { limited, type OwnLimits } from "../../registry/method-limits.ts";
 import { utf8Length } from "../../wire/packet.ts";
 import type { Introduction } from "../conversation/introduction.ts";
 
@@ -101,6 +102,8 @@ export class PeerLimits {
   #accepted: Accepted;
   /** a shorter text is within all limits, or left to the peer */
   #minChars: number;
+  /** the largest packet that it reads, for a method that permits so much */
+  #mostPacketBytes: number;
   #bodyBytes: number;
   #loginBytes = Number.POSITIVE_INFINITY;
 
@@ -109,14 +112,16 @@ export class PeerLimits {
     const maxPacketBytes = Math.max(own.maxPacketBytes, PRESETS.client.maxPacketBytes);
     this.#accepted = { ...UNKNOWN, maxPacketBytes };
     this.#minChars = minCharsOf(this.#accepted);
+    this.#mostPacketBytes = Number.POSITIVE_INFINITY;
     this.#bodyBytes = own.maxBodyBytes;
   }
 
   /** The peer has introduced itself. Its numbers are only compared. */
-  heed({ limits }: Introduction): void {
+  heed({ limits, mostPacketBytes = Number.POSITIVE_INFINITY }: Introduction): void {
     const { maxInFlight, maxBodyBytes, strangerPacketBytes, ...texts } = limits;
     this.#accepted = { ...UNKNOWN, ...texts };
     this.#minChars = minCharsOf(this.#accepted);
+    this.#mostPacketBytes = mostPacketBytes;
     this.#bodyBytes = maxBodyBytes ?? Number.POSITIVE_INFINITY;
     this.#loginBytes = strangerPacketBytes ?? Number.POSITIVE_INFINITY;
   }
@@ -124,18 +129,20 @@ export class PeerLimits {
   /** @throws HbiError resource_exhausted for a script or object that the peer would refuse
    *  @param name of the call, for the message */
   check(text: string, kind: TextKind, name: string, method?: Method): void {
-    if (text.length < this.#minChars) return;
+    const own = method?.spec.limits?.call;
+    if (own === undefined && text.length < this.#minChars) return;
     const size = sizeOf(text);
-    const excess = this.#excessOf(text, kind, size);
+    const excess = this.#excessOf(text, kind, size, own);
     if (excess === undefined) return;
     const { reason, unit, instead } = WORDINGS[excess.limit];
     throw this.#refusal(reason, name, `${counted(excess.actual)}${unit}${heaviestOf(size, method)}`, excess, instead);
   }
 
   /** @throws HbiError resource_exhausted for a result that the peer would refuse */
-  checkResult(text: string, name: string): void {
-    if (text.length < this.#minChars) return;
-    const excess = this.#excessOf(text, "object", sizeOf(text));
+  checkResult(text: string, name: string, method?: Method): void {
+    const own = method?.spec.limits?.result;
+    if (own === undefined && text.length < this.#minChars) return;
+    const excess = this.#excessOf(text, "object", sizeOf(text), own);
     if (excess === undefined) return;
     const { reason, unit, instead } = WORDINGS[excess.limit];
     const what = `${FAILURES[reason].text}, ${counted(excess.actual)}${unit}`;
@@ -143,9 +150,11 @@ export class PeerLimits {
   }
 
   /** @throws HbiError resource_exhausted for raw data that the peer would refuse, of a call or behind a result */
-  checkBody(bytes: number, name: string, reason: "body_too_big" | "result_too_big"): void {
-    if (bytes <= this.#bodyBytes) return;
-    const excess = { limit: "maxBodyBytes", actual: bytes, allowed: this.#bodyBytes } as const;
+  checkBody(bytes: number, name: string, part: "call" | "result", method?: Method): void {
+    const allowed = method?.spec.limits?.[part]?.maxBodyBytes ?? this.#bodyBytes;
+    if (bytes <= allowed) return;
+    const reason = part === "call" ? "body_too_big" : "result_too_big";
+    const excess = { limit: "maxBodyBytes", actual: bytes, allowed } as const;
     throw this.#refusal(reason, name, `a body of ${counted(bytes)} bytes`, excess, "send it in parts");
   }
 
@@ -170,10 +179,11 @@ export class PeerLimits {
     return new HbiError(code, message, { limit, actual, allowed }, { reason, mayHaveLanded: false });
   }
 
-  #excessOf(text: string, kind: TextKind, size: TextSize): Excess | undefined {
+  #excessOf(text: string, kind: TextKind, size: TextSize, own: OwnLimits | undefined): Excess | undefined {
+    const accepted = limited(this.#accepted, own);
     for (const [name, { of, reason }] of Object.entries(WORDINGS)) {
       const limit = name as TextLimit; // a key of the table
-      const allowed = this.#accepted[limit];
+      const allowed = limit === "maxPacketBytes" ? Math.min(accepted[limit], this.#mostPacketBytes) : accepted[limit];
       const actual = limit === "maxPacketBytes" ? bytesBeyond(text, allowed) : of(size);
       if (actual <= allowed) continue;
       if (limit === "maxPacketBytes" || isRefused(text, kind, limit, allowed, reason))

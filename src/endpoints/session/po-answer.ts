@@ -4,10 +4,10 @@
  */
 import { asHbiError, failure, HbiError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
-import { parseScript } from "../../parser/parse.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { planScript } from "../../registry/plan.ts";
 import { Landing, type LandingHost } from "../conversation/landing.ts";
+import { readScript } from "../conversation/script-plan.ts";
 import { type Buffers, RawIntake } from "../lane/raw-intake.ts";
 import { rawOptions, type WaitOptions } from "../waits.ts";
 import { CoReceiver, landObject, type Schema, type SchemaOutput } from "./co-receiver.ts";
@@ -22,6 +22,8 @@ export interface AnswerOptions {
   /** The number of raw bytes behind an object of the answer, with the same effect; undefined if it cannot be
    *  computed. */
   readonly answerBytes?: (object: unknown) => number | undefined;
+  /** for the library only: the limits for the answer, if they are not those of the connection */
+  readonly limits?: Limits | undefined;
   /** Objects that are not requested are dropped instead of being an error. */
   readonly dropsObjects?: boolean;
 }
@@ -50,8 +52,9 @@ export class PoAnswer implements LandingHost {
     this.intake = new RawIntake(connection.limits.maxBufferedBytes, connection.account);
   }
 
+  /** Those of the method whose answer it is, if it has its own. */
   get limits(): Limits {
-    return this.#connection.limits;
+    return this.#options.limits ?? this.#connection.limits;
   }
 
   /** Created on first use: a poster that only posts receives nothing. */
@@ -214,7 +217,7 @@ export class PoAnswer implements LandingHost {
   /** An object that cannot be landed affects nothing else if it is certain that no raw data follows it. */
   #landUnwanted(text: string): unknown {
     try {
-      return landObject(text, this.env, this.#connection);
+      return landObject(text, this.env, this.limits);
     } catch (thrown) {
       if (!this.#hasNoRawData) throw thrown;
       return asHbiError(thrown);
@@ -226,7 +229,7 @@ export class PoAnswer implements LandingHost {
    *  @throws HbiError if the position is lost */
   #announceBehind(text: string): boolean {
     try {
-      this.intake.announce(this.#bytesBehind(landObject(text, this.env, this.#connection)));
+      this.intake.announce(this.#bytesBehind(landObject(text, this.env, this.limits)));
       return true;
     } catch (thrown) {
       this.fail(asHbiError(thrown));
@@ -267,7 +270,7 @@ export class PoAnswer implements LandingHost {
   land(text: string): void {
     if (text === "") return;
     try {
-      const plan = planScript(parseScript(text, this.limits), this.env, this.limits);
+      const plan = planScript(readScript(text, this.env, this.#connection.limits), this.env, this.#connection.limits);
       this.intake.expect(plan.rawBytes ?? 0);
       if (plan.refusal !== undefined) {
         this.landingFailed(plan.refusal, plan.rawBytes);

@@ -219,7 +219,7 @@ export class PostingEnd {
   /** @throws HbiError resource_exhausted for what the peer does not accept */
   #check({ request: { code, name, method, bodyBytes } }: Call): void {
     this.accepted.check(code, "script", name, method);
-    if (bodyBytes !== undefined) this.accepted.checkBody(bodyBytes, name, "body_too_big");
+    if (bodyBytes !== undefined) this.accepted.checkBody(bodyBytes, name, "call", method);
   }
 
   /** The part of a call's token after its number; the same for all calls with the same deadline and raw data. */

@@ -79,7 +79,7 @@ interface Member {
 
 /** Ids consist of names (letters, digits, dots, underscores), so references need no escapes. */
 function toMember(id: string, address: string, method: MethodDescription, action: "receive" | "send"): Member {
-  const { title, description, deprecated, idempotent, body, result, resultBody, examples } = method;
+  const { title, description, deprecated, idempotent, limits, body, result, resultBody, examples } = method;
   const inChannel = (message: string) => ({ $ref: `#/channels/${id}/messages/${message}` });
   const call = {
     name: address,
@@ -110,6 +110,7 @@ function toMember(id: string, address: string, method: MethodDescription, action
     messages: [inChannel("call")],
     ...(answer ? { reply: { channel: { $ref: `#/channels/${id}` }, messages: [inChannel("result")] } } : {}),
     "x-hbi-idempotent": idempotent,
+    ...(limits === undefined ? {} : { "x-hbi-limits": limits }),
     ...(deprecated === undefined ? {} : { "x-hbi-deprecated": deprecated }),
   };
   return { id, channel, operation, messages: messages.map(([key, message]) => [`${id}.${key}`, message]) };

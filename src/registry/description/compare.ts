@@ -3,6 +3,7 @@
  * docs/schema-export.md has the rules as a table.
  */
 
+import { PRESETS } from "../../limits.ts";
 import { checkOptions } from "../../options.ts";
 import { Service } from "../service.ts";
 import { compareParams } from "./compare-params.ts";
@@ -88,7 +89,28 @@ function compareMethod(
     const why = isPromiseBroken ? "a call may be repeated that must not run twice" : "no call is repeated incorrectly";
     differences.add(`${path}.idempotent`, "changed", isPromiseBroken, why);
   }
+  compareLimits(differences, `${path}.limits.call`, older.limits?.call, newer.limits?.call, calls);
+  compareLimits(differences, `${path}.limits.result`, older.limits?.result, newer.limits?.result, answers);
   compareTexts(differences, path, older, newer, ["title", "description", "deprecated", "examples"]);
+}
+
+/** Where a limit is not set, the default of the side that reads is assumed. */
+function compareLimits(
+  differences: Differences,
+  path: string,
+  older: Readonly<Record<string, number>> = {},
+  newer: Readonly<Record<string, number>> = {},
+  direction: Direction,
+): void {
+  const usual: Readonly<Record<string, number>> = direction === "to-service" ? PRESETS.public : PRESETS.client;
+  for (const name of new Set([...Object.keys(older), ...Object.keys(newer)])) {
+    const [before, after] = [older, newer].map((limits) => (Object.hasOwn(limits, name) ? limits[name] : usual[name]));
+    if (before === after) continue;
+    const isLess = after !== undefined && (before === undefined || after < before);
+    const isBreaking = before === undefined || after === undefined || isLess === (direction === "to-service");
+    const why = `${before ?? "unknown"} before, ${after ?? "unknown"} now`;
+    differences.add(`${path}.${name}`, isLess ? "narrowed" : "widened", isBreaking, why);
+  }
 }
 
 function compareArguments(

@@ -4,9 +4,11 @@
 import { failure } from "../../errors.ts";
 import { checkOptions } from "../../options.ts";
 import type { Method, Params } from "../method.ts";
+import type { MethodLimits } from "../method-limits.ts";
 import type { Methods, Service } from "../service.ts";
 import {
   FORMAT,
+  type LimitsDescription,
   type MethodDescription,
   objectOf,
   type ParamDescription,
@@ -61,7 +63,7 @@ export function describeService(service: Service, options: DescribeOptions = {})
     return { params: members, byName: true as const, input: isListed(whole) ? undefined : whole };
   };
   const describeMethod = (section: string, name: string, { spec }: Method): MethodDescription => {
-    const { title, description, deprecated, body, resultBody, examples } = spec;
+    const { title, description, deprecated, body, resultBody, limits, examples } = spec;
     const prefix = `${section}.${name}`;
     const result =
       spec.result && convert(name, "result", { result: spec.result }, `${prefix}.result`).properties.get("result");
@@ -74,6 +76,7 @@ export function describeService(service: Service, options: DescribeOptions = {})
       result,
       resultBody: resultBody === undefined ? "none" : "declared",
       idempotent: spec.idempotent === true,
+      limits: limits === undefined ? undefined : plainLimits(limits),
       examples: examples?.map((example, i) => plainJson(example, `${name}.examples.${i}`, values, isStrict)),
     });
   };
@@ -103,6 +106,12 @@ export function describeService(service: Service, options: DescribeOptions = {})
   const { name, version, title, description } = service;
   const hash = contentHash({ name, ...content });
   return { format: FORMAT, name, version, ...present({ title, description }), hash, ...content };
+}
+
+/** Without what is undefined. */
+function plainLimits({ call, result }: MethodLimits): LimitsDescription | undefined {
+  const parts = present({ call: call && present(call), result: result && present(result) });
+  return Object.keys(parts).length === 0 ? undefined : (parts as LimitsDescription); // numbers only
 }
 
 /** A value as an object of its members. On the wire it is a constructor call. */
@@ -173,13 +182,14 @@ function contentHash(content: Omit<ServiceDescription, "format" | "version" | "h
   const params = (list: readonly ParamDescription[]) =>
     list.map(({ name, schema, isRequired }) => [name, isRequired, accepted(schema)]);
   const methods = (record: Readonly<Record<string, MethodDescription>>) =>
-    mapRecord(record, ({ body, resultBody, idempotent, byName, input, result, ...method }) => ({
+    mapRecord(record, ({ body, resultBody, idempotent, byName, input, limits, result, ...method }) => ({
       ...{
         body,
         resultBody,
         idempotent,
         params: params(byName === true ? sortedByName(method.params) : method.params),
       },
+      ...present({ limits }),
       ...(byName === undefined ? {} : { byName }),
       ...(input === undefined ? {} : { input: accepted(input) }),
       ...(result === undefined ? {} : { result: accepted(result) }),

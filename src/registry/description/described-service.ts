@@ -9,8 +9,10 @@ import { z } from "zod";
 import { failure } from "../../errors.ts";
 import { checkOptions, isPlainObject, mustBe, type OptionsOf } from "../../options.ts";
 import { type BodyKind, Method, type MethodSpec, type Params, ValueConstructor } from "../method.ts";
+import { isMethodLimit, type MethodLimits } from "../method-limits.ts";
 import { Service } from "../service.ts";
 import {
+  type LimitsDescription,
   type MethodDescription,
   type ParamDescription,
   readDescription,
@@ -99,7 +101,7 @@ function described(
   bodyBytes: Length | undefined,
   resultBytes: Length | undefined,
 ): DescribedMethod {
-  const { title, description, deprecated, result, idempotent } = said;
+  const { title, description, deprecated, result, idempotent, limits } = said;
   const isUnreadable = said.resultBody === "declared" && resultBytes === undefined;
   // Without the length of the raw data behind its result, the answer could not be read, so no call is written.
   const body = isUnreadable ? unknownLength : said.body === "none" ? undefined : (bodyBytes ?? ("manual" as const));
@@ -113,9 +115,20 @@ function described(
     ...(said.byName === true
       ? { input: z.strictObject(paramsOf(said.params, definitions)) }
       : { params: paramsOf(said.params, definitions) }),
+    ...(limits === undefined ? {} : { limits: knownLimits(limits) }),
     idempotent,
   };
   return new Method(spec as MethodSpec<Params, z.ZodUnknown | undefined>); // the length functions accept anything
+}
+
+/** Without limits that this version does not know. */
+function knownLimits({ call, result }: LimitsDescription): MethodLimits {
+  const known = (numbers: Readonly<Record<string, number>> = {}) =>
+    Object.fromEntries(Object.entries(numbers).filter(([name]) => isMethodLimit(name)));
+  return {
+    ...(call === undefined ? {} : { call: known(call) }),
+    ...(result === undefined ? {} : { result: known(result) }),
+  };
 }
 
 function unknownLength(): number {

@@ -28,6 +28,14 @@ export interface ParamDescription {
   readonly isRequired: boolean;
 }
 
+type LimitNumbers = Readonly<Record<string, number>>;
+
+/** Limits that the method sets for its calls and results, by name. */
+export interface LimitsDescription {
+  readonly call?: LimitNumbers;
+  readonly result?: LimitNumbers;
+}
+
 export interface MethodDescription {
   readonly title?: string;
   readonly description?: string;
@@ -45,6 +53,7 @@ export interface MethodDescription {
   readonly result?: JsonSchema;
   readonly resultBody: "none" | "declared";
   readonly idempotent: boolean;
+  readonly limits?: LimitsDescription;
   /** parameters of example calls, by name */
   readonly examples?: readonly unknown[];
 }
@@ -84,6 +93,7 @@ const params = z
   .array(z.looseObject({ name: z.string(), schema, isRequired: z.boolean() }))
   .refine((list) => new Set(list.map((param) => param.name)).size === list.length);
 const text = z.string().optional();
+const limitNumbers = z.record(z.string(), z.int().min(1)).optional();
 const methods = z.record(
   z.string(),
   z.looseObject({
@@ -97,6 +107,7 @@ const methods = z.record(
     result: schema.optional(),
     resultBody: z.enum(["none", "declared"]),
     idempotent: z.boolean(),
+    limits: z.looseObject({ call: limitNumbers, result: limitNumbers }).optional(),
     examples: z.array(z.unknown()).optional(),
   }),
 );

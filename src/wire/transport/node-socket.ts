@@ -12,6 +12,7 @@ import { connectTls, serverNameOf, whenAdmitted } from "./node-tls-dial.ts";
 import { identityOf } from "./node-tls-identity.ts";
 import { type ClientTls, clientTls } from "./node-tls-options.ts";
 import { dialTrouble } from "./node-tls-trouble.ts";
+import { checkPath, connectTrouble } from "./node-trouble.ts";
 
 const KEEPALIVE_MS = 60_000;
 
@@ -134,6 +135,7 @@ export function dialSocket(
       reject(failure("cancelled", "connect", { cause: signal.reason }));
       return;
     }
+    if ("path" in address) checkPath(address.path);
     const target = "path" in address ? address.path : endpoint(address.host, address.port);
     const serverName = tls === undefined ? "" : serverNameOf(address, tls);
     const socket =
@@ -145,7 +147,7 @@ export function dialSocket(
       reject(error);
     };
     const trouble = (cause: Error): HbiError =>
-      tls === undefined ? failure("connect_failed", target, { cause }) : dialTrouble(target, serverName, cause);
+      tls === undefined ? connectTrouble(target, cause) : dialTrouble(target, serverName, cause);
     const onError = (cause: Error): void => giveUp(trouble(cause));
     const onAbort = (): void => giveUp(failure("cancelled", "connect", { cause: signal?.reason }));
     const timer = afterHearing(clock, timeoutMs, () => giveUp(failure("timeout", `connect to ${target}`)));

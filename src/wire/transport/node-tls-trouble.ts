@@ -2,26 +2,29 @@
  * Describes what went wrong in a handshake, for the person who must fix it. Text of the other side is only in `cause`.
  */
 import { failure, type HbiError } from "../../errors.ts";
+import { codeOf, dialingWords } from "./node-trouble.ts";
 
-const NO_CHAIN = "has no chain to an authority that is trusted here: wrong ca, or a missing intermediate certificate";
+const NO_CHAIN =
+  "has no chain to an authority that is trusted here: wrong tls.ca, or a missing intermediate certificate";
+const SELF_SIGNED = "is self-signed, and not in tls.ca";
 const CERTIFICATES: ReadonlyMap<string, string> = new Map([
   ["CERT_HAS_EXPIRED", "has expired"],
   ["CERT_NOT_YET_VALID", "is not valid yet"],
   ["CERT_REVOKED", "is revoked"],
   ["INVALID_PURPOSE", "is not meant for this side"],
-  ["DEPTH_ZERO_SELF_SIGNED_CERT", NO_CHAIN],
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", SELF_SIGNED],
   ["SELF_SIGNED_CERT_IN_CHAIN", NO_CHAIN],
   ["UNABLE_TO_GET_ISSUER_CERT", NO_CHAIN],
   ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", NO_CHAIN],
   ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", NO_CHAIN],
 ]);
 
-const NO_TLS = "the other side does not speak TLS";
+const NO_TLS = "the other side does not speak TLS: set the option tls on both sides, or on neither";
 const NO_VERSION = "no version of TLS in common: 1.2 or later";
 const NO_PROTOCOL = "the other side does not offer hbi/1 (ALPN)";
 const HANDSHAKES: ReadonlyMap<string, string> = new Map([
   ["ERR_SSL_WRONG_VERSION_NUMBER", NO_TLS],
-  ["ERR_SSL_HTTP_REQUEST", NO_TLS],
+  ["ERR_SSL_HTTP_REQUEST", "the other side speaks HTTP without TLS"],
   ["ERR_SSL_PACKET_LENGTH_TOO_LONG", NO_TLS],
   ["ERR_SSL_UNSUPPORTED_PROTOCOL", NO_VERSION],
   ["ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION", NO_VERSION],
@@ -49,7 +52,7 @@ export function dialTrouble(target: string, serverName: string, cause: Error): H
   if (about === "CERTIFICATE_REQUIRED") return certificateRefused(target, "a client certificate is required", cause);
   if (about !== undefined)
     return certificateRefused(target, `the client certificate is refused: ${inWords(about)}`, cause);
-  const words = dialWords(code, serverName);
+  const words = dialWords(code, serverName) ?? dialingWords(cause);
   return failure("connect_failed", words === undefined ? target : `${target}: ${words}`, { cause });
 }
 
@@ -59,7 +62,8 @@ export function certificateRefused(target: string, why: string, cause?: Error): 
 }
 
 function dialWords(code: string, serverName: string): string | undefined {
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `the server's certificate is for another host than ${serverName}`;
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
+    return `the server's certificate is for another host than ${serverName}: correct the address, or set tls.serverName`;
   if (CERTIFICATES.has(code) || code.startsWith("CERT_")) return `the server's certificate ${certificateTrouble(code)}`;
   return HANDSHAKES.get(code) === undefined ? undefined : `TLS handshake: ${HANDSHAKES.get(code)}`;
 }
@@ -71,10 +75,6 @@ export function acceptTrouble(remote: string, cause: Error): HbiError {
   const words = about === undefined ? (HANDSHAKES.get(code) ?? code) : `it refuses our certificate: ${inWords(about)}`;
   const reason = code === "ERR_TLS_HANDSHAKE_TIMEOUT" ? "timeout" : "connect_failed";
   return failure(reason, `TLS handshake of ${remote}: ${words}`, { cause });
-}
-
-function codeOf(error: Error): string {
-  return "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
 function inWords(alert: string): string {

@@ -25,7 +25,10 @@ it("is read as it was said, with every limit that a peer respects", () => {
 it("of an earlier version says less", () => {
   expect(parseToken("100;x;n;m=100;p=262144").introduction).toEqual({
     limits: { maxInFlight: 100, maxPacketBytes: 262_144 },
+    mostPacketBytes: 262_144,
   });
+  expect(parseToken(helloToken(PRESETS.public, 300_000)).introduction?.mostPacketBytes).toBe(300_000);
+  expect(helloToken(PRESETS.public, 262_144)).not.toContain("most");
   expect(parseToken("101;x;n").introduction).toBeUndefined();
 });
 
@@ -33,10 +36,10 @@ it("fits into an id, whatever the limits, and can be echoed", () => {
   const most: LimitOptions = Object.fromEntries(
     Object.keys(PRESETS.public).map((name) => [name, Number.MAX_SAFE_INTEGER]),
   );
-  const ceilings = { maxPacketBytes: 2 ** 28, maxDepth: 512, maxNumberLength: 1_000, maxMetadataBytes: 192 };
+  const ceilings = { maxDepth: 512, maxNumberLength: 1_000, maxMetadataBytes: 192 };
   const many = Object.fromEntries(Object.keys(most).map((name) => [name, 99_999_999_999]));
   for (const limits of [most, many, { maxBodyBytes: Number.POSITIVE_INFINITY }]) {
-    const token = helloToken(resolveLimits({ ...limits, ...ceilings }));
+    const token = helloToken(resolveLimits({ ...limits, ...ceilings, maxPacketBytes: 2 ** 28 - 1 }), 2 ** 28);
     expect(token.length).toBeLessThan(218); // an id has at most 256 bytes, and there is room for one more field
     expect(seqOf(token)).toBe("100");
   }
@@ -44,7 +47,7 @@ it("fits into an id, whatever the limits, and can be echoed", () => {
 
 it("says a definition: its name, or hashes", () => {
   const hashes = ["0123abcd", "89abcdef"];
-  const token = helloToken(PRESETS.public, { name: "shop.orders", hashes });
+  const token = helloToken(PRESETS.public, 0, { name: "shop.orders", hashes });
   expect(parseToken(token).introduction).toMatchObject({ definition: "shop.orders", hashes });
   expect(seqOf(token)).toBe("100"); // a host of another library repeats it
 });
@@ -54,7 +57,7 @@ it.each([
   ["a name of 65 characters", { name: "n".repeat(65) }],
   ["more than fits into an id", { hashes: Array.from({ length: 15 }, () => "01234567") }],
 ])("does not say %s", (_, definition) => {
-  expect(helloToken(PRESETS.public, definition)).toBe(helloToken(PRESETS.public));
+  expect(helloToken(PRESETS.public, 0, definition)).toBe(helloToken(PRESETS.public));
 });
 
 it.each([

@@ -385,6 +385,17 @@ describe("bodies", () => {
     });
     const fits = await test.link.call.download({ size: 1_000, fill: 1 });
     expect((await fits.body.bytes()).length).toBe(1_000);
+    await expect(test.link.call.download({ size: 1_001, fill: 1 })).rejects.toMatchObject({ reason: "result_too_big" });
+    expect(await test.link.call.add({ a: 1, b: 2 })).toBe(3);
+    await test.close();
+  });
+
+  it("of an answer of a host that does not know how much this side takes end the connection", async () => {
+    const test = await testLink(kinds, handlersOf(new Work()), {
+      reactions: new Reactions().all,
+      host: { log: () => undefined },
+      link: { limits: { maxBodyBytes: 1_000 }, log: () => undefined, extension: false },
+    });
     await expect(test.link.call.download({ size: 1_001, fill: 1 })).rejects.toMatchObject({ reason: "body_too_big" });
     expect(await test.link.closed).toMatchObject({ reason: "body_too_big" }); // nothing behind it may be read
   });

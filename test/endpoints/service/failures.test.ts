@@ -320,6 +320,15 @@ const SCENARIOS: Readonly<
     lives: false,
   },
   connect_failed: { run: connectFailed, lives: false },
+  listen_failed: {
+    run: async () => {
+      const first = await serve(kinds, "127.0.0.1:0", handlersOf(new Work()));
+      const error = await caught(serve(kinds, first.address, handlersOf(new Work())));
+      await first.close();
+      return { error, lives: false };
+    },
+    lives: false,
+  },
   too_many_connections: { run: oneTooMany, as: ["disconnected", "connect_failed"], lives: false },
   cancelled: {
     run: hosted((link) => link.call.hold({ name: "a" }, { signal: AbortSignal.abort("no need") })),

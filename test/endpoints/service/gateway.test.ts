@@ -75,8 +75,9 @@ const ERRORS: readonly { code: string; reason: string }[] = [
 describe.each(WAYS)("an error of another service that is passed on, by %s,", (_, fail) => {
   it.each(ERRORS)("is no failure of the caller: $code $reason", async ({ code, reason }) => {
     const { link, upstream } = await gateway();
+    const message = expect.stringMatching(/^([a-z, ()]+: )*of the other service$/); // the library's own begin with the method
     for (let i = 0; i < MOST + 2; i++) {
-      await expect(fail(link, { code, reason })).rejects.toMatchObject({ code, message: "of the other service" });
+      await expect(fail(link, { code, reason })).rejects.toMatchObject({ code, message });
     }
     await expect(link.call.live({})).resolves.toBe("lives");
     await link.disconnect();

@@ -69,7 +69,7 @@ describe("the err of a host whose function has panicked", () => {
     const error = (await call) as HbiError;
     expect(error).toBeInstanceOf(HbiError);
     expect(error).toMatchObject({ code: "aborted", reason: "peer_error" });
-    expect(error.message).toMatch(/^peer error: landing error: boom\\npkg\.source[\x20-\x7e]*\.\.\.$/);
+    expect(error.message).toMatch(/^fail: peer error: landing error: boom\\npkg\.source[\x20-\x7e]*\.\.\.$/);
     expect(error.message).toHaveLength(512);
     expect(log.filter(({ error: { reason } }) => reason === "packet_too_big")).toEqual([]);
     await link.closed;

@@ -210,7 +210,7 @@ describe.each(Object.entries(WAYS))("%s:", (way, start) => {
     await host.close("closing for today");
     await drained;
     await host.closed;
-    expect(await held).toMatchObject({ reason: "peer_error", message: "peer error: closing for today" });
+    expect(await held).toMatchObject({ reason: "peer_error", message: "hold: peer error: closing for today" });
     expect(await refusal(open())).toBe("unavailable");
     expect(work.aborted).toEqual(["a"]);
   });
@@ -243,7 +243,7 @@ describe.each(Object.entries(WAYS))("%s:", (way, start) => {
       const error = await open().catch((thrown: HbiError) => thrown);
       expect(error).toMatchObject({
         reason: "peer_error",
-        message: expect.stringMatching(/^peer error: internal error: reference [a-z0-9]{8}$/),
+        message: expect.stringMatching(/^add: peer error: internal error: reference [a-z0-9]{8}$/),
       });
       await until(() => host.connectionCount === 1);
     }

@@ -152,7 +152,7 @@ describe("await using", () => {
     await using first = new HBIS("127.0.0.1:0", () => new HostingEnv());
     await first.listen();
     const second = new HBIS(first.address, () => new HostingEnv());
-    await expect(second.listen()).rejects.toMatchObject({ reason: "connect_failed" });
+    await expect(second.listen()).rejects.toMatchObject({ reason: "listen_failed" });
     await second[Symbol.asyncDispose]();
     await second.closed;
     await expect(second.listen()).rejects.toMatchObject({ reason: "wrong_stage" });

@@ -43,12 +43,12 @@ describeTls("a TLS handshake", () => {
 
   describe("ends for a client that", () => {
     it.each([
-      ["trusts another authority", () => ({ ca: other.cert }), /server's certificate has no chain .*: wrong ca/],
-      ["trusts only public authorities", () => ({}), /server's certificate has no chain .*: wrong ca/],
+      ["trusts another authority", () => ({ ca: other.cert }), /server's certificate has no chain .*: wrong tls.ca/],
+      ["trusts only public authorities", () => ({}), /server's certificate has no chain .*: wrong tls.ca/],
       [
         "expects another host",
         () => ({ ca: authority.cert, serverName: "b.example.com" }),
-        /certificate is for another host than b.example.com$/,
+        /certificate is for another host than b.example.com: correct the address, or set tls.serverName$/,
       ],
     ])("%s", async (_, tls, message) => {
       const error = await ask(served, tls()).catch((thrown) => thrown);
@@ -188,10 +188,14 @@ describeTls("a TLS handshake", () => {
     it("ends at once on a TLS port: a plain client", async () => {
       const told = served.told();
       const link = await connect(who, served.server.address, {}, { log: () => undefined });
-      await expect(link.call.am_i()).rejects.toMatchObject({ code: "unavailable", reason: "disconnected" });
+      await expect(link.call.am_i()).rejects.toMatchObject({
+        code: "unavailable",
+        reason: "disconnected",
+        message: expect.stringContaining("does it require the option tls"),
+      });
       expect(await told).toMatchObject({
         reason: "connect_failed",
-        message: expect.stringContaining("does not speak TLS"),
+        message: expect.stringContaining("does not speak TLS: set the option tls on both sides"),
       });
     });
 
@@ -199,7 +203,9 @@ describeTls("a TLS handshake", () => {
       const plain = await serveWho(undefined);
       const error = await ask(plain, { ca: authority.cert }).catch((thrown) => thrown);
       expect(error).toMatchObject({ code: "unavailable", reason: "connect_failed" });
-      expect(error.message).toMatch(/TLS handshake: the other side does not speak TLS$/);
+      expect(error.message).toMatch(
+        /TLS handshake: the other side does not speak TLS: set the option tls on both sides, or on neither$/,
+      );
       await plain.server.close();
     });
 

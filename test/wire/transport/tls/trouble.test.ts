@@ -18,10 +18,10 @@ describe("a client is told", () => {
     [
       "ERR_TLS_CERT_ALTNAME_INVALID",
       "connect_failed",
-      "here:1: the server's certificate is for another host than name",
+      "here:1: the server's certificate is for another host than name: correct the address, or set tls.serverName",
     ],
     ["ERR_SSL_NO_SHARED_CIPHER", "connect_failed", "here:1: TLS handshake: no cipher in common"],
-    ["ECONNREFUSED", "connect_failed", "here:1"],
+    ["ECONNREFUSED", "connect_failed", "here:1: nobody listens there: is the server running?"],
     ["toString", "connect_failed", "here:1"],
     [5, "connect_failed", "here:1"],
     [undefined, "connect_failed", "here:1"],
@@ -43,7 +43,7 @@ describe("a client is told", () => {
 describe("a server's log has", () => {
   it.each<[unknown, string, string]>([
     ["ERR_TLS_HANDSHAKE_TIMEOUT", "timeout", "TLS handshake of there:2: it took too long"],
-    ["ERR_SSL_HTTP_REQUEST", "connect_failed", "TLS handshake of there:2: the other side does not speak TLS"],
+    ["ERR_SSL_HTTP_REQUEST", "connect_failed", "TLS handshake of there:2: the other side speaks HTTP without TLS"],
     [
       "ERR_SSL_TLSV1_ALERT_UNKNOWN_CA",
       "connect_failed",

@@ -1,0 +1,154 @@
+/**
+ * Which schemas a definition may have: those of zod 4, of any copy, whose values can be sent. Others are refused when
+ * they are declared, with the cause and what to use.
+ */
+import type { z } from "zod";
+import { failure } from "../errors.ts";
+import { definition, isSchema, join, type Part, partsOf } from "./schema-walk.ts";
+
+type Schema = z.core.$ZodType;
+
+/** The oldest zod whose schemas stop at the first issue, as `peerDependencies` says. */
+const LEAST_MINOR = 6;
+
+/** @param what names it, as in "parameter a has no zod schema"
+ *  @throws HbiError invalid_argument, with the cause as far as it is known */
+export function requireSchema(candidate: unknown, what: string): asserts candidate is Schema {
+  if (!isSchema(candidate)) {
+    const cause = foreignKind(candidate);
+    throw failure("bad_option", cause === undefined ? what : `${what}, but ${cause}`);
+  }
+  const { version = undefined }: { readonly version?: { major: number; minor: number; patch: number } } =
+    candidate._zod;
+  if (version?.major === 4 && version.minor >= LEAST_MINOR) return;
+  const found = version === undefined ? "an unknown version" : `${version.major}.${version.minor}.${version.patch}`;
+  const least = `a schema of zod ${found}; 4.${LEAST_MINOR} or later is required, and npm ls zod shows the copies`;
+  throw failure("bad_option", `${what} that is supported, but ${least}`);
+}
+
+/** @throws HbiError invalid_argument for what was passed instead of a record of schemas */
+export function requireRecord(candidate: unknown, what: string): void {
+  if (isSchema(candidate)) {
+    const instead = `one schema for all of them is declared as input: z.object({ … }), and a record as ${what}: { … }`;
+    throw failure("bad_option", `${what} is a schema; ${instead}`);
+  }
+  const cause = foreignKind(candidate);
+  if (cause !== undefined) throw failure("bad_option", `${what} must be a record of zod schemas, but is ${cause}`);
+}
+
+/** What a value is that is no schema of zod 4; undefined if it looks like none. */
+function foreignKind(candidate: unknown): string | undefined {
+  const isObject = typeof candidate === "object" && candidate !== null;
+  if (!isObject && typeof candidate !== "function") return undefined;
+  const read = (key: string): unknown => (key in candidate ? Reflect.get(candidate, key) : undefined);
+  const vendor = (read("~standard") as { readonly vendor?: unknown } | undefined)?.vendor; // of Standard Schema
+  if (isObject && "_def" in candidate && (vendor === "zod" || typeof read("safeParse") === "function")) {
+    return 'a schema of zod 3; import zod 4.6 or later, and not "zod/v3"';
+  }
+  if (typeof vendor === "string") return `a schema of ${vendor.slice(0, 32)}; only those of zod are read`;
+  if (!isObject) return "a function; call it, as in z.string()";
+  const type = read("type");
+  const isJsonSchema = [read("$schema"), read("$ref")].some((text) => typeof text === "string");
+  if (isJsonSchema || Array.isArray(read("anyOf")) || (typeof type === "string" && JSON_TYPES.has(type))) {
+    return "a JSON Schema; z.fromJSONSchema() makes a zod schema of it";
+  }
+  return undefined;
+}
+
+const JSON_TYPES: ReadonlySet<string> = new Set([
+  ...["object", "array", "string", "number", "integer", "boolean", "null"],
+]);
+
+// --- values that can't be sent -----------------------------------------------------------------------------------------
+
+/** Bounds how many lazy schemas are resolved, because a lazy schema may create new ones endlessly. */
+const MAX_LAZY = 100;
+
+/** What the wire carries: of parameters what a schema accepts, of results also what it makes of it. */
+export type Side = "params" | "result";
+
+/** @param allowsClasses whether instances of the author's classes may be sent, as values
+ *  @throws HbiError invalid_argument for a part whose values have no textual form, with its path and what to use */
+export function requireSendable(schema: Schema, where: string, side: Side, allowsClasses = true): void {
+  let lazy = 0;
+  const seen = new Set<Schema>();
+  const queue: Part[] = [{ path: "", schema }];
+  for (const part of queue) {
+    if (seen.has(part.schema)) continue;
+    seen.add(part.schema);
+    if (definition(part.schema).type === "lazy") lazy += 1;
+    if (lazy > MAX_LAZY) return;
+    const what = unsendable(part.schema, side, allowsClasses);
+    const place = part.path === "" ? where : `${where}: ${part.path}`;
+    if (what !== undefined) throw failure("bad_option", `${place}: ${what}`);
+    for (const inner of partsOnWire(part.schema, side)) {
+      queue.push({ path: join(part.path, inner.path), schema: inner.schema });
+    }
+  }
+}
+
+/** The schemas inside of values that are sent; none if they are not available yet. */
+function partsOnWire(schema: Schema, side: Side): Part[] {
+  const def = definition(schema);
+  try {
+    switch (def.type) {
+      case "lazy": {
+        const cached: unknown = Reflect.get(def, "_cachedInner"); // zod's own access never calls the getter again after it has thrown
+        return [{ path: "", schema: isSchema(cached) ? cached : def.getter() }];
+      }
+      case "pipe":
+        return side === "params" ? [{ path: "", schema: def.in }] : partsOf(schema);
+      case "object":
+        return def.catchall === undefined
+          ? partsOf(schema)
+          : [...partsOf(schema), { path: "{}", schema: def.catchall }];
+      default:
+        return partsOf(schema);
+    }
+  } catch {
+    return []; // a getter of the author that refers to a later definition
+  }
+}
+
+function unsendable(schema: Schema, side: Side, allowsClasses: boolean): string | undefined {
+  const def = definition(schema);
+  switch (def.type) {
+    case "date":
+      if (side === "result") return "a Date cannot be sent; use z.iso.datetime(), and return toISOString()";
+      if (def.coerce === true) return undefined;
+      return "a Date cannot be sent; use z.coerce.date(), or z.iso.datetime() for its text";
+    case "map":
+      return "a Map cannot be sent; use z.record(), or an array of pairs: z.array(z.tuple([key, value]))";
+    case "set":
+      return "a Set cannot be sent; use z.array()";
+    case "file":
+      return "a File cannot be sent as a value; send its content as a body";
+    case "function":
+      return "a function cannot be sent; declare a method of the other side, such as a reaction";
+    case "symbol":
+      return "a symbol cannot be sent; use z.enum() or z.string()";
+    case "promise":
+      return "a promise cannot be sent; use the schema of its value";
+    case "object": {
+      const [symbol] = Object.getOwnPropertySymbols(def.shape);
+      return symbol === undefined ? undefined : `a member with the key ${String(symbol)} cannot be sent; use a string`;
+    }
+    case "custom":
+      return unsendableClass(schema._zod.bag["Class"], allowsClasses);
+    default:
+      return undefined;
+  }
+}
+
+/** Classes whose instances land as such. */
+const SENT: ReadonlySet<string> = new Set(["Uint8Array", "Object", "Array"]);
+
+/** @param made the class of a `z.instanceof`, which leaves this trace */
+function unsendableClass(made: unknown, allowsClasses: boolean): string | undefined {
+  if (typeof made !== "function" || SENT.has(made.name)) return undefined;
+  const { name } = made;
+  if (name === "Buffer") return "a Buffer lands as a Uint8Array; use z.instanceof(Uint8Array)";
+  if (Reflect.get(globalThis, name) === made) return `an instance of ${name} cannot be sent; use plain data or a body`;
+  if (allowsClasses) return undefined;
+  return `an instance of ${name} cannot be sent; declare the class with value(), and among the values of the service`;
+}
