@@ -220,6 +220,7 @@ export interface HbiErrorOptions {
   readonly issues?: readonly Issue[] | undefined;
 }
 
+const ERROR = Symbol.for("hbi.error");
 let isMade: (thrown: object) => thrown is HbiError;
 
 /** The only error class of this library. A handler throws it to refuse a call with a code of its own.
@@ -251,7 +252,15 @@ export class HbiError extends Error {
     if (options.issues !== undefined) this.issues = options.issues;
   }
 
+  /** Also an error of another installed copy of this library. */
+  static override [Symbol.hasInstance](thrown: unknown): boolean {
+    if (typeof thrown !== "object" || thrown === null) return false;
+    // biome-ignore lint/complexity/noThisInStatic: a subclass inherits this function
+    return this === HbiError ? ERROR in thrown : Function.prototype[Symbol.hasInstance].call(this, thrown);
+  }
+
   static {
+    Object.defineProperty(HbiError.prototype, ERROR, { value: true });
     isMade = (thrown): thrown is HbiError => #isMade in thrown;
   }
 }

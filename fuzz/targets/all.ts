@@ -4,6 +4,7 @@
 import type { Target } from "../engine/target.ts";
 import { answers } from "./answers.ts";
 import { connection } from "./connection.ts";
+import { definition } from "./definition.ts";
 import { description } from "./description.ts";
 import { fastPath } from "./fast-path.ts";
 import { header } from "./header.ts";
@@ -15,7 +16,18 @@ import { service } from "./service.ts";
 import { token } from "./token.ts";
 
 export const TARGETS: ReadonlyMap<string, Target> = new Map(
-  [header, token, script, fastPath, schemas, connection, raw, answers, description, operations, service].map(
-    (target) => [target.name, target],
-  ),
+  [
+    header,
+    token,
+    script,
+    fastPath,
+    schemas,
+    connection,
+    raw,
+    answers,
+    definition,
+    description,
+    operations,
+    service,
+  ].map((target) => [target.name, target]),
 );

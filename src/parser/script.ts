@@ -6,11 +6,22 @@ import { PRESETS } from "../limits.ts";
 import { type Dialect, type How, type OnlyOurs, reprOf } from "./repr.ts";
 import { checkTemplate } from "./template.ts";
 
+const SCRIPT = Symbol.for("hbi.script");
+
 /** Code created by `script`. Only this and plain strings of the caller are sent as code. */
 export class Script {
   readonly text: string;
   /** the first form in it that only peers of this library can read, if any */
   readonly onlyOurs: string | undefined;
+
+  static {
+    Object.defineProperty(Script.prototype, SCRIPT, { value: true });
+  }
+
+  /** Also one of another installed copy of this library. */
+  static [Symbol.hasInstance](candidate: unknown): boolean {
+    return typeof candidate === "object" && candidate !== null && SCRIPT in candidate;
+  }
 
   constructor(text: string, onlyOurs?: string) {
     this.text = text;

@@ -7,9 +7,10 @@ import { failure, type HbiError, refusal } from "../errors.ts";
 import type { InstanceWriter, WrittenInstance } from "../parser/repr.ts";
 import { type Call, ODD_OBJECT } from "../parser/tree.ts";
 import { requireSchema } from "./accepted-schema.ts";
+import { isMarked } from "./copies.ts";
 import { errorValue } from "./error-value.ts";
 import { checkHandlers } from "./handlers.ts";
-import { type Given, Method, type Params, type ParamsOf, ValueConstructor } from "./method.ts";
+import type { Given, Method, Params, ParamsOf, ValueConstructor } from "./method.ts";
 import { hasCallLimits, mostPacketBytes } from "./method-limits.ts";
 import { checkName, checkPlainName } from "./names.ts";
 import { prepare } from "./prepared-schema.ts";
@@ -142,7 +143,7 @@ export class HostingEnv<E extends Ends = Ends> {
     handler: Handler<P, R, E["co"]>,
   ): this {
     checkName(name, "method");
-    if (!(method instanceof Method)) throw failure("bad_option", `${name} is not a method()`);
+    if (!isMarked(method, "method", name)) throw failure("bad_option", `${name} is not a method()`);
     if (typeof handler !== "function") throw failure("bad_option", `${name} has no handler`);
     // The signature above has checked the types against each other; the table holds methods of every type.
     const entry = { kind: "method", name, method: method as unknown as Method, handler } as unknown as ExposedMethod;
@@ -174,7 +175,7 @@ export class HostingEnv<E extends Ends = Ends> {
   /** Lets the peer write `name(...)` where a value is expected. */
   construct<P extends Params, T>(name: string, maker: ValueConstructor<P, T>): this {
     checkName(name, "value");
-    if (!(maker instanceof ValueConstructor)) throw failure("bad_option", `${name} is not a value()`);
+    if (!isMarked(maker, "value", name)) throw failure("bad_option", `${name} is not a value()`);
     const own = this.#add({ kind: "value", name, maker: maker as unknown as ValueConstructor }); // the table holds values of every type
     const shared = this.#shared.writer;
     if (maker.spec.is !== undefined) {

@@ -8,6 +8,7 @@ import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } fro
 import type { Call } from "../parser/tree.ts";
 import { requireRecord, requireSchema } from "./accepted-schema.ts";
 import { checkFunction, synchronous } from "./asynchronous.ts";
+import { mark } from "./copies.ts";
 import { checkMethodLimits, type MethodLimits } from "./method-limits.ts";
 import { prepare } from "./prepared-schema.ts";
 import { findTransform } from "./schema-walk.ts";
@@ -85,7 +86,9 @@ type OneOf<Spec> = unknown extends Spec
     : { readonly params: Params };
 type SpecKey = keyof MethodSpec<Params, z.core.$ZodType>;
 /** Keys that a method does not have. */
-type Surplus<Spec> = { readonly [K in Exclude<keyof Spec, SpecKey>]: never };
+type Surplus<Spec> = {
+  readonly [K in Exclude<keyof Spec, SpecKey>]: `${K & string} is no option of a method`; // the compiler's message
+};
 
 const METHOD_OPTIONS: OptionsOf<MethodSpec<Params, z.core.$ZodType>> = {
   params: anything, // the schemas and functions are checked by the constructor
@@ -117,6 +120,10 @@ export class Method<
   readonly results: readonly z.core.$ZodType[];
   /** exists for types only, not at run time */
   declare readonly bodies: { readonly call: B; readonly result: S };
+
+  static {
+    mark(Method, "method");
+  }
 
   constructor(spec: MethodSpec<P, R>) {
     const { params, input } = spec ?? {};
@@ -207,6 +214,10 @@ export class ValueConstructor<P extends Params = Params, T = unknown> {
 
   #schema: z.ZodType<T, T> | undefined;
 
+  static {
+    mark(ValueConstructor, "value");
+  }
+
   constructor(spec: ValueSpec<P, T>) {
     if (typeof spec?.make !== "function") throw failure("bad_option", "value without make");
     checkOptions(spec, "value()", VALUE_OPTIONS);
@@ -228,17 +239,17 @@ export class ValueConstructor<P extends Params = Params, T = unknown> {
       const { is } = this.spec;
       if (is === undefined) throw failure("bad_option", "a value without `is` has no schema");
       this.#schema = z.custom<T>((value) => is(value));
-      VALUE_OF_SCHEMA.set(this.#schema, this as never); // the map holds values of every type
+      Object.defineProperty(this.#schema, VALUE_OF_SCHEMA, { value: this });
     }
     return this.#schema;
   }
 }
 
 /** The value constructor of a schema; to zod, the schema is only a custom one. */
-const VALUE_OF_SCHEMA = new WeakMap<object, ValueConstructor>();
+const VALUE_OF_SCHEMA = Symbol.for("hbi.value-of-schema");
 
 export function valueOfSchema(schema: object): ValueConstructor | undefined {
-  return VALUE_OF_SCHEMA.get(schema);
+  return Reflect.get(schema, VALUE_OF_SCHEMA) as ValueConstructor | undefined; // set above, by any copy of this library
 }
 
 /** Declares a method. Without `body` it takes no raw data; without `result` it is a notification.

@@ -44,9 +44,11 @@ export function checkName(name: string, what: string, limits = READ_BY_ALL, form
   else refuse(name, what, name.includes("$") ? "names with $ belong to the library" : otherwise(name, form));
 }
 
-/** Checks the name of a parameter or a slot, which has a single part. */
+/** Checks the name of a parameter or a slot, which has a single part. An omitted parameter must read as undefined, which
+ *  a member that every object has does not. */
 export function checkPlainName(name: string, what: string): void {
   checkName(name, what, READ_BY_ALL, PLAIN);
+  if (name in Object.prototype) refuse(name, what, "in JavaScript, every object has a member of this name");
 }
 
 function otherwise(name: string, form: RegExp): string {

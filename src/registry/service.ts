@@ -5,7 +5,8 @@
 import { failure } from "../errors.ts";
 import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
 import { requireSchema, requireSendable } from "./accepted-schema.ts";
-import { Method, type Params, ValueConstructor } from "./method.ts";
+import { isMarked, mark } from "./copies.ts";
+import type { Method, Params, ValueConstructor } from "./method.ts";
 import { type CallLimits, checkName, checkPlainName, NOT_READ, READ_BY_ALL } from "./names.ts";
 import { prepare } from "./prepared-schema.ts";
 
@@ -65,6 +66,10 @@ export class Service<
   /** the definitions that it combines; none for an ordinary definition */
   readonly parts: readonly Service[];
 
+  static {
+    mark(Service, "service");
+  }
+
   constructor(spec: ServiceSpec<M, R, V, C>, parts: readonly Service[] = []) {
     checkOptions(spec, "defineService", SERVICE_OPTIONS);
     checkName(spec.name, "service", NOT_READ);
@@ -76,7 +81,7 @@ export class Service<
     checkMethods(reactions, "reaction", values, READ_BY_ALL);
     for (const [name, value] of Object.entries<unknown>(values)) {
       checkName(name, "value");
-      if (!(value instanceof ValueConstructor)) throw failure("bad_option", `${name} is not a value()`);
+      if (!isMarked(value, "value", name)) throw failure("bad_option", `${name} is not a value()`);
     }
     if (Object.keys(values).length === 0) for (const all of [spec.methods, reactions]) checkClasses(all);
     const credentials = Object.entries(spec.credentials ?? {});
@@ -103,6 +108,10 @@ export class Service<
   }
 }
 
+export function isService(candidate: unknown): candidate is Service {
+  return isMarked(candidate, "service", "the service");
+}
+
 /** Without values, an instance of a class would be refused by every call. */
 function checkClasses(methods: Methods): void {
   for (const [name, { signature, spec }] of Object.entries(methods)) {
@@ -115,7 +124,7 @@ function checkMethods(methods: Methods, what: string, values: Values, limits: Ca
   if (typeof methods !== "object" || methods === null) throw failure("bad_option", `no ${what}s`);
   for (const [name, method] of Object.entries<unknown>(methods)) {
     checkName(name, what, limits);
-    if (!(method instanceof Method)) throw failure("bad_option", `${what} ${name} is not a method()`);
+    if (!isMarked(method, "method", name)) throw failure("bad_option", `${what} ${name} is not a method()`);
     if (Object.hasOwn(values, name)) throw failure("bad_option", `${name} is a ${what} and a value`);
   }
 }

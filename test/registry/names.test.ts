@@ -50,6 +50,8 @@ describe("a name that cannot be called is refused where it is declared", () => {
     ["tools/list", `${RULE}; try "tools_list"`],
     ["a.b", `${RULE}; try "a_b"`],
     ["nil", CONSTANT],
+    ["constructor", "in JavaScript, every object has a member of this name"],
+    ["toString", "in JavaScript, every object has a member of this name"],
     [LONG, "it has 65 characters, and at most 64 are read (maxNameLength)"],
   ])("%s, of a single part", (name, reason) => {
     const message = (what: string) => `cannot be the name of a ${what}: ${reason}`;
@@ -165,7 +167,7 @@ it("every other name is called, by position and by name, as a method, a reaction
 });
 
 it("every other name of a parameter or a slot is assigned to", async () => {
-  const names = ODD_NAMES.filter((name) => !name.includes("."));
+  const names = ODD_NAMES.filter((name) => !name.includes(".") && !(name in Object.prototype));
   const params = (some: readonly string[]) => Object.fromEntries(some.map((name) => [name, z.string().optional()]));
   const one = (name: string) =>
     method({ params: { first: z.string().optional(), ...params([name]) }, result: z.json() });

@@ -12,6 +12,7 @@ import { checkHandlers } from "../../registry/handlers.ts";
 import type { ArgumentsOf, Params } from "../../registry/method.ts";
 import { checkReadable } from "../../registry/names.ts";
 import type { Service } from "../../registry/service.ts";
+import { formOf } from "../../registry/wire-form.ts";
 import { AUTHENTICATE, DESCRIBE } from "../session/builtin-names.ts";
 import type { Connection } from "../session/connection.ts";
 import type { HostingEnd } from "../session/hosting-end.ts";
@@ -277,7 +278,8 @@ export class Link<S extends Service = Service> {
     const shown: unknown = typeof credentials === "function" ? await credentials() : credentials;
     if (typeof shown !== "object" || shown === null) throw failure("bad_option", "no credentials");
     const writing = { dialect: "json", maxDepth: MAX_DEPTH, writer: undefined } as const;
-    const text = argumentsText(Object.keys(declared), shown, writing, undefined);
+    const forms = Object.entries(declared).map(([name, schema]) => [name, formOf(schema, Reflect.get(shown, name))]); // without what they strip
+    const text = argumentsText(Object.keys(declared), Object.fromEntries(forms), writing, undefined);
     if (text.length > SMALL_CREDENTIALS_CHARS) await posting.introduction(options); // which says what the service reads
     posting.accepted.checkCredentials(`${AUTHENTICATE}(${text})`);
     await posting.callBuiltin(AUTHENTICATE, options, text);

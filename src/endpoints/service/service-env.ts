@@ -39,7 +39,9 @@ export type ServiceHandlers<M extends Methods, Call> = {
 /** Handlers for which no method is declared. Members that are no functions may be there, such as the fields of a
  *  class. */
 export type Surplus<H, M extends Methods> = {
-  readonly [K in Exclude<keyof H, keyof M>]: H[K] extends (...args: never) => unknown ? never : unknown;
+  readonly [K in Exclude<keyof H, keyof M>]: H[K] extends (...args: never) => unknown
+    ? `${K & string} is not declared in the definition` // the compiler's message
+    : unknown;
 };
 
 type AnyHandler = (params: unknown, call: ServiceCall) => unknown;

@@ -5,7 +5,7 @@
 
 import { PRESETS } from "../../limits.ts";
 import { checkOptions } from "../../options.ts";
-import { Service } from "../service.ts";
+import { isService, type Service } from "../service.ts";
 import { compareParams } from "./compare-params.ts";
 import { describeService } from "./describe.ts";
 import { type MethodDescription, objectOf, readDescription, type ServiceDescription } from "./description.ts";
@@ -28,7 +28,7 @@ export function compareServices(
 ): Change[] {
   checkOptions(options, "compareServices", DESCRIBE_OPTIONS);
   const [before, after] = [older, newer].map((one) =>
-    one instanceof Service ? describeService(one, options) : readDescription(one),
+    isService(one) ? describeService(one, options) : readDescription(one),
   ) as [ServiceDescription, ServiceDescription]; // as many results as inputs
   return bounded(() => compareDescriptions(before, after));
 }

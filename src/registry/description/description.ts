@@ -126,7 +126,7 @@ const document = z.looseObject({
 });
 
 /** Bounds of a foreign document: the number of its values, the characters of its strings and keys, and its depth. */
-const MAX_VALUES = 100_000;
+const MAX_VALUES = 500_000;
 const MAX_CHARACTERS = 8 * 1024 * 1024;
 
 /** Validates a published document, including every reference. It may come from an attacker.

@@ -12,6 +12,7 @@ import {
   memoryTransportPair,
   method,
   type Service,
+  ServiceHost,
   script,
   value,
 } from "hbi";
@@ -365,4 +366,35 @@ describe("a peer of the reference", () => {
     expect(answer).toContain("[4#co_recv]None");
     await peer.connection.disconnect();
   });
+});
+
+it("credentials are shown without what their schema strips", async () => {
+  const service = defineService({
+    name: "s",
+    version: "1.0.0",
+    methods: { ping: method({ params: {}, result: z.string() }) },
+    credentials: { user: z.object({ token: z.string() }), since: z.coerce.date() },
+  });
+  let written = "";
+  const seen: unknown[] = [];
+  const host = new ServiceHost(service, () => ({ ping: () => "pong" }), {
+    authenticate: (credentials: unknown) => seen.push(credentials) > 0,
+  } as never);
+  const dial = async () => {
+    const [near, far] = memoryTransportPair();
+    const { write } = near;
+    near.write = (chunk) => {
+      written += typeof chunk === "string" ? chunk : new TextDecoder().decode(chunk);
+      write.call(near, chunk);
+    };
+    void host.accept(far);
+    return near;
+  };
+  const credentials = { user: { token: "t0ken", passwordHash: "s3cret" }, since: new Date(5) };
+  const link = await new Link(service, dial, {}, { credentials, log: () => undefined }).open();
+  closing.push(() => link.disconnect());
+  expect(await link.call.ping()).toBe("pong");
+  expect(seen).toStrictEqual([{ user: { token: "t0ken" }, since: new Date(5) }]);
+  expect(written).toContain("t0ken");
+  expect(written).not.toContain("s3cret");
 });

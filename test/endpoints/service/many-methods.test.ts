@@ -1,0 +1,3 @@
+import { worksWith } from "../../support/many-methods.ts";
+
+worksWith(300);
