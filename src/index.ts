@@ -2,7 +2,8 @@
 /** The portable entry: everything that runs in browsers, workers, Node, Bun and Deno. */
 export { type Clock, systemClock, type Timer } from "./clock.ts";
 export { type Address, type PathAddress, parseAddress, type TcpAddress } from "./endpoints/address.ts";
-export type { Body, BodyGiven, BodySource } from "./endpoints/conversation/body.ts";
+export type { Body } from "./endpoints/conversation/body.ts";
+export type { BodyGiven, BodySource } from "./endpoints/conversation/body-source.ts";
 export type { Metadata } from "./endpoints/conversation/metadata.ts";
 export type { Table } from "./endpoints/conversation/stages.ts";
 export { ProcessLoad } from "./endpoints/guard/process-load.ts";

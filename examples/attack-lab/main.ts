@@ -20,7 +20,7 @@ const SHOWN = [
   "raw data, byte by byte",
   "nested 130,000 deep",
   "a regular expression",
-  "an unread body",
+  "a body without end behind a refused call",
   "guessing credentials",
   "200 connections of one address",
   "server: answers to calls never made",

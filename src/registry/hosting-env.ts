@@ -114,6 +114,7 @@ export class HostingEnv<E extends Ends = Ends> {
   readonly bound: unknown;
 
   constructor(shared: EntryTable = NOTHING, bound?: unknown) {
+    if (!(shared?.entries instanceof Map)) throw failure("bad_option", "HostingEnv takes no options: use its methods");
     this.#shared = shared;
     this.#writer = shared.writer;
     this.mostPacketBytes = shared.mostPacketBytes;

@@ -1,7 +1,9 @@
 /**
  * A clock that stands still until the test advances it, so deadlines are tested without waiting. docs/testing.md.
  */
+
 import { type Clock, systemClock, type Timer } from "../clock.ts";
+import { failure } from "../errors.ts";
 
 interface Due {
   readonly atMs: number;
@@ -12,6 +14,10 @@ export class ManualClock implements Clock {
   #nowMs = 0;
   #heldUpMs = 0;
   readonly #timers = new Set<Due>();
+
+  constructor(...options: readonly never[]) {
+    if (options.length > 0) throw failure("bad_option", "ManualClock takes no options: it begins at 0");
+  }
 
   now(): number {
     return this.#nowMs;

@@ -365,6 +365,19 @@ export class Wire {
     this.#queuedBytes -= bytes;
   }
 
+  /** The number of bytes that were written and are not passed to the transport. */
+  get queuedBytes(): number {
+    return this.#writtenBytes - this.#handedBytes;
+  }
+
+  /** Drops what is not passed to the transport. The peer would misread anything that is written behind it. */
+  dropQueue(error: HbiError): void {
+    this.#forgetQueue();
+    this.#writtenBytes = this.#handedBytes;
+    this.#host.wireMoved();
+    for (const waiter of this.#waiters?.splice(0) ?? []) waiter.reject(error);
+  }
+
   /** Copies queued data in buffers of callers, so that they may change them now. */
   keepBorrowed(): void {
     this.#queue = this.#queue?.map((piece) =>

@@ -33,23 +33,25 @@ export const bodies: readonly Attack[] = [
     },
   },
   {
-    name: "an unread body",
+    name: "a body without end behind a refused call",
     limit: "maxDrainBytes",
     caught: "drain_too_big",
+    limits: { closeTimeoutMs: 300 },
     async run(field) {
       const attacker = await field.open();
-      attacker.say(opening(`ignore(${64 * MIB})`, `101;x;b=${64 * MIB}`), 2);
+      attacker.say(opening("no_such_thing()", "101;x;b=1099511627776"), 2);
       await attacker.flood(CHUNK, 0, field.over);
     },
   },
   {
-    name: "a body behind a refused call",
-    limit: "maxDrainBytes",
-    caught: "drain_too_big",
+    name: "a refused body that never comes",
+    limit: "gapTimeoutMs",
+    caught: "read_timeout",
+    limits: { ...QUICK, closeTimeoutMs: 300 },
     async run(field) {
       const attacker = await field.open();
       attacker.say(opening("no_such_thing()", `101;x;b=${2 * MIB}`), 2);
-      await attacker.flood(CHUNK, 0, field.over);
+      await attacker.closed;
     },
   },
   {

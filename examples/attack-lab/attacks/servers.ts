@@ -133,17 +133,32 @@ export const servers: readonly Attack[] = [
   said("never answers", "callTimeoutMs", "timeout", ""),
   said("an invalid answer", "fixed: bad_answer", "bad_answer", answer("101", packet("co_recv", '"three"'))),
   said(
-    "a result of 256 KiB and a byte",
+    "a result of 16 MiB and a byte",
     "maxPacketBytes",
     "packet_too_big",
-    `${packet("co_ack_begin", "101")}[262145#co_recv]`,
+    `${packet("co_ack_begin", "101")}[16777217#co_recv]`,
   ),
-  said(
-    "a result of 10,001 values",
-    "maxNodes",
-    "too_many_nodes",
-    answer("101", packet("co_recv", `[${list(10_001)}]`)),
-  ),
+  {
+    ...said(
+      "a result of 1,000,001 values",
+      "maxNodes",
+      "too_many_nodes",
+      answer("101", packet("co_recv", `[${list(1_000_001)}]`)),
+    ),
+    mostHeldMs: 2_000, // two megabytes, which are read before they are refused
+    mostMib: 256,
+  },
+  {
+    ...said(
+      "a result of 999,999 empty objects",
+      "maxNodes, maxPacketBytes",
+      "bad_answer",
+      answer("101", packet("co_recv", `[${"{},".repeat(999_998)}{}]`)),
+    ),
+    mostHeldMs: 2_000, // three megabytes, which are read before their schema refuses them
+    mostMib: 512,
+  },
+  said("a malformed hello", "fixed: bad_token", "bad_token", call("$hbi.ping()", "100;x;n;m=1;p=1;nodes=0")),
   said("a result nested endlessly", "maxDepth", "too_deep", answer("101", packet("co_recv", "[".repeat(250 * KIB)))),
   said("an answer begun and never ended", "callTimeoutMs", "timeout", packet("co_ack_begin", "101")),
   said(

@@ -7,6 +7,7 @@ import type { Bracket } from "../lane/bracket.ts";
 import type { Lane } from "../lane/lane.ts";
 import { asBytes, type Buffers } from "../lane/raw-intake.ts";
 import type { WaitOptions } from "../waits.ts";
+import { feedOf } from "./body-source.ts";
 
 /** A packet of text that the application wrote or `script` created. An empty object is sent as `None`, because the
  *  Python reference loses what follows an empty packet.
@@ -18,7 +19,7 @@ export function packetOf(directive: "" | "co_recv" | "co_send", text: string): s
 }
 
 /** Writes the buffers as raw data. The bracket stays marked as inside raw data when the iterable fails half-way, since
- *  nobody knows how much the peer still expects. */
+ *  nobody knows how much the peer still expects. An iterable is closed when nothing more of it is sent. */
 export async function sendBuffers(bracket: Bracket, lane: Lane, buffers: Buffers, options: WaitOptions): Promise<void> {
   const send = (view: ArrayBufferView): Promise<void> | undefined => {
     const bytes = asBytes(view);
@@ -26,8 +27,9 @@ export async function sendBuffers(bracket: Bracket, lane: Lane, buffers: Buffers
   };
   if (ArrayBuffer.isView(buffers)) await send(buffers);
   else {
-    bracket.beginRawData();
-    for await (const view of buffers) {
+    const feed = feedOf(buffers);
+    bracket.beginRawData(feed);
+    for await (const view of feed) {
       const sent = send(view);
       if (sent !== undefined) await sent;
     }

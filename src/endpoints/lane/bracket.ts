@@ -13,6 +13,14 @@ import type { SendTurn, TurnTaker } from "./send-turn.ts";
 /** The most that is collected before the send turn is taken. */
 const MAX_BUILT_BYTES = 64 * 1024;
 
+/** What provides raw data, and is told when no more is sent. */
+interface Stoppable {
+  stop(error: HbiError): void;
+}
+
+/** For raw data that nobody reads. */
+const NOTHING = new Uint8Array(16 * 1024);
+
 /** The conversation that writes it. */
 export interface BracketOwner {
   /** for error messages: "conversation 101" */
@@ -55,6 +63,8 @@ export class Bracket implements TurnTaker {
   /** what the host was told to expect: more would be read as packets */
   mostRawBytes = Number.POSITIVE_INFINITY;
   #opened: Wait<void>[] | undefined;
+  /** what provides the raw data */
+  #feed: Stoppable | undefined;
 
   constructor(lane: Lane, owner: BracketOwner) {
     this.lane = lane;
@@ -156,12 +166,34 @@ export class Bracket implements TurnTaker {
     if (this.#isWhole || this.#state === "closed") throw failure("wrong_stage", `${this.label} is closed`);
   }
 
-  beginRawData(): void {
+  /** @param feed what provides it, until it is closed or nothing more is sent */
+  beginRawData(feed?: Stoppable): void {
     this.#isInRawData = true;
+    if (feed !== undefined) this.#feed = feed;
   }
 
   endRawData(): void {
     this.#isInRawData = false;
+    this.#feed = undefined;
+  }
+
+  /** The host has refused the conversation, and waits for the rest all the same: nothing more is taken from a source.
+   *  @param missingBytes of raw data, which are made up, as nobody reads them; undefined if the rest is never sent, and
+   *  with it nothing else of this lane */
+  stop(error: HbiError, missingBytes: number | undefined): void {
+    const feed = this.#feed;
+    this.endRawData();
+    if (missingBytes === undefined) {
+      this.#isInRawData = true;
+      this.#isWhole = true;
+    } else {
+      for (let left = missingBytes; left > 0; left -= NOTHING.length) {
+        this.lane.wire.own(left < NOTHING.length ? NOTHING.subarray(0, left) : NOTHING);
+      }
+      this.#rawBytes += missingBytes;
+      this.close();
+    }
+    feed?.stop(error);
   }
 
   /** Requests the send turn without waiting for it. */
@@ -236,6 +268,8 @@ export class Bracket implements TurnTaker {
     this.dropBuilt();
     for (const wait of this.#opened ?? []) wait.fail(error);
     this.#opened = undefined;
+    this.#feed?.stop(error);
+    this.#feed = undefined;
     this.#owner.bracketClosed(this);
     if (hadTurn) this.lane.turn.release(this);
   }

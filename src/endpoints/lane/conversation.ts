@@ -14,6 +14,10 @@ export interface BracketReader {
   checkPosition(): void;
   /** Takes raw data; false if there is none. */
   takeRaw(reader: PacketReader): boolean;
+  /** Whether the peer may stop in the middle of it, because it knows that it is refused. */
+  readonly mayStop?: boolean;
+  /** The peer has stopped, and sends nothing more. */
+  stopped?(): void;
   /** Takes the packet. False if not now; it gets the same packet again after the next `pump`. */
   onPacket(packet: Packet): boolean;
 }

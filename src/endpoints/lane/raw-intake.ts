@@ -29,6 +29,7 @@ export class RawIntake {
   #pending = 0;
   /** the number of the next bytes to be discarded */
   #skip = 0;
+  #dropped = 0;
   /** unread bytes of the current body, queued or on the wire */
   #unread = 0;
   /** the part of the promise that bodies have used so far, or that was discarded */
@@ -259,9 +260,15 @@ export class RawIntake {
     this.#account.unread += bytes;
   }
 
+  /** The number of bytes that arrived to be discarded. */
+  get droppedBytes(): number {
+    return this.#dropped;
+  }
+
   #takeSkipped(reader: PacketReader): boolean {
     const chunk = reader.raw(this.#skip);
     if (chunk === undefined) return false;
+    this.#dropped += chunk.length;
     this.#skip -= chunk.length;
     this.#pending -= chunk.length;
     return true;

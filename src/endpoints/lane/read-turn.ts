@@ -214,8 +214,10 @@ export class ReadTurn implements Waiting {
     if (this.#isStopped) return;
     if (this.#throttle !== undefined)
       this.#watch.stop(); // the peer is not late
-    else
-      this.#watch.update(this.#reader, !this.#isBlocked && this.#owner !== undefined, this.#owner?.wantsRaw === true);
+    else {
+      const owner = this.#owner?.mayStop === true ? undefined : this.#owner; // it owes nothing
+      this.#watch.update(this.#reader, !this.#isBlocked && owner !== undefined, owner?.wantsRaw === true);
+    }
   }
 
   #pauseIfFull(): void {

@@ -9,7 +9,7 @@ import type { Dialect, InstanceWriter } from "../../parser/repr.ts";
 import type { Writing } from "../../registry/call-text.ts";
 import type { ArgumentsOf, Method } from "../../registry/method.ts";
 import type { Methods } from "../../registry/service.ts";
-import { keepFromFailingUnheard, release } from "../conversation/body.ts";
+import { keepFromFailingUnheard, release } from "../conversation/body-source.ts";
 import { checkMetadata, type Metadata } from "../conversation/metadata.ts";
 import { failedAtOnce, leading } from "../failing.ts";
 import { markHandled, withLanded } from "../waits.ts";

@@ -13,7 +13,7 @@ import { entryTable } from "../../registry/hosting-env.ts";
 import { landValue } from "../../registry/invoke.ts";
 import type { Service } from "../../registry/service.ts";
 import { validateObject } from "../../registry/validate.ts";
-import { type BodySource, exactly, keepFromFailingUnheard, release } from "../conversation/body.ts";
+import { type BodySource, exactly, type Feed, keepFromFailingUnheard, release } from "../conversation/body-source.ts";
 import { type Metadata, metadataField, NO_METADATA } from "../conversation/metadata.ts";
 import { leading } from "../failing.ts";
 import { isUnseen } from "../session/co-receiver.ts";
@@ -168,11 +168,12 @@ function carrierSender(
   };
   const send = async (content: Content, sending: Sending): Promise<readonly unknown[]> => {
     const source = bodyOf(sending, content.bodyBytes);
+    let body: ArrayBufferView | Feed | undefined;
     try {
-      const body = source === undefined ? undefined : exactly(source, content.bodyBytes);
+      body = source === undefined ? undefined : exactly(source, content.bodyBytes);
       return await carry({ ...content, body }, sending.options);
     } finally {
-      release(source);
+      release(body ?? source); // closes the source once
     }
   };
   return {

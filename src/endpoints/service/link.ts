@@ -18,7 +18,7 @@ import type { Connection } from "../session/connection.ts";
 import type { HostingEnd } from "../session/hosting-end.ts";
 import { HostingEnv } from "../session/hosting-env.ts";
 import type { PostingEnd } from "../session/posting-end.ts";
-import { checkTimeout, markHandled, type WaitOptions } from "../waits.ts";
+import { checkTimeout, checkWait, markHandled, type WaitOptions } from "../waits.ts";
 import { Caller, type OutgoingInterceptor } from "./caller.ts";
 import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./calls.ts";
 import { DefinitionCheck, type Mismatch, type MismatchHandling } from "./definition-check.ts";
@@ -193,6 +193,7 @@ export class Link<S extends Service = Service> {
     options: WaitOptions,
     run: (connection: Connection, left: WaitOptions) => Promise<T>,
   ): Promise<T> {
+    checkWait(options);
     const { clock, limits } = this.#connection;
     const untilMs = clock.now() + (checkTimeout(options.timeoutMs) ?? limits.callTimeoutMs);
     for (let left = options; ; left = { ...options, timeoutMs: Math.max(untilMs - clock.now(), 1) }) {

@@ -12,7 +12,7 @@ import { isPromise } from "../../registry/invoke.ts";
 import type { BodyKind, Method, ParamsOf } from "../../registry/method.ts";
 import type { Methods, Values } from "../../registry/service.ts";
 import { validate } from "../../registry/validate.ts";
-import { type BodySource, exactly, keepFromFailingUnheard, release } from "../conversation/body.ts";
+import { type BodySource, exactly, type Feed, keepFromFailingUnheard, release } from "../conversation/body-source.ts";
 import type { Connection } from "../session/connection.ts";
 import { HoCo } from "../session/ho-co.ts";
 import type { HostingEnv, TypedLayer } from "../session/hosting-env.ts";
@@ -113,12 +113,13 @@ async function answerWithBody(method: Method, call: ServiceCall, returned: unkno
   }
   const source = "body" in answer ? (answer.body as BodySource) : EMPTY; // as typed
   keepFromFailingUnheard(source); // until the answer has its turn
+  let body: ArrayBufferView | Feed | undefined;
   try {
     const result = validate(schema, answer.result, "bad_result", name);
     const bytes = method.resultBytes(result);
     if (bytes === undefined) throw failure("bad_result", name);
     co.accepted.checkBody(bytes, name, "result", method);
-    const body = exactly(source, bytes);
+    body = exactly(source, bytes);
     if (!call.hasAskedForBody) co.discardData();
     // The answer begins when the whole request was read, so a body that is read only for the answer would wait forever.
     if (co.unreadBytes > co.limits.maxBufferedBytes) throw failure("body_unread", name);
@@ -127,7 +128,7 @@ async function answerWithBody(method: Method, call: ServiceCall, returned: unkno
     await co.sendObj(text);
     await co.sendData(body);
   } catch (thrown) {
-    release(source);
+    release(body ?? source); // closes the source once
     const own = ownError(thrown);
     const isBadBody = own?.reason === "body_mismatch" || own?.reason === "bad_option";
     throw isBadBody ? failure("bad_result", own.message, { of: name, cause: thrown }) : thrown;

@@ -8,7 +8,8 @@ import { failure, ownError } from "../../errors.ts";
 import type { WrittenCall } from "../../registry/call-text.ts";
 import { limited } from "../../registry/method-limits.ts";
 import { validateObject } from "../../registry/validate.ts";
-import { Body, type BodySource, bodyFrom, type Pending, release } from "../conversation/body.ts";
+import { Body } from "../conversation/body.ts";
+import { type BodySource, bodyFrom, type Pending, release } from "../conversation/body-source.ts";
 import { asBytes } from "../lane/raw-intake.ts";
 import { type Call, cancelled, type Talk } from "../session/call.ts";
 import type { Connection } from "../session/connection.ts";
@@ -26,7 +27,6 @@ export class Streaming implements Talk {
   readonly #sending: Sending;
   readonly #written: WrittenCall;
   readonly #wantsAnswer: boolean;
-  #source: BodySource | undefined;
   /** what is sent of the source; undefined if there is none */
   #body: ArrayBufferView | Pending | undefined;
   #answer: unknown;
@@ -64,9 +64,9 @@ export class Streaming implements Talk {
 
   #makeBody(): void {
     const { bodyBytes } = this.#written;
-    this.#source = typeof this.#sending.method.spec.body === "function" ? bodyOf(this.#sending) : undefined;
-    if (this.#source === undefined || bodyBytes === 0) release(this.#source);
-    else this.#body = bodyFrom(this.#source, bodyBytes ?? 0);
+    const source = typeof this.#sending.method.spec.body === "function" ? bodyOf(this.#sending) : undefined;
+    if (source === undefined || bodyBytes === 0) release(source);
+    else this.#body = bodyFrom(source, bodyBytes ?? 0);
   }
 
   get isRepeatable(): boolean {
@@ -161,7 +161,7 @@ export class Streaming implements Talk {
   givenUp(co: PoCo | undefined): void {
     co?.lane.wire.keepBorrowed(); // the caller may change its buffer now
     if (co?.at.isSending === true) this.#watchSource(co);
-    else release(this.#source); // cancelled before it began: the source is not read
+    else if (isPending(this.#body)) this.#body.stop(failure("cancelled")); // before it began: the source is not read
   }
 
   /** The host, and with it the connection's other calls, wait for every promised byte, but not for a source that has
@@ -172,7 +172,7 @@ export class Streaming implements Talk {
     const { chunks, isAwaited } = body;
     this.#stall?.cancel();
     this.#stall = this.#carrier.clock.after(STALLED_MS, () => {
-      if (!co.at.isSending) return;
+      if (!co.at.isSending || co.at.isRefused) return;
       if (isAwaited && body.isAwaited && body.chunks === chunks) {
         const where = `${this.#sending.name} was given up and its source has stopped, so that nothing else could be sent`;
         co.connection.cut(failure("body_failed", where));

@@ -308,7 +308,8 @@ export class Call implements TurnTaker {
     const finish = (): void => {
       if (co.at.isOver) return;
       wire.text(tail);
-      this.#isOut(co);
+      if (co === this.#co) this.#isOut(co);
+      else co.lane.turn.release(this); // it was refused unprocessed, and is elsewhere now
       co.written();
     };
     if (handed === undefined) finish();
@@ -404,7 +405,7 @@ export class Call implements TurnTaker {
 
   /** Its conversation was lost after it may have reached the peer. */
   lost(co: PoCo, error: HbiError): void {
-    if (this.#isSettled) return;
+    if (this.#isSettled || co !== this.#co) return;
     if (this.request.talk === undefined) this.#fail(error);
     // It may be waiting for a source that never continues. Other waits fail first, with a more specific error.
     else this.#clock.soon(() => this.#talkFailed(co, error));

@@ -155,10 +155,13 @@ export class Closing {
   finishAfterEnd(): void {
     if (!this.isOpen) return;
     const { hosting, lane, posting } = this.#connection;
-    if (lane.reading.phase !== "idle" || lane.reading.owner !== undefined) {
+    const { owner, phase } = lane.reading;
+    if (phase !== "idle" || (owner !== undefined && owner.mayStop !== true)) {
       this.cut(failure("truncated"));
       return;
     }
+    owner?.stopped?.();
+    if (!this.isOpen) return; // it was the last one of a drain
     const error = failure("disconnected", this.#peerClosed);
     if (posting.isSending) {
       this.end(error); // half a conversation is on the wire: an answer behind it would be misread
@@ -166,7 +169,7 @@ export class Closing {
     }
     this.#tellLost(undefined);
     posting.loseAll(error);
-    if (hosting.liveCount === 0 && lane.turn.isIdle) void this.part();
+    if (!hosting.owesAnswers && lane.turn.isIdle) void this.part();
   }
 
   // --- by this side --------------------------------------------------------------------------------------------------

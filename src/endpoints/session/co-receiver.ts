@@ -13,7 +13,7 @@ import { checkPacket } from "../conversation/script-plan.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { Lane } from "../lane/lane.ts";
 import { asBytes, type Buffers, DISCARDED, type RawIntake } from "../lane/raw-intake.ts";
-import { type Wait, type WaitHints, type WaitOptions, withLanded } from "../waits.ts";
+import { checkWait, type Wait, type WaitHints, type WaitOptions, withLanded } from "../waits.ts";
 import type { Connection } from "./connection.ts";
 
 export type Schema = z.core.$ZodType;
@@ -85,6 +85,7 @@ export class CoReceiver {
     hints: WaitHints = {},
     env?: HostingEnv,
   ): Promise<SchemaOutput<S>> {
+    checkWait(options);
     this.#check();
     const text = this.#objects?.shift();
     let value: unknown;
@@ -149,6 +150,7 @@ export class CoReceiver {
 
   /** Fills the buffers. `isManual`: the requested bytes are the next ones on the wire. */
   async data(into: Buffers, isManual: boolean, options: WaitOptions): Promise<void> {
+    checkWait(options);
     this.#beginData(isManual);
     try {
       if (ArrayBuffer.isView(into)) return await this.#fill(asBytes(into), isManual, options);
@@ -176,6 +178,7 @@ export class CoReceiver {
   }
 
   async *chunks(byteLength: number, isManual: boolean, options: WaitOptions): AsyncGenerator<Uint8Array, void, void> {
+    checkWait(options);
     this.#beginData(isManual);
     let left = byteLength;
     try {

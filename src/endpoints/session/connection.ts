@@ -380,6 +380,11 @@ export class Connection implements LaneSession, Holder {
     this.#drain.peerGoesAway(reason);
   }
 
+  /** Nothing more can be sent. It ends when the answers in flight have arrived. */
+  strand(): void {
+    this.#drain.strand();
+  }
+
   /** Begins no new conversations on either side, except those of running handlers. Closes when those in flight have
    *  ended, or after `handlerTimeoutMs`. A peer that supports the extension is told first, and what it had begun by
    *  then is still landed, so nothing is lost. */

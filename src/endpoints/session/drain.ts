@@ -10,6 +10,8 @@ import type { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import type { HoCo } from "./ho-co.ts";
 
+const STRANDED = "the other side has refused raw data, and its rest is not sent";
+
 export class Drain {
   readonly #connection: Connection;
   readonly #closing: Closing;
@@ -20,6 +22,7 @@ export class Drain {
   /** of running conversations that want to know when either side drains */
   #heeding: Set<AbortController> | undefined;
   #course: Promise<void> | undefined;
+  #isStranded = false;
   /** the peer has said goaway */
   #isPeerGoing = false;
   /** until nothing is in flight */
@@ -67,9 +70,20 @@ export class Drain {
   /** Running handlers may begin conversations: a draining peer waits for their answers, which may depend on these.
    *  @throws HbiError unavailable while either side drains; what has not begun has not landed */
   check(): void {
+    if (this.#isStranded) throw failure("draining", STRANDED, NOT_LANDED);
     if (this.#connection.hosting.liveCount > 0) return;
     if (this.#isPeerGoing) throw failure("draining", "the peer is closing", NOT_LANDED);
     if (this.#course !== undefined) throw failure("draining", undefined, NOT_LANDED);
+  }
+
+  /** This side can send nothing more: the rest of refused raw data would have to be sent first. Answers are still
+   *  received. */
+  strand(): void {
+    if (this.#isStranded) return;
+    this.#isStranded = true;
+    this.peerGoesAway(undefined);
+    this.#turnAway(); // also what handlers have begun
+    void this.begin(undefined);
   }
 
   peerGoesAway(reason: string | undefined): void {
@@ -106,7 +120,8 @@ export class Drain {
       this.#flight = this.#wait();
       await this.#flight.promise.catch(ignore); // too late or lost: it closes in any case
     }
-    await this.#closing.part();
+    if (this.#isStranded) this.#closing.end(failure("disconnected", STRANDED));
+    else await this.#closing.part();
   }
 
   #others(asking: HoCo): Promise<void> {
@@ -136,6 +151,7 @@ export class Drain {
 
   #isOver(others: number): boolean {
     const { hosting, posting } = this.#connection;
+    if (this.#isStranded) return !posting.isAwaitingAnswers; // handlers cannot be answered
     return hosting.liveCount <= others && posting.liveCount === 0;
   }
 }

@@ -3,7 +3,7 @@
  * work has a deadline, and a failure ends the conversation alone or with the connection. docs/protocol.md, section 4.
  */
 import type { Chained } from "../../chain.ts";
-import type { Timer } from "../../clock.ts";
+import { afterHearing, type Timer } from "../../clock.ts";
 import { asHbiError, failure, HbiError, oneLine, ownError } from "../../errors.ts";
 import { type Limits, MAX_DEPTH } from "../../limits.ts";
 import { repr } from "../../parser/repr.ts";
@@ -13,7 +13,7 @@ import type { Method } from "../../registry/method.ts";
 import { callCount, type Plan } from "../../registry/plan.ts";
 import { encodePacket, type Packet } from "../../wire/packet.ts";
 import type { PacketReader } from "../../wire/packet-reader.ts";
-import { keepFromFailingUnheard } from "../conversation/body.ts";
+import { keepFromFailingUnheard } from "../conversation/body-source.ts";
 import { packetOf, sendBuffers, settled } from "../conversation/co-sender.ts";
 import { Landing, type LandingHost } from "../conversation/landing.ts";
 import type { Metadata } from "../conversation/metadata.ts";
@@ -24,7 +24,7 @@ import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { BracketReader } from "../lane/conversation.ts";
 import type { Lane } from "../lane/lane.ts";
 import { type Buffers, RawIntake } from "../lane/raw-intake.ts";
-import { markHandled, rawOptions, type Wait, type WaitOptions } from "../waits.ts";
+import { checkWait, markHandled, rawOptions, type Wait, type WaitOptions } from "../waits.ts";
 import { isUrgent } from "./builtin-names.ts";
 import { type CallSummary, firstMethod, isOwnMessage, methodsOf } from "./call-log.ts";
 import { CoReceiver, isUnseen, type Receiving, type Schema, type SchemaOutput } from "./co-receiver.ts";
@@ -70,6 +70,8 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   #abort: AbortController | undefined;
   #draining: AbortController | undefined;
   #timer: Timer | undefined;
+  /** after a refusal that the poster knows: how many raw bytes are skipped in all, from `closeTimeoutMs` on */
+  #mostSkipped = Number.POSITIVE_INFINITY;
 
   constructor(connection: Connection, lane: Lane, env: HostingEnv, token: Token) {
     this.coSeq = token.seq;
@@ -121,6 +123,10 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   /** Whether `signal` has aborted, or would have if it existed. */
   get isGivenUp(): boolean {
     return this.#failure !== undefined;
+  }
+
+  get owesAnswer(): boolean {
+    return this.#state !== "closed.writtenRunning";
   }
 
   /** Aborts when either side begins to drain: the connection closes when its handlers have ended. */
@@ -191,6 +197,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   async #untilReceived(options: WaitOptions): Promise<void> {
+    checkWait(options);
     if (this.stage !== "recv") return;
     if (this.#endWait === undefined) this.#endWait = this.#connection.waits.start(options);
     const { promise } = this.#endWait; // the pump may settle and forget it at once
@@ -228,6 +235,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   async #send(directive: "" | "co_recv", code: string | Script, options: WaitOptions): Promise<void> {
+    checkWait(options);
     if (code instanceof Script && code.onlyOurs !== undefined && !this.isExtended) {
       throw failure("not_representable", code.onlyOurs);
     }
@@ -250,6 +258,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   async #sendData(buffers: Buffers, options: WaitOptions): Promise<void> {
+    checkWait(options);
     this.#checkAnswer();
     this.#answer.hasRawData = true;
     keepFromFailingUnheard(buffers);
@@ -265,6 +274,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   async #startSend(options: WaitOptions): Promise<void> {
+    checkWait(options);
     await this.#untilAnswerable(options);
     this.#checkAnswer(); // likewise
     this.#go("startSend");
@@ -277,6 +287,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   async #close(options: WaitOptions): Promise<void> {
+    checkWait(options);
     await this.#untilReceived(options);
     if (this.stage !== "closed") this.#complete();
   }
@@ -306,7 +317,18 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   }
 
   takeRaw(reader: PacketReader): boolean {
-    return this.intake.take(reader);
+    const isTaken = this.intake.take(reader);
+    if (this.intake.droppedBytes > this.#mostSkipped) this.#connection.cut(failure("drain_too_big"));
+    return isTaken;
+  }
+
+  get mayStop(): boolean {
+    return this.#state === "closed.toldWritten" || this.#state === "closed.toldWrittenRunning";
+  }
+
+  /** The poster has stopped, because it was refused. */
+  stopped(): void {
+    this.#end();
   }
 
   get wantsPacket(): boolean {
@@ -361,7 +383,8 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.#receiver?.failObjects("no_answer");
     this.#endWait?.settle();
     this.#endWait = undefined;
-    if (this.#state === "work.ended" || this.#failure !== undefined) this.#complete();
+    if (this.#state === "over") this.#release();
+    else if (this.stage === "work" && (this.#state === "work.ended" || this.#failure !== undefined)) this.#complete();
   }
 
   // --- scripts: docs/protocol.md, section 7 --------------------------------------------------------------------------
@@ -501,6 +524,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     try {
       const text = repr(value, this.isExtended ? "json" : "python", MAX_DEPTH, this.env.writer);
       this.accepted.checkResult(text, name, method);
+      this.#checkRoom(text.length, name);
       packet = encodePacket("co_recv", text);
     } catch (cause) {
       const isTooBig = ownError(cause)?.reason === "result_too_big";
@@ -510,6 +534,17 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     }
     if (this.#landing?.wantsValue === true && !this.isExtended) this.lane.sendLone(packet);
     else void this.#answer.append(packet, {});
+  }
+
+  /** A large result that does not fit beside what waits to be sent is refused alone. Of many small ones, the peer is to
+   *  blame: it does not read. @throws HbiError resource_exhausted */
+  #checkRoom(bytes: number, name: string): void {
+    const { maxSendBufferBytes } = this.limits;
+    if (bytes * 8 < maxSendBufferBytes) return;
+    const { answers, unsent } = this.#connection.account;
+    if (answers + unsent + bytes + ENTRY_COST_BYTES <= maxSendBufferBytes) return;
+    const where = `${bytes} bytes beside ${answers + unsent} that wait to be sent; maxSendBufferBytes is ${maxSendBufferBytes}`;
+    throw failure("result_too_big", `${where}. Ask for less at a time`, { of: name });
   }
 
   // --- failing -------------------------------------------------------------------------------------------------------
@@ -564,17 +599,57 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     const rest = this.intake.restAfter(this.stage === "recv" ? planned : 0);
     const isTold = this.isExtended || answersObject;
     if (rest === undefined || !isTold || this.#answer.isMidway) {
+      if (this.stage === "recv" && this.#tellsEarly) {
+        this.#failAs(error);
+        this.#answer.replace(told);
+        this.#tellEarly();
+      }
       this.#connection.cut(error);
       return;
     }
-    this.#go("fail");
-    this.#failure = error;
-    this.#giveUp(error);
+    this.#failAs(error);
     this.intake.discard(rest);
     if (!this.#checkDrain() || this.#isClosed()) return;
     this.#answer.replace(told);
-    if (this.stage === "recv") this.lane.pump();
-    else this.#complete();
+    if (this.stage !== "recv") {
+      this.#complete();
+      return;
+    }
+    this.lane.pump();
+    // Later, because the rest is usually there already, and the answer then follows it.
+    if (this.intake.skippedBytes > 0 && this.#tellsEarly) this.#connection.clock.soon(() => this.#tellEarly());
+  }
+
+  #failAs(error: HbiError): void {
+    this.#go("fail");
+    this.#failure = error;
+    this.#giveUp(error);
+  }
+
+  /** Whether its poster can be told before it has sent everything, so that it stops. */
+  get #tellsEarly(): boolean {
+    return this.isExtended && !this.#answer.isSeedStyle && !this.env.isPreAuth;
+  }
+
+  #tellEarly(): void {
+    if (this.#state === "recv.failed" || this.#state === "recv.failedRunning") this.#complete();
+  }
+
+  /** The poster has been told. What was on its way is skipped, but it must stop, or send a small rest. */
+  #watchRest(): void {
+    const { clock, limits } = this.#connection;
+    const { closeTimeoutMs, gapTimeoutMs, handlerTimeoutMs, maxDrainBytes } = limits;
+    const most = this.intake.droppedBytes + maxDrainBytes;
+    this.#timer = afterHearing(clock, closeTimeoutMs, () => {
+      this.#mostSkipped = most;
+      if (this.intake.droppedBytes > most) this.#connection.cut(failure("drain_too_big"));
+      // It stays as long as it waits for other answers.
+      else this.#timer = afterHearing(clock, handlerTimeoutMs + gapTimeoutMs, () => this.#restIsLate());
+    });
+  }
+
+  #restIsLate(): void {
+    this.#connection.cut(failure("read_timeout"));
   }
 
   /** Fails what waits in this conversation; the rest of the handler's work is ignored. */
@@ -588,6 +663,8 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     this.#abort?.abort(error);
   }
 
+  /** Whether the rest may be skipped. What a handler accepted it may also leave unread; a poster that can be told
+   *  stops. */
   #checkDrain(): boolean {
     if (this.intake.skippedBytes <= this.#maxDrainBytes) return true;
     this.#connection.cut(failure("drain_too_big"));
@@ -596,6 +673,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   get #maxDrainBytes(): number {
     if (this.env.isPreAuth) return 0;
+    if (this.#failure === undefined || this.#tellsEarly) return Number.POSITIVE_INFINITY;
     const { maxBodyBytes, maxDrainBytes } = this.limits;
     const reason = this.#failure?.reason;
     // A peer at no fault is not cut for the size of its data.
@@ -616,6 +694,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     if (this.#state === "over" || this.#state === "closed.writtenRunning") return; // the connection was lost while it was written
     if (this.#connection.logsCalls) this.#logCall();
     if (this.#go("written") === "over") this.#release();
+    else if (this.mayStop) this.#watchRest();
   }
 
   /** Not for a conversation without a script, and for messages of the library. */
@@ -640,15 +719,17 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   /** The connection is lost: fails everything that waits here. */
   lose(error: HbiError): void {
     if (this.#state === "over") return;
-    this.#go("lost");
+    const isOver = this.#go("lost") === "over";
     this.#failure ??= error;
     this.#outcome ??= error;
     this.#giveUp(error);
     this.intake.drop();
-    this.#answer.withdraw(error);
+    if (isOver) this.#release();
+    else this.#answer.withdraw(error);
   }
 
   #release(): void {
+    this.#timer?.cancel();
     this.intake.drop();
     this.#receiver?.drop();
     if (this.#draining !== undefined) this.#connection.forgetDraining(this.#draining);

@@ -9,7 +9,7 @@ export type HoStage = "recv" | "work" | "send" | "closed";
 
 /** The stages as an application sees them: `HO_STATES` without their details. */
 export const HO_STAGES: Table<HoStage, "received" | "startSend" | "close" | "lost"> = {
-  recv: { received: "work", lost: "closed" },
+  recv: { received: "work", close: "closed", lost: "closed" },
   work: { startSend: "send", close: "closed", lost: "closed" },
   send: { close: "closed", lost: "closed" },
   closed: {},
@@ -17,7 +17,8 @@ export const HO_STAGES: Table<HoStage, "received" | "startSend" | "close" | "los
 
 /** After the stage: `idle`: no script runs; `queued`: the script waits for a slot; `running`: it runs; `failed`:
  *  nothing more is landed, and what arrives is skipped; `ended`: the script is done, and the answer is not closed;
- *  `unwritten` and `written`: the closed answer; `over`: no handler is running either. */
+ *  `unwritten` and `written`: the closed answer; `told`: the same before everything has arrived, because it was refused:
+ *  the rest is skipped; `over`: no handler is running either. */
 export type HoState =
   | "recv.idle"
   | "recv.queued"
@@ -32,6 +33,10 @@ export type HoState =
   | "closed.unwrittenRunning"
   | "closed.writtenRunning"
   | "closed.unwritten"
+  | "closed.told"
+  | "closed.toldRunning"
+  | "closed.toldWritten"
+  | "closed.toldWrittenRunning"
   | "over";
 
 /** `queue`: the script waits for a slot; `run`: it runs; `end`: its handlers have ended, wanted or not; `received`:
@@ -57,8 +62,13 @@ export const HO_STATES: Table<HoState, HoEvent> = {
     fail: "recv.failedRunning",
     lost: "closed.unwrittenRunning",
   },
-  "recv.failed": { received: "work.ended", lost: "closed.unwritten" },
-  "recv.failedRunning": { end: "recv.failed", received: "work.running", lost: "closed.unwrittenRunning" },
+  "recv.failed": { received: "work.ended", close: "closed.told", lost: "closed.unwritten" },
+  "recv.failedRunning": {
+    end: "recv.failed",
+    received: "work.running",
+    close: "closed.toldRunning",
+    lost: "closed.unwrittenRunning",
+  },
   "work.queued": { run: "work.running", fail: "work.ended", lost: "closed.unwritten" },
   "work.running": {
     end: "work.ended",
@@ -83,6 +93,19 @@ export const HO_STATES: Table<HoState, HoEvent> = {
   },
   "closed.writtenRunning": { end: "over", lost: "closed.writtenRunning" },
   "closed.unwritten": { written: "over", lost: "closed.unwritten" },
+  "closed.told": { received: "closed.unwritten", written: "closed.toldWritten", lost: "closed.unwritten" },
+  "closed.toldRunning": {
+    end: "closed.told",
+    received: "closed.unwrittenRunning",
+    written: "closed.toldWrittenRunning",
+    lost: "closed.unwrittenRunning",
+  },
+  "closed.toldWritten": { received: "over", lost: "over" },
+  "closed.toldWrittenRunning": {
+    end: "closed.toldWritten",
+    received: "closed.writtenRunning",
+    lost: "closed.writtenRunning",
+  },
   over: {},
 };
 

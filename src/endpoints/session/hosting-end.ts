@@ -75,6 +75,11 @@ export class HostingEnd {
     return this.#live.size;
   }
 
+  /** Whether an answer is not written. Handlers that were given up may run on without one. */
+  get owesAnswers(): boolean {
+    return this.#live.toArray().some(({ owesAnswer }) => owesAnswer);
+  }
+
   /** Closes the connection; a reason is sent to the peer. */
   disconnect(reason?: string): Promise<void> {
     return this.#connection.disconnect(reason);

@@ -102,13 +102,13 @@ export class PoAnswer implements LandingHost {
   /** Skips the unread raw data, so that what follows it can be read. */
   discardData(): void {
     this.intake.discard();
-    this.#drain();
+    this.co.lane.pump();
   }
 
   /** Only the handlers of its scripts read on: raw data that was requested and not read is skipped. */
   discardUnread(): void {
     if (this.#landing?.isRunning !== true) this.intake.discard();
-    this.#drain();
+    this.co.lane.pump();
   }
 
   /** Fails the waiting receivers. */
@@ -120,18 +120,6 @@ export class PoAnswer implements LandingHost {
   lose(error: HbiError): void {
     this.#landing?.abandon();
     this.fail(error);
-  }
-
-  #drain(): void {
-    if (this.#checkDrain()) this.co.lane.pump();
-  }
-
-  #checkDrain(): boolean {
-    const { maxDrainBytes, maxBodyBytes } = this.limits;
-    const isDeclared = this.#options.answerBytes !== undefined;
-    if (this.intake.pendingBytes <= (isDeclared ? maxBodyBytes : maxDrainBytes)) return true;
-    this.#connection.cut(failure("drain_too_big"));
-    return false;
   }
 
   // --- receiving -----------------------------------------------------------------------------------------------------
@@ -292,9 +280,7 @@ export class PoAnswer implements LandingHost {
 
   leave(): void {}
 
-  stepLanded(): void {
-    this.#checkDrain();
-  }
+  stepLanded(): void {}
 
   landingEnded(): void {}
 
@@ -313,6 +299,7 @@ export class PoAnswer implements LandingHost {
     this.co.failed(error);
     this.fail(error);
     this.intake.discard(rest);
-    if (this.#checkDrain()) this.co.abandon(error);
+    if (this.intake.skippedBytes > this.limits.maxDrainBytes) this.#connection.cut(failure("drain_too_big"));
+    else this.co.abandon(error);
   }
 }

@@ -7,6 +7,7 @@
 import type { Chained } from "../../chain.ts";
 import { failure, type HbiError, oneLine } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
+import { aBoolean, aCount, aFunction, anObject, anything, aString, type OptionsOf } from "../../options.ts";
 import type { Script } from "../../parser/script.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import type { Packet } from "../../wire/packet.ts";
@@ -20,7 +21,15 @@ import type { BracketReader } from "../lane/conversation.ts";
 import type { Lane } from "../lane/lane.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
 import type { TurnTaker } from "../lane/send-turn.ts";
-import { markHandled, type Wait, type WaitHints, type WaitOptions, withLanded } from "../waits.ts";
+import {
+  checkWait,
+  markHandled,
+  WAIT_OPTIONS,
+  type Wait,
+  type WaitHints,
+  type WaitOptions,
+  withLanded,
+} from "../waits.ts";
 import type { Call } from "./call.ts";
 import { type CallSummary, isOwnMessage } from "./call-log.ts";
 import type { Schema, SchemaOutput } from "./co-receiver.ts";
@@ -35,6 +44,19 @@ export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
   /** for the library only: the first form in its script that only peers of this library can read */
   readonly onlyOurs?: string | undefined;
 }
+
+export const CO_OPTIONS: OptionsOf<CoOptions> = {
+  ...WAIT_OPTIONS,
+  hasNoRawData: aBoolean,
+  rawBytes: aCount,
+  env: anObject,
+  hasNoRawAnswer: aBoolean,
+  answerBytes: aFunction,
+  dropsObjects: aBoolean,
+  metadata: anything, // checked when it is written
+  limits: anything, // of the library only
+  onlyOurs: aString,
+};
 
 export class PoCo implements BracketReader, Chained {
   readonly seq: number;
@@ -171,6 +193,7 @@ export class PoCo implements BracketReader, Chained {
   }
 
   async #finishSend(options: WaitOptions): Promise<void> {
+    checkWait(options);
     this.toRecv();
     await this.#whenSent(options);
   }
@@ -220,6 +243,7 @@ export class PoCo implements BracketReader, Chained {
   }
 
   async #startRecv(options: WaitOptions): Promise<void> {
+    checkWait(options);
     this.toRecv();
     if (this.#at.isAnswering) return;
     this.#answerWait ??= this.connection.waits.start(this.bounded(options), this.hints);
@@ -318,6 +342,7 @@ export class PoCo implements BracketReader, Chained {
   }
 
   async #waitCompleted(options: WaitOptions): Promise<void> {
+    checkWait(options);
     this.#checkWhole();
     if (this.#at.isOver) return;
     if (this.#at.stage === "send") this.#endSending();
@@ -336,6 +361,7 @@ export class PoCo implements BracketReader, Chained {
   }
 
   async #close(options: WaitOptions): Promise<void> {
+    checkWait(options);
     const { stage } = this.#at;
     if (stage === "send") this.#endSending();
     else if (stage === "recv") this.#go(this.#at.next.close, "close");
@@ -446,7 +472,8 @@ export class PoCo implements BracketReader, Chained {
     const { isSending, isAnswering } = this.#at;
     if (!isSending) return;
     this.#go(this.#at.next.written, "written");
-    if (isAnswering) this.lane.pump();
+    if (this.#at.isOver) this.#end();
+    else if (isAnswering) this.lane.pump();
     else if (this.#at.isGivenUp) this.#tellGivenUp();
   }
 
@@ -471,7 +498,8 @@ export class PoCo implements BracketReader, Chained {
   }
 
   get wantsPacket(): boolean {
-    if (!this.#at.isWritten) return false; // a seed-era host answers before it has received everything
+    // A seed-era host answers before it has received everything; a host of this library, only to refuse.
+    if (!this.#at.isWritten) return this.#at.isAnswering && this.connection.posting.knowsExtension;
     const answer = this.#answer;
     if (answer === undefined) return true;
     if (answer.hidesNextPacket) return false;
@@ -489,6 +517,7 @@ export class PoCo implements BracketReader, Chained {
 
   onPacket({ directive, text }: Packet): boolean {
     if (this.#answer?.isLanding === true) return false;
+    if (directive === "" && !this.#at.isWritten) throw failure("bad_state", "code before everything was sent");
     switch (directive) {
       case "co_recv":
         if (this.#whole === undefined || this.#isForHandler) this.#read.onObject(text);
@@ -522,8 +551,27 @@ export class PoCo implements BracketReader, Chained {
       this.failed(refusal);
       this.connection.peerGoesAway(undefined); // it may not have said so
     }
-    this.#end();
+    if (this.#at.isOver) this.#end();
+    else this.#refused(this.#failure ?? call?.error ?? failure("no_answer"));
     if (refusal !== undefined) call?.refused(this.connection, refusal);
+  }
+
+  /** The host has answered before everything was sent: it drops the rest. A small rest is sent all the same, so that the
+   *  connection lives. Otherwise, as raw data cannot be cut short, nothing more is sent on it. */
+  #refused(error: HbiError): void {
+    const { wire } = this.lane;
+    this.failed(error);
+    this.#abort?.abort(error);
+    this.#answer?.fail(error);
+    this.#answerWait?.fail(error);
+    this.#completion?.fail(error);
+    const isCompleted = this.#sender?.refused(error) ?? wire.queuedBytes <= this.limits.maxDrainBytes;
+    if (isCompleted) {
+      wire.keepBorrowed(); // the caller may change its buffer now
+      return;
+    }
+    wire.dropQueue(error);
+    this.connection.strand();
   }
 
   /** Takes an answer to `co_send` outside of any bracket; false if it requested none. */

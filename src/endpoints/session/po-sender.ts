@@ -10,7 +10,7 @@ import { packetOf, sendBuffers, settled } from "../conversation/co-sender.ts";
 import { formatToken } from "../conversation/token.ts";
 import { Bracket, type BracketOwner } from "../lane/bracket.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
-import type { WaitOptions } from "../waits.ts";
+import { checkWait, type WaitOptions } from "../waits.ts";
 import type { Connection } from "./connection.ts";
 import type { PoCo } from "./po-co.ts";
 
@@ -62,6 +62,7 @@ export class PoSender implements BracketOwner {
   }
 
   async send(directive: "" | "co_recv" | "co_send", code: string | Script, options: WaitOptions): Promise<void> {
+    checkWait(options);
     const content = scriptText(code);
     const packet = packetOf(directive, content);
     this.#check(directive, content);
@@ -112,6 +113,7 @@ export class PoSender implements BracketOwner {
   }
 
   async data(buffers: Buffers, options: WaitOptions): Promise<void> {
+    checkWait(options);
     this.#checkSending();
     if (this.#content === "nothing") this.#content = "other";
     this.bracket.askSoon();
@@ -131,6 +133,17 @@ export class PoSender implements BracketOwner {
     } catch (thrown) {
       throw this.#co.failure ?? thrown; // the error of a lost connection says whether anything may have landed
     }
+  }
+
+  /** The host has refused it before everything was sent, and nobody reads the rest. Returns false if that is too much
+   *  to be sent for nothing, or if its amount is not known here. */
+  refused(error: HbiError): boolean {
+    const { bracket } = this;
+    const { limits } = this.#connection;
+    const missing = (this.#promised ?? Number.POSITIVE_INFINITY) - bracket.rawBytes;
+    const isFew = missing + this.#co.lane.wire.queuedBytes <= limits.maxDrainBytes;
+    bracket.stop(error, isFew ? missing : undefined);
+    return isFew;
   }
 
   #checkSending(): void {

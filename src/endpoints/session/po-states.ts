@@ -14,12 +14,13 @@ export const PO_STAGES: Table<PoStage, "sent" | "close" | "lost"> = {
   closed: {},
 };
 
-/** `unsent`: nothing is on the wire; `begun`: a part is; `early`: a part is, and the host already answers, as seed-era
- *  hosts do; `sent`: everything is; `answering`: and the answer has begun. */
+/** `unsent`: nothing is on the wire; `begun`: a part is; `early`: a part is, and the host already answers, because it
+ *  refuses, or as seed-era hosts do; `sent`: everything is; `answering`: and the answer has begun. */
 type Progress = "unsent" | "begun" | "early" | "sent" | "answering";
 
 /** `send`, `recv` and `closed` are the stages; `dropped` is a closed conversation that was cancelled: what is on the
- *  wire is completed, and the answer is read to its end and dropped. */
+ *  wire is completed, and the answer is read to its end and dropped; `refused`: the answer has ended, before everything
+ *  was sent. */
 export type PoState =
   | "send.unsent"
   | "send.begun"
@@ -27,6 +28,7 @@ export type PoState =
   | `recv.${Progress}`
   | `closed.${Progress}`
   | `dropped.${Exclude<Progress, "unsent">}`
+  | "refused.begun"
   | "over";
 
 /** `sent`: the application has sent everything and receives; `close`: it does neither; `begun`, `written`: the first
@@ -44,7 +46,13 @@ export const PO_STATES: Table<PoState, PoEvent> = {
     giveUp: "dropped.begun",
     lost: "over",
   },
-  "send.early": { sent: "recv.early", close: "closed.early", giveUp: "dropped.early", lost: "over" },
+  "send.early": {
+    sent: "recv.early",
+    close: "closed.early",
+    acknowledged: "refused.begun",
+    giveUp: "dropped.early",
+    lost: "over",
+  },
   "recv.unsent": { close: "closed.unsent", begun: "recv.begun", giveUp: "over", lost: "over" },
   "recv.begun": {
     close: "closed.begun",
@@ -53,18 +61,30 @@ export const PO_STATES: Table<PoState, PoEvent> = {
     giveUp: "dropped.begun",
     lost: "over",
   },
-  "recv.early": { close: "closed.early", written: "recv.answering", giveUp: "dropped.early", lost: "over" },
+  "recv.early": {
+    close: "closed.early",
+    written: "recv.answering",
+    acknowledged: "refused.begun",
+    giveUp: "dropped.early",
+    lost: "over",
+  },
   "recv.sent": { close: "closed.sent", answered: "recv.answering", giveUp: "dropped.sent", lost: "over" },
   "recv.answering": { close: "closed.answering", acknowledged: "over", giveUp: "dropped.answering", lost: "over" },
   "closed.unsent": { begun: "closed.begun", giveUp: "over", lost: "over" },
   "closed.begun": { written: "closed.sent", answered: "closed.early", giveUp: "dropped.begun", lost: "over" },
-  "closed.early": { written: "closed.answering", giveUp: "dropped.early", lost: "over" },
+  "closed.early": {
+    written: "closed.answering",
+    acknowledged: "refused.begun",
+    giveUp: "dropped.early",
+    lost: "over",
+  },
   "closed.sent": { answered: "closed.answering", giveUp: "dropped.sent", lost: "over" },
   "closed.answering": { acknowledged: "over", giveUp: "dropped.answering", lost: "over" },
   "dropped.begun": { written: "dropped.sent", answered: "dropped.early", lost: "over" },
-  "dropped.early": { written: "dropped.answering", lost: "over" },
+  "dropped.early": { written: "dropped.answering", acknowledged: "refused.begun", lost: "over" },
   "dropped.sent": { answered: "dropped.answering", lost: "over" },
   "dropped.answering": { acknowledged: "over", lost: "over" },
+  "refused.begun": { written: "over", lost: "over" },
   over: {},
 };
 
@@ -77,6 +97,7 @@ export interface PoAt extends Linked<PoState, PoEvent, PoStage> {
   /** Whether the host has begun to answer. */
   readonly isAnswering: boolean;
   readonly isGivenUp: boolean;
+  readonly isRefused: boolean;
   readonly isOver: boolean;
   readonly next: { readonly [E in PoEvent]: PoAt | undefined };
 }
@@ -102,6 +123,7 @@ function factsOf(state: PoState): Omit<PoAt, "state" | "stage" | "next"> {
     isWritten: progress === "sent" || progress === "answering",
     isAnswering: progress === "early" || progress === "answering",
     isGivenUp: state.startsWith("dropped."),
+    isRefused: state === "refused.begun",
     isOver: state === "over",
   };
 }

@@ -5,6 +5,7 @@
 import { Chain } from "../../chain.ts";
 import { afterHearing, type Timer } from "../../clock.ts";
 import { asHbiError, failure, type HbiError, oneLine } from "../../errors.ts";
+import { checkOptions } from "../../options.ts";
 import { repr } from "../../parser/repr.ts";
 import type { Script } from "../../parser/script.ts";
 import type { Introduction } from "../conversation/introduction.ts";
@@ -20,14 +21,14 @@ import {
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { BracketReader } from "../lane/conversation.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
-import { checkTimeout, ignore, markHandled, type WaitOptions } from "../waits.ts";
+import { checkTimeout, checkWait, ignore, markHandled, type WaitOptions } from "../waits.ts";
 import { CANCEL, GO_AWAY, PING } from "./builtin-names.ts";
 import { Call, type CallRequest } from "./call.ts";
 import type { Connection } from "./connection.ts";
 import { Hello } from "./hello.ts";
 import { typedLayerOf } from "./hosting-env.ts";
 import { PeerLimits } from "./peer-limits.ts";
-import { type CoOptions, PoCo } from "./po-co.ts";
+import { CO_OPTIONS, type CoOptions, PoCo } from "./po-co.ts";
 import { SeqRing } from "./seq-ring.ts";
 
 /** Within this time after it has connected, a peer of this library has introduced itself. */
@@ -98,6 +99,11 @@ export class PostingEnd {
     return this.#live.toArray().some((co) => co.at.isSending);
   }
 
+  /** Whether an answer is awaited. */
+  get isAwaitingAnswers(): boolean {
+    return this.#live.toArray().some(({ at }) => !(at.isUnsent || at.isGivenUp || at.isRefused));
+  }
+
   /** The number of conversations that are not completed. */
   get liveCount(): number {
     return this.#live.size;
@@ -142,6 +148,7 @@ export class PostingEnd {
   }
 
   async #notif(code: string | Script, options: CoOptions): Promise<PoCo> {
+    checkOptions(options, "notif", CO_OPTIONS);
     const co = this.open({ ...options, hasNoRawData: true, hasNoRawAnswer: true });
     await Promise.all([co.sendCode(code), co.close()]);
     return co;
@@ -153,6 +160,7 @@ export class PostingEnd {
   }
 
   async #notifData(code: string | Script, buffers: Buffers, options: CoOptions): Promise<PoCo> {
+    checkOptions(options, "notifData", CO_OPTIONS);
     const rawBytes = ArrayBuffer.isView(buffers) ? { rawBytes: buffers.byteLength } : {};
     const co = this.open({ ...options, ...rawBytes, hasNoRawAnswer: true });
     await co.sendCode(code);
@@ -167,6 +175,7 @@ export class PostingEnd {
   }
 
   open(options: CoOptions): PoCo {
+    checkOptions(options, "a conversation", CO_OPTIONS);
     const co = this.#enrolled(options, this.#takeSeq(false), undefined);
     this.#connection.conversationBegun();
     co.heedSignal();
@@ -364,6 +373,7 @@ export class PostingEnd {
   }
 
   async #learnExtension(options: WaitOptions): Promise<boolean> {
+    checkWait(options);
     if (this.#knowsExtension || !this.#connection.isExtended) return this.#knowsExtension;
     this.#connection.checkOpen();
     this.sayHello();
@@ -385,6 +395,7 @@ export class PostingEnd {
   }
 
   async #ping(options: WaitOptions): Promise<void> {
+    checkWait(options);
     if (this.#knowsExtension) await this.callBuiltin(PING, options);
     else if (this.#hello?.isDone === false)
       await this.#hello.acknowledged(options); // an ordinary round trip

@@ -253,7 +253,8 @@ const SCENARIOS: Readonly<
       async (link) => {
         await link.call.upload({ size: 200_000 }, { body: new Uint8Array(200_000) });
       },
-      { host: { limits: { maxBodyBytes: 1_000, maxDrainBytes: 1_000 } } },
+      // a link that can be told before it has sent everything gets the refusal itself
+      { host: { limits: { maxBodyBytes: 1_000, maxDrainBytes: 1_000 } }, link: { extension: false } },
     ),
     as: "peer_error",
     lives: false,

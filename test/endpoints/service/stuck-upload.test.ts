@@ -1,6 +1,7 @@
 /**
  * An upload that is given up half-way, of a source that gives no more: its host waits for every byte that was promised, and everything that
  * this side sends waits behind it. At default limits it is ended early and with a reason, and what nobody has seen goes to the next connection.
+ * If its deadline has passed, its host knows as well and refuses it, so that the connection lives.
  */
 import type { HbiError } from "hbi";
 import { ManualClock, quiet, testLink } from "hbi/testing";
@@ -23,11 +24,13 @@ async function start(reconnect: typeof RECONNECT | undefined) {
     host: { clock, log: () => undefined },
     link: { clock, log: () => undefined, ...(reconnect === undefined ? {} : { reconnect }) },
   });
+  const stop = new AbortController();
   const upload = test.link.call
-    .upload({ size: 100_000 }, { body: half, timeoutMs: 500 })
+    .upload({ size: 100_000 }, { body: half, signal: stop.signal })
     .catch((error: HbiError) => error.code);
   await clock.advance(500);
-  expect(await upload).toBe("deadline_exceeded"); // its caller learns at once
+  stop.abort();
+  expect(await upload).toBe("cancelled"); // its caller learns at once
   const calls = [1, 2, 3].map((a) => test.link.call.add({ a, b: 1 }).catch((error: HbiError) => error));
   await clock.advance(STALLED_MS - 1);
   expect([test.link.state, test.connectionCount]).toEqual(["open", 1]);
@@ -53,6 +56,25 @@ describe("an upload given up half-way, whose source has stopped", () => {
     }
     await quiet();
     expect(test.link.state).toBe("closed");
+  });
+
+  it("after its deadline is refused by its host: calls that were made meanwhile are answered", async () => {
+    const clock = new ManualClock();
+    const test = await testLink(kinds, handlersOf(new Work()), {
+      reactions: new Reactions().all,
+      host: { clock, log: () => undefined },
+      link: { clock, log: () => undefined },
+    });
+    const upload = test.link.call
+      .upload({ size: 100_000 }, { body: half, timeoutMs: 500 })
+      .catch((error: HbiError) => error.code);
+    await clock.advance(499);
+    const calls = [1, 2, 3].map((a) => test.link.call.add({ a, b: 1 }));
+    await clock.advance(1);
+    expect(await upload).toBe("deadline_exceeded");
+    expect(await Promise.all(calls)).toEqual([2, 3, 4]);
+    expect([test.link.state, test.connectionCount]).toEqual(["open", 1]);
+    await test.link.disconnect();
   });
 
   it("continues as long as its source does, without ending the connection", async () => {

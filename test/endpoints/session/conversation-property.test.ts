@@ -154,6 +154,7 @@ class World {
     }
     for (const times of this.landed.values()) expect(times).toBe(1);
     await this.#endHandlers();
+    await this.#restsAreSkipped();
     if (!this.isLost) this.#checkNothingHeld(); // nor while it continues
     const closed = Promise.all(this.ends.map((end) => end.disconnect()));
     await quiet();
@@ -166,6 +167,12 @@ class World {
       expect(end.turn.holder).toBeUndefined();
     }
     expect(this.clock.timerCount).toBe(0);
+  }
+
+  /** What is refused is refused before all of its raw data has arrived. */
+  async #restsAreSkipped(): Promise<void> {
+    const isLive = () => this.ends.some(({ posting, hosting }) => posting.liveCount + hosting.liveCount > 0);
+    for (let round = 0; round < 20_000 && !this.isLost && isLive(); round++) await quiet(5);
   }
 
   /** Those of calls that were given up, which may have begun since. */

@@ -46,6 +46,8 @@ function exposed(): { env: HostingEnv; landed: string[] } {
 }
 
 const ERR = (payload: string) => packet("err", payload);
+/** The refusal, and then the end of the connection. */
+const cut = (refusal: string, words: string) => answer("101", refusal) + ERR(words);
 const REFUSAL = (code: string, message: string, reason?: string, details = "None") =>
   packet("co_recv", `HbiError("${code}","${message}"${reason === undefined ? "" : `,${details},"${reason}"`})`);
 /** An argument `x` that is a number instead of a string, as the peer learns it. */
@@ -60,6 +62,7 @@ const RAW = "x".repeat(10);
 
 describe("a failed script, by what is known of the bytes behind it and of who sent it", () => {
   const unknown = REFUSAL("unimplemented", "no such name: nothing", "unknown_name");
+  const mismatch = REFUSAL("invalid_argument", "the raw data does not have the declared length", "body_mismatch");
   const cases: readonly (readonly [string, string, string | RegExp])[] = [
     // with the extension: the conversation, if the position is certain
     ["unknown name, no raw data promised", conversation("101;x;n", "nothing()"), answer("101", unknown)],
@@ -68,13 +71,18 @@ describe("a failed script, by what is known of the bytes behind it and of who se
       packet("co_begin", "101;x;b=10") + packet("", "nothing(10)") + RAW + packet("co_end", "101"),
       answer("101", unknown),
     ],
-    ["unknown name, nothing promised", conversation("101;x", "nothing()"), ERR("no such name: nothing")],
+    // nothing behind it can be read, but its poster learns why
+    ["unknown name, nothing promised", conversation("101;x", "nothing()"), cut(unknown, "no such name: nothing")],
     [
       "syntax error, no raw data promised",
       conversation("101;x;n", "f(("),
       answer("101", REFUSAL("invalid_argument", "syntax error: line 1, column 4", "syntax")),
     ],
-    ["syntax error, nothing promised", conversation("101;x", "f(("), ERR("syntax error: line 1, column 4")],
+    [
+      "syntax error, nothing promised",
+      conversation("101;x", "f(("),
+      cut(REFUSAL("invalid_argument", "syntax error: line 1, column 4", "syntax"), "syntax error: line 1, column 4"),
+    ],
     ["bad argument", conversation("101;x", "note(5)"), answer("101", NUMBER_FOR_X("note"))],
     [
       "surplus argument",
@@ -89,7 +97,15 @@ describe("a failed script, by what is known of the bytes behind it and of who se
     [
       "bad length",
       conversation("101;x", "ignore('10')"),
-      ERR("ignore: argument refused: n: expected number, got string"),
+      cut(
+        REFUSAL(
+          "invalid_argument",
+          "ignore: argument refused: n: expected number, got string",
+          "bad_argument",
+          '{"issues":[{"path":["n"],"code":"invalid_type","message":"expected number, got string"}]}',
+        ),
+        "ignore: argument refused: n: expected number, got string",
+      ),
     ],
     [
       "a handler's own error",
@@ -111,7 +127,11 @@ describe("a failed script, by what is known of the bytes behind it and of who se
       packet("co_begin", "101;x") + packet("", "burst(10)") + RAW + packet("co_end", "101"),
       answer("101", REFUSAL("aborted", "half-way")),
     ],
-    ["a manual body", conversation("101;x", "manual()"), ERR("position unknown")],
+    [
+      "a manual body",
+      conversation("101;x", "manual()"),
+      cut(REFUSAL("aborted", "position unknown"), "position unknown"),
+    ],
     [
       "a manual body, raw data promised",
       packet("co_begin", "101;x;b=10") + packet("", "manual()") + RAW + packet("co_end", "101"),
@@ -126,12 +146,12 @@ describe("a failed script, by what is known of the bytes behind it and of who se
     [
       "more raw data than promised",
       packet("co_begin", "101;x;n") + packet("", "ignore(10)") + packet("co_end", "101"),
-      ERR("the raw data does not have the declared length"),
+      cut(mismatch, "the raw data does not have the declared length"),
     ],
     [
       "more than promised, beside a bad argument",
       packet("co_begin", "101;x;b=9") + packet("", "ignore(10, 5)") + RAW,
-      ERR("the raw data does not have the declared length"),
+      cut(mismatch, "the raw data does not have the declared length"),
     ],
     [
       "more than is left of the promise, behind a failed script",

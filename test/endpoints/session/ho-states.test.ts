@@ -23,8 +23,13 @@ const STEPS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     fail: "recv.failedRunning",
     lost: "closed.unwrittenRunning",
   },
-  "recv.failed": { received: "work.ended", lost: "closed.unwritten" },
-  "recv.failedRunning": { end: "recv.failed", received: "work.running", lost: "closed.unwrittenRunning" },
+  "recv.failed": { received: "work.ended", close: "closed.told", lost: "closed.unwritten" },
+  "recv.failedRunning": {
+    end: "recv.failed",
+    received: "work.running",
+    close: "closed.toldRunning",
+    lost: "closed.unwrittenRunning",
+  },
   "work.queued": { run: "work.running", fail: "work.ended", lost: "closed.unwritten" },
   "work.running": {
     end: "work.ended",
@@ -49,6 +54,19 @@ const STEPS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   "closed.writtenRunning": { end: "over", lost: "closed.writtenRunning" },
   "closed.unwritten": { written: "over", lost: "closed.unwritten" },
+  "closed.told": { received: "closed.unwritten", written: "closed.toldWritten", lost: "closed.unwritten" },
+  "closed.toldRunning": {
+    end: "closed.told",
+    received: "closed.unwrittenRunning",
+    written: "closed.toldWrittenRunning",
+    lost: "closed.unwrittenRunning",
+  },
+  "closed.toldWritten": { received: "over", lost: "over" },
+  "closed.toldWrittenRunning": {
+    end: "closed.toldWritten",
+    received: "closed.writtenRunning",
+    lost: "closed.writtenRunning",
+  },
   over: {},
 };
 

@@ -119,7 +119,7 @@ describe("no peer is blamed", () => {
 
 describe("who takes for long what the peer sends shows that it lives", () => {
   it("once in half of the time, unless it sends something else", async () => {
-    const it = await start();
+    const it = await start(INTRODUCTION, { limits: { handlerTimeoutMs: 600_000 } }); // it sends nothing of its own accord
     await it.peer.say(packet("co_begin", "101;x;b=900000") + packet("", "take(900000)"), new Uint8Array(400_000));
     for (let half = 1; half <= 4; half++) {
       await it.clock.advance(SILENCE_MS / 2);

@@ -3,7 +3,7 @@
  */
 import {
   Connection,
-  type HbiError,
+  HbiError,
   HostingEnv,
   type LimitOptions,
   method,
@@ -28,6 +28,9 @@ function exposed(): HostingEnv {
     await co.recvData(bytes);
   });
   env.expose("ignore", method({ params: { n }, body: ({ n }) => n }), () => undefined);
+  env.expose("decline", method({ params: { n }, body: ({ n }) => n, result: n }), () => {
+    throw new HbiError("permission_denied", "not here");
+  });
   env.expose("hang", method({ params: {} }), () => new Promise(() => undefined));
   env.expose("answers", method({ params: { n, size: n } }), async ({ n, size }, co) => {
     for (let i = 0; i < n; i++) await co.sendObj(repr("x".repeat(size)));
@@ -70,18 +73,19 @@ describe("what is received", () => {
       (n) => [packet("co_begin", "101;x"), packet("", `take(${n})`), data(n), packet("co_end", "101")],
       "raw data too big: take",
     ],
+    // of a poster that cannot be told before it has sent everything
     [
       "maxDrainBytes",
       { maxDrainBytes: 1_000 },
       1_000,
-      (n) => [packet("co_begin", "101;x"), packet("", `ignore(${n})`), data(n), packet("co_end", "101")],
+      (n) => [packet("co_begin", "101"), packet("", `decline(${n})`), data(n), packet("co_end", "101")],
       "too much raw data to skip",
     ],
     [
       "maxDrainBytes",
       {},
       PRESETS.public.maxDrainBytes,
-      (n) => [packet("co_begin", "101;x"), packet("", `ignore(${n})`), data(n), packet("co_end", "101")],
+      (n) => [packet("co_begin", "101"), packet("", `decline(${n})`), data(n), packet("co_end", "101")],
       "too much raw data to skip",
     ],
     [
@@ -108,6 +112,71 @@ describe("what is received", () => {
       ).toBe(name in limits || !(name in PRESETS.public));
     });
   }
+});
+
+describe("raw data behind a refusal that its poster knows", () => {
+  const declined = async (n: number, limits: LimitOptions = {}) => {
+    const clock = new ManualClock();
+    const peer = await barePeer(exposed(), { clock, limits });
+    const heard = await peer.say(packet("co_begin", `101;x;b=${n}`), packet("", `decline(${n})`));
+    expect(heard).toBe(answer("101", packet("co_recv", 'HbiError("permission_denied","not here")')));
+    return { clock, peer };
+  };
+
+  it.each<[number, LimitOptions]>([
+    [1_000, { maxDrainBytes: 1_000 }],
+    [PRESETS.public.maxDrainBytes, {}],
+  ])("%i bytes are skipped after closeTimeoutMs; until then, what was on its way", async (most, limits) => {
+    const { closeTimeoutMs } = PRESETS.public;
+    for (const bytes of [most, most + 1]) {
+      const { clock, peer } = await declined(10_000_000, limits);
+      expect(await peer.say(data(bytes))).toBe("");
+      await clock.advance(closeTimeoutMs - 1);
+      expect(peer.connection.isOpen).toBe(true);
+      await clock.advance(1);
+      expect([bytes, peer.connection.isOpen]).toEqual([bytes, bytes === most]);
+      expect(await peer.say(data(1))).toContain(bytes === most ? "too much raw data to skip" : "");
+      expect(peer.connection.isOpen).toBe(false);
+      await clock.advance(closeTimeoutMs);
+      expect(clock.timerCount).toBe(0);
+    }
+  });
+
+  it("a discarded body of any size is skipped: its handler has accepted it", async () => {
+    const peer = await barePeer(exposed());
+    const n = 5 * PRESETS.public.maxDrainBytes;
+    expect(await peer.say(packet("co_begin", `101;x;b=${n}`), packet("", `ignore(${n})`), data(n))).toBe("");
+    expect(await peer.say(packet("co_end", "101"))).toBe(answer("101"));
+    peer.destroy();
+  });
+
+  it("a small rest may follow: the connection serves on", async () => {
+    const { clock, peer } = await declined(10_000);
+    await clock.advance(20_000); // longer than raw data may take
+    expect(await peer.say(data(10_000), packet("co_end", "101"), conversation("102;x;n", "nothing()"))).toBe(
+      answer("102"),
+    );
+    peer.destroy();
+  });
+
+  it("its poster may end the connection in the middle of it, which is no error", async () => {
+    const { peer } = await declined(10_000_000);
+    await peer.say(data(100));
+    peer.end();
+    await quiet();
+    expect([peer.heard(), peer.hasEnded]).toEqual(["", true]);
+    expect(await peer.connection.closed).toBeUndefined();
+  });
+
+  it("a poster that does neither is not waited for longer than for a handler and a gap", async () => {
+    const { handlerTimeoutMs, gapTimeoutMs, closeTimeoutMs } = PRESETS.public;
+    const { clock, peer } = await declined(10_000_000, { keepaliveMs: Number.POSITIVE_INFINITY });
+    await clock.advance(closeTimeoutMs + handlerTimeoutMs + gapTimeoutMs - 1);
+    expect(peer.connection.isOpen).toBe(true);
+    await clock.advance(1);
+    expect(peer.heard()).toContain("the peer stopped sending");
+    peer.destroy();
+  });
 });
 
 describe("conversations in flight", () => {
@@ -872,7 +941,10 @@ it("a packet beyond the limit is refused here, not by the peer", async () => {
     .expose("ask", method({ params: {}, result: z.string() }), () => "well");
   const { po } = await pair(env);
   await expect(po.notif(`note(${repr(big)})`)).rejects.toMatchObject({ reason: "packet_too_big" });
-  await expect(po.converse((co) => co.getObj("big()"))).rejects.toMatchObject({ code: "internal" });
+  await expect(po.converse((co) => co.getObj("big()"))).rejects.toMatchObject({
+    code: "resource_exhausted",
+    reason: "result_too_big",
+  });
   expect(await po.converse((co) => co.getObj("ask()"))).toBe("well");
 });
 

@@ -13,7 +13,13 @@ const STEPS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     giveUp: "dropped.begun",
     lost: "over",
   },
-  "send.early": { sent: "recv.early", close: "closed.early", giveUp: "dropped.early", lost: "over" },
+  "send.early": {
+    sent: "recv.early",
+    close: "closed.early",
+    acknowledged: "refused.begun",
+    giveUp: "dropped.early",
+    lost: "over",
+  },
   "recv.unsent": { close: "closed.unsent", begun: "recv.begun", giveUp: "over", lost: "over" },
   "recv.begun": {
     close: "closed.begun",
@@ -22,18 +28,30 @@ const STEPS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     giveUp: "dropped.begun",
     lost: "over",
   },
-  "recv.early": { close: "closed.early", written: "recv.answering", giveUp: "dropped.early", lost: "over" },
+  "recv.early": {
+    close: "closed.early",
+    written: "recv.answering",
+    acknowledged: "refused.begun",
+    giveUp: "dropped.early",
+    lost: "over",
+  },
   "recv.sent": { close: "closed.sent", answered: "recv.answering", giveUp: "dropped.sent", lost: "over" },
   "recv.answering": { close: "closed.answering", acknowledged: "over", giveUp: "dropped.answering", lost: "over" },
   "closed.unsent": { begun: "closed.begun", giveUp: "over", lost: "over" },
   "closed.begun": { written: "closed.sent", answered: "closed.early", giveUp: "dropped.begun", lost: "over" },
-  "closed.early": { written: "closed.answering", giveUp: "dropped.early", lost: "over" },
+  "closed.early": {
+    written: "closed.answering",
+    acknowledged: "refused.begun",
+    giveUp: "dropped.early",
+    lost: "over",
+  },
   "closed.sent": { answered: "closed.answering", giveUp: "dropped.sent", lost: "over" },
   "closed.answering": { acknowledged: "over", giveUp: "dropped.answering", lost: "over" },
   "dropped.begun": { written: "dropped.sent", answered: "dropped.early", lost: "over" },
-  "dropped.early": { written: "dropped.answering", lost: "over" },
+  "dropped.early": { written: "dropped.answering", acknowledged: "refused.begun", lost: "over" },
   "dropped.sent": { answered: "dropped.answering", lost: "over" },
   "dropped.answering": { acknowledged: "over", lost: "over" },
+  "refused.begun": { written: "over", lost: "over" },
   over: {},
 };
 
@@ -67,6 +85,7 @@ describe("the states of a posted conversation", () => {
       isWritten: ["sent", "answering"].includes(progress),
       isAnswering: ["early", "answering"].includes(progress),
       isGivenUp: who === "dropped",
+      isRefused: who === "refused",
       isOver: state === "over",
     });
   });
