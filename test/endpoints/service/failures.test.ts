@@ -548,6 +548,9 @@ async function connectFailed(): Promise<Seen> {
   return { error: await caught(connect(unaware, "127.0.0.1:1")), lives: false };
 }
 
+/** Each failure as the client reads it: a change is a change of messages.txt, to be read as a whole. */
+const messages: string[] = [];
+
 describe("a typed client sees", () => {
   for (const reason of Object.keys(FAILURES) as Reason[]) {
     const { run, lives, as = reason } = SCENARIOS[reason];
@@ -555,6 +558,9 @@ describe("a typed client sees", () => {
       const seen = await run();
       expect(seen.error).toBeInstanceOf(HbiError);
       const error = seen.error as HbiError;
+      messages.push(
+        `${reason}: ${error.message.replace(/reference \w{8}/, "reference ........").replace(/(:|port )\d{4,5}\b/g, "$1PORT")}`,
+      );
       const seenAs = error.reason as Reason;
       expect([as].flat()).toContain(seenAs);
       expect(error.code).toBe(FAILURES[seenAs].code);
@@ -564,6 +570,11 @@ describe("a typed client sees", () => {
       expect(seen.lives).toBe(lives);
     });
   }
+
+  it("in words that a person has read", async () => {
+    const stable = messages.filter((line) => !line.startsWith("too_many_connections")); // of two kinds
+    await expect(`${stable.join("\n")}\n`).toMatchFileSnapshot("./messages.txt");
+  });
 
   it("an error of a handler with its code, message and details", async () => {
     const { error, lives } = await hosted((link) => link.call.fail({ how: "hbi" }))();

@@ -156,3 +156,18 @@ it("a call made before the hello has arrived is refused when it has, and costs n
   );
   await test.close();
 });
+
+it("credentials that the service would not read are refused before they are sent", async () => {
+  const guarded = defineService({ name: "guarded", version: "1.0.0", methods: {}, credentials: { token: z.string() } });
+  const open = (chars: number) =>
+    testLink(guarded, () => ({}), {
+      host: { authenticate: () => true, limits: { strangerPacketBytes: 3_000 }, log: () => undefined },
+      link: { credentials: { token: "x".repeat(chars) }, log: () => undefined },
+    });
+  const frame = '$hbi.authenticate("")'.length;
+  await (await open(3_000 - frame)).close();
+  await expect(open(3_001 - frame)).rejects.toMatchObject({
+    message: expect.stringMatching(/^credentials: .*3,001 bytes; the service accepts 3,000 \(strangerPacketBytes\)/),
+    details: { limit: "strangerPacketBytes", actual: 3_001, allowed: 3_000 },
+  });
+});

@@ -1,0 +1,11 @@
+import * as kit from "hbi/testing";
+import { arbitraryOf, checkService, ManualClock, nearlyValidCalls, testLink, validCalls } from "hbi/testing";
+import { z } from "zod";
+import { minimal } from "./portable.js";
+export const test = await testLink(minimal, () => ({ plain: ({ a }) => a }));
+export const arb = arbitraryOf(z.strictObject({ a: z.int() }));
+export const calls = validCalls(minimal);
+export const near = nearlyValidCalls(minimal);
+export const report = checkService(minimal, () => ({ plain: ({ a }) => a }));
+export const clock = new ManualClock();
+export const all = { ...kit };
