@@ -386,7 +386,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     misspelt: { canhalfclose: "canHalfClose" },
     wrong: [
       ["cut", 5, "cut must be a function, not 5"],
-      ["breakAfterBytes", -1, "breakAfterBytes must be a non-negative integer or Infinity, not -1"],
+      ["breakAfterBytes", -1, "breakAfterBytes must be a non-negative integer, not -1"],
       ["canPause", 0, "canPause must be true or false, not 0"],
     ],
   },
@@ -423,14 +423,14 @@ describe.each(Object.entries(ROWS))("%s", (_name, row) => {
     "refuses %o instead of options",
     async (options) => {
       const { message } = (await errorOf(() => row.use(options as never))) as HbiError;
-      expect(message, String(options)).toMatch(/^(add: )?bad option: /);
+      expect(message, String(options)).toMatch(/^(?:add: )?bad option: /);
     },
   );
 
   it.each(Object.entries(row.misspelt))("refuses %s, and suggests %s", async (given, suggested) => {
     const message = await refusal(row, { ...row.needs, [given]: 1 });
     expect(message).toMatch(
-      new RegExp(`^(add: )?bad option: unknown option "${given}" of .*; did you mean "${suggested}"\\?$`),
+      new RegExp(`^(?:add: )?bad option: unknown option "${given}" of .*; did you mean "${suggested}"\\?$`),
     );
   });
 
