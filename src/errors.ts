@@ -180,6 +180,12 @@ export const FAILURES = {
     ends: "nothing",
     text: "the peer ended the conversation without this object",
   },
+  other_definition: {
+    code: "failed_precondition",
+    fault: "version",
+    ends: "nothing",
+    text: "the definition of the service differs, and calls may fail",
+  },
 } as const satisfies Record<string, Failure>;
 
 export type Reason = keyof typeof FAILURES;

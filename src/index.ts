@@ -32,6 +32,7 @@ export {
   type CarriedCall,
   callsOver,
 } from "./endpoints/service/calls-over.ts";
+export type { Mismatch, MismatchHandling } from "./endpoints/service/definition-check.ts";
 export {
   type CommonLinkOptions,
   Link,
@@ -93,6 +94,7 @@ export { parseScript, parseValue } from "./parser/parse.ts";
 export { type Dialect, type InstanceWriter, repr } from "./parser/repr.ts";
 export { pythonScript, Script, script } from "./parser/script.ts";
 export { Assignment, Call, type Statement, type Tree } from "./parser/tree.ts";
+export { type Combined, combine } from "./registry/combine.ts";
 export {
   type AsyncApiDocument,
   type AsyncApiOptions,

@@ -423,14 +423,14 @@ describe.each(Object.entries(ROWS))("%s", (_name, row) => {
     "refuses %o instead of options",
     async (options) => {
       const { message } = (await errorOf(() => row.use(options as never))) as HbiError;
-      expect(message, String(options)).toMatch(/^bad option: /);
+      expect(message, String(options)).toMatch(/^(?:add: )?bad option: /);
     },
   );
 
   it.each(Object.entries(row.misspelt))("refuses %s, and suggests %s", async (given, suggested) => {
     const message = await refusal(row, { ...row.needs, [given]: 1 });
     expect(message).toMatch(
-      new RegExp(`^bad option: unknown option "${given}" of .*; did you mean "${suggested}"\\?$`),
+      new RegExp(`^(?:add: )?bad option: unknown option "${given}" of .*; did you mean "${suggested}"\\?$`),
     );
   });
 

@@ -2,7 +2,7 @@
  * The code of docs/handlers.md, in its order: a shop with its consumers in one process, over loopback.
  */
 import assert from "node:assert/strict";
-import { type CallOn, defineService, HbiError, method, type Peer } from "hbi";
+import { type CallOn, combine, defineService, HbiError, type Mismatch, method, type Peer } from "hbi";
 import { connect, serve } from "hbi/node";
 import { z } from "zod";
 
@@ -78,3 +78,42 @@ await assert.rejects(link.call.sell({ item: "a castle", price: 1_000_000 }), { m
 console.log(lines.filter((line) => line.includes("sell")).join("\n"));
 await link.close();
 await server.drain();
+
+// --- several definitions -----------------------------------------------------------------------------------------------
+
+const parcel = z.string().max(50);
+const count = method({ params: { parcel }, result: z.int() });
+const stock = defineService({ name: "stock", version: "1.0.0", methods: { count } });
+const delivery = defineService({
+  name: "delivery",
+  version: "1.0.0",
+  methods: { send: method({ params: { parcel } }) },
+  reactions: { arrived: method({ params: { parcel } }) },
+});
+
+const stockHandlers = () => ({ count: () => 3 });
+const deliveryHandlers = (peer: { post: { arrived(params: { parcel: string }): Promise<unknown> } }) => ({
+  send: ({ parcel }: { parcel: string }) => void peer.post.arrived({ parcel }),
+});
+
+const all = combine({ name: "everything", version: "1.0.0" }, stock, delivery);
+const market = await serve(all, "127.0.0.1:0", (peer) => ({ ...stockHandlers(), ...deliveryHandlers(peer) }));
+const customer = await connect(delivery, market.address, { arrived: ({ parcel }) => console.log(`${parcel} is here`) });
+
+await customer.call.send({ parcel: "a chair" });
+for (const peer of market.peers) void peer.post.arrived({ parcel: "a lamp" }); // consumers of `stock` get nothing
+await customer.ping();
+
+// --- a definition that differs -----------------------------------------------------------------------------------------
+
+const stockOfTomorrow = defineService({
+  name: "stock",
+  version: "2.0.0",
+  methods: { count, reserve: method({ params: { parcel } }) },
+});
+const onMismatch = ({ version, changes }: Mismatch) => console.log(version, changes[0]?.path, changes[0]?.kind);
+const newer = await connect(stockOfTomorrow, market.address, {}, { onMismatch });
+assert.equal(await newer.call.count({ parcel: "a lamp" }), 3);
+while (newer.mismatch === undefined) await newer.ping();
+await Promise.all([customer.close(), newer.close()]);
+await market.drain();

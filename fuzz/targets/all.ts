@@ -14,6 +14,7 @@ import { schemas } from "./schemas.ts";
 import { script } from "./script.ts";
 import { service } from "./service.ts";
 import { token } from "./token.ts";
+import { values } from "./values.ts";
 
 export const TARGETS: ReadonlyMap<string, Target> = new Map(
   [
@@ -22,6 +23,7 @@ export const TARGETS: ReadonlyMap<string, Target> = new Map(
     script,
     fastPath,
     schemas,
+    values,
     connection,
     raw,
     answers,

@@ -63,12 +63,14 @@ export class Service<
   readonly reactions: R;
   readonly values: V;
   readonly credentials: C;
+  /** the definitions that it combines; none for an ordinary definition */
+  readonly parts: readonly Service[];
 
   static {
     mark(Service, "service");
   }
 
-  constructor(spec: ServiceSpec<M, R, V, C>) {
+  constructor(spec: ServiceSpec<M, R, V, C>, parts: readonly Service[] = []) {
     checkOptions(spec, "defineService", SERVICE_OPTIONS);
     checkName(spec.name, "service", NOT_READ);
     if (!VERSION.test(spec.version))
@@ -102,6 +104,7 @@ export class Service<
     this.reactions = reactions;
     this.values = values;
     this.credentials = spec.credentials as C; // C is undefined if there are no credentials
+    this.parts = parts;
   }
 }
 

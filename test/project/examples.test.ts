@@ -79,6 +79,8 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
     "ali sold nothing yet; ali sold a lamp; ali sold a bulb\n",
     "info call sell ok\ninfo call sell ok\nwarn conversation 104 sell\ninfo call sell permission_denied\n",
     "ali left\n",
+    "a chair is here\na lamp is here\n",
+    "1.0.0 methods.reserve removed\n",
   ],
   errors: [
     "3000 are left\n6000 too much\nno such account: NO-9\ninternal\nSELECT ",

@@ -199,6 +199,10 @@ const REMEDIES: Readonly<Record<Reason, Remedy>> = {
     "The other side ended the conversation without a result that this side's definition declares.",
     "Compare the definitions of both sides.",
   ],
+  other_definition: [
+    "The definition of the link is not that of the service, and calls may fail. The message and `details` name the changes.",
+    "Compare the versions and update the older side; see [a definition that differs](handlers.md#a-definition-that-differs).",
+  ],
 };
 
 const INTRODUCTION = `# When something goes wrong

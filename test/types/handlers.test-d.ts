@@ -1,7 +1,17 @@
 /**
  * Handlers of methods and of reactions: none missing, none left over, each returning what is declared.
  */
-import type { Body, CallOn, HandlersOf, HbiError, Link, Peer, ReactionsOf, ServiceCall } from "hbi";
+import {
+  type Body,
+  type CallOn,
+  combine,
+  type HandlersOf,
+  type HbiError,
+  type Link,
+  type Peer,
+  type ReactionsOf,
+  type ServiceCall,
+} from "hbi";
 import { connect, type Server, serve } from "hbi/node";
 import { expectTypeOf, test } from "vitest";
 import { depot, plain, type Spot } from "./depot.ts";
@@ -105,6 +115,22 @@ test("an instance of a class, with members that are no handlers", () => {
   }
   // @ts-expect-error there is no method extra; a helper is private
   serve(plain, ADDRESS, (peer) => new Wrong(peer));
+});
+
+test("several definitions: handlers, peers and reactions of all of them", async () => {
+  const both = combine({ name: "both", version: "1.0.0" }, depot, plain);
+  const handlers = { ...right, hello: ({ name }: { name: string }) => name } as never as HandlersOf<
+    typeof both,
+    undefined
+  >;
+  const server = await serve(both, ADDRESS, () => handlers);
+  for (const peer of server.peers) {
+    await peer.post.moved({ id: "a", to: 1 });
+    expectTypeOf(peer.declares(depot)).toEqualTypeOf<boolean | undefined>();
+  }
+  expectTypeOf(handlers.hello).parameter(0).toEqualTypeOf<{ name: string }>();
+  // @ts-expect-error the handlers of plain are missing
+  serve(both, ADDRESS, () => right);
 });
 
 test("the hooks around a peer", () => {

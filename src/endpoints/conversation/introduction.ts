@@ -23,13 +23,30 @@ type SaidLimit = (typeof LIMITS)[keyof typeof LIMITS];
 
 /** The largest packet of any method, if one permits more than `p`. */
 const MOST_PACKET = "most";
+/** The name of a client's definition, and the hashes of a server's definitions. */
+const DEFINITION = "def";
+const HASHES = "hash";
+const NAME = /^[\w.]{1,64}$/;
+const HASH_LIST = /^[0-9a-f]{8}(?:\.[0-9a-f]{8}){0,7}$/;
 
-/** All keys of an introduction. */
+/** All keys of an introduction that have numbers. */
 export const INTRODUCTION_KEYS: readonly string[] = [...Object.keys(LIMITS), MOST_PACKET];
+/** Its other fields, as a regular expression. */
+export const DEFINITION_FIELD = `${DEFINITION}=[\\w.]{1,64}|${HASHES}=[0-9a-f.]{8,80}`;
+
+/** What a side says of its definition. */
+export interface SaidDefinition {
+  readonly name?: string | undefined;
+  readonly hashes?: readonly string[] | undefined;
+}
 
 /** What a peer has said of itself. An earlier version says less: a limit that it does not name is unknown. */
 export interface Introduction {
   readonly limits: { readonly [K in SaidLimit]?: number };
+  /** the name of the client's definition */
+  readonly definition?: string | undefined;
+  /** the beginnings of the hashes of the server's definitions */
+  readonly hashes?: readonly string[] | undefined;
   /** the largest packet that it reads, for a method that permits so much */
   readonly mostPacketBytes: number | undefined;
 }
@@ -37,19 +54,42 @@ export interface Introduction {
 /** The largest number in a field, so that the id stays below 256 bytes. Whoever accepts more says nothing. */
 const MOST = 99_999_999_999;
 
+/** The longest introduction; an id has at most 256 bytes. What does not fit of a definition is not said. */
+const MOST_CHARS = 240;
+
 /** The fields of this side's introduction. */
-export function introductionFields(limits: Limits, mostPacketBytes: number): string {
+export function introductionFields(
+  limits: Limits,
+  mostPacketBytes: number,
+  { name, hashes }: SaidDefinition = {},
+): string {
   let text = mostPacketBytes > limits.maxPacketBytes ? `;${MOST_PACKET}=${mostPacketBytes}` : "";
-  for (const [key, name] of Object.entries(LIMITS)) if (limits[name] <= MOST) text += `;${key}=${limits[name]}`;
-  return text;
+  for (const [key, limit] of Object.entries(LIMITS)) if (limits[limit] <= MOST) text += `;${key}=${limits[limit]}`;
+  if (name !== undefined && NAME.test(name)) text = within(text, `;${DEFINITION}=${name}`);
+  return hashes === undefined ? text : within(text, `;${HASHES}=${hashes.join(".")}`);
 }
 
-/** @param countOf the number in a field, at least 1; undefined without that field */
-export function readIntroduction(countOf: (key: string) => number | undefined): Introduction {
+function within(text: string, more: string): string {
+  return text.length + more.length > MOST_CHARS ? text : text + more;
+}
+
+/** @param countOf the number in a field, at least 1; undefined without that field
+ *  @param textOf the text of a field; what has another form than this version knows is ignored */
+export function readIntroduction(
+  countOf: (key: string) => number | undefined,
+  textOf: (key: string) => string | undefined,
+): Introduction {
   const limits: { [K in SaidLimit]?: number } = {};
   for (const [key, name] of Object.entries(LIMITS)) {
     const count = countOf(key);
     if (count !== undefined) limits[name] = count;
   }
-  return { limits, mostPacketBytes: countOf(MOST_PACKET) ?? limits.maxPacketBytes };
+  const name = textOf(DEFINITION);
+  const hashes = textOf(HASHES);
+  return {
+    limits,
+    mostPacketBytes: countOf(MOST_PACKET) ?? limits.maxPacketBytes,
+    definition: name !== undefined && NAME.test(name) ? name : undefined,
+    hashes: hashes !== undefined && HASH_LIST.test(hashes) ? hashes.split(".") : undefined,
+  };
 }

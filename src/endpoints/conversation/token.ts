@@ -4,7 +4,14 @@
  */
 import { failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
-import { INTRODUCTION_KEYS, type Introduction, introductionFields, readIntroduction } from "./introduction.ts";
+import {
+  DEFINITION_FIELD,
+  INTRODUCTION_KEYS,
+  type Introduction,
+  introductionFields,
+  readIntroduction,
+  type SaidDefinition,
+} from "./introduction.ts";
 import { type Metadata, NO_METADATA, readMetadata } from "./metadata.ts";
 
 export interface Token {
@@ -43,7 +50,8 @@ const MOST = 999_999_999_999_999;
 const FIELD = /^[a-z]{1,16}(?:=[\x21-\x3a\x3c-\x7e]*)?$/;
 /** What may follow the number of an answer: the promise of a host of this library, or this side's token, as other hosts
  *  repeat it. */
-const ANSWER = new RegExp(`^;(?:n|x(?:;(?:${["[nabd]", ...INTRODUCTION_KEYS].join("|")})(?:=\\d{1,15})?)*)$`);
+const NUMBERED = ["[nabd]", ...INTRODUCTION_KEYS].join("|");
+const ANSWER = new RegExp(`^;(?:n|x(?:;(?:(?:${NUMBERED})(?:=\\d{1,15})?|${DEFINITION_FIELD}))*)$`);
 
 export interface TokenOptions {
   readonly hasNoRawData?: boolean;
@@ -64,8 +72,8 @@ export function formatToken(seq: number, isExtended: boolean, options: TokenOpti
 }
 
 /** The token of the hello: this side introduces itself. */
-export function helloToken(limits: Limits, mostPacketBytes = 0): string {
-  return `${HELLO_SEQ};x;n${introductionFields(limits, mostPacketBytes)}`;
+export function helloToken(limits: Limits, mostPacketBytes = 0, definition?: SaidDefinition): string {
+  return `${HELLO_SEQ};x;n${introductionFields(limits, mostPacketBytes, definition)}`;
 }
 
 /** The part of a call's token after the number. */
@@ -91,7 +99,12 @@ export function parseToken(text: string): Token {
   const rawBytes = countOf(keys, "b", 0);
   const deadlineMs = countOf(keys, "d", 1);
   const isIntroduced = keys.has("m") || keys.has("p"); // every version says these
-  const introduction = isIntroduced ? readIntroduction((key) => countOf(keys, key, 1)) : undefined;
+  const introduction = isIntroduced
+    ? readIntroduction(
+        (key) => countOf(keys, key, 1),
+        (key) => keys.get(key),
+      )
+    : undefined;
   const told = keys.get("t");
   const metadata = told === undefined ? NO_METADATA : readMetadata(told);
   const hasNoRawData = isFlagged(fields, keys, "n");

@@ -4,7 +4,7 @@
  */
 import { failure, HbiError } from "../../errors.ts";
 import { MAX_DEPTH } from "../../limits.ts";
-import { aCount, anything, checkOptions, functions, type OptionsOf } from "../../options.ts";
+import { aCount, anything, checkOptions, functions, type OptionsOf, oneOf } from "../../options.ts";
 import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { argumentsText } from "../../registry/call-text.ts";
 import { readDescription, type ServiceDescription } from "../../registry/description/description.ts";
@@ -21,6 +21,7 @@ import type { PostingEnd } from "../session/posting-end.ts";
 import { checkTimeout, checkWait, markHandled, type WaitOptions } from "../waits.ts";
 import { Caller, type OutgoingInterceptor } from "./caller.ts";
 import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./calls.ts";
+import { DefinitionCheck, type Mismatch, type MismatchHandling } from "./definition-check.ts";
 import { connectionSender } from "./outgoing.ts";
 import {
   type ConnectionOwner,
@@ -51,6 +52,9 @@ export interface CommonLinkOptions<S extends Service> extends ReconnectingOption
   readonly incoming?:
     | readonly ((call: AnyCall<S["reactions"], Link<S>, undefined>, next: () => unknown) => unknown)[]
     | undefined;
+  /** What to do if the definition of the service is another one: `warn` (the default), `error`, `ignore`, or a function
+   *  that learns the difference. Only differences that may make calls fail are warnings and errors. */
+  readonly onMismatch?: MismatchHandling | undefined;
   /** `python` for a host of the reference that does not know `null`, `true`, `false` */
   readonly dialect?: Dialect | undefined;
 }
@@ -74,6 +78,9 @@ export const LINK_OPTIONS: OptionsOf<LinkOptions<Service>> = {
   interceptors: functions,
   handlerTimeoutsMs: anything, // names reactions of the definition, and is checked with it
   incoming: functions,
+  onMismatch: (value, name) => {
+    if (typeof value !== "function") oneOf("warn", "error", "ignore")(value, name, "Link");
+  },
   dialect: dialectOption,
   credentials: (value, name) => {
     const isShown = typeof value === "function" || (typeof value === "object" && value !== null);
@@ -90,6 +97,7 @@ export class Link<S extends Service = Service> {
   readonly #service: S;
   readonly #options: LinkOptions<S>;
   readonly #connection: ReconnectingConnection;
+  readonly #check: DefinitionCheck;
   readonly #caller: Caller;
   // created on first use
   #calls: Calls<S["methods"]> | undefined;
@@ -102,7 +110,10 @@ export class Link<S extends Service = Service> {
     this.#options = options;
     const { handlerTimeoutsMs, incoming = [], dialect, interceptors, retries } = options;
     const table = serviceTable(service.reactions, service.values, handlerTimeoutsMs, [], service.methods);
+    this.#check = new DefinitionCheck(service, options.onMismatch, ({ posting }) => describe(posting, {}));
     const bound: Bound = {
+      definition: () => ({ name: service.name }),
+      introduced: this.#check.introduced,
       side: this,
       context: undefined,
       handlers: reactions as Bound["handlers"], // checked above, typed by the caller of the constructor
@@ -111,7 +122,7 @@ export class Link<S extends Service = Service> {
     const owner: ConnectionOwner = {
       name: service.name,
       makeEnv: () => new HostingEnv(table, bound),
-      authenticate: (connection, waiting) => this.#authenticate(connection, waiting),
+      authenticate: (connection, waiting) => this.#enter(connection, waiting),
     };
     this.#connection = new ReconnectingConnection(owner, dial, options);
     checkReadable(service.reactions, this.#connection.limits);
@@ -205,8 +216,14 @@ export class Link<S extends Service = Service> {
   #describe(options: WaitOptions): Promise<ServiceDescription> {
     return this.#onConnection(options, async ({ posting }, left) => {
       if (!(await posting.learnExtension(left))) throw failure("unknown_name", DESCRIBE);
-      return readAnswer(await posting.callBuiltin(DESCRIBE, left));
+      return describe(posting, left);
     });
+  }
+
+  /** How the definition of the service differs from that of the link; undefined if it is the same, or if the service
+   *  has not said it. Known soon after the link is open. */
+  get mismatch(): Mismatch | undefined {
+    return this.#check.mismatch;
   }
 
   /** The address of the current connection. @throws HbiError unavailable */
@@ -246,6 +263,15 @@ export class Link<S extends Service = Service> {
     return this.close();
   }
 
+  /** On a new connection, before any call is sent on it. */
+  async #enter(connection: Connection, options: WaitOptions): Promise<void> {
+    await this.#authenticate(connection, options);
+    if (this.#check.isStrict) {
+      await connection.posting.learnExtension(options); // until then, the service has not said its definition
+      await this.#check.check(connection);
+    } else if (this.#service.credentials !== undefined) this.#check.checkLater(connection);
+  }
+
   async #authenticate({ posting }: Connection, options: WaitOptions): Promise<void> {
     const { credentials: declared } = this.#service;
     if (declared === undefined) return;
@@ -259,6 +285,10 @@ export class Link<S extends Service = Service> {
     posting.accepted.checkCredentials(`${AUTHENTICATE}(${text})`);
     await posting.callBuiltin(AUTHENTICATE, options, text);
   }
+}
+
+async function describe(posting: PostingEnd, options: WaitOptions): Promise<ServiceDescription> {
+  return readAnswer(await posting.callBuiltin(DESCRIBE, options));
 }
 
 function readAnswer(text: unknown): ServiceDescription {

@@ -1,7 +1,7 @@
 /**
  * Peer: a consumer as the service sees it: its reactions, its identity, its end. docs/services.md.
  */
-import type { HbiError } from "../../errors.ts";
+import { failure, type HbiError } from "../../errors.ts";
 import type { Service } from "../../registry/service.ts";
 import type { PeerIdentity } from "../../wire/peer-identity.ts";
 import type { TransportRequest } from "../../wire/transport.ts";
@@ -19,6 +19,8 @@ export interface PeerRecord {
   context: unknown;
   /** created once, when it has authenticated for the first time */
   handlers: object | undefined;
+  /** the name of its definition, if it has said it */
+  definition: string | undefined;
 }
 
 /** A consumer of a service. */
@@ -35,7 +37,22 @@ export class Peer<S extends Service = Service, Context = unknown> {
     this.#service = service;
     this.#connection = connection;
     this.#record = record;
-    this.#caller = new Caller(connectionSender(carrierOn(connection)), options);
+    const isKnown = service.parts.length === 0 ? undefined : (name: string) => this.#isKnown(name);
+    this.#caller = new Caller(connectionSender(carrierOn(connection, isKnown)), options);
+  }
+
+  /** On a server of several definitions, whether this consumer has the given one; undefined if it has not said so, as
+   *  in `onPeer`, and if it is no peer of this library. Reactions of other definitions are not sent to it. */
+  declares(service: Service): boolean | undefined {
+    const { definition } = this.#record;
+    if (definition === undefined) return undefined;
+    return definition === this.#service.name || definition === service.name;
+  }
+
+  /** Whether a reaction may be known to it. */
+  #isKnown(name: string): boolean {
+    const owner = this.#service.parts.find(({ reactions }) => Object.hasOwn(reactions, name));
+    return owner === undefined || this.declares(owner) !== false;
   }
 
   /** Calls reactions of this consumer, and waits for their results. */
@@ -120,13 +137,17 @@ export class Peer<S extends Service = Service, Context = unknown> {
 }
 
 /** For exactly one connection. */
-function carrierOn(connection: Connection): Carrier {
+function carrierOn(connection: Connection, isKnown: ((name: string) => boolean) | undefined): Carrier {
   const { clock, limits } = connection;
   return {
     clock,
     limits,
     home: undefined,
     nextOrder: () => 0,
-    place: (call) => call.begin(connection),
+    place: (call) => {
+      const { name } = call.request;
+      if (isKnown?.(name) === false) call.lose(failure("unknown_name", `the consumer does not declare ${name}`));
+      else call.begin(connection);
+    },
   };
 }

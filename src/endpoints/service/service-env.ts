@@ -13,10 +13,9 @@ import type { BodyKind, Method, ParamsOf } from "../../registry/method.ts";
 import type { Methods, Values } from "../../registry/service.ts";
 import { validate } from "../../registry/validate.ts";
 import { type BodySource, exactly, type Feed, keepFromFailingUnheard, release } from "../conversation/body-source.ts";
-import type { LogFields } from "../session/call-log.ts";
 import type { Connection } from "../session/connection.ts";
 import { HoCo } from "../session/ho-co.ts";
-import type { HostingEnv } from "../session/hosting-env.ts";
+import type { HostingEnv, TypedLayer } from "../session/hosting-env.ts";
 import type { PoCo } from "../session/po-co.ts";
 import { markHandled } from "../waits.ts";
 import { type Interceptor, ServiceCall } from "./service-call.ts";
@@ -48,13 +47,11 @@ export type Surplus<H, M extends Methods> = {
 type AnyHandler = (params: unknown, call: ServiceCall) => unknown;
 
 /** What the table reads from the environment of a connection. */
-export interface Bound {
+export interface Bound extends TypedLayer {
   readonly side: unknown;
   readonly context: unknown;
   readonly handlers: Readonly<Record<string, AnyHandler>>;
   readonly interceptors: readonly Interceptor[];
-  /** what logs tell of the peer */
-  readonly logFields?: LogFields;
   /** the connection, if its peer may authenticate again */
   readonly connection?: Connection;
 }

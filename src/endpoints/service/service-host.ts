@@ -33,9 +33,10 @@ import { type LogFields, NO_FIELDS, printableFields } from "../session/call-log.
 import type { Connection } from "../session/connection.ts";
 import { type ConnectionOptions, SHARED_OPTIONS, type SharedOptions } from "../session/connection-options.ts";
 import { HoCo } from "../session/ho-co.ts";
-import { HostingEnv } from "../session/hosting-env.ts";
+import { HostingEnv, type TypedLayer } from "../session/hosting-env.ts";
 import { markHandled } from "../waits.ts";
 import type { OutgoingInterceptor } from "./caller.ts";
+import { hashesOf } from "./definition-check.ts";
 import { Peer, type PeerRecord } from "./peer.ts";
 import type { AnyCall, Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
@@ -126,6 +127,15 @@ export class ServiceHost<S extends Service, Context = undefined> {
   /** what runs before every handler: authorization, the gates, and the interceptors of the options */
   readonly #interceptors: readonly Interceptor[];
   readonly #records = new WeakMap<object, PeerRecord>();
+  /** the same for all connections; a server that does not describe itself says nothing of its definition */
+  readonly #typedLayer: TypedLayer = {
+    definition: () => (this.#options.describe === false ? undefined : { hashes: hashesOf(this.service) }),
+    introduced: ({ definition }, { env }) => {
+      const { side } = env.bound as Bound; // see #envOf and #authenticatedEnv
+      const record = this.#records.get(side as object); // the peer
+      if (record !== undefined) record.definition = definition;
+    },
+  };
 
   constructor(
     service: S,
@@ -212,7 +222,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
   #peerOf(connection: Connection): Peer<S, Context> {
     const { outgoing, dialect } = this.#options;
     const interceptors = outgoing as readonly OutgoingInterceptor[] | undefined; // of any definition from here on
-    const record: PeerRecord = { context: undefined, handlers: undefined };
+    const record: PeerRecord = { context: undefined, handlers: undefined, definition: undefined };
     const peer = new Peer<S, Context>(
       this.service,
       connection,
@@ -228,7 +238,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
       const env = this.#authenticatedEnv(peer, connection, undefined as Context); // Context is undefined in this case
       return this.#options.onPeer === undefined ? env : env.onInit(() => this.#welcome(peer, connection));
     }
-    const env = new HostingEnv(this.#preAuthTable, { side: peer, connection }).asPreAuth();
+    const bound = { side: peer, connection, ...this.#typedLayer };
+    const env = new HostingEnv(this.#preAuthTable, bound).asPreAuth();
     if (this.service.credentials === undefined) {
       env.onInit(() => this.#enterUnasked(peer, connection));
     } else {
@@ -288,7 +299,8 @@ export class ServiceHost<S extends Service, Context = undefined> {
     }
     const handlers = record.handlers as Bound["handlers"]; // checked when they were created
     const logFields = this.#logFields(peer, connection, context);
-    const bound: Bound = { side: peer, context, handlers, interceptors: this.#interceptors, connection, logFields };
+    const interceptors = this.#interceptors;
+    const bound: Bound = { side: peer, context, handlers, interceptors, connection, logFields, ...this.#typedLayer };
     if (!this.peers.has(peer)) {
       this.peers.add(peer);
       void peer.closed.then((reason) => {

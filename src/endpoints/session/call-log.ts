@@ -34,17 +34,7 @@ export interface CallEntry extends CallSummary {
   readonly fields: LogFields;
 }
 
-/** An environment whose `bound` names the fields of its peer. */
-interface Environment {
-  readonly bound: unknown;
-}
-
 export const NO_FIELDS: LogFields = {};
-
-/** @param env undefined while the connection is being made */
-export function fieldsOf(env: Environment | undefined): LogFields {
-  return (env?.bound as { readonly logFields?: LogFields } | undefined)?.logFields ?? NO_FIELDS; // created by the typed layer
-}
 
 /** Values may come from a peer, so texts become one line. Anything that is no plain value becomes text. */
 export function printableFields(given: unknown): LogFields {

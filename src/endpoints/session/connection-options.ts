@@ -2,7 +2,7 @@
  * The options of a connection, and its log.
  */
 import type { Clock } from "../../clock.ts";
-import { HbiError, indented, oneLine, STACK_LINES, textOf, withoutStack } from "../../errors.ts";
+import { HbiError, indented, oneLine, type Reason, STACK_LINES, textOf, withoutStack } from "../../errors.ts";
 import { type LimitOptions, limitOptions } from "../../limits.ts";
 import { aBoolean, aClock, aFunction, mustBe, type OptionsOf } from "../../options.ts";
 import { isPromise } from "../../registry/invoke.ts";
@@ -114,8 +114,11 @@ function stackOf(error: HbiError, message: string): string {
   return `HbiError: ${message}`;
 }
 
+/** what an operator must know without a log */
+const TOLD: ReadonlySet<unknown> = new Set<Reason>(["result_too_big", "other_definition"]);
+
 export function logUnexpected({ error, netIdent, where, call }: LogEntry): void {
-  if (error.code !== "internal" && error.reason !== "result_too_big") return;
+  if (error.code !== "internal" && !TOLD.has(error.reason)) return;
   console.error(
     `hbi: ${netIdent} ${where}${call === undefined ? "" : `, ${call.method}`}: ${error.message}${error.cause === undefined ? "" : `\n${indented(error.cause)}`}`,
   );

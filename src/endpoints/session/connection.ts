@@ -25,7 +25,7 @@ import { markHandled, Waits } from "../waits.ts";
 import { abortController } from "./abort.ts";
 import { BeginGate } from "./begin-gate.ts";
 import { builtinsOf } from "./builtins.ts";
-import { type CallEntry, type CallSummary, fieldsOf } from "./call-log.ts";
+import { type CallEntry, type CallSummary, NO_FIELDS } from "./call-log.ts";
 import { Closing } from "./closing.ts";
 import {
   CONNECTION_OPTIONS,
@@ -38,6 +38,7 @@ import {
 } from "./connection-options.ts";
 import { Drain } from "./drain.ts";
 import { HostingEnd } from "./hosting-end.ts";
+import { typedLayerOf } from "./hosting-env.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { Keepalive } from "./keepalive.ts";
 import { PostingEnd } from "./posting-end.ts";
@@ -404,7 +405,7 @@ export class Connection implements LaneSession, Holder {
   // --- reporting -----------------------------------------------------------------------------------------------------
 
   report(error: HbiError, where: string, call?: CallSummary, env = this.#env): void {
-    tell(this.#log, { error, netIdent: this.netIdent, where, call, fields: fieldsOf(env) });
+    tell(this.#log, { error, netIdent: this.netIdent, where, call, fields: typedLayerOf(env)?.logFields ?? NO_FIELDS });
   }
 
   /** Whether there is a log of calls. */
@@ -414,7 +415,7 @@ export class Connection implements LaneSession, Holder {
 
   /** One entry in the log of calls. */
   callEnded(call: CallSummary, error: HbiError | undefined, env: HostingEnv): void {
-    const fields = fieldsOf(env);
+    const fields = typedLayerOf(env)?.logFields ?? NO_FIELDS;
     const told = error && printable(error);
     this.hear(() => this.#onCall?.({ ...call, code: error?.code ?? "ok", error: told, fields }), "onCall");
   }

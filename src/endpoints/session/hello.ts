@@ -10,6 +10,7 @@ import type { BracketReader } from "../lane/conversation.ts";
 import type { TurnTaker } from "../lane/send-turn.ts";
 import type { Wait, WaitOptions } from "../waits.ts";
 import type { Connection } from "./connection.ts";
+import { typedLayerOf } from "./hosting-env.ts";
 
 export class Hello implements BracketReader, TurnTaker {
   chain: unknown;
@@ -36,8 +37,8 @@ export class Hello implements BracketReader, TurnTaker {
   }
 
   granted(): void {
-    const { lane, limits } = this.#connection;
-    const id = helloToken(limits, this.#connection.mostPacketBytes());
+    const { env, lane, limits } = this.#connection;
+    const id = helloToken(limits, this.#connection.mostPacketBytes(), typedLayerOf(env)?.definition?.());
     this.#state = "sent";
     lane.wire.text(encodePacket("co_begin", id) + encodePacket("co_end", id));
     lane.turn.release(this);

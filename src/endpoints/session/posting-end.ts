@@ -26,6 +26,7 @@ import { CANCEL, GO_AWAY, PING } from "./builtin-names.ts";
 import { Call, type CallRequest } from "./call.ts";
 import type { Connection } from "./connection.ts";
 import { Hello } from "./hello.ts";
+import { typedLayerOf } from "./hosting-env.ts";
 import { PeerLimits } from "./peer-limits.ts";
 import { CO_OPTIONS, type CoOptions, PoCo } from "./po-co.ts";
 import { SeqRing } from "./seq-ring.ts";
@@ -357,6 +358,7 @@ export class PostingEnd {
     const { maxPostedInFlight } = this.#connection.limits;
     this.#most = Math.min(introduction.limits.maxInFlight ?? maxPostedInFlight, maxPostedInFlight);
     this.accepted.heed(introduction);
+    typedLayerOf(this.#connection.env)?.introduced?.(introduction, this.#connection);
     this.#admitNext();
   }
 

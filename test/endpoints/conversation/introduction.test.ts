@@ -45,6 +45,35 @@ it("fits into an id, whatever the limits, and can be echoed", () => {
   }
 });
 
+it("says a definition: its name, or hashes", () => {
+  const hashes = ["0123abcd", "89abcdef"];
+  const token = helloToken(PRESETS.public, 0, { name: "shop.orders", hashes });
+  expect(parseToken(token).introduction).toMatchObject({ definition: "shop.orders", hashes });
+  expect(seqOf(token)).toBe("100"); // a host of another library repeats it
+});
+
+it.each([
+  ["a name that is none", { name: "a;b" }],
+  ["a name of 65 characters", { name: "n".repeat(65) }],
+  ["more than fits into an id", { hashes: Array.from({ length: 15 }, () => "01234567") }],
+])("does not say %s", (_, definition) => {
+  expect(helloToken(PRESETS.public, 0, definition)).toBe(helloToken(PRESETS.public));
+});
+
+it.each([
+  "def=",
+  "def=a-b",
+  `def=${"n".repeat(65)}`,
+  "hash=",
+  "hash=xyz",
+  "hash=0123abc",
+  "hash=0123ABCD",
+  "hash=0123abcd.",
+])("%s is ignored", (field) => {
+  const { introduction } = parseToken(`100;x;n;m=1;${field}`);
+  expect([introduction?.definition, introduction?.hashes]).toEqual([undefined, undefined]);
+});
+
 it.each(["nodes=0", "depth=-1", "keys=many", "args=1.5", "digits=1234567890123456", "body=Infinity", "login="])(
   "%s is malformed",
   (field) => expect(() => parseToken(`100;x;n;m=1;${field}`)).toThrow(expect.objectContaining({ reason: "bad_token" })),

@@ -18,7 +18,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Account } from "../../../src/endpoints/guard/account.ts";
 import { ProcessLoad } from "../../../src/endpoints/guard/process-load.ts";
-import { helloOf } from "../../support/hello.ts";
+import { helloOfServer } from "../../support/hello.ts";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "../service/fixture.ts";
 
 const quietly = { log: () => undefined };
@@ -76,7 +76,7 @@ describe("refused scripts", () => {
 });
 
 /** How the host introduces itself to a peer that speaks the extension. */
-const HELLO_BYTES = 2 * packet("co_begin", helloOf("public")).length - 2;
+const HELLO_BYTES = 2 * packet("co_begin", helloOfServer(kinds)).length - 2;
 
 describe("rates that a server sets", () => {
   it("callsPerSecond: what is beyond waits, is not refused, and is done in order", async () => {

@@ -46,7 +46,7 @@ describe("ping", () => {
   it("is the hello to a peer who may not know it, and a call to one who does", async () => {
     const { link, peer } = await linkTo();
     const first = link.ping();
-    const hello = helloOf();
+    const hello = helloOf("client", { name: "kinds" });
     expect(await peer.play({ hear: "co_end" })).toBe(`${packet("co_begin", hello)}${packet("co_end", hello)}`);
     await peer.play({ say: answer("100") });
     await first;
@@ -59,7 +59,7 @@ describe("ping", () => {
 
   it("is an empty conversation to a peer that has shown that it does not know it", async () => {
     const { link, peer } = await linkTo();
-    await peer.play({ hear: "co_end" }, { say: answer(helloOf()) });
+    await peer.play({ hear: "co_end" }, { say: answer(helloOf("client", { name: "kinds" })) });
     await quiet();
     const ping = link.ping();
     expect(await peer.play({ hear: "co_end" })).toBe(conversation("101;x;n"));

@@ -411,7 +411,7 @@ describe("cancelling at the peer", () => {
     }).open();
     const third = new AbortController();
     const call = reference.call.add({ a: 1, b: 2 }, { signal: third.signal }).catch((error) => error.code);
-    await other.peer.play({ hear: /co_end\]101/ }, { say: answer(helloOf()) });
+    await other.peer.play({ hear: /co_end\]101/ }, { say: answer(helloOf("client", { name: "kinds" })) });
     third.abort();
     expect(await call).toBe("cancelled");
     await quiet();

@@ -16,7 +16,7 @@ import {
 import { answer, conversation, hostileTransport, packet, quiet, testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { helloOf } from "../../support/hello.ts";
+import { helloOf, helloOfServer } from "../../support/hello.ts";
 
 const service = defineService({
   name: "values",
@@ -39,7 +39,7 @@ const FORMS: readonly [name: string, value: unknown, what: string][] = [
   ["a small bigint", 5n, "value is a small bigint"],
   ["more than 64 bits", 2n ** 63n, "value is an integer of more than 64 bits"],
 ];
-const HELLO = helloOf();
+const HELLO = helloOf("client", { name: "values" });
 
 async function talking(options: Partial<LinkOptions<typeof service>> = {}) {
   const { transport, peer } = hostileTransport();
@@ -142,7 +142,7 @@ describe.each(FORMS)("%s", (_, value, what) => {
     await host.accept(transport);
     const call = caught((consumer as NonNullable<typeof consumer>).call.note({ value }));
     await quiet();
-    const hello = helloOf("public");
+    const hello = helloOfServer(service);
     expect(peer.heard()).toBe(packet("co_begin", hello) + packet("co_end", hello));
     peer.say(answer(hello));
     expect(await call).toEqual(refused);

@@ -390,7 +390,20 @@ const SCENARIOS: Readonly<
   bad_option: { run: hosted((link) => link.call.add({ a: 1, b: 2 }, { timeoutMs: -1 })), lives: true },
   bad_answer: { run: answered(answer("101", packet("co_recv", "'three'"))), lives: true },
   no_answer: { run: answered(answer("101")), lives: true },
+  other_definition: { run: otherDefinition, lives: true },
 };
+
+/** A strict link of a definition with one method more; another link lives. */
+async function otherDefinition(): Promise<Seen> {
+  const { name, version, methods, values } = kinds;
+  const more = defineService({ name, version, methods: { ...methods, more: method({ params: {} }) }, values });
+  const server = await serve(kinds, "127.0.0.1:0", handlersOf(new Work()), quietly);
+  const error = await caught(connect(more, server.address, {}, { ...quietly, onMismatch: "error" }));
+  const link = await connect(kinds, server.address, new Reactions().all, { ...quietly, onMismatch: "error" });
+  const lives = (await link.call.add({ a: 1, b: 2 })) === 3;
+  await Promise.all([link.disconnect(), server.close()]);
+  return { error, lives };
+}
 
 function noAnswer(): void {}
 
