@@ -20,7 +20,9 @@ function* given(): Generator<[name: string, text: string]> {
   for (const path of readdirSync(src, { recursive: true, encoding: "utf8" })) {
     if (!path.endsWith(".ts")) continue;
     const text = readFileSync(join(src, path), "utf8");
-    for (const found of text.matchAll(/^export (?:interface (\w+)[\s\S]*?^\}|type (\w+)[\s\S]*?;$(?=\n\n|\n*$))/gm)) {
+    for (const found of text.matchAll(
+      /^export (?:interface (\w+)(?:[^\n]*\{\}$|[\s\S]*?^\})|type (\w+)[\s\S]*?;$(?=\n\n|\n*$))/gm,
+    )) {
       const [declaration, asInterface, name = asInterface ?? ""] = found;
       if (IS_GIVEN.test(name) && isPublic(name)) yield [name, declaration];
     }
