@@ -27,11 +27,12 @@ export async function runOverSockets({ seed, version, forMs }: SocketsOptions): 
   const random = new Random(seed, 1);
   const shared = { clock, random, record, haste: HASTE };
   const provider = new Provider({ version, ...shared });
-  const told = (side: string) => (entry: { readonly where: string; readonly error: Error }) => {
-    if (!entry.where.startsWith("conversation")) record.violated(`${side}, ${entry.where}: ${entry.error.message}`);
+  const told = (side: string, sideVersion: Version) => (entry: { readonly where: string; readonly error: Error }) => {
+    const isMeant = entry.where.startsWith("conversation") || (entry.where === "definition" && sideVersion !== version);
+    if (!isMeant) record.violated(`${side}, ${entry.where}: ${entry.error.message}`);
   };
   const handlers = (peer: AnyPeer) => provider.handlers(peer) as never; // of this version
-  const server = await serve(definitionOf(version), "127.0.0.1:0", handlers, { log: told("service") });
+  const server = await serve(definitionOf(version), "127.0.0.1:0", handlers, { log: told("service", version) });
   const open = async (name: string, consumerVersion: Version) => {
     const proxy = await ChaosProxy.listen(server.address, seed);
     const known = new Set(server.peers);
@@ -39,7 +40,7 @@ export async function runOverSockets({ seed, version, forMs }: SocketsOptions): 
       definitionOf(consumerVersion),
       proxy.address,
       reactionsOf(consumerVersion),
-      { reconnect: { initialDelayMs: 10 }, log: told(name) },
+      { reconnect: { initialDelayMs: 10 }, log: told(name, consumerVersion) },
     );
     await link.ping(); // the service knows it
     const peer = [...server.peers].find((each) => !known.has(each)) as AnyPeer | undefined; // a version of the same

@@ -113,17 +113,19 @@ class Town {
       {
         clock: this.#process().clock,
         reconnect: { initialDelayMs: 50, maxDelayMs: 2_000 },
-        log: ({ where, error }) => this.#told(name, where, error.reason ?? error.code),
+        log: ({ where, error }) => this.#told(name, where, error.reason ?? error.code, version),
       },
     );
     const site: Site = { name, version, link, ends: [], peer: undefined };
     return site;
   }
 
-  /** What an operator is told of a conversation is that it was given up or refused; of a connection nothing should be told. */
-  #told(side: string, where: string, reason: string): void {
+  /** What an operator is told of a conversation is that it was given up or refused; of a connection nothing should be told, and of a
+   *  definition that the other side has another version. */
+  #told(side: string, where: string, reason: string, version = this.#options.version): void {
     this.#history.add(side, `log ${where}: ${reason}`);
-    if (where.startsWith("conversation")) this.#record.count(`told: ${reason}`);
+    const isOther = where === "definition" && version !== this.#options.version;
+    if (where.startsWith("conversation") || isOther) this.#record.count(`told: ${reason}`);
     else this.#record.violated(`${side} is told of its ${where}: ${reason}`);
   }
 
