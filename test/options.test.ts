@@ -386,7 +386,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     misspelt: { canhalfclose: "canHalfClose" },
     wrong: [
       ["cut", 5, "cut must be a function, not 5"],
-      ["breakAfterBytes", -1, "breakAfterBytes must be a non-negative integer, not -1"],
+      ["breakAfterBytes", -1, "breakAfterBytes must be a non-negative integer or Infinity, not -1"],
       ["canPause", 0, "canPause must be true or false, not 0"],
     ],
   },

@@ -67,6 +67,18 @@ export function runSynchronously(
   }
 }
 
+/** Runs what calls functions of prepared schemas outside of a validation, such as defaults for a description.
+ *  @throws Error if one of them returns a promise, which is silenced; whatever `run` throws */
+export function whileHeard<T>(run: () => T): T {
+  const outer = isRunning;
+  isRunning = true;
+  try {
+    return run();
+  } finally {
+    isRunning = outer;
+  }
+}
+
 /** Wraps the functions of a schema. */
 export function hear(schema: z.core.$ZodType): Hearing {
   return walk(schema);

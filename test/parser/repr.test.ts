@@ -198,10 +198,10 @@ it("what has no text is named, also in what an instance is made of", () => {
   expect(write({ a: [new Pair(1, [new Pair("x", null)])] })).toBe('{"a":[Pair(1,[Pair("x",null)])]}');
   const bad = () => undefined;
   for (const [value, place] of [
-    [new Pair(1, bad), "value[1] is function"],
-    [[0, new Pair([1, bad], 2)], "value[1][0][1] is function"],
-    [{ a: new Pair(1, { b: new Pair(bad, 1) }) }, "value.a[1].b[0] is function"],
-    [[new Pair(1, 2), bad], "value[1] is function"],
+    [new Pair(1, bad), "value[1] is a function, which cannot be sent"],
+    [[0, new Pair([1, bad], 2)], "value[1][0][1] is a function, which cannot be sent"],
+    [{ a: new Pair(1, { b: new Pair(bad, 1) }) }, "value.a[1].b[0] is a function, which cannot be sent"],
+    [[new Pair(1, 2), bad], "value[1] is a function, which cannot be sent"],
   ] as const) {
     expect(() => write(value)).toThrow(`the value has no textual form: ${place}`);
   }

@@ -127,10 +127,14 @@ describe("a schema with an asynchronous function", () => {
           await co.waitCompleted();
         }),
       );
-      expect([there.code, there.message]).toEqual(["internal", here.message]);
-      expect(told(log.at(-1)?.error.cause)).toMatch(
-        /^invalid_argument bad_option: bad option: take: given.*asynchronous/,
-      );
+      expect(there.code).toBe("internal");
+      if (name !== "a lazy that makes new ones") {
+        // of an endless schema, which part it was is not always known
+        expect(there.message).toBe(here.message);
+        expect(told(log.at(-1)?.error.cause)).toMatch(
+          /^invalid_argument bad_option: bad option: take: given.*asynchronous/,
+        );
+      }
       await link.disconnect();
       await quiet();
       expect(unheard).toEqual([]);

@@ -27,7 +27,7 @@ describe("what is written is accepted with the same meaning", () => {
   it("as a parameter", () => {
     let accepted = 0;
     fc.assert(
-      fc.property(anyDrawn, ({ schema, value: given }) => {
+      fc.property(anyDrawn, ({ schema, value: given, code }) => {
         const echo = method({ params: { a: schema }, result: undefined });
         const call = written(() => writeCall("echo", echo as never, { a: given }, WRITING));
         if (call === undefined) return;
@@ -38,7 +38,8 @@ describe("what is written is accepted with the same meaning", () => {
         const parsed = schema.parse(given);
         expect(withoutUndefined(landed.a)).toStrictEqual(withoutUndefined(parsed));
         const isStripped = !JSON.stringify(withoutBigints(parsed) ?? "").includes("s3cret");
-        if (isStripped && !hasTransform(parsed, given)) expect(call.code).not.toContain("s3cret");
+        const isReplaced = /\bcatch\b/.test(code); // what `catch` replaces is sent as it was given
+        if (isStripped && !isReplaced && !hasTransform(parsed, given)) expect(call.code).not.toContain("s3cret");
       }),
       { numRuns: 1_500 },
     );

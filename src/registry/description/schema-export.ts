@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { failure, HbiError } from "../../errors.ts";
 import { aBoolean, aFunction, type OptionsOf } from "../../options.ts";
+import { whileHeard } from "../asynchronous.ts";
 import { type Params, type ValueConstructor, valueOfSchema } from "../method.ts";
 import { definition, join, type Part, partsOf } from "../schema-walk.ts";
 import {
@@ -86,14 +87,16 @@ function convert(
 ): z.core.JSONSchema.BaseSchema {
   try {
     // `check` has already replaced what zod cannot represent.
-    return z.toJSONSchema(z.object(schemas), {
-      target: "draft-2020-12",
-      io,
-      unrepresentable: "any",
-      cycles: "ref",
-      reused: "inline",
-      override,
-    });
+    return whileHeard(() =>
+      z.toJSONSchema(z.object(schemas), {
+        target: "draft-2020-12",
+        io,
+        unrepresentable: "any",
+        cycles: "ref",
+        reused: "inline",
+        override,
+      }),
+    );
   } catch (thrown) {
     if (thrown instanceof HbiError) throw thrown;
     const reason = thrown instanceof Error ? `: ${thrown.message}` : "";

@@ -110,7 +110,7 @@ it("an infinite one lasts as long as the caller waits", async () => {
   expect(left["endless"]).toBe(7_000);
   await clock.advance(7_000);
   expect(["timeout", "handler_timeout"]).toContain(bounded.is);
-  await clock.advance(100 * 3_600_000);
+  await clock.advance(10 * 3_600_000);
   expect(call.is).toBe("waiting");
   stop.abort();
   await quiet();
