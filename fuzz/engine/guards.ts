@@ -104,11 +104,15 @@ export function checkError(thrown: unknown): asserts thrown is HbiError {
 const well = new Set<string>();
 const MOST_WELL = 20_000;
 
+/** What can forge a line or control a terminal: controls, separators of lines, unpaired surrogates, directions of text. */
+const HARMFUL =
+  /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0001}]/u;
+
 /** Text for a peer or for a log. */
 export function checkText(text: string): void {
   if (well.has(text)) return;
-  must(text.length <= MAX_ERROR_BYTES, `an error of ${text.length} characters`);
-  must(/^[\x20-\x7e]*$/.test(text), () => `an error that is not one printable line: ${JSON.stringify(text)}`);
+  must(Buffer.byteLength(text) <= MAX_ERROR_BYTES, `an error of ${text.length} characters`);
+  must(!HARMFUL.test(text), () => `an error that is not one printable line: ${JSON.stringify(text)}`);
   must(!/ {4}at |\.(ts|js|mjs):\d|node:|file:\/\//.test(text), `an error that tells of the program: ${text}`);
   if (well.size >= MOST_WELL) well.clear();
   well.add(text);

@@ -103,7 +103,7 @@ async function bundle(program: string): Promise<Bundle> {
 }
 
 /** Of bundles, minified and gzipped: 5 % more than they had when that was last looked at. */
-const MOST_BYTES = { definition: 6_970, client: 94_000, node: 96_300 };
+const MOST_BYTES = { definition: 15_800, client: 126_000, node: 129_500 };
 
 it("takes nothing of what connects into a bundle", async () => {
   const { files, imports, gzippedBytes } = await bundle('export * from "shop-definition";');

@@ -70,7 +70,7 @@ async function listening(port: number): Promise<void> {
 
 const GUIDES: Readonly<Record<string, readonly string[]>> = {
   services: [
-    "5 km, 3.11 mi\n2 lines\nadded: Oslo\ntrue\n",
+    "5 km, 3.11 mi\n2 lines\nadded: Oslo\n0 consumers did not answer\n",
     "Moss is 3.8 miles from Oslo\n",
     "call remove_place\npermission_denied\ncall remove_place\nAli called remove_place\ntrue\nunauthenticated\n",
     "connecting: peer error: maintenance, back at once\nopen\ntrue\n",
@@ -105,7 +105,7 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
   hardening: [
     "barley, sesame [ 'shopping' ]\npermission_denied\nresource_exhausted true\n",
     "unauthenticated resource_exhausted\n",
-    "true 2 { unauthenticated: 2, permission_denied: 1, resource_exhausted: 2 }\npeer error: closing\n",
+    "true 2 { unauthenticated: 2, permission_denied: 1, resource_exhausted: 2 }\nchanged: peer error: closing\n",
   ],
   testing: [
     "pushed: desk 70, desk 0, hall 5\n30 s have passed\ndialed again\n",

@@ -169,9 +169,10 @@ class World {
     expect(this.clock.timerCount).toBe(0);
   }
 
-  /** What is refused is refused before all of its raw data has arrived. */
+  /** What is refused is refused before all of its raw data has arrived, and its last packet may be on its way. */
   async #restsAreSkipped(): Promise<void> {
-    const isLive = () => this.ends.some(({ posting, hosting }) => posting.liveCount + hosting.liveCount > 0);
+    const isLive = () =>
+      this.ends.some(({ posting, hosting, held }) => posting.liveCount + hosting.liveCount + held.unsent > 0);
     for (let round = 0; round < 20_000 && !this.isLost && isLive(); round++) await quiet(5);
   }
 

@@ -182,7 +182,7 @@ describeTls("over TLS, a service", () => {
     await reopened;
     expect(await link.call.add({ a: 2, b: 2 })).toBe(4);
     expect(states).toEqual(["connecting peer error: once", "open"]);
-    expect(read).toBe(2);
+    expect(read).toBe(4); // for each connection, when the options are checked and when it is used
     await link.close();
     await server.close();
   });
