@@ -122,7 +122,7 @@ async function check(end: Connection, time: StillTime, call: Call, landed: unkno
   checkError(outcome);
   const { code } = outcome;
   must(landed.length === 0, () => `${what()} lands`);
-  const codes = isShort ? ["aborted"] : ["invalid_argument", "resource_exhausted"]; // of the peer's last words
+  const codes = ["invalid_argument", "resource_exhausted", ...(isShort ? ["aborted"] : [])]; // the last one of the last words
   must(codes.includes(code), () => `${what()} is refused as ${code}`);
 }
 
