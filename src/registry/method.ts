@@ -109,13 +109,15 @@ export type Bound = Record<string, unknown>;
 
 /** A method that peers may call: `method({ params: { a: z.int() }, body: ({ a }) => a })`. */
 export class Method<
-  P extends Given = Given,
+  // biome-ignore lint/suspicious/noExplicitAny: TypeScript 5 and 6 find the class invariant in P, so only this is any method there
+  P extends Given = any,
   R extends z.core.$ZodType | undefined = z.core.$ZodType | undefined,
   B extends BodyKind = BodyKind,
   S extends BodyKind = BodyKind,
 > {
   readonly spec: MethodSpec<P, R>;
-  readonly signature: Signature<P>;
+  /** not of P, in which old compilers would find it invariant */
+  readonly signature: Signature;
   /** the schemas of the answer's objects: one or none */
   readonly results: readonly z.core.$ZodType[];
   /** exists for types only, not at run time */
@@ -147,8 +149,8 @@ export class Method<
     this.spec = spec;
     this.signature =
       input === undefined
-        ? (Signature.ofParams(params as Params) as Signature<P>) // P are these params
-        : (Signature.ofInput(input, spec.body !== undefined) as Signature<P>); // P is this schema
+        ? Signature.ofParams(params as Params) // P are these params
+        : Signature.ofInput(input, spec.body !== undefined); // P is this schema
     this.results = spec.result === undefined ? [] : [spec.result];
   }
 
@@ -210,7 +212,11 @@ const VALUE_OPTIONS: OptionsOf<ValueSpec<Params, unknown>> = {
 };
 
 /** A value constructor, such as `Point(1, 2)`: a peer may write it even where only values are landed. */
-export class ValueConstructor<P extends Params = Params, T = unknown> {
+export class ValueConstructor<
+  // biome-ignore lint/suspicious/noExplicitAny: as for Method
+  P extends Params = any,
+  T = unknown,
+> {
   readonly spec: ValueSpec<P, T>;
   readonly signature: Signature<P>;
 
