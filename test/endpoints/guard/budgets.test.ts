@@ -308,7 +308,7 @@ describe("the process", () => {
     await work.holding(3);
     const fourth = two.call.hold({ name: "d" });
     await quiet();
-    expect(work.started).toEqual(["a", "b", "c"]);
+    expect(work.started.toSorted()).toEqual(["a", "b", "c"]);
     stop.abort();
     await work.holding(4);
     const fifth = one.call.hold({ name: "e" });
