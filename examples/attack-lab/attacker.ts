@@ -6,6 +6,9 @@ import { Told } from "./told.ts";
 
 export type Fate = "open" | "closed" | "reset" | "refused";
 
+/** Of what is received, so many of the last characters are kept: more than the answers to one flood. */
+const MOST_HEARD = 65_536;
+
 export class Attacker {
   readonly told = new Told();
   readonly closed: Promise<void>;
@@ -130,7 +133,7 @@ export class Attacker {
 
   #hear(chunk: string): void {
     this.told.take(chunk);
-    this.#heard = (this.#heard + chunk).slice(-4_096);
+    this.#heard = (this.#heard + chunk).slice(-MOST_HEARD);
     this.#notify();
   }
 

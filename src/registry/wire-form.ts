@@ -8,6 +8,7 @@ import type { z } from "zod";
 import { failure } from "../errors.ts";
 import { compact, setMember } from "../parser/members.ts";
 import { isPlainObject } from "../parser/plain-object.ts";
+import { makeCompact } from "./compact-schema.ts";
 import { definition, schemasIn } from "./schema-walk.ts";
 import { accepts } from "./validate.ts";
 
@@ -127,7 +128,10 @@ function alternativeOf({ options }: z.core.$ZodUnionDef, value: object, depthLef
 
 function firstOf(options: readonly Schema[], value: unknown): Schema | undefined {
   try {
-    return options.find((option) => accepts(option, value));
+    return options.find((option) => {
+      makeCompact(option); // it may run here before the union that it is part of
+      return accepts(option, value);
+    });
   } catch {
     return undefined; // a function of the author's throws, which the validation reports
   }
