@@ -147,6 +147,8 @@ export const FAILURES = {
     ends: "nothing",
     text: "read or discard the earlier body first: the awaited data is behind it",
   },
+  lane_reset: { code: "unavailable", fault: "network", ends: "script", text: "the peer has ended the lane" },
+  too_many_lanes: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "too many lanes" },
   turn_held: { code: "deadline_exceeded", fault: "local", ends: "nothing", text: "waited too long for the send turn" },
   body_failed: {
     code: "aborted",

@@ -49,6 +49,10 @@ const PUBLIC = {
   /** answers of a hosted conversation that wait for its co_end and the send turn */
   maxQueuedAnswers: 1_000,
   maxQueuedAnswerBytes: MIB,
+  /** lanes beside lane 0 that the peer may have open */
+  maxLanes: 32,
+  /** bytes that the peer may send on a lane before they are consumed */
+  laneWindowBytes: 512 * KIB,
   /** received bytes that nobody has requested; reading pauses above it */
   maxBufferedBytes: 256 * KIB,
   /** sending waits above it */

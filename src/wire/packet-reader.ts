@@ -7,7 +7,7 @@
 import { failure, type HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { foreignProtocol } from "./foreign-protocol.ts";
-import { DIRECTIVES, type Directive, MAX_ERR_BYTES, MAX_ID_BYTES, type Packet } from "./packet.ts";
+import { DIRECTIVES, type Directive, MAX_ERR_BYTES, MAX_ID_BYTES, MAX_LANES_BYTES, type Packet } from "./packet.ts";
 
 const OPEN = 0x5b;
 const HASH = 0x23;
@@ -149,6 +149,16 @@ export class PacketReader {
     this.#head = 0;
   }
 
+  /** What was received behind the packets that were read, which is not read here. */
+  takeRest(): Uint8Array[] {
+    const rest: Uint8Array[] = [];
+    for (let view = this.raw(Number.POSITIVE_INFINITY); view !== undefined; view = this.raw(Number.POSITIVE_INFINITY)) {
+      rest.push(view);
+    }
+    this.#consumedBytes -= rest.reduce((bytes, view) => bytes + view.length, 0);
+    return rest;
+  }
+
   /** Drops everything; nothing more is read. */
   clear(): void {
     this.#chunks = [];
@@ -274,6 +284,8 @@ export class PacketReader {
       case "co_ack_begin":
       case "co_ack_end":
         return MAX_ID_BYTES;
+      case "lanes":
+        return MAX_LANES_BYTES;
     }
   }
 

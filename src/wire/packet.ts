@@ -10,6 +10,7 @@ export const DIRECTIVES = [
   "co_ack_end",
   "co_send",
   "err",
+  "lanes",
 ] as const;
 
 export type Directive = (typeof DIRECTIVES)[number];
@@ -20,6 +21,8 @@ export interface Packet {
 }
 
 export const MAX_ID_BYTES = 256;
+/** The version of the frames behind it. */
+export const MAX_LANES_BYTES = 8;
 /** The reference sends whole stack traces; one line is shown. */
 export const MAX_ERR_BYTES = 64 * 1024;
 

@@ -17,9 +17,14 @@ const LIMITS = {
   statements: "maxStatements",
   body: "maxBodyBytes",
   login: "strangerPacketBytes",
+  lanes: "maxLanes",
+  window: "laneWindowBytes",
 } as const satisfies Readonly<Record<string, keyof Limits>>;
 
 type SaidLimit = (typeof LIMITS)[keyof typeof LIMITS];
+
+/** Said only by a side that takes lanes. */
+const OF_LANES: ReadonlySet<SaidLimit> = new Set<SaidLimit>(["maxLanes", "laneWindowBytes"]);
 
 /** The largest packet of any method, if one permits more than `p`. */
 const MOST_PACKET = "most";
@@ -60,11 +65,14 @@ const MOST_CHARS = 240;
 /** The fields of this side's introduction. */
 export function introductionFields(
   limits: Limits,
+  offersLanes: boolean,
   mostPacketBytes: number,
   { name, hashes }: SaidDefinition = {},
 ): string {
   let text = mostPacketBytes > limits.maxPacketBytes ? `;${MOST_PACKET}=${mostPacketBytes}` : "";
-  for (const [key, limit] of Object.entries(LIMITS)) if (limits[limit] <= MOST) text += `;${key}=${limits[limit]}`;
+  for (const [key, limit] of Object.entries(LIMITS)) {
+    if (limits[limit] <= MOST && (offersLanes || !OF_LANES.has(limit))) text += `;${key}=${limits[limit]}`;
+  }
   if (name !== undefined && NAME.test(name)) text = within(text, `;${DEFINITION}=${name}`);
   return hashes === undefined ? text : within(text, `;${HASHES}=${hashes.join(".")}`);
 }

@@ -72,8 +72,13 @@ export function formatToken(seq: number, isExtended: boolean, options: TokenOpti
 }
 
 /** The token of the hello: this side introduces itself. */
-export function helloToken(limits: Limits, mostPacketBytes = 0, definition?: SaidDefinition): string {
-  return `${HELLO_SEQ};x;n${introductionFields(limits, mostPacketBytes, definition)}`;
+export function helloToken(
+  limits: Limits,
+  offersLanes: boolean,
+  mostPacketBytes = 0,
+  definition?: SaidDefinition,
+): string {
+  return `${HELLO_SEQ};x;n${introductionFields(limits, offersLanes, mostPacketBytes, definition)}`;
 }
 
 /** The part of a call's token after the number. */

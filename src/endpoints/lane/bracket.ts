@@ -46,7 +46,8 @@ export class Bracket implements TurnTaker {
   chain: unknown;
   before: Chained | undefined;
   behind: Chained | undefined;
-  readonly lane: Lane;
+  /** may change until the send turn is requested */
+  lane: Lane;
   readonly #owner: BracketOwner;
   /** collected and not written: text alone, and what precedes it if there is raw data as well */
   #text = "";

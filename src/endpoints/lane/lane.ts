@@ -1,7 +1,8 @@
 /**
  * Lane: one stream of bytes in each direction, with its turns: received data goes to the conversation that has the read
  * turn, and the conversation that has the send turn writes. What belongs to the peer rather than to the bytes belongs
- * to the session. A session has one lane for now; each conversation knows its lane. docs/protocol.md, sections 3 to 5.
+ * to the session. Lane 0 is the connection's own; others are described in docs/lanes.md. Each conversation knows its
+ * lane. docs/protocol.md, sections 3 to 5.
  */
 import type { Clock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError } from "../../errors.ts";
@@ -49,8 +50,11 @@ export interface LaneSession {
   /** The peer has half-closed. */
   peerEnds(): void;
   transportClosed(error: Error | undefined): void;
-  /** Ends the connection because of `error`. */
+  /** Ends the connection because of `error`, or only the lane, if the connection can go on. */
   cut(error: HbiError): void;
+  /** Ends the lane, with the conversation on it, because that is not wanted any more. False for the only lane that a
+   *  connection needs. */
+  abandon(error: HbiError): boolean;
 }
 
 /** What a lane needs of its transport: an event that is reported inside a call to it is handled later, because the

@@ -162,6 +162,11 @@ export class ReadTurn implements Waiting {
     this.#accountedBytes = bytes;
   }
 
+  /** What was received behind the packet that is handled now, which is not read here. */
+  takeRest(): Uint8Array[] {
+    return this.#reader.takeRest();
+  }
+
   set maxPacketBytes(bytes: number) {
     this.#reader.maxPacketBytes = bytes;
   }

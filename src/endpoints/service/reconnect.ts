@@ -218,13 +218,14 @@ export class ReconnectingConnection implements Carrier, Home {
 
   async #connect(isAgain: boolean): Promise<void> {
     const transport = await this.#dial({ signal: this.#giveUp, timeoutMs: this.limits.connectTimeoutMs });
-    const { clock, limits, load, extension, log, onCall } = this.#options;
+    const { clock, limits, load, extension, lanes, log, onCall } = this.#options;
     let isOpen = false;
     const options: ConnectionOptions = {
       ...(clock === undefined ? {} : { clock }),
       ...(limits === undefined ? {} : { limits }),
       ...(load === undefined ? {} : { load }),
       ...(extension === undefined ? {} : { extension }),
+      ...(lanes === undefined ? {} : { lanes }),
       ...(log === undefined ? {} : { log }),
       ...(onCall === undefined ? {} : { onCall }),
       onGoAway: () => {

@@ -154,7 +154,7 @@ export class Closing {
    *  longer answer fails. */
   finishAfterEnd(): void {
     if (!this.isOpen) return;
-    const { hosting, lane, posting } = this.#connection;
+    const { hosting, lane, lanes, posting } = this.#connection;
     const { owner, phase } = lane.reading;
     if (phase !== "idle" || (owner !== undefined && owner.mayStop !== true)) {
       this.cut(failure("truncated"));
@@ -169,7 +169,7 @@ export class Closing {
     }
     this.#tellLost(undefined);
     posting.loseAll(error);
-    if (!hosting.owesAnswers && lane.turn.isIdle) void this.part();
+    if (!hosting.owesAnswers && lane.turn.isIdle && lanes?.isIdle !== false) void this.part();
   }
 
   // --- by this side --------------------------------------------------------------------------------------------------
@@ -207,9 +207,10 @@ export class Closing {
   }
 
   #finish(reason: HbiError | undefined, told: HbiError, words: string): void {
-    const { lane, limits } = this.#connection;
+    const { lane, lanes, limits } = this.#connection;
     this.#reason = reason;
     this.#stop();
+    lanes?.end(reason === undefined);
     lane.end(words);
     this.#loseAll(told);
     this.#destroyAfter(reason === undefined ? limits.closeTimeoutMs : LINGER_MS);

@@ -32,10 +32,14 @@ export interface Receiving {
   readonly limits: Limits;
 }
 
+/** The conversation, which may get its lane later. */
+interface LaneHolder {
+  readonly lane: Lane;
+}
+
 export class CoReceiver {
   readonly intake: RawIntake;
   readonly #connection: Connection;
-  readonly #lane: Lane;
   readonly #co: Receiving;
   /** objects that arrived before they were requested */
   #objects: string[] | undefined;
@@ -45,9 +49,10 @@ export class CoReceiver {
   /** why nothing more is received */
   #failure: HbiError | undefined;
 
-  constructor(connection: Connection, lane: Lane, co: Receiving, intake: RawIntake) {
+  readonly #holder: LaneHolder;
+  constructor(connection: Connection, holder: LaneHolder, co: Receiving, intake: RawIntake) {
     this.#connection = connection;
-    this.#lane = lane;
+    this.#holder = holder;
     this.#co = co;
     this.intake = intake;
   }
@@ -93,11 +98,11 @@ export class CoReceiver {
       const wait = this.#connection.waits.start<unknown>(options, hints);
       this.#waiting ??= [];
       this.#waiting.push({ wait, schema, env });
-      this.#lane.pump();
+      this.#holder.lane.pump();
       value = await wait.promise;
     } else {
       this.#hold(-text.length - ENTRY_COST_BYTES);
-      this.#lane.pump();
+      this.#holder.lane.pump();
       value = this.#checked(landObject(text, env ?? this.#co.env, this.#co.limits), schema);
     }
     return value as SchemaOutput<S>; // validated by that schema
@@ -166,14 +171,14 @@ export class CoReceiver {
     this.#expect(target.length, isManual);
     const filled = this.intake.fillNow(target);
     if (filled === target.length)
-      this.#lane.pump(); // there is room again
+      this.#holder.lane.pump(); // there is room again
     else await this.#later(options, target.length - filled, target, filled);
   }
 
   #later(options: WaitOptions, maxBytes: number, target?: Uint8Array, filled?: number): Promise<Uint8Array> {
     const wait = this.#connection.waits.start<Uint8Array>(options);
     const arrived = this.intake.later(wait, maxBytes, target, filled);
-    this.#lane.pump();
+    this.#holder.lane.pump();
     return arrived;
   }
 
@@ -190,14 +195,14 @@ export class CoReceiver {
         if (this.intake.discards !== discards) throw failure("wrong_stage", DISCARDED);
         const chunk = this.intake.nextNow(left) ?? (await this.#later(options, left));
         left -= chunk.length;
-        this.#lane.pump();
+        this.#holder.lane.pump();
         yield chunk;
       }
     } finally {
       this.#isReceivingData = false;
       if (left > 0 && isManual) {
         this.intake.discard(); // what was asked for comes all the same
-        this.#lane.pump();
+        this.#holder.lane.pump();
       }
     }
   }

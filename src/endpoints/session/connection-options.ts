@@ -27,6 +27,9 @@ export interface ConnectionOptions {
   readonly limits?: LimitOptions | undefined;
   /** false: sends plain conversation ids and accepts any id, as the reference does */
   readonly extension?: boolean | undefined;
+  /** false: everything is sent on one stream of bytes, so that large bodies delay what is behind them, as between peers of
+   *  the reference */
+  readonly lanes?: boolean | undefined;
   readonly clock?: Clock | undefined;
   /** What this connection shares with others, within the limits named `maxProcess...`: slots, unsent bytes, the turns
    *  of the event loop.
@@ -53,6 +56,7 @@ export type SharedOptions = Omit<ConnectionOptions, "describe" | "onGoAway" | "o
 export const SHARED_OPTIONS: OptionsOf<SharedOptions> = {
   limits: limitOptions,
   extension: aBoolean,
+  lanes: aBoolean,
   clock: aClock,
   load: mustBe("a ProcessLoad", (value) => value instanceof ProcessLoad),
   log: aFunction,

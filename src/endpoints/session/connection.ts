@@ -8,11 +8,13 @@ import { asHbiError, failure, type HbiError, oneLine, ownError } from "../../err
 import { type Limits, resolveLimits } from "../../limits.ts";
 import { checkOptions } from "../../options.ts";
 import type { Builtins, HostingEnv } from "../../registry/hosting-env.ts";
+import { SwitchingTransport } from "../../wire/lanes/switching-transport.ts";
 import type { Packet } from "../../wire/packet.ts";
 import type { PeerIdentity } from "../../wire/peer-identity.ts";
 import { GuardedTransport } from "../../wire/transport/guarded.ts";
 import type { Transport, TransportRequest } from "../../wire/transport.ts";
 import type { Wire } from "../../wire/wire.ts";
+import type { Introduction } from "../conversation/introduction.ts";
 import { hostOf, networkOf } from "../guard/accept-guard.ts";
 import { Account, type Held } from "../guard/account.ts";
 import { Budgets } from "../guard/budgets.ts";
@@ -41,6 +43,7 @@ import { HostingEnd } from "./hosting-end.ts";
 import { typedLayerOf } from "./hosting-env.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { Keepalive } from "./keepalive.ts";
+import { Lanes } from "./lanes.ts";
 import { PostingEnd } from "./posting-end.ts";
 
 /** How a connection was made. */
@@ -62,13 +65,18 @@ export class Connection implements LaneSession, Holder {
   readonly budgets: Budgets;
   readonly waits: Waits;
   readonly scheduler: Scheduler;
-  /** its only stream of bytes */
+  /** lane 0 */
   readonly lane: Lane;
   readonly posting: PostingEnd;
   readonly hosting: HostingEnd;
   /** Resolves when everything has ended, with undefined after an orderly close; never rejects. */
   readonly closed: Promise<HbiError | undefined>;
   readonly #transport: GuardedTransport;
+  readonly #switching: SwitchingTransport;
+  /** Whether this side takes lanes beside lane 0. */
+  readonly offersLanes: boolean;
+  /** those lanes, once the peer has said that it takes them as well */
+  lanes: Lanes | undefined;
   readonly #unsent: UnsentShare;
   readonly beginGate: BeginGate;
   readonly #idle: IdleWatch | undefined;
@@ -101,6 +109,7 @@ export class Connection implements LaneSession, Holder {
     );
     this.#transport = guarded;
     this.isExtended = options.extension !== false;
+    this.offersLanes = this.isExtended && options.lanes !== false;
     this.#log = options.log ?? logUnexpected;
     this.#onCall = options.onCall;
     this.isDialing = isDialing;
@@ -111,7 +120,8 @@ export class Connection implements LaneSession, Holder {
     this.scheduler = load.schedulerOf(this.clock);
     this.#unsent = new UnsentShare(this, this.limits, load.unsent, neighbours);
     this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
-    this.lane = new Lane(guarded, this);
+    this.#switching = new SwitchingTransport(guarded);
+    this.lane = new Lane(this.#switching, this);
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
     this.beginGate = new BeginGate(this);
@@ -152,7 +162,9 @@ export class Connection implements LaneSession, Holder {
 
   #attach(env: HostingEnv): void {
     env.attach(this.posting, this.hosting, this.#builtins);
-    this.lane.reading.maxPacketBytes = env.isPreAuth ? this.limits.strangerPacketBytes : this.mostPacketBytes(env);
+    const bytes = env.isPreAuth ? this.limits.strangerPacketBytes : this.mostPacketBytes(env);
+    this.lane.reading.maxPacketBytes = bytes;
+    if (this.lanes !== undefined) this.lanes.maxPacketBytes = bytes;
   }
 
   /** The largest packet that is read, whichever method it is for. */
@@ -283,6 +295,7 @@ export class Connection implements LaneSession, Holder {
 
   pump(): void {
     this.lane.pump();
+    this.lanes?.pump();
   }
 
   #placeFree(): void {
@@ -298,10 +311,14 @@ export class Connection implements LaneSession, Holder {
         lane.reading.give(this.hosting.begin(text, lane));
         return true;
       case "co_ack_begin":
-        lane.reading.give(this.posting.answerBegins(text));
+        lane.reading.give(this.posting.answerBegins(text, lane));
         return true;
       case "co_recv":
         this.posting.takeLoneObject(text);
+        return true;
+      case "lanes":
+        if (this.lanes === undefined || lane !== this.lane) throw failure("bad_state", "lanes");
+        this.lanes.switchReceiving(text, lane.reading.takeRest());
         return true;
       default:
         throw failure("bad_state", `${directive === "" ? "code" : directive} outside of a conversation`);
@@ -331,7 +348,8 @@ export class Connection implements LaneSession, Holder {
   }
 
   conversationBegun(): void {
-    if (this.lane.reading.isHeldUp) this.pump(); // its answer may be behind data that was not wanted until now
+    this.lanes?.pumpHeldUp();
+    if (this.lane.reading.isHeldUp) this.lane.pump(); // its answer may be behind data that was not wanted until now
   }
 
   peerError(text: string): void {
@@ -369,10 +387,23 @@ export class Connection implements LaneSession, Holder {
   }
 
   /** A conversation of either side has ended. */
-  conversationEnded(): void {
+  conversationEnded(lane: Lane): void {
+    if (lane !== this.lane) this.lanes?.left(lane);
     this.#drain.conversationEnded();
     this.#idle?.touched();
-    if (this.lane.reading.isHeldUp || this.#closing.hasPeerEnded) this.pump();
+    if (this.lane.reading.isHeldUp || this.#closing.hasPeerEnded) this.lane.pump();
+    this.lanes?.pumpHeldUp();
+  }
+
+  /** The peer takes lanes beside lane 0. */
+  peerHasLanes({ limits: { maxLanes, laneWindowBytes } }: Introduction): void {
+    if (!this.offersLanes || maxLanes === undefined || laneWindowBytes === undefined) return;
+    this.lanes ??= new Lanes(this, this.#switching, { maxLanes, windowBytes: laneWindowBytes });
+  }
+
+  /** Lane 0 is needed as long as the connection lasts. */
+  abandon(): boolean {
+    return false;
   }
 
   /** The peer is about to close: it answers what it has, and accepts nothing new. */

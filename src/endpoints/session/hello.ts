@@ -38,7 +38,12 @@ export class Hello implements BracketReader, TurnTaker {
 
   granted(): void {
     const { env, lane, limits } = this.#connection;
-    const id = helloToken(limits, this.#connection.mostPacketBytes(), typedLayerOf(env)?.definition?.());
+    const id = helloToken(
+      limits,
+      this.#connection.offersLanes,
+      this.#connection.mostPacketBytes(),
+      typedLayerOf(env)?.definition?.(),
+    );
     this.#state = "sent";
     lane.wire.text(encodePacket("co_begin", id) + encodePacket("co_end", id));
     lane.turn.release(this);

@@ -208,7 +208,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
   /** Created on first use: most handlers receive nothing. */
   get #received(): CoReceiver {
     if (this.#receiver === undefined) {
-      this.#receiver = new CoReceiver(this.#connection, this.lane, this, this.intake);
+      this.#receiver = new CoReceiver(this.#connection, this, this, this.intake);
       if (this.#failure !== undefined) this.#receiver.fail(this.#failure);
     }
     return this.#receiver;
@@ -318,7 +318,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
 
   takeRaw(reader: PacketReader): boolean {
     const isTaken = this.intake.take(reader);
-    if (this.intake.droppedBytes > this.#mostSkipped) this.#connection.cut(failure("drain_too_big"));
+    if (this.intake.droppedBytes > this.#mostSkipped) this.lane.session.cut(failure("drain_too_big"));
     return isTaken;
   }
 
@@ -604,7 +604,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
         this.#answer.replace(told);
         this.#tellEarly();
       }
-      this.#connection.cut(error);
+      this.lane.session.cut(error);
       return;
     }
     this.#failAs(error);
@@ -642,14 +642,14 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
     const most = this.intake.droppedBytes + maxDrainBytes;
     this.#timer = afterHearing(clock, closeTimeoutMs, () => {
       this.#mostSkipped = most;
-      if (this.intake.droppedBytes > most) this.#connection.cut(failure("drain_too_big"));
+      if (this.intake.droppedBytes > most) this.lane.session.cut(failure("drain_too_big"));
       // It stays as long as it waits for other answers.
       else this.#timer = afterHearing(clock, handlerTimeoutMs + gapTimeoutMs, () => this.#restIsLate());
     });
   }
 
   #restIsLate(): void {
-    this.#connection.cut(failure("read_timeout"));
+    this.lane.session.cut(failure("read_timeout"));
   }
 
   /** Fails what waits in this conversation; the rest of the handler's work is ignored. */
@@ -667,7 +667,7 @@ export class HoCo implements BracketReader, LandingHost, Receiving, Chained {
    *  stops. */
   #checkDrain(): boolean {
     if (this.intake.skippedBytes <= this.#maxDrainBytes) return true;
-    this.#connection.cut(failure("drain_too_big"));
+    this.lane.session.cut(failure("drain_too_big"));
     return false;
   }
 

@@ -218,7 +218,16 @@ export class HostingEnd {
     account.endHosted();
     if (co.placeBytes !== undefined) account.givePlace(co.placeBytes);
     this.admit();
-    this.#connection.conversationEnded();
+    this.#connection.conversationEnded(co.lane);
+  }
+
+  /** Whether a conversation of the peer is on the lane. */
+  usesLane(lane: Lane): boolean {
+    return this.#live.toArray().some((co) => co.lane === lane);
+  }
+
+  loseLane(lane: Lane, error: HbiError): void {
+    for (const co of this.#live.toArray()) if (co.lane === lane) co.lose(error);
   }
 
   loseAll(error: HbiError): void {

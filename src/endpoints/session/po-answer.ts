@@ -59,7 +59,7 @@ export class PoAnswer implements LandingHost {
 
   /** Created on first use: a poster that only posts receives nothing. */
   get #received(): CoReceiver {
-    this.#receiver ??= new CoReceiver(this.#connection, this.co.lane, this, this.intake);
+    this.#receiver ??= new CoReceiver(this.#connection, this.co, this, this.intake);
     return this.#receiver;
   }
 

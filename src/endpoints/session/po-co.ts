@@ -58,6 +58,9 @@ export const CO_OPTIONS: OptionsOf<CoOptions> = {
   onlyOurs: aString,
 };
 
+/** A larger body does not go to lane 0, where small calls would wait for it. */
+const LANE_BYTES = 64 * 1024;
+
 export class PoCo implements BracketReader, Chained {
   readonly seq: number;
   /** Whether it holds a slot on the wire; used by the posting end. */
@@ -72,7 +75,8 @@ export class PoCo implements BracketReader, Chained {
   /** called when the connection is lost, also if the caller waits for something else */
   onLost: ((error: HbiError) => void) | undefined;
   readonly connection: Connection;
-  readonly lane: Lane;
+  /** lane 0, or the one that it gets when it has a slot */
+  lane: Lane;
   readonly #options: CoOptions;
   /** the call that waits for the result; undefined if an application uses the conversation itself */
   readonly call: Call | undefined;
@@ -388,7 +392,7 @@ export class PoCo implements BracketReader, Chained {
 
   #cut(error: HbiError): void {
     this.#sender?.bracket.beginRawData(); // the host waits for raw data, and would take anything else as such
-    this.connection.cut(error);
+    this.lane.session.cut(error);
   }
 
   /** Cancels: every wait fails with `error`, and the answer is read to its end and dropped. */
@@ -455,6 +459,17 @@ export class PoCo implements BracketReader, Chained {
   }
 
   // --- on its way to the wire ----------------------------------------------------------------------------------------
+
+  /** Whether it has a lane for itself, if the peer has lanes: it sends or receives much, or nobody knows how much. */
+  get wantsLane(): boolean {
+    const request = this.call?.request;
+    return request?.talk !== undefined || (request?.body?.length ?? 0) > LANE_BYTES;
+  }
+
+  enterLane(lane: Lane): void {
+    this.lane = lane;
+    if (this.#sender !== undefined) this.#sender.bracket.lane = lane;
+  }
 
   /** Requests the send turn when it has a slot on the wire. */
   get taker(): TurnTaker {
@@ -570,6 +585,7 @@ export class PoCo implements BracketReader, Chained {
       wire.keepBorrowed(); // the caller may change its buffer now
       return;
     }
+    if (this.lane.session.abandon(error)) return;
     wire.dropQueue(error);
     this.connection.strand();
   }
@@ -596,6 +612,7 @@ export class PoCo implements BracketReader, Chained {
       this.#end();
       return;
     }
+    if (this.lane.session.abandon(error)) return; // it is lost, and nobody waits for the rest
     if (this.#whole !== undefined && this.#at.isSending) this.lane.wire.keepBorrowed(); // the host waits for every byte
     if (this.#at.isWritten && !isAnswering) this.#tellGivenUp();
     this.#endDropped();

@@ -20,6 +20,7 @@ import {
 } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { BracketReader } from "../lane/conversation.ts";
+import type { Lane } from "../lane/lane.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
 import { checkTimeout, checkWait, ignore, markHandled, type WaitOptions } from "../waits.ts";
 import { CANCEL, GO_AWAY, PING } from "./builtin-names.ts";
@@ -249,7 +250,7 @@ export class PostingEnd {
   /** Requests a slot on the wire, and then the send turn. @param isNext it has waited, and there is one */
   admit(co: PoCo, isNext = false): void {
     const { onlyOurs } = co;
-    if (this.#hello === undefined && (this.#mustBeKnown(co) || co.isLarge)) this.sayHello();
+    if (this.#hello === undefined && (this.#mustBeKnown(co) || co.isLarge || co.wantsLane)) this.sayHello();
     if (!isNext && !co.isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(co))) {
       this.#gate.add(co);
       return;
@@ -265,7 +266,8 @@ export class PostingEnd {
       this.#asking ??= new Set();
       this.#asking.add(co);
     }
-    co.lane.turn.request(co.taker);
+    if (co.wantsLane && this.#connection.lanes !== undefined) this.#connection.lanes.enter(co);
+    else co.lane.turn.request(co.taker);
   }
 
   /** It may have been made before the peer had said what it accepts. If it is refused, it has failed. */
@@ -285,7 +287,12 @@ export class PostingEnd {
   #hasPlaceFor(co: PoCo): boolean {
     if (this.#admitted >= this.#most || !this.#takesNew) return false;
     if (this.#hello?.isDone !== false) return true; // first, as this runs for every call
-    return !co.isLarge && !this.#connection.awaitsPeer && !this.#mustBeKnown(co);
+    return !co.isLarge && !this.#waitsForLanes(co) && !this.#connection.awaitsPeer && !this.#mustBeKnown(co);
+  }
+
+  /** Whether the peer may still say that it has lanes. */
+  #waitsForLanes(co: PoCo): boolean {
+    return co.wantsLane && this.#connection.offersLanes;
   }
 
   /** Whether it depends on what the peer is how it is sent, and that is not known. */
@@ -307,6 +314,7 @@ export class PostingEnd {
   /** Withdraws the request. */
   withdraw(conversation: PoCo): void {
     this.#gate.remove(conversation);
+    this.#connection.lanes?.withdraw(conversation);
   }
 
   completed(conversation: PoCo): void {
@@ -321,7 +329,7 @@ export class PostingEnd {
       this.#silence = undefined;
       if (this.#gate.size > 0) this.#admitNext();
     }
-    this.#connection.conversationEnded();
+    this.#connection.conversationEnded(conversation.lane);
   }
 
   // --- the extension -------------------------------------------------------------------------------------------------
@@ -358,6 +366,7 @@ export class PostingEnd {
     const { maxPostedInFlight } = this.#connection.limits;
     this.#most = Math.min(introduction.limits.maxInFlight ?? maxPostedInFlight, maxPostedInFlight);
     this.accepted.heed(introduction);
+    this.#connection.peerHasLanes(introduction);
     typedLayerOf(this.#connection.env)?.introduced?.(introduction, this.#connection);
     this.#admitNext();
   }
@@ -467,11 +476,12 @@ export class PostingEnd {
 
   /** co_ack_begin: the conversation that reads on. @throws HbiError failed_precondition for an id that is not in
    *  flight */
-  answerBegins(id: string): BracketReader {
+  answerBegins(id: string, lane: Lane): BracketReader {
     const seq = seqOf(id);
-    if (Number(seq) === HELLO_SEQ && this.#hello !== undefined) return this.#begun(id, this.#hello);
+    if (Number(seq) === HELLO_SEQ && this.#hello !== undefined && lane === this.#connection.lane)
+      return this.#begun(id, this.#hello);
     const co = this.#live.get(Number(seq));
-    if (co === undefined || co.coSeq !== seq || !co.isAdmitted) {
+    if (co === undefined || co.coSeq !== seq || !co.isAdmitted || co.lane !== lane) {
       throw failure("bad_state", "co_ack_begin of an unknown id");
     }
     return this.#begun(id, co);
@@ -504,6 +514,17 @@ export class PostingEnd {
     this.#takes = "none";
     this.#each((co) => co.turnedAway(error));
     if (this.#connection.isOpen) this.#takes = "of handlers";
+  }
+
+  /** Whether a conversation of this side is on the lane. */
+  usesLane(lane: Lane): boolean {
+    return this.#live.toArray().some((co) => co.lane === lane);
+  }
+
+  loseLane(lane: Lane, error: HbiError): void {
+    this.#each((co) => {
+      if (co.lane === lane) co.lose(error);
+    });
   }
 
   loseAll(error: HbiError): void {

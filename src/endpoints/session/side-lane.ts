@@ -1,0 +1,143 @@
+/**
+ * SideLane: a lane of a connection beside lane 0, for one conversation at a time that sends or receives much. What is
+ * wrong with its bytes ends it alone; everything that belongs to the peer is shared with the connection. docs/lanes.md.
+ */
+import type { Clock } from "../../clock.ts";
+import { failure, type HbiError, type Reason } from "../../errors.ts";
+import type { Limits } from "../../limits.ts";
+import type { LaneTransport } from "../../wire/lanes/lane-transport.ts";
+import type { Packet } from "../../wire/packet.ts";
+import type { Account } from "../guard/account.ts";
+import type { Scheduler } from "../guard/scheduler.ts";
+import { Lane, type LaneSession } from "../lane/lane.ts";
+import type { Waits } from "../waits.ts";
+import type { Connection } from "./connection.ts";
+import type { Lanes } from "./lanes.ts";
+
+/** Violations of the protocol end the connection; what else goes wrong on a lane ends the lane. */
+const VIOLATIONS: ReadonlySet<Reason | undefined> = new Set<Reason | undefined>([
+  "bad_frame",
+  "bad_utf8",
+  "bad_state",
+  "bad_token",
+  "packet_too_big",
+  "position_lost",
+  "too_many_errors",
+  "rate_exceeded",
+]);
+
+export class SideLane implements LaneSession {
+  readonly lane: Lane;
+  /** whether this side has opened it */
+  readonly isOwn: boolean;
+  readonly #connection: Connection;
+  readonly #lanes: Lanes;
+  readonly #transport: LaneTransport;
+  /** why this side has ended it */
+  #error: HbiError | undefined;
+  #hasPeerEnded = false;
+
+  constructor(connection: Connection, lanes: Lanes, transport: LaneTransport, isOwn: boolean) {
+    this.isOwn = isOwn;
+    this.#connection = connection;
+    this.#lanes = lanes;
+    this.#transport = transport;
+    this.lane = new Lane(transport, this);
+    this.lane.reading.maxPacketBytes = connection.mostPacketBytes();
+    this.lane.start();
+  }
+
+  get limits(): Limits {
+    return this.#connection.limits;
+  }
+
+  get clock(): Clock {
+    return this.#connection.clock;
+  }
+
+  get account(): Account {
+    return this.#connection.account;
+  }
+
+  get scheduler(): Scheduler {
+    return this.#connection.scheduler;
+  }
+
+  get waits(): Waits {
+    return this.#connection.waits;
+  }
+
+  get isOpen(): boolean {
+    return this.#connection.isOpen && !this.#transport.isClosed;
+  }
+
+  get isTight(): boolean {
+    return this.#connection.isTight;
+  }
+
+  get isLanding(): boolean {
+    return this.#connection.isLanding && !this.#transport.isClosed;
+  }
+
+  /** Whether another conversation may use it. */
+  get isFree(): boolean {
+    return this.isOpen && !this.#hasPeerEnded && this.lane.isIdle;
+  }
+
+  route(packet: Packet, lane: Lane): boolean {
+    return this.#connection.route(packet, lane);
+  }
+
+  peerError(text: string): void {
+    this.#connection.peerError(text);
+  }
+
+  received(bytes: number, nowMs: number): number {
+    return this.#connection.received(bytes, nowMs);
+  }
+
+  discard(bytes: number): void {
+    this.#connection.discard(bytes);
+  }
+
+  unsentMoved(): void {
+    this.#connection.unsentMoved();
+  }
+
+  exhausted(): void {
+    this.#connection.exhausted();
+  }
+
+  /** The peer sends nothing more on it: an idle lane ends on this side as well. */
+  peerEnds(): void {
+    this.#hasPeerEnded = true;
+    this.ended();
+  }
+
+  /** Ends it if the peer has, and nothing is under way. */
+  ended(): void {
+    if (!this.#hasPeerEnded || !this.isOpen) return;
+    const { phase, owner } = this.lane.reading;
+    if (phase !== "idle" || (owner !== undefined && owner.mayStop !== true)) this.abandon(failure("truncated"));
+    else if (!this.#lanes.isUsed(this.lane)) this.lane.wire.end();
+  }
+
+  cut(error: HbiError): void {
+    if (VIOLATIONS.has(error.reason)) this.#connection.cut(error);
+    else if (this.isOpen) {
+      this.#connection.report(error, `lane ${this.#transport.id}`);
+      this.abandon(error);
+    }
+  }
+
+  /** Ends it in both directions; its conversation is lost. */
+  abandon(error: HbiError): boolean {
+    this.#error ??= error;
+    this.#transport.reset(error.reason ?? error.code);
+    return true;
+  }
+
+  transportClosed(error: Error | undefined): void {
+    this.#lanes.closed(this, this.#error ?? (error as HbiError | undefined) ?? failure("lane_reset")); // as the multiplexer gives it
+  }
+}
