@@ -65,9 +65,9 @@ const MOST_CHARS = 240;
 /** The fields of this side's introduction. */
 export function introductionFields(
   limits: Limits,
-  offersLanes: boolean,
   mostPacketBytes: number,
   { name, hashes }: SaidDefinition = {},
+  offersLanes = false,
 ): string {
   let text = mostPacketBytes > limits.maxPacketBytes ? `;${MOST_PACKET}=${mostPacketBytes}` : "";
   for (const [key, limit] of Object.entries(LIMITS)) {

@@ -74,11 +74,11 @@ export function formatToken(seq: number, isExtended: boolean, options: TokenOpti
 /** The token of the hello: this side introduces itself. */
 export function helloToken(
   limits: Limits,
-  offersLanes: boolean,
   mostPacketBytes = 0,
-  definition?: SaidDefinition,
+  definition: SaidDefinition = {},
+  offersLanes = false,
 ): string {
-  return `${HELLO_SEQ};x;n${introductionFields(limits, offersLanes, mostPacketBytes, definition)}`;
+  return `${HELLO_SEQ};x;n${introductionFields(limits, mostPacketBytes, definition, offersLanes)}`;
 }
 
 /** The part of a call's token after the number. */

@@ -37,13 +37,9 @@ export class Hello implements BracketReader, TurnTaker {
   }
 
   granted(): void {
-    const { env, lane, limits } = this.#connection;
-    const id = helloToken(
-      limits,
-      this.#connection.offersLanes,
-      this.#connection.mostPacketBytes(),
-      typedLayerOf(env)?.definition?.(),
-    );
+    const { env, lane, limits, offersLanes } = this.#connection;
+    const mostPacketBytes = this.#connection.mostPacketBytes();
+    const id = helloToken(limits, mostPacketBytes, typedLayerOf(env)?.definition?.(), offersLanes);
     this.#state = "sent";
     lane.wire.text(encodePacket("co_begin", id) + encodePacket("co_end", id));
     lane.turn.release(this);

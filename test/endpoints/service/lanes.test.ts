@@ -27,15 +27,20 @@ async function* zeros(size: number): AsyncGenerator<Uint8Array> {
 }
 
 it("small calls pass an upload and a download", async () => {
-  const server = await serve(files, "127.0.0.1:0", () => ({
-    ping: ({ n }) => n + 1,
-    upload: async (_, call) => {
-      let got = 0;
-      for await (const chunk of call.body) got += chunk.length;
-      return got;
-    },
-    download: ({ size }) => ({ result: { size }, body: zeros(size) }),
-  }), { log: (e) => console.log(e.where, e.error.message) });
+  const server = await serve(
+    files,
+    "127.0.0.1:0",
+    () => ({
+      ping: ({ n }) => n + 1,
+      upload: async (_, call) => {
+        let got = 0;
+        for await (const chunk of call.body) got += chunk.length;
+        return got;
+      },
+      download: ({ size }) => ({ result: { size }, body: zeros(size) }),
+    }),
+    { log: (e) => console.log(e.where, e.error.message) },
+  );
   const link = await connect(files, server.address, {}, { log: (e) => console.log(e.where, e.error.message) });
   const size = 32 * MIB;
   const up = link.call.upload({ size }, { body: zeros(size) });
