@@ -21,6 +21,23 @@ export interface Part {
   readonly schema: z.core.$ZodType;
 }
 
+/** Like `partsOf`, with what other members are; undefined if a getter of the author refers to a later definition, which
+ *  is not available yet. */
+export function partsNow(schema: z.core.$ZodType): Part[] | undefined {
+  const def = definition(schema);
+  try {
+    if (def.type === "lazy") {
+      const cached: unknown = Reflect.get(def, "_cachedInner"); // zod's own access never calls the getter again after it has thrown
+      return [{ path: "", schema: isSchema(cached) ? cached : def.getter() }];
+    }
+    const parts = partsOf(schema);
+    if (def.type === "object" && def.catchall !== undefined) parts.push({ path: "{}", schema: def.catchall });
+    return parts;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The schemas directly inside, with the path of the values that they describe. */
 export function partsOf(schema: z.core.$ZodType): Part[] {
   const def = definition(schema);
@@ -75,7 +92,8 @@ export function schemasIn(schema: z.core.$ZodType): z.core.$ZodType[] {
 
 const MAX_PARTS = 10_000;
 
-/** The path of the first part whose output differs from its input; undefined if there is none. */
+/** The path of the first part whose output differs from its input; undefined if there is none among the parts that are
+ *  available. */
 export function findTransform(schema: z.core.$ZodType): string | undefined {
   const seen = new Set<z.core.$ZodType>();
   const queue: Part[] = [{ path: "", schema }];
@@ -86,7 +104,8 @@ export function findTransform(schema: z.core.$ZodType): string | undefined {
     seen.add(part.schema);
     const def = definition(part.schema);
     if (def.type === "transform" || (def.type === "pipe" && def.transform !== undefined)) return part.path;
-    for (const inner of partsOf(part.schema)) queue.push({ path: join(part.path, inner.path), schema: inner.schema });
+    for (const inner of partsNow(part.schema) ?? [])
+      queue.push({ path: join(part.path, inner.path), schema: inner.schema });
   }
   return undefined;
 }

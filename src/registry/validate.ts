@@ -59,9 +59,12 @@ function run(schema: z.core.$ZodType, value: unknown, where: string): z.core.Par
     const context = { async: false, abortEarly: true, error: noText, [INTERPRETED]: true } as const;
     return runSynchronously(schema, value, context, where);
   } catch (cause) {
-    const asynchronous = `${FAILURES.bad_option.text}: ${where}: `;
     const own = ownError(cause)?.message ?? "";
-    const what = own.startsWith(asynchronous) ? own.slice(asynchronous.length) : "a function of the schema has thrown";
+    const of = [`${FAILURES.bad_option.text}: ${where}: `, `${FAILURES.bad_option.text}: the result `];
+    const isNamed = of.some((start) => own.startsWith(start)); // what only its first run shows
+    const what = isNamed
+      ? own.replace(of[0] as string, "").replace(`${FAILURES.bad_option.text}: `, "")
+      : "a function of the schema has thrown";
     throw failure("handler", what, { of: where, cause }); // a mistake of its author
   }
 }

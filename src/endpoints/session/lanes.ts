@@ -11,7 +11,7 @@ import { encodePacket } from "../../wire/packet.ts";
 import type { Lane } from "../lane/lane.ts";
 import type { TurnTaker } from "../lane/send-turn.ts";
 import type { Connection } from "./connection.ts";
-import type { PoCo } from "./po-co.ts";
+import type { PostedCo } from "./posted-co.ts";
 import { SideLane } from "./side-lane.ts";
 
 /** The only version. */
@@ -33,7 +33,7 @@ export class Lanes implements LaneHost {
   readonly #open = new Set<SideLane>();
   readonly #idle: SideLane[] = [];
   /** conversations that wait for one */
-  readonly #waiting = new Chain<PoCo>();
+  readonly #waiting = new Chain<PostedCo>();
   #own = 0;
   #peers = 0;
   #isSwitching = false;
@@ -49,13 +49,13 @@ export class Lanes implements LaneHost {
   // --- posted conversations ------------------------------------------------------------------------------------------
 
   /** A lane of its own for a conversation, now or when one is free; then it requests the send turn there. */
-  enter(co: PoCo): void {
+  enter(co: PostedCo): void {
     const lane = this.#idle.pop() ?? this.#opened();
     if (lane === undefined) this.#waiting.add(co);
     else this.#give(co, lane);
   }
 
-  #give(co: PoCo, { lane }: SideLane): void {
+  #give(co: PostedCo, { lane }: SideLane): void {
     co.enterLane(lane);
     lane.turn.request(co.taker);
   }
@@ -72,7 +72,7 @@ export class Lanes implements LaneHost {
     return side;
   }
 
-  withdraw(co: PoCo): void {
+  withdraw(co: PostedCo): void {
     this.#waiting.remove(co);
   }
 
