@@ -124,7 +124,8 @@ export class Multiplexer implements FrameSink, LaneCarrier {
 
   laneMoved(lane: LaneTransport): void {
     this.#makeReady(lane);
-    this.#pump();
+    if (this.#isSending) this.#pump();
+    else this.#host.framesNeeded();
   }
 
   grant(lane: LaneTransport, bytes: number): void {
