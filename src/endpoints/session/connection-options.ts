@@ -27,8 +27,8 @@ export interface ConnectionOptions {
   readonly limits?: LimitOptions | undefined;
   /** false: sends plain conversation ids and accepts any id, as the reference does */
   readonly extension?: boolean | undefined;
-  /** false: everything is sent on one stream of bytes, so that large bodies delay what is behind them, as between peers of
-   *  the reference */
+  /** true: a call with a large or streamed body gets a lane of its own, if the other side has set it as well, so that it
+   *  delays no other call. Default: false. docs/lanes.md */
   readonly lanes?: boolean | undefined;
   readonly clock?: Clock | undefined;
   /** What this connection shares with others, within the limits named `maxProcess...`: slots, unsent bytes, the turns

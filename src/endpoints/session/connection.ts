@@ -109,7 +109,7 @@ export class Connection implements LaneSession, Holder {
     );
     this.#transport = guarded;
     this.isExtended = options.extension !== false;
-    this.offersLanes = this.isExtended && options.lanes !== false;
+    this.offersLanes = this.isExtended && options.lanes === true;
     this.#log = options.log ?? logUnexpected;
     this.#onCall = options.onCall;
     this.isDialing = isDialing;
@@ -136,6 +136,7 @@ export class Connection implements LaneSession, Holder {
     this.#builtins = this.isExtended ? builtinsOf(options) : undefined;
     this.#env = context(this.posting, this.hosting, this);
     this.#attach(this.#env);
+    this.posting.attached();
   }
 
   /** The wire of its lane. */

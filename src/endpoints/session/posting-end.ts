@@ -51,6 +51,7 @@ export class PostingEnd {
   /** those on the wire that may request an object with `co_send`, in the order of sending */
   #asking: Set<PostedCo> | undefined;
   #hello: Hello | undefined;
+  #isAttached = false;
   /** what the peer accepts */
   readonly accepted: PeerLimits;
   #mostInFlight: number;
@@ -337,7 +338,13 @@ export class PostingEnd {
   sayHello(): void {
     if (!this.#connection.isExtended || this.#hello !== undefined || !this.#connection.isOpen) return;
     this.#hello = new Hello(this.#connection);
-    this.#hello.say();
+    if (this.#isAttached) this.#hello.say();
+  }
+
+  /** The connection has its environment, which the hello describes. A call may have been made before. */
+  attached(): void {
+    this.#isAttached = true;
+    this.#hello?.say();
   }
 
   /** Resolves when the peer has acknowledged the hello, if there is one. */

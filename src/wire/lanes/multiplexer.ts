@@ -21,7 +21,7 @@ const ID = /^[1-9]\d{0,9}$/;
 
 /** What the multiplexer needs of its connection. */
 export interface LaneHost {
-  /** Whether the connection is open; otherwise, received data is discarded. */
+  /** Whether the connection is open; otherwise, received data is discarded, and only credit counts. */
   readonly isOpen: boolean;
   discard(bytes: number): void;
   /** The peer has opened a lane. @throws HbiError if it may not */
@@ -132,17 +132,15 @@ export class Multiplexer implements FrameSink, LaneCarrier {
     this.#control("credit", `${lane.id} ${bytes}`);
   }
 
-  /** Ends its direction when everything was sent. */
+  /** Ends this direction when everything was sent, and all lanes have ended it. */
   end(): void {
     if (this.#end !== "open") return;
     this.#end = "asked";
-    for (const lane of this.#lanes.values()) lane.end();
     this.#pump();
   }
 
-  /** Whether lanes other than lane 0 have something to send. */
-  get isEmpty(): boolean {
-    for (const lane of this.#lanes.values()) if (!lane.isSent) return false;
+  get #areLanesSent(): boolean {
+    for (const lane of this.#lanes.values()) if (!lane.isSent || !lane.isEnding) return false;
     return true;
   }
 
@@ -189,7 +187,7 @@ export class Multiplexer implements FrameSink, LaneCarrier {
     }
     if (!isSingle) this.#line.uncork?.();
     this.#isPumping = false;
-    if (this.#end === "asked" && this.main.isSent && this.isEmpty) {
+    if (this.#end === "asked" && this.main.isSent && this.#areLanesSent) {
       this.#end = "sent";
       this.#line.end();
     }
@@ -250,8 +248,7 @@ export class Multiplexer implements FrameSink, LaneCarrier {
   }
 
   receive(chunk: Uint8Array): void {
-    if (!this.#host.isOpen) this.#host.discard(chunk.length);
-    else this.#dispatch(() => this.#reader.push(chunk));
+    this.#dispatch(() => this.#reader.push(chunk));
   }
 
   /** What is caused by it is sent together. */
@@ -276,7 +273,8 @@ export class Multiplexer implements FrameSink, LaneCarrier {
 
   onFrameData(id: number, view: Uint8Array): void {
     const lane = id === 0 ? this.main : this.#lanes.get(id);
-    if (lane === undefined) this.#checkKnown(id);
+    if (!this.#host.isOpen) this.#host.discard(view.length);
+    else if (lane === undefined) this.#checkKnown(id);
     else lane.receive(view);
   }
 
@@ -307,6 +305,7 @@ export class Multiplexer implements FrameSink, LaneCarrier {
   }
 
   #opened(text: string): void {
+    if (!this.#host.isOpen) return;
     const id = ID.test(text) ? Number(text) : 0;
     const isPeers = (id % 2 === 1) !== this.#isOdd;
     if (!isPeers || id > MAX_LANE || id <= this.#peersHighest) throw failure("bad_frame", "of a lane: number");
@@ -330,6 +329,7 @@ export class Multiplexer implements FrameSink, LaneCarrier {
   }
 
   #checkKnown(id: number): void {
+    if (!this.#host.isOpen) return;
     const isPeers = (id % 2 === 1) !== this.#isOdd;
     if (isPeers ? id > this.#peersHighest : id >= this.#nextId) throw failure("bad_frame", "of a lane: not open");
   }
