@@ -106,7 +106,7 @@ export class Streaming implements Talk {
   async #send(co: PoCo): Promise<void> {
     const body = this.#body;
     try {
-      if (isPending(body)) co.standBy(body.ready);
+      if (isPending(body)) co.sender.bracket.standBy(body.ready);
       const code = co.sendCode(this.#written.code, FOREVER);
       const data = isPending(body) ? this.#stream(co, body) : this.#sendWhole(co, body);
       await Promise.all([code, data]);
@@ -120,14 +120,15 @@ export class Streaming implements Talk {
     const { send } = this.#sending.options;
     if (body === undefined && send === undefined) return co.finishSend(FOREVER);
     const sent = body === undefined ? undefined : co.sendData(body, FOREVER);
-    co.takePlace();
+    co.sender.bracket.ask(); // takes its position before what is sent later
+
     return sent ?? send?.(co);
   }
 
   /** A failure before the first chunk occurs before anything of the call is on the wire. */
   async #stream(co: PoCo, body: Pending): Promise<void> {
     await body.ready;
-    await co.opened(FOREVER); // until then nothing is taken from the source, because the call may have to be sent on another connection
+    await co.sender.opened(FOREVER); // until then nothing is taken from the source, because the call may have to be sent on another connection
     await co.sendData(body.content, FOREVER);
   }
 
