@@ -36,7 +36,7 @@ import { HoCo } from "../session/ho-co.ts";
 import { HostingEnv, type TypedLayer } from "../session/hosting-env.ts";
 import { markHandled } from "../waits.ts";
 import type { OutgoingInterceptor } from "./caller.ts";
-import { hashesOf } from "./definition-check.ts";
+import { hashesOf } from "./definition-difference.ts";
 import { Peer, type PeerRecord } from "./peer.ts";
 import type { AnyCall, Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
