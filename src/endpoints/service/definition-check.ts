@@ -1,6 +1,7 @@
 /**
  * DefinitionCheck: whether the definition of a link is that of its service, as the service's hello says, and if it is
- * not, what differs. docs/handlers.md, "A definition that differs".
+ * not, what differs. What describes and compares them is loaded on demand, so that a bundler keeps it apart.
+ * docs/handlers.md, "A definition that differs".
  */
 import type { ServiceDescription } from "../../registry/description/description.ts";
 import type { Change } from "../../registry/description/differences.ts";
@@ -8,6 +9,7 @@ import type { Service } from "../../registry/service.ts";
 import type { Introduction } from "../conversation/introduction.ts";
 import type { Connection } from "../session/connection.ts";
 import { ignore } from "../waits.ts";
+import { describedInTurns, ownDescription, ownHash } from "./own-description.ts";
 
 /** How the definition of the service differs from that of the link. */
 export interface Mismatch {
@@ -64,15 +66,17 @@ export class DefinitionCheck {
   async check(connection: Connection): Promise<void> {
     const hashes = this.#hashes.get(connection);
     if (hashes === undefined || Object.keys(this.#service.methods).length === 0) return;
-    const { descriptionOf, differenceOf, errorOf, shortHash } = await import("./definition-difference.ts");
-    const mine = descriptionOf(this.#service);
-    if (mine === undefined) return;
-    if (hashes.includes(shortHash(mine))) {
+    const { describedInTurns, ownDescription, ownHash } = await import("./own-description.ts");
+    await describedInTurns(this.#service, connection.clock);
+    const hash = ownHash(this.#service);
+    if (hash === undefined) return;
+    if (hashes.includes(hash)) {
       this.mismatch = undefined;
       return;
     }
     const told = await this.#describe(connection);
-    const mismatch = differenceOf(mine, told, hashes.length > 1);
+    const { differenceOf, errorOf } = await import("./definition-difference.ts");
+    const mismatch = differenceOf(ownDescription(this.#service), told, hashes.length > 1);
     this.mismatch = mismatch;
     if (this.isStrict && mismatch.isBreaking) throw errorOf(mismatch);
     if (this.#told === told.hash) return;
