@@ -9,7 +9,6 @@ import type { Service } from "../../registry/service.ts";
 import type { Introduction } from "../conversation/introduction.ts";
 import type { Connection } from "../session/connection.ts";
 import { ignore } from "../waits.ts";
-import { describedInTurns, ownDescription, ownHash } from "./own-description.ts";
 
 /** How the definition of the service differs from that of the link. */
 export interface Mismatch {
