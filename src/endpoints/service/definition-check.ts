@@ -5,13 +5,13 @@
 import { FAILURES, HbiError, oneLine } from "../../errors.ts";
 import { briefDescription } from "../../registry/description/brief-description.ts";
 import { compareServices } from "../../registry/description/compare.ts";
-import { describeService } from "../../registry/description/describe.ts";
 import type { ServiceDescription } from "../../registry/description/description.ts";
 import type { Change } from "../../registry/description/differences.ts";
 import type { Service } from "../../registry/service.ts";
 import type { Introduction } from "../conversation/introduction.ts";
 import type { Connection } from "../session/connection.ts";
 import { ignore } from "../waits.ts";
+import { describedInTurns, ownDescription, ownHash } from "./own-description.ts";
 
 /** How the definition of the service differs from that of the link. */
 export interface Mismatch {
@@ -27,27 +27,11 @@ export interface Mismatch {
 /** `warn`: a difference that may make calls fail goes to the log; `error`: it refuses the connection. */
 export type MismatchHandling = "warn" | "error" | "ignore" | ((mismatch: Mismatch) => unknown);
 
-const DESCRIPTIONS = new WeakMap<Service, ServiceDescription | undefined>();
-
-/** Its description, made once; undefined for a definition that cannot be described. */
-function descriptionOf(service: Service): ServiceDescription | undefined {
-  if (!DESCRIPTIONS.has(service)) {
-    let description: ServiceDescription | undefined;
-    try {
-      description = describeService(service);
-    } catch {
-      // it says nothing of itself
-    }
-    DESCRIPTIONS.set(service, description);
-  }
-  return DESCRIPTIONS.get(service);
-}
-
 const HASH_CHARS = 8;
 const MOST_HASHES = 8;
 
 function hashOf(service: Service): string | undefined {
-  return descriptionOf(service)?.hash.slice(0, HASH_CHARS);
+  return ownHash(service)?.slice(0, HASH_CHARS);
 }
 
 /** What a server says of a definition and those that it combines. */
@@ -98,14 +82,15 @@ export class DefinitionCheck {
   async check(connection: Connection): Promise<void> {
     const hashes = this.#hashes.get(connection);
     if (hashes === undefined || Object.keys(this.#service.methods).length === 0) return;
-    const mine = descriptionOf(this.#service);
-    if (mine === undefined) return;
-    if (hashes.includes(mine.hash.slice(0, HASH_CHARS))) {
+    await describedInTurns(this.#service, connection.clock);
+    const hash = hashOf(this.#service);
+    if (hash === undefined) return;
+    if (hashes.includes(hash)) {
       this.mismatch = undefined;
       return;
     }
     const told = await this.#describe(connection);
-    const mismatch = differenceOf(mine, told, hashes.length > 1);
+    const mismatch = differenceOf(ownDescription(this.#service), told, hashes.length > 1);
     this.mismatch = mismatch;
     if (this.isStrict && mismatch.isBreaking) throw errorOf(mismatch);
     if (this.#told === told.hash) return;
