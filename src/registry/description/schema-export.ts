@@ -315,6 +315,8 @@ function named(json: z.core.JSONSchema.BaseSchema, context: ExportContext): Expo
       return name === undefined ? reference : referenceTo(name);
     });
   const members = Object.entries(json.properties as Record<string, JsonSchema>); // it is an object schema, and no part is a boolean
+  const required = new Set(json.required ?? []);
+  if (local.size === 0) return { properties: new Map(members), required, definitions: local };
   const properties = new Map(members.map(([name, schema]) => [name, rename(schema)]));
   const definitions = new Map<string, JsonSchema>();
   const use = (schema: JsonSchema) => {
@@ -329,7 +331,7 @@ function named(json: z.core.JSONSchema.BaseSchema, context: ExportContext): Expo
     }
   };
   for (const schema of properties.values()) use(schema);
-  return { properties, required: new Set(json.required ?? []), definitions };
+  return { properties, required, definitions };
 }
 
 function where({ member, part }: ExportContext, path: string): string {
