@@ -99,7 +99,7 @@ function certificate(): { readonly key: string; readonly cert: string } {
 }
 
 async function listen({ kind, limits }: { kind: Kind; limits: LimitOptions }) {
-  const options = { limits, log, interceptors: [counted] };
+  const options = { limits, log, interceptors: [counted], lanes: true };
   if (kind === "guarded") {
     const authenticate = async ({ token }: { token: string }) => {
       if (token === SLOW_TOKEN) await setTimeout(120_000, undefined, { ref: false });

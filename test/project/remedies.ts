@@ -170,6 +170,14 @@ const REMEDIES: Readonly<Record<Reason, Remedy>> = {
     "The awaited answer is behind the body of an earlier result on the same connection.",
     "Read each body to its end, or `discard()` it.",
   ],
+  lane_reset: [
+    "The other side has ended a large transfer: its source or its reader failed, or was too slow. The connection goes on.",
+    "The message names the reason on the other side. Repeat the call if it is safe to repeat.",
+  ],
+  too_many_lanes: [
+    "The peer has more transfers under way at once than `maxLanes` permits.",
+    "Peers of this library wait instead. Look at what else speaks the protocol.",
+  ],
   turn_held: [
     "Another conversation was sending all the time. The message names it.",
     "Use shorter uploads, a link of their own for them, or a source that does not stall.",

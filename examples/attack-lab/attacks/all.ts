@@ -9,6 +9,7 @@ import { drips } from "./drips.ts";
 import { floods } from "./floods.ts";
 import { forgery } from "./forgery.ts";
 import { handshakes } from "./handshakes.ts";
+import { lanes } from "./lanes.ts";
 import { readers } from "./readers.ts";
 import { refusals } from "./refusals.ts";
 import { scripts } from "./scripts.ts";
@@ -29,6 +30,7 @@ export const FAMILIES: readonly Family[] = [
   { title: "Drips and silence", attacks: drips },
   { title: "Scripts", attacks: scripts },
   { title: "Raw data", attacks: bodies },
+  { title: "Lanes", attacks: lanes },
   { title: "Packets hidden in raw data", attacks: smuggling },
   { title: "Forged lines", attacks: forgery },
   { title: "Authentication", attacks: strangers },

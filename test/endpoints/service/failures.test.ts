@@ -110,6 +110,32 @@ function answered(
   };
 }
 
+/** A host that takes lanes, and says this in frames when the call has got lane 1. */
+function onLanes(frames: string, isClosedReason = false): Scenario {
+  return async () => {
+    const { transport, peer } = hostileTransport();
+    const options = { ...quietly, lanes: true, limits: { maxLanes: 1 } };
+    const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, options).open();
+    const waiting = caught(link.call.upload({ size: 200_000 }, { body: new Uint8Array(200_000) }));
+    await peer.play({ hear: "co_end" });
+    const hello = packet("co_begin", "100;x;n;m=9;p=9000;lanes=9;window=9000") + packet("co_end", "100");
+    await peer.play({ say: hello + answer("100") });
+    await peer.play({ hear: "open]1" });
+    await peer.play({ say: `[1#lanes]1${frames}` });
+    await quiet();
+    if (isClosedReason) await peer.play("reset");
+    const error = isClosedReason ? await link.closed : await waiting;
+    const again = caught(link.call.add({ a: 1, b: 2 }));
+    const said = answer("102", packet("co_recv", "3"));
+    await peer.play({ say: `[${said.length}#0]${said}` });
+    await quiet();
+    const lives = link.state === "open" && (await again) === 3;
+    await peer.play("reset");
+    await link.closed;
+    return { error, lives };
+  };
+}
+
 const newer = defineService({
   name: "kinds",
   version: "2.0.0",
@@ -346,6 +372,8 @@ const SCENARIOS: Readonly<
     }),
     lives: true,
   },
+  lane_reset: { run: onLanes("[13#reset]1 body_failed"), lives: true },
+  too_many_lanes: { run: onLanes("[1#open]2[1#open]4", true), lives: false },
   turn_held: {
     run: hosted(async (link) => {
       const co = await link.po.co();
