@@ -2,7 +2,7 @@
  * Mistakes: every single alteration of a valid value that the schema of that place should refuse. Whether the whole
  * schema refuses it must be checked by the caller, because another check may accept it.
  */
-import { type Definition, definition, join } from "../registry/schema-walk.ts";
+import { type Definition, definition, innerOf, join } from "../registry/schema-walk.ts";
 import { accepts } from "./acceptance.ts";
 import type { Schema } from "./container-arbitrary.ts";
 import { bigintMistakes, constantMistakes, numberMistakes, stringMistakes, type Wrong } from "./leaf-mistakes.ts";
@@ -126,20 +126,12 @@ function within(schema: Schema, value: unknown): Mistake[] {
     }
     case "intersection":
       return [...notOfType(def.left, value), ...notOfType(def.right, value)];
-    case "optional":
-    case "nullable":
-    case "nonoptional":
-    case "default":
-    case "prefault":
-    case "catch":
-    case "readonly":
-      return notOfType(def.innerType, value);
     case "pipe":
       return notOfType(definition(def.in).type === "transform" ? def.out : def.in, value);
-    case "lazy":
-      return notOfType(def.getter(), value);
-    default:
-      return [];
+    default: {
+      const inner = innerOf(schema);
+      return inner === undefined ? [] : notOfType(inner, value);
+    }
   }
 }
 
