@@ -20,6 +20,7 @@ import {
   unfit,
   type Visit,
 } from "./container-arbitrary.ts";
+import { matching } from "./matching.ts";
 import { bigintArbitrary, dateTextArbitrary, numberArbitrary } from "./number-arbitrary.ts";
 import { complaint, type Overrides, overrideOf, type WalkScope } from "./overrides.ts";
 import { plainData } from "./plain-data.ts";
@@ -91,7 +92,7 @@ export class ArbitraryWalk {
       case "literal":
         return constants(schema._zod.values ?? new Set(), at);
       case "template_literal":
-        return this.#kept(schema, at, "this template", () => fc.stringMatching(schema._zod.pattern ?? /^$/));
+        return this.#kept(schema, at, "this template", () => matching(schema._zod.pattern ?? /^$/));
       case "array":
         return arrayArbitrary(schema, def, at, this.#visit);
       case "tuple":

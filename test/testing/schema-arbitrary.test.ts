@@ -265,6 +265,39 @@ describe("what is generated reaches the edges", () => {
   });
 });
 
+describe("a schema is asked no more often than it takes to decide", () => {
+  const counted = () => {
+    const schema = z.string().refine(() => {
+      asked += 1;
+      return true;
+    });
+    let asked = 0;
+    return { schema, asked: () => asked };
+  };
+
+  it("for an arbitrary", () => {
+    const { schema, asked } = counted();
+    arbitraryOf(schema);
+    expect(asked()).toBeLessThanOrEqual(20);
+  });
+
+  it("for nearly valid values", () => {
+    const { schema, asked } = counted();
+    expect(nearlyArbitraryOf(schema)).toBeDefined();
+    expect(asked()).toBeLessThanOrEqual(50);
+  });
+
+  it("and an arbitrary that few values pass is still found", () => {
+    let asked = 0;
+    const few = z.int().refine(() => {
+      asked += 1;
+      return asked % 8 === 0;
+    });
+    expect(() => arbitraryOf(z.object({ few }))).not.toThrow();
+    expect(asked).toBeGreaterThan(20);
+  });
+});
+
 describe("nearly valid values are all refused", () => {
   const harmless = new Set(["unknown", "any", "caught"]);
   it.each(Object.entries(SCHEMAS).filter(([name]) => !harmless.has(name)))("%s", (_, schema) => {
