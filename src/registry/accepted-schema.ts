@@ -3,13 +3,29 @@
  * they are declared, with the cause and what to use.
  */
 import type { z } from "zod";
-import { failure } from "../errors.ts";
-import { definition, isSchema, join, type Part, partsOf } from "./schema-walk.ts";
+import { failure, ownError } from "../errors.ts";
+import { definition, isSchema, join, type Part, partsNow } from "./schema-walk.ts";
 
 type Schema = z.core.$ZodType;
 
 /** The oldest zod whose schemas stop at the first issue, as `peerDependencies` says. */
 const LEAST_MINOR = 6;
+
+/** The member of a record of an author, which may have a getter. @throws HbiError invalid_argument if it fails */
+export function memberNow(record: Readonly<Record<string, unknown>>, name: string, what: string): unknown {
+  return whenAvailable(() => record[name], what);
+}
+
+/** What has to be known while a definition is made. @throws HbiError invalid_argument if a getter of the author fails */
+export function whenAvailable<T>(read: () => T, what: string): T {
+  try {
+    return read();
+  } catch (thrown) {
+    if (ownError(thrown) !== undefined) throw thrown;
+    const instead = "declare first what it refers to, or refer to it by z.lazy() in a member";
+    throw failure("bad_option", `${what} is not available yet; ${instead}`, { cause: thrown });
+  }
+}
 
 /** @param what names it, as in "parameter a has no zod schema"
  *  @throws HbiError invalid_argument, with the cause as far as it is known */
@@ -90,24 +106,7 @@ export function requireSendable(schema: Schema, where: string, side: Side, allow
 /** The schemas inside of values that are sent; none if they are not available yet. */
 function partsOnWire(schema: Schema, side: Side): Part[] {
   const def = definition(schema);
-  try {
-    switch (def.type) {
-      case "lazy": {
-        const cached: unknown = Reflect.get(def, "_cachedInner"); // zod's own access never calls the getter again after it has thrown
-        return [{ path: "", schema: isSchema(cached) ? cached : def.getter() }];
-      }
-      case "pipe":
-        return side === "params" ? [{ path: "", schema: def.in }] : partsOf(schema);
-      case "object":
-        return def.catchall === undefined
-          ? partsOf(schema)
-          : [...partsOf(schema), { path: "{}", schema: def.catchall }];
-      default:
-        return partsOf(schema);
-    }
-  } catch {
-    return []; // a getter of the author that refers to a later definition
-  }
+  return def.type === "pipe" && side === "params" ? [{ path: "", schema: def.in }] : (partsNow(schema) ?? []);
 }
 
 function unsendable(schema: Schema, side: Side, allowsClasses: boolean): string | undefined {

@@ -30,6 +30,8 @@ const MAX_LAZY = 100;
 
 /** for each wrapped function, its name if it is visibly asynchronous */
 const wrapped = new WeakMap<object, string | undefined>();
+/** schemas of which a part was not available, with what is to run when it is */
+const unfinished = new WeakMap<object, (() => void) | undefined>();
 /** Whether this library is running a schema, and not one of the schema's functions. */
 let isRunning = false;
 
@@ -45,13 +47,14 @@ class ReturnedPromise extends Error {
   }
 }
 
-/** Runs a prepared schema. @throws HbiError invalid_argument if it is asynchronous; whatever its functions throw */
+/** Runs a prepared schema. What was not available when it was prepared is prepared now. @throws HbiError invalid_argument if it is asynchronous; whatever its functions throw */
 export function runSynchronously(
   schema: z.core.$ZodType,
   value: unknown,
   context: z.core.ParseContextInternal,
   where: string,
 ): z.core.ParsePayload {
+  if (unfinished.has(schema)) finish(schema);
   const outer = isRunning;
   isRunning = true;
   try {
@@ -79,9 +82,19 @@ export function whileHeard<T>(run: () => T): T {
   }
 }
 
-/** Wraps the functions of a schema. */
-export function hear(schema: z.core.$ZodType): Hearing {
-  return walk(schema);
+/** Wraps the functions of a schema. Those of parts that are not available yet, such as the schema behind a lazy one, are
+ *  wrapped when they are, before the schema runs; `whenWhole` runs then. */
+export function hear(schema: z.core.$ZodType, whenWhole?: () => void): Hearing {
+  const hearing = walk(schema);
+  if (!hearing.isWhole) unfinished.set(schema, whenWhole ?? unfinished.get(schema));
+  return hearing;
+}
+
+/** Prepares what is available by now of a schema whose parts run on their own. */
+export function finish(schema: z.core.$ZodType): void {
+  if (!unfinished.has(schema) || !walk(schema).isWhole) return;
+  unfinished.get(schema)?.(); // if it throws, it does so again next time
+  unfinished.delete(schema);
 }
 
 /** @throws HbiError invalid_argument if a function of the schema `where` is visibly asynchronous */
@@ -108,8 +121,8 @@ function asynchronous(where: string, path: string, what: string): HbiError {
   return failure("bad_option", `${place}: an asynchronous ${what} is not supported`);
 }
 
-export interface Hearing {
-  /** False if a part is not available yet, such as the schema behind a lazy one; wrap again before it runs. */
+interface Hearing {
+  /** whether all parts are available */
   readonly isWhole: boolean;
   /** the first function that is visibly asynchronous */
   readonly found: Found | undefined;

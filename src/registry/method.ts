@@ -11,7 +11,6 @@ import { checkFunction, synchronous } from "./asynchronous.ts";
 import { mark } from "./copies.ts";
 import { checkMethodLimits, type MethodLimits } from "./method-limits.ts";
 import { prepare } from "./prepared-schema.ts";
-import { findTransform } from "./schema-walk.ts";
 import { Signature } from "./signature.ts";
 
 /** An ordered record: its order is the order of positional arguments; its names serve keyword arguments and errors. */
@@ -136,7 +135,10 @@ export class Method<
       throw failure("bad_option", "method without params: declare params: { … }, or params: {} if it has none");
     }
     if (params !== undefined && input !== undefined) throw failure("bad_option", "method with both params and input");
-    if (spec.result !== undefined) checkResultSchema(spec.result);
+    if (spec.result !== undefined) {
+      requireSchema(spec.result, "result is not a zod schema");
+      prepare(spec.result, "result", "result");
+    }
     if (spec.body !== undefined && spec.body !== "manual" && typeof spec.body !== "function") {
       throw failure("bad_option", 'body must be a function of the parameters or "manual"');
     }
@@ -187,14 +189,6 @@ function count(bytes: () => number): number | undefined {
   } catch {
     return undefined; // callers treat undefined as an unknown length
   }
-}
-
-/** Both sides validate a result, so the schema must accept its own output. */
-function checkResultSchema(schema: z.core.$ZodType): void {
-  requireSchema(schema, "result is not a zod schema");
-  const path = findTransform(schema);
-  if (path !== undefined) throw failure("bad_option", `the result has a transform at "${path}", which would run twice`);
-  prepare(schema, "result", "result");
 }
 
 export interface ValueSpec<P extends Params, T> {

@@ -3,29 +3,39 @@
  * more than their text.
  */
 import type { z } from "zod";
+import { failure } from "../errors.ts";
 import { requireSendable, type Side } from "./accepted-schema.ts";
 import { checkSynchronous, hear } from "./asynchronous.ts";
 import { makeCompact } from "./compact-schema.ts";
+import { findTransform } from "./schema-walk.ts";
 
 const prepared = new WeakSet<object>();
 
-/** Prepares the schema; `where` names it in errors. Returns false if a part is not available yet; call `prepareLate`
- *  before it runs.
- *  @throws HbiError invalid_argument if it is visibly asynchronous, or if its values cannot be sent */
-export function prepare(schema: z.core.$ZodType, where: string, side: Side = "params"): boolean {
-  const hearing = hear(schema);
-  checkSynchronous(hearing, where);
+/** Prepares the schema; `where` names it in errors. What is not available yet is prepared when the schema runs.
+ *  @throws HbiError invalid_argument if it is visibly asynchronous, if its values cannot be sent, or for a result that
+ *  has a transform */
+export function prepare(schema: z.core.$ZodType, where: string, side: Side = "params"): void {
+  const check = side === "result" ? () => checkStable(schema) : undefined;
+  check?.();
+  checkSynchronous(hear(schema, check), where);
   requireSendable(schema, where, side);
-  return done(schema, hearing.isWhole);
+  done(schema);
 }
 
-/** Like `prepare`, directly before the schema runs. Asynchronous functions are then detected when they run. */
-export function prepareLate(schema: z.core.$ZodType): boolean {
-  return prepared.has(schema) || done(schema, hear(schema).isWhole);
+/** Like `prepare`, for a schema that is about to run. Asynchronous functions are then detected when they run. */
+export function prepareLate(schema: z.core.$ZodType): void {
+  if (prepared.has(schema)) return;
+  hear(schema);
+  done(schema);
 }
 
-function done(schema: z.core.$ZodType, isWhole: boolean): boolean {
+function done(schema: z.core.$ZodType): void {
   makeCompact(schema);
-  if (isWhole) prepared.add(schema);
-  return isWhole;
+  prepared.add(schema);
+}
+
+/** Both sides validate a result, so the schema must accept its own output. */
+function checkStable(schema: z.core.$ZodType): void {
+  const path = findTransform(schema);
+  if (path !== undefined) throw failure("bad_option", `the result has a transform at "${path}", which would run twice`);
 }

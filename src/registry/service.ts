@@ -4,7 +4,7 @@
  */
 import { failure } from "../errors.ts";
 import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
-import { requireSchema, requireSendable } from "./accepted-schema.ts";
+import { memberNow, requireSchema, requireSendable } from "./accepted-schema.ts";
 import { isMarked, mark } from "./copies.ts";
 import type { Method, Params, ValueConstructor } from "./method.ts";
 import { type CallLimits, checkName, checkPlainName, NOT_READ, READ_BY_ALL } from "./names.ts";
@@ -84,15 +84,16 @@ export class Service<
       if (!isMarked(value, "value", name)) throw failure("bad_option", `${name} is not a value()`);
     }
     if (Object.keys(values).length === 0) for (const all of [spec.methods, reactions]) checkClasses(all);
-    const credentials = Object.entries(spec.credentials ?? {});
+    const credentials = Object.keys(spec.credentials ?? {});
     const { maxArguments } = READ_BY_ALL;
     if (credentials.length > maxArguments)
       throw failure(
         "bad_option",
         `${credentials.length} credentials, and at most ${maxArguments} are read (maxArguments)`,
       );
-    for (const [name, schema] of credentials) {
+    for (const name of credentials) {
       checkPlainName(name, "credential");
+      const schema = memberNow(spec.credentials ?? {}, name, `credential ${name}`);
       requireSchema(schema, `credential ${name} has no zod schema`);
       prepare(schema, `credential ${name}`);
     }

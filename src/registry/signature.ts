@@ -5,7 +5,8 @@ import { z } from "zod";
 import { failure, refusal } from "../errors.ts";
 import { setMember } from "../parser/members.ts";
 import type { Call } from "../parser/tree.ts";
-import { requireSchema } from "./accepted-schema.ts";
+import { memberNow, requireSchema, whenAvailable } from "./accepted-schema.ts";
+import { finish } from "./asynchronous.ts";
 import type { Bound, Given, Params, ParamsOf } from "./method.ts";
 import { checkPlainName, READ_BY_ALL } from "./names.ts";
 import { prepare, prepareLate } from "./prepared-schema.ts";
@@ -26,7 +27,6 @@ export class Signature<P extends Given = Given> {
   /** An argument that is not declared might be the one that determines the length of raw data. */
   readonly #isExact: boolean;
   readonly #known: ReadonlySet<string>;
-  #isPrepared: boolean;
   #isChanging: boolean | undefined;
 
   private constructor(
@@ -43,7 +43,7 @@ export class Signature<P extends Given = Given> {
     this.#known = new Set(names);
     this.#schemas = members && new Map(Object.entries(members));
     this.#isExact = isExact;
-    this.#isPrepared = prepare(schema, isByName ? "input" : "params");
+    prepare(schema, isByName ? "input" : "params");
   }
 
   /** @throws HbiError invalid_argument for a missing schema, a name that cannot be written, too many parameters */
@@ -51,7 +51,7 @@ export class Signature<P extends Given = Given> {
     const names = Object.keys(params);
     for (const name of names) {
       checkPlainName(name, "parameter");
-      requireSchema(params[name], `parameter ${name} has no zod schema`);
+      requireSchema(memberNow(params, name, `parameter ${name}`), `parameter ${name} has no zod schema`);
     }
     const { maxArguments } = READ_BY_ALL;
     if (names.length > maxArguments) {
@@ -66,7 +66,7 @@ export class Signature<P extends Given = Given> {
 
   /** @throws HbiError invalid_argument for a schema that is no object with declared members */
   static ofInput<S extends z.core.$ZodType>(input: S, takesRawData: boolean): Signature<S> {
-    const names = [...new Set(membersOf(input, new Set()))];
+    const names = [...new Set(whenAvailable(() => membersOf(input, new Set()), "input"))];
     const { maxObjectKeys } = READ_BY_ALL;
     if (names.length > maxObjectKeys) {
       throw failure(
@@ -103,14 +103,13 @@ export class Signature<P extends Given = Given> {
 
   /** @throws HbiError bad_argument */
   validate(name: string, bound: Bound, make: Refuse = failure): ParamsOf<P> {
-    if (!this.#isPrepared) this.#isPrepared = prepareLate(this.schema);
     return validate(this.schema, bound, "bad_argument", name, make) as ParamsOf<P>; // declared with this schema
   }
 
   /** Validates what a caller gave. Returns the parameters as the host sees them, and what is sent of them: what was
    *  validated, in the form that the schema accepts again. @throws HbiError bad_argument */
   send(name: string, given: Bound): { readonly params: ParamsOf<P>; readonly sent: Bound } {
-    if (!this.#isPrepared) this.#isPrepared = prepareLate(this.schema);
+    finish(this.schema);
     this.#isChanging ??= isChanging(this.schema);
     const input = this.#isChanging ? (formOf(this.schema, given) as Bound) : given; // if it is no record, it is refused
     const params = this.validate(name, input);
@@ -138,7 +137,7 @@ export class Signature<P extends Given = Given> {
    *  even if other arguments of the call are refused. Undefined if they are known only together. */
   probe(bound: Bound, isPending: (value: unknown) => boolean): ParamsOf<P> | undefined {
     if (this.#schemas === undefined) return undefined;
-    if (!this.#isPrepared) this.#isPrepared = prepareLate(this.schema);
+    finish(this.schema);
     const probe = {};
     for (const [name, schema] of this.#schemas) {
       const get = () => {

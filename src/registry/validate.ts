@@ -34,18 +34,12 @@ export function validate<S extends z.core.$ZodType>(
   throw make(reason, described(issues), { of: where, issues });
 }
 
-/** Like `validate`, for an object that a peer sends. Peers of the reference say `None` for a result that is absent as
- *  well: where only undefined is allowed, that is what they mean.
+/** What a peer means by an object that it sends. Peers of the reference say `None` for a result that is absent as well:
+ *  where only undefined is allowed, that is what they mean.
  *  @param isOurs whether the peer is of this library and distinguishes the two */
-export function validateObject<S extends z.core.$ZodType>(
-  schema: S,
-  value: unknown,
-  isOurs: boolean,
-  reason: Reason,
-  where: string,
-): z.output<S> {
+export function meant(value: unknown, schema: z.core.$ZodType, isOurs: boolean): unknown {
   const isAbsent = value === null && !isOurs && !accepts(schema, null) && accepts(schema, undefined);
-  return validate(schema, isAbsent ? undefined : value, reason, where);
+  return isAbsent ? undefined : value;
 }
 
 /** @throws HbiError internal if a function of the schema throws */
@@ -59,9 +53,12 @@ function run(schema: z.core.$ZodType, value: unknown, where: string): z.core.Par
     const context = { async: false, abortEarly: true, error: noText, [INTERPRETED]: true } as const;
     return runSynchronously(schema, value, context, where);
   } catch (cause) {
-    const asynchronous = `${FAILURES.bad_option.text}: ${where}: `;
     const own = ownError(cause)?.message ?? "";
-    const what = own.startsWith(asynchronous) ? own.slice(asynchronous.length) : "a function of the schema has thrown";
+    const of = [`${FAILURES.bad_option.text}: ${where}: `, `${FAILURES.bad_option.text}: the result `];
+    const isNamed = of.some((start) => own.startsWith(start)); // what only its first run shows
+    const what = isNamed
+      ? own.replace(of[0] as string, "").replace(`${FAILURES.bad_option.text}: `, "")
+      : "a function of the schema has thrown";
     throw failure("handler", what, { of: where, cause }); // a mistake of its author
   }
 }

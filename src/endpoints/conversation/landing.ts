@@ -9,7 +9,7 @@ import { checkResult, isPromise, runQuietStep, stepParams } from "../../registry
 import { type CallStep, handlerTimeoutOf, type Plan, type Step } from "../../registry/plan.ts";
 import type { RawIntake } from "../lane/raw-intake.ts";
 
-/** The conversation whose packet is landed: PoAnswer for the answer to a posted one, HoCo for a hosted one. */
+/** The conversation whose packet is landed: PoAnswer for the answer to a posted one, HostedCo for a hosted one. */
 export interface LandingHost {
   /** The conversation as handlers see it. */
   readonly co: unknown;

@@ -23,7 +23,8 @@ export function checkMetadata(metadata: unknown): void {
 
 /** The token field, or "" without metadata: `;t=tenant:acme,user:ali`.
  *  @throws HbiError invalid_argument for an invalid key or value, resource_exhausted above `maxBytes` */
-export function metadataField(metadata: Metadata, maxBytes: number): string {
+export function metadataField(metadata: Metadata | undefined, maxBytes: number): string {
+  if (metadata === undefined) return "";
   checkMetadata(metadata);
   let text = "";
   for (const [key, value] of Object.entries(metadata)) {

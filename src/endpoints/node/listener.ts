@@ -4,7 +4,7 @@
  * "Serving".
  */
 
-import { chmodSync } from "node:fs";
+import { type BigIntStats, chmodSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { failure, HbiError } from "../../errors.ts";
@@ -17,7 +17,7 @@ import type { Transport } from "../../wire/transport.ts";
 import { type Address, formatAddress, type PathAddress, parseAddress, type TcpAddress } from "../address.ts";
 import type { Accepted, Acceptor } from "../session/acceptor.ts";
 import { ignore, markHandled } from "../waits.ts";
-import { removeStaleSocket } from "./stale-socket.ts";
+import { closeSparingOthers, fileAt, removeStaleSocket } from "./socket-file.ts";
 
 export interface ListenOptions {
   /** Serves over TLS; with `ca`, clients must present a certificate, which `peer.identity` describes. */
@@ -40,6 +40,8 @@ export class Listener {
   readonly #acceptor: Acceptor;
   readonly #gate: TlsGate | undefined;
   #server: Server | undefined;
+  /** of a Unix socket, as it was bound */
+  #file: BigIntStats | undefined;
   #closed: Promise<unknown> | undefined;
 
   /** @throws HbiError invalid_argument */
@@ -105,7 +107,9 @@ export class Listener {
       await removeStaleSocket(address.path, thrown);
       await bound(server, address);
     }
-    if ("path" in address && this.#mode !== undefined) chmodSync(address.path, this.#mode);
+    if (!("path" in address)) return;
+    this.#file = fileAt(address.path);
+    if (this.#mode !== undefined) chmodSync(address.path, this.#mode);
   }
 
   /** @throws HbiError invalid_argument, without changing anything; failed_precondition without TLS */
@@ -128,7 +132,11 @@ export class Listener {
   }
 
   #stop(): void {
-    if (this.#server?.listening === true) this.#server.close();
+    const server = this.#server;
+    if (server?.listening !== true) return;
+    const address = this.#address;
+    if ("path" in address) closeSparingOthers(address.path, this.#file, () => server.close());
+    else server.close();
   }
 
   // --- incoming sockets ----------------------------------------------------------------------------------------------

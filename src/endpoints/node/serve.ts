@@ -81,6 +81,7 @@ export async function serve<S extends Service, H extends HandlersOf<S, Context>,
   const { tls, socketMode, ...options } = given;
   const host = new ServiceHost<S, Context>(service, handlers, options);
   const listener = new Listener(address, host.acceptor, { tls, socketMode });
+  await host.described(); // it takes long for a large definition, and connections would wait for it
   await listener.listen();
   return new Server(host, listener);
 }

@@ -7,7 +7,7 @@ import { failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import { type Writing, writeCall } from "../../registry/call-text.ts";
 import type { Method } from "../../registry/method.ts";
-import { type Metadata, metadataField } from "../conversation/metadata.ts";
+import { metadataField } from "../conversation/metadata.ts";
 import { leading } from "../failing.ts";
 import { asBytes } from "../lane/raw-intake.ts";
 import { Call, type CallRequest, type Home } from "../session/call.ts";
@@ -78,7 +78,7 @@ function callOf(carrier: Carrier, sending: Sending, writing: Writing, wantsResul
     wantsResults,
     timeoutMs: timeoutOf(carrier, options),
     signal: options.signal,
-    metadata: metadataOf(carrier, options),
+    metadata: metadataField(options.metadata, carrier.limits.maxMetadataBytes),
     body,
     talk: isWhole ? undefined : new Streaming(carrier, sending, written, wantsResults),
   };
@@ -97,13 +97,9 @@ function callOfScript(carrier: Carrier, script: BuiltScript, options: CallOption
     isList: true,
     timeoutMs: timeoutOf(carrier, options),
     signal: options.signal,
-    metadata: metadataOf(carrier, options),
+    metadata: metadataField(options.metadata, carrier.limits.maxMetadataBytes),
   };
   return new Call(clock, request, home, carrier.nextOrder());
-}
-
-function metadataOf({ limits }: Carrier, { metadata }: { readonly metadata?: Metadata | undefined }): string {
-  return metadata === undefined ? "" : metadataField(metadata, limits.maxMetadataBytes);
 }
 
 /** The promises of a call that is not awaited. */

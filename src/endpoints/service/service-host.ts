@@ -18,7 +18,6 @@ import {
 } from "../../options.ts";
 import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { briefDescription } from "../../registry/description/brief-description.ts";
-import { describeService } from "../../registry/description/describe.ts";
 import { checkHandlers } from "../../registry/handlers.ts";
 import type { EntryTable, ExposedMethod } from "../../registry/hosting-env.ts";
 import { isPromise } from "../../registry/invoke.ts";
@@ -36,7 +35,7 @@ import { HoCo } from "../session/ho-co.ts";
 import { HostingEnv, type TypedLayer } from "../session/hosting-env.ts";
 import { markHandled } from "../waits.ts";
 import type { OutgoingInterceptor } from "./caller.ts";
-import { hashesOf } from "./definition-check.ts";
+import { describedInTurns, hashesOf, ownDescription } from "./own-description.ts";
 import { Peer, type PeerRecord } from "./peer.ts";
 import type { AnyCall, Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
@@ -178,6 +177,11 @@ export class ServiceHost<S extends Service, Context = undefined> {
     };
     const context: ContextFactory = (_po, _ho, connection) => this.#envOf(this.#peerOf(connection), connection);
     this.acceptor = new Acceptor(context, { ...this.#connectionOptions, name: service.name });
+  }
+
+  /** Resolves when it can say what its definition is, without making a connection wait for it. Used by `serve`. */
+  async described(): Promise<void> {
+    if (this.#options.describe !== false) await describedInTurns(this.service, this.acceptor.clock);
   }
 
   /** The number of open connections, authenticated or not. */
@@ -355,7 +359,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
     let text: string | undefined;
     return () => {
       if (text === undefined) {
-        const description = describeService(this.service);
+        const description = ownDescription(this.service);
         text = JSON.stringify(extent === "full" ? description : briefDescription(description));
       }
       return text;

@@ -7,7 +7,7 @@ import type { Timer } from "../../clock.ts";
 import { failure, ownError } from "../../errors.ts";
 import type { WrittenCall } from "../../registry/call-text.ts";
 import { limited } from "../../registry/method-limits.ts";
-import { validateObject } from "../../registry/validate.ts";
+import { meant, validate } from "../../registry/validate.ts";
 import { Body } from "../conversation/body.ts";
 import { type BodySource, bodyFrom, type Pending, release } from "../conversation/body-source.ts";
 import { asBytes } from "../lane/raw-intake.ts";
@@ -106,7 +106,7 @@ export class Streaming implements Talk {
   async #send(co: PoCo): Promise<void> {
     const body = this.#body;
     try {
-      if (isPending(body)) co.standBy(body.ready);
+      if (isPending(body)) co.sender.bracket.standBy(body.ready);
       const code = co.sendCode(this.#written.code, FOREVER);
       const data = isPending(body) ? this.#stream(co, body) : this.#sendWhole(co, body);
       await Promise.all([code, data]);
@@ -120,14 +120,15 @@ export class Streaming implements Talk {
     const { send } = this.#sending.options;
     if (body === undefined && send === undefined) return co.finishSend(FOREVER);
     const sent = body === undefined ? undefined : co.sendData(body, FOREVER);
-    co.takePlace();
+    co.sender.bracket.ask(); // takes its position before what is sent later
+
     return sent ?? send?.(co);
   }
 
   /** A failure before the first chunk occurs before anything of the call is on the wire. */
   async #stream(co: PoCo, body: Pending): Promise<void> {
     await body.ready;
-    await co.opened(FOREVER); // until then nothing is taken from the source, because the call may have to be sent on another connection
+    await co.sender.opened(FOREVER); // until then nothing is taken from the source, because the call may have to be sent on another connection
     await co.sendData(body.content, FOREVER);
   }
 
@@ -138,7 +139,7 @@ export class Streaming implements Talk {
     const object = await co.recvObj(undefined, FOREVER);
     if (resultBody === undefined) {
       void co.close();
-      return validateObject(result, object, this.#isOurs(), "bad_answer", name);
+      return validate(result, meant(object, result, this.#isOurs()), "bad_answer", name);
     }
     const { clock, limits } = this.#carrier;
     const onEnd = (): void => void co.close();
@@ -152,7 +153,7 @@ export class Streaming implements Talk {
     const { name, method } = this.#sending;
     const { result } = method.spec;
     if (result === undefined) return undefined;
-    this.#answer = validateObject(result, object, this.#isOurs(), "bad_answer", name);
+    this.#answer = validate(result, meant(object, result, this.#isOurs()), "bad_answer", name);
     return method.resultBytes(this.#answer);
   }
 

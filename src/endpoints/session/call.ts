@@ -9,7 +9,7 @@ import type { Clock, Timer } from "../../clock.ts";
 import { asHbiError, changed, digits, FAILURES, failure, HbiError, ofCall } from "../../errors.ts";
 import type { Method } from "../../registry/method.ts";
 import { limited } from "../../registry/method-limits.ts";
-import { validateObject } from "../../registry/validate.ts";
+import { meant, validate } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
 import { leadHere, rejectWhereAwaited } from "../failing.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
@@ -20,6 +20,7 @@ import { ignore, markHandled, withLanded } from "../waits.ts";
 import { landObject } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
 import type { CoOptions, PoCo } from "./po-co.ts";
+import type { PostedCo } from "./posted-co.ts";
 
 export interface CallRequest {
   readonly code: string;
@@ -235,7 +236,7 @@ export class Call implements TurnTaker {
     );
   }
 
-  #talkFailed(co: PoCo, error: HbiError): void {
+  #talkFailed(co: PostedCo, error: HbiError): void {
     if (co !== this.#co) return;
     const isRefused = error.reason === "draining" && error.mayHaveLanded === false;
     if (isRefused && this.request.talk?.isRepeatable === true) {
@@ -316,7 +317,7 @@ export class Call implements TurnTaker {
     else handed.then(finish, ignore); // the end of the connection is reported otherwise
   }
 
-  #isOut(co: PoCo): void {
+  #isOut(co: PostedCo): void {
     if (co.at.isOver) return;
     co.lane.turn.release(this);
     this.sent();
@@ -334,7 +335,7 @@ export class Call implements TurnTaker {
   }
 
   /** An object of the answer. */
-  onObject(text: string, { connection }: PoCo): void {
+  onObject(text: string, { connection }: PostedCo): void {
     if (this.#state === "failed" || this.#state === "refused") return; // the rest is read and dropped
     const { results, wantsResults } = this.request;
     if (this.hasAll) {
@@ -357,7 +358,7 @@ export class Call implements TurnTaker {
   #take(value: unknown, schema: z.core.$ZodType | undefined, isOurs: boolean): void {
     const { wantsResults, isList, name } = this.request;
     const taken =
-      wantsResults && schema !== undefined ? validateObject(schema, value, isOurs, "bad_answer", name) : value;
+      wantsResults && schema !== undefined ? validate(schema, meant(value, schema, isOurs), "bad_answer", name) : value;
     if (isList === true) {
       this.#outcome ??= [];
       (this.#outcome as unknown[]).push(taken); // created above
@@ -404,7 +405,7 @@ export class Call implements TurnTaker {
   }
 
   /** Its conversation was lost after it may have reached the peer. */
-  lost(co: PoCo, error: HbiError): void {
+  lost(co: PostedCo, error: HbiError): void {
     if (this.#isSettled || co !== this.#co) return;
     if (this.request.talk === undefined) this.#fail(error);
     // It may be waiting for a source that never continues. Other waits fail first, with a more specific error.
@@ -412,7 +413,7 @@ export class Call implements TurnTaker {
   }
 
   /** Its conversation was lost before that. */
-  left(co: PoCo, error: HbiError): void {
+  left(co: PostedCo, error: HbiError): void {
     if (co === this.#co) this.#leave(co.connection, error);
   }
 

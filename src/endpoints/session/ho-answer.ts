@@ -4,8 +4,11 @@
  * posters are brackets from the start, in the order of the requests. docs/protocol.md, sections 4 and 8.
  */
 import type { Chained } from "../../chain.ts";
-import { failure, type HbiError } from "../../errors.ts";
+import { failure, type HbiError, ownError } from "../../errors.ts";
+import { MAX_DEPTH } from "../../limits.ts";
+import { repr } from "../../parser/repr.ts";
 import { errorText } from "../../registry/error-value.ts";
+import type { Method } from "../../registry/method.ts";
 import { encodePacket } from "../../wire/packet.ts";
 import { answerId, isSeedStyle, type Token } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
@@ -13,7 +16,8 @@ import { Bracket, type BracketOwner } from "../lane/bracket.ts";
 import type { TurnTaker } from "../lane/send-turn.ts";
 import type { WaitOptions } from "../waits.ts";
 import type { Connection } from "./connection.ts";
-import type { HoCo } from "./ho-co.ts";
+import type { HostedCo } from "./hosted-co.ts";
+import type { PeerLimits } from "./peer-limits.ts";
 
 /** The most that is kept as text while the poster waits for the answer; more goes out in parts. */
 const MAX_TEXT_BYTES = 64 * 1024;
@@ -27,7 +31,7 @@ export class HoAnswer implements TurnTaker, BracketOwner {
   hasScripts = false;
   hasRawData = false;
   readonly #connection: Connection;
-  readonly #co: HoCo;
+  readonly #co: HostedCo;
   readonly #token: Token;
   #text = "";
   #textBytes = 0;
@@ -36,7 +40,7 @@ export class HoAnswer implements TurnTaker, BracketOwner {
   /** the position on the wire where it begins */
   #beginsAt: number | undefined;
 
-  constructor(connection: Connection, co: HoCo, token: Token) {
+  constructor(connection: Connection, co: HostedCo, token: Token) {
     this.#connection = connection;
     this.#co = co;
     this.#token = token;
@@ -60,6 +64,11 @@ export class HoAnswer implements TurnTaker, BracketOwner {
     return this.hasRawData && this.#bracket?.isStarted === true;
   }
 
+  /** What the poster accepts. */
+  get accepted(): PeerLimits {
+    return this.#connection.posting.accepted;
+  }
+
   /** Grows while the answer makes progress: what was given to the wire, and what the wire has passed on. */
   get sentBytes(): number {
     return (this.#bracket?.rawBytes ?? 0) + this.#co.lane.wire.handedBytes;
@@ -68,6 +77,38 @@ export class HoAnswer implements TurnTaker, BracketOwner {
   /** What was written of it so far, while nothing else is written. */
   get writtenBytes(): number {
     return this.#beginsAt === undefined ? 0 : this.#co.lane.wire.writtenBytes - this.#beginsAt;
+  }
+
+  /** Answers with a result. @param name of the method, for the message
+   *  @param wantsValue its script came as co_send
+   *  @throws HbiError result_too_big, bad_result */
+  reply(value: unknown, name: string, method: Method | undefined, wantsValue: boolean): void {
+    const packet = this.#packetOf(value, name, method);
+    if (wantsValue && !this.#co.isExtended) this.#co.lane.sendLone(packet);
+    else void this.append(packet, {});
+  }
+
+  #packetOf(value: unknown, name: string, method: Method | undefined): string {
+    const { env, isExtended } = this.#co;
+    try {
+      const text = repr(value, isExtended ? "json" : "python", MAX_DEPTH, env.writer);
+      this.accepted.checkResult(text, name, method);
+      this.#checkRoom(text.length, name);
+      return encodePacket("co_recv", text);
+    } catch (cause) {
+      throw ownError(cause)?.reason === "result_too_big" ? cause : failure("bad_result", undefined, { cause });
+    }
+  }
+
+  /** A large result that does not fit beside what waits to be sent is refused alone. Of many small ones, the peer is to
+   *  blame: it does not read. @throws HbiError resource_exhausted */
+  #checkRoom(bytes: number, name: string): void {
+    const { maxSendBufferBytes } = this.#co.limits;
+    if (bytes * 8 < maxSendBufferBytes) return;
+    const { answers, unsent } = this.#connection.account;
+    if (answers + unsent + bytes + ENTRY_COST_BYTES <= maxSendBufferBytes) return;
+    const where = `${bytes} bytes beside ${answers + unsent} that wait to be sent; maxSendBufferBytes is ${maxSendBufferBytes}`;
+    throw failure("result_too_big", `${where}. Ask for less at a time`, { of: name });
   }
 
   /** Keeps a packet until co_end has arrived, within bounds; later, and for seed-era posters, passes it on.

@@ -12,7 +12,7 @@ import { type Buffers, RawIntake } from "../lane/raw-intake.ts";
 import { rawOptions, type WaitOptions } from "../waits.ts";
 import { CoReceiver, landObject, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
-import type { PoCo } from "./po-co.ts";
+import type { PostedCo } from "./posted-co.ts";
 
 export interface AnswerOptions {
   /** Lands the answer in another environment than the connection's. */
@@ -31,7 +31,7 @@ export interface AnswerOptions {
 export class PoAnswer implements LandingHost {
   readonly intake: RawIntake;
   /** as handlers of its scripts see it */
-  readonly co: PoCo;
+  readonly co: PostedCo;
   readonly #connection: Connection;
   readonly #options: AnswerOptions;
   #receiver: CoReceiver | undefined;
@@ -45,7 +45,7 @@ export class PoAnswer implements LandingHost {
   /** objects requested with `co_send` that have not arrived outside of a bracket */
   requests = 0;
 
-  constructor(connection: Connection, co: PoCo, options: AnswerOptions) {
+  constructor(connection: Connection, co: PostedCo, options: AnswerOptions) {
     this.co = co;
     this.#connection = connection;
     this.#options = options;

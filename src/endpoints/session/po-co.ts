@@ -1,42 +1,17 @@
 /**
- * PoCo: a conversation that this side starts: it sends, then receives the answer. Its content is available as a whole,
- * as for most typed calls, or is built step by step by an application (PoSender). Its answer consists of objects for
- * its call, or is received with raw data and scripts (PoAnswer). All of them pass through the same stages: a number, a
- * slot, the send turn, an answer, an end. docs/protocol.md, section 4.
+ * PoCo: a conversation that this side starts, as an application uses it: it sends, then receives the answer.
+ * docs/protocol.md, section 4.
  */
-import type { Chained } from "../../chain.ts";
-import { failure, type HbiError, oneLine } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
 import { aBoolean, aCount, aFunction, anObject, anything, aString, type OptionsOf } from "../../options.ts";
 import type { Script } from "../../parser/script.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
-import type { Packet } from "../../wire/packet.ts";
-import type { PacketReader } from "../../wire/packet-reader.ts";
-import { type Metadata, metadataField, NO_METADATA } from "../conversation/metadata.ts";
-import { noStep } from "../conversation/stages.ts";
-import { seqOf } from "../conversation/token.ts";
-import { ENTRY_COST_BYTES } from "../guard/account.ts";
-import { heed, heedNoMore } from "../heed.ts";
-import type { BracketReader } from "../lane/conversation.ts";
-import type { Lane } from "../lane/lane.ts";
+import { type Metadata, NO_METADATA } from "../conversation/metadata.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
-import type { TurnTaker } from "../lane/send-turn.ts";
-import {
-  checkWait,
-  markHandled,
-  WAIT_OPTIONS,
-  type Wait,
-  type WaitHints,
-  type WaitOptions,
-  withLanded,
-} from "../waits.ts";
-import type { Call } from "./call.ts";
-import { type CallSummary, isOwnMessage } from "./call-log.ts";
+import { checkWait, markHandled, WAIT_OPTIONS, type WaitOptions } from "../waits.ts";
 import type { Schema, SchemaOutput } from "./co-receiver.ts";
-import type { Connection } from "./connection.ts";
-import { type AnswerOptions, PoAnswer } from "./po-answer.ts";
-import { isLarge, PoSender, type PromiseOptions } from "./po-sender.ts";
-import { type PoAt, type PoEvent, type PoStage, SENDING_PO, WHOLE_PO } from "./po-states.ts";
+import type { AnswerOptions } from "./po-answer.ts";
+import type { PromiseOptions } from "./po-sender.ts";
+import { PostedCo } from "./posted-co.ts";
 
 export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
   /** Travels with the conversation: its handlers read it as `co.metadata`. Dropped for a peer without the extension. */
@@ -58,99 +33,21 @@ export const CO_OPTIONS: OptionsOf<CoOptions> = {
   onlyOurs: aString,
 };
 
-export class PoCo implements BracketReader, Chained {
-  readonly seq: number;
-  /** Whether it holds a slot on the wire; used by the posting end. */
-  isAdmitted = false;
-  /** the first form in its script that only peers of this library can read, if known */
-  onlyOurs: string | undefined;
-  /** the token field with its metadata; "" if there is none */
-  readonly metadataField: string;
-  chain: unknown;
-  before: Chained | undefined;
-  behind: Chained | undefined;
-  /** called when the connection is lost, also if the caller waits for something else */
-  onLost: ((error: HbiError) => void) | undefined;
-  readonly connection: Connection;
-  readonly lane: Lane;
-  readonly #options: CoOptions;
-  /** the call that waits for the result; undefined if an application uses the conversation itself */
-  readonly call: Call | undefined;
-  /** the same, if its content is available as a whole and its answer consists of the declared objects */
-  readonly #whole: Call | undefined;
-  #at: PoAt;
-  /** the first failure, which all later operations report */
-  #failure: HbiError | undefined;
-  /** the position on the wire after which it has reached the peer */
-  #reachesAt = 0;
-  /** Whether the host promises that the answer has no raw data. */
-  #hasNoRawAnswer = false;
-  #sender: PoSender | undefined;
-  #answer: PoAnswer | undefined;
-  #answerWait: Wait<void> | undefined;
-  #completion: Wait<void> | undefined;
-  #onAbort: (() => void) | undefined;
-  #abort: AbortController | undefined;
-  #draining: AbortController | undefined;
-  /** for the log of calls, if there is one: when it began, where its answer begins and how long it is */
-  readonly #beganAt: number;
-  #answerFrom: number | undefined;
-  #answerBytes = 0;
-
-  constructor(connection: Connection, lane: Lane, seq: number, options: CoOptions, call: Call | undefined) {
-    this.seq = seq;
-    this.onlyOurs = options.onlyOurs;
-    this.metadataField =
-      call === undefined ? fieldOf(options.metadata, connection.limits) : (call.request.metadata ?? "");
-    this.connection = connection;
-    this.lane = lane;
-    this.#options = options;
-    this.call = call;
-    this.#whole = call?.request.talk === undefined ? call : undefined;
-    this.#at = this.#whole === undefined ? SENDING_PO : WHOLE_PO;
-    this.#beganAt = connection.logsCalls ? connection.clock.now() : 0;
-    if (this.#whole === undefined) {
-      this.#sender = new PoSender(connection, this, options);
-      this.#answer = new PoAnswer(connection, this, options);
-    }
-  }
-
-  /** The conversation's id as this side counts: from "101". */
-  get coSeq(): string {
-    return String(this.seq);
-  }
-
-  get stage(): PoStage {
-    return this.#at.stage;
-  }
-
-  get limits(): Limits {
-    return this.connection.limits;
-  }
-
-  /** The environment that lands the answer. */
-  get env(): HostingEnv {
-    return this.#options.env ?? this.connection.env;
-  }
-
+export class PoCo extends PostedCo {
   /** Aborts when the conversation is cancelled or lost: for handlers of scripts in the answer. */
   get signal(): AbortSignal {
-    this.#abort ??= this.connection.abortController();
-    if (this.#failure !== undefined) this.#abort.abort(this.#failure);
-    return this.#abort.signal;
+    return this.signals.cancelled(this.failure);
   }
 
   /** Whether `signal` has aborted, or would have if it existed. */
   get isGivenUp(): boolean {
-    return this.#failure !== undefined;
+    return this.failure !== undefined;
   }
 
   /** Aborts when this side begins to drain: for handlers of scripts in the answer. Until these have ended, nothing that
    *  the peer sends later is read. */
   get draining(): AbortSignal {
-    this.#draining ??= this.connection.heedDraining();
-    if (this.#at.isOver) this.connection.forgetDraining(this.#draining);
-    return this.#draining.signal;
+    return this.signals.draining(this.at.isOver);
   }
 
   /** The metadata of a script in the answer: none travels with it. */
@@ -163,27 +60,22 @@ export class PoCo implements BracketReader, Chained {
     return this.limits.handlerTimeoutMs;
   }
 
-  /** The number of unread raw bytes of the script that is being landed. */
-  get unreadBytes(): number {
-    return this.#answer?.intake.unreadBytes ?? 0;
-  }
-
   // --- sending -------------------------------------------------------------------------------------------------------
 
   /** Sends code, which the host lands for its effects. `send` stage only. Resolves when more may be sent. */
   sendCode(code: string | Script, options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#built.send("", code, options));
+    return markHandled(this.sender.send("", code, options));
   }
 
   /** Sends an object for a `recvObj` of the method called before, as code that yields a value: `repr(value)`. */
   sendObj(code: string | Script, options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#built.send("co_recv", code, options));
+    return markHandled(this.sender.send("co_recv", code, options));
   }
 
   /** Sends raw data: one buffer, or all of a sync or async iterable, whose length the called method must know. A buffer
    *  may be changed when the promise has resolved, or when the next buffer of the iterable is requested. */
   sendData(buffers: Buffers, options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#built.data(buffers, options));
+    return markHandled(this.sender.data(buffers, options));
   }
 
   /** Declares that everything is sent. Resolves when it is handed to the wire. Optional: receiving and closing do
@@ -195,43 +87,7 @@ export class PoCo implements BracketReader, Chained {
   async #finishSend(options: WaitOptions): Promise<void> {
     checkWait(options);
     this.toRecv();
-    await this.#whenSent(options);
-  }
-
-  /** Resolves when what was sent is handed to the wire. */
-  async #whenSent(options: WaitOptions): Promise<void> {
-    const sender = this.#built;
-    if (this.#whole === undefined) await sender.orWhyLost(sender.bracket.sent(this.bounded(options)));
-    else await this.lane.wire.whenWritable();
-  }
-
-  /** Content that is not available as a whole. Created for a complete call only if a handler of its answer, which
-   *  reports that all is sent, needs it. */
-  get #built(): PoSender {
-    this.#sender ??= new PoSender(this.connection, this, this.#options);
-    return this.#sender;
-  }
-
-  /** The conversation's own deadline, for waits without one. */
-  bounded(options: WaitOptions): WaitOptions {
-    const { timeoutMs } = this.#options;
-    return timeoutMs === undefined ? options : { ...options, timeoutMs: options.timeoutMs ?? timeoutMs };
-  }
-
-  /** Takes its position before what is sent later. */
-  takePlace(): void {
-    this.#built.bracket.ask();
-  }
-
-  /** The same, if its content is available only when `ready` has settled. */
-  standBy(ready: Promise<unknown>): void {
-    this.#built.bracket.standBy(ready);
-  }
-
-  /** Resolves when it has the send turn. */
-  opened(options: WaitOptions): Promise<void> {
-    const sender = this.#built;
-    return markHandled(sender.orWhyLost(sender.bracket.open(options) ?? Promise.resolve()));
+    await this.whenSent(options);
   }
 
   // --- receiving -----------------------------------------------------------------------------------------------------
@@ -239,43 +95,30 @@ export class PoCo implements BracketReader, Chained {
   /** Declares that everything is sent, and waits until the answer begins. Optional before `recvObj` and the other
    *  receiving methods. */
   startRecv(options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#startRecv(options));
-  }
-
-  async #startRecv(options: WaitOptions): Promise<void> {
-    checkWait(options);
-    this.toRecv();
-    if (this.#at.isAnswering) return;
-    this.#answerWait ??= this.connection.waits.start(this.bounded(options), this.hints);
-    await this.#answerWait.promise;
+    return markHandled(this.untilAnswered(options));
   }
 
   /** Receives an object of the answer; scripts before it are landed first. Without a schema it is `unknown`.
    *  @throws HbiError of the peer; failed_precondition if the answer ends without one; invalid_argument if it is
    *  refused; unavailable */
   recvObj<S extends Schema | undefined = undefined>(schema?: S, options: WaitOptions = {}): Promise<SchemaOutput<S>> {
-    return markHandled(this.#read.object(schema as S, options));
+    return markHandled(this.answer.object(schema as S, options));
   }
 
   /** `recvObj` with the value constructors of `env`. */
   recvObjIn<S extends Schema>(env: HostingEnv, schema: S, options: WaitOptions = {}): Promise<SchemaOutput<S>> {
-    return markHandled(this.#read.object(schema, options, env));
+    return markHandled(this.answer.object(schema, options, env));
   }
 
   /** Fills one buffer, or each buffer of an iterable, with raw data of the answer. Both sides must agree on the length,
    *  which the wire does not carry (docs/protocol.md, section 5). */
   recvData(into: Buffers, options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#read.data(into, options));
+    return markHandled(this.answer.data(into, options));
   }
 
   /** The next `byteLength` raw bytes of the answer as they arrive, without a copy. */
   recvChunks(byteLength = this.unreadBytes, options: WaitOptions = {}): AsyncGenerator<Uint8Array, void, void> {
-    return this.#read.chunks(byteLength, options);
-  }
-
-  /** Skips the unread raw data, so that what follows it can be read. */
-  discardData(): void {
-    this.#answer?.discardData();
+    return this.answer.chunks(byteLength, options);
   }
 
   /** Requests the value of `code`: HBI's `co_send`, then `recvObj`. */
@@ -292,8 +135,8 @@ export class PoCo implements BracketReader, Chained {
     schema: S,
     options: WaitOptions,
   ): Promise<SchemaOutput<S>> {
-    const answer = this.#read;
-    const sent = this.#built.send("co_send", code, options);
+    const { answer } = this;
+    const sent = this.sender.send("co_send", code, options);
     answer.requests += 1; // first: it may be answered while the rest is not read
     try {
       await sent;
@@ -304,397 +147,22 @@ export class PoCo implements BracketReader, Chained {
     return answer.object(schema, options);
   }
 
-  /** Receiving declares that everything is sent. @throws HbiError if nothing can be received */
-  toRecv(): void {
-    this.#checkWhole();
-    const { stage } = this.#at;
-    if (stage === "closed") throw failure("wrong_stage", "receiving in stage closed");
-    if (stage === "recv") return;
-    this.#go(this.#at.next.sent, "sent");
-    this.#closeSending();
-    this.#checkWhole();
-  }
-
-  #checkWhole(): void {
-    if (this.#failure !== undefined) throw this.#failure;
-  }
-
-  /** Reads an answer that contains more than objects for a call. */
-  get #read(): PoAnswer {
-    if (this.#answer === undefined) {
-      this.#answer = new PoAnswer(this.connection, this, this.#options);
-      if (this.#hasNoRawAnswer) this.#answer.promisesNoRawData();
-    }
-    return this.#answer;
-  }
-
-  get hints(): WaitHints {
-    return { onTimeout: () => this.lane.explainTimeout(this) };
-  }
-
   // --- ending --------------------------------------------------------------------------------------------------------
 
   /** Waits until the host has landed everything and has answered, which is the only proof of it. Declares that
    *  everything is sent; scripts of the answer are landed. @throws HbiError of the peer if it refused or failed;
    *  unavailable, with `mayHaveLanded` */
   waitCompleted(options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#waitCompleted(options));
-  }
-
-  async #waitCompleted(options: WaitOptions): Promise<void> {
-    checkWait(options);
-    this.#checkWhole();
-    if (this.#at.isOver) return;
-    if (this.#at.stage === "send") this.#endSending();
-    this.#checkWhole();
-    if (this.#completion === undefined || this.#completion.isSettled) {
-      this.#completion = this.connection.waits.start(this.bounded(options), this.hints);
-    }
-    this.lane.pump();
-    await this.#completion.promise;
+    return markHandled(this.untilCompleted(options));
   }
 
   /** Ends the conversation on this side: what is not sent yet goes out, and scripts of the answer are still landed.
    *  Resolves when the request is handed to the wire. */
   close(options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#close(options));
-  }
-
-  async #close(options: WaitOptions): Promise<void> {
-    checkWait(options);
-    const { stage } = this.#at;
-    if (stage === "send") this.#endSending();
-    else if (stage === "recv") this.#go(this.#at.next.close, "close");
-    this.#answer?.discardUnread();
-    if (stage === "send" && this.#failure === undefined) await this.#whenSent(options);
+    return markHandled(this.untilClosed(options));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-
-  #endSending(): void {
-    this.#go(this.#at.next.close, "close");
-    this.#closeSending();
-  }
-
-  #closeSending(): void {
-    const error = this.#sender?.close();
-    if (error === undefined) return;
-    this.failed(error);
-    if (this.#at.isUnsent) this.abandon(error);
-    else this.#cut(error);
-  }
-
-  #cut(error: HbiError): void {
-    this.#sender?.bracket.beginRawData(); // the host waits for raw data, and would take anything else as such
-    this.connection.cut(error);
-  }
-
-  /** Cancels: every wait fails with `error`, and the answer is read to its end and dropped. */
-  abandon(error: HbiError): void {
-    this.call?.giveUp(error);
-    this.giveUp(error);
-  }
-
-  // --- for its parts, its call and the connection ----------------------------------------------------------------------
-
-  /** Its current state. */
-  get at(): PoAt {
-    return this.#at;
-  }
-
-  get failure(): HbiError | undefined {
-    return this.#failure;
-  }
-
-  /** Later operations fail with it; the first failure counts. */
-  failed(error: HbiError): void {
-    this.#failure ??= error;
-  }
-
-  /** @param next the state that the table has for the event, if any */
-  #go(next: PoAt | undefined, event: PoEvent): void {
-    if (next === undefined) throw noStep(this.#at.state, event);
-    this.#at = next;
-  }
-
-  /** Whether it may request an object with `co_send`. */
-  get mayAsk(): boolean {
-    return this.#whole === undefined;
-  }
-
-  /** Whether it may be larger than what every peer accepts. */
-  get isLarge(): boolean {
-    return this.call === undefined ? this.#sender?.hasLarge === true : isLarge(this.call.request.code);
-  }
-
-  /** @throws HbiError resource_exhausted for a text, appended before the peer had introduced itself, that it does not
-   *  accept */
-  checkAgain(): void {
-    this.#sender?.checkAgain();
-  }
-
-  /** Whether it goes before waiting conversations and beyond the limit on those in flight. */
-  get isUrgent(): boolean {
-    return this.#whole?.request.isUrgent === true;
-  }
-
-  get isAnswerDeclared(): boolean {
-    const { hasNoRawAnswer, answerBytes } = this.#options;
-    return hasNoRawAnswer === true || answerBytes !== undefined;
-  }
-
-  /** Starts listening to the signal, after the posting end knows the conversation, because the signal may abort at once. */
-  heedSignal(): void {
-    const { signal } = this.#options;
-    if (signal === undefined) return;
-    this.#onAbort = () => this.abandon(failure("cancelled", undefined, { cause: signal.reason }));
-    if (signal.aborted) this.#onAbort();
-    else heed(signal, this.#onAbort);
-  }
-
-  // --- on its way to the wire ----------------------------------------------------------------------------------------
-
-  /** Requests the send turn when it has a slot on the wire. */
-  get taker(): TurnTaker {
-    return this.#whole ?? this.#built.bracket;
-  }
-
-  /** The first packet goes to the wire. @param reachesAt the position on the wire after which a script of it may have reached the peer */
-  begun(reachesAt: number): void {
-    this.#reachesAt = reachesAt;
-    this.#go(this.#at.next.begun, "begun");
-  }
-
-  /** Nothing more is written: the last packet is on the wire, or never will be. */
-  written(): void {
-    const { isSending, isAnswering } = this.#at;
-    if (!isSending) return;
-    this.#go(this.#at.next.written, "written");
-    if (this.#at.isOver) this.#end();
-    else if (isAnswering) this.lane.pump();
-    else if (this.#at.isGivenUp) this.#tellGivenUp();
-  }
-
-  rawDataEnded(): void {
-    if (this.#at.isGivenUp) this.#endDropped();
-  }
-
-  // --- reading: called by the connection -----------------------------------------------------------------------------
-
-  /** @param hasNoRawData the host promises no raw data */
-  answerBegins(hasNoRawData: boolean): void {
-    if (this.#at.next.answered === undefined) throw failure("bad_state", "answered twice");
-    this.#go(this.#at.next.answered, "answered");
-    this.#answerFrom = this.lane.reading.consumedBytes;
-    this.#hasNoRawAnswer = hasNoRawData;
-    if (hasNoRawData) this.#answer?.promisesNoRawData();
-    this.#answerWait?.settle();
-  }
-
-  get wantsRaw(): boolean {
-    return this.#answer?.intake.wantsBytes === true;
-  }
-
-  get wantsPacket(): boolean {
-    // A seed-era host answers before it has received everything; a host of this library, only to refuse.
-    if (!this.#at.isWritten) return this.#at.isAnswering && this.connection.posting.knowsExtension;
-    const answer = this.#answer;
-    if (answer === undefined) return true;
-    if (answer.hidesNextPacket) return false;
-    const isWanted = this.#whole !== undefined || answer.isLanding || this.#at.stage === "closed";
-    return isWanted || answer.isWaitingForObject || this.#completion?.isSettled === false;
-  }
-
-  checkPosition(): void {
-    this.#answer?.checkPosition();
-  }
-
-  takeRaw(reader: PacketReader): boolean {
-    return this.#answer?.intake.take(reader) === true;
-  }
-
-  onPacket({ directive, text }: Packet): boolean {
-    if (this.#answer?.isLanding === true) return false;
-    if (directive === "" && !this.#at.isWritten) throw failure("bad_state", "code before everything was sent");
-    switch (directive) {
-      case "co_recv":
-        if (this.#whole === undefined || this.#isForHandler) this.#read.onObject(text);
-        else this.#whole.onObject(text, this);
-        return true;
-      case "":
-        this.#read.land(text);
-        return true;
-      case "co_ack_end":
-        if (seqOf(text) !== this.coSeq) throw failure("bad_state", "co_ack_end of another id");
-        this.#answerBytes = this.lane.reading.consumedBytes - (this.#answerFrom ?? 0);
-        this.lane.reading.release(this);
-        this.#acknowledged();
-        return true;
-      default:
-        throw failure("bad_state", `${directive} inside an answer`);
-    }
-  }
-
-  /** Whether the handler of a script in the answer waits for an object, instead of its call. */
-  get #isForHandler(): boolean {
-    return this.#answer?.isWaitingForObject === true && this.#whole?.hasAll === true;
-  }
-
-  #acknowledged(): void {
-    this.#answer?.ended();
-    this.#go(this.#at.next.acknowledged, "acknowledged");
-    const call = this.#whole;
-    const refusal = call?.acknowledged();
-    if (refusal !== undefined) {
-      this.failed(refusal);
-      this.connection.peerGoesAway(undefined); // it may not have said so
-    }
-    if (this.#at.isOver) this.#end();
-    else this.#refused(this.#failure ?? call?.error ?? failure("no_answer"));
-    if (refusal !== undefined) call?.refused(this.connection, refusal);
-  }
-
-  /** The host has answered before everything was sent: it drops the rest. A small rest is sent all the same, so that the
-   *  connection lives. Otherwise, as raw data cannot be cut short, nothing more is sent on it. */
-  #refused(error: HbiError): void {
-    const { wire } = this.lane;
-    this.failed(error);
-    this.#abort?.abort(error);
-    this.#answer?.fail(error);
-    this.#answerWait?.fail(error);
-    this.#completion?.fail(error);
-    const isCompleted = this.#sender?.refused(error) ?? wire.queuedBytes <= this.limits.maxDrainBytes;
-    if (isCompleted) {
-      wire.keepBorrowed(); // the caller may change its buffer now
-      return;
-    }
-    wire.dropQueue(error);
-    this.connection.strand();
-  }
-
-  /** Takes an answer to `co_send` outside of any bracket; false if it requested none. */
-  takeLoneObject(text: string): boolean {
-    return this.#answer?.takeLoneObject(text) === true;
-  }
-
-  // --- cancelling, losing --------------------------------------------------------------------------------------------
-
-  /** The call is cancelled. */
-  giveUp(error: HbiError): void {
-    if (this.#at.next.giveUp === undefined) return;
-    const { isUnsent, isAnswering } = this.#at;
-    this.#go(this.#at.next.giveUp, "giveUp");
-    this.failed(error);
-    this.#abort?.abort(error);
-    this.#answer?.fail(error);
-    this.#answerWait?.fail(error);
-    this.#completion?.fail(error);
-    if (isUnsent) {
-      this.#withdraw(error);
-      this.#end();
-      return;
-    }
-    if (this.#whole !== undefined && this.#at.isSending) this.lane.wire.keepBorrowed(); // the host waits for every byte
-    if (this.#at.isWritten && !isAnswering) this.#tellGivenUp();
-    this.#endDropped();
-  }
-
-  /** What is on the wire is completed, and the answer is read to its end and dropped. */
-  #endDropped(): void {
-    const sender = this.#sender;
-    if (this.#at.isSending && this.#whole === undefined && sender !== undefined) {
-      if (sender.isSendingData) return;
-      const error = sender.close();
-      if (error !== undefined) this.#cut(error);
-    }
-    this.#answer?.discardData();
-  }
-
-  /** Tells a peer that supports it. Not for messages of the library that run nothing: a cancellation would be
-   *  cancelled, endlessly. */
-  #tellGivenUp(): void {
-    if (this.#whole?.request.wantsResults !== false || !this.isUrgent) this.connection.posting.gaveUp(this);
-  }
-
-  /** Nothing more of it goes to the wire. */
-  #withdraw(error: HbiError): void {
-    this.#sender?.bracket.withdraw(error);
-    if (this.#whole === undefined) return;
-    const { posting, account } = this.connection;
-    const { turn } = this.lane;
-    posting.withdraw(this);
-    turn.withdraw(this.#whole);
-    account.posts -= this.#whole.packet.length + ENTRY_COST_BYTES;
-  }
-
-  /** The peer accepts nothing new. */
-  turnedAway(error: HbiError): void {
-    if (this.#at.isUnsent) this.lose(error);
-  }
-
-  /** No answer can arrive: everything that waits here fails, and says whether it may have landed. */
-  lose(error: HbiError): void {
-    if (this.#at.isOver) return;
-    const { isUnsent } = this.#at;
-    const hasReached = this.#hasReached;
-    const told = withLanded(error, hasReached);
-    this.#go(this.#at.next.lost, "lost");
-    this.failed(told);
-    this.#abort?.abort(told);
-    this.#answer?.lose(told);
-    this.#answerWait?.fail(told);
-    if (isUnsent) this.#withdraw(told);
-    else this.#sender?.bracket.withdraw(told);
-    if (this.#whole !== undefined) this.lane.turn.release(this.#whole); // in the middle of its raw data
-    const call = this.call;
-    if (hasReached) call?.lost(this, told);
-    this.#end();
-    if (!hasReached) call?.left(this, told);
-    const tell = this.onLost;
-    if (tell !== undefined) this.connection.hear(() => tell(told), `conversation ${this.seq}`); // the others are informed in any case
-  }
-
-  /** Whether the peer may have landed a script of it. */
-  get #hasReached(): boolean {
-    if (this.#at.isUnsent || this.#whole?.isRefused === true) return false;
-    return this.#at.isAnswering || this.lane.wire.handedBytes >= this.#reachesAt;
-  }
-
-  /** Everything has ended. */
-  #end(): void {
-    const { signal } = this.#options;
-    if (signal !== undefined && this.#onAbort !== undefined) heedNoMore(signal, this.#onAbort);
-    this.#answerWait?.settle();
-    if (this.#failure === undefined) this.#completion?.settle();
-    else this.#completion?.fail(this.#failure);
-    this.#answer?.drop();
-    if (this.#draining !== undefined) this.connection.forgetDraining(this.#draining);
-    if (this.connection.logsCalls) this.#logCall();
-    this.connection.posting.completed(this); // last: it may end the connection, which gives all others a less specific error
-  }
-
-  /** Only for calls, and not for messages of the library. */
-  #logCall(): void {
-    const request = this.call?.request;
-    if (request === undefined || isOwnMessage(request.name) || request.isUrgent === true) return;
-    const { clock, remoteAddress } = this.connection;
-    const { name, code, body } = request;
-    const summary: CallSummary = {
-      direction: "out",
-      method: oneLine(name),
-      conversation: this.coSeq,
-      peer: oneLine(remoteAddress),
-      durationMs: clock.now() - this.#beganAt,
-      bytesIn: this.#answerBytes,
-      bytesOut: code.length + (body?.length ?? this.#sender?.bracket.rawBytes ?? 0),
-    };
-    this.connection.callEnded(summary, this.call?.error ?? this.#failure, this.connection.env);
-  }
-}
-
-/** @throws HbiError invalid_argument, resource_exhausted */
-function fieldOf(metadata: Metadata | undefined, { maxMetadataBytes }: Limits): string {
-  return metadata === undefined ? "" : metadataField(metadata, maxMetadataBytes);
 }

@@ -12,7 +12,8 @@ import { Bracket, type BracketOwner } from "../lane/bracket.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
 import { checkWait, type WaitOptions } from "../waits.ts";
 import type { Connection } from "./connection.ts";
-import type { PoCo } from "./po-co.ts";
+import type { CoOptions } from "./po-co.ts";
+import type { PostedCo } from "./posted-co.ts";
 
 export interface PromiseOptions {
   /** Promises that this conversation has no raw data, so that a refusal ends only the conversation. */
@@ -32,10 +33,12 @@ export class PoSender implements BracketOwner {
   readonly isAnswer = false;
   readonly bracket: Bracket;
   readonly #connection: Connection;
-  readonly #co: PoCo;
+  readonly #co: PostedCo;
   readonly #promised: number | undefined;
   readonly #deadlineMs: number | undefined;
   readonly #madeMs: number;
+  /** Whether the caller has declared the raw data of the answer. */
+  readonly #isAnswerDeclared: boolean;
   /** the id as it was written */
   #id = "";
   /** what was appended; `script`: one script, and nothing but raw data behind it */
@@ -46,12 +49,14 @@ export class PoSender implements BracketOwner {
   /** large texts, until the peer has said what it accepts */
   #unchecked: { readonly directive: "" | "co_recv" | "co_send"; readonly text: string }[] | undefined;
 
-  constructor(connection: Connection, co: PoCo, { hasNoRawData, rawBytes, timeoutMs }: PromiseOptions & WaitOptions) {
+  constructor(connection: Connection, co: PostedCo, options: CoOptions) {
+    const { hasNoRawData, rawBytes, timeoutMs, hasNoRawAnswer, answerBytes } = options;
     this.#connection = connection;
     this.#co = co;
     this.#promised = hasNoRawData === true ? 0 : rawBytes;
     this.#deadlineMs = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
     this.#madeMs = connection.clock.now();
+    this.#isAnswerDeclared = hasNoRawAnswer === true || answerBytes !== undefined;
     this.bracket = new Bracket(co.lane, this);
     if (this.#promised !== undefined) this.bracket.mostRawBytes = this.#promised;
   }
@@ -88,6 +93,11 @@ export class PoSender implements BracketOwner {
     if (this.#co.isAdmitted) throw failure("packet_too_big", "the peer has not said yet what it accepts"); // its answer would wait for the turn
     this.#unchecked ??= [];
     this.#unchecked.push({ directive, text }); // waits for its slot until that is known
+  }
+
+  /** Resolves when it has the send turn. */
+  async opened(options: WaitOptions): Promise<void> {
+    await this.orWhyLost(this.bracket.open(options) ?? Promise.resolve());
   }
 
   /** Whether a text waits for the peer to say what it accepts. */
@@ -184,7 +194,7 @@ export class PoSender implements BracketOwner {
     const token = formatToken(this.#co.seq, isExtended, {
       ...(rawBytes === undefined ? {} : rawBytes === 0 ? { hasNoRawData: true } : { rawBytes }),
       ...(leftMs === undefined ? {} : { deadlineMs: leftMs }),
-      asksForPromise: !this.#co.isAnswerDeclared,
+      asksForPromise: !this.#isAnswerDeclared,
     });
     this.#id = token + posting.metadataFieldOf(this.#co);
     return encodePacket("co_begin", this.#id);

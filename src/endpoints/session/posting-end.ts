@@ -3,7 +3,6 @@
  * accepts; further ones wait here in order. docs/protocol.md, section 4.
  */
 import { Chain } from "../../chain.ts";
-import { afterHearing, type Timer } from "../../clock.ts";
 import { asHbiError, failure, type HbiError, oneLine } from "../../errors.ts";
 import { checkOptions } from "../../options.ts";
 import { repr } from "../../parser/repr.ts";
@@ -22,13 +21,15 @@ import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { BracketReader } from "../lane/conversation.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
 import { checkTimeout, checkWait, ignore, markHandled, type WaitOptions } from "../waits.ts";
-import { CANCEL, GO_AWAY, PING } from "./builtin-names.ts";
+import { GO_AWAY, PING } from "./builtin-names.ts";
 import { Call, type CallRequest } from "./call.ts";
 import type { Connection } from "./connection.ts";
+import { GivenUp } from "./given-up.ts";
 import { Hello } from "./hello.ts";
 import { typedLayerOf } from "./hosting-env.ts";
 import { PeerLimits } from "./peer-limits.ts";
 import { CO_OPTIONS, type CoOptions, PoCo } from "./po-co.ts";
+import type { PostedCo } from "./posted-co.ts";
 import { SeqRing } from "./seq-ring.ts";
 
 /** Within this time after it has connected, a peer of this library has introduced itself. */
@@ -41,18 +42,17 @@ export class PostingEnd {
   readonly #connection: Connection;
   readonly #counter = new SeqCounter();
   /** begun and not completed */
-  readonly #live = new SeqRing<PoCo>();
+  readonly #live = new SeqRing<PostedCo>();
   /** the number of them that hold a slot on the wire */
   #admitted = 0;
   /** those that wait for one */
-  readonly #gate = new Chain<PoCo>();
+  readonly #gate = new Chain<PostedCo>();
   /** those on the wire that may request an object with `co_send`, in the order of sending */
-  #asking: Set<PoCo> | undefined;
+  #asking: Set<PostedCo> | undefined;
   #hello: Hello | undefined;
   /** what the peer accepts */
   readonly accepted: PeerLimits;
-  /** the number of conversations that it accepts; that of this side until it has introduced itself */
-  #most: number;
+  #mostInFlight: number;
   #suffixMs = Number.NaN;
   #suffixBytes = 0;
   #suffix = "";
@@ -60,16 +60,11 @@ export class PostingEnd {
   /** whose conversations may go to the wire: if the peer is about to close, only those of handlers for which it
    *  waits */
   #takes: "all" | "of handlers" | "none" = "all";
-  /** calls that were cancelled before this side knew whether the peer supports cancellation */
-  #untold: Set<PoCo> | undefined;
-  /** cancelled, on the wire, and not answered */
-  #givenUp = 0;
-  /** runs while there are only such conversations, and the peer answers none */
-  #silence: Timer | undefined;
+  #givenUp: GivenUp | undefined;
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#most = connection.limits.maxPostedInFlight;
+    this.#mostInFlight = connection.limits.maxPostedInFlight;
     this.accepted = new PeerLimits(connection.limits, connection.isDialing ? "service" : "client");
   }
 
@@ -102,6 +97,11 @@ export class PostingEnd {
   /** Whether an answer is awaited. */
   get isAwaitingAnswers(): boolean {
     return this.#live.toArray().some(({ at }) => !(at.isUnsent || at.isGivenUp || at.isRefused));
+  }
+
+  /** The number of conversations that the peer accepts; that of this side until the peer has introduced itself. */
+  get mostInFlight(): number {
+    return this.#mostInFlight;
   }
 
   /** The number of conversations that are not completed. */
@@ -242,12 +242,12 @@ export class PostingEnd {
   }
 
   /** The part of a conversation's token that carries its metadata: empty for a peer that would not read it. */
-  metadataFieldOf({ metadataField }: PoCo): string {
+  metadataFieldOf({ metadataField }: PostedCo): string {
     return this.#knowsExtension ? metadataField : "";
   }
 
   /** Requests a slot on the wire, and then the send turn. @param isNext it has waited, and there is one */
-  admit(co: PoCo, isNext = false): void {
+  admit(co: PostedCo, isNext = false): void {
     const { onlyOurs } = co;
     if (this.#hello === undefined && (this.#mustBeKnown(co) || co.isLarge)) this.sayHello();
     if (!isNext && !co.isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(co))) {
@@ -269,9 +269,9 @@ export class PostingEnd {
   }
 
   /** It may have been made before the peer had said what it accepts. If it is refused, it has failed. */
-  #isAccepted(co: PoCo): boolean {
+  #isAccepted(co: PostedCo): boolean {
     try {
-      if (co.call === undefined) co.checkAgain();
+      if (co.call === undefined) co.sender.checkAgain();
       else this.#check(co.call);
       return true;
     } catch (thrown) {
@@ -282,14 +282,14 @@ export class PostingEnd {
 
   /** A large packet, and one that only peers of this library can read, wait until it is known whether the peer accepts
    *  it. */
-  #hasPlaceFor(co: PoCo): boolean {
-    if (this.#admitted >= this.#most || !this.#takesNew) return false;
+  #hasPlaceFor(co: PostedCo): boolean {
+    if (this.#admitted >= this.#mostInFlight || !this.#takesNew) return false;
     if (this.#hello?.isDone !== false) return true; // first, as this runs for every call
     return !co.isLarge && !this.#connection.awaitsPeer && !this.#mustBeKnown(co);
   }
 
   /** Whether it depends on what the peer is how it is sent, and that is not known. */
-  #mustBeKnown({ onlyOurs, metadataField }: PoCo): boolean {
+  #mustBeKnown({ onlyOurs, metadataField }: PostedCo): boolean {
     return !this.#knowsExtension && (onlyOurs !== undefined || metadataField !== "");
   }
 
@@ -305,20 +305,19 @@ export class PostingEnd {
   }
 
   /** Withdraws the request. */
-  withdraw(conversation: PoCo): void {
+  withdraw(conversation: PostedCo): void {
     this.#gate.remove(conversation);
   }
 
-  completed(conversation: PoCo): void {
+  completed(conversation: PostedCo): void {
     this.#live.delete(conversation.seq);
     this.#connection.account.posted -= 1;
-    if (this.#untold?.delete(conversation) === true) this.#givenUp -= 1;
+    this.#givenUp?.remove(conversation);
     if (conversation.isAdmitted) {
       conversation.isAdmitted = false;
       this.#admitted -= 1;
       this.#asking?.delete(conversation);
-      this.#silence?.cancel();
-      this.#silence = undefined;
+      this.#givenUp?.endSilence();
       if (this.#gate.size > 0) this.#admitNext();
     }
     this.#connection.conversationEnded();
@@ -349,14 +348,14 @@ export class PostingEnd {
     if (!this.#knowsExtension) {
       this.#knowsExtension = true;
       this.sayHello();
-      this.#tellUntold();
+      this.#givenUp?.tellAll();
     }
     if (token?.introduction !== undefined) this.#heed(token.introduction);
   }
 
   #heed(introduction: Introduction): void {
     const { maxPostedInFlight } = this.#connection.limits;
-    this.#most = Math.min(introduction.limits.maxInFlight ?? maxPostedInFlight, maxPostedInFlight);
+    this.#mostInFlight = Math.min(introduction.limits.maxInFlight ?? maxPostedInFlight, maxPostedInFlight);
     this.accepted.heed(introduction);
     typedLayerOf(this.#connection.env)?.introduced?.(introduction, this.#connection);
     this.#admitNext();
@@ -404,46 +403,21 @@ export class PostingEnd {
 
   /** Sends something that the peer need not answer soon. */
   showLife(): void {
-    this.#say("ping", `${PING}()`).catch(ignore); // whether it arrives is not this side's concern
+    this.say("ping", `${PING}()`).catch(ignore); // whether it arrives is not this side's concern
   }
 
-  /** The answer is not wanted any more: a peer that supports cancellation is told. */
-  gaveUp(conversation: PoCo): void {
+  /** The answer is not wanted any more. */
+  gaveUp(conversation: PostedCo): void {
     if (this.#live.get(conversation.seq) !== conversation) return; // it has ended
-    this.#untold ??= new Set();
-    if (this.#untold.has(conversation)) return;
-    this.#untold.add(conversation);
-    this.#givenUp += 1;
-    this.#watchSilence();
-    if (this.#knowsExtension) this.#cancel(conversation);
-  }
-
-  #tellUntold(): void {
-    for (const conversation of this.#untold ?? []) this.#cancel(conversation);
-  }
-
-  #cancel({ seq }: PoCo): void {
-    if (this.#connection.isOpen) this.#say("cancel", `${CANCEL}("${seq}")`).catch(ignore); // the call was cancelled in any case
-  }
-
-  /** All slots are occupied by cancelled conversations. A peer that answers none of them within the time of a handler
-   *  and of a gap is unresponsive.
-   *  What has not been sent yet cannot be answered; the wire watches that. */
-  #watchSilence(): void {
-    if (this.#givenUp < this.#most || this.#silence !== undefined) return;
-    const { clock, lane, limits } = this.#connection;
-    this.#silence = afterHearing(clock, limits.handlerTimeoutMs + limits.gapTimeoutMs, () => {
-      this.#silence = undefined;
-      if (lane.wire.bufferedBytes > 0) this.#watchSilence();
-      else this.#connection.cut(failure("unresponsive"));
-    });
+    this.#givenUp ??= new GivenUp(this.#connection);
+    this.#givenUp.add(conversation);
   }
 
   /** Asks the peer to begin nothing more. Resolves when everything that it had begun by then was read. */
   async sayGoAway(reason: string | undefined): Promise<void> {
     await this.#acquainted();
     if (!this.#knowsExtension || !this.#connection.isOpen) return;
-    await this.#say("goaway", `${GO_AWAY}(${reason === undefined ? "" : repr(oneLine(reason))})`).catch(ignore); // the connection closes in any case
+    await this.say("goaway", `${GO_AWAY}(${reason === undefined ? "" : repr(oneLine(reason))})`).catch(ignore); // the connection closes in any case
   }
 
   /** A peer of this library introduces itself at once, or answers a hello. */
@@ -457,7 +431,8 @@ export class PostingEnd {
     await known.catch(ignore); // then it is not
   }
 
-  async #say(name: string, code: string): Promise<void> {
+  /** Sends a message of the library. */
+  async say(name: string, code: string): Promise<void> {
     const { closeTimeoutMs } = this.#connection.limits;
     await this.call({ name, code, results: [], wantsResults: false, timeoutMs: closeTimeoutMs, isUrgent: true })
       .promise;
@@ -502,20 +477,22 @@ export class PostingEnd {
   turnAway(error: HbiError): void {
     if (this.#takes === "none") return;
     this.#takes = "none";
-    this.#each((co) => co.turnedAway(error));
+    this.#each((co) => {
+      if (co.at.isUnsent) co.lose(error);
+    });
     if (this.#connection.isOpen) this.#takes = "of handlers";
   }
 
   loseAll(error: HbiError): void {
     this.#takes = "none";
-    this.#silence?.cancel();
+    this.#givenUp?.endSilence();
     this.#hello?.lose(error);
     this.#each((co) => co.lose(error));
   }
 
   /** Those in flight by number. Numbers are assigned in order and start again at 101. A conversation that failed
    *  because of another belongs to the next connection. */
-  #each(run: (co: PoCo) => void): void {
+  #each(run: (co: PostedCo) => void): void {
     const all = this.#live.toArray().sort((a, b) => a.seq - b.seq);
     for (const co of all) if (this.#live.get(co.seq) === co) run(co);
   }

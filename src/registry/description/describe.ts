@@ -44,6 +44,12 @@ import { sha256 } from "./sha256.ts";
  *  @throws HbiError bad_option, with the place, for such a schema with `strict` */
 export function describeService(service: Service, options: DescribeOptions = {}): ServiceDescription {
   checkOptions(options, "describeService", DESCRIBE_OPTIONS);
+  const steps = describing(service, options);
+  for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value;
+}
+
+/** The same in steps of about one method, because a large definition takes seconds. */
+export function* describing(service: Service, options: DescribeOptions = {}): Generator<void, ServiceDescription> {
   const definitions = new Definitions();
   const isStrict = options.strict === true;
   const values = new Map(Object.entries(service.values).map(([name, value]) => [value, name]));
@@ -81,10 +87,10 @@ export function describeService(service: Service, options: DescribeOptions = {})
     });
   };
   const describeMethods = (section: string, methods: Methods) =>
-    mapRecord(methods, (method, name) => describeMethod(section, name, method));
+    mapInSteps(methods, (method, name) => describeMethod(section, name, method));
 
-  const methods = describeMethods("methods", service.methods);
-  const reactions = describeMethods("reactions", service.reactions);
+  const methods = yield* describeMethods("methods", service.methods);
+  const reactions = yield* describeMethods("reactions", service.reactions);
   const described = mapRecord(service.values, (value, name): ValueDescription => {
     const params = paramsOf(convert(name, "values", value.spec.params, `values.${name}`));
     definitions.add("input", new Map([[name, valueSchema(name, params)]]));
@@ -95,7 +101,9 @@ export function describeService(service: Service, options: DescribeOptions = {})
     credentials === undefined ? undefined : paramsOf(convert("", "credentials", credentials, "credentials"));
   const { outputNames, all } = definitions.finish();
   const asSent = (method: MethodDescription): MethodDescription =>
-    method.result === undefined ? method : { ...method, result: renamed(method.result, outputNames) };
+    method.result === undefined || outputNames.size === 0
+      ? method
+      : { ...method, result: renamed(method.result, outputNames) };
   const content = {
     methods: mapRecord(methods, asSent),
     reactions: mapRecord(reactions, asSent),
@@ -104,7 +112,7 @@ export function describeService(service: Service, options: DescribeOptions = {})
     $defs: all,
   };
   const { name, version, title, description } = service;
-  const hash = contentHash({ name, ...content });
+  const hash = yield* contentHash({ name, ...content });
   return { format: FORMAT, name, version, ...present({ title, description }), hash, ...content };
 }
 
@@ -177,31 +185,35 @@ function renamed(schema: JsonSchema, names: ReadonlyMap<string, string>): JsonSc
 }
 
 /** Depends on the meaning of definitions, but not on their names, on texts, or on the order of members. */
-function contentHash(content: Omit<ServiceDescription, "format" | "version" | "hash">): string {
+function* contentHash(content: Omit<ServiceDescription, "format" | "version" | "hash">): Generator<void, string> {
   const accepted = (schema: JsonSchema) => canonical(schema, content.$defs);
   const params = (list: readonly ParamDescription[]) =>
     list.map(({ name, schema, isRequired }) => [name, isRequired, accepted(schema)]);
-  const methods = (record: Readonly<Record<string, MethodDescription>>) =>
-    mapRecord(record, ({ body, resultBody, idempotent, byName, input, limits, result, ...method }) => ({
-      ...{
-        body,
-        resultBody,
-        idempotent,
-        params: params(byName === true ? sortedByName(method.params) : method.params),
-      },
+  const methodText = ({ body, resultBody, idempotent, byName, input, limits, result, ...method }: MethodDescription) =>
+    sortedText({
+      body,
+      resultBody,
+      idempotent,
+      params: params(byName === true ? sortedByName(method.params) : method.params),
       ...present({ limits }),
       ...(byName === undefined ? {} : { byName }),
       ...(input === undefined ? {} : { input: accepted(input) }),
       ...(result === undefined ? {} : { result: accepted(result) }),
-    }));
-  const hashed = {
-    name: content.name,
-    methods: methods(content.methods),
-    reactions: methods(content.reactions),
-    values: mapRecord(content.values, (value) => params(value.params)),
-    ...(content.credentials === undefined ? {} : { credentials: params(content.credentials) }),
+    });
+  const texts = {
+    name: JSON.stringify(content.name),
+    methods: textOfRecord(yield* mapInSteps(content.methods, methodText)),
+    reactions: textOfRecord(yield* mapInSteps(content.reactions, methodText)),
+    values: sortedText(mapRecord(content.values, (value) => params(value.params))),
+    ...(content.credentials === undefined ? {} : { credentials: sortedText(params(content.credentials)) }),
   };
-  return sha256(sortedText(hashed));
+  return sha256(textOfRecord(texts));
+}
+
+/** The sorted text of a record whose members have theirs. */
+function textOfRecord(texts: Readonly<Record<string, string>>): string {
+  const members = Object.keys(texts).sort((a, b) => (a < b ? -1 : 1));
+  return `{${members.map((name) => `${JSON.stringify(name)}:${texts[name]}`).join(",")}}`;
 }
 
 function sortedByName(params: readonly ParamDescription[]): ParamDescription[] {
@@ -210,6 +222,18 @@ function sortedByName(params: readonly ParamDescription[]): ParamDescription[] {
 
 function mapRecord<T, U>(record: Readonly<Record<string, T>>, map: (item: T, name: string) => U): Record<string, U> {
   return Object.fromEntries(Object.entries(record).map(([name, item]) => [name, map(item, name)]));
+}
+
+function* mapInSteps<T, U>(
+  record: Readonly<Record<string, T>>,
+  map: (item: T, name: string) => U,
+): Generator<void, Record<string, U>> {
+  const mapped: [string, U][] = [];
+  for (const [name, item] of Object.entries(record)) {
+    mapped.push([name, map(item, name)]);
+    yield;
+  }
+  return Object.fromEntries(mapped);
 }
 
 type Present<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {

@@ -191,11 +191,7 @@ function check(at: Part, context: ExportContext, replaced: Map<object, JsonSchem
 
 function convertedParts(schema: z.core.$ZodType, part: SchemaPart): Part[] {
   const def = definition(schema);
-  if (def.type === "pipe") return [{ path: "", schema: part === "result" ? def.out : def.in }];
-  // The schema that zod caches; the getter may return a new one each time.
-  if (def.type === "lazy") return [{ path: "", schema: (schema as z.core.$ZodLazy)._zod.innerType }];
-  if (def.type !== "object" || def.catchall === undefined) return partsOf(schema);
-  return [...partsOf(schema), { path: "{}", schema: def.catchall }];
+  return def.type === "pipe" ? [{ path: "", schema: part === "result" ? def.out : def.in }] : partsOf(schema);
 }
 
 /** Values of the service, and bytes. zod copies a schema that gets a title or a check, hence the search through
@@ -315,6 +311,8 @@ function named(json: z.core.JSONSchema.BaseSchema, context: ExportContext): Expo
       return name === undefined ? reference : referenceTo(name);
     });
   const members = Object.entries(json.properties as Record<string, JsonSchema>); // it is an object schema, and no part is a boolean
+  const required = new Set(json.required ?? []);
+  if (local.size === 0) return { properties: new Map(members), required, definitions: local };
   const properties = new Map(members.map(([name, schema]) => [name, rename(schema)]));
   const definitions = new Map<string, JsonSchema>();
   const use = (schema: JsonSchema) => {
@@ -329,7 +327,7 @@ function named(json: z.core.JSONSchema.BaseSchema, context: ExportContext): Expo
     }
   };
   for (const schema of properties.values()) use(schema);
-  return { properties, required: new Set(json.required ?? []), definitions };
+  return { properties, required, definitions };
 }
 
 function where({ member, part }: ExportContext, path: string): string {

@@ -3,14 +3,25 @@
  * go with their servers, and a link finds another server.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server as NetServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { defineService, type HbiError, HostingEnv, type Link, type LinkState, method } from "hbi";
 import { connect, HBIC, HBIS, type Server, serve } from "hbi/node";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { startProgram, stopProgram } from "../../support/programs.ts";
+import { LIMITS, ledger } from "../../system/programs/ledger.ts";
 
 const names = defineService({
   name: "names",
@@ -161,6 +172,50 @@ describe("the file of a Unix socket", () => {
     });
     expect(await messageOf(serving({ path: other }))).toContain("is in use");
     foreign.close();
+  });
+
+  it("stays when an older server ends that listened there before", async () => {
+    for (const end of ["close", "drain"] as const) {
+      const path = freshPath();
+      const older = await serving({ path }, "older");
+      const held = await connected({ path });
+      rmSync(path);
+      const newer = await serving({ path }, "newer");
+      await Promise.all([older[end](), held.closed]);
+      expect(await (await connected({ path })).call.name()).toBe("newer");
+      expect(readdirSync(folder).filter((file) => file.startsWith(basename(path)))).toEqual([basename(path)]);
+      await newer.close();
+      expect(existsSync(path)).toBe(false);
+    }
+  });
+
+  it("stays when an older server of another process ends, and when this one is the older", async () => {
+    const path = freshPath();
+    const log = `${path}.log`;
+    const program = "test/system/programs/ledger-server.ts";
+    const older = await startProgram(program, [`unix:${path}`, log]);
+    rmSync(path);
+    const newer = await serving({ path }, "newer");
+    await stopProgram(older);
+    expect(await (await connected({ path })).call.name()).toBe("newer");
+    rmSync(path);
+    const newest = await startProgram(program, [`unix:${path}`, log]);
+    await newer.close();
+    const link = await connect(ledger, { path }, {}, { limits: LIMITS });
+    open.push(link);
+    expect(await link.call.record({ id: "1", delayMs: 0 })).toBeDefined();
+    await link.close();
+    await stopProgram(newest);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it("stays if something else is there when its server ends", async () => {
+    const path = freshPath();
+    const server = await serving({ path });
+    rmSync(path);
+    writeFileSync(path, "precious");
+    await server.close();
+    expect(readFileSync(path, "utf8")).toBe("precious");
   });
 
   it("stays if it is not a socket", async () => {

@@ -15,7 +15,7 @@ import {
   ServiceHost,
 } from "hbi";
 import { hostileTransport, ManualClock, quiet } from "hbi/testing";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 
 const catalog = defineService({
@@ -148,6 +148,9 @@ describe("a definition that differs", () => {
     return { link, host, log, dropped: () => [...host.peers].map((peer) => peer.disconnect()) };
   }
 
+  /** What compares definitions is loaded on demand; a link that refuses a difference awaits it. */
+  beforeAll(() => expect(met(old, strict, { onMismatch: "error" })).rejects.toThrow("notes 2.0.0"));
+
   it.each<[string, Service, Service, object | undefined, boolean]>([
     ["the same", old, version("1.0.1", { add }), undefined, false],
     ["a service with more", old, more, { version: "1.1.0", isBreaking: false }, false],
@@ -247,3 +250,67 @@ describe("a definition that differs", () => {
     await host.close();
   });
 });
+
+describe("a large definition", () => {
+  const methods = Object.fromEntries(
+    Array.from({ length: 50 }, (_, i) => [`m${i}`, method({ params: { n: z.int() }, result: z.int() })]),
+  );
+  /** Each reading is a turn's time later. */
+  class PassingClock extends ManualClock {
+    turns = 0;
+    #ms = 0;
+    override now() {
+      this.#ms += 5;
+      return this.#ms;
+    }
+    override soon(run: () => void) {
+      this.turns += 1;
+      super.soon(run);
+    }
+  }
+
+  it("is described in turns of the event loop, together with those that it combines", async () => {
+    const one = defineService({ name: "one", version: "1.0.0", methods });
+    const other = defineService({ name: "other", version: "1.0.0", methods: catalog.methods });
+    const clock = new PassingClock();
+    const host = new ServiceHost(combine({ name: "both", version: "1.0.0" }, one, other), () => ({}) as never, {
+      clock,
+    });
+    await host.described();
+    expect(clock.turns).toBeGreaterThan(2 * 50);
+    const before = clock.turns;
+    await host.described();
+    expect(clock.turns).toBe(before);
+  });
+
+  it("is not described by a server that does not describe itself", async () => {
+    const clock = new PassingClock();
+    const service = defineService({ name: "one", version: "1.0.0", methods });
+    await new ServiceHost(service, () => ({}) as never, { clock, describe: false }).described();
+    expect(clock.turns).toBe(0);
+  });
+
+  it("is described at once where a connection does not wait", async () => {
+    const clock = new PassingClock();
+    const service = defineService({ name: "one", version: "1.0.0", methods });
+    const host = new ServiceHost(service, () => mapped(methods) as never, { ...quietly, clock });
+    const described = host.described();
+    const mismatches: Mismatch[] = [];
+    const changed = defineService({
+      name: "one",
+      version: "1.0.0",
+      methods: { m0: method({ params: { n: z.string() } }) },
+    });
+    const onMismatch = (mismatch: Mismatch) => void mismatches.push(mismatch);
+    const links = [await linked(host as never, service, {}), await linked(host as never, changed, {}, { onMismatch })];
+    await described;
+    await links[0]?.call["m1"]?.({ n: 1 });
+    await quiet();
+    expect(mismatches).toMatchObject([{ name: "one", isBreaking: true }]);
+    for (const link of links) await link.close();
+  });
+});
+
+function mapped(methods: object) {
+  return Object.fromEntries(Object.keys(methods).map((name) => [name, ({ n }: { n: number }) => n]));
+}
