@@ -1,10 +1,12 @@
 // A new user's first hour: the README's programs, the guides, and a program that exports whatever can be inferred, compiled against the
-// package as it is published, in an empty folder, by each version of TypeScript and with each setting of modules. Prints a table.
-import { execFileSync, spawnSync } from "node:child_process";
+// package as it is published, in an empty folder, by each version of TypeScript, and by the oldest and the newest also with each setting
+// of modules. Prints a table.
+import { execFile, execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = join(here, "..");
@@ -23,11 +25,17 @@ const ALL = ["readme", "guides", "kinds"];
 const NEEDS_57 = "typescript-5.7-or-later-is-required";
 const NEEDS_IMPORT = "cannot be imported with 'require'";
 
+/** These compile every case, the versions between them what is marked: how modules are found is the same in all. */
+const ENDS = ["5.7", "7"];
+/** How many compilers run beside each other. */
+const AT_ONCE = Math.min(availableParallelism(), 4);
+
 /** Each with what it compiles, and the error that is right if there is one. The README's files need the two options that it names. */
 const CASES = [
-  { name: "tsc --init, and the README's two options", init: true, options: NODE, programs: ["readme"] },
+  { name: "tsc --init, and the README's two options", init: true, options: NODE, isForAll: true, programs: ["readme"] },
   {
     name: "nodenext, exact optional types",
+    isForAll: true,
     options: { ...STRICT, ...NODE, module: "nodenext", exactOptionalPropertyTypes: true, lib: ["es2023", "dom"] },
     programs: ALL,
   },
@@ -50,6 +58,7 @@ const CASES = [
   },
   {
     name: "CommonJS, nodenext",
+    isForAll: true,
     isCommon: true,
     since: 5.8,
     options: { ...STRICT, module: "nodenext", types: [], lib: ["es2022", "dom"] },
@@ -64,6 +73,7 @@ const CASES = [
   },
 ];
 
+/** Where the package is installed, and beside it what its users install. */
 function folderWith(tarball) {
   const folder = mkdtempSync(join(tmpdir(), "hbi-first-hour-"));
   for (const name of INSTALLED)
@@ -71,11 +81,28 @@ function folderWith(tarball) {
   writeFileSync(join(folder, "hbi.tgz"), tarball);
   mkdirSync(join(folder, "node_modules/hbi"));
   execFileSync("tar", ["-xzf", "hbi.tgz", "-C", "node_modules/hbi", "--strip-components=1"], { cwd: folder });
+  return folder;
+}
+
+/** A user's folder in there, with the programs. */
+function userOf(installed, { options, init, programs, isCommon }) {
+  const folder = mkdtempSync(join(installed, "user-"));
+  writeFileSync(
+    join(folder, "package.json"),
+    JSON.stringify({ private: true, type: isCommon ? "commonjs" : "module" }),
+  );
+  if (init) {
+    cpSync(join(root, "examples/readme"), folder, { recursive: true }); // a new user saves them there
+    return folder;
+  }
   for (const name of ["readme", "guides", "jobs"])
     cpSync(join(root, "examples", name), join(folder, name), { recursive: true });
   cpSync(join(here, "first-hour"), join(folder, "kinds"), { recursive: true });
   mkdirSync(join(folder, "portable"));
   cpSync(join(here, "first-hour/portable.ts"), join(folder, "portable/portable.ts"));
+  const files = programs.flatMap((program) => filesOf(folder, program));
+  const compilerOptions = { ...options, rootDir: "." };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
   return folder;
 }
 
@@ -85,52 +112,55 @@ function filesOf(folder, program) {
     .map((name) => `${program}/${name}`);
 }
 
-/** "yes", "no" with the first errors, or the expected refusal. */
-function outcome(folder, compiler, { options, init, programs, isCommon, error }, expected) {
-  const tsc = join(compiler, "bin/tsc");
-  writeFileSync(
-    join(folder, "package.json"),
-    JSON.stringify({ private: true, type: isCommon ? "commonjs" : "module" }),
-  );
-  rmSync(join(folder, "tsconfig.json"), { force: true });
+/** What a compiler says, and its exit code. */
+async function compile(compiler, args, cwd) {
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, [join(compiler, "bin/tsc"), ...args], { cwd });
+    return { stdout, status: 0 };
+  } catch (error) {
+    return { stdout: error.stdout, status: error.code };
+  }
+}
+
+/** "yes", the errors, or the expected refusal. */
+async function outcome(folder, compiler, { init, error }, expected = error) {
   const args = ["--pretty", "false"];
-  const files = programs.flatMap((program) => filesOf(folder, program));
   if (init) {
-    spawnSync(process.execPath, [tsc, "--init"], { cwd: folder });
+    await compile(compiler, ["--init"], folder);
     args.push("--types", "node", "--rewriteRelativeImportExtensions");
-    cpSync(join(folder, "readme"), folder, { recursive: true }); // a new user saves them there
-    for (const other of ["readme", "guides", "jobs", "kinds", "portable"])
-      rmSync(join(folder, other), { recursive: true });
-  } else
-    writeFileSync(
-      join(folder, "tsconfig.json"),
-      JSON.stringify({ compilerOptions: { ...options, rootDir: "." }, files }),
-    );
-  const { stdout, status } = spawnSync(process.execPath, [tsc, ...args], { cwd: folder, encoding: "utf8" });
-  const wanted = expected ?? error;
-  if (wanted !== undefined)
-    return { isRight: stdout.includes(wanted), says: stdout.includes(wanted) ? `says: ${wanted}` : stdout };
+  }
+  const { stdout, status } = await compile(compiler, args, folder);
+  if (expected !== undefined) {
+    const isRight = stdout.includes(expected);
+    return { isRight, says: isRight ? `says: ${expected}` : stdout };
+  }
   return { isRight: status === 0, says: status === 0 ? "yes" : stdout };
 }
 
+function isFor(version, { name, init, isForAll, since = 0 }) {
+  if (version === "5.6") return name === "no @types/node, lib dom";
+  if (init && Number(version) < 5.9) return false; // its defaults were CommonJS
+  return Number(version) >= since && (isForAll || ENDS.includes(version));
+}
+
 /** The table, and whether every line of it is as it should be. */
-export function firstHour(tarball, versions = Object.keys(COMPILERS)) {
-  const rows = [];
+export async function firstHour(tarball, versions = Object.keys(COMPILERS)) {
+  const installed = folderWith(tarball);
+  const waiting = versions
+    .toSorted((a, b) => a - b)
+    .flatMap((version) => CASES.filter((one) => isFor(version, one)).map((one) => ({ version, one })));
   let isRight = true;
-  for (const version of versions.toSorted((a, b) => a - b)) {
-    const compiler = COMPILERS[version];
-    for (const one of CASES) {
-      if (one.since !== undefined && Number(version) < one.since) continue;
-      if (one.init && Number(version) < 5.9) continue; // its defaults were CommonJS
-      if (version === "5.6" && one.name !== "no @types/node, lib dom") continue;
-      const folder = folderWith(tarball);
-      const found = outcome(folder, compiler, one, version === "5.6" ? NEEDS_57 : undefined);
-      rmSync(folder, { recursive: true });
+  const work = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const { version, one } = next;
+      const folder = userOf(installed, one);
+      const found = await outcome(folder, COMPILERS[version], one, version === "5.6" ? NEEDS_57 : undefined);
       isRight &&= found.isRight;
-      rows.push(`| ${version} | ${one.name} | ${found.isRight ? found.says : "NO"} |`);
-      console.log(rows.at(-1));
+      console.log(`| ${version} | ${one.name} | ${found.isRight ? found.says : "NO"} |`);
       if (!found.isRight) console.error(found.says.slice(0, 2_000));
     }
-  }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  rmSync(installed, { recursive: true });
   return isRight;
 }

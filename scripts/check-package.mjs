@@ -26,7 +26,7 @@ const { messagesOf } = await import("../package-check/check.js");
 const { firstHour } = await import("../package-check/first-hour.js");
 const packedBytes = pack();
 const messages = await messagesOf(packedBytes);
-if (!firstHour(packedBytes)) messages.push("a new user's programs do not compile as they should");
+if (!(await firstHour(packedBytes))) messages.push("a new user's programs do not compile as they should");
 for (const message of messages) console.error(message);
 
 const knip = `${folder}node_modules/knip/bin/knip.js`;

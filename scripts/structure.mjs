@@ -311,7 +311,7 @@ async function measure({ defineService, Link, memoryTransportPair, method, Servi
   for (let i = 0; i < 20; i++) await link.call.add({ a: i, b: 1 }); // what is made at the first call is made
   // The least of several: on a busy machine a call may have to wait for its turn, which is a longer way.
   const least = { stacks: new Map(), entered: new Map() };
-  for (let tries = 0; tries < 20; tries++) {
+  for (let tries = 0; tries < 100; tries++) {
     stacks.clear();
     entered.clear();
     await new Promise((resolve) => setTimeout(resolve, 5));

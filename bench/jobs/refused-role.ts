@@ -1,9 +1,13 @@
 /**
- * A process of the refused job: a server, or a client that sends one script repeatedly.
+ * A process of the refused job: a server, or a client that sends one script repeatedly. The client writes to the wire
+ * itself, because a client of this library refuses most of these scripts before it sends them.
  */
-import { defineService, HbiError, method } from "hbi";
-import { connect, serve } from "hbi/node";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { defineService, method } from "hbi";
+import { serve } from "hbi/node";
 import { z } from "zod";
+import { CO_ACK_BEGIN, CO_ACK_END, CO_BEGIN, PacketWriter, readPackets } from "../contenders/prototype-wire.ts";
 import type { Requests } from "../harness/child.ts";
 import { type Usage, usage } from "../harness/usage.ts";
 
@@ -27,6 +31,46 @@ export interface Sent {
   readonly seconds: number;
 }
 
+/** Declares the extension, so that a refusal ends its conversation and not the connection. */
+const TOKEN = ";x;n";
+
+/** Sends scripts, each as a conversation; gives whether the answer is what the methods give. */
+function sender(socket: Socket): (text: string) => Promise<boolean> {
+  const writer = new PacketWriter(socket);
+  const waiting = new Map<string, Waiting>();
+  let lost: Error | undefined;
+  let seq = 100;
+  let answer: string | undefined;
+  readPackets(socket, (directive, text) => {
+    if (directive === CO_BEGIN)
+      writer.emptyBracket("co_ack_begin", "co_ack_end", seqOf(text)); // the server introduces itself
+    else if (directive === CO_ACK_BEGIN) answer = undefined;
+    else if (directive === CO_ACK_END) {
+      waiting.get(seqOf(text))?.resolve(answer === "1");
+      waiting.delete(seqOf(text));
+    } else answer ??= text;
+  });
+  socket.on("error", () => undefined);
+  socket.on("close", () => {
+    lost = new Error("the server has closed the connection");
+    for (const { reject } of waiting.values()) reject(lost);
+  });
+  return (text) =>
+    new Promise((resolve, reject) => {
+      if (lost !== undefined) throw lost;
+      seq += 1;
+      waiting.set(String(seq), { resolve, reject });
+      writer.bracket("co_begin", "", text, "co_end", `${seq}${TOKEN}`);
+    });
+}
+
+interface Waiting {
+  readonly resolve: (isAccepted: boolean) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const seqOf = (id: string) => id.split(";", 1)[0] ?? "";
+
 let send: ((text: string) => Promise<boolean>) | undefined;
 
 export const requests = {
@@ -39,19 +83,10 @@ export const requests = {
   usage: (): Usage => usage(),
 
   async connect(address: string): Promise<void> {
-    const link = await connect(service, address, {}, { limits });
-    await link.ping(); // after this, a refusal ends its conversation, not the connection
-    send = (text) =>
-      link.po.converse(async (co) => {
-        await co.sendCode(text);
-        try {
-          return (await co.recvObj(n)) === 1;
-        } catch (thrown) {
-          if (thrown instanceof HbiError && (thrown.code === "unavailable" || thrown.code === "deadline_exceeded"))
-            throw thrown;
-          return false;
-        }
-      });
+    const at = address.lastIndexOf(":");
+    const socket = connect(Number(address.slice(at + 1)), address.slice(0, at)).setNoDelay(true);
+    await once(socket, "connect");
+    send = sender(socket);
   },
 
   async run({ text, isAccepted, seconds }: Sent): Promise<number> {

@@ -34,18 +34,12 @@ export function validate<S extends z.core.$ZodType>(
   throw make(reason, described(issues), { of: where, issues });
 }
 
-/** Like `validate`, for an object that a peer sends. Peers of the reference say `None` for a result that is absent as
- *  well: where only undefined is allowed, that is what they mean.
+/** What a peer means by an object that it sends. Peers of the reference say `None` for a result that is absent as well:
+ *  where only undefined is allowed, that is what they mean.
  *  @param isOurs whether the peer is of this library and distinguishes the two */
-export function validateObject<S extends z.core.$ZodType>(
-  schema: S,
-  value: unknown,
-  isOurs: boolean,
-  reason: Reason,
-  where: string,
-): z.output<S> {
+export function meant(value: unknown, schema: z.core.$ZodType, isOurs: boolean): unknown {
   const isAbsent = value === null && !isOurs && !accepts(schema, null) && accepts(schema, undefined);
-  return validate(schema, isAbsent ? undefined : value, reason, where);
+  return isAbsent ? undefined : value;
 }
 
 /** @throws HbiError internal if a function of the schema throws */

@@ -12,7 +12,7 @@ import { type Writing, writeCall } from "../../registry/call-text.ts";
 import { entryTable } from "../../registry/hosting-env.ts";
 import { landValue } from "../../registry/invoke.ts";
 import type { Service } from "../../registry/service.ts";
-import { validateObject } from "../../registry/validate.ts";
+import { meant, validate } from "../../registry/validate.ts";
 import { type BodySource, exactly, type Feed, keepFromFailingUnheard, release } from "../conversation/body-source.ts";
 import { type Metadata, metadataField, NO_METADATA } from "../conversation/metadata.ts";
 import { leading } from "../failing.ts";
@@ -245,6 +245,6 @@ function checkedObjects({ kind, name, results }: Content, objects: Objects): rea
   if (objects.length > results.length) throw failure("bad_answer", "more objects than declared", { of: name });
   if (objects.length < results.length) throw failure("no_answer", undefined, { of: name });
   return results.map((schema, i) =>
-    schema === undefined ? objects[i] : validateObject(schema, objects[i], false, "bad_answer", name),
+    schema === undefined ? objects[i] : validate(schema, meant(objects[i], schema, false), "bad_answer", name),
   );
 }

@@ -7,7 +7,7 @@ import type { Timer } from "../../clock.ts";
 import { failure, ownError } from "../../errors.ts";
 import type { WrittenCall } from "../../registry/call-text.ts";
 import { limited } from "../../registry/method-limits.ts";
-import { validateObject } from "../../registry/validate.ts";
+import { meant, validate } from "../../registry/validate.ts";
 import { Body } from "../conversation/body.ts";
 import { type BodySource, bodyFrom, type Pending, release } from "../conversation/body-source.ts";
 import { asBytes } from "../lane/raw-intake.ts";
@@ -139,7 +139,7 @@ export class Streaming implements Talk {
     const object = await co.recvObj(undefined, FOREVER);
     if (resultBody === undefined) {
       void co.close();
-      return validateObject(result, object, this.#isOurs(), "bad_answer", name);
+      return validate(result, meant(object, result, this.#isOurs()), "bad_answer", name);
     }
     const { clock, limits } = this.#carrier;
     const onEnd = (): void => void co.close();
@@ -153,7 +153,7 @@ export class Streaming implements Talk {
     const { name, method } = this.#sending;
     const { result } = method.spec;
     if (result === undefined) return undefined;
-    this.#answer = validateObject(result, object, this.#isOurs(), "bad_answer", name);
+    this.#answer = validate(result, meant(object, result, this.#isOurs()), "bad_answer", name);
     return method.resultBytes(this.#answer);
   }
 

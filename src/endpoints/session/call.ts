@@ -9,7 +9,7 @@ import type { Clock, Timer } from "../../clock.ts";
 import { asHbiError, changed, digits, FAILURES, failure, HbiError, ofCall } from "../../errors.ts";
 import type { Method } from "../../registry/method.ts";
 import { limited } from "../../registry/method-limits.ts";
-import { validateObject } from "../../registry/validate.ts";
+import { meant, validate } from "../../registry/validate.ts";
 import { packetOf } from "../conversation/co-sender.ts";
 import { leadHere, rejectWhereAwaited } from "../failing.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
@@ -358,7 +358,7 @@ export class Call implements TurnTaker {
   #take(value: unknown, schema: z.core.$ZodType | undefined, isOurs: boolean): void {
     const { wantsResults, isList, name } = this.request;
     const taken =
-      wantsResults && schema !== undefined ? validateObject(schema, value, isOurs, "bad_answer", name) : value;
+      wantsResults && schema !== undefined ? validate(schema, meant(value, schema, isOurs), "bad_answer", name) : value;
     if (isList === true) {
       this.#outcome ??= [];
       (this.#outcome as unknown[]).push(taken); // created above

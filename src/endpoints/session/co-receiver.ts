@@ -8,7 +8,7 @@ import { parseValue } from "../../parser/parse.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { landValue } from "../../registry/invoke.ts";
 import { prepareLate } from "../../registry/prepared-schema.ts";
-import { validateObject } from "../../registry/validate.ts";
+import { meant, validate } from "../../registry/validate.ts";
 import { checkPacket } from "../conversation/script-plan.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { Lane } from "../lane/lane.ts";
@@ -128,7 +128,8 @@ export class CoReceiver {
     if (value instanceof HbiError) throw value;
     if (schema === undefined) return value;
     prepareLate(schema);
-    return validateObject(schema, value, this.#connection.posting.knowsExtension, "bad_argument", "object");
+    const isOurs = this.#connection.posting.knowsExtension;
+    return validate(schema, meant(value, schema, isOurs), "bad_argument", "object");
   }
 
   /** The awaited objects will not arrive. */
