@@ -309,6 +309,11 @@ export function digits(amount: number): string {
   return String(Math.round(amount)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** Raw data above the limit. */
+export function bodyTooBig(bytes: number, most: number, of?: string): HbiError {
+  return failure("body_too_big", `${digits(bytes)} bytes, at most ${digits(most)} (maxBodyBytes)`, { of });
+}
+
 /** The error as one of a call of this method. The library's own texts begin with the name; what a handler has thrown
  *  arrives as it was written. */
 export function ofCall(error: HbiError, method: string): HbiError {
@@ -365,8 +370,17 @@ export function oneLine(text: string, maxBytes = MAX_TEXT_BYTES): string {
 export function asHbiError(thrown: unknown): HbiError {
   const own = ownError(thrown);
   if (own !== undefined) return own;
-  const reference = Math.random().toString(36).slice(2, 10).padEnd(8, "0");
-  return failure("handler", `reference ${reference}`, { cause: thrown });
+  return failure("handler", reference(), { cause: thrown });
+}
+
+/** What joins the log of this side with that of the peer, which learns nothing else of the cause. */
+function reference(): string {
+  return `reference ${Math.random().toString(36).slice(2, 10).padEnd(8, "0")}`;
+}
+
+/** An init hook has thrown. The text of an HbiError is meant for the peer, as that of a handler's is. */
+export function initFailed(thrown: unknown): HbiError {
+  return failure("init_failed", ownError(thrown)?.message ?? reference(), { cause: thrown });
 }
 
 /** A thrown value with its stack, for a terminal. Further lines are indented, so that none can pose as a log entry. */
