@@ -34,6 +34,7 @@ type Expression = number | { readonly op: "+" | "-"; readonly of: readonly [Expr
 const expression: z.ZodType<Expression> = z.lazy(() =>
   z.union([z.int(), z.strictObject({ op: z.enum(["+", "-"]), of: z.tuple([expression, expression]).readonly() })]),
 );
+const nested: z.ZodType = z.lazy(() => z.object({ name: z.string().max(8) }).catchall(nested));
 const shape = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("circle"), radius: z.number().positive() }),
   z.strictObject({ kind: z.literal("polygon"), sides: z.int().min(3).max(12) }),
@@ -141,6 +142,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   }),
   "getter recursion": tree,
   "lazy recursion": expression,
+  "recursion of other members": nested,
   "members that are never given": z.object({ a: z.undefined().optional(), b: z.int() }),
   branded: z.string().brand("name").describe("a name"),
 };
