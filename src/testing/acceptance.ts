@@ -25,13 +25,19 @@ export function accepts(schema: z.core.$ZodType, value: unknown): boolean {
   return verdictOf(schema, value) === "accepted";
 }
 
-const SAMPLES = 60;
+export const SAMPLES = 60;
 const LEAST = 0.1;
 /** Fixed, so that a schema is accepted or refused in every run alike. */
 const SEED = 20_240_229;
 
 export function sampleOf<T>(arbitrary: fc.Arbitrary<T>, numRuns: number = SAMPLES): T[] {
   return fc.sample(arbitrary, { numRuns, seed: SEED });
+}
+
+/** Usually the first few decide, and no more are drawn. */
+function isOftenAccepted<T>(candidate: fc.Arbitrary<T>, isAccepted: (value: T) => boolean): boolean {
+  const enough = Math.ceil(LEAST * SAMPLES);
+  return [enough, SAMPLES].some((drawn) => sampleOf(candidate, drawn).filter(isAccepted).length >= enough);
 }
 
 /** The candidates that are accepted often enough, filtered. A candidate that cannot be created is skipped, such as a
@@ -47,8 +53,7 @@ export function bestOf<T>(
   for (const make of candidates) {
     try {
       const candidate = make();
-      const sample = sampleOf(candidate);
-      if (sample.filter(isAccepted).length >= LEAST * sample.length) good.push(candidate.filter(isAccepted));
+      if (isOftenAccepted(candidate, isAccepted)) good.push(candidate.filter(isAccepted));
     } catch (thrown) {
       if (thrown instanceof HbiError) throw thrown;
       cause = thrown;

@@ -63,17 +63,27 @@ export function nearlyValidCalls(service: Service | Methods, options: CallOption
 }
 
 /** The same; undefined if the methods accept everything that resembles a valid call. */
-export function wrongCalls(
-  service: Service | Methods,
-  options: CallOptions = {},
-): fc.Arbitrary<NearlyValidCall> | undefined {
+function wrongCalls(service: Service | Methods, options: CallOptions): fc.Arbitrary<NearlyValidCall> | undefined {
   const kinds = callable(service).flatMap(([name, method]) => {
-    const valid = validParams(name, method, options);
-    const refused = refusedCalls(name, method, valid);
-    const miscounted = method.takesRawData ? [miscountedCalls(callsOf(name, method, valid))] : [];
-    return refused === undefined ? miscounted : [refused, ...miscounted];
+    const { wrong } = callsOfMethod(name, method, options);
+    return wrong === undefined ? [] : [wrong];
   });
   return kinds.length === 0 ? undefined : fc.oneof(...kinds);
+}
+
+interface CallsOfMethod {
+  readonly valid: fc.Arbitrary<GeneratedCall>;
+  /** undefined if it accepts everything that resembles a valid call */
+  readonly wrong: fc.Arbitrary<NearlyValidCall> | undefined;
+}
+
+/** Both kinds of calls, from the same valid parameters. @throws HbiError invalid_argument, as `validCalls` */
+export function callsOfMethod(name: string, method: Method, options: CallOptions): CallsOfMethod {
+  const params = validParams(name, method, options);
+  const valid = callsOf(name, method, params);
+  const refused = refusedCalls(name, method, params);
+  const kinds = [...(refused === undefined ? [] : [refused]), ...(method.takesRawData ? [miscountedCalls(valid)] : [])];
+  return { valid, wrong: kinds.length === 0 ? undefined : fc.oneof(...kinds) };
 }
 
 /** Methods for which no calls are generated, because only their handlers know what raw data they read. */

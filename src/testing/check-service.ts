@@ -12,15 +12,8 @@ import { aPositiveInteger, aTime, checkOptions, mustBe, type OptionsOf } from ".
 import { type InstanceWriter, repr } from "../parser/repr.ts";
 import { entryTable } from "../registry/hosting-env.ts";
 import type { Method } from "../registry/method.ts";
-import type { Methods, Service } from "../registry/service.ts";
-import {
-  type CallOptions,
-  GENERATE_OPTIONS,
-  manualMethods,
-  SHORT_BODY,
-  validCalls,
-  wrongCalls,
-} from "./call-arbitrary.ts";
+import type { Service } from "../registry/service.ts";
+import { type CallOptions, callsOfMethod, GENERATE_OPTIONS, manualMethods, SHORT_BODY } from "./call-arbitrary.ts";
 import { whyNothing } from "./schema-arbitrary.ts";
 import { TEST_LINK_OPTIONS, type TestLink, type TestLinkOptions, testLink } from "./test-link.ts";
 
@@ -105,14 +98,14 @@ export async function checkService<S extends Service, H extends HandlersOf<S, Co
   const unchecked = [...new Set([...leaveOut, ...manualMethods(service)])];
   for (const [name, method] of Object.entries(service.methods)) {
     if (unchecked.includes(name)) continue;
-    const alone: Methods = { [name]: method };
     const nothing = whyNothing(method.signature.schema, generate, { where: name });
     if (nothing !== undefined) {
       const error = failure("bad_argument", nothing);
       findings.push({ kind: "unreachable", method: name, params: {}, bodyLength: undefined, error });
       continue;
     }
-    for (const calls of [validCalls(alone, generate), wrongCalls(alone, generate)]) {
+    const { valid, wrong } = callsOfMethod(name, method, generate);
+    for (const calls of [valid, wrong]) {
       if (calls === undefined) continue;
       const finding = await range.firstOf(calls as fc.Arbitrary<Shot>);
       if (finding !== undefined) findings.push(finding);

@@ -2,7 +2,7 @@
  * Mistakes: every single alteration of a valid value that the schema of that place should refuse. Whether the whole
  * schema refuses it must be checked by the caller, because another check may accept it.
  */
-import { type Definition, definition, join } from "../registry/schema-walk.ts";
+import { type Definition, definition, innerOf, join } from "../registry/schema-walk.ts";
 import { accepts } from "./acceptance.ts";
 import type { Schema } from "./container-arbitrary.ts";
 import { bigintMistakes, constantMistakes, numberMistakes, stringMistakes, type Wrong } from "./leaf-mistakes.ts";
@@ -19,13 +19,27 @@ export interface Mistake {
 
 type Members = Readonly<Record<string, unknown>>;
 
-export function mistakesOf(schema: Schema, value: unknown): Mistake[] {
-  const own = atThisPlace(schema, value).map((one) => mistake("", one, false));
-  return [...own, ...typesBut(value).map((one) => mistake("", one, true)), ...within(schema, value)];
+/** Where a value is inside the whole. */
+interface Place {
+  readonly path: string;
+  /** the whole with another value in this place */
+  readonly put: (value: unknown) => unknown;
 }
 
-function mistake(path: string, { wrong, value }: Wrong, isType: boolean): Mistake {
-  return { path, wrong, isType, make: () => value };
+export function mistakesOf(schema: Schema, value: unknown): Mistake[] {
+  const found: Mistake[] = [];
+  collect(schema, value, { path: "", put: (other) => other }, found);
+  return found;
+}
+
+/** @param hasTypes whether wrong types of this place are included already, by another schema for it */
+function collect(schema: Schema, value: unknown, place: Place, found: Mistake[], hasTypes = false): void {
+  const add = ({ wrong, value: other }: Wrong, isType: boolean) => {
+    found.push({ path: place.path, wrong, isType, make: () => place.put(other) });
+  };
+  for (const one of atThisPlace(schema, value)) add(one, false);
+  if (!hasTypes) for (const one of typesBut(typeName(value))) add(one, true);
+  within(schema, value, place, found);
 }
 
 /** One value of each type that has a textual form. */
@@ -40,9 +54,18 @@ const OF_TYPES: readonly Wrong[] = [
   { wrong: "bytes", value: Uint8Array.of(1) },
 ];
 
-function typesBut(value: unknown): Wrong[] {
-  const type = typeName(value);
-  return OF_TYPES.filter(({ wrong }) => wrong !== type).map((one) => ({ ...one, wrong: `${one.wrong} for ${type}` }));
+const BUT = new Map<string, readonly Wrong[]>();
+
+function typesBut(type: string): readonly Wrong[] {
+  let others = BUT.get(type);
+  if (others === undefined) {
+    others = OF_TYPES.filter(({ wrong }) => wrong !== type).map((one) => ({
+      ...one,
+      wrong: `${one.wrong} for ${type}`,
+    }));
+    BUT.set(type, others);
+  }
+  return others;
 }
 
 function typeName(value: unknown): string {
@@ -105,47 +128,43 @@ function surplus(value: Members): Wrong {
 }
 
 /** The mistakes of the parts, each in a copy of the whole. */
-function within(schema: Schema, value: unknown): Mistake[] {
+function within(schema: Schema, value: unknown, place: Place, found: Mistake[]): void {
   const def = definition(schema);
+  const same = (inner: Schema) => collect(inner, value, place, found, true);
   switch (def.type) {
     case "array":
-      return Array.isArray(value) ? ends(value).flatMap((i) => inItem(def.element, value, i)) : [];
+      if (Array.isArray(value)) for (const i of ends(value)) inItem(def.element, value, i, place, found);
+      break;
     case "tuple":
-      return Array.isArray(value) ? tupleParts(def, value) : [];
+      if (Array.isArray(value)) tupleParts(def, value, place, found);
+      break;
     case "object":
-      return isRecord(value)
-        ? Object.entries<Schema>(def.shape).flatMap(([key, part]) => inMember(part, value, key))
-        : [];
+      if (isRecord(value))
+        for (const [key, part] of Object.entries<Schema>(def.shape)) inMember(part, value, key, place, found);
+      break;
     case "record":
-      return isRecord(value)
-        ? ends(Object.keys(value)).flatMap((i) => inMember(def.valueType, value, Object.keys(value)[i] ?? ""))
-        : [];
+      if (isRecord(value)) {
+        const keys = Object.keys(value);
+        for (const i of ends(keys)) inMember(def.valueType, value, keys[i] ?? "", place, found);
+      }
+      break;
     case "union": {
       const option = def.options.find((one) => accepts(one, value));
-      return option === undefined ? [] : notOfType(option, value);
+      if (option !== undefined) same(option);
+      break;
     }
     case "intersection":
-      return [...notOfType(def.left, value), ...notOfType(def.right, value)];
-    case "optional":
-    case "nullable":
-    case "nonoptional":
-    case "default":
-    case "prefault":
-    case "catch":
-    case "readonly":
-      return notOfType(def.innerType, value);
+      same(def.left);
+      same(def.right);
+      break;
     case "pipe":
-      return notOfType(definition(def.in).type === "transform" ? def.out : def.in, value);
-    case "lazy":
-      return notOfType(def.getter(), value);
-    default:
-      return [];
+      same(definition(def.in).type === "transform" ? def.out : def.in);
+      break;
+    default: {
+      const inner = innerOf(schema);
+      if (inner !== undefined) same(inner);
+    }
   }
-}
-
-/** Mistakes of another schema for the same place, without wrong types, which are already included. */
-function notOfType(schema: Schema, value: unknown): Mistake[] {
-  return mistakesOf(schema, value).filter(({ path, isType }) => path !== "" || !isType);
 }
 
 /** The first and the last of the items. */
@@ -153,28 +172,25 @@ function ends(items: readonly unknown[]): number[] {
   return [...new Set([0, items.length - 1])].filter((i) => i >= 0 && i < items.length);
 }
 
-function tupleParts(def: Extract<Definition, { readonly type: "tuple" }>, value: readonly unknown[]): Mistake[] {
-  return value.flatMap((_, i) => {
+function tupleParts(
+  def: Extract<Definition, { readonly type: "tuple" }>,
+  value: readonly unknown[],
+  place: Place,
+  found: Mistake[],
+): void {
+  for (let i = 0; i < value.length; i++) {
     const part = def.items[i] ?? def.rest;
-    return part === null || part === undefined ? [] : inItem(part, value, i);
-  });
+    if (part !== null && part !== undefined) inItem(part, value, i, place, found);
+  }
 }
 
-function inItem(part: Schema, whole: readonly unknown[], i: number): Mistake[] {
-  return mistakesOf(part, whole[i]).map((inner) => ({
-    ...inner,
-    path: join(String(i), inner.path),
-    make: () => whole.with(i, inner.make()),
-  }));
+function inItem(part: Schema, whole: readonly unknown[], i: number, { path, put }: Place, found: Mistake[]): void {
+  collect(part, whole[i], { path: join(path, String(i)), put: (value) => put(whole.with(i, value)) }, found);
 }
 
-function inMember(part: Schema, whole: Members, key: string): Mistake[] {
-  if (!Object.hasOwn(whole, key)) return [];
-  return mistakesOf(part, whole[key]).map((inner) => ({
-    ...inner,
-    path: join(key, inner.path),
-    make: () => ({ ...whole, [key]: inner.make() }),
-  }));
+function inMember(part: Schema, whole: Members, key: string, { path, put }: Place, found: Mistake[]): void {
+  if (!Object.hasOwn(whole, key)) return;
+  collect(part, whole[key], { path: join(path, key), put: (value) => put({ ...whole, [key]: value }) }, found);
 }
 
 function isRecord(value: unknown): value is Members {

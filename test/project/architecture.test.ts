@@ -72,11 +72,13 @@ function imports(): Import[] {
     .map(String)
     .filter((path) => path.endsWith(".ts"));
   return files.flatMap((from) =>
-    [...readFileSync(join(src, from), "utf8").matchAll(/ from "([^"]+)";$/gm)].map(([, target = ""]) => ({
-      from,
-      folder: folderOf(from),
-      target: target.startsWith(".") ? folderOf(join(from, "..", target)) : target,
-    })),
+    [...readFileSync(join(src, from), "utf8").matchAll(/ (?:from |await import\()"([^"]+)"\)?;$/gm)].map(
+      ([, target = ""]) => ({
+        from,
+        folder: folderOf(from),
+        target: target.startsWith(".") ? folderOf(join(from, "..", target)) : target,
+      }),
+    ),
   );
 }
 

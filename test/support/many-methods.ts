@@ -36,7 +36,7 @@ function crud(entity: string) {
   };
 }
 
-function service(count: number) {
+export function service(count: number) {
   const all = Array.from({ length: count / 5 }, (_, i) => crud(`entity_${i}`));
   return defineService({
     name: "big",

@@ -34,6 +34,7 @@ type Expression = number | { readonly op: "+" | "-"; readonly of: readonly [Expr
 const expression: z.ZodType<Expression> = z.lazy(() =>
   z.union([z.int(), z.strictObject({ op: z.enum(["+", "-"]), of: z.tuple([expression, expression]).readonly() })]),
 );
+const nested: z.ZodType = z.lazy(() => z.object({ name: z.string().max(8) }).catchall(nested));
 const shape = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("circle"), radius: z.number().positive() }),
   z.strictObject({ kind: z.literal("polygon"), sides: z.int().min(3).max(12) }),
@@ -141,6 +142,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   }),
   "getter recursion": tree,
   "lazy recursion": expression,
+  "recursion of other members": nested,
   "members that are never given": z.object({ a: z.undefined().optional(), b: z.int() }),
   branded: z.string().brand("name").describe("a name"),
 };
@@ -260,6 +262,39 @@ describe("what is generated reaches the edges", () => {
     expect(seen(z.array(z.int()).max(70)).some((items) => Array.isArray(items) && items.length === 70)).toBe(true);
     expect(Math.max(...seen(tree).map((given) => repr(given).length))).toBeLessThan(10_000);
     expect(seen(tree).some((given) => tree.parse(given).next?.next !== undefined)).toBe(true);
+  });
+});
+
+describe("a schema is asked no more often than it takes to decide", () => {
+  const counted = () => {
+    const schema = z.string().refine(() => {
+      asked += 1;
+      return true;
+    });
+    let asked = 0;
+    return { schema, asked: () => asked };
+  };
+
+  it("for an arbitrary", () => {
+    const { schema, asked } = counted();
+    arbitraryOf(schema);
+    expect(asked()).toBeLessThanOrEqual(20);
+  });
+
+  it("for nearly valid values", () => {
+    const { schema, asked } = counted();
+    expect(nearlyArbitraryOf(schema)).toBeDefined();
+    expect(asked()).toBeLessThanOrEqual(50);
+  });
+
+  it("and an arbitrary that few values pass is still found", () => {
+    let asked = 0;
+    const few = z.int().refine(() => {
+      asked += 1;
+      return asked % 8 === 0;
+    });
+    expect(() => arbitraryOf(z.object({ few }))).not.toThrow();
+    expect(asked).toBeGreaterThan(20);
   });
 });
 

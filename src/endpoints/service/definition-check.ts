@@ -1,17 +1,14 @@
 /**
  * DefinitionCheck: whether the definition of a link is that of its service, as the service's hello says, and if it is
- * not, what differs. docs/handlers.md, "A definition that differs".
+ * not, what differs. What describes and compares them is loaded on demand, so that a bundler keeps it apart.
+ * docs/handlers.md, "A definition that differs".
  */
-import { FAILURES, HbiError, oneLine } from "../../errors.ts";
-import { briefDescription } from "../../registry/description/brief-description.ts";
-import { compareServices } from "../../registry/description/compare.ts";
 import type { ServiceDescription } from "../../registry/description/description.ts";
 import type { Change } from "../../registry/description/differences.ts";
 import type { Service } from "../../registry/service.ts";
 import type { Introduction } from "../conversation/introduction.ts";
 import type { Connection } from "../session/connection.ts";
 import { ignore } from "../waits.ts";
-import { describedInTurns, ownDescription, ownHash } from "./own-description.ts";
 
 /** How the definition of the service differs from that of the link. */
 export interface Mismatch {
@@ -26,20 +23,6 @@ export interface Mismatch {
 
 /** `warn`: a difference that may make calls fail goes to the log; `error`: it refuses the connection. */
 export type MismatchHandling = "warn" | "error" | "ignore" | ((mismatch: Mismatch) => unknown);
-
-const HASH_CHARS = 8;
-const MOST_HASHES = 8;
-
-function hashOf(service: Service): string | undefined {
-  return ownHash(service)?.slice(0, HASH_CHARS);
-}
-
-/** What a server says of a definition and those that it combines. */
-export function hashesOf(service: Service): readonly string[] | undefined {
-  if (service.parts.length >= MOST_HASHES) return undefined;
-  const hashes = [service, ...service.parts].map(hashOf).filter((hash) => hash !== undefined);
-  return hashes.length > service.parts.length ? hashes : undefined;
-}
 
 export class DefinitionCheck {
   /** the last difference; undefined if there is none, or none is known */
@@ -82,14 +65,16 @@ export class DefinitionCheck {
   async check(connection: Connection): Promise<void> {
     const hashes = this.#hashes.get(connection);
     if (hashes === undefined || Object.keys(this.#service.methods).length === 0) return;
+    const { describedInTurns, ownDescription, ownHash } = await import("./own-description.ts");
     await describedInTurns(this.#service, connection.clock);
-    const hash = hashOf(this.#service);
+    const hash = ownHash(this.#service);
     if (hash === undefined) return;
     if (hashes.includes(hash)) {
       this.mismatch = undefined;
       return;
     }
     const told = await this.#describe(connection);
+    const { differenceOf, errorOf } = await import("./definition-difference.ts");
     const mismatch = differenceOf(ownDescription(this.#service), told, hashes.length > 1);
     this.mismatch = mismatch;
     if (this.isStrict && mismatch.isBreaking) throw errorOf(mismatch);
@@ -99,35 +84,4 @@ export class DefinitionCheck {
     if (typeof handling === "function") connection.hear(() => handling(mismatch), "onMismatch");
     else if (mismatch.isBreaking) connection.report(errorOf(mismatch), "definition");
   }
-}
-
-/** A service usually describes only what may be called. A server of several definitions has another name and more
- *  reactions. */
-function differenceOf(mine: ServiceDescription, told: ServiceDescription, isCombined: boolean): Mismatch {
-  const isBrief = Object.keys(told.reactions).length === 0;
-  const all = compareServices(isBrief ? briefDescription(mine) : mine, told);
-  const changes = all.filter(({ path, kind }) => {
-    const isOfOthers = path === "name" || (path.startsWith("reactions.") && kind === "added");
-    return kind !== "text" && !(isCombined && isOfOthers);
-  });
-  const { name, version } = told;
-  return { name, version, changes, isBreaking: changes.some((change) => change.isBreaking) };
-}
-
-const MOST_SHOWN = 3;
-
-function errorOf({ name, version, changes }: Mismatch): HbiError {
-  const breaking = changes.filter(({ isBreaking }) => isBreaking);
-  const shown = breaking.slice(0, MOST_SHOWN).map(({ path, kind, why }) => `${path} ${kind} (${why})`);
-  const more = breaking.length > MOST_SHOWN ? `; and ${breaking.length - MOST_SHOWN} more` : "";
-  const { code, text } = FAILURES.other_definition;
-  const message = oneLine(`${text}: ${name} ${version}: ${shown.join("; ")}${more}`);
-  return new HbiError(
-    code,
-    message,
-    { changes: breaking.map((change) => ({ ...change })) },
-    {
-      reason: "other_definition",
-    },
-  );
 }

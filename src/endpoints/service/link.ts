@@ -7,7 +7,7 @@ import { MAX_DEPTH } from "../../limits.ts";
 import { aCount, anything, checkOptions, functions, type OptionsOf, oneOf } from "../../options.ts";
 import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { argumentsText } from "../../registry/call-text.ts";
-import { readDescription, type ServiceDescription } from "../../registry/description/description.ts";
+import type { ServiceDescription } from "../../registry/description/description.ts";
 import { checkHandlers } from "../../registry/handlers.ts";
 import type { ArgumentsOf, Params } from "../../registry/method.ts";
 import { checkReadable } from "../../registry/names.ts";
@@ -287,11 +287,10 @@ export class Link<S extends Service = Service> {
   }
 }
 
+/** What reads it is loaded then: most clients never ask. */
 async function describe(posting: PostingEnd, options: WaitOptions): Promise<ServiceDescription> {
-  return readAnswer(await posting.callBuiltin(DESCRIBE, options));
-}
-
-function readAnswer(text: unknown): ServiceDescription {
+  const text = await posting.callBuiltin(DESCRIBE, options);
+  const { readDescription } = await import("../../registry/description/description.ts");
   try {
     return readDescription(JSON.parse(String(text)));
   } catch (cause) {

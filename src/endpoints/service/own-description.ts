@@ -45,13 +45,24 @@ export function ownDescription(service: Service): ServiceDescription {
   return making.result.description;
 }
 
-/** Undefined for a definition that cannot be described: it says nothing of itself. */
+const HASH_CHARS = 8;
+const MOST_HASHES = 8;
+
+/** The beginning of its hash, as a hello has it; undefined for a definition that cannot be described, which says nothing
+ *  of itself. */
 export function ownHash(service: Service): string | undefined {
   try {
-    return ownDescription(service).hash;
+    return ownDescription(service).hash.slice(0, HASH_CHARS);
   } catch {
     return undefined;
   }
+}
+
+/** What a server says of a definition and those that it combines. */
+export function hashesOf(service: Service): readonly string[] | undefined {
+  if (service.parts.length >= MOST_HASHES) return undefined;
+  const hashes = [service, ...service.parts].map(ownHash).filter((hash) => hash !== undefined);
+  return hashes.length > service.parts.length ? hashes : undefined;
 }
 
 /** Resolves when the definition and those that it combines are described, or cannot be. */

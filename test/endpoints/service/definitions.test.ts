@@ -15,7 +15,7 @@ import {
   ServiceHost,
 } from "hbi";
 import { hostileTransport, ManualClock, quiet } from "hbi/testing";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 
 const catalog = defineService({
@@ -147,6 +147,9 @@ describe("a definition that differs", () => {
     await quiet();
     return { link, host, log, dropped: () => [...host.peers].map((peer) => peer.disconnect()) };
   }
+
+  /** What compares definitions is loaded on demand; a link that refuses a difference awaits it. */
+  beforeAll(() => expect(met(old, strict, { onMismatch: "error" })).rejects.toThrow("notes 2.0.0"));
 
   it.each<[string, Service, Service, object | undefined, boolean]>([
     ["the same", old, version("1.0.1", { add }), undefined, false],
