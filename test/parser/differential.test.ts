@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { fuzzParser } from "../system/fuzz/parser.ts";
 
-const SCRIPTS = 1_500; // `npm run fuzz -- parser` goes on
+const SCRIPTS = 1_500; // `npm run fuzz -- script` goes on
 
 it(`all ways of reading a script agree with acorn, on ${SCRIPTS} scripts`, () => {
   const { runs, accepted, found } = fuzzParser(SCRIPTS, () => undefined);
