@@ -21,7 +21,7 @@ export interface Part {
   readonly schema: z.core.$ZodType;
 }
 
-/** Like `partsOf`, with what other members are; undefined if a getter of the author refers to a later definition, which
+/** Like `partsOf`; undefined if a getter of the author refers to a later definition, which
  *  is not available yet. */
 export function partsNow(schema: z.core.$ZodType): Part[] | undefined {
   const def = definition(schema);
@@ -30,21 +30,43 @@ export function partsNow(schema: z.core.$ZodType): Part[] | undefined {
       const cached: unknown = Reflect.get(def, "_cachedInner"); // zod's own access never calls the getter again after it has thrown
       return [{ path: "", schema: isSchema(cached) ? cached : def.getter() }];
     }
-    const parts = partsOf(schema);
-    if (def.type === "object" && def.catchall !== undefined) parts.push({ path: "{}", schema: def.catchall });
-    return parts;
+    return partsOf(schema);
   } catch {
     return undefined;
   }
 }
 
-/** The schemas directly inside, with the path of the values that they describe. */
+/** The schema that it wraps, for values at the same place; undefined for any other. Resolves a lazy one. */
+export function innerOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
+  const def = definition(schema);
+  switch (def.type) {
+    case "optional":
+    case "nullable":
+    case "nonoptional":
+    case "default":
+    case "prefault":
+    case "catch":
+    case "readonly":
+    case "success":
+      return def.innerType;
+    case "lazy":
+      return (schema as z.core.$ZodLazy)._zod.innerType; // which zod caches; the getter may return a new one each time
+    default:
+      return undefined;
+  }
+}
+
+/** The schemas directly inside, with the path of the values that they describe: "[]" for items, "{}" for other members.
+ *  Resolves lazy ones. */
 export function partsOf(schema: z.core.$ZodType): Part[] {
   const def = definition(schema);
   const at = (path: string, part: z.core.$ZodType): Part => ({ path, schema: part });
   switch (def.type) {
     case "object":
-      return Object.entries(def.shape).map(([key, part]) => at(key, part));
+      return [
+        ...Object.entries(def.shape).map(([key, part]) => at(key, part)),
+        ...(def.catchall === undefined ? [] : [at("{}", def.catchall)]),
+      ];
     case "array":
       return [at("[]", def.element)];
     case "tuple":
@@ -58,32 +80,21 @@ export function partsOf(schema: z.core.$ZodType): Part[] {
       return def.options.map((part) => at("", part));
     case "intersection":
       return [at("", def.left), at("", def.right)];
-    case "optional":
-    case "nullable":
-    case "nonoptional":
-    case "default":
-    case "prefault":
-    case "catch":
-    case "readonly":
-    case "success":
     case "promise":
       return [at("", def.innerType)];
     case "pipe":
       return [at("", def.in), at("", def.out)];
-    case "lazy":
-      return [at("", def.getter())];
-    default:
-      return [];
+    default: {
+      const inner = innerOf(schema);
+      return inner === undefined ? [] : [at("", inner)];
+    }
   }
 }
 
-/** All schemas inside, also those that describe no value at a path of their own. Resolves lazy ones. */
+/** All schemas inside, also those that describe no value at a path of their own. */
 export function schemasIn(schema: z.core.$ZodType): z.core.$ZodType[] {
-  const def = definition(schema);
-  if (def.type === "lazy") return [(schema as z.core.$ZodLazy)._zod.innerType];
   const parts = partsOf(schema).map((part) => part.schema);
-  if (def.type === "object" && def.catchall !== undefined) parts.push(def.catchall);
-  for (const check of def.checks ?? []) {
+  for (const check of definition(schema).checks ?? []) {
     const inner: unknown = (check._zod.def as { schema?: unknown }).schema; // of z.property
     if (isSchema(inner)) parts.push(inner);
   }

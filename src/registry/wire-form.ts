@@ -9,7 +9,7 @@ import { failure } from "../errors.ts";
 import { compact, setMember } from "../parser/members.ts";
 import { isPlainObject } from "../parser/plain-object.ts";
 import { makeCompact } from "./compact-schema.ts";
-import { definition, schemasIn } from "./schema-walk.ts";
+import { definition, innerOf, schemasIn } from "./schema-walk.ts";
 import { accepts } from "./validate.ts";
 
 type Schema = z.core.$ZodType;
@@ -74,23 +74,14 @@ export function formOf(schema: Schema, value: unknown, depthLeft = MAX_DEPTH): u
       return merged(formOf(def.left, value, depthLeft - 1), formOf(def.right, value, depthLeft - 1));
     case "pipe":
       return formOf(def.in, value, depthLeft - 1);
-    case "lazy":
-      return formOf((schema as z.core.$ZodLazy)._zod.innerType, value, depthLeft - 1);
     case "date":
       return def.coerce === true && value instanceof Date && Number.isFinite(value.getTime())
         ? value.toISOString()
         : value;
-    case "optional":
-    case "nullable":
-    case "nonoptional":
-    case "default":
-    case "prefault":
-    case "catch":
-    case "readonly":
-    case "success":
-      return formOf(def.innerType, value, depthLeft - 1);
-    default:
-      return value;
+    default: {
+      const inner = innerOf(schema);
+      return inner === undefined ? value : formOf(inner, value, depthLeft - 1);
+    }
   }
 }
 

@@ -2,10 +2,9 @@
  * ArbitraryWalk: traverses a schema and creates an arbitrary for each of its parts.
  */
 import fc from "fast-check";
-import type { z } from "zod";
 import { failure } from "../errors.ts";
 import { type ValueConstructor, valueOfSchema } from "../registry/method.ts";
-import { definition, partsOf } from "../registry/schema-walk.ts";
+import { definition, innerOf, partsOf } from "../registry/schema-walk.ts";
 import { accepts, bestOf } from "./acceptance.ts";
 import { bytesArbitrary, takesBytes } from "./bytes.ts";
 import {
@@ -108,16 +107,6 @@ export class ArbitraryWalk {
         return this.#intersection(schema, def, at);
       case "nullable":
         return orNull(this.#visit(def.innerType, at));
-      case "optional":
-      case "nonoptional":
-      case "default":
-      case "prefault":
-      case "catch":
-      case "readonly":
-      case "success":
-        return this.#visit(def.innerType, at);
-      case "lazy":
-        return this.#visit(innerOf(schema), at);
       case "pipe":
         return this.#pipe(schema, def, at);
       case "date":
@@ -129,14 +118,10 @@ export class ArbitraryWalk {
       case "undefined":
       case "void":
         return { lack: "absent", path: at.path, what: "undefined" };
-      case "never":
-      case "symbol":
-      case "map":
-      case "set":
-      case "file":
-      case "function":
-      case "promise":
-        return unfit(at, `${def.type}, which has no textual form`);
+      default: {
+        const inner = innerOf(schema);
+        return inner === undefined ? unfit(at, `${def.type}, which has no textual form`) : this.#visit(inner, at);
+      }
     }
   }
 
@@ -192,7 +177,7 @@ export class ArbitraryWalk {
     if (type !== "object" && type !== "lazy") return 0; // recursion requires a getter or a lazy schema
     const known = this.#costs.get(schema);
     if (known !== undefined) return known;
-    const ways = partsWithin(schema).filter((part) => part === schema || contains(part, schema)).length;
+    const ways = partsOf(schema).filter((part) => part.schema === schema || contains(part.schema, schema)).length;
     const cost = Math.ceil(Math.log2(ways + 1));
     this.#costs.set(schema, cost);
     return cost;
@@ -203,7 +188,7 @@ function contains(whole: Schema, schema: Schema): boolean {
   const seen = new Set<Schema>();
   const ahead = [whole];
   for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
-    for (const part of partsWithin(next)) {
+    for (const { schema: part } of partsOf(next)) {
       if (part === schema) return true;
       if (seen.has(part)) continue;
       if (seen.size === MAX_PARTS) throw failure("bad_option", "an endless schema: it creates new schemas each time");
@@ -212,15 +197,6 @@ function contains(whole: Schema, schema: Schema): boolean {
     }
   }
   return false;
-}
-
-function partsWithin(schema: Schema): Schema[] {
-  return definition(schema).type === "lazy" ? [innerOf(schema)] : partsOf(schema).map((part) => part.schema);
-}
-
-/** The schema behind a lazy one. zod caches it, while the getter may return a new one each time. */
-function innerOf(schema: Schema): Schema {
-  return (schema as z.core.$ZodLazy<Schema>)._zod.innerType; // called for lazy schemas only
 }
 
 function orNull(made: Made): Made {

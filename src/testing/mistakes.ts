@@ -2,7 +2,7 @@
  * Mistakes: every single alteration of a valid value that the schema of that place should refuse. Whether the whole
  * schema refuses it must be checked by the caller, because another check may accept it.
  */
-import { type Definition, definition, join } from "../registry/schema-walk.ts";
+import { type Definition, definition, innerOf, join } from "../registry/schema-walk.ts";
 import { accepts } from "./acceptance.ts";
 import type { Schema } from "./container-arbitrary.ts";
 import { bigintMistakes, constantMistakes, numberMistakes, stringMistakes, type Wrong } from "./leaf-mistakes.ts";
@@ -157,21 +157,13 @@ function within(schema: Schema, value: unknown, place: Place, found: Mistake[]):
       same(def.left);
       same(def.right);
       break;
-    case "optional":
-    case "nullable":
-    case "nonoptional":
-    case "default":
-    case "prefault":
-    case "catch":
-    case "readonly":
-      same(def.innerType);
-      break;
     case "pipe":
       same(definition(def.in).type === "transform" ? def.out : def.in);
       break;
-    case "lazy":
-      same(def.getter());
-      break;
+    default: {
+      const inner = innerOf(schema);
+      if (inner !== undefined) same(inner);
+    }
   }
 }
 

@@ -191,11 +191,7 @@ function check(at: Part, context: ExportContext, replaced: Map<object, JsonSchem
 
 function convertedParts(schema: z.core.$ZodType, part: SchemaPart): Part[] {
   const def = definition(schema);
-  if (def.type === "pipe") return [{ path: "", schema: part === "result" ? def.out : def.in }];
-  // The schema that zod caches; the getter may return a new one each time.
-  if (def.type === "lazy") return [{ path: "", schema: (schema as z.core.$ZodLazy)._zod.innerType }];
-  if (def.type !== "object" || def.catchall === undefined) return partsOf(schema);
-  return [...partsOf(schema), { path: "{}", schema: def.catchall }];
+  return def.type === "pipe" ? [{ path: "", schema: part === "result" ? def.out : def.in }] : partsOf(schema);
 }
 
 /** Values of the service, and bytes. zod copies a schema that gets a title or a check, hence the search through

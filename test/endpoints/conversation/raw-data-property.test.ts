@@ -451,7 +451,7 @@ describe.each(keys(LAYERS))("%s: raw data is never read as packets", (layer) => 
       before: fc.nat(300),
       chunkBytes: fc.constantFrom(1, 7, 100, 1_000_000),
     });
-    await fc.assert(fc.asyncProperty(run, play), { numRuns: Number(process.env["HBI_RUNS"] ?? 150) });
+    await fc.assert(fc.asyncProperty(run, play), { numRuns: Number(process.env["HBI_RUNS"] ?? 50) });
   });
 });
 

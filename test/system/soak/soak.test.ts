@@ -8,7 +8,7 @@ import { csv, METRICS, type Moment, type Sample } from "./sample.ts";
 import { soak } from "./soak.ts";
 
 it("holds a mixed load for a few seconds, verified, without growth", async () => {
-  const { moments, counts, troubles } = await soak({ forMs: 4_000, leastConversations: 10_000 });
+  const { moments, counts, troubles } = await soak({ forMs: 2_000, leastConversations: 5_000 });
   expect(troubles).toEqual([]);
   const conversations = moments.at(-1)?.conversations ?? 0;
   console.log(`${conversations} conversations: ${JSON.stringify(counts)}`);
