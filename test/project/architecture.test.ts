@@ -22,6 +22,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "registry/description": ["errors", "options", "limits", "registry", "zod"],
   wire: [...FOUNDATION],
   "wire/transport": [...FOUNDATION, "wire"],
+  "wire/lanes": [...FOUNDATION, "wire", "wire/transport"],
   endpoints: [...FOUNDATION],
   "endpoints/guard": [...FOUNDATION, "registry"],
   "endpoints/lane": [...FOUNDATION, "parser", "wire", "endpoints", "endpoints/guard"],
@@ -35,6 +36,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "endpoints/session": [
     ...PURE,
     "wire/transport",
+    "wire/lanes",
     "zod",
     ...["", "/guard", "/lane", "/conversation"].map((folder) => `endpoints${folder}`),
   ],

@@ -121,7 +121,7 @@ function filesOf(chunks: readonly Rolldown.OutputChunk[]): string[] {
 }
 
 /** Of bundles without zod and acorn, minified and gzipped: 5 % more than they had when that was last looked at. */
-const MOST_BYTES = { definition: 15_800, client: 80_500, node: 84_000 };
+const MOST_BYTES = { definition: 15_800, client: 84_000, node: 86_500 };
 
 it("takes nothing of what connects into a bundle", async () => {
   const { files, imports, gzippedBytes } = await bundle('export * from "shop-definition";');
