@@ -241,6 +241,7 @@ export class HbiError extends Error {
   declare readonly issues?: readonly Issue[];
 
   constructor(code: Code, message: string, details?: DetailsGiven | undefined, options: HbiErrorOptions = {}) {
+    checkErrorOptions(options);
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "HbiError";
     this.code = code;
@@ -262,6 +263,35 @@ export class HbiError extends Error {
   static {
     Object.defineProperty(HbiError.prototype, ERROR, { value: true });
     isMade = (thrown): thrown is HbiError => #isMade in thrown;
+  }
+}
+
+type Accepts = readonly [words: string, accepts: (value: unknown) => boolean];
+
+/** Here and not with the other options, whose file needs this one. */
+const ERROR_OPTIONS: Readonly<Record<keyof HbiErrorOptions, Accepts>> = {
+  reason: ["a key of FAILURES", isReason],
+  cause: ["anything", () => true],
+  mayHaveLanded: ["true or false", (value) => typeof value === "boolean"],
+  origin: ['"local" or "peer"', (value) => value === "local" || value === "peer"],
+  method: ["a string", (value) => typeof value === "string"],
+  issues: ["a list", Array.isArray],
+};
+
+/** A misspelt `mayHaveLanded` would be lost unseen. @throws HbiError invalid_argument */
+function checkErrorOptions(options: HbiErrorOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw failure("bad_option", "the options of HbiError must be a plain object");
+  }
+  for (const key in options) {
+    const value = options[key as keyof HbiErrorOptions]; // undefined for other keys, too
+    if (value === undefined) continue;
+    if (!Object.hasOwn(ERROR_OPTIONS, key)) {
+      const known = Object.keys(ERROR_OPTIONS).join(", ");
+      throw failure("bad_option", `unknown option "${key}" of HbiError; known: ${known}`);
+    }
+    const [words, accepts] = ERROR_OPTIONS[key as keyof HbiErrorOptions];
+    if (!accepts(value)) throw failure("bad_option", `${key} of HbiError must be ${words}`);
   }
 }
 
@@ -288,7 +318,8 @@ export function failure(reason: Reason, where?: string, options: FailureOptions 
   const { code, text } = FAILURES[reason];
   const start = options.of === undefined ? text : `${options.of}: ${text}`;
   const message = where === undefined ? start : oneLine(`${start}: ${where}`);
-  return new HbiError(code, message, undefined, { ...options, reason });
+  const { of: _, ...others } = options;
+  return new HbiError(code, message, undefined, { ...others, reason });
 }
 
 /** Like `failure`, for errors that a peer caused: without a stack, which would only show the library's own functions
@@ -300,13 +331,19 @@ export function refusal(reason: Reason, where?: string, options: FailureOptions 
 /** The same error with other members, and without a stack. Errors may be shared by many calls, so none is changed. */
 export function changed(error: HbiError, to: HbiErrorOptions & { readonly message?: string }): HbiError {
   const { code, details, reason, cause, mayHaveLanded, origin, method, issues } = error;
-  const options = { reason, cause, mayHaveLanded, origin, method, issues, ...to };
-  return withoutStack(() => new HbiError(code, to.message ?? error.message, details, options));
+  const { message = error.message, ...others } = to;
+  const options = { reason, cause, mayHaveLanded, origin, method, issues, ...others };
+  return withoutStack(() => new HbiError(code, message, details, options));
 }
 
 /** "30,000", for messages. */
 export function digits(amount: number): string {
   return String(Math.round(amount)).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** Raw data above the limit. */
+export function bodyTooBig(bytes: number, most: number, of?: string): HbiError {
+  return failure("body_too_big", `${digits(bytes)} bytes, at most ${digits(most)} (maxBodyBytes)`, { of });
 }
 
 /** The error as one of a call of this method. The library's own texts begin with the name; what a handler has thrown
@@ -365,8 +402,17 @@ export function oneLine(text: string, maxBytes = MAX_TEXT_BYTES): string {
 export function asHbiError(thrown: unknown): HbiError {
   const own = ownError(thrown);
   if (own !== undefined) return own;
-  const reference = Math.random().toString(36).slice(2, 10).padEnd(8, "0");
-  return failure("handler", `reference ${reference}`, { cause: thrown });
+  return failure("handler", reference(), { cause: thrown });
+}
+
+/** What joins the log of this side with that of the peer, which learns nothing else of the cause. */
+function reference(): string {
+  return `reference ${Math.random().toString(36).slice(2, 10).padEnd(8, "0")}`;
+}
+
+/** An init hook has thrown. The text of an HbiError is meant for the peer, as that of a handler's is. */
+export function initFailed(thrown: unknown): HbiError {
+  return failure("init_failed", ownError(thrown)?.message ?? reference(), { cause: thrown });
 }
 
 /** A thrown value with its stack, for a terminal. Further lines are indented, so that none can pose as a log entry. */

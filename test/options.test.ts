@@ -462,14 +462,38 @@ describe("options", () => {
     expect(() => new Acceptor(() => new HostingEnv(), Object.assign(Object.create(null), { name: "a" }))).not.toThrow();
   });
 
+  it.each<[string, unknown, string]>([
+    ["a misspelt one", { mayHaveLandd: true }, 'unknown option "mayHaveLandd" of HbiError; known: reason, cause, may'],
+    ["one of details", { detail: {} }, 'unknown option "detail" of HbiError'],
+    ["a text", { mayHaveLanded: "no" }, "mayHaveLanded of HbiError must be true or false"],
+    ["a reason of its own", { reason: "sold_out" }, "reason of HbiError must be a key of FAILURES"],
+    ["an origin", { origin: "here" }, 'origin of HbiError must be "local" or "peer"'],
+    ["a method", { method: 5 }, "method of HbiError must be a string"],
+    ["issues", { issues: {} }, "issues of HbiError must be a list"],
+    ["null", null, "the options of HbiError must be a plain object"],
+    ["a string", "cause", "the options of HbiError must be a plain object"],
+  ])("of an error: %s", (_, options, message) => {
+    expect(() => new HbiError("not_found", "no such part", undefined, options as never)).toThrow(
+      expect.objectContaining({ reason: "bad_option", message: expect.stringContaining(`bad option: ${message}`) }),
+    );
+  });
+
+  it("of an error: all of them, and undefined", () => {
+    const cause = new Error("why");
+    const given = { reason: "timeout", cause, mayHaveLanded: false, origin: "peer", method: "m", issues: [] } as const;
+    expect(new HbiError("not_found", "no", undefined, given)).toMatchObject(given);
+    expect(
+      () => new HbiError("not_found", "no", undefined, { cause: undefined, more: undefined } as never),
+    ).not.toThrow();
+  });
+
   it("that are exported have a row here", () => {
     const tested = new Set(Object.values(ROWS).flatMap(({ types }) => types));
     const exported = ["index", "node", "testing"].flatMap((entry) => {
       const text = readFileSync(new URL(`../src/${entry}.ts`, import.meta.url), "utf8");
       return [...text.matchAll(/\b(\w*(?:Options|Spec|Tls))\b(?! as)/g)].map(([, type]) => type);
     });
-    // An error that is being thrown must not be replaced by another one about its options.
-    tested.add("HbiErrorOptions");
+    tested.add("HbiErrorOptions"); // above
     expect(exported.filter((type) => type !== undefined && !tested.has(type))).toEqual([]);
   });
 });

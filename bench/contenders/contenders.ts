@@ -1,6 +1,8 @@
 /**
  * The contenders by name. A module is loaded only in the processes that run it, so that none counts another's memory.
  */
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Contender } from "./contender.ts";
 
 const LOADERS = {
@@ -21,7 +23,14 @@ const LOADERS = {
 
 export type ContenderName = keyof typeof LOADERS;
 
-export function loadContender(name: string): Promise<Contender> {
+/** The built programs of the benchmark. A copy of them beside another build of the library imports that one. */
+export const PROGRAMS = fileURLToPath(new URL("..", import.meta.url));
+
+export async function loadContender(name: string, programs = PROGRAMS): Promise<Contender> {
+  if (programs !== PROGRAMS) {
+    const copy = pathToFileURL(join(programs, "contenders", "contenders.js")).href;
+    return ((await import(copy)) as { loadContender: typeof loadContender }).loadContender(name); // this file
+  }
   if (!Object.hasOwn(LOADERS, name)) throw new Error(`no such contender: ${name}`);
   return LOADERS[name as ContenderName](); // one of the table's keys
 }

@@ -4,6 +4,7 @@
 import type { Client } from "../contenders/contender.ts";
 import { loadContender } from "../contenders/contenders.ts";
 import type { Requests } from "./child.ts";
+import type { Build } from "./server-role.ts";
 import { usage } from "./usage.ts";
 
 export interface Load {
@@ -28,31 +29,33 @@ export interface Connected {
 }
 
 const idle: Client[] = [];
-let client: Client = {};
+/** one, or one of each build; with the messages posted so far */
+const clients: { readonly client: Client; posted: number }[] = [];
 let nextNumber = 0;
-let posted = 0;
 
 export const requests = {
-  async connect({ name, port }: { name: string; port: number }): Promise<Connected> {
-    const contender = await loadContender(name);
-    client = await contender.connect(port);
+  async connect({ name, port, programs }: Build & { port: number }): Promise<Connected> {
+    const contender = await loadContender(name, programs);
+    clients.push({ client: await contender.connect(port), posted: 0 });
     return { title: contender.title, packageName: contender.packageName };
   },
   async connectIdle({ name, port, count }: { name: string; port: number; count: number }): Promise<void> {
     const contender = await loadContender(name);
     for (let i = 0; i < count; i++) idle.push(await contender.connect(port));
   },
-  async run(load: Load): Promise<Loaded> {
+  async run({ build = 0, ...load }: Load & { build?: number }): Promise<Loaded> {
+    const connected = clients[build];
+    if (connected === undefined) throw new Error("not connected");
     const before = usage();
     const start = performance.now();
-    const count = await (load.kind === "post" ? post(load) : callAll(load));
+    const count = await (load.kind === "post" ? post(connected, load) : callAll(connected.client, load));
     const seconds = (performance.now() - start) / 1000;
     return { count, seconds, cpuMicros: usage().cpuMicros - before.cpuMicros };
   },
 } satisfies Requests;
 
-async function callAll(load: Load): Promise<number> {
-  const one = operation(load);
+async function callAll(client: Client, load: Load): Promise<number> {
+  const one = operation(client, load);
   const over = timer(load.seconds);
   const most = load.most ?? Number.POSITIVE_INFINITY;
   let begun = 0;
@@ -69,21 +72,21 @@ async function callAll(load: Load): Promise<number> {
   return done;
 }
 
-function operation({ kind, bytes = 0 }: Load): (n: number) => Promise<void> {
+function operation(client: Client, { kind, bytes = 0 }: Load): (n: number) => Promise<void> {
   switch (kind) {
     case "call":
     case "callInPython":
     case "callByText":
-      return caller(kind);
+      return caller(client, kind);
     case "sendBlob":
     case "sendWholeBlob":
-      return blobSender(kind, bytes);
+      return blobSender(client, kind, bytes);
     case "post":
       throw new Error("messages are not sent one at a time");
   }
 }
 
-function caller(kind: "call" | "callInPython" | "callByText"): (n: number) => Promise<void> {
+function caller(client: Client, kind: "call" | "callInPython" | "callByText"): (n: number) => Promise<void> {
   const call = client[kind];
   if (call === undefined) throw new Error(`no ${kind}`);
   return async (n) => {
@@ -93,7 +96,7 @@ function caller(kind: "call" | "callInPython" | "callByText"): (n: number) => Pr
   };
 }
 
-function blobSender(kind: "sendBlob" | "sendWholeBlob", bytes: number): (n: number) => Promise<void> {
+function blobSender(client: Client, kind: "sendBlob" | "sendWholeBlob", bytes: number): (n: number) => Promise<void> {
   const sendBlob = client[kind];
   if (sendBlob === undefined) throw new Error(`no ${kind}`);
   const free: Uint8Array[] = []; // one for each call in flight: a blob must not change while it is sent
@@ -109,13 +112,14 @@ function blobSender(kind: "sendBlob" | "sendWholeBlob", bytes: number): (n: numb
   };
 }
 
-async function post(load: Load): Promise<number> {
+async function post(connected: (typeof clients)[number], load: Load): Promise<number> {
+  const { client } = connected;
   if (client.post === undefined) throw new Error("no post");
   const over = timer(load.seconds);
   const { sent, landed } = await client.post(() => over.isOver);
   if (sent !== landed) throw new Error(`${sent} messages sent, ${landed} landed`);
-  const count = sent - posted;
-  posted = sent;
+  const count = sent - connected.posted;
+  connected.posted = sent;
   return count;
 }
 

@@ -1,6 +1,7 @@
 /**
  * Job: a part of the benchmark.
  */
+import type { Entry } from "./pairs.ts";
 import type { Section } from "./section.ts";
 
 export interface Effort {
@@ -14,6 +15,8 @@ export interface Effort {
 
 export interface Job {
   readonly name: string;
+  /** what its pairs of processes do; only such jobs can compare two builds */
+  readonly entries?: readonly Entry[];
   /** Checks that everything answers correctly. @throws Error */
   check(): Promise<void>;
   measure(effort: Effort): Promise<readonly Section[]>;

@@ -9,6 +9,7 @@ import type { Connected, Load, Loaded } from "./client-role.ts";
 import { type Effort, note } from "./job.ts";
 import { Child, CORES } from "./processes.ts";
 import { type Point, type Row, Samples } from "./section.ts";
+import type { Build } from "./server-role.ts";
 import type { Usage } from "./usage.ts";
 
 /** The extra time of a load to wait for what is in flight. */
@@ -42,11 +43,20 @@ export class Pair {
     this.#client = client;
   }
 
-  static async start({ row, title, contender }: Pick<Entry, "row" | "title" | "contender">): Promise<Pair> {
+  /** @param builds what programs each connection is of, the present ones if undefined */
+  static async start(
+    { row, title, contender }: Pick<Entry, "row" | "title" | "contender">,
+    builds: readonly (string | undefined)[] = [undefined],
+  ): Promise<Pair> {
     const server = await Child.start("harness/server-role.js", `${row}, server`, CORES?.server);
     const client = await Child.start("harness/client-role.js", `${row}, client`, CORES?.client);
-    const port = await server.ask<number>("serve", contender);
-    const connected = await client.ask<Connected>("connect", { name: contender, port });
+    let connected: Connected | undefined;
+    for (const programs of builds) {
+      const build: Build = { name: contender, ...(programs === undefined ? {} : { programs }) };
+      const port = await server.ask<number>("serve", build);
+      connected = await client.ask<Connected>("connect", { ...build, port });
+    }
+    if (connected === undefined) throw new Error("no build to start");
     const { packageName } = connected;
     const version = packageName === undefined ? {} : { version: versionOf(packageName) };
     const peer = contender.startsWith("hbi") ? {} : { isPeer: true };
@@ -54,11 +64,11 @@ export class Pair {
   }
 
   /** Operations per second, or megabytes for a load with bytes, with the CPU of both sides per operation. */
-  async run(load: Load): Promise<Point & { readonly count: number }> {
+  async run(load: Load, build = 0): Promise<Point & { readonly count: number }> {
     const before = await this.#server.ask<Usage>("usage");
     const { count, seconds, cpuMicros } = await this.#client.ask<Loaded>(
       "run",
-      load,
+      { ...load, build },
       load.seconds * 1000 + PATIENCE_MS,
     );
     const after = await this.#server.ask<Usage>("usage");
@@ -86,11 +96,16 @@ export async function checkAll(entries: readonly Entry[]): Promise<void> {
       note(`${entry.row}: skipped, ${reason}`);
       continue;
     }
-    const pair = await Pair.start(entry);
-    for (const { load } of entry.loads) await pair.run({ ...load, seconds: 0.05, most: 3 * load.inFlight });
-    await pair.stop();
+    await checkOne(entry);
     note(`${entry.row}: ${entry.loads.map(({ metric }) => metric).join(", ")}: answers are right`);
   }
+}
+
+/** @throws Error if an answer is wrong */
+export async function checkOne(entry: Entry, programs?: string): Promise<void> {
+  const pair = await Pair.start(entry, [programs]);
+  for (const { load } of entry.loads) await pair.run({ ...load, seconds: 0.05, most: 3 * load.inFlight });
+  await pair.stop();
 }
 
 export async function interleave(

@@ -51,6 +51,13 @@ export function spread(values: readonly number[]): Spread {
   return { median: (low + high) / 2, min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN };
 }
 
+/** The median and the bounds of the middle half. */
+export function quartiles(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  const cut = Math.floor(sorted.length / 4);
+  return spread(sorted.slice(cut, sorted.length - cut));
+}
+
 export function sampleOf(section: Section, row: string, metric: string): Sample | undefined {
   return section.samples.find((sample) => sample.row === row && sample.metric === metric);
 }

@@ -6,11 +6,18 @@ import { loadContender } from "../contenders/contenders.ts";
 import type { Requests } from "./child.ts";
 import { type Usage, usage } from "./usage.ts";
 
+export interface Build {
+  readonly name: string;
+  /** the present ones if omitted */
+  readonly programs?: string;
+}
+
+/** What was served last. Only one contender has another process. */
 let served: Served | undefined;
 
 export const requests = {
-  async serve(name: string): Promise<number> {
-    served = await (await loadContender(name)).serve();
+  async serve({ name, programs }: Build): Promise<number> {
+    served = await (await loadContender(name, programs)).serve();
     return served.port;
   },
   usage: (): Usage => usage(served?.otherPid),

@@ -26,6 +26,7 @@ const entries: readonly Entry[] = [
 
 export const blobs: Job = {
   name: "blobs",
+  entries,
   check: () => checkAll(entries),
   async measure(effort) {
     const { rows, samples, remarks } = await interleave(entries, effort);

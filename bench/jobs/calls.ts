@@ -34,6 +34,7 @@ const entries: readonly Entry[] = [
 
 export const calls: Job = {
   name: "calls",
+  entries,
   check: () => checkAll(entries),
   async measure(effort) {
     const { rows, samples, remarks } = await interleave(entries, effort);

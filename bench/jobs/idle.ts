@@ -17,7 +17,7 @@ const METRIC = "server memory";
 async function connectionBytes(name: string, count: number): Promise<{ bytes: number; row: Row }> {
   const server = await Child.start("harness/server-role.js", `${name}, server`, CORES?.server);
   const client = await Child.start("harness/client-role.js", `${name}, client`, CORES?.client);
-  const port = await server.ask<number>("serve", name);
+  const port = await server.ask<number>("serve", { name });
   const { title } = await client.ask<Connected>("connect", { name, port });
   await client.ask("connectIdle", { name, port, count: EARLY });
   const before = await server.ask<Usage>("usageAfterCollection");

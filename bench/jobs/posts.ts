@@ -14,6 +14,7 @@ const entries: readonly Entry[] = (["hbi", "prototype", "raw-messages"] as const
 
 export const posts: Job = {
   name: "posts",
+  entries,
   check: () => checkAll(entries),
   async measure(effort) {
     const { rows, samples, remarks } = await interleave(entries, effort);

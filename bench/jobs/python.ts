@@ -22,6 +22,7 @@ const entries: readonly Entry[] = [
 
 export const python: Job = {
   name: "python",
+  entries,
   check: () => checkAll(entries),
   async measure(effort) {
     const { rows, samples, remarks } = await interleave(entries, effort);

@@ -3,7 +3,7 @@
  * how many raw bytes follow which statement. The plan keeps a connection usable after a refused call
  * (docs/errors-and-limits.md).
  */
-import { asHbiError, failure, type HbiError, refusal as refuse } from "../errors.ts";
+import { asHbiError, bodyTooBig, failure, type HbiError, refusal as refuse } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { Assignment, Call, type Tree } from "../parser/tree.ts";
 import type { ExposedMethod, HostingEnv, Slot } from "./hosting-env.ts";
@@ -111,9 +111,8 @@ function planCall(call: Call, entry: ExposedMethod, env: HostingEnv, limits: Lim
   // If arguments match no parameter, the length is unknown, even if the parameter that determines it has a default.
   const isLost = (!isBound && method.takesRawData) || argumentsHideRawData(call, env);
   const rawBytes = isLost ? undefined : method.bodyBytes(params ?? method.signature.probe(bound, hasCall)); // valid, or throws when read
-  if (rawBytes !== undefined && rawBytes > (method.spec.limits?.call?.maxBodyBytes ?? limits.maxBodyBytes)) {
-    refusal ??= failure("body_too_big", name);
-  }
+  const most = method.spec.limits?.call?.maxBodyBytes ?? limits.maxBodyBytes;
+  if (rawBytes !== undefined && rawBytes > most) refusal ??= bodyTooBig(rawBytes, most, name);
   const step: Step = { kind: "call", entry, bound, params, bodyBytes: rawBytes };
   if (refusal === undefined && rawBytes === undefined && params !== undefined && method.spec.body !== "manual") {
     refusal = refuse("bad_argument", `${name}: the length of its raw data is unknown`);

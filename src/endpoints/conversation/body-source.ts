@@ -3,7 +3,7 @@
  * chunk at a time and closes it once: at its end, or as soon as nothing more of it is sent. docs/streaming.md.
  */
 import { failure, type HbiError } from "../../errors.ts";
-import { insteadOfBytes } from "../../parser/kinds.ts";
+import { insteadOfBytes, kindOf } from "../../parser/kinds.ts";
 import { asBytes, type Buffers } from "../lane/raw-intake.ts";
 import { markHandled } from "../waits.ts";
 
@@ -35,9 +35,13 @@ export function exactly(source: BodySource, length: number): ArrayBufferView | F
   return new Feed(source, length);
 }
 
+/** An iterable of other things is refused at once, in words that name it. */
 function isIterable(source: unknown): boolean {
-  return typeof source === "object" && source !== null && (Symbol.asyncIterator in source || Symbol.iterator in source);
+  if (typeof source !== "object" || source === null || OF_OTHER_THINGS.has(kindOf(source))) return false;
+  return Symbol.asyncIterator in source || Symbol.iterator in source;
 }
+
+const OF_OTHER_THINGS: ReadonlySet<string> = new Set(["FormData", "Headers", "Map", "URLSearchParams"]);
 
 /** Some platforms have no Blob. */
 function isBlob(source: BodySource): source is Blob {

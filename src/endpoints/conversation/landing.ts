@@ -2,7 +2,7 @@
  * Landing: runs the statements of one packet in order, awaiting each, and tracks the raw data that belongs to them.
  * Synchronous unless a handler waits. docs/landing.md, "Check, then run".
  */
-import { asHbiError, failure, type HbiError, ofCall } from "../../errors.ts";
+import { asHbiError, bodyTooBig, failure, type HbiError, ofCall } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { ExposedMethod, HostingEnv } from "../../registry/hosting-env.ts";
 import { checkResult, isPromise, runQuietStep, stepParams } from "../../registry/invoke.ts";
@@ -158,7 +158,7 @@ export class Landing {
     const bytes = bodyBytes ?? method.bodyBytes(params as never); // validated by the same method
     if (bytes === undefined) throw failure("bad_argument", `${name}: the length of its raw data is unknown`);
     const most = method.spec.limits?.call?.maxBodyBytes ?? this.#host.limits.maxBodyBytes;
-    if (bytes > most && bodyBytes === undefined) throw failure("body_too_big", name);
+    if (bytes > most && bodyBytes === undefined) throw bodyTooBig(bytes, most, name);
     this.#host.intake.announce(bytes);
   }
 

@@ -2,7 +2,7 @@
  * Metadata: short texts that travel with a call besides its parameters, such as a trace context or a tenant. They are
  * part of the conversation token, so only peers with the extension receive them. docs/protocol.md, section 7.
  */
-import { failure } from "../../errors.ts";
+import { digits, failure, type HbiError } from "../../errors.ts";
 
 /** Keys consist of `a-z 0-9 . _ -`, begin with a letter, and have at most 64 characters. Values are any text. */
 export type Metadata = Readonly<Record<string, string>>;
@@ -33,8 +33,12 @@ export function metadataField(metadata: Metadata | undefined, maxBytes: number):
     if (typeof value !== "string") throw failure("bad_option", `metadata: ${key} is not a string`);
     text += `${text === "" ? "" : ","}${key}:${ESCAPED.test(value) ? escaped(key, value) : value}`;
   }
-  if (text.length > maxBytes) throw failure("metadata_too_big", `${text.length} bytes, at most ${maxBytes}`);
+  if (text.length > maxBytes) throw tooMuch(text.length, maxBytes);
   return text === "" ? "" : `;t=${text}`;
+}
+
+export function tooMuch(bytes: number, maxBytes: number): HbiError {
+  return failure("metadata_too_big", `${digits(bytes)} bytes, at most ${digits(maxBytes)} (maxMetadataBytes)`);
 }
 
 function escaped(key: string, value: string): string {

@@ -2,7 +2,7 @@
  * Compares the plan of a script with the promise in its conversation's token about raw data. docs/protocol.md, "The
  * conversation token".
  */
-import { failure } from "../../errors.ts";
+import { digits, failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import { parseScript } from "../../parser/parse.ts";
 import { Call, type Tree } from "../../parser/tree.ts";
@@ -53,13 +53,16 @@ export function checkPacket(text: string, { maxPacketBytes }: Limits): void {
 
 /** The plan of a script that is to run. If the raw data of the script is known, it must match the promise. With more,
  *  either may be wrong, and the byte position is lost. With less, the promised bytes are skipped.
- *  @param isLate the poster's deadline has passed, so nothing runs
+ *  @param lateMs the poster's deadline, if it has passed, so that nothing runs
  *  @throws HbiError body_mismatch */
-export function planAgainstPromise(tree: Tree, { env, intake, limits }: Arrival, isLate: boolean): Plan {
+export function planAgainstPromise(tree: Tree, { env, intake, limits }: Arrival, lateMs: number | undefined): Plan {
   const plan = planScript(tree, env, limits);
   intake.expect(plan.rawBytes ?? 0);
   if (plan.refusal !== undefined) return plan;
-  if (isLate) return { ...plan, refusal: failure("handler_timeout") };
+  if (lateMs !== undefined) {
+    const where = `before the call began, after the ${digits(lateMs)} ms that the caller allowed`;
+    return { ...plan, refusal: failure("handler_timeout", where) };
+  }
   const left = intake.unannouncedBytes;
   if (left === undefined || plan.rawBytes === undefined || plan.rawBytes === left) return plan;
   return { ...plan, refusal: failure("body_mismatch") };

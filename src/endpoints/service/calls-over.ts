@@ -3,7 +3,7 @@
  * broker, instead of a connection. docs/integration.md.
  */
 import { type Clock, systemClock } from "../../clock.ts";
-import { digits, failure, HbiError, ofCall, ownError } from "../../errors.ts";
+import { bodyTooBig, failure, HbiError, ofCall, ownError } from "../../errors.ts";
 import { type LimitOptions, type Limits, limitOptions, resolveLimits } from "../../limits.ts";
 import { aClock, aCount, checkOptions, functions, type OptionsOf } from "../../options.ts";
 import { parseValue } from "../../parser/parse.ts";
@@ -208,9 +208,7 @@ function contentOf(kind: "call" | "post", sending: Sending, writing: Writing, li
   }
   const { code, onlyOurs, bodyBytes = 0 } = writeCall(name, method, params, writing);
   const most = method.spec.limits?.call?.maxBodyBytes ?? limits.maxBodyBytes;
-  if (bodyBytes > most) {
-    throw failure("body_too_big", `${digits(bodyBytes)} bytes, at most ${digits(most)} (maxBodyBytes)`, { of: name });
-  }
+  if (bodyBytes > most) throw bodyTooBig(bodyBytes, most, name);
   return { kind, name, params, code, onlyOurs, bodyBytes, body: undefined, results: method.results };
 }
 

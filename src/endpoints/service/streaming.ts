@@ -111,7 +111,7 @@ export class Streaming implements Talk {
       const data = isPending(body) ? this.#stream(co, body) : this.#sendWhole(co, body);
       await Promise.all([code, data]);
     } catch (cause) {
-      throw ownError(cause) ?? failure("body_failed", this.#sending.name, { cause }); // such as a file that does not exist
+      throw ownError(cause) ?? failure("body_failed", systemCode(cause), { of: this.#sending.name, cause }); // such as a file that does not exist
     }
     if (co.stage === "send") await co.finishSend(FOREVER); // a manual call may already be receiving
   }
@@ -180,6 +180,12 @@ export class Streaming implements Talk {
       } else this.#watchSource(co);
     });
   }
+}
+
+/** "ENOENT", if the system has said it; whatever else the source has thrown is the cause. */
+function systemCode(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || !("code" in thrown)) return undefined;
+  return /^E[A-Z0-9]{1,30}$/.test(String(thrown.code)) ? String(thrown.code) : undefined;
 }
 
 function isPending(body: ArrayBufferView | Pending | undefined): body is Pending {

@@ -3,7 +3,7 @@
  * an object, then the elements in C order as raw data, or nothing if there are none. docs/protocol.md, "Arrays".
  */
 import { z } from "zod";
-import { failure } from "../../errors.ts";
+import { bodyTooBig, failure } from "../../errors.ts";
 import { repr } from "../../parser/repr.ts";
 import { HostingEnv } from "../../registry/hosting-env.ts";
 import { value } from "../../registry/method.ts";
@@ -107,7 +107,8 @@ async function recv(co: PoCo | HoCo, options: WaitOptions): Promise<NdArray> {
   const shape = await co.recvObj(SHAPE, options);
   const dtype = parseDtype((await co.recvObjIn(DTYPE_ENV, DTYPE, options)).name);
   const byteLength = elementCount(shape) * dtype.make.BYTES_PER_ELEMENT;
-  if (!Number.isSafeInteger(byteLength) || byteLength > co.limits.maxBodyBytes) throw failure("body_too_big", "array");
+  if (!Number.isSafeInteger(byteLength) || byteLength > co.limits.maxBodyBytes)
+    throw bodyTooBig(byteLength, co.limits.maxBodyBytes);
   const bytes = await recvBytes(co, byteLength, options);
   if (dtype.isSwapped) swap(bytes, dtype.make.BYTES_PER_ELEMENT);
   return { shape, dtype: dtype.name, data: new dtype.make(bytes.buffer) };

@@ -4,7 +4,7 @@
  * section 6.
  */
 import { afterHearing, type Timer } from "../../clock.ts";
-import { asHbiError, failure, type HbiError, oneLine } from "../../errors.ts";
+import { asHbiError, digits, failure, type HbiError, oneLine } from "../../errors.ts";
 import type { Transport } from "../../wire/transport.ts";
 import { linked, type Table } from "../conversation/stages.ts";
 import { ignore } from "../waits.ts";
@@ -284,7 +284,11 @@ export class Closing {
     const { clock, env, limits } = this.#connection;
     let timer: Timer | undefined;
     const patience = new Promise<void>((_resolve, reject) => {
-      timer = clock.after(limits.closeTimeoutMs, () => reject(failure("handler_timeout", "cleanup")), true);
+      timer = clock.after(
+        limits.closeTimeoutMs,
+        () => reject(failure("handler_timeout", `cleanup: ${digits(limits.closeTimeoutMs)} ms (closeTimeoutMs)`)),
+        true,
+      );
     });
     try {
       await Promise.race([env.runCleanup(this.#reason), patience]);

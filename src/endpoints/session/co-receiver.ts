@@ -2,7 +2,7 @@
  * Receiving, for both kinds of conversation: objects, landed as values only, and raw data.
  */
 import type { z } from "zod";
-import { failure, HbiError, ownError, type Reason } from "../../errors.ts";
+import { bodyTooBig, failure, HbiError, ownError, type Reason } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import { parseValue } from "../../parser/parse.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
@@ -210,9 +210,10 @@ export class CoReceiver {
     if (!isManual || bytes > left) {
       throw new HbiError("out_of_range", `${bytes} raw bytes requested, ${isManual ? left : unreadBytes} are left`);
     }
-    if (bytes > this.#connection.limits.maxBodyBytes) {
+    const { maxBodyBytes } = this.#connection.limits;
+    if (bytes > maxBodyBytes) {
       this.intake.doubt();
-      throw failure("body_too_big");
+      throw bodyTooBig(bytes, maxBodyBytes);
     }
     this.intake.announce(bytes - unreadBytes);
   }

@@ -4,7 +4,7 @@
  * sections 3 to 6.
  */
 import { type Clock, systemClock } from "../../clock.ts";
-import { asHbiError, failure, type HbiError, oneLine, ownError } from "../../errors.ts";
+import { asHbiError, failure, type HbiError, initFailed, oneLine } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
 import { checkOptions } from "../../options.ts";
 import type { Builtins, HostingEnv } from "../../registry/hosting-env.ts";
@@ -238,12 +238,12 @@ export class Connection implements LaneSession, Holder {
     const wait = this.waits.start<void>({ timeoutMs: this.limits.connectTimeoutMs });
     this.env.runInit().then(
       () => wait.settle(),
-      (thrown) => wait.fail(failure("init_failed", undefined, { cause: thrown })),
+      (thrown) => wait.fail(initFailed(thrown)),
     );
     try {
       await wait.promise;
     } catch (thrown) {
-      const error = ownError(thrown) ?? failure("init_failed", undefined, { cause: thrown });
+      const error = asHbiError(thrown); // its deadline has passed, or it was closed
       this.report(error, "init");
       this.cut(error);
       throw error;

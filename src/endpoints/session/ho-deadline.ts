@@ -3,6 +3,7 @@
  * that wait. Created on first use: most handlers of small calls do not wait.
  */
 import type { Clock, Timer } from "../../clock.ts";
+import { digits } from "../../errors.ts";
 import type { HoAnswer } from "./ho-answer.ts";
 import type { HostedCo } from "./hosted-co.ts";
 
@@ -36,8 +37,19 @@ export class HoDeadline {
     this.#landedAt = this.#clock.now();
     this.#timer = this.#clock.after(this.remainingMs, () => {
       if (this.#answer.isMidway) this.#watchAnswer();
-      else this.#co.stop("handler_timeout");
+      else this.#stop();
     });
+  }
+
+  #stop(): void {
+    const deadlineMs = this.#deadlineMs ?? Number.POSITIVE_INFINITY;
+    const { handlerTimeoutMs } = this.#co;
+    const isOfPoster = deadlineMs + this.#beganAt < handlerTimeoutMs + this.#landedAt;
+    const most = isOfPoster
+      ? `of ${digits(deadlineMs)} that the caller allowed`
+      : `at most ${digits(handlerTimeoutMs)} (handlerTimeoutMs)`;
+    const tookMs = this.#clock.now() - (isOfPoster ? this.#beganAt : this.#landedAt);
+    this.#co.stop("handler_timeout", `after ${digits(tookMs)} ms, ${most}`);
   }
 
   /** Raw data that has begun may take as long as it makes progress; the wire watches how fast the peer reads. A handler
@@ -46,7 +58,11 @@ export class HoDeadline {
     const { sentBytes } = this.#answer;
     this.#timer = this.#clock.after(this.#co.handlerTimeoutMs, () => {
       if (this.#answer.sentBytes > sentBytes) this.#watchAnswer();
-      else this.#co.stop("handler_timeout");
+      else
+        this.#co.stop(
+          "handler_timeout",
+          `no raw data was sent for ${digits(this.#co.handlerTimeoutMs)} ms (handlerTimeoutMs)`,
+        );
     });
   }
 

@@ -11,6 +11,7 @@ import { callCount, type Plan } from "../../registry/plan.ts";
 import type { Packet } from "../../wire/packet.ts";
 import type { PacketReader } from "../../wire/packet-reader.ts";
 import { Landing, type LandingHost } from "../conversation/landing.ts";
+import { tooMuch } from "../conversation/metadata.ts";
 import { bytesBehind, planAgainstPromise, readScript } from "../conversation/script-plan.ts";
 import { step } from "../conversation/stages.ts";
 import { promisedBytes, type Token } from "../conversation/token.ts";
@@ -266,9 +267,9 @@ export abstract class HostedCo implements BracketReader, LandingHost, Receiving,
       return;
     }
     const { maxMetadataBytes } = this.limits;
-    const isTooMuch = this.token.metadataBytes > maxMetadataBytes;
+    const { metadataBytes } = this.token;
     const refusal =
-      plan.refusal ?? (isTooMuch ? failure("metadata_too_big", `at most ${maxMetadataBytes} bytes`) : undefined);
+      plan.refusal ?? (metadataBytes > maxMetadataBytes ? tooMuch(metadataBytes, maxMetadataBytes) : undefined);
     if (refusal !== undefined) {
       this.#refuse(refusal, plan.rawBytes, plan.answersObject);
       return;
@@ -289,7 +290,7 @@ export abstract class HostedCo implements BracketReader, LandingHost, Receiving,
     }
     const { deadlineMs } = this.token;
     const isLate = deadlineMs !== undefined && clock.now() >= this.#beganAt + deadlineMs && !isUrgent(text);
-    return planAgainstPromise(tree, this, isLate);
+    return planAgainstPromise(tree, this, isLate ? deadlineMs : undefined);
   }
 
   /** A script after a failed one is not landed, but the length of its raw data must be found. */
@@ -364,8 +365,8 @@ export abstract class HostedCo implements BracketReader, LandingHost, Receiving,
     if (this.isExtended && this.stage !== "closed" && !this.answer.isMidway) this.stop("cancelled");
   }
 
-  stop(reason: "handler_timeout" | "cancelled"): void {
-    this.#fail(failure(reason), this.#landing?.remainingRawBytes, this.#landing?.answersObject ?? false);
+  stop(reason: "handler_timeout" | "cancelled", where?: string): void {
+    this.#fail(failure(reason, where), this.#landing?.remainingRawBytes, this.#landing?.answersObject ?? false);
   }
 
   /** Nothing of a script has run. */

@@ -3,7 +3,7 @@
  * 4.
  */
 import { Chain } from "../../chain.ts";
-import { failure, type HbiError } from "../../errors.ts";
+import { digits, failure, type HbiError } from "../../errors.ts";
 import { opaqueToken, promisedBytes, type Token, TokenReader } from "../conversation/token.ts";
 import type { Bracket } from "../lane/bracket.ts";
 import type { Lane } from "../lane/lane.ts";
@@ -132,7 +132,17 @@ export class HostingEnd {
     const isFew = (this.#waiting?.size ?? 0) < this.#mostWaiting;
     if (isFew && account.waiting + all <= limits.maxBufferedBytes && account.mayWait(all)) return "wait";
     if (!this.mustReadOn) return "later";
-    return failure("overloaded", `at most ${limits.maxHostedWaiting} calls with ${limits.maxBufferedBytes} bytes`);
+    return failure("overloaded", this.#whyNone(all));
+  }
+
+  /** What this side knows of the other's own calls, and nothing of other connections. */
+  #whyNone(bytes: number): string {
+    const { account, limits } = this.#connection;
+    const calls = this.#waiting?.size ?? 0;
+    if (calls >= this.#mostWaiting) return `${digits(calls)}, at most ${digits(this.#mostWaiting)} (maxHostedWaiting)`;
+    const all = account.waiting + bytes;
+    if (all <= limits.maxBufferedBytes) return "the process holds too much for all of its peers";
+    return `${digits(all)} bytes with this one, at most ${digits(limits.maxBufferedBytes)} (maxBufferedBytes)`;
   }
 
   /** One slot for all scripts of a conversation, from the first that needs one. */

@@ -2,7 +2,7 @@
  * PoAnswer: what the poster of a conversation reads: objects, requested or not, the raw data behind them, and scripts
  * of the host, which are landed. docs/protocol.md, section 4.
  */
-import { asHbiError, failure, HbiError } from "../../errors.ts";
+import { asHbiError, bodyTooBig, failure, HbiError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { planScript } from "../../registry/plan.ts";
@@ -248,7 +248,7 @@ export class PoAnswer implements LandingHost {
     if (this.#options.hasNoRawAnswer === true || value instanceof HbiError) return 0;
     const bytes = this.#options.answerBytes?.(value) ?? (this.#isPromised ? 0 : undefined);
     if (bytes === undefined) throw failure("bad_state", "an object that is not expected");
-    if (bytes > this.limits.maxBodyBytes) throw failure("body_too_big", "of an answer");
+    if (bytes > this.limits.maxBodyBytes) throw bodyTooBig(bytes, this.limits.maxBodyBytes);
     this.intake.expect(bytes);
     return bytes;
   }

@@ -76,7 +76,7 @@ const thrown: [string, () => unknown][] = [
   ],
   ["a name", () => Object.assign(new HbiError("aborted", "x"), { name: LONG })],
   ["a code", () => new HbiError(LONG as never, LONG)],
-  ["a reason", () => new HbiError("aborted", LONG, undefined, { reason: LONG as never })],
+  ["a reason", () => Object.assign(new HbiError("aborted", LONG), { reason: LONG })],
 ];
 
 /** Bytes of a hostile consumer. */

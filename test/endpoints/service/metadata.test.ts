@@ -135,7 +135,7 @@ describe("a host", () => {
     const heard = await say(...said("101;x;t=tenant:abcdef"));
     expect(log.entries).toHaveLength(3);
     expect(heard).toContain(
-      'HbiError("resource_exhausted","metadata too big: at most 12 bytes",None,"metadata_too_big")',
+      'HbiError("resource_exhausted","metadata too big: 13 bytes, at most 12 (maxMetadataBytes)",None,"metadata_too_big")',
     );
     expect(await say(conversation("103;x;n", "seen()"))).toMatch(/\[3#co_ack_begin\]103\[2#co_recv\]\{\}/);
     expect(peer.isClosed).toBe(false);

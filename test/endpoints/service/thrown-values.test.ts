@@ -44,12 +44,12 @@ const THROWN: readonly [name: string, make: () => unknown, told: Told][] = [
   ["a code of Object", () => new HbiError("toString" as never, "gone"), { code: "unknown", message: "gone" }],
   [
     "an unknown reason",
-    () => new HbiError("not_found", "gone", undefined, { reason: "nothing" as never }),
+    () => Object.assign(new HbiError("not_found", "gone"), { reason: "nothing" }),
     { code: "not_found", message: "gone", reason: undefined },
   ],
   [
     "a reason of Object",
-    () => new HbiError("not_found", "gone", undefined, { reason: "toString" as never }),
+    () => Object.assign(new HbiError("not_found", "gone"), { reason: "toString" }),
     { code: "not_found", message: "gone", reason: undefined },
   ],
   ["no message", () => new HbiError("not_found", undefined as never), { code: "not_found", message: "" }],

@@ -393,7 +393,9 @@ describe("a handler", () => {
     await clock.advance(249);
     expect(peer.heard()).toBe("");
     await clock.advance(1);
-    expect(peer.heard()).toContain('HbiError("deadline_exceeded","the deadline has passed",None,"handler_timeout")');
+    expect(peer.heard()).toContain(
+      'HbiError("deadline_exceeded","the deadline has passed: after 250 ms, of 250 that the caller allowed",None,"handler_timeout")',
+    );
     peer.destroy();
   });
 
