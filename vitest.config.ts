@@ -30,11 +30,6 @@ const test = {
   // No script text reaches the engine: shown for every test, not only said.
   execArgv: ["--disallow-code-generation-from-strings"],
 };
-const types = {
-  enabled: leftOut.length === 0,
-  include: ["test/types/**/*.test-d.ts"],
-  tsconfig: "test/types/tsconfig.json",
-};
 const shared = {
   resolve: { alias },
   test: {
@@ -43,7 +38,6 @@ const shared = {
     include: ["test/**/*.test.ts"],
     exclude: [LONG, ...leftOut, ...ALONE],
     isolate: false,
-    typecheck: types,
   },
 };
 const alone = { resolve: { alias }, test: { ...test, name: "alone", include: ALONE, exclude: [LONG, ...leftOut] } };
@@ -54,7 +48,12 @@ const properties = {
   test: {
     ...test,
     name: "properties",
-    include: ["test/**/*property.test.ts", "test/testing/schema-arbitrary.test.ts"],
+    include: [
+      "test/**/*property.test.ts",
+      "test/testing/{schema,call}-arbitrary.test.ts",
+      "test/parser/repr.test.ts",
+      "test/registry/description/compare-schema.test.ts",
+    ],
     env: { HBI_RUNS: "1000" },
     testTimeout: 120_000,
   },

@@ -29,7 +29,7 @@ const isShort = process.argv[2] === "--short";
 const program = (name: string) => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
 const options = isShort ? { beforeMs: 50, floodMs: 300, share: 0.2 } : { beforeMs: 500, floodMs: 1_000, share: 1 };
 
-const shown = SHOWN.filter((_, i) => !isShort || i % 3 === 0);
+const shown = SHOWN.filter((_, i) => !isShort || i % 7 === 0);
 const attacks = ATTACKS.filter(({ name }) => shown.includes(name));
 const view = new View(attacks.map(({ name }) => name));
 let held = 0;

@@ -10,7 +10,7 @@ export interface TextSize {
   readonly depth: number;
   readonly statements: number;
   readonly calls: number;
-  /** the most arguments of a call, keys of an object, and characters of a number */
+  /** the most positional arguments of a call, keys of an object or names of arguments, and characters of a number */
   readonly arguments: number;
   readonly keys: number;
   readonly digits: number;
@@ -32,8 +32,8 @@ interface Frame {
   readonly kind: "call" | "object" | "list";
   /** commas in it */
   commas: number;
-  /** colons in it */
-  colons: number;
+  /** names of its members: colons in an object, equals signs in a call */
+  names: number;
 }
 
 const OPEN_CALL = 0x28;
@@ -153,10 +153,14 @@ class Sizing {
       case 0x7d:
         this.#end();
         return;
-      case 0x3d: // a name, which was taken for a value
+      case 0x3d: {
+        // a name, which was taken for a value
         this.#nodes -= 1;
-        if (this.#open.length === 0) this.#statements -= 1;
+        const frame = this.#open.at(-1);
+        if (frame === undefined) this.#statements -= 1;
+        else frame.names += 1;
         return;
+      }
       case 0x2c: {
         const frame = this.#open.at(-1);
         if (frame === undefined) return;
@@ -167,14 +171,14 @@ class Sizing {
       case 0x3a: {
         const frame = this.#open.at(-1);
         if (frame?.kind !== "object") return;
-        frame.colons += 1;
+        frame.names += 1;
         this.#nodes -= 1; // a key, which was taken for a value
       }
     }
   }
 
   #begin(kind: Frame["kind"]): void {
-    this.#open.push({ kind, commas: 0, colons: 0 });
+    this.#open.push({ kind, commas: 0, names: 0 });
     this.#depth = Math.max(this.#depth, this.#open.length);
     if (this.#open.length === 1) this.#argumentBegins();
   }
@@ -182,10 +186,10 @@ class Sizing {
   #end(): void {
     const frame = this.#open.pop();
     if (frame === undefined) return;
-    if (frame.kind === "call") this.#arguments = Math.max(this.#arguments, frame.commas + 1);
-    else if (frame.kind === "object") this.#keys = Math.max(this.#keys, frame.colons);
+    if (frame.kind === "call") this.#arguments = Math.max(this.#arguments, frame.commas + 1 - frame.names);
+    this.#keys = Math.max(this.#keys, frame.names);
     if (this.#open.length === 0) this.#argumentEnds(frame.commas);
-    if (this.#open.length === 1) this.#items = frame.kind === "object" ? frame.colons : frame.commas + 1;
+    if (this.#open.length === 1) this.#items = frame.kind === "object" ? frame.names : frame.commas + 1;
   }
 
   #argumentBegins(): void {

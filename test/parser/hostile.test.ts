@@ -7,7 +7,7 @@ import { readsInLinearTime } from "./hostile-texts.ts";
 
 const USUAL = resolveLimits();
 
-readsInLinearTime(96);
+readsInLinearTime(64);
 
 it("a refusal has no stack, which would cost more than the reading, and all other errors keep theirs", () => {
   const lines = (run: () => unknown) => {

@@ -78,7 +78,7 @@ it("what repr writes lands back as an equal value, in every dialect, on both pat
       expect(plain(parseValue(text, LIMITS))).toEqual(expected);
       expect(plain(parseValueWithAcorn(text, LIMITS))).toEqual(expected);
     }),
-    { numRuns: 2_000 },
+    { numRuns: Number(process.env["HBI_RUNS"] ?? 700) },
   );
 });
 
@@ -104,7 +104,7 @@ it("no text that is put into a script becomes code", () => {
       expect(rest).toEqual([]);
       expect(call).toEqual(new Call("say", [text, [text]], undefined, false));
     }),
-    { numRuns: 1_000 },
+    { numRuns: Number(process.env["HBI_RUNS"] ?? 400) },
   );
 });
 

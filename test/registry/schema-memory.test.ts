@@ -16,7 +16,7 @@ function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
 }
 
 const TRUSTED = resolveLimits({ preset: "trusted" });
-const CHARS = 26 * 1_024;
+const CHARS = 13 * 1_024;
 /** The value and what is made of it. */
 const MAX_BYTES_PER_CHAR = 128;
 const FREE_BYTES = 65_536;

@@ -10,7 +10,7 @@ import {
   validCalls,
 } from "../../src/testing/call-arbitrary.ts";
 
-const RUNS = { numRuns: 300 };
+const RUNS = { numRuns: Number(process.env["HBI_RUNS"] ?? 100) };
 const MIB = 1024 * 1024;
 
 const service = defineService({

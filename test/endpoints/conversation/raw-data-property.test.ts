@@ -413,6 +413,9 @@ function plannedBytes(
 }
 
 const keys = <T extends object>(table: T) => Object.keys(table) as (keyof T)[];
+/** How a handler reads whose conversation is ended; more in the long suite. */
+const ENDED_READINGS: readonly (keyof typeof READINGS)[] =
+  process.env["HBI_RUNS"] === undefined ? ["all"] : ["all", "nothing", "until it gives up"];
 const plain = { smuggled: ESCAPE, before: 30, chunkBytes: 1_000_000 };
 
 describe.each(keys(LAYERS))("%s: raw data is never read as packets", (layer) => {
@@ -430,7 +433,7 @@ describe.each(keys(LAYERS))("%s: raw data is never read as packets", (layer) => 
       for (const promise of keys(PROMISES)) {
         for (const outcome of keys(OUTCOMES)) {
           if (outcome === "not authorized" && layer !== "service") continue;
-          for (const reading of ["all", "nothing", "until it gives up"] as const) {
+          for (const reading of ENDED_READINGS) {
             await told({ layer, declared, promise, reading, outcome, ...plain });
           }
         }
@@ -451,7 +454,7 @@ describe.each(keys(LAYERS))("%s: raw data is never read as packets", (layer) => 
       before: fc.nat(300),
       chunkBytes: fc.constantFrom(1, 7, 100, 1_000_000),
     });
-    await fc.assert(fc.asyncProperty(run, play), { numRuns: Number(process.env["HBI_RUNS"] ?? 150) });
+    await fc.assert(fc.asyncProperty(run, play), { numRuns: Number(process.env["HBI_RUNS"] ?? 50) });
   });
 });
 

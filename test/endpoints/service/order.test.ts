@@ -127,7 +127,7 @@ const op = fc.record<Op>({
   given: fc.constantFrom(...Object.keys(GIVEN)),
 });
 const cutBytes = fc.constantFrom(0, 1_000, 100_000);
-const runs = { numRuns: Number(process.env["HBI_RUNS"] ?? 60) };
+const runs = { numRuns: Number(process.env["HBI_RUNS"] ?? 25) };
 
 it("calls and posts of both sides at once, in peace", { timeout: 120_000 }, async () => {
   const ops = fc.array(op, { minLength: 2, maxLength: 25 });

@@ -200,7 +200,7 @@ it.each(["peace", "trouble"] as const)(
           size < 1_000 && operations.some((it) => "bytes" in it && it.bytes > 1_000) ? 1_000 : size,
         ),
       ),
-      { numRuns: Number(process.env["HBI_RUNS"] ?? 150) },
+      { numRuns: Number(process.env["HBI_RUNS"] ?? 50) },
     );
   },
   600_000,

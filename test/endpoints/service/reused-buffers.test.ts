@@ -7,7 +7,7 @@ import { answer, hostileTransport, ManualClock, packet, quiet } from "hbi/testin
 import { describe, expect, it } from "vitest";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
-const BYTES = 3_000_000;
+const BYTES = 2_000_000;
 const silently = { log: () => undefined };
 
 type World = Awaited<ReturnType<typeof deaf>>;

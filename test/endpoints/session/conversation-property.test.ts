@@ -243,7 +243,7 @@ async function runWorld(commands: Iterable<Command>, chunkBytes: number): Promis
   await world.finish();
 }
 
-const numRuns = Number(process.env["HBI_RUNS"] ?? 200); // many more in the long suite
+const numRuns = Number(process.env["HBI_RUNS"] ?? 70); // many more in the long suite
 const chunkBytes = fc.constantFrom(0, 300, 5_000, 100_000);
 
 it("in peace: every answer belongs to its question", { timeout: 600_000 }, async () => {

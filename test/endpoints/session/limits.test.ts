@@ -71,7 +71,7 @@ describe("what is received", () => {
       { maxBodyBytes: 1_000 },
       1_000,
       (n) => [packet("co_begin", "101;x"), packet("", `take(${n})`), data(n), packet("co_end", "101")],
-      "raw data too big: take",
+      "take: raw data too big",
     ],
     // of a poster that cannot be told before it has sent everything
     [

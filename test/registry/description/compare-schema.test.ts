@@ -520,10 +520,10 @@ describe("nothing is called compatible that refuses a value", () => {
           if (!isRight) throw new Error(`${kind}, though ${JSON.stringify(value)} was ${before} and is ${after}`);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: Number(process.env["HBI_RUNS"] ?? 120) },
     );
-    expect(counts["widened"]).toBeGreaterThan(20);
-    expect(counts["narrowed"]).toBeGreaterThan(20);
-    expect(counts["changed"]).toBeGreaterThan(20);
+    expect(counts["widened"]).toBeGreaterThan(8);
+    expect(counts["narrowed"]).toBeGreaterThan(8);
+    expect(counts["changed"]).toBeGreaterThan(8);
   }, 120_000);
 });

@@ -1,4 +1,13 @@
-import { type Change, compareServices, defineService, describeService, method, value } from "hbi";
+import {
+  type Change,
+  compareServices,
+  defineService,
+  describeService,
+  type MethodLimits,
+  method,
+  PRESETS,
+  value,
+} from "hbi";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 
@@ -346,5 +355,78 @@ describe("published descriptions", () => {
     document.methods.n = { ...document.methods.m, result }; // three levels further in
     if (refusal === undefined) expect(compareServices(document, service)).not.toEqual([]);
     else expect(() => compareServices(document, service)).toThrow(refusal);
+  });
+});
+
+describe("limits of a method: those of its calls and those of its results, of a method and of a reaction", () => {
+  const limited = (limits?: MethodLimits) => ({ m: method({ params: {}, result: a, limits }) });
+
+  it.each<readonly [string, MethodLimits | undefined, MethodLimits | undefined, string, boolean, boolean]>([
+    // breaking for a method, breaking for a reaction
+    [
+      "fewer values in a call",
+      { call: { maxNodes: 9 } },
+      { call: { maxNodes: 8 } },
+      "call.maxNodes: narrowed",
+      true,
+      false,
+    ],
+    [
+      "more values in a call",
+      { call: { maxNodes: 8 } },
+      { call: { maxNodes: 9 } },
+      "call.maxNodes: widened",
+      false,
+      true,
+    ],
+    [
+      "fewer in a result",
+      { result: { maxDepth: 9 } },
+      { result: { maxDepth: 8 } },
+      "result.maxDepth: narrowed",
+      false,
+      true,
+    ],
+    [
+      "more in a result",
+      { result: { maxDepth: 8 } },
+      { result: { maxDepth: 9 } },
+      "result.maxDepth: widened",
+      true,
+      false,
+    ],
+    ["new, below the default", undefined, { call: { maxNodes: 8 } }, "call.maxNodes: narrowed", true, false],
+    ["gone, below the default", { call: { maxNodes: 8 } }, undefined, "call.maxNodes: widened", false, true],
+    [
+      "new, above the default",
+      undefined,
+      { result: { maxBodyBytes: 2 ** 40 } },
+      "result.maxBodyBytes: widened",
+      true,
+      false,
+    ],
+    ["gone, above the default", { call: { maxNodes: 2 ** 30 } }, undefined, "call.maxNodes: narrowed", true, false],
+  ])("%s", (_, older, newer, expected, breaksMethod, breaksReaction) => {
+    const inMethods = `${breaksMethod ? "BREAKING " : ""}methods.m.limits.${expected}`;
+    const inReactions = `${breaksReaction ? "BREAKING " : ""}reactions.m.limits.${expected}`;
+    expect(found({ methods: limited(older) }, { methods: limited(newer) })).toEqual([inMethods]);
+    expect(found({ reactions: limited(older) }, { reactions: limited(newer) })).toEqual([inReactions]);
+  });
+
+  it.each<readonly [string, MethodLimits | undefined, MethodLimits | undefined]>([
+    ["the same", { call: { maxNodes: 9 } }, { call: { maxNodes: 9 } }],
+    ["none, and empty ones", undefined, { call: {}, result: {} }],
+    [
+      "none, and the defaults of a method",
+      undefined,
+      { call: { maxNodes: PRESETS.public.maxNodes }, result: { maxNodes: PRESETS.client.maxNodes } },
+    ],
+  ])("no change: %s", (_, older, newer) => {
+    expect(found({ methods: limited(older) }, { methods: limited(newer) })).toEqual([]);
+  });
+
+  it("say what they were", () => {
+    const [change] = changes({ methods: limited() }, { methods: limited({ call: { maxNodes: 8 } }) });
+    expect(change?.why).toBe("10000 before, 8 now");
   });
 });

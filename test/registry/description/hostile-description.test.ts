@@ -37,6 +37,8 @@ bush["anyOf"] = [bush, bush];
 const list = (length: number) => Array.from({ length }, (_, i) => i);
 const root = { $ref: "#/$defs/d0" };
 
+const COSTLY = ["as many values as may be", "a long list", "a tree of references", "a tree of parts"];
+
 type Outcome = "read" | "too_deep" | "too_many_nodes" | "bad_option";
 /** What stands above the parameter's schema in a document. */
 const ABOVE = 5;
@@ -157,7 +159,7 @@ async function described(text: string): Promise<unknown> {
 describe("a hostile description", () => {
   it.each(ROWS)("is compared, or refused: %s", (name, document, _, compared) => {
     expect(outcomeOf(() => compareServices(service, document() as never))).toBe(compared);
-    if (name.startsWith("a tree")) return; // all that it may take, once
+    if (COSTLY.includes(name)) return; // all that it may take, once
     expect(outcomeOf(() => compareServices(document() as never, service))).toBe(compared);
     outcomeOf(() => compareServices(document() as never, document() as never)); // it ends, whatever comes of it
   });

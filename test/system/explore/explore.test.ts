@@ -3,7 +3,8 @@
  */
 import { HbiError } from "hbi";
 import { describe, expect, it } from "vitest";
-import { type Exploration, explore, runPath } from "./explorer.ts";
+import { expectRightMerges, expectRightOmissions, properties } from "./agreement.ts";
+import { explore, runPath } from "./explorer.ts";
 import { Knowledge } from "./knowledge.ts";
 import type { Call } from "./ledger.ts";
 import { heldInVain, leftBehind, violationsOf, violationsWhereQuiet } from "./properties.ts";
@@ -12,12 +13,10 @@ import { firstWithoutEnd } from "./reach.ts";
 import { findingText, unexpected } from "./report.ts";
 import type { Run } from "./run.ts";
 import type { CallPlan, World } from "./world.ts";
-import { worldNamed, worldsOf } from "./worlds.ts";
+import { worldsOf } from "./worlds.ts";
 
 const call: CallPlan = { from: "client", handler: ["wait"] };
 const TWO_CALLS: World = { name: "two calls", size: "small", calls: [{ ...call, mayAbort: true }, call] };
-
-const properties = ({ findings }: Exploration) => new Set(findings.map(({ property }) => property));
 
 describe("in every state of", () => {
   it.each(worldsOf("small"))("$name", { timeout: 60_000 }, async (world) => {
@@ -51,30 +50,10 @@ describe("the explorer", () => {
     expect(findings[0]?.story.path).toHaveLength(4); // two calls, which are read; the call-backs wait for a place
   });
 
-  it.each(["calls of both sides", "the connection breaks for good", "call-backs, two places", "a plain server"])(
-    "merges no states of '%s' that differ: it finds the same when it tells them apart by the whole course of each side",
-    { timeout: 60_000 },
-    async (name) => {
-      const world = worldNamed(name) as World; // it is in the table
-      const exploration = await explore(world);
-      const exact = await explore(world, { isExact: true });
-      expect(properties(exact)).toEqual(properties(exploration));
-      expect(exact.depth).toBe(exploration.depth);
-      expect(exact.states).toBeGreaterThan(exploration.states);
-    },
-  );
+  it("merges no states that differ", { timeout: 60_000 }, () => expectRightMerges("call-backs, two places"));
 
-  it.each(["three calls, one handler at once", "the server drains, one on the wire", "a deadline passes"])(
-    "is right about the transitions of '%s' that it does not run",
-    { timeout: 60_000 },
-    async (name) => {
-      const world = worldNamed(name) as World; // it is in the table
-      const exploration = await explore(world);
-      const all = await explore(world, { takesAll: true });
-      expect(exploration.taken).toBeLessThan(all.taken);
-      expect({ ...exploration, taken: 0, findings: [] }).toEqual({ ...all, taken: 0, findings: [] });
-      expect(properties(exploration)).toEqual(properties(all));
-    },
+  it("is right about the transitions that it does not run", { timeout: 60_000 }, () =>
+    expectRightOmissions("three calls, one handler at once"),
   );
 
   it("reaches the same state by the same choices", async () => {

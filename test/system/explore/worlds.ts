@@ -100,20 +100,7 @@ const SMALL: Readonly<Record<string, Declared>> = {
     acts: ["server drains"],
     areStrangers: true,
   },
-  "the server drains, one place": {
-    ...drains,
-    calls: [slow, call],
-    atOnce: true,
-    serverLimits: ONE_PLACE,
-  },
-  "the server drains, one on the wire": {
-    ...drains,
-    calls: [call, slow],
-    atOnce: true,
-    clientLimits: ONE_POSTED,
-  },
   "the server drains, no other connection": { calls: [slow, call], acts: ["server drains"] },
-  "the server drains, and is called back": { ...drains, calls: [asking] },
   "the server drains, a call is given up": {
     calls: [dropped],
     acts: ["server drains"],
@@ -193,6 +180,19 @@ const MEDIUM: Readonly<Record<string, Declared>> = {
   },
   "two calls of the client, one of the server": { calls: [slow, call, { ...slow, ...fromServer }] },
   "the connection breaks, two calls": { ...breaks, calls: [slow, call] },
+  "the server drains, one place": {
+    ...drains,
+    calls: [slow, call],
+    atOnce: true,
+    serverLimits: ONE_PLACE,
+  },
+  "the server drains, one on the wire": {
+    ...drains,
+    calls: [call, slow],
+    atOnce: true,
+    clientLimits: ONE_POSTED,
+  },
+  "the server drains, and is called back": { ...drains, calls: [asking] },
   "the server drains, three calls, one place": {
     ...drains,
     calls: [call, slow, call],

@@ -7,7 +7,7 @@ import { guarded } from "../../../fuzz/engine/guards.ts";
 import { generated } from "../../../fuzz/engine/inputs.ts";
 import { TARGETS } from "../../../fuzz/targets/all.ts";
 
-const GENERATED = 150;
+const GENERATED = 40;
 
 describe.each([...TARGETS.values()])("$name: $about", (target) => {
   it("the inputs that are kept", { timeout: 60_000 }, async () => {

@@ -177,7 +177,7 @@ async function restartUnderLoad(scope: Scope, plan: RestartPlan): Promise<string
 
 const RESTARTS: readonly RestartPlan[] = [
   { name: "the next server is there before", restarts: 20, links: 3, workers: 8 },
-  { name: "the next server is there before, a link", restarts: 5, links: 1, workers: 8, isQuick: true },
+  { name: "the next server is there before, a link", restarts: 2, links: 1, workers: 8, isQuick: true },
   { name: "the next server takes the address", restarts: 20, links: 3, workers: 8, isInPlace: true },
   {
     name: "the next server takes the address, a link",

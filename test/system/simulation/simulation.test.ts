@@ -12,7 +12,7 @@ import { run } from "./run.ts";
 import type { Facts } from "./site.ts";
 import { type Outcome, runWorld } from "./world.ts";
 
-const CONVERSATIONS = Number(process.env["HBI_CONVERSATIONS"] ?? 2_000);
+const CONVERSATIONS = Number(process.env["HBI_CONVERSATIONS"] ?? 1_000);
 const SEED = Number(process.env["HBI_SEED"] ?? 1);
 
 it(`${CONVERSATIONS} conversations, cut, delayed, split, stalled, given up, broken`, { timeout: 600_000 }, async () => {
@@ -31,7 +31,7 @@ it(`${CONVERSATIONS} conversations, cut, delayed, split, stalled, given up, brok
 });
 
 it("one seed gives one history, byte by byte; another gives another", { timeout: 60_000 }, async () => {
-  for (const world of [0, 1, 2, 3, 4, 5, 6, 7]) {
+  for (const world of [0, 1, 2, 3]) {
     const { history } = await runWorld(SEED, world);
     const { history: again } = await runWorld(SEED, world);
     expect(again.text).toBe(history.text);

@@ -11,7 +11,7 @@ const SEED = Number(process.env["HBI_SEED"] ?? 1);
 /** The other way round is in the long suite. */
 describe.each(["newer"] as const)("the service is the %s one", (version) => {
   it("and everybody is well served", { timeout: 600_000 }, async () => {
-    const outcome = await runTown({ seed: SEED, version, minutes: 3 });
+    const outcome = await runTown({ seed: SEED, version, programs: 1, minutes: 3 });
     console.log(townText(outcome));
     expect(outcome.violations).toEqual([]);
     // A simulation in which nothing happens finds nothing.
@@ -21,12 +21,18 @@ describe.each(["newer"] as const)("the service is the %s one", (version) => {
   });
 
   it("and is found out when it gives up too early", { timeout: 600_000 }, async () => {
-    const { violations } = await runTown({ seed: SEED, version, minutes: 1, limits: { handlerTimeoutMs: 100 } });
+    const { violations } = await runTown({
+      seed: SEED,
+      version,
+      programs: 1,
+      minutes: 0.25,
+      limits: { handlerTimeoutMs: 100 },
+    });
     expect(violations.join("\n")).toMatch(/search: deadline_exceeded \(handler_timeout/);
   });
 
   it("also over sockets", { timeout: 600_000 }, async () => {
-    const { counts, violations } = await runOverSockets({ seed: SEED, version, forMs: 2_000 });
+    const { counts, violations } = await runOverSockets({ seed: SEED, version, forMs: 1_000 });
     expect(violations).toEqual([]);
     expect(counts.get("cut")).toBeGreaterThan(0);
   });

@@ -17,7 +17,6 @@ const MAX_LATE_MS = 20;
 /** To finish what was begun in time. */
 const AFTER_MS = 600_000;
 const HISTORY_LINES = 2_000;
-/** of one consumer, beside each other */
 const PROGRAMS = 3;
 
 export interface TownOptions {
@@ -26,6 +25,8 @@ export interface TownOptions {
   readonly version: Version;
   /** simulated */
   readonly minutes: number;
+  /** of each consumer, beside each other; 3 by default */
+  readonly programs?: number;
   /** of the service */
   readonly limits?: LimitOptions;
 }
@@ -148,6 +149,8 @@ class Town {
   async run(): Promise<TownOutcome> {
     const onUnhandled = (thrown: unknown) => this.#record.violated(`unhandled rejection: ${String(thrown)}`);
     process.on("unhandledRejection", onUnhandled);
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0; // stacks of thousands of expected errors cost time, and nobody looks at them
     const untilMs = this.#options.minutes * 60_000;
     await this.#runUntil("opening", Promise.all(this.#sites.map(({ link }) => link.open())), AFTER_MS);
     await this.#runUntil(
@@ -159,15 +162,16 @@ class Town {
     const closing = Promise.all([...this.#sites.map(({ link }) => link.close()), this.#host.drain()]);
     await this.#runUntil("closing", closing, this.#time.nowMs + AFTER_MS);
     this.#checkEnds();
+    Error.stackTraceLimit = stackTraceLimit;
     process.off("unhandledRejection", onUnhandled);
     return this.#outcome();
   }
 
   #live(site: Site, untilMs: number): Promise<void>[] {
-    const { version: serviceVersion } = this.#options;
+    const { version: serviceVersion, programs: count = PROGRAMS } = this.#options;
     const { clock } = this.#outside;
     const { name, version, link } = site;
-    const programs = Array.from({ length: PROGRAMS }, (_, i) => {
+    const programs = Array.from({ length: count }, (_, i) => {
       const random = new Random(this.#options.seed, name.charCodeAt(0), i);
       return new Consumer(link, { name, version, serviceVersion, clock, random, record: this.#record, haste: 1 });
     });
