@@ -160,5 +160,10 @@ export function markHandled<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
+/** The same for what `run` does; what it throws at once rejects as well. */
+export function handled<T>(run: () => Promise<T>): Promise<T> {
+  return markHandled(run());
+}
+
 /** For a promise without consequences, and for failures that are reported elsewhere. */
 export function ignore(): void {}

@@ -15,7 +15,7 @@ import { hasCallLimits, mostPacketBytes } from "./method-limits.ts";
 import { checkName, checkPlainName } from "./names.ts";
 import { prepare } from "./prepared-schema.ts";
 
-type Awaitable<T> = T | PromiseLike<T>;
+export type Awaitable<T> = T | PromiseLike<T>;
 
 /** The ends of a connection. Their types belong to a later folder. */
 export interface Ends {

@@ -3,6 +3,7 @@
  */
 import fc from "fast-check";
 import { failure } from "../errors.ts";
+import { isRecord } from "../registry/issues.ts";
 import { type ValueConstructor, valueOfSchema } from "../registry/method.ts";
 import { definition, innerOf, partsOf } from "../registry/schema-walk.ts";
 import { accepts, bestOf } from "./acceptance.ts";
@@ -219,8 +220,4 @@ function instanceOf({ signature, spec }: ValueConstructor, bound: Record<string,
   } catch {
     return undefined; // the acceptance of the result is measured
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -3,10 +3,11 @@
  */
 import type { Reason } from "hbi";
 import type { Attack } from "../attack.ts";
-import { call, KIB, opening, times } from "../bytes.ts";
+import { call, KIB, opening, packet, times } from "../bytes.ts";
 
 /** The hello of a peer that takes lanes, and the packet behind which it sends frames. */
-const SWITCH = call("", "100;x;n;m=100;p=262144;lanes=32;window=524288").replace("[0#]", "") + "[1#lanes]1";
+const HELLO = "100;x;n;m=100;p=262144;lanes=32;window=524288";
+const SWITCH = `${packet("co_begin", HELLO)}${packet("co_end", "100")}[1#lanes]1`;
 const framed = (lane: number, text: string) => `[${text.length}#${lane}]${text}`;
 const control = (name: string, text: string) => `[${text.length}#${name}]${text}`;
 

@@ -4,7 +4,7 @@
 import type { Clock, Timer } from "../../clock.ts";
 import { failure, HbiError, ownError } from "../../errors.ts";
 import { ledTo } from "../failing.ts";
-import { markHandled, type WaitOptions } from "../waits.ts";
+import { handled, type WaitOptions } from "../waits.ts";
 
 /** The conversation to which the raw data belongs. */
 export interface RawSource {
@@ -90,53 +90,49 @@ export class Body implements AsyncIterable<Uint8Array> {
 
   /** All unread bytes in one buffer. */
   bytes(): Promise<Uint8Array<ArrayBuffer>> {
-    return markHandled(this.#bytes());
-  }
-
-  async #bytes(): Promise<Uint8Array<ArrayBuffer>> {
-    const { unreadBytes } = this;
-    if (unreadBytes <= MAX_EAGER_BYTES) {
-      const all = new Uint8Array(unreadBytes);
-      await this.readInto(all);
+    return handled(async () => {
+      const { unreadBytes } = this;
+      if (unreadBytes <= MAX_EAGER_BYTES) {
+        const all = new Uint8Array(unreadBytes);
+        await this.readInto(all);
+        return all;
+      }
+      const chunks: Uint8Array[] = [];
+      let length = 0;
+      for await (const chunk of this) {
+        chunks.push(chunk);
+        length += chunk.length;
+      }
+      const all = new Uint8Array(length);
+      let at = 0;
+      for (const chunk of chunks) {
+        all.set(chunk, at);
+        at += chunk.length;
+      }
       return all;
-    }
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    for await (const chunk of this) {
-      chunks.push(chunk);
-      length += chunk.length;
-    }
-    const all = new Uint8Array(length);
-    let at = 0;
-    for (const chunk of chunks) {
-      all.set(chunk, at);
-      at += chunk.length;
-    }
-    return all;
+    });
   }
 
   /** Fills the buffer with the next bytes. @throws HbiError out_of_range if fewer bytes remain */
   readInto(buffer: ArrayBufferView): Promise<void> {
-    return markHandled(this.#readInto(buffer));
-  }
-
-  async #readInto(buffer: ArrayBufferView): Promise<void> {
-    if (this.length > 0) this.#begin();
-    if (buffer.byteLength > this.unreadBytes) {
+    return handled(async () => {
+      if (this.length > 0) this.#begin();
+      if (buffer.byteLength > this.unreadBytes) {
+        this.#isReading = false;
+        const what = `${buffer.byteLength} raw bytes requested, ${this.unreadBytes} are left`;
+        throw new HbiError("out_of_range", this.#of === undefined ? what : `${this.#of}: ${what}`);
+      }
+      if (this.length === 0) return;
+      try {
+        await this.#source.recvData(buffer);
+      } catch (thrown) {
+        this.#finish();
+        throw this.#told(thrown);
+      }
       this.#isReading = false;
-      const what = `${buffer.byteLength} raw bytes requested, ${this.unreadBytes} are left`;
-      throw new HbiError("out_of_range", this.#of === undefined ? what : `${this.#of}: ${what}`);
-    }
-    if (this.length === 0) return;
-    try {
-      await this.#source.recvData(buffer);
-    } catch (thrown) {
-      this.#finish();
-      throw this.#told(thrown);
-    }
-    this.#isReading = false;
-    if (this.#source.unreadBytes === 0) this.#finish();
-    else this.#watch();
+      if (this.#source.unreadBytes === 0) this.#finish();
+      else this.#watch();
+    });
   }
 
   /** Declares that the rest will not be read: it is skipped as it arrives. */

@@ -20,7 +20,7 @@ import {
   tell,
 } from "../session/connection-options.ts";
 import type { HostingEnv } from "../session/hosting-env.ts";
-import { ignore, markHandled, type Wait, type WaitOptions, Waits } from "../waits.ts";
+import { handled, ignore, markHandled, type Wait, type WaitOptions, Waits } from "../waits.ts";
 import { type Backoff, backoff, RECONNECT_OPTIONS, type ReconnectOptions } from "./backoff.ts";
 import type { Carrier } from "./outgoing.ts";
 
@@ -184,18 +184,16 @@ export class ReconnectingConnection implements Carrier, Home {
 
   /** The connection for operations other than calls: the current one, or the next. */
   connectionFor(options: WaitOptions): Promise<Connection> {
-    return markHandled(this.#connectionFor(options));
-  }
-
-  async #connectionFor(options: WaitOptions): Promise<Connection> {
-    if (this.#isOver) throw this.#overError();
-    const connection = this.#taking;
-    if (connection !== undefined) return connection;
-    if (this.#parked.size + this.#waiting.size >= this.limits.maxPostedWaiting) throw failure("too_many_waiting");
-    const wait = this.#waits.start<Connection>(options);
-    this.#waiting.add(wait);
-    wait.promise.catch(() => this.#waiting.delete(wait));
-    return wait.promise;
+    return handled(async () => {
+      if (this.#isOver) throw this.#overError();
+      const connection = this.#taking;
+      if (connection !== undefined) return connection;
+      if (this.#parked.size + this.#waiting.size >= this.limits.maxPostedWaiting) throw failure("too_many_waiting");
+      const wait = this.#waits.start<Connection>(options);
+      this.#waiting.add(wait);
+      wait.promise.catch(() => this.#waiting.delete(wait));
+      return wait.promise;
+    });
   }
 
   // --- connecting ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,13 @@ import { failure, ownError } from "../../errors.ts";
 import { MAX_DEPTH } from "../../limits.ts";
 import { checkMap, mustBe } from "../../options.ts";
 import { repr } from "../../parser/repr.ts";
-import { type EntryTable, type ExposedMethod, entryTable, type HandlerTimes } from "../../registry/hosting-env.ts";
+import {
+  type Awaitable,
+  type EntryTable,
+  type ExposedMethod,
+  entryTable,
+  type HandlerTimes,
+} from "../../registry/hosting-env.ts";
 import { isPromise } from "../../registry/invoke.ts";
 import type { BodyKind, Method, ParamsOf } from "../../registry/method.ts";
 import type { Methods, Values } from "../../registry/service.ts";
@@ -19,8 +25,6 @@ import type { HostingEnv, TypedLayer } from "../session/hosting-env.ts";
 import type { PoCo } from "../session/po-co.ts";
 import { markHandled } from "../waits.ts";
 import { type Interceptor, ServiceCall } from "./service-call.ts";
-
-type Awaitable<T> = T | PromiseLike<T>;
 
 /** What a handler returns: the declared result; with a declared body, both. */
 export type Returned<R extends z.core.$ZodType | undefined, S extends BodyKind> = R extends z.core.$ZodType

@@ -19,7 +19,7 @@ import {
 import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { briefDescription } from "../../registry/description/brief-description.ts";
 import { checkHandlers } from "../../registry/handlers.ts";
-import type { EntryTable, ExposedMethod } from "../../registry/hosting-env.ts";
+import type { Awaitable, EntryTable, ExposedMethod } from "../../registry/hosting-env.ts";
 import { isPromise } from "../../registry/invoke.ts";
 import { type Method, method, type Params, type ParamsOf } from "../../registry/method.ts";
 import { checkReadable } from "../../registry/names.ts";
@@ -33,14 +33,12 @@ import type { Connection } from "../session/connection.ts";
 import { type ConnectionOptions, SHARED_OPTIONS, type SharedOptions } from "../session/connection-options.ts";
 import { HoCo } from "../session/ho-co.ts";
 import { HostingEnv, type TypedLayer } from "../session/hosting-env.ts";
-import { markHandled } from "../waits.ts";
+import { handled, markHandled } from "../waits.ts";
 import type { OutgoingInterceptor } from "./caller.ts";
 import { describedInTurns, hashesOf, ownDescription } from "./own-description.ts";
 import { Peer, type PeerRecord } from "./peer.ts";
 import type { AnyCall, Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
-
-type Awaitable<T> = T | PromiseLike<T>;
 
 /** What a consumer presents: the declared `credentials`, or nothing. */
 export type CredentialsOf<S extends Service> = S["credentials"] extends Params ? ParamsOf<S["credentials"]> : undefined;
@@ -199,12 +197,10 @@ export class ServiceHost<S extends Service, Context = undefined> {
    *  @throws HbiError resource_exhausted beyond `maxConnections`, `maxConnectionsPerAddress` and `acceptsPerSecond`;
    *  unavailable while it drains and after it was closed; what `authenticate` or the handler factory throws */
   accept(transport: Transport, options: AcceptOptions = {}): Promise<Peer<S, Context>> {
-    return markHandled(this.#accept(transport, options));
-  }
-
-  async #accept(transport: Transport, options: AcceptOptions): Promise<Peer<S, Context>> {
-    const { env } = await this.acceptor.accept(transport, options);
-    return (env.bound as Required<Bound>).side as Peer<S, Context>; // see #envOf and #admitted
+    return handled(async () => {
+      const { env } = await this.acceptor.accept(transport, options);
+      return (env.bound as Required<Bound>).side as Peer<S, Context>; // see #envOf and #admitted
+    });
   }
 
   /** Stops accepting, tells every peer, answers what they had begun by then, and closes. Takes at most

@@ -10,7 +10,7 @@ import { destroyQuietly } from "../../wire/transport/guarded.ts";
 import type { Transport } from "../../wire/transport.ts";
 import { AcceptGuard, hostOf, Place, type Refusal } from "../guard/accept-guard.ts";
 import type { Neighbours } from "../guard/unsent-load.ts";
-import { ignore, markHandled } from "../waits.ts";
+import { handled, ignore, markHandled } from "../waits.ts";
 import { Connection } from "./connection.ts";
 import { CONNECTION_OPTIONS, type ConnectionOptions, logUnexpected, tell } from "./connection-options.ts";
 import type { HostingEnd } from "./hosting-end.ts";
@@ -102,15 +102,13 @@ export class Acceptor {
    *  @throws HbiError resource_exhausted beyond `maxConnections`, `maxConnectionsPerAddress` and `acceptsPerSecond`;
    *  unavailable while it drains and after it was closed; what the context or an init hook throws */
   accept(transport: Transport, options: AcceptOptions = {}): Promise<Connection> {
-    return markHandled(this.#accept(transport, options));
-  }
-
-  async #accept(transport: Transport, options: AcceptOptions): Promise<Connection> {
-    checkOptions(options, "accept", ACCEPT_OPTIONS);
-    const place = this.#placeFor(transport, options);
-    if (place instanceof Place) return this.serve({ transport, neighbours: place.neighbours, place });
-    destroyQuietly(transport);
-    throw place;
+    return handled(async () => {
+      checkOptions(options, "accept", ACCEPT_OPTIONS);
+      const place = this.#placeFor(transport, options);
+      if (place instanceof Place) return this.serve({ transport, neighbours: place.neighbours, place });
+      destroyQuietly(transport);
+      throw place;
+    });
   }
 
   /** A slot, or why there is none. */

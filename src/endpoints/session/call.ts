@@ -399,11 +399,6 @@ export class Call implements TurnTaker {
     return undefined;
   }
 
-  /** The host has refused it unprocessed, and its conversation has ended. */
-  refused(from: Connection, error: HbiError): void {
-    this.#leave(from, error);
-  }
-
   /** Its conversation was lost after it may have reached the peer. */
   lost(co: PostedCo, error: HbiError): void {
     if (this.#isSettled || co !== this.#co) return;
@@ -412,7 +407,7 @@ export class Call implements TurnTaker {
     else this.#clock.soon(() => this.#talkFailed(co, error));
   }
 
-  /** Its conversation was lost before that. */
+  /** Its conversation was lost before that, or has ended because the host has refused it unprocessed. */
   left(co: PostedCo, error: HbiError): void {
     if (co === this.#co) this.#leave(co.connection, error);
   }

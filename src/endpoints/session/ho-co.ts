@@ -8,7 +8,7 @@ import { keepFromFailingUnheard } from "../conversation/body-source.ts";
 import { packetOf, sendBuffers, settled } from "../conversation/co-sender.ts";
 import type { Metadata } from "../conversation/metadata.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
-import { checkWait, markHandled, rawOptions, type WaitOptions } from "../waits.ts";
+import { checkWait, handled, markHandled, rawOptions, type WaitOptions } from "../waits.ts";
 import type { Schema, SchemaOutput } from "./co-receiver.ts";
 import { HostedCo } from "./hosted-co.ts";
 import type { PeerLimits } from "./peer-limits.ts";
@@ -137,42 +137,36 @@ export class HoCo extends HostedCo {
   /** Sends raw data: one buffer, or all of a sync or async iterable. A buffer may be changed when the promise has
    *  resolved, or when the next buffer of the iterable is requested. */
   sendData(buffers: Buffers, options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#sendData(buffers, options));
-  }
-
-  async #sendData(buffers: Buffers, options: WaitOptions): Promise<void> {
-    checkWait(options);
-    this.#checkAnswer();
-    this.answer.hasRawData = true;
-    keepFromFailingUnheard(buffers);
-    await this.#untilAnswerable(options);
-    this.#checkAnswer(); // it may have been closed since
-    await sendBuffers(this.answer.bracket, this.lane, buffers, options);
+    return handled(async () => {
+      checkWait(options);
+      this.#checkAnswer();
+      this.answer.hasRawData = true;
+      keepFromFailingUnheard(buffers);
+      await this.#untilAnswerable(options);
+      this.#checkAnswer(); // it may have been closed since
+      await sendBuffers(this.answer.bracket, this.lane, buffers, options);
+    });
   }
 
   /** Takes the send turn: data goes out at once, and nothing else is sent on this connection until the handler has
    *  returned. A handler that meanwhile waits for an answer on the same connection blocks itself. */
   startSend(options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#startSend(options));
-  }
-
-  async #startSend(options: WaitOptions): Promise<void> {
-    checkWait(options);
-    await this.#untilAnswerable(options);
-    this.#checkAnswer(); // likewise
-    this.go("startSend");
-    await this.answer.bracket.open(options);
+    return handled(async () => {
+      checkWait(options);
+      await this.#untilAnswerable(options);
+      this.#checkAnswer(); // likewise
+      this.go("startSend");
+      await this.answer.bracket.open(options);
+    });
   }
 
   /** Ends the answer now, while the handler continues without the conversation. */
   close(options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#close(options));
-  }
-
-  async #close(options: WaitOptions): Promise<void> {
-    checkWait(options);
-    await this.untilReceived(options);
-    if (this.stage !== "closed") this.complete();
+    return handled(async () => {
+      checkWait(options);
+      await this.untilReceived(options);
+      if (this.stage !== "closed") this.complete();
+    });
   }
 
   /** Waits until the poster waits for the answer: from co_end on, or from the start for a seed-era poster.

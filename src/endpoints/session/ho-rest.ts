@@ -48,12 +48,10 @@ export class HoRest {
       this.skipped();
       // It stays as long as it waits for other answers.
       if (this.#co.intake.droppedBytes <= most)
-        this.#timer = afterHearing(clock, handlerTimeoutMs + gapTimeoutMs, () => this.#isLate());
+        this.#timer = afterHearing(clock, handlerTimeoutMs + gapTimeoutMs, () =>
+          this.#connection.cut(failure("read_timeout")),
+        );
     });
-  }
-
-  #isLate(): void {
-    this.#co.lane.session.cut(failure("read_timeout"));
   }
 
   /** More of it was skipped. */

@@ -7,7 +7,7 @@ import type { Script } from "../../parser/script.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { type Metadata, NO_METADATA } from "../conversation/metadata.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
-import { checkWait, markHandled, WAIT_OPTIONS, type WaitOptions } from "../waits.ts";
+import { checkWait, handled, markHandled, WAIT_OPTIONS, type WaitOptions } from "../waits.ts";
 import type { Schema, SchemaOutput } from "./co-receiver.ts";
 import type { AnswerOptions } from "./po-answer.ts";
 import type { PromiseOptions } from "./po-sender.ts";
@@ -81,13 +81,11 @@ export class PoCo extends PostedCo {
   /** Declares that everything is sent. Resolves when it is handed to the wire. Optional: receiving and closing do
    *  it. */
   finishSend(options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#finishSend(options));
-  }
-
-  async #finishSend(options: WaitOptions): Promise<void> {
-    checkWait(options);
-    this.toRecv();
-    await this.whenSent(options);
+    return handled(async () => {
+      checkWait(options);
+      this.toRecv();
+      await this.whenSent(options);
+    });
   }
 
   // --- receiving -----------------------------------------------------------------------------------------------------

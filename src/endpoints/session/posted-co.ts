@@ -381,7 +381,7 @@ export class PostedCo implements BracketReader, Chained {
     }
     if (this.#at.isOver) this.#end();
     else this.#refused(this.#failure ?? call?.error ?? failure("no_answer"));
-    if (refusal !== undefined) call?.refused(this.connection, refusal);
+    if (refusal !== undefined) call?.left(this, refusal);
   }
 
   /** The host has answered before everything was sent: it drops the rest. A small rest is sent all the same, so that the

@@ -21,7 +21,7 @@ import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import type { BracketReader } from "../lane/conversation.ts";
 import type { Lane } from "../lane/lane.ts";
 import type { Buffers } from "../lane/raw-intake.ts";
-import { checkTimeout, checkWait, ignore, markHandled, type WaitOptions } from "../waits.ts";
+import { checkTimeout, checkWait, handled, ignore, type WaitOptions } from "../waits.ts";
 import { GO_AWAY, PING } from "./builtin-names.ts";
 import { Call, type CallRequest } from "./call.ts";
 import type { Connection } from "./connection.ts";
@@ -116,59 +116,49 @@ export class PostingEnd {
   /** Starts a conversation. Close it; `await using` and `converse` do this automatically.
    *  @throws HbiError unavailable, resource_exhausted if too many wait */
   co(options: CoOptions = {}): Promise<PoCo> {
-    return markHandled(this.#co(options));
-  }
-
-  async #co(options: CoOptions): Promise<PoCo> {
-    return this.open(options);
+    return handled(async () => this.open(options));
   }
 
   /** Runs `talk` in a conversation of its own, and always closes it. */
   converse<T>(talk: (co: PoCo) => Promise<T>, options: CoOptions = {}): Promise<T> {
-    return markHandled(this.#converse(talk, options));
-  }
-
-  async #converse<T>(talk: (co: PoCo) => Promise<T>, options: CoOptions): Promise<T> {
-    const co = this.open(options);
-    let result: T;
-    try {
-      result = await talk(co);
-    } catch (thrown) {
-      if (co.stage === "recv")
-        co.abandon(asHbiError(thrown)); // what arrives late is read and dropped
-      else void co.close(); // a failed conversation does not wait for the send turn
-      throw thrown;
-    }
-    await co.close();
-    return result;
+    return handled(async () => {
+      const co = this.open(options);
+      let result: T;
+      try {
+        result = await talk(co);
+      } catch (thrown) {
+        if (co.stage === "recv")
+          co.abandon(asHbiError(thrown)); // what arrives late is read and dropped
+        else void co.close(); // a failed conversation does not wait for the send turn
+        throw thrown;
+      }
+      await co.close();
+      return result;
+    });
   }
 
   /** Sends code that needs no answer. Resolves when it is handed to the wire; `waitCompleted` of the returned
    *  conversation reports that it was landed. */
   notif(code: string | Script, options: CoOptions = {}): Promise<PoCo> {
-    return markHandled(this.#notif(code, options));
-  }
-
-  async #notif(code: string | Script, options: CoOptions): Promise<PoCo> {
-    checkOptions(options, "notif", CO_OPTIONS);
-    const co = this.open({ ...options, hasNoRawData: true, hasNoRawAnswer: true });
-    await Promise.all([co.sendCode(code), co.close()]);
-    return co;
+    return handled(async () => {
+      checkOptions(options, "notif", CO_OPTIONS);
+      const co = this.open({ ...options, hasNoRawData: true, hasNoRawAnswer: true });
+      await Promise.all([co.sendCode(code), co.close()]);
+      return co;
+    });
   }
 
   /** Sends code and raw data that need no answer. */
   notifData(code: string | Script, buffers: Buffers, options: CoOptions = {}): Promise<PoCo> {
-    return markHandled(this.#notifData(code, buffers, options));
-  }
-
-  async #notifData(code: string | Script, buffers: Buffers, options: CoOptions): Promise<PoCo> {
-    checkOptions(options, "notifData", CO_OPTIONS);
-    const rawBytes = ArrayBuffer.isView(buffers) ? { rawBytes: buffers.byteLength } : {};
-    const co = this.open({ ...options, ...rawBytes, hasNoRawAnswer: true });
-    await co.sendCode(code);
-    await co.sendData(buffers);
-    await co.close();
-    return co;
+    return handled(async () => {
+      checkOptions(options, "notifData", CO_OPTIONS);
+      const rawBytes = ArrayBuffer.isView(buffers) ? { rawBytes: buffers.byteLength } : {};
+      const co = this.open({ ...options, ...rawBytes, hasNoRawAnswer: true });
+      await co.sendCode(code);
+      await co.sendData(buffers);
+      await co.close();
+      return co;
+    });
   }
 
   /** Closes the connection at once; a reason is sent to the peer. Conversations in flight are lost; see `drain`. */
@@ -384,16 +374,14 @@ export class PostingEnd {
 
   /** Finds out whether the peer supports the extension: it answers the hello before anything else. */
   learnExtension(options: WaitOptions = {}): Promise<boolean> {
-    return markHandled(this.#learnExtension(options));
-  }
-
-  async #learnExtension(options: WaitOptions): Promise<boolean> {
-    checkWait(options);
-    if (this.#knowsExtension || !this.#connection.isExtended) return this.#knowsExtension;
-    this.#connection.checkOpen();
-    this.sayHello();
-    await this.#hello?.acknowledged(options);
-    return this.#knowsExtension;
+    return handled(async () => {
+      checkWait(options);
+      if (this.#knowsExtension || !this.#connection.isExtended) return this.#knowsExtension;
+      this.#connection.checkOpen();
+      this.sayHello();
+      await this.#hello?.acknowledged(options);
+      return this.#knowsExtension;
+    });
   }
 
   /** Calls one of the library's methods with a result. @throws HbiError */
@@ -406,15 +394,13 @@ export class PostingEnd {
 
   /** Pings the peer. Resolves when it has answered. */
   ping(options: WaitOptions = {}): Promise<void> {
-    return markHandled(this.#ping(options));
-  }
-
-  async #ping(options: WaitOptions): Promise<void> {
-    checkWait(options);
-    if (this.#knowsExtension) await this.callBuiltin(PING, options);
-    else if (this.#hello?.isDone === false)
-      await this.#hello.acknowledged(options); // an ordinary round trip
-    else await this.open({ ...options, hasNoRawData: true, hasNoRawAnswer: true }).waitCompleted(options);
+    return handled(async () => {
+      checkWait(options);
+      if (this.#knowsExtension) await this.callBuiltin(PING, options);
+      else if (this.#hello?.isDone === false)
+        await this.#hello.acknowledged(options); // an ordinary round trip
+      else await this.open({ ...options, hasNoRawData: true, hasNoRawAnswer: true }).waitCompleted(options);
+    });
   }
 
   /** Sends something that the peer need not answer soon. */

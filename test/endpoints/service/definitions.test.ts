@@ -94,8 +94,10 @@ describe("several definitions on one server", () => {
     expect([peer?.declares(catalog), peer?.declares(orders)]).toEqual([true, true]);
     expect(await peer?.call.shipped({ item: "x" })).toBe(true);
     expect(link.mismatch).toBe(undefined);
-    const stranger = await host.accept(hostileTransport().transport);
+    const { transport, peer: silent } = hostileTransport();
+    const stranger = await host.accept(transport);
     expect(stranger.declares(catalog)).toBe(undefined);
+    silent.reset();
     await host.close();
   });
 

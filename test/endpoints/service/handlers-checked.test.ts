@@ -2,7 +2,7 @@
  * Which handlers a service accepts, when they are created, and the hooks around the life of a peer.
  */
 import { type CallOn, defineService, HbiError, HostingEnv, Link, method, type Peer, ServiceHost } from "hbi";
-import { conversation, hostileTransport, quiet, testLink } from "hbi/testing";
+import { conversation, type HostilePeer, hostileTransport, quiet, testLink } from "hbi/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { pair } from "../../support/pair.ts";
@@ -168,6 +168,7 @@ it.each<[string, unknown, string]>([
 describe("the factory", () => {
   it("runs once for each connection, and never before one", async () => {
     const made: CounterPeer[] = [];
+    const far: HostilePeer[] = [];
     const host = hostOf((peer: CounterPeer) => {
       made.push(peer);
       return plain;
@@ -176,12 +177,14 @@ describe("the factory", () => {
     expect(made).toEqual([]);
     for (let connections = 1; connections <= 3; connections++) {
       const { transport, peer } = hostileTransport();
+      far.push(peer);
       await host.accept(transport);
       expect(made.length).toBe(connections);
       await peer.play({ say: conversation("101;x;n", "add(1)") }, { hear: "co_ack_end" });
       expect(made.length).toBe(connections);
     }
     expect(made.every(({ isConnected }) => isConnected)).toBe(true);
+    for (const peer of far) peer.reset();
     await host.close();
   });
 

@@ -364,7 +364,7 @@ describe("a peer of the reference", () => {
     await peer.connection.start();
     const answer = await peer.say("[1#co_begin]1[3#]f()[1#co_end]1");
     expect(answer).toContain("[4#co_recv]None");
-    await peer.connection.disconnect();
+    peer.destroy();
   });
 });
 

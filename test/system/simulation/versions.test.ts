@@ -3,12 +3,11 @@
  * should.
  */
 import { describe, expect, it } from "vitest";
-import { runOverSockets } from "./versions/sockets.ts";
 import { runTown, townText } from "./versions/town.ts";
 
 const SEED = Number(process.env["HBI_SEED"] ?? 1);
 
-/** The other way round is in the long suite. */
+/** The other way round is in the long suite, and the same over sockets. */
 describe.each(["newer"] as const)("the service is the %s one", (version) => {
   it("and everybody is well served", { timeout: 600_000 }, async () => {
     const outcome = await runTown({ seed: SEED, version, programs: 1, minutes: 3 });
@@ -29,11 +28,5 @@ describe.each(["newer"] as const)("the service is the %s one", (version) => {
       limits: { handlerTimeoutMs: 100 },
     });
     expect(violations.join("\n")).toMatch(/search: deadline_exceeded \(handler_timeout/);
-  });
-
-  it("also over sockets", { timeout: 600_000 }, async () => {
-    const { counts, violations } = await runOverSockets({ seed: SEED, version, forMs: 1_000 });
-    expect(violations).toEqual([]);
-    expect(counts.get("cut")).toBeGreaterThan(0);
   });
 });
