@@ -49,7 +49,7 @@ export class HoRest {
       // It stays as long as it waits for other answers.
       if (this.#co.intake.droppedBytes <= most)
         this.#timer = afterHearing(clock, handlerTimeoutMs + gapTimeoutMs, () =>
-          this.#connection.cut(failure("read_timeout")),
+          this.#co.lane.session.cut(failure("read_timeout")),
         );
     });
   }
