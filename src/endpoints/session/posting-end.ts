@@ -241,7 +241,7 @@ export class PostingEnd {
   /** Requests a slot on the wire, and then the send turn. @param isNext it has waited, and there is one */
   admit(co: PostedCo, isNext = false): void {
     const { onlyOurs } = co;
-    if (this.#hello === undefined && (this.#mustBeKnown(co) || co.isLarge || co.wantsLane)) this.sayHello();
+    if (this.#hello === undefined && (this.#mustBeKnown(co) || co.isLarge || this.#waitsForLanes(co))) this.sayHello();
     if (!isNext && !co.isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(co))) {
       this.#gate.add(co);
       return;

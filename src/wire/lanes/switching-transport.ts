@@ -22,6 +22,11 @@ export class SwitchingTransport implements Transport, TransportSink {
     this.#line = line;
   }
 
+  /** The receiver of lane 0. */
+  get sink(): TransportSink | undefined {
+    return this.#sink;
+  }
+
   get localAddress(): string {
     return this.#line.localAddress;
   }

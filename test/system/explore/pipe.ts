@@ -3,6 +3,7 @@
  * each side has read, is visible.
  */
 import { Connection, type Transport, type TransportSink } from "hbi";
+import { SwitchingTransport } from "../../../src/wire/lanes/switching-transport.ts";
 import type { Choice } from "./choice.ts";
 import { type Piece, piecesOf, textOf, wordsOf } from "./wire-text.ts";
 import { otherSide, type Side, type World } from "./world.ts";
@@ -154,7 +155,7 @@ export class End implements Transport {
   }
 
   get connection(): Connection | undefined {
-    const sink = this.#sink;
+    const sink = this.#sink instanceof SwitchingTransport ? this.#sink.sink : this.#sink;
     if (sink === undefined || !("session" in sink)) return undefined; // a lane
     return sink.session instanceof Connection ? sink.session : undefined;
   }

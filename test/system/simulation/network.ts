@@ -3,6 +3,7 @@
  * what reaches it, and what the library leaves there when it is over.
  */
 import { type Clock, Connection, HbiError, memoryTransportPair, type Transport, type TransportSink } from "hbi";
+import { SwitchingTransport } from "../../../src/wire/lanes/switching-transport.ts";
 import type { History } from "./history.ts";
 import type { Random } from "./random.ts";
 
@@ -86,7 +87,7 @@ export class End implements Transport, TransportSink {
 
   /** What the library made of it. */
   get connection(): Connection | undefined {
-    const sink = this.#sink;
+    const sink = this.#sink instanceof SwitchingTransport ? this.#sink.sink : this.#sink;
     if (sink === undefined || !("session" in sink)) return undefined; // a lane
     return sink.session instanceof Connection ? sink.session : undefined;
   }
