@@ -106,6 +106,11 @@ export class Attacker {
     return this.#heard.includes(what);
   }
 
+  /** The last characters that it has received. */
+  recent(characters: number): string {
+    return this.#heard.slice(-characters);
+  }
+
   /** Stops reading. */
   deaf(): this {
     this.#socket.pause();
