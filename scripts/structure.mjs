@@ -13,7 +13,7 @@ import { pathToFileURL } from "node:url";
 import { root } from "./setup.mjs";
 
 /** What `--check` allows: frames of this library between the application and the transport, each way. */
-const BOUNDS = { out: 12, in: 11 };
+const BOUNDS = { out: 12, in: 12 };
 
 const args = process.argv.slice(2);
 const rootAt = args.indexOf("--root");
