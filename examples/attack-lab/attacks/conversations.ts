@@ -6,7 +6,7 @@ import { type Attack, QUICK } from "../attack.ts";
 import { call, MIB, opening, packet, times } from "../bytes.ts";
 
 /** One connection that sends something once and is cut. */
-function said(name: string, limit: string, caught: Reason, text: string | Uint8Array): Attack {
+export function said(name: string, limit: string, caught: Reason, text: string | Uint8Array): Attack {
   return {
     name,
     limit,

@@ -4,6 +4,7 @@
 import type { Reason } from "hbi";
 import type { Attack } from "../attack.ts";
 import { call, KIB, opening, packet, times } from "../bytes.ts";
+import { said } from "./conversations.ts";
 
 /** The hello of a peer that takes lanes, and the packet behind which it sends frames. */
 const HELLO = "100;x;n;m=100;p=262144;lanes=32;window=524288";
@@ -11,19 +12,7 @@ const SWITCH = `${packet("co_begin", HELLO)}${packet("co_end", "100")}[1#lanes]1
 const framed = (lane: number, text: string) => `[${text.length}#${lane}]${text}`;
 const control = (name: string, text: string) => `[${text.length}#${name}]${text}`;
 
-/** One connection that sends something once and is cut. */
-function said(name: string, limit: string, caught: Reason, text: string): Attack {
-  return {
-    name,
-    limit,
-    caught,
-    async run(field) {
-      const attacker = await field.open();
-      attacker.say(SWITCH + text);
-      await attacker.closed;
-    },
-  };
-}
+const framing = (name: string, limit: string, caught: Reason, text: string) => said(name, limit, caught, SWITCH + text);
 
 /** Lanes that this side opens, with what it says on each. */
 function opened(count: number, text = ""): string {
@@ -32,18 +21,18 @@ function opened(count: number, text = ""): string {
 }
 
 export const lanes: readonly Attack[] = [
-  said("a lane more than permitted", "maxLanes", "too_many_lanes", opened(33)),
-  said(
+  framing("a lane more than permitted", "maxLanes", "too_many_lanes", opened(33)),
+  framing(
     "a byte more than the window of a lane",
     "laneWindowBytes",
     "bad_frame",
     opened(1, opening("postpone(900000)", "101;x;b=900000")) + framed(1, "x".repeat(64 * KIB - 1)).repeat(20),
   ),
-  said("data of a lane that was never opened", "fixed: bad_frame", "bad_frame", framed(7, "x")),
-  said("a frame of zero bytes", "fixed: bad_frame", "bad_frame", "[0#0]"),
-  said("credit beyond 2^31", "fixed: bad_frame", "bad_frame", control("credit", "0 2147483647")),
-  said("frames that nobody knows", "fixed: bad_frame", "bad_frame", control("priority", "0 1")),
-  said("a packet of 256 KiB and a byte on a lane", "maxPacketBytes", "packet_too_big", opened(1, "[262145#]")),
+  framing("data of a lane that was never opened", "fixed: bad_frame", "bad_frame", framed(7, "x")),
+  framing("a frame of zero bytes", "fixed: bad_frame", "bad_frame", "[0#0]"),
+  framing("credit beyond 2^31", "fixed: bad_frame", "bad_frame", control("credit", "0 2147483647")),
+  framing("frames that nobody knows", "fixed: bad_frame", "bad_frame", control("priority", "0 1")),
+  framing("a packet of 256 KiB and a byte on a lane", "maxPacketBytes", "packet_too_big", opened(1, "[262145#]")),
   {
     name: "opening lanes and resetting them, in a loop",
     limit: "callsPerSecond",

@@ -50,7 +50,7 @@ export class Lanes implements LaneHost {
 
   /** A lane of its own for a conversation, now or when one is free; then it requests the send turn there. */
   enter(co: PostedCo): void {
-    const lane = this.#idle.pop() ?? this.#opened();
+    const lane = this.#idle.pop() ?? this.#opened(); // what the peer ends leaves the idle ones
     if (lane === undefined) this.#waiting.add(co);
     else this.#give(co, lane);
   }
@@ -76,18 +76,23 @@ export class Lanes implements LaneHost {
     this.#waiting.remove(co);
   }
 
-  /** A conversation on it has ended. */
+  /** A conversation on it has ended. It gives back the turns of the lane after that. */
   left(lane: Lane): void {
+    this.#connection.clock.soon(() => this.#free(lane));
+  }
+
+  #free(lane: Lane): void {
     const side = lane.session;
-    if (!(side instanceof SideLane) || !this.#open.has(side)) return;
-    if (!side.isOwn || !side.isFree) {
-      side.ended();
-      return;
+    if (!(side instanceof SideLane) || !this.#open.has(side) || !this.isOpen) return;
+    if (!side.isOwn || side.hasPeerEnded) side.ended();
+    else if (!lane.isIdle)
+      side.abandon(failure("cancelled")); // nobody would ever use it again
+    else {
+      const next = this.#waiting.shift();
+      if (next !== undefined) this.#give(next, side);
+      else if (this.#idle.length < MOST_IDLE) this.#idle.push(side);
+      else lane.wire.end();
     }
-    const next = this.#waiting.shift();
-    if (next !== undefined) this.#give(next, side);
-    else if (this.#idle.length < MOST_IDLE) this.#idle.push(side);
-    else side.lane.wire.end();
   }
 
   /** Whether a conversation of either side is on it. */

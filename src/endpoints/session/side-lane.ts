@@ -79,12 +79,14 @@ export class SideLane implements LaneSession {
     return this.#connection.isLanding && !this.#transport.isClosed;
   }
 
-  /** Whether another conversation may use it. */
-  get isFree(): boolean {
-    return this.isOpen && !this.#hasPeerEnded && this.lane.isIdle;
+  /** Whether the peer sends nothing more on it. */
+  get hasPeerEnded(): boolean {
+    return this.#hasPeerEnded;
   }
 
+  /** Only the side that has opened it begins conversations on it: one at a time. */
   route(packet: Packet, lane: Lane): boolean {
+    if (this.isOwn && packet.directive === "co_begin") throw failure("bad_state", "begun on a lane of the other side");
     return this.#connection.route(packet, lane);
   }
 

@@ -292,6 +292,22 @@ describe("what fails on a lane fails alone", () => {
   });
 });
 
+it("a lane is used again after an upload that was refused, however much of it was left", async () => {
+  const upload: Handlers["upload"] = ({ size }, call) => {
+    if (size < MIB) throw new HbiError("permission_denied", "not here");
+    return (usual.upload as Handlers["upload"])({ size }, call);
+  };
+  const { link, host, close } = await linked({ handlers: { upload }, host: { limits: { maxLanes: 2 } } });
+  for (const size of [70_000, 100_000, 500_000, 900_000, 300_000, 200_000]) {
+    expect(await outcome(link.call.upload({ size }, { body: zeros(size) }))).toMatchObject({
+      code: "permission_denied",
+    });
+  }
+  expect(await link.call.upload({ size: 2 * MIB }, { body: zeros(2 * MIB), timeoutMs: 5_000 })).toBe(2 * MIB);
+  await until(() => Object.values(heldOf(host)).every((held) => held === 0));
+  await close();
+});
+
 describe("a side without lanes", () => {
   it.each([
     ["the host", { host: { lanes: false } }],
@@ -463,4 +479,28 @@ it("a stranger opens no lane", async () => {
   expect(peer.hasEnded || peer.isClosed).toBe(true);
   expect(logged).toContain("unauthenticated");
   await peer.play("reset");
+});
+
+it("a peer that begins a conversation on a lane of this side ends the connection", async () => {
+  const { transport, peer } = hostileTransport();
+  const logged: string[] = [];
+  const link = new Link(
+    files,
+    async () => transport,
+    { take: () => 1 },
+    {
+      lanes: true,
+      log: ({ error }) => void logged.push(error.message),
+    },
+  );
+  await link.open();
+  const up = outcome(link.call.upload({ size: 100_000 }, { body: new Uint8Array(100_000) }));
+  await peer.play({ hear: /co_end\]100;/ });
+  await peer.play({ say: hello + packet("co_ack_begin", "100") + packet("co_ack_end", "100") });
+  await peer.play({ hear: "open]1" });
+  await peer.play({ say: `${packet("lanes" as never, "1")}${framed(1, said("101", "take(0)"))}` });
+  expect(await up).toMatchObject({ code: "unavailable" });
+  expect(logged.join()).toContain("begun on a lane of the other side");
+  await peer.play("reset");
+  await link.closed;
 });
