@@ -1,6 +1,6 @@
 /**
  * What stalls is cut: a line that stops for good in the middle of an operation, or a network that goes, ends the connection within a
- * stated time and for the right reason, and no other connection notices. A line that pauses for 10 s and goes on is not cut.
+ * stated time and for the right reason, and no other connection notices. A line that pauses and goes on is not cut.
  */
 import { connect as connectSocket, type Socket } from "node:net";
 import type { Link } from "hbi";
@@ -439,6 +439,8 @@ interface Pause {
 }
 
 const PAUSE_MS = 10_000;
+/** Small calls consist mostly of headers, and one that has begun is waited for `headerTimeoutMs`: 5 s. */
+const SMALL_PAUSE_MS = 4_000;
 const ALL = Object.keys(OPERATIONS) as OperationName[]; // its own keys
 
 const PAUSES: readonly Pause[] = [
@@ -461,13 +463,14 @@ const PAUSES: readonly Pause[] = [
 function pauseRow({ operation, way, on, bytes, atByte, isQuick = false }: Pause): Row {
   const line: Line = LINES[on];
   const { bytesPerSecond = 1 } = line;
-  const seconds = bytes / bytesPerSecond + PAUSE_MS / 1_000;
+  const forMs = operation === "small calls" ? SMALL_PAUSE_MS : PAUSE_MS;
+  const seconds = bytes / bytesPerSecond + forMs / 1_000;
   return {
-    name: `the line pauses for 10 s at byte ${atByte} of ${bytes}: ${operation}, ${on}, ${way}`,
+    name: `the line pauses for ${forMs / 1_000} s at byte ${atByte} of ${bytes}: ${operation}, ${on}, ${way}`,
     isQuick,
     seconds,
     run: async (scope) => {
-      const paused: Line = { ...line, weather: { ...line.weather, stall: { atByte, forMs: PAUSE_MS } } };
+      const paused: Line = { ...line, weather: { ...line.weather, stall: { atByte, forMs } } };
       const world = await World.open(scope, weathersOf(paused, way));
       try {
         await world.undisturbed(
