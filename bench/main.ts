@@ -14,6 +14,7 @@ import { writeResults } from "./harness/results.ts";
 import type { Section } from "./harness/section.ts";
 import { asText, tablesOf, verdictTable } from "./harness/tables.ts";
 import { verdictsOf } from "./harness/targets.ts";
+import { beside } from "./jobs/beside.ts";
 import { blobs } from "./jobs/blobs.ts";
 import { calls } from "./jobs/calls.ts";
 import { growth } from "./jobs/growth.ts";
@@ -24,7 +25,7 @@ import { python } from "./jobs/python.ts";
 import { refused } from "./jobs/refused.ts";
 import { stream } from "./jobs/stream.ts";
 
-const JOBS: readonly Job[] = [calls, posts, python, blobs, stream, idle, growth, refused, parse];
+const JOBS: readonly Job[] = [calls, posts, python, blobs, stream, beside, idle, growth, refused, parse];
 const NAMES = JOBS.map(({ name }) => name);
 
 const COMPARABLE = JOBS.filter(({ entries }) => entries !== undefined).map(({ name }) => name);

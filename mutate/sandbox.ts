@@ -38,7 +38,8 @@ export class Sandbox {
     rmSync(path, { recursive: true, force: true });
     mkdirSync(path, { recursive: true });
     for (const name of COPIED) cpSync(`${root}${name}`, `${path}${name}`, { recursive: true });
-    symlinkSync(`${root}node_modules`, `${path}node_modules`, "dir");
+    // Programs that tests start are built without mutants.
+    for (const name of ["node_modules", ".cache"]) symlinkSync(`${root}${name}`, `${path}${name}`, "dir");
     for (const { name, content } of mutated) writeFileSync(`${path}${name}`, content);
   }
 
@@ -71,6 +72,7 @@ export class Sandbox {
           alias: [
             { find: /^hbi$/, replacement: source("index.ts") },
             { find: /^hbi\/node$/, replacement: source("node.ts") },
+            { find: /^hbi\/ws$/, replacement: source("ws.ts") },
             { find: /^hbi\/testing$/, replacement: source("testing.ts") },
           ],
         },

@@ -15,12 +15,7 @@ export function refusedByCompiler(
   mkdirSync(path, { recursive: true });
   cpSync(`${root}src`, `${path}src`, { recursive: true });
   symlinkSync(`${root}node_modules`, `${path}node_modules`, "dir");
-  cpSync(`${root}tsconfig.base.json`, `${path}tsconfig.base.json`);
-  const { compilerOptions } = JSON.parse(readFileSync(`${root}tsconfig.json`, "utf8")) as { compilerOptions: object };
-  writeFileSync(
-    `${path}tsconfig.json`,
-    JSON.stringify({ extends: "./tsconfig.base.json", compilerOptions, include: ["src"] }),
-  );
+  writeFileSync(`${path}tsconfig.json`, JSON.stringify({ extends: `${root}tsconfig.json`, include: ["src"] }));
   const compiles = () =>
     spawnSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, "-p", `${path}tsconfig.json`]).status === 0;
   const refused = new Set<Mutant>();

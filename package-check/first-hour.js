@@ -1,8 +1,8 @@
-// A new user's first hour: the README's programs, the guides, and a program that exports whatever can be inferred, compiled against the
+// A new user's first hour: the README's programs, the guides, all other examples, and a program that exports whatever can be inferred, compiled against the
 // package as it is published, in an empty folder, by each version of TypeScript, and by the oldest and the newest also with each setting
 // of modules. Prints a table.
 import { execFile, execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,10 @@ import { promisify } from "node:util";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = join(here, "..");
-const INSTALLED = ["acorn", "zod", "fast-check", "pure-rand", "@types/node", "undici-types", "rate-limiter-flexible"];
+const INSTALLED = [
+  ...["acorn", "zod", "fast-check", "pure-rand", "ws", "@types/ws"],
+  ...["@types/node", "undici-types", "rate-limiter-flexible"],
+];
 const COMPILERS = {
   5.6: `${here}node_modules/typescript-5.6`,
   5.7: `${here}node_modules/typescript-5.7`,
@@ -21,7 +24,11 @@ const COMPILERS = {
 
 const STRICT = { target: "es2022", strict: true, declaration: true, skipLibCheck: false, outDir: "out" };
 const NODE = { types: ["node"], allowImportingTsExtensions: true, rewriteRelativeImportExtensions: true };
-const ALL = ["readme", "guides", "kinds"];
+/** Every folder of examples/. */
+const EXAMPLES = JSON.parse(readFileSync(join(here, "examples.json"), "utf8"));
+const ALL = [...EXAMPLES, "kinds"];
+/** The settings of modules that lie between are tried with less. */
+const SMALL = ["hbi-layer", "hello", "readme", "shop-definition", "kinds"];
 const NEEDS_57 = "typescript-5.7-or-later-is-required";
 const NEEDS_IMPORT = "cannot be imported with 'require'";
 
@@ -42,14 +49,19 @@ const CASES = [
   {
     name: "bundler",
     options: { ...STRICT, ...NODE, module: "esnext", moduleResolution: "bundler", lib: ["es2023"] },
-    programs: ALL,
+    programs: ALL.filter((name) => name !== "browser"),
   },
-  { name: "node16", options: { ...STRICT, ...NODE, module: "node16", lib: ["es2023"] }, programs: ["readme", "kinds"] },
+  {
+    name: "bundler, lib dom",
+    options: { ...STRICT, ...NODE, module: "esnext", moduleResolution: "bundler", lib: ["es2023", "dom"] },
+    programs: ["browser"],
+  },
+  { name: "node16", options: { ...STRICT, ...NODE, module: "node16", lib: ["es2023"] }, programs: SMALL },
   {
     name: "node18",
     since: 5.8,
     options: { ...STRICT, ...NODE, module: "node18", lib: ["es2023"] },
-    programs: ["kinds"],
+    programs: SMALL,
   },
   {
     name: "no @types/node, lib dom",
@@ -76,12 +88,16 @@ const CASES = [
 /** Where the package is installed, and beside it what its users install. */
 function folderWith(tarball) {
   const folder = mkdtempSync(join(tmpdir(), "hbi-first-hour-"));
-  for (const name of INSTALLED)
-    cpSync(join(root, "node_modules", name), join(folder, "node_modules", name), { recursive: true });
+  copyPackages(INSTALLED, folder);
   writeFileSync(join(folder, "hbi.tgz"), tarball);
   mkdirSync(join(folder, "node_modules/hbi"));
   execFileSync("tar", ["-xzf", "hbi.tgz", "-C", "node_modules/hbi", "--strip-components=1"], { cwd: folder });
   return folder;
+}
+
+function copyPackages(names, folder) {
+  for (const name of names)
+    cpSync(join(root, "node_modules", name), join(folder, "node_modules", name), { recursive: true });
 }
 
 /** A user's folder in there, with the programs. */
@@ -95,21 +111,25 @@ function userOf(installed, { options, init, programs, isCommon }) {
     cpSync(join(root, "examples/readme"), folder, { recursive: true }); // a new user saves them there
     return folder;
   }
-  for (const name of ["readme", "guides", "jobs"])
-    cpSync(join(root, "examples", name), join(folder, name), { recursive: true });
+  for (const name of EXAMPLES)
+    cpSync(join(root, "examples", name), join(folder, "examples", name), { recursive: true });
+  // The guide to WebSockets uses the package itself; hbi/ws needs none of its types.
+  if (programs.includes("guides")) copyPackages(["ws", "@types/ws"], folder);
   cpSync(join(here, "first-hour"), join(folder, "kinds"), { recursive: true });
   mkdirSync(join(folder, "portable"));
   cpSync(join(here, "first-hour/portable.ts"), join(folder, "portable/portable.ts"));
-  const files = programs.flatMap((program) => filesOf(folder, program));
+  const files = programs.flatMap((program) =>
+    filesOf(folder, EXAMPLES.includes(program) ? `examples/${program}` : program),
+  );
   const compilerOptions = { ...options, rootDir: "." };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
   return folder;
 }
 
 function filesOf(folder, program) {
-  return readdirSync(join(folder, program))
+  return readdirSync(join(folder, program), { recursive: true })
     .filter((name) => name.endsWith(".ts"))
-    .map((name) => `${program}/${name}`);
+    .map((name) => `${program}/${name.replaceAll("\\", "/")}`);
 }
 
 /** What a compiler says, and its exit code. */

@@ -1,5 +1,5 @@
 // npm run check-package: publint and attw look over the package as it would be published, knip over the whole repository for what
-// nothing uses. Anything that they say is a failure, but for what is listed as ignored, with the reason.
+// nothing uses; examples are compiled against it, and programs run. Anything that they say is a failure, but for what is listed as ignored, with the reason.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { build, install, installIn, npm, root, run } from "./setup.mjs";
@@ -24,9 +24,13 @@ install();
 installIn(folder, "Installing what checks the package (once)...");
 const { messagesOf } = await import("../package-check/check.js");
 const { firstHour } = await import("../package-check/first-hour.js");
+const { whatRuns } = await import("../package-check/runtimes.js");
+const { webServers } = await import("../package-check/web-servers.js");
 const packedBytes = pack();
 const messages = await messagesOf(packedBytes);
 if (!(await firstHour(packedBytes))) messages.push("a new user's programs do not compile as they should");
+messages.push(...(await whatRuns(packedBytes)));
+messages.push(...(await webServers(packedBytes)));
 for (const message of messages) console.error(message);
 
 const knip = `${folder}node_modules/knip/bin/knip.js`;

@@ -1,5 +1,6 @@
-// npm test: installs what is missing, builds, checks types, lint and format, and runs every test but the long ones.
+// npm test: installs what is missing (Chromium too, as root on Debian), builds, checks types, lint and format, and runs every test but the long ones.
 // npm run test:long (--long): builds, and runs those alone.
+import { installChromium } from "./chromium.mjs";
 import { buildPrograms, install, root, run } from "./setup.mjs";
 
 const bin = (path) => `${root}node_modules/${path}`;
@@ -15,6 +16,7 @@ function part(name, work) {
 }
 
 part("install", install);
+part("browser", installChromium);
 part("build", () => buildPrograms({ isChecked: isLong })); // else the types are checked next, of the same files
 if (!isLong) {
   part("types", () => {

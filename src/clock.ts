@@ -22,6 +22,9 @@ export interface Clock {
   /** Total milliseconds for which the event loop was blocked, so that no input could be handled. A peer is not late if
    *  it is late by this time. A clock without it is never blocked. */
   readonly heldUpMs?: number;
+  /** Calls `listener` when the process has not run for some seconds: the machine has slept, or the page was frozen. Returns a function that
+   *  removes it. A clock without it never sleeps. */
+  onWake?(listener: () => void): () => void;
 }
 
 export function heldUpMs({ heldUpMs = 0 }: Clock): number {
@@ -60,6 +63,8 @@ class Hearing implements Timer {
 const TICK_MS = 20;
 /** A timer that fires later than this was delayed by a blocked event loop. */
 const LATE_MS = 100;
+/** Whoever has not run for so long has probably slept, and may have lost its connections without a word. */
+const ASLEEP_MS = 5_000;
 const NEVER: Timer = { cancel() {} };
 
 class Entry implements Timer, Chained {
@@ -100,6 +105,9 @@ class TimerWheel implements Clock {
   /** when the event loop is expected to continue */
   #expectedMs = 0;
   #heldUpMs = 0;
+  /** the same by the time of day, as the other one may stop while the machine sleeps */
+  #expectedAtMs = 0;
+  readonly #wakeListeners = new Set<() => void>();
   /** number of timers that keep the process alive */
   #keepers = 0;
 
@@ -109,6 +117,11 @@ class TimerWheel implements Clock {
 
   get heldUpMs(): number {
     return this.#heldUpMs;
+  }
+
+  onWake(listener: () => void): () => void {
+    this.#wakeListeners.add(listener);
+    return () => void this.#wakeListeners.delete(listener);
   }
 
   after(ms: number, run: () => void, keepsAlive = false): Timer {
@@ -159,13 +172,16 @@ class TimerWheel implements Clock {
 
   #arm(): void {
     this.#expectedMs = this.now() + TICK_MS;
+    this.#expectedAtMs = Date.now() + TICK_MS;
     this.#handle = startTimer(() => this.#due(), TICK_MS);
     this.#keep(0);
   }
 
   /** A deadline concerns input that did not arrive, so the sockets are read once more before any deadline fires. */
   #due(): void {
+    const hasSlept = Math.max(this.now() - this.#expectedMs, Date.now() - this.#expectedAtMs) > ASLEEP_MS;
     this.#noteHoldUp();
+    if (hasSlept) for (const listener of [...this.#wakeListeners]) runGuarded(listener);
     setSoon(() => {
       // Reading may itself have blocked the loop. Checked once only, because a permanently blocked loop must fire its
       // timers too.
@@ -267,6 +283,7 @@ const readMs: () => number =
 const startTimer: (run: () => void, ms: number) => unknown = (() => {
   const { Atomics: atomics } = platform;
   if (genuine(setTimeout) !== undefined || atomics?.waitAsync === undefined) return setTimeout;
+  if (typeof SharedArrayBuffer !== "function") return setTimeout; // a page that is not isolated has none
   const cell = new Int32Array(new SharedArrayBuffer(4));
   return (run, ms) => {
     atomics.waitAsync?.(cell, 0, 0, ms).value.then(run);

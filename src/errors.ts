@@ -132,13 +132,26 @@ export const FAILURES = {
   unresponsive: { code: "unavailable", fault: "network", ends: "connection", text: "the peer does not answer" },
   connect_failed: { code: "unavailable", fault: "network", ends: "nothing", text: "could not connect" },
   listen_failed: { code: "unavailable", fault: "local", ends: "nothing", text: "cannot listen" },
+  worker_failed: { code: "unavailable", fault: "local", ends: "nothing", text: "a worker process has failed" },
   too_many_connections: {
     code: "resource_exhausted",
     fault: "peer",
     ends: "nothing",
     text: "too many connections",
   },
+  origin_refused: {
+    code: "permission_denied",
+    fault: "peer",
+    ends: "nothing",
+    text: "a page of this origin may not connect",
+  },
   // local operations
+  not_loaded: {
+    code: "unavailable",
+    fault: "local",
+    ends: "nothing",
+    text: "a part of the library could not be loaded",
+  },
   cancelled: { code: "cancelled", fault: "local", ends: "nothing", text: "cancelled" },
   timeout: { code: "deadline_exceeded", fault: "local", ends: "nothing", text: "the deadline has passed" },
   body_unread: {
@@ -148,6 +161,12 @@ export const FAILURES = {
     text: "read or discard the earlier body first: the awaited data is behind it",
   },
   lane_reset: { code: "unavailable", fault: "network", ends: "script", text: "the peer has ended the lane" },
+  no_lanes: {
+    code: "unimplemented",
+    fault: "version",
+    ends: "script",
+    text: "a body of unknown length needs a lane",
+  },
   too_many_lanes: { code: "resource_exhausted", fault: "peer", ends: "connection", text: "too many lanes" },
   turn_held: { code: "deadline_exceeded", fault: "local", ends: "nothing", text: "waited too long for the send turn" },
   body_failed: {
@@ -220,6 +239,8 @@ export interface HbiErrorOptions {
   readonly origin?: Origin | undefined;
   readonly method?: string | undefined;
   readonly issues?: readonly Issue[] | undefined;
+  /** the name under which the method that fails declares the error; a handler creates such an error with `call.error` */
+  readonly declared?: string | undefined;
 }
 
 const ERROR = Symbol.for("hbi.error");
@@ -241,6 +262,8 @@ export class HbiError extends Error {
   declare readonly method?: string;
   /** If a schema refused a value, what it found: at most `MAX_ISSUES`. */
   declare readonly issues?: readonly Issue[];
+  /** If the method declares the error, its name there: "quota_exceeded". `isServiceError` types the details. */
+  declare readonly declared?: string;
 
   constructor(code: Code, message: string, details?: DetailsGiven | undefined, options: HbiErrorOptions = {}) {
     checkErrorOptions(options);
@@ -253,6 +276,7 @@ export class HbiError extends Error {
     this.origin = options.origin ?? "local";
     if (options.method !== undefined) this.method = options.method;
     if (options.issues !== undefined) this.issues = options.issues;
+    if (options.declared !== undefined) this.declared = options.declared;
   }
 
   /** Also an error of another installed copy of this library. */
@@ -268,6 +292,13 @@ export class HbiError extends Error {
   }
 }
 
+const ERROR_NAME = /^[a-z][a-z0-9_]{0,47}$/;
+
+/** Whether a method may declare an error of this name. */
+export function isErrorName(name: unknown): boolean {
+  return typeof name === "string" && ERROR_NAME.test(name);
+}
+
 type Accepts = readonly [words: string, accepts: (value: unknown) => boolean];
 
 /** Here and not with the other options, whose file needs this one. */
@@ -278,6 +309,7 @@ const ERROR_OPTIONS: Readonly<Record<keyof HbiErrorOptions, Accepts>> = {
   origin: ['"local" or "peer"', (value) => value === "local" || value === "peer"],
   method: ["a string", (value) => typeof value === "string"],
   issues: ["a list", Array.isArray],
+  declared: ["the name of an error", isErrorName],
 };
 
 /** A misspelt `mayHaveLanded` would be lost unseen. @throws HbiError invalid_argument */
@@ -285,8 +317,14 @@ function checkErrorOptions(options: HbiErrorOptions): void {
   if (typeof options !== "object" || options === null) {
     throw failure("bad_option", "the options of HbiError must be a plain object");
   }
-  for (const key in options) {
-    const value = options[key as keyof HbiErrorOptions]; // undefined for other keys, too
+  let given: [string, unknown][] = [];
+  try {
+    given = Object.entries(options);
+  } catch (cause) {
+    const why = "the options of HbiError cannot be read: a getter or Proxy has thrown";
+    throw ownError(cause) ?? failure("bad_option", why, { cause });
+  }
+  for (const [key, value] of given) {
     if (value === undefined) continue;
     if (!Object.hasOwn(ERROR_OPTIONS, key)) {
       const known = Object.keys(ERROR_OPTIONS).join(", ");
@@ -300,7 +338,18 @@ function checkErrorOptions(options: HbiErrorOptions): void {
 /** The most findings that accompany an error. */
 export const MAX_ISSUES = 16;
 
-const MEMBERS = ["code", "reason", "details", "message", "mayHaveLanded", "origin", "method", "issues", "cause"];
+const MEMBERS = [
+  "code",
+  "reason",
+  "details",
+  "message",
+  "mayHaveLanded",
+  "origin",
+  "method",
+  "issues",
+  "declared",
+  "cause",
+];
 
 export function isCode(text: unknown): text is Code {
   return CODES.has(text as string);
@@ -331,10 +380,13 @@ export function refusal(reason: Reason, where?: string, options: FailureOptions 
 }
 
 /** The same error with other members, and without a stack. Errors may be shared by many calls, so none is changed. */
-export function changed(error: HbiError, to: HbiErrorOptions & { readonly message?: string }): HbiError {
-  const { code, details, reason, cause, mayHaveLanded, origin, method, issues } = error;
-  const { message = error.message, ...others } = to;
-  const options = { reason, cause, mayHaveLanded, origin, method, issues, ...others };
+export function changed(
+  error: HbiError,
+  to: HbiErrorOptions & { readonly message?: string; readonly details?: ErrorDetails | undefined },
+): HbiError {
+  const { code, reason, cause, mayHaveLanded, origin, method, issues, declared } = error;
+  const { message = error.message, details = error.details, ...others } = to;
+  const options = { reason, cause, mayHaveLanded, origin, method, issues, declared, ...others };
   return withoutStack(() => new HbiError(code, message, details, options));
 }
 
@@ -348,11 +400,16 @@ export function bodyTooBig(bytes: number, most: number, of?: string): HbiError {
   return failure("body_too_big", `${digits(bytes)} bytes, at most ${digits(most)} (maxBodyBytes)`, { of });
 }
 
+/** Raw data of unknown length that has grown above the limit. */
+export function moreThan(most: number, of?: string): HbiError {
+  return failure("body_too_big", `more than ${digits(most)} bytes (maxBodyBytes)`, { of });
+}
+
 /** The error as one of a call of this method. The library's own texts begin with the name; what a handler has thrown
  *  arrives as it was written. */
 export function ofCall(error: HbiError, method: string): HbiError {
-  const { reason, message, origin } = error;
-  if (reason === undefined) return origin === "peer" ? changed(error, { method }) : error;
+  const { reason, message, origin, declared } = error; // a declared error has the method that declares it
+  if (reason === undefined) return origin === "peer" && declared === undefined ? changed(error, { method }) : error;
   return changed(error, { method, message: namesCall(message, method, FAILURES[reason].text) });
 }
 
@@ -453,13 +510,14 @@ export function ownError(thrown: unknown): HbiError | undefined {
 
 function isSound(thrown: object): thrown is HbiError {
   if (!isMade(thrown) || !MEMBERS.every((key) => isPlain(thrown, key))) return false;
-  const { code, reason, details, message, issues } = thrown;
+  const { code, reason, details, message, issues, declared } = thrown;
   return (
     isCode(code) &&
     (reason === undefined || isReason(reason)) &&
     isDetails(details) &&
     typeof message === "string" &&
-    (issues === undefined || Array.isArray(issues))
+    (issues === undefined || Array.isArray(issues)) &&
+    (declared === undefined || isErrorName(declared))
   );
 }
 

@@ -1,13 +1,22 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The portable entry: everything that runs in browsers, workers, Node, Bun and Deno. */
+import "./eager.ts";
+
 export { type Clock, systemClock, type Timer } from "./clock.ts";
-export { type Address, type PathAddress, parseAddress, type TcpAddress } from "./endpoints/address.ts";
-export type { Body } from "./endpoints/conversation/body.ts";
+export {
+  type Address,
+  type ParsedAddress,
+  type PathAddress,
+  parseAddress,
+  type TcpAddress,
+  type WebAddress,
+} from "./endpoints/address.ts";
+export type { BlobOptions, Body, OpenBody } from "./endpoints/conversation/body.ts";
 export type { BodyGiven, BodySource } from "./endpoints/conversation/body-source.ts";
 export type { Metadata } from "./endpoints/conversation/metadata.ts";
 export type { Table } from "./endpoints/conversation/stages.ts";
 export { ProcessLoad } from "./endpoints/guard/process-load.ts";
-export type { Buffers } from "./endpoints/lane/raw-intake.ts";
+export type { Buffers } from "./endpoints/lane/buffers.ts";
 export type { ReconnectOptions } from "./endpoints/service/backoff.ts";
 export {
   type AnyOutgoingCall,
@@ -24,6 +33,9 @@ export type {
   Posted,
   PostOf,
   Posts,
+  Tried,
+  Tries,
+  TryOf,
 } from "./endpoints/service/calls.ts";
 export {
   type CallCarrier,
@@ -32,6 +44,12 @@ export {
   type CarriedCall,
   callsOver,
 } from "./endpoints/service/calls-over.ts";
+export {
+  connect,
+  type WebConnectArguments,
+  type WebLinkOptions,
+  type WebSocketClientOptions,
+} from "./endpoints/service/connect.ts";
 export type { Mismatch, MismatchHandling } from "./endpoints/service/definition-check.ts";
 export {
   type CommonLinkOptions,
@@ -49,7 +67,7 @@ export type {
   ScriptPlan,
   ScriptResults,
 } from "./endpoints/service/script-builder.ts";
-export type { AnyCall, Interceptor, ServiceCall } from "./endpoints/service/service-call.ts";
+export type { AnyCall, Interceptor, RaiseOptions, ServiceCall } from "./endpoints/service/service-call.ts";
 export type { Returned, ServiceHandlers, Surplus } from "./endpoints/service/service-env.ts";
 export {
   type AnyCallOn,
@@ -94,7 +112,16 @@ export { parseScript, parseValue } from "./parser/parse.ts";
 export { type Dialect, type InstanceWriter, repr } from "./parser/repr.ts";
 export { pythonScript, Script, script } from "./parser/script.ts";
 export { Assignment, Call, type Statement, type Tree } from "./parser/tree.ts";
+export { preload } from "./preload.ts";
 export { type Combined, combine } from "./registry/combine.ts";
+export {
+  type DeclaredError,
+  type ErrorOf,
+  type Errors,
+  isServiceError,
+  type NoErrors,
+  type ServiceError,
+} from "./registry/declared-errors.ts";
 export {
   type AsyncApiDocument,
   type AsyncApiOptions,
@@ -139,4 +166,14 @@ export { defineService, type Methods, type Service, type ServiceSpec, type Value
 export type { Signature } from "./registry/signature.ts";
 export type { PeerIdentity } from "./wire/peer-identity.ts";
 export { type MemoryOptions, memoryTransportPair } from "./wire/transport/memory.ts";
+export { type MessagePortOptions, messagePortTransport } from "./wire/transport/message-port.ts";
+export { dialMessagePort, type MessagePortDialOptions } from "./wire/transport/message-port-dial.ts";
+export type { MessagePortEvent, MessagePortEventType, MessagePortLike } from "./wire/transport/port-events.ts";
+export {
+  type WebSocketEvent,
+  type WebSocketLike,
+  type WebSocketTransportOptions,
+  webSocketTransport,
+} from "./wire/transport/web-socket.ts";
+export { dialWebSocket, type WebSocketClass, type WebSocketDialOptions } from "./wire/transport/web-socket-dial.ts";
 export type { Transport, TransportRequest, TransportSink } from "./wire/transport.ts";

@@ -4,7 +4,7 @@
  * docs/errors-and-limits.md explains each limit.
  */
 import { failure } from "./errors.ts";
-import { didYouMean, isPlainObject, type OptionCheck } from "./options.ts";
+import { didYouMean, isPlainObject, membersOf, type OptionCheck, reading } from "./options.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -180,6 +180,9 @@ const MAY_BE_INFINITE: ReadonlySet<LimitName> = new Set<LimitName>([
   "acceptsPerSecond",
 ]);
 
+/** The length of raw data that ends with its lane. */
+export const TO_THE_END = Number.POSITIVE_INFINITY;
+
 /** The deepest nesting that may be permitted, because the parser and repr recurse. */
 export const MAX_DEPTH = 512;
 
@@ -200,10 +203,10 @@ export type LimitOptions = { readonly preset?: Preset | undefined } & {
  *  @param usual the preset where the options name none
  *  @throws HbiError invalid_argument */
 export function resolveLimits(options: LimitOptions = {}, usual: Preset = "public"): Limits {
-  if (!isPlainObject(options)) throw failure("bad_option", "limits must be a plain object");
-  const { preset = usual, ...overrides } = options;
-  const base = PRESETS[preset];
+  if (!reading(() => isPlainObject(options), "limits")) throw failure("bad_option", "limits must be a plain object");
   if (RESOLVED.has(options)) return options as Limits; // one object for all connections of a server
+  const { preset = usual, ...overrides } = Object.fromEntries(membersOf(options, "limits")) as LimitOptions; // checked below
+  const base = PRESETS[preset];
   if (base === undefined || !Object.hasOwn(PRESETS, preset)) {
     throw failure("bad_option", `limits.preset must be ${Object.keys(PRESETS).join(" or ")}`);
   }

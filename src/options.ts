@@ -3,7 +3,7 @@
  * refused: if a misspelt `authorize` were ignored, the server would permit every call. Must not know any option.
  * docs/errors.md, "Wrong options".
  */
-import { failure, type HbiError } from "./errors.ts";
+import { failure, type HbiError, ownError } from "./errors.ts";
 
 /** Checks one option. `name` is its path, such as "reconnect.jitter"; `owner` is the function.
  *  @throws HbiError invalid_argument */
@@ -22,24 +22,55 @@ export type OptionsOf<T> = Readonly<Record<keyof T & string, OptionCheck>>;
  *  @throws HbiError invalid_argument */
 export function checkOptions(options: unknown, owner: string, table: OptionTable, path = ""): void {
   if (options === undefined) return;
-  if (!isPlainObject(options)) {
-    const what = path === "" ? `the options of ${owner}` : path.slice(0, -1);
-    throw failure("bad_option", `${what} must be a plain object, not ${inWords(options)}`);
+  let at = path.slice(0, -1);
+  try {
+    if (!isPlainObject(options)) {
+      const what = path === "" ? `the options of ${owner}` : at;
+      throw failure("bad_option", `${what} must be a plain object, not ${inWords(options)}`);
+    }
+    for (const key in options) {
+      at = path + key;
+      const value = options[key];
+      if (value === undefined) continue;
+      if (!Object.hasOwn(table, key)) throw unknownOption(key, owner, table, path);
+      table[key]?.(value, at, owner);
+    }
+  } catch (thrown) {
+    throw unreadable(thrown, at === "" ? `the options of ${owner}` : at);
   }
-  for (const key in options) {
-    const value = options[key];
-    if (value === undefined) continue;
-    if (!Object.hasOwn(table, key)) throw unknownOption(key, owner, table, path);
-    table[key]?.(value, path + key, owner);
+}
+
+/** What reading an object of the application has thrown: its getters and Proxies are code of the application. An
+ *  HbiError is kept, anything else becomes the cause of one that names the member. Its text may reach a peer, so it
+ *  says nothing else of the cause. */
+export function unreadable(thrown: unknown, what: string): HbiError {
+  const why = `${what} cannot be read: its getter or Proxy has thrown`;
+  return ownError(thrown) ?? failure("bad_option", why, { cause: thrown });
+}
+
+/** Reads something of the application. @throws HbiError invalid_argument, naming it, if its own code throws */
+export function reading<T>(read: () => T, what: string): T {
+  try {
+    return read();
+  } catch (thrown) {
+    throw unreadable(thrown, what);
   }
+}
+
+/** The own members of a record of the application, each read once. @throws HbiError as `reading` */
+export function membersOf(record: object, what: string): [name: string, member: unknown][] {
+  const names = reading(() => Object.keys(record), what);
+  return names.map((name) => [name, reading(() => Reflect.get(record, name), `${what}.${name}`)]);
 }
 
 /** Refuses a map by name, such as `concurrency` by method, that names something unknown or has an invalid member.
  *  @throws HbiError invalid_argument */
 export function checkMap(map: unknown, option: string, known: object, check: OptionCheck): void {
   if (map === undefined) return;
-  if (!isPlainObject(map)) throw failure("bad_option", `${option} must be a plain object, not ${inWords(map)}`);
-  for (const [name, value] of Object.entries(map)) {
+  if (!reading(() => isPlainObject(map), option)) {
+    throw failure("bad_option", `${option} must be a plain object, not ${inWords(map)}`);
+  }
+  for (const [name, value] of membersOf(map as object, option)) {
     if (value === undefined) continue;
     if (!Object.hasOwn(known, name)) {
       throw failure("bad_option", `${option}: ${name} is not declared${didYouMean(name, Object.keys(known))}`);

@@ -3,6 +3,7 @@
  * the name of the option and what it must be.
  */
 import { readFileSync } from "node:fs";
+import { PassThrough } from "node:stream";
 import { runInNewContext } from "node:vm";
 import {
   Acceptor,
@@ -10,19 +11,25 @@ import {
   Connection,
   callsOver,
   compareServices,
+  connect as connectPortable,
   defineService,
   describedService,
   describeService,
+  dialMessagePort,
+  dialWebSocket,
   HbiError,
   HostingEnv,
   Link,
   memoryTransportPair,
+  messagePortTransport,
   method,
   resolveLimits,
   ServiceHost,
   value,
+  webSocketTransport,
 } from "hbi";
-import { connect, dialSocket, HBIC, HBIS, serve } from "hbi/node";
+import { serveOnAllCores, upstart } from "hbi/cluster";
+import { connect, dialSocket, duplexTransport, HBIC, HBIS, serve, spawnPeer } from "hbi/node";
 import {
   arbitraryOf,
   checkService,
@@ -32,8 +39,11 @@ import {
   testLink,
   validCalls,
 } from "hbi/testing";
+import { serveWebSocket } from "hbi/ws";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { Body } from "../src/endpoints/conversation/body.ts";
+import { ServiceCall } from "../src/endpoints/service/service-call.ts";
 
 const n = z.number();
 const sums = defineService({
@@ -44,6 +54,7 @@ const sums = defineService({
 });
 const handlers = () => ({ add: ({ a, b }: { a: number; b: number }) => a + b });
 const reactions = { added: () => undefined };
+const WEB = "ws://127.0.0.1:1/";
 const NOWHERE = "127.0.0.1:1"; // never dialed: the options are refused before
 const never = () => new Promise<never>(() => undefined);
 const transport = () => memoryTransportPair()[0];
@@ -128,6 +139,20 @@ const wait: Row["wrong"] = [
   ["timeoutMs", 0, "timeoutMs must be a positive number of milliseconds, not 0"],
   ["timeoutMs", Number.NaN, "timeoutMs must be a positive number of milliseconds, not NaN"],
 ];
+const processes: Row["wrong"] = [
+  ["onServer", {}, "onServer must be a function, not an object"],
+  ["onWorker", {}, "onWorker must be a function, not an object"],
+  ["signals", "SIGTERM", 'signals must be true or false, not "SIGTERM"'],
+  ["restartSignal", "HUP", 'restartSignal must be a signal such as SIGHUP, not "HUP"'],
+  ["program", 5, "program must be a path or a file: URL, not 5"],
+  ["execArgv", "--inspect", 'execArgv must be a list of strings, not "--inspect"'],
+  ["maxHeapMib", 0, "maxHeapMib must be a positive integer, not 0"],
+  ["startTimeoutMs", 0, "startTimeoutMs must be a positive, finite number of milliseconds, not 0"],
+  ["drainTimeoutMs", Number.POSITIVE_INFINITY, "drainTimeoutMs must be a positive, finite number of milliseconds"],
+  ["hangTimeoutMs", 0, "hangTimeoutMs must be a positive number of milliseconds, not 0"],
+  ["maxRestarts", 0, "maxRestarts must be a positive integer or Infinity, not 0"],
+  ["restartWindowMs", 0, "restartWindowMs must be a positive, finite number of milliseconds, not 0"],
+];
 const waitNames = { timeout: "timeoutMs", signals: "signal" };
 const described: Row["wrong"] = [["override", [], "override must be a function, not an array"]];
 
@@ -135,7 +160,7 @@ const { link: open } = await testLink(sums, handlers, { reactions });
 
 const ROWS: Readonly<Record<string, Row>> = {
   serve: {
-    types: ["ServeOptions", "ListenOptions"],
+    types: ["ServeOptions", "ListenOptions", "WebListenOptions"],
     use: (options) => serve(sums, "127.0.0.1:0", handlers, options),
     misspelt: { ...hostNames, tsl: "tls", key: "tls.key" },
     wrong: [
@@ -150,6 +175,42 @@ const ROWS: Readonly<Record<string, Row>> = {
       ],
       ["tls", { ...serverTls, clientCertificate: "none" }, 'tls.clientCertificate must be "required" or "optional"'],
       ["tls", { ...serverTls, key: 5 }, "tls.key must be PEM text, not 5"],
+      ["webSocket", { orgins: [] }, 'unknown option "webSocket.orgins" of serve; did you mean "webSocket.origins"?'],
+      ["webSocket", { compression: 1 }, "webSocket.compression must be true or false, not 1"],
+      ["webSocket", {}, "webSocket is for an address ws:// or wss://"],
+    ],
+  },
+  serveWebSocket: {
+    types: ["ServeWebSocketOptions", "WebSocketOptions"],
+    use: (options) => serveWebSocket(sums, "ws://127.0.0.1:0", handlers, options),
+    misspelt: { origin: "origins", maxPayloads: "maxPayload", trustedProxy: "trustedProxies" },
+    wrong: [
+      ...host,
+      ["origins", "*", "origins must be a list of origins, or a function"],
+      ["origins", [5], 'origins must contain origins such as "https://example.com", without a path, not 5'],
+      ["maxPayload", 0, "maxPayload must be an integer from 125 to 268435456, not 0"],
+      ["compression", "yes", 'compression must be true or false, not "yes"'],
+      ["trustedProxies", true, "trustedProxies must be a list of addresses and networks"],
+      ["trustedProxies", ["a"], 'trustedProxies: "a" is no IP address'],
+      ["path", "hbi", 'path must be a path such as /hbi, not "hbi"'],
+    ],
+  },
+  serveOnAllCores: {
+    types: ["AllCoresOptions", "ClusterOptions"],
+    use: (options) => serveOnAllCores(sums, NOWHERE, handlers, options),
+    misspelt: { worker: "workers", execArg: "execArgv", maxRestart: "maxRestarts" },
+    wrong: [...host, ...processes, ["workers", 0, "workers must be an integer from 1 to 1024, not 0"]],
+  },
+  upstart: {
+    types: ["UpstartOptions"],
+    use: (options) => upstart(sums, NOWHERE, handlers, options),
+    misspelt: { maxProcess: "maxProcesses", spares: "spareProcesses" },
+    wrong: [
+      ...host,
+      ...processes,
+      ["maxProcesses", 1_025, "maxProcesses must be an integer from 1 to 1024, not 1025"],
+      ["maxProcessesPerAddress", 0, "maxProcessesPerAddress must be a positive integer or Infinity, not 0"],
+      ["spareProcesses", -1, "spareProcesses must be a non-negative integer, not -1"],
     ],
   },
   ServiceHost: {
@@ -169,7 +230,102 @@ const ROWS: Readonly<Record<string, Row>> = {
       ["tls", { servername: "a" }, 'unknown option "tls.servername" of connect; did you mean "tls.serverName"?'],
       ["tls", { minVersion: "TLSv1.1" }, 'tls.minVersion must be "TLSv1.2" or "TLSv1.3", not "TLSv1.1"'],
       ["tls", { rejectUnauthorized: "no" }, 'tls.rejectUnauthorized must be true or false, not "no"'],
+      ["webSocket", {}, "webSocket is for an address ws:// or wss://"],
     ],
+  },
+  "connect to ws://": {
+    types: ["NodeWebSocketOptions"],
+    use: (options) => connect(sums, WEB, reactions, options),
+    misspelt: { websocket: "webSocket", headers: "webSocket.headers" },
+    wrong: [
+      ["webSocket", { header: {} }, 'unknown option "webSocket.header" of connect; did you mean "webSocket.headers"?'],
+      ["webSocket", { headers: { "a b": "c" } }, "webSocket.headers must be an object of header names and texts"],
+      ["webSocket", { headers: { a: "b\r\nc: d" } }, "webSocket.headers must be an object of header names and texts"],
+      ["webSocket", { compression: "no" }, 'webSocket.compression must be true or false, not "no"'],
+      ["tls", {}, "the option tls is not used by tcp:// and ws://: write tls:// or wss://"],
+    ],
+  },
+  "connect of hbi": {
+    types: ["WebLinkOptions", "WebSocketClientOptions"],
+    use: (options) => connectPortable(sums, WEB, reactions, options),
+    misspelt: { ...linkNames, websocket: "webSocket" },
+    wrong: [
+      ...link,
+      ["webSocket", { WebSocket: {} }, "webSocket.WebSocket must be a function, not an object"],
+      ["tls", {}, 'unknown option "tls" of connect'],
+    ],
+  },
+  dialWebSocket: {
+    types: ["WebSocketDialOptions"],
+    use: (options) => dialWebSocket(WEB, options),
+    needs: { timeoutMs: 1 },
+    misspelt: { timeout: "timeoutMs", Websocket: "WebSocket" },
+    wrong: [
+      ...wait,
+      ["WebSocket", "ws", 'WebSocket must be a function, not "ws"'],
+      ["clock", {}, "clock must be a clock"],
+    ],
+  },
+  spawnPeer: {
+    types: ["SpawnOptions"],
+    use: (options) => spawnPeer("node", [], options),
+    misspelt: { stdErr: "stderr", envs: "env" },
+    wrong: [
+      ["cwd", 5, "cwd must be a string, not 5"],
+      ["env", "PATH", 'env must be an object, not "PATH"'],
+      ["stderr", "pipe", 'stderr must be "inherit" or "ignore", not "pipe"'],
+    ],
+  },
+  "call.error": {
+    types: ["RaiseOptions"],
+    use: (options) => ServiceCall.prototype.error.call({} as never, "gone", {}, options),
+    misspelt: { mesage: "message", kode: "code" },
+    wrong: [
+      ["message", 5, "message must be a string, not 5"],
+      ["code", "gone", 'code must be a code, not "gone"'],
+    ],
+  },
+  blob: {
+    types: ["BlobOptions"],
+    use: (options) => new Body({} as never, 0).blob(options),
+    misspelt: { onprogress: "onProgress", typ: "type" },
+    wrong: [
+      ["type", 5, "type must be a string, not 5"],
+      ["onProgress", {}, "onProgress must be a function, not an object"],
+    ],
+  },
+  duplexTransport: {
+    types: ["DuplexOptions"],
+    use: (options) => duplexTransport(new PassThrough(), options),
+    misspelt: { remoteAdress: "remoteAddress" },
+    wrong: [["localAddress", 5, "localAddress must be a string, not 5"]],
+  },
+  webSocketTransport: {
+    types: ["WebSocketTransportOptions"],
+    use: (options) => webSocketTransport({} as never, options),
+    misspelt: { maxpayload: "maxPayload", localAdress: "localAddress" },
+    wrong: [
+      ["maxPayload", "5", 'maxPayload must be a positive integer, not "5"'],
+      ["maxHeldBytes", 0, "maxHeldBytes must be a positive integer, not 0"],
+      ["remoteAddress", 5, "remoteAddress must be a string, not 5"],
+    ],
+  },
+  messagePortTransport: {
+    types: ["MessagePortOptions"],
+    use: (options) => messagePortTransport({} as never, options),
+    misspelt: { terminates: "terminate", remoteAdress: "remoteAddress" },
+    wrong: [
+      ["terminate", "yes", 'terminate must be true or false, not "yes"'],
+      ["localAddress", 5, "localAddress must be a string, not 5"],
+      ["clock", {}, "clock must be a clock"],
+    ],
+  },
+  dialMessagePort: {
+    types: ["MessagePortDialOptions"],
+    use: (options) => dialMessagePort({} as never, options),
+    needs: { timeoutMs: 1 },
+    misspelt: { timeout: "timeoutMs", terminates: "terminate" },
+    wrong: [...wait, ["clock", {}, "clock must be a clock"]],
   },
   Link: {
     types: ["LinkOptions", "CommonLinkOptions", "ReconnectingOptions"],
@@ -449,6 +605,50 @@ describe.each(Object.entries(ROWS))("%s", (_name, row) => {
   );
 });
 
+/** What the application's own code may throw when it is read. */
+class Broken extends Error {}
+const broken = (): never => {
+  throw new Broken("secret");
+};
+const TRAPS = ["get", "getPrototypeOf", "ownKeys", "getOwnPropertyDescriptor"] as const;
+
+/** `given` with a getter that throws, or behind a Proxy of which one trap throws. */
+const withGetter = (given: object | undefined, name: string) =>
+  Object.defineProperty({ ...given }, name, { get: broken, enumerable: true });
+const withTrap = (given: object, trap: (typeof TRAPS)[number]) => new Proxy(given, { [trap]: broken });
+
+describe.each(Object.entries(ROWS))("%s names what cannot be read, with its cause", (_name, row) => {
+  const optionNames = [...new Set(row.wrong.map(([option]) => option))].filter((name) => !name.startsWith("maxDe"));
+
+  it.each(optionNames)("a getter of %s", async (option) => {
+    const error = await errorOf(() => row.use(withGetter(row.needs, option) as never));
+    expect(error).toMatchObject({ reason: "bad_option", cause: expect.any(Broken) });
+    expect((error as HbiError).message).toMatch(
+      new RegExp(`bad option: ${option} cannot be read: its getter or Proxy has thrown$`),
+    );
+  });
+
+  it("a getter that throws an HbiError, which is kept", async () => {
+    const own = new HbiError("not_found", "no such file");
+    const [option = "maxDepth"] = optionNames;
+    const get = () => {
+      throw own;
+    };
+    const options = Object.defineProperty({ ...row.needs }, option, { get, enumerable: true });
+    expect(await errorOf(() => row.use(options as never))).toMatchObject({
+      code: "not_found",
+      message: expect.stringContaining("no such file"),
+    });
+  });
+
+  it.each(TRAPS)("a Proxy whose trap %s throws", async (trap) => {
+    const options = withTrap({ maxDepth: 5, limits: {}, timeoutMs: 5, ...row.needs }, trap);
+    const error = await errorOf(() => row.use(options as never));
+    expect(error).toMatchObject({ reason: "bad_option" });
+    if (trap !== "getOwnPropertyDescriptor") expect(error).toMatchObject({ cause: expect.any(Broken) });
+  });
+});
+
 describe("options", () => {
   it("are refused where there are none", () => {
     expect(() => new HostingEnv({ limits: {} } as never)).toThrow("HostingEnv takes no options");
@@ -489,7 +689,7 @@ describe("options", () => {
 
   it("that are exported have a row here", () => {
     const tested = new Set(Object.values(ROWS).flatMap(({ types }) => types));
-    const exported = ["index", "node", "testing"].flatMap((entry) => {
+    const exported = ["index", "node", "cluster", "ws", "testing"].flatMap((entry) => {
       const text = readFileSync(new URL(`../src/${entry}.ts`, import.meta.url), "utf8");
       return [...text.matchAll(/\b(\w*(?:Options|Spec|Tls))\b(?! as)/g)].map(([, type]) => type);
     });

@@ -5,19 +5,25 @@
 import { once } from "node:events";
 import { newWebSocketRpcSession, RpcTarget } from "capnweb";
 import { WebSocket, WebSocketServer } from "ws";
-import { type Answer, type BlobAnswer, blobAnswer, type Contender, MAX_BLOB_BYTES } from "./contender.ts";
+import { type Answer, type BlobAnswer, blobAnswer, type Contender, MAX_BLOB_BYTES, moveByCalls } from "./contender.ts";
 import { portOf } from "./sockets.ts";
 
 // Only if there is none (Node 20): the library reads its state constants.
 globalThis.WebSocket ??= WebSocket as unknown as typeof globalThis.WebSocket;
 
 class Jobs extends RpcTarget {
+  readonly #data = new Uint8Array(MAX_BLOB_BYTES).fill(7);
+
   doJob(action: string, n: number): Answer {
     return { action, n };
   }
 
   takeBlob(data: Uint8Array): BlobAnswer {
     return blobAnswer(data);
+  }
+
+  piece(bytes: number): Uint8Array {
+    return this.#data.subarray(0, bytes);
   }
 }
 
@@ -40,6 +46,8 @@ export const capnweb: Contender = {
       // Awaited here, because the result is a stub that must be disposed of, which releases the value.
       call: async (action, n) => await jobs.doJob(action, n),
       sendBlob: async (data) => await jobs.takeBlob(data),
+      upload: (bytes) => moveByCalls(bytes, async (piece) => (await jobs.takeBlob(piece)).bytes),
+      download: (bytes) => moveByCalls(bytes, async ({ length }) => (await jobs.piece(length)).length),
     };
   },
 };

@@ -2,6 +2,7 @@
  * Contender: a library that does the jobs of the benchmark, configured as its makers recommend. One file each; its
  * server and its client run in separate processes.
  */
+import { chunks } from "../jobs/stream-data.ts";
 
 export interface Answer {
   readonly action: string;
@@ -30,6 +31,11 @@ export interface Client {
   sendBlob?(data: Uint8Array): Promise<BlobAnswer>;
   /** The same, for a contender whose server usually reads in pieces and here as a whole. */
   sendWholeBlob?(data: Uint8Array): Promise<BlobAnswer>;
+  /** Sends so many bytes in pieces of 64 KiB, not faster than they are taken, and resolves when the server has all of
+   *  them. */
+  upload?(bytes: number): Promise<void>;
+  /** The same in the other direction. */
+  download?(bytes: number): Promise<void>;
   /** Sends one-way messages until `isOver`, and waits until all have landed; returns how many the server counted and
    *  how many were sent. */
   post?(isOver: () => boolean): Promise<{ readonly sent: number; readonly landed: number }>;
@@ -49,4 +55,25 @@ export const NOTE_TEXT = "a line of some log, not a long one, nor short";
 
 export function blobAnswer(data: Uint8Array): BlobAnswer {
   return { bytes: data.length, first: data[0] ?? -1, last: data.at(-1) ?? -1 };
+}
+
+/** Pieces under way at a time, for libraries that do not send at the pace of the receiver. */
+const PIECES_UNDER_WAY = 8;
+
+/** Moves so many bytes by calls for a piece each. */
+export async function moveByCalls(bytes: number, movePiece: (piece: Uint8Array) => Promise<number>): Promise<void> {
+  const pieces = chunks(bytes);
+  let moved = 0;
+  const move = async (): Promise<void> => {
+    for (const piece of pieces) {
+      const bytes = await movePiece(piece);
+      moved += bytes;
+    }
+  };
+  await Promise.all(Array.from({ length: PIECES_UNDER_WAY }, move));
+  checkMoved(moved, bytes);
+}
+
+export function checkMoved(moved: number, bytes: number): void {
+  if (moved !== bytes) throw new Error(`${moved} bytes have arrived, not ${bytes}`);
 }

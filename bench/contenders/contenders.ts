@@ -8,6 +8,7 @@ import type { Contender } from "./contender.ts";
 const LOADERS = {
   hbi: async () => (await import("./hbi.ts")).hbi,
   "hbi-wide": async () => (await import("./hbi.ts")).hbiWide,
+  "hbi-one-lane": async () => (await import("./hbi.ts")).hbiOneLane,
   prototype: async () => (await import("./prototype.ts")).prototype,
   "grpc-js": async () => (await import("./grpc.ts")).grpc,
   capnweb: async () => (await import("./capnweb.ts")).capnweb,

@@ -65,6 +65,22 @@ const streams = [
   ),
 ];
 
+const beside = [
+  {
+    section: "beside",
+    ours: { row: "hbi", metric: "p99" },
+    theirs: { row: "hbi", metric: "p99 alone" },
+    atMost: 3,
+  },
+  { section: "beside", ours: { row: "hbi", metric: "p99" }, theirs: { row: "grpc-js", metric: "p99" }, atMost: 1 },
+  {
+    section: "beside",
+    ours: { row: "hbi", metric: "bulk" },
+    theirs: { row: "hbi-one-lane", metric: "bulk" },
+    atLeast: 0.7,
+  },
+];
+
 /** On a shared machine, a constant may appear as half or twice its value. */
 const CONSTANT = 2;
 
@@ -108,6 +124,7 @@ const TARGETS: readonly Target[] = [
   },
   ...blobs,
   ...streams,
+  ...beside,
   {
     section: "idle",
     ours: { row: "hbi", metric: "server memory" },

@@ -42,7 +42,7 @@ export class Attacker {
 
   /** Connects. @param from the source address: on Linux, all of 127.0.0.0/8 is this machine */
   static open(address: string, from = "127.0.0.1"): Promise<Attacker> {
-    const [host = "", port] = address.split(":");
+    const [host = "", port] = address.replace(/^ws:\/\/([^/]*)\/.*$/, "$1").split(":");
     const attacker = new Attacker(connect({ host, port: Number(port), localAddress: from, noDelay: true }));
     return new Promise((resolve) => {
       attacker.#socket.once("connect", () => resolve(attacker));

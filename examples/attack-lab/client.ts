@@ -49,6 +49,7 @@ function log({ error, netIdent, where }: LogEntry): void {
 
 async function open({ address, kind, ca, limits = {} }: Workplace, reconnect?: ReconnectOptions): Promise<Link<Depot>> {
   const options = {
+    lanes: false, // these servers answer a call without having said what they take
     limits,
     log,
     ...(ca === undefined ? {} : { tls: { ca } }),

@@ -50,7 +50,7 @@ export class Field {
   }
 
   /** For attacks that end with the connection. */
-  readonly never = new AbortController().signal;
+  readonly never: AbortSignal = new AbortController().signal;
 
   /** This many, or a share of them if time is short. */
   many(count: number): number {

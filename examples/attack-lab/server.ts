@@ -6,12 +6,14 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import type { HandlersOf, LimitOptions, LogEntry, Peer } from "hbi";
+import type { LimitOptions, LogEntry } from "hbi";
+import { upstart } from "hbi/cluster";
 import { serve } from "hbi/node";
 import { answer, tell, tellAgain } from "./child.ts";
+import { handlersOf } from "./handlers.ts";
 import { Meter } from "./meter.ts";
 import type { Measured } from "./result.ts";
-import { type Depot, depot, type Kind, SLOW_TOKEN, TOKEN, vault } from "./service.ts";
+import { depot, type Kind, MAX_PAYLOAD_BYTES, PROCESSES, SLOW_TOKEN, TOKEN, vault } from "./service.ts";
 import { complaint, forgery } from "./told.ts";
 
 const meter = new Meter();
@@ -22,6 +24,8 @@ let calls = 0;
 let served:
   | { readonly connectionCount: number; readonly peers: ReadonlySet<{ disconnect(): Promise<void> }> }
   | undefined;
+
+const handlers = handlersOf((complaint) => complaints.add(complaint));
 
 const LOOK_MS = 5;
 const MOST_QUIET_MS = 10_000;
@@ -46,46 +50,6 @@ async function counted({ name }: { readonly name: string }, next: () => unknown)
   }
 }
 
-const CHUNK = new Uint8Array(64 * 1024);
-
-function* zeros(size: number): Generator<Uint8Array> {
-  for (let left = size; left > 0; left -= CHUNK.length) yield CHUNK.subarray(0, Math.min(left, CHUNK.length));
-}
-
-/** Its parameters stay in memory while it runs. */
-async function kept(params: { readonly ms: number }, call: { readonly signal: AbortSignal }): Promise<void> {
-  await setTimeout(params.ms, undefined, { signal: call.signal });
-  Object.freeze(params);
-}
-
-const handlers = (peer: Peer<Depot, unknown>): HandlersOf<Depot, unknown> => ({
-  add: ({ a, b }) => a + b,
-  note: () => undefined,
-  draw: () => undefined,
-  find: ({ size }) => "x".repeat(size),
-  work: ({ ms }, call) => setTimeout(ms, ms, { signal: call.signal }),
-  ask: (_, call) => peer.call.confirm({ question: "really?" }, { signal: call.signal }),
-  async store(_, call) {
-    let bytes = 0;
-    for await (const chunk of call.body) bytes += chunk.length;
-    return bytes;
-  },
-  ignore: () => undefined,
-  postpone: (_, call) => setTimeout(120_000, undefined, { signal: call.signal }),
-  fetch: ({ size }) => ({ result: { size }, body: zeros(size) }),
-  keep: kept,
-  keep_tagged: kept,
-  keep_records: kept,
-  push({ count, about }) {
-    for (let i = 0; i < count; i++) void peer.post.noticed({ about });
-  },
-  async sip({ size }, call) {
-    if (size > 0) await call.co.recvData(new Uint8Array(size));
-    return size;
-  },
-  loot: () => void complaints.add("raw data was run as a script"),
-});
-
 /** A certificate for an hour, created with the openssl command. */
 function certificate(): { readonly key: string; readonly cert: string } {
   const folder = mkdtempSync(join(tmpdir(), "hbi-attack-"));
@@ -99,7 +63,7 @@ function certificate(): { readonly key: string; readonly cert: string } {
 }
 
 async function listen({ kind, limits }: { kind: Kind; limits: LimitOptions }) {
-  const options = { limits, log, interceptors: [counted], lanes: true };
+  const options = { limits, log, interceptors: [counted] };
   if (kind === "guarded") {
     const authenticate = async ({ token }: { token: string }) => {
       if (token === SLOW_TOKEN) await setTimeout(120_000, undefined, { ref: false });
@@ -109,6 +73,23 @@ async function listen({ kind, limits }: { kind: Kind; limits: LimitOptions }) {
     const server = await serve(vault, "127.0.0.1:0", handlers as never, { ...options, authenticate });
     served = server;
     return { address: server.address };
+  }
+  if (kind === "web" || kind === "compressed") {
+    const webSocket = { compression: kind === "compressed", maxPayload: MAX_PAYLOAD_BYTES };
+    const server = await serve(depot, "ws://127.0.0.1:0/hbi", handlers, { ...options, webSocket });
+    served = server;
+    return { address: server.address };
+  }
+  if (kind === "processes") {
+    const program = new URL("./process.js", import.meta.url);
+    const cluster = await upstart(depot, "127.0.0.1:0", handlers, { ...PROCESSES, limits, log, program });
+    served = {
+      get connectionCount() {
+        return cluster.connectionCount;
+      },
+      peers: new Set(),
+    };
+    return { address: cluster.address };
   }
   const tls = kind === "tls" ? certificate() : undefined;
   const server = await serve(depot, "127.0.0.1:0", handlers, { ...options, ...(tls === undefined ? {} : { tls }) });

@@ -27,7 +27,16 @@ const methods = {
   ignore: method({ params: { size }, body: ({ size }) => size }),
   /** never reads its raw data */
   postpone: method({ params: { size }, body: ({ size }) => size }),
+  /** of unknown length */
+  pour: method({
+    params: {},
+    body: "unknown",
+    result: z.int(),
+    limits: { call: { maxBodyBytes: 100_000 } },
+  }),
   fetch: method({ params: { size }, result: z.strictObject({ size }), resultBody: ({ size }) => size }),
+  /** computes for this long */
+  spin: method({ params: { ms } }),
   /** keeps its argument for this long */
   keep: method({ params: { about: z.unknown(), ms } }),
   keep_tagged: method({ params: { labels: z.record(z.string(), z.unknown()), ms } }),
@@ -55,10 +64,17 @@ export const vault = defineService({
   credentials: { token: z.string() },
 });
 
+/** of a message of a WebSocket */
+export const MAX_PAYLOAD_BYTES = 256 * 1024;
+
 export type Depot = typeof depot;
 export const TOKEN = "open sesame";
 /** Checking the credentials takes long. */
 export const SLOW_TOKEN = "let me see";
 
-/** Without credentials, with them, and over TLS. */
-export type Kind = "open" | "guarded" | "tls";
+/** Of a server with a process for each consumer. */
+export const PROCESSES = { maxProcesses: 6, maxProcessesPerAddress: 3, hangTimeoutMs: 1_500, drainTimeoutMs: 500 };
+
+/** Without credentials, with them, over TLS, over WebSockets without compression and with it, and with a process for
+ *  each consumer. */
+export type Kind = "open" | "guarded" | "tls" | "web" | "compressed" | "processes";

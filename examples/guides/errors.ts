@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { defineService, HbiError, isConnectionLost, type LogEntry, method } from "hbi";
+import { defineService, HbiError, isConnectionLost, isServiceError, type LogEntry, method } from "hbi";
 import { connect, serve } from "hbi/node";
 import { z } from "zod";
 
@@ -17,14 +17,17 @@ const bank = defineService({
   name: "bank",
   version: "1.0.0",
   methods: {
-    withdraw: method({ params: { account, cents }, result: z.int() }),
+    withdraw: method({
+      params: { account, cents },
+      result: z.int(),
+      errors: { not_enough: z.object({ missing: z.int() }) },
+    }),
     balance: method({ params: { account }, result: z.int(), idempotent: true }),
     audit: method({ params: {}, result: z.int() }),
     upload_orders: method({ params: { size: z.int().min(0) }, body: ({ size }) => size, result: z.int() }),
   },
 });
 
-const Missing = z.strictObject({ missing: z.int() });
 const balances = new Map([
   ["NO-1", 5_000],
   ["NO-2", 0],
@@ -47,10 +50,10 @@ const server = await serve(
   bank,
   "127.0.0.1:0",
   () => ({
-    withdraw({ account, cents }) {
+    withdraw({ account, cents }, call) {
       const balance = balances.get(account);
       if (balance === undefined) throw new HbiError("not_found", "no such account", { account });
-      if (balance < cents) throw new HbiError("failed_precondition", "not enough", { missing: cents - balance });
+      if (balance < cents) throw call.error("not_enough", { missing: cents - balance });
       balances.set(account, balance - cents);
       return balance - cents;
     },
@@ -79,15 +82,9 @@ async function withdraw(account: string, cents: number): Promise<string> {
   try {
     return `${await link.call.withdraw({ account, cents })} are left`;
   } catch (error) {
-    if (!(error instanceof HbiError)) throw error;
-    switch (error.code) {
-      case "not_found":
-        return `${error.message}: ${account}`;
-      case "failed_precondition":
-        return `${Missing.parse(error.details).missing} too much`; // a peer's details are unknown until parsed
-      default:
-        throw error;
-    }
+    if (isServiceError(error, bank.methods.withdraw)) return `${error.details.missing} too much`;
+    if (error instanceof HbiError && error.code === "not_found") return `${error.message}: ${account}`;
+    throw error;
   }
 }
 for (const [number, amount] of [
@@ -97,6 +94,10 @@ for (const [number, amount] of [
 ] as const) {
   console.log(await withdraw(number, amount));
 }
+
+const tried = await link.try.withdraw({ account: "NO-1", cents: 9_000 });
+if (tried.error === undefined) console.log(`${tried.ok} are left`);
+else console.log(tried.error.declared, tried.error.details.missing); // not_enough 6000
 
 // --- what does not cross -----------------------------------------------------------------------------------------------
 

@@ -6,9 +6,9 @@
 import { createReadStream } from "node:fs";
 import { HbiError, HostingEnv, script } from "hbi";
 import { HBIC, type PeerEnds } from "hbi/node";
-import { ACTIONS, type JobResult } from "../jobs/actions.ts";
 import { chart, type Measured, note } from "../jobs/chart.ts";
 import { type Job, listFiles, queueJobs, verify, workOff } from "../jobs/queue.ts";
+import { ACTIONS, type JobResult } from "../jobs/service.ts";
 import { consumer, JobResult as JobResultSchema } from "./contract.ts";
 
 const IN_FLIGHT = 32;

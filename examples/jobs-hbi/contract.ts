@@ -3,7 +3,7 @@
  */
 import { method } from "hbi";
 import { z } from "zod";
-import { ACTIONS } from "../jobs/actions.ts";
+import { ACTIONS } from "../jobs/service.ts";
 
 export const JobResult = z.strictObject({ action: z.enum(ACTIONS), bytes: z.int(), result: z.string() });
 

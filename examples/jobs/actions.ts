@@ -3,15 +3,7 @@
  */
 import { createHash } from "node:crypto";
 import { crc32, createGzip } from "node:zlib";
-
-export const ACTIONS = ["crc32", "sha256", "gzip", "lines"] as const;
-export type Action = (typeof ACTIONS)[number];
-
-export interface JobResult {
-  readonly action: Action;
-  readonly bytes: number;
-  readonly result: string;
-}
+import type { Action, JobResult } from "./service.ts";
 
 export async function perform(
   action: Action,
@@ -46,11 +38,15 @@ const WORK: Readonly<Record<Action, (data: AsyncIterable<Uint8Array>) => Promise
       size += chunk.length;
     });
     const done = new Promise<void>((resolve, reject) => gzip.once("end", resolve).once("error", reject));
-    for await (const chunk of data) {
-      if (!gzip.write(chunk)) await new Promise((resolve) => gzip.once("drain", resolve));
+    try {
+      for await (const chunk of data) {
+        if (!gzip.write(chunk)) await new Promise((resolve) => gzip.once("drain", resolve));
+      }
+      gzip.end();
+      await done;
+    } finally {
+      gzip.destroy(); // also when the data does not come to its end
     }
-    gzip.end();
-    await done;
     return `${size} bytes`;
   },
   async lines(data) {

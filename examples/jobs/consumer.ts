@@ -4,10 +4,10 @@
  */
 import { createReadStream } from "node:fs";
 import { connect } from "hbi/node";
-import { ACTIONS, type JobResult, perform } from "./actions.ts";
+import { perform } from "./actions.ts";
 import { chart, note } from "./chart.ts";
 import { check, type FolderFile, type Job, listFiles, queueJobs, verify, workOff } from "./queue.ts";
-import { jobs as service } from "./service.ts";
+import { ACTIONS, type JobResult, jobs as service } from "./service.ts";
 
 const IN_FLIGHT = 32;
 

@@ -4,8 +4,9 @@
 import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { ACTIONS, type Action, type JobResult, perform } from "./actions.ts";
+import { perform } from "./actions.ts";
 import { type Measured, Progress } from "./chart.ts";
+import { ACTIONS, type Action, type JobResult } from "./service.ts";
 
 export interface FolderFile {
   /** relative to the folder */

@@ -7,7 +7,9 @@ import { connection } from "./connection.ts";
 import { definition } from "./definition.ts";
 import { description } from "./description.ts";
 import { fastPath } from "./fast-path.ts";
+import { frames } from "./frames.ts";
 import { header } from "./header.ts";
+import { lanes } from "./lanes.ts";
 import { operations } from "./operations.ts";
 import { raw } from "./raw.ts";
 import { schemas } from "./schemas.ts";
@@ -19,6 +21,8 @@ import { values } from "./values.ts";
 export const TARGETS: ReadonlyMap<string, Target> = new Map(
   [
     header,
+    frames,
+    lanes,
     token,
     script,
     fastPath,

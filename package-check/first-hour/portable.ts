@@ -7,6 +7,7 @@ import {
   type CredentialsOf,
   callsOver,
   compareServices,
+  connect,
   defineService,
   describedService,
   describeService,
@@ -33,6 +34,7 @@ import {
   sendArray,
   systemClock,
   value,
+  webSocketTransport,
 } from "hbi";
 import { z } from "zod";
 
@@ -166,3 +168,16 @@ export class Base {
     return peer?.call.ask({});
   }
 }
+
+/** The standard class, and an open WebSocket of it. */
+export const overWebSocket = () =>
+  connect(minimal, ["wss://example.com/hbi"], {}, { webSocket: { WebSocket }, reconnect: {}, lanes: true });
+export const taken = (socket: WebSocket) => webSocketTransport(socket);
+
+/** Files, and what is saved of a result. */
+export const sent = (file: File) => link.call.withBody({ size: file.size }, { body: file });
+export const saved = async () => {
+  const { body } = await link.call.download();
+  return body.blob({ type: "image/png", onProgress: (bytes) => console.log(bytes) });
+};
+export const shown = async () => new Response((await link.call.download()).body.stream());

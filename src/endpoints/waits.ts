@@ -4,7 +4,7 @@
  */
 import { Chain, type Chained } from "../chain.ts";
 import { afterHearing, type Clock, type Timer } from "../clock.ts";
-import { changed, failure, type HbiError } from "../errors.ts";
+import { asHbiError, changed, failure, type HbiError } from "../errors.ts";
 import { aSignal, aTime, checkOptions, type OptionsOf } from "../options.ts";
 import { heed, heedNoMore } from "./heed.ts";
 
@@ -126,6 +126,17 @@ export class Waits {
     const wait = new Wait<T>(this.#pending, this.#clock, timeoutMs, options, hints);
     if (this.#lost !== undefined) wait.fail(this.#lost);
     return wait;
+  }
+
+  /** What a promise gives, within the wait. */
+  async until<T>(promise: Promise<T>, options: WaitOptions): Promise<T> {
+    checkWait(options);
+    const wait = this.start<T>(options);
+    promise.then(
+      (value) => wait.settle(value),
+      (thrown) => wait.fail(asHbiError(thrown)),
+    );
+    return await wait.promise;
   }
 
   /** Fails all pending waits, and those that begin later. */

@@ -53,6 +53,15 @@ export function parseValueFast(text: string, limits: Limits): unknown {
   return text.length < MIN_LENGTH ? undefined : jsonValue(text, skipSpace(text, 0), limits);
 }
 
+/** Whether one of the above reads the text. */
+export function isFast(text: string, limits: Limits): boolean {
+  if (text.length < MIN_LENGTH) return false;
+  const start = skipSpace(text, 0);
+  const isCall = isIdentifierStart(codeAt(text, start));
+  const open = isCall ? endOfName(text, start, limits) : start;
+  return (!isCall || codeAt(text, open) === 0x28) && endOfJson(text, open, limits, isCall) >= 0;
+}
+
 function jsonValue(text: string, start: number, limits: Limits): unknown {
   return endOfJson(text, start, limits, false) < 0 ? undefined : JSON.parse(text);
 }

@@ -29,9 +29,9 @@ export function insteadOfBytes(value: unknown): string {
   return `is ${articled(kind)}; ${instead}`;
 }
 
-/** "an array", "a URL" */
+/** "an array", "a URL", "a Uint8Array" */
 export function articled(kind: string): string {
-  return `${/^(?:[aeioAEIO]|[uU](?!R))/.test(kind) ? "an" : "a"} ${kind}`;
+  return `${/^(?:[aeioAEIO]|[uU](?![rR]|int|ni|s|ti))/.test(kind) ? "an" : "a"} ${kind}`;
 }
 
 const INSTEAD_OF_BYTES: Readonly<Record<string, string>> = {

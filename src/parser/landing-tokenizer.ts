@@ -5,8 +5,17 @@
 import { Parser, tokTypes as tt } from "acorn";
 import type { Reason } from "../errors.ts";
 import type { Limits } from "../limits.ts";
-import { CONSTANTS, hexadecimalAt, isDigit, isIdentifierPart, isIdentifierStart, ownText } from "./lexicon.ts";
-import { END, EQUALS, MINUS, NAME, NUMBER, PLUS, PUNCTUATION, refusalIn, STRING, type Tokens } from "./tokens.ts";
+import {
+  CONSTANTS,
+  hexadecimalAt,
+  isDigit,
+  isIdentifierPart,
+  isIdentifierStart,
+  ownText,
+  SIMPLE_ESCAPES,
+} from "./lexicon.ts";
+import type { RareTokens } from "./rare-tokens.ts";
+import { END, EQUALS, MINUS, NAME, NUMBER, PLUS, PUNCTUATION, refusalIn, STRING } from "./tokens.ts";
 
 /** Members of acorn's parser that its types omit. */
 interface Tokenizer {
@@ -32,23 +41,9 @@ const KINDS: ReadonlyMap<unknown, number> = new Map<unknown, number>([
   [tt.string, STRING],
 ]);
 
-export const SIMPLE_ESCAPES: ReadonlyMap<string, string> = new Map([
-  ["\\", "\\"],
-  ["'", "'"],
-  ['"', '"'],
-  ["/", "/"],
-  ["n", "\n"],
-  ["r", "\r"],
-  ["t", "\t"],
-  ["b", "\b"],
-  ["f", "\f"],
-  ["v", "\v"],
-  ["a", "\u0007"],
-]);
-
 const LONGEST_CONSTANT = "Infinity".length;
 
-export class LandingTokenizer extends AcornParser implements Tokens {
+export class LandingTokenizer extends AcornParser implements RareTokens {
   readonly limits: Limits;
   kind = END;
   isAfterNewline = false;

@@ -42,6 +42,21 @@ export function isReserved(name: string): boolean {
   return KEYWORDS.has(name) || (name.includes(".") && HEADS.has(name.slice(0, name.indexOf("."))));
 }
 
+/** Escapes of one character behind a backslash. */
+export const SIMPLE_ESCAPES: ReadonlyMap<string, string> = new Map([
+  ["\\", "\\"],
+  ["'", "'"],
+  ['"', '"'],
+  ["/", "/"],
+  ["n", "\n"],
+  ["r", "\r"],
+  ["t", "\t"],
+  ["b", "\b"],
+  ["f", "\f"],
+  ["v", "\v"],
+  ["a", "\u0007"],
+]);
+
 const START = new Uint8Array(128);
 const PART = new Uint8Array(128);
 for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$") {

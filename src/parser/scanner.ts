@@ -1,11 +1,21 @@
 /**
- * Scanner: a hand-written reader for the tokens of which nearly all texts consist. It never refuses: any other token (a
- * comment, a rare escape, a hexadecimal number, bytes, an error) is read by acorn, starting where it begins.
+ * Scanner: a hand-written reader for the tokens of which nearly all texts consist. Any other token (a comment, a rare
+ * escape, a hexadecimal number, bytes, an error) is read by acorn, starting where it begins. It refuses only numbers of
+ * too many characters, so that which texts need acorn does not depend on the limits that a method may set.
  */
 import type { Limits } from "../limits.ts";
-import { LandingTokenizer, SIMPLE_ESCAPES } from "./landing-tokenizer.ts";
-import { codeAt, hexadecimalAt, isDigit, isIdentifierPart, isIdentifierStart, ownText, skipDigits } from "./lexicon.ts";
-import { END, MINUS, NAME, NUMBER, PLUS, PUNCTUATION, STRING, type Tokens } from "./tokens.ts";
+import {
+  codeAt,
+  hexadecimalAt,
+  isDigit,
+  isIdentifierPart,
+  isIdentifierStart,
+  ownText,
+  SIMPLE_ESCAPES,
+  skipDigits,
+} from "./lexicon.ts";
+import { type RareTokens, rareTokens } from "./rare-tokens.ts";
+import { END, MINUS, NAME, NUMBER, PLUS, PUNCTUATION, refusalIn, STRING, type Tokens } from "./tokens.ts";
 
 /** An integer with more digits may be a bigint. */
 const MAX_PLAIN_DIGITS = 15;
@@ -34,7 +44,7 @@ export class Scanner implements Tokens {
   readonly #limits: Limits;
   /** the end of the current token */
   #end = 0;
-  #acorn: LandingTokenizer | undefined;
+  #acorn: RareTokens | undefined;
 
   constructor(text: string, limits: Limits) {
     this.#text = text;
@@ -84,7 +94,7 @@ export class Scanner implements Tokens {
 
   /** From the beginning of the current token; acorn has not seen the tokens before it. */
   #askAcorn(): void {
-    this.#acorn ??= new LandingTokenizer(this.#text, this.#limits);
+    this.#acorn ??= rareTokens(this.#text, this.#limits);
     const acorn = this.#acorn;
     acorn.pos = this.start;
     acorn.next();
@@ -139,9 +149,9 @@ export class Scanner implements Tokens {
       if (at === digits) return false;
       code = codeAt(text, at);
     }
-    if (at - start > this.#limits.maxNumberLength) return false;
     // 0x1f, 1_000, 10n, 1.2.3, 1a, 1é
     if (isIdentifierPart(code) || code === 0x2e || code === 0x5c || code >= 0x80) return false;
+    if (at - start > this.#limits.maxNumberLength) throw refusalIn(text, "number_too_long", start, this.#limits);
     if (at > endOfInteger) {
       value = Number(text.slice(start, at));
       if (value === Number.POSITIVE_INFINITY) return false;

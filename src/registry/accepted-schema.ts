@@ -30,6 +30,14 @@ export function whenAvailable<T>(read: () => T, what: string): T {
 /** @param what names it, as in "parameter a has no zod schema"
  *  @throws HbiError invalid_argument, with the cause as far as it is known */
 export function requireSchema(candidate: unknown, what: string): asserts candidate is Schema {
+  try {
+    checkSchema(candidate, what);
+  } catch (cause) {
+    throw ownError(cause) ?? failure("bad_option", `${what} that can be read`, { cause }); // a Proxy
+  }
+}
+
+function checkSchema(candidate: unknown, what: string): void {
   if (!isSchema(candidate)) {
     const cause = foreignKind(candidate);
     throw failure("bad_option", cause === undefined ? what : `${what}, but ${cause}`);
@@ -80,8 +88,12 @@ const JSON_TYPES: ReadonlySet<string> = new Set([
 /** Bounds how many lazy schemas are resolved, because a lazy schema may create new ones endlessly. */
 const MAX_LAZY = 100;
 
-/** What the wire carries: of parameters what a schema accepts, of results also what it makes of it. */
-export type Side = "params" | "result";
+/** What the wire carries: of parameters what a schema accepts, of results and of the details of errors also what it
+ *  makes of it. */
+export type Side = "params" | "result" | "details";
+
+/** The value constructor of a schema, which to zod is only a custom one. */
+export const VALUE_OF_SCHEMA: symbol = Symbol.for("hbi.value-of-schema");
 
 /** @param allowsClasses whether instances of the author's classes may be sent, as values
  *  @throws HbiError invalid_argument for a part whose values have no textual form, with its path and what to use */
@@ -113,7 +125,7 @@ function unsendable(schema: Schema, side: Side, allowsClasses: boolean): string 
   const def = definition(schema);
   switch (def.type) {
     case "date":
-      if (side === "result") return "a Date cannot be sent; use z.iso.datetime(), and return toISOString()";
+      if (side !== "params") return "a Date cannot be sent; use z.iso.datetime(), and return toISOString()";
       if (def.coerce === true) return undefined;
       return "a Date cannot be sent; use z.coerce.date(), or z.iso.datetime() for its text";
     case "map":
@@ -133,11 +145,16 @@ function unsendable(schema: Schema, side: Side, allowsClasses: boolean): string 
       return symbol === undefined ? undefined : `a member with the key ${String(symbol)} cannot be sent; use a string`;
     }
     case "custom":
-      return unsendableClass(schema._zod.bag["Class"], allowsClasses);
+      if (side === "details" && (VALUE_OF_SCHEMA in schema || unsendableClass(classOf(schema), false) !== undefined)) {
+        return IN_DETAILS;
+      }
+      return unsendableClass(classOf(schema), allowsClasses);
     default:
       return undefined;
   }
 }
+
+const IN_DETAILS = "an instance cannot be sent in the details of an error; use plain data";
 
 /** The first key that is no string; undefined also if a getter of the author refers to a later definition. */
 function symbolIn(def: { readonly shape: object }): symbol | undefined {
@@ -151,7 +168,12 @@ function symbolIn(def: { readonly shape: object }): symbol | undefined {
 /** Classes whose instances land as such. */
 const SENT: ReadonlySet<string> = new Set(["Uint8Array", "Object", "Array"]);
 
-/** @param made the class of a `z.instanceof`, which leaves this trace */
+/** The class of a `z.instanceof`, which leaves this trace. */
+function classOf(schema: Schema): unknown {
+  return schema._zod.bag["Class"];
+}
+
+/** @param made a class */
 function unsendableClass(made: unknown, allowsClasses: boolean): string | undefined {
   if (typeof made !== "function" || SENT.has(made.name)) return undefined;
   const { name } = made;

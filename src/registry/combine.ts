@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { failure } from "../errors.ts";
+import { membersOf } from "../options.ts";
 import type { Params } from "./method.ts";
 import { type Methods, Service, type ServiceSpec, type Values } from "./service.ts";
 
@@ -36,7 +37,7 @@ export function combine<const P extends readonly [Service, ...Service[]]>(head: 
       throw failure("bad_option", `two definitions have the name ${part.name}`);
   }
   const spec = {
-    ...head,
+    ...Object.fromEntries(membersOf(head, "combine")),
     methods: merged(parts, "methods", "a method"),
     reactions: merged(parts, "reactions", "a reaction"),
     values: merged(parts, "values", "a value"),

@@ -3,6 +3,7 @@
  * of carries a mark that every copy recognises, instead of being known by its class.
  */
 import { failure } from "../errors.ts";
+import { reading } from "../options.ts";
 
 type Kind = "method" | "value" | "service";
 
@@ -17,7 +18,7 @@ export function mark({ prototype }: { readonly prototype: object }, kind: Kind):
  *  @throws HbiError invalid_argument for one of another form */
 export function isMarked(candidate: unknown, kind: Kind, name: string): boolean {
   if (typeof candidate !== "object" || candidate === null) return false;
-  const form: unknown = Reflect.get(candidate, Symbol.for(`hbi.${kind}`));
+  const form: unknown = reading(() => Reflect.get(candidate, Symbol.for(`hbi.${kind}`)), name);
   if (form === undefined || form === FORM) return form === FORM;
   throw failure("bad_option", `${name} was made by another version of hbi; npm ls hbi shows the installed copies`);
 }

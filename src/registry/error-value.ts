@@ -1,25 +1,24 @@
 /**
  * HbiError as a value: a refusal or failure crosses the wire as `HbiError("code", "message", details, "reason")`. What a
- * schema has found is the member `issues` of the details.
+ * schema has found is the member `issues` of the details. A declared error has one argument more, its name.
  */
 import { z } from "zod";
 import {
   type ErrorDetails,
-  failure,
   HbiError,
   type Issue,
   isCode,
   isReason,
   MAX_ISSUES,
   oneLine,
-  ownError,
   withoutStack,
 } from "../errors.ts";
-import { PRESETS } from "../limits.ts";
-import { isPlainObject } from "../parser/plain-object.ts";
-import { repr, reprOf } from "../parser/repr.ts";
+import { checkedError, detailsOf } from "./declared-errors.ts";
 import { boundedParams, isRecord } from "./issues.ts";
-import { value } from "./method.ts";
+import { type Method, value } from "./method.ts";
+
+/** The longest name of a method that every reader accepts, and that of an error. */
+export const MAX_DECLARED_CHARS = 600;
 
 /** Lands an error of the peer. Its text becomes one line; an unknown code becomes `unknown`. */
 export const errorValue = value({
@@ -28,11 +27,12 @@ export const errorValue = value({
     message: z.string().max(1_024),
     details: z.record(z.string(), z.unknown()).nullable().optional(),
     reason: z.string().max(32).nullable().optional(),
+    declared: z.string().max(MAX_DECLARED_CHARS).nullable().optional(),
   },
-  make: ({ code, message, details, reason }) => {
+  make: ({ code, message, details, reason, declared }) => {
     const issues = landedIssues(details?.["issues"]);
     const known = typeof reason === "string" && isReason(reason) ? reason : undefined;
-    return withoutStack(
+    const error = withoutStack(
       () =>
         new HbiError(
           isCode(code) ? code : "unknown",
@@ -41,8 +41,31 @@ export const errorValue = value({
           { reason: known, issues, origin: "peer" },
         ),
     );
+    if (typeof declared === "string") CLAIMS.set(error, declared);
+    return error;
   },
 });
+
+/** What a peer calls its errors, until it is known which of them the called method declares. */
+const CLAIMS = new WeakMap<HbiError, string>();
+
+/** The error as the called method declares it, if the peer says that it is one of these.
+ *  @param methodOf the called method of this name
+ *  @returns with details that do not fit, `bad_answer` */
+export function recognised(error: HbiError, methodOf: (name: string) => Method | undefined): HbiError {
+  const claim = CLAIMS.get(error);
+  if (claim === undefined) return error;
+  const dot = claim.lastIndexOf(".");
+  const [name, declared] = [claim.slice(0, dot), claim.slice(dot + 1)];
+  const method = methodOf(name);
+  const details = method && detailsOf(method, declared);
+  if (details === undefined) return error;
+  try {
+    return checkedError(error, declared, details, name, "bad_answer");
+  } catch (refused) {
+    return refused as HbiError; // as thrown there
+  }
+}
 
 /** The library's own errors have no other details; a handler's are the business of its caller. */
 function withoutIssues(details: ErrorDetails | null | undefined): ErrorDetails | undefined {
@@ -75,61 +98,4 @@ function landedIssues(given: unknown): readonly Issue[] | undefined {
 function isPath(path: unknown): path is readonly (string | number)[] {
   if (!Array.isArray(path) || path.length > MAX_PATH) return false;
   return path.every((part: unknown) => typeof part === "string" || Number.isSafeInteger(part));
-}
-
-/** The size of details that a peer accepts within its limits, including the nesting of the error itself. */
-const MAX_DETAILS_CHARS = 16 * 1024;
-const MAX_DETAILS_DEPTH = PRESETS.public.maxDepth - 1;
-/** of all findings; those beyond it are omitted */
-const MAX_ISSUES_CHARS = 4 * 1024;
-
-/** The text that lands as this error at the peer: one line, no cause, no stack. Details that have no textual form, or
- *  are larger than a peer accepts, are omitted, and `onLoss` is told why. */
-export function errorText(error: HbiError, onLoss?: (why: HbiError) => void): string {
-  const parts = [repr(error.code), repr(oneLine(error.message))];
-  const details = detailsText(error, onLoss);
-  if (details !== undefined || error.reason !== undefined) parts.push(details ?? "None");
-  if (error.reason !== undefined) parts.push(repr(error.reason));
-  return `HbiError(${parts.join(",")})`;
-}
-
-function detailsText({ details, issues, reason }: HbiError, onLoss?: (why: HbiError) => void): string | undefined {
-  const found = issues === undefined || reason === "bad_result" ? undefined : issuesText(issues); // a result is the host's own
-  const own = details === undefined ? undefined : ownText(details, onLoss);
-  if (found === undefined) return own;
-  return own === undefined || own === "{}" ? `{"issues":${found}}` : `${own.slice(0, -1)},"issues":${found}}`;
-}
-
-function ownText(details: ErrorDetails, onLoss?: (why: HbiError) => void): string | undefined {
-  const how = { dialect: "json", maxDepth: MAX_DETAILS_DEPTH, writer: undefined, onlyOurs: undefined } as const;
-  try {
-    if (!isPlainObject(details)) throw failure("details_lost", "details must be a plain object");
-    const text = reprOf(details, how, "details");
-    if (text.length <= MAX_DETAILS_CHARS) return text;
-    throw failure("details_lost", `details have ${text.length} characters, at most ${MAX_DETAILS_CHARS} cross`);
-  } catch (cause) {
-    onLoss?.(lossOf(cause)); // also if a getter throws, which must not end the connection
-    return undefined;
-  }
-}
-
-function lossOf(cause: unknown): HbiError {
-  const own = ownError(cause);
-  if (own?.reason === "details_lost") return own;
-  return failure("details_lost", own?.reason === "not_representable" ? own.message : undefined, { cause });
-}
-
-/** As many as there is room for. */
-function issuesText(issues: readonly Issue[]): string | undefined {
-  let text = "";
-  for (const { path, code, message, params } of issues.slice(0, MAX_ISSUES)) {
-    try {
-      const issue = repr({ path, code, message, params });
-      if (text.length + issue.length > MAX_ISSUES_CHARS) break;
-      text += `${text === "" ? "" : ","}${issue}`;
-    } catch {
-      // a handler's own finding without a textual form
-    }
-  }
-  return text === "" ? undefined : `[${text}]`;
 }

@@ -3,6 +3,7 @@
  * a method named `toString` needs a handler as well.
  */
 import { failure } from "../errors.ts";
+import { reading } from "../options.ts";
 
 /** Requires one handler for each method. An object literal must not contain other functions; an object of a class may,
  *  because they may be its own helpers.
@@ -12,16 +13,19 @@ export function checkHandlers(methods: Readonly<Record<string, unknown>>, handle
   if (typeof handlers !== "object" || handlers === null) {
     throw failure("bad_option", `${what} must be an object with a function for each of them, not ${kindOf(handlers)}`);
   }
+  reading(() => checkMembers(methods, handlers, what), what);
+}
+
+function checkMembers(methods: Readonly<Record<string, unknown>>, handlers: object, what: string): void {
   if (handlers instanceof Promise) throw failure("bad_option", `${what} must be an object, not a promise of one`);
-  const members = handlers as Readonly<Record<string, unknown>>; // read by declared and by own names only
+  const isFunction = (name: string) =>
+    typeof reading(() => Reflect.get(handlers, name), `${what}.${name}`) === "function";
   if (isLiteral(handlers)) {
-    const surplus = Object.keys(handlers).find(
-      (name) => !Object.hasOwn(methods, name) && typeof members[name] === "function",
-    );
+    const surplus = Object.keys(handlers).find((name) => !Object.hasOwn(methods, name) && isFunction(name));
     if (surplus !== undefined) throw failure("bad_option", `${surplus} has a handler but is not declared`);
   }
   for (const name of Object.keys(methods)) {
-    if (!isMember(handlers, name) || typeof members[name] !== "function") {
+    if (!isMember(handlers, name) || !isFunction(name)) {
       throw failure("bad_option", `${name} has no handler`);
     }
   }

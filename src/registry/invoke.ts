@@ -6,7 +6,10 @@ import { failure } from "../errors.ts";
 import { compact } from "../parser/members.ts";
 import { Call } from "../parser/tree.ts";
 import type { HostingEnv } from "./hosting-env.ts";
-import { type AssignStep, hasCall, type Step, type ValueStep } from "./plan.ts";
+import { hasCall } from "./land-value.ts";
+import type { AssignStep, Step, ValueStep } from "./plan.ts";
+import { following, isPromise } from "./promised.ts";
+import { runHandler } from "./raised-error.ts";
 import { validate } from "./validate.ts";
 
 /** Runs a statement that is not a call and returns its value, or a promise of it. */
@@ -17,7 +20,7 @@ export function runQuietStep(step: AssignStep | ValueStep, env: HostingEnv, co: 
     slot.value = step.value;
     return step.value;
   }
-  return then(resolveCalls(step.value, env, co), (value) => {
+  return following(resolveCalls(step.value, env, co), (value) => {
     slot.value = validate(slot.schema, value, "bad_argument", slot.name);
     return slot.value;
   });
@@ -27,7 +30,7 @@ export function runQuietStep(step: AssignStep | ValueStep, env: HostingEnv, co: 
 export function stepParams(step: Step, env: HostingEnv, co: unknown): object | undefined | Promise<object> {
   if (step.kind !== "call" || step.params !== undefined) return step.kind === "call" ? step.params : undefined;
   const { name, method } = step.entry;
-  return then(resolveCalls(step.bound, env, co), (bound) =>
+  return following(resolveCalls(step.bound, env, co), (bound) =>
     method.signature.validate(name, bound as Record<string, unknown>),
   ) as object | Promise<object>; // a record in, a record out
 }
@@ -40,22 +43,11 @@ export function checkResult(step: Step, result: unknown): unknown {
   return validate(schema, result, "bad_result", step.entry.name);
 }
 
-/** Lands a received object: values and value constructors only, so receiving never runs a method.
- *  @throws HbiError not_a_value, unknown_name, bad_argument */
-export function landValue(tree: unknown, env: HostingEnv): unknown {
-  return mapCalls(tree, (call, args) => {
-    const entry = env.lookup(call.name);
-    if (entry === undefined) throw failure("unknown_name", call.name);
-    if (entry.kind !== "value") throw failure("not_a_value", call.name);
-    return entry.maker.make(call.name, args);
-  });
-}
-
 /** Runs nested calls, innermost first, in written order. */
 function resolveCalls(value: unknown, env: HostingEnv, co: unknown): unknown {
   if (!hasCall(value)) return value;
   if (value instanceof Call) {
-    return then(resolveAll([...value.args, ...(value.named?.values() ?? [])], env, co), (items) => {
+    return following(resolveAll([...value.args, ...(value.named?.values() ?? [])], env, co), (items) => {
       const values = items as unknown[]; // as many results as items
       const named =
         value.named && new Map([...value.named.keys()].map((key, i) => [key, values[value.args.length + i]]));
@@ -69,7 +61,7 @@ function resolveCalls(value: unknown, env: HostingEnv, co: unknown): unknown {
     env,
     co,
   );
-  return then(items, (resolved) =>
+  return following(items, (resolved) =>
     compact(Object.fromEntries(entries.map(([key], i) => [key, (resolved as unknown[])[i]]))),
   );
 }
@@ -81,9 +73,9 @@ function runNested(call: Call, env: HostingEnv, co: unknown): unknown {
   if (entry.kind === "value") return entry.maker.make(call.name, call);
   const { signature, spec } = entry.method;
   const params = signature.validate(call.name, signature.bind(call));
-  const result = entry.handler(params as never, co as never, env as never); // validated by the schema that types the handler
+  const result = runHandler(entry, params, co, env);
   const { result: schema } = spec;
-  return schema === undefined ? result : then(result, (value) => validate(schema, value, "bad_result", call.name));
+  return schema === undefined ? result : following(result, (value) => validate(schema, value, "bad_result", call.name));
 }
 
 /** In order, because a nested call may depend on the effects of the one before it. */
@@ -108,23 +100,4 @@ function resolveAll(values: readonly unknown[], env: HostingEnv, co: unknown): u
 /** After a conversation is cancelled, nothing more of it begins. @throws HbiError cancelled */
 function checkWanted(co: unknown): void {
   if ((co as { readonly isGivenUp?: boolean } | undefined)?.isGivenUp === true) throw failure("cancelled"); // its type belongs to a later folder
-}
-
-function mapCalls(value: unknown, make: (call: Call, args: Call) => unknown): unknown {
-  if (typeof value !== "object" || value === null || !hasCall(value)) return value;
-  if (value instanceof Call) {
-    const args = value.args.map((arg) => mapCalls(arg, make));
-    const named = value.named && new Map([...value.named].map(([key, arg]) => [key, mapCalls(arg, make)]));
-    return make(value, new Call(value.name, args, named, false));
-  }
-  if (Array.isArray(value)) return value.map((item) => mapCalls(item, make));
-  return compact(Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapCalls(item, make)])));
-}
-
-export function isPromise(value: unknown): value is Promise<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
-}
-
-function then(value: unknown, next: (value: unknown) => unknown): unknown {
-  return isPromise(value) ? Promise.resolve(value).then(next) : next(value); // a thenable may settle twice, and its `then` may return nothing
 }

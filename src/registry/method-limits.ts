@@ -4,6 +4,7 @@
  */
 import { failure } from "../errors.ts";
 import { checkedLimit, type LimitName } from "../limits.ts";
+import { membersOf } from "../options.ts";
 
 /** Limits of one text, and of the raw data behind it. */
 const NAMES = [
@@ -29,10 +30,12 @@ export interface MethodLimits {
   readonly result?: OwnLimits | undefined;
 }
 
-/** @throws HbiError bad_option for an unknown part or limit, or a value that is none */
-export function checkMethodLimits(given: MethodLimits, hasResult: boolean): void {
+/** The limits that are set; undefined if there are none.
+ *  @throws HbiError bad_option for an unknown part or limit, or a value that is none */
+export function checkedMethodLimits(given: MethodLimits, hasResult: boolean): MethodLimits | undefined {
+  const parts: [string, OwnLimits][] = [];
   if (typeof given !== "object" || given === null) throw failure("bad_option", "limits of a method: no object");
-  for (const [part, own] of Object.entries<OwnLimits | null | undefined>({ ...given })) {
+  for (const [part, own] of membersOf(given, "limits") as [string, OwnLimits | null | undefined][]) {
     if (part !== "call" && part !== "result") {
       throw failure("bad_option", `limits.${part} of a method: there are limits.call and limits.result`);
     }
@@ -40,14 +43,17 @@ export function checkMethodLimits(given: MethodLimits, hasResult: boolean): void
       throw failure("bad_option", "limits.result without a result");
     if (own === undefined) continue;
     if (typeof own !== "object" || own === null) throw failure("bad_option", `limits.${part} of a method: no object`);
-    for (const [name, value] of Object.entries(own)) {
+    const set: [string, number][] = [];
+    for (const [name, value] of membersOf(own, `limits.${part}`)) {
       if (!isMethodLimit(name)) {
         throw failure("bad_option", `limits.${part}.${name}: a method may set ${NAMES.join(", ")}`);
       }
       if (value === Number.POSITIVE_INFINITY) throw failure("bad_option", `limits.${part}.${name} must be finite`); // it is published
-      if (value !== undefined) checkedLimit(name as LimitName, value, `limits.${part}`); // one of NAMES
+      if (value !== undefined) set.push([name, checkedLimit(name as LimitName, value, `limits.${part}`)]); // one of NAMES
     }
+    if (set.length > 0) parts.push([part, Object.fromEntries(set)]);
   }
+  return parts.length === 0 ? undefined : Object.fromEntries(parts);
 }
 
 /** The limits with those that are set. */

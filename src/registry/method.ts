@@ -2,14 +2,17 @@
  * method() and value(): declarations of what a peer may call, as data. A definition contains no handlers, so it can be
  * published and imported by both sides.
  */
+
 import { z } from "zod";
 import { failure } from "../errors.ts";
-import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
+import { TO_THE_END } from "../limits.ts";
+import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf, reading } from "../options.ts";
 import type { Call } from "../parser/tree.ts";
-import { requireRecord, requireSchema } from "./accepted-schema.ts";
+import { requireRecord, requireSchema, VALUE_OF_SCHEMA } from "./accepted-schema.ts";
 import { checkFunction, synchronous } from "./asynchronous.ts";
 import { mark } from "./copies.ts";
-import { checkMethodLimits, type MethodLimits } from "./method-limits.ts";
+import { checkedErrors, type Errors, type NoErrors } from "./declared-errors.ts";
+import { checkedMethodLimits, type MethodLimits } from "./method-limits.ts";
 import { prepare } from "./prepared-schema.ts";
 import { Signature } from "./signature.ts";
 
@@ -35,8 +38,9 @@ export type ArgumentsOf<P extends Given> = P extends z.core.$ZodType
 type BodyLength<P extends Given> = { bytes(params: ParamsOf<P>): number }["bytes"];
 type ResultLength<R> = R extends z.core.$ZodType ? { bytes(result: z.output<R>): number }["bytes"] : never;
 
-/** How the length of raw data is known: there is none, it is declared, or only the handler knows it. */
-export type BodyKind = "none" | "declared" | "manual";
+/** How the length of raw data is known: there is none, it is declared, only the handler knows it, or nobody does before
+ *  its end. */
+export type BodyKind = "none" | "declared" | "manual" | "unknown";
 
 export type MethodSpec<P extends Given, R extends z.core.$ZodType | undefined> = DeclaredInput<P> &
   MethodDeclaration<P, R>;
@@ -46,15 +50,18 @@ export type DeclaredInput<P extends Given> = P extends z.core.$ZodType
   : { readonly params: P; readonly input?: undefined };
 
 export interface MethodDeclaration<P extends Given, R extends z.core.$ZodType | undefined> {
-  /** The number of raw bytes behind the call, or `"manual"` if only the handler knows it. Without it, there is no raw
-   *  data. */
-  readonly body?: "manual" | BodyLength<P> | undefined;
+  /** The number of raw bytes behind the call; `"unknown"` if the caller need not know it, which requires lanes; `"manual"`
+   *  if only the handler knows it. Without it, there is no raw data. */
+  readonly body?: "manual" | "unknown" | BodyLength<P> | undefined;
   /** The schema of what the handler returns, which is sent back as an object. Without it, nothing is sent
    *  automatically. */
   readonly result?: R | undefined;
-  /** The number of raw bytes behind the result. The handler sends both itself (HBI layer), or returns
-   *  `{ result, body }` (typed layer). */
-  readonly resultBody?: ResultLength<R> | undefined;
+  /** The number of raw bytes behind the result, or `"unknown"`, which requires lanes. The handler sends both itself (HBI
+   *  layer), or returns `{ result, body }` (typed layer). */
+  readonly resultBody?: "unknown" | ResultLength<R> | undefined;
+  /** The errors that its callers tell apart, by name, each with the object of its details. The handler throws them with
+   *  `call.error`; `isServiceError` and `link.try` recognise them. */
+  readonly errors?: Errors | undefined;
   /** Limits of its own, instead of those of the side that reads, for calls of it and for its results. A method with
    *  `limits.call` must be the only call of a script. */
   readonly limits?: MethodLimits | undefined;
@@ -69,14 +76,15 @@ export interface MethodDeclaration<P extends Given, R extends z.core.$ZodType | 
 }
 
 type KindOf<Spec, Key extends string> = Spec extends { readonly [K in Key]: infer Length }
-  ? Length extends "manual"
-    ? "manual"
+  ? Length extends "manual" | "unknown"
+    ? Length
     : [Length] extends [undefined]
       ? "none"
       : "declared"
   : "none";
 /** Not inferred as a type parameter, because the absence of a result would go unnoticed in an inline declaration. */
 type DeclaredResult<Spec> = Spec extends { readonly result: infer R extends z.core.$ZodType } ? R : undefined;
+type DeclaredErrors<Spec> = Spec extends { readonly errors: infer E extends Errors } ? E : NoErrors;
 /** `params` or `input`, and not both. The compiler tries an unknown Spec before it looks at functions. */
 type OneOf<Spec> = unknown extends Spec
   ? unknown
@@ -95,6 +103,7 @@ const METHOD_OPTIONS: OptionsOf<MethodSpec<Params, z.core.$ZodType>> = {
   body: anything,
   result: anything,
   resultBody: anything,
+  errors: anything,
   limits: anything,
   title: aString,
   description: aString,
@@ -113,12 +122,15 @@ export class Method<
   R extends z.core.$ZodType | undefined = z.core.$ZodType | undefined,
   B extends BodyKind = BodyKind,
   S extends BodyKind = BodyKind,
+  E extends Errors = Errors,
 > {
   readonly spec: MethodSpec<P, R>;
   /** not of P, in which old compilers would find it invariant */
   readonly signature: Signature;
   /** the schemas of the answer's objects: one or none */
   readonly results: readonly z.core.$ZodType[];
+  /** the schemas of the details of its declared errors; none if it declares no errors */
+  readonly errors: E;
   /** exists for types only, not at run time */
   declare readonly bodies: { readonly call: B; readonly result: S };
 
@@ -130,7 +142,7 @@ export class Method<
     checkOptions(spec, "method()", METHOD_OPTIONS);
     const { params, input } = spec;
     if (input !== undefined) requireSchema(input, "input is not a zod schema");
-    requireRecord(params, "params");
+    reading(() => requireRecord(params, "params"), "params");
     if (typeof (params ?? input) !== "object") {
       throw failure("bad_option", "method without params: declare params: { … }, or params: {} if it has none");
     }
@@ -139,21 +151,29 @@ export class Method<
       requireSchema(spec.result, "result is not a zod schema");
       prepare(spec.result, "result", "result");
     }
-    if (spec.body !== undefined && spec.body !== "manual" && typeof spec.body !== "function") {
-      throw failure("bad_option", 'body must be a function of the parameters or "manual"');
+    const { body, resultBody } = spec;
+    if (body !== undefined && body !== "manual" && body !== "unknown" && typeof body !== "function") {
+      throw failure("bad_option", 'body must be a function of the parameters, "unknown" or "manual"');
     }
-    if (spec.resultBody !== undefined && (typeof spec.resultBody !== "function" || spec.result === undefined)) {
-      throw failure("bad_option", "resultBody must be a function of the declared result");
+    const isLength = typeof resultBody === "function" || resultBody === "unknown";
+    if (resultBody !== undefined && (!isLength || spec.result === undefined)) {
+      throw failure("bad_option", 'resultBody must be a function of the declared result, or "unknown" with a result');
     }
-    if (spec.limits !== undefined) checkMethodLimits(spec.limits, spec.result !== undefined);
-    checkFunction(spec.body, "body");
-    checkFunction(spec.resultBody, "resultBody");
-    this.spec = spec;
+    const limits = spec.limits === undefined ? undefined : checkedMethodLimits(spec.limits, spec.result !== undefined);
+    checkFunction(body, "body");
+    checkFunction(resultBody, "resultBody");
+    this.spec = spec.limits === limits ? spec : { ...spec, limits };
     this.signature =
       input === undefined
         ? Signature.ofParams(params as Params) // P are these params
-        : Signature.ofInput(input, spec.body !== undefined); // P is this schema
+        : Signature.ofInput(input, body !== undefined); // P is this schema
     this.results = spec.result === undefined ? [] : [spec.result];
+    this.errors = checkedErrors(spec.errors) as E; // E are these errors
+  }
+
+  /** Whether a call of it needs a lane, because raw data ends with it. */
+  get needsLane(): boolean {
+    return this.spec.body === "unknown" || this.spec.resultBody === "unknown";
   }
 
   get takesRawData(): boolean {
@@ -165,19 +185,21 @@ export class Method<
     return this.spec.result !== undefined && this.spec.resultBody === undefined;
   }
 
-  /** The number of raw bytes behind the call; undefined if the declared function cannot compute it from these
-   *  parameters, or if they are not known. */
+  /** The number of raw bytes behind the call, or `TO_THE_END`; undefined if the declared function cannot compute it from
+   *  these parameters, or if they are not known. */
   bodyBytes(params: ParamsOf<P> | undefined): number | undefined {
     const { body } = this.spec;
     if (body === undefined) return 0;
+    if (body === "unknown") return TO_THE_END;
     if (body === "manual" || params === undefined) return undefined;
     return count(() => synchronous(body(params), "body")); // reading an invalid parameter throws
   }
 
-  /** The number of raw bytes behind the result; undefined if the declared function cannot compute it from this
-   *  result. */
+  /** The number of raw bytes behind the result, or `TO_THE_END`; undefined if the declared function cannot compute it
+   *  from this result. */
   resultBytes(result: unknown): number | undefined {
-    const bytes: ((result: never) => number) | undefined = this.spec.resultBody;
+    const bytes: "unknown" | ((result: never) => number) | undefined = this.spec.resultBody;
+    if (bytes === "unknown") return TO_THE_END;
     return bytes === undefined ? 0 : count(() => synchronous(bytes(result as never), "resultBody")); // validated by the schema that types it
   }
 }
@@ -221,7 +243,7 @@ export class ValueConstructor<
   }
 
   constructor(spec: ValueSpec<P, T>) {
-    if (typeof spec?.make !== "function") throw failure("bad_option", "value without make");
+    if (reading(() => typeof spec?.make !== "function", "make")) throw failure("bad_option", "value without make");
     checkOptions(spec, "value()", VALUE_OPTIONS);
     checkFunction(spec.make, "make");
     checkFunction(spec.is, "is");
@@ -247,9 +269,6 @@ export class ValueConstructor<
   }
 }
 
-/** The value constructor of a schema; to zod, the schema is only a custom one. */
-const VALUE_OF_SCHEMA = Symbol.for("hbi.value-of-schema");
-
 export function valueOfSchema(schema: object): ValueConstructor | undefined {
   return Reflect.get(schema, VALUE_OF_SCHEMA) as ValueConstructor | undefined; // set above, by any copy of this library
 }
@@ -261,7 +280,7 @@ export function method<P extends Given, R extends z.core.$ZodType | undefined = 
     Spec &
     Surplus<Spec> &
     OneOf<Spec>,
-): Method<P, DeclaredResult<Spec>, KindOf<Spec, "body">, KindOf<Spec, "resultBody">> {
+): Method<P, DeclaredResult<Spec>, KindOf<Spec, "body">, KindOf<Spec, "resultBody">, DeclaredErrors<Spec>> {
   return new Method(spec as never) as never; // R is the result that Spec declares
 }
 

@@ -4,9 +4,10 @@
  * (docs/errors-and-limits.md).
  */
 import { asHbiError, bodyTooBig, failure, type HbiError, refusal as refuse } from "../errors.ts";
-import type { Limits } from "../limits.ts";
+import { type Limits, TO_THE_END } from "../limits.ts";
 import { Assignment, Call, type Tree } from "../parser/tree.ts";
 import type { ExposedMethod, HostingEnv, Slot } from "./hosting-env.ts";
+import { hasCall } from "./land-value.ts";
 import type { Bound } from "./method.ts";
 import { validate } from "./validate.ts";
 
@@ -35,8 +36,12 @@ export interface Plan {
   readonly steps: readonly Step[];
   /** why the script does not run */
   readonly refusal: HbiError | undefined;
-  /** the number of raw bytes behind the script; undefined if uncertain */
+  /** the number of raw bytes behind the script, or `TO_THE_END`; undefined if uncertain */
   readonly rawBytes: number | undefined;
+  /** whether raw data, of its call or behind its result, ends with the lane */
+  readonly needsLane: boolean;
+  /** whether the raw data behind its result does */
+  readonly hasOpenResult: boolean;
   /** whether the last statement is a call with a declared result, so that the poster waits for an object */
   readonly answersObject: boolean;
 }
@@ -57,8 +62,13 @@ export function planScript(tree: Tree, env: HostingEnv, limits: Limits): Plan {
   if (tree.length > 1 && env.hasLimits && tree.some((statement) => hasOwnLimits(statement, env))) {
     refusal ??= refuse("bad_argument", "a method with limits of its own must be the only call of its script");
   }
+  const open = steps.find((step) => step.kind === "call" && step.entry.method.needsLane);
+  if (open?.kind === "call" && tree.length > 1) {
+    refusal ??= refuse("bad_argument", `${open.entry.name} has raw data of unknown length and must stand alone`);
+  }
   const answersObject = last?.kind === "call" && last.entry.method.spec.result !== undefined;
-  return { steps, refusal, rawBytes, answersObject };
+  const hasOpenResult = last?.kind === "call" && last.entry.method.spec.resultBody === "unknown";
+  return { steps, refusal, rawBytes, needsLane: open !== undefined, hasOpenResult, answersObject };
 }
 
 interface Checked {
@@ -112,7 +122,8 @@ function planCall(call: Call, entry: ExposedMethod, env: HostingEnv, limits: Lim
   const isLost = (!isBound && method.takesRawData) || argumentsHideRawData(call, env);
   const rawBytes = isLost ? undefined : method.bodyBytes(params ?? method.signature.probe(bound, hasCall)); // valid, or throws when read
   const most = method.spec.limits?.call?.maxBodyBytes ?? limits.maxBodyBytes;
-  if (rawBytes !== undefined && rawBytes > most) refusal ??= bodyTooBig(rawBytes, most, name);
+  if (rawBytes !== undefined && rawBytes > most && rawBytes !== TO_THE_END)
+    refusal ??= bodyTooBig(rawBytes, most, name);
   const step: Step = { kind: "call", entry, bound, params, bodyBytes: rawBytes };
   if (refusal === undefined && rawBytes === undefined && params !== undefined && method.spec.body !== "manual") {
     refusal = refuse("bad_argument", `${name}: the length of its raw data is unknown`);
@@ -203,14 +214,6 @@ export function callCount(tree: Tree): number {
     else forEachCall(statement, () => (count += 1));
   }
   return count;
-}
-
-export function hasCall(value: unknown): boolean {
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return false;
-  if (value instanceof Call) return true;
-  if (Array.isArray(value)) return value.some(hasCall);
-  for (const key in value) if (hasCall(value[key as never])) return true; // plain objects, as the parser creates them
-  return false;
 }
 
 function unknownName(name: string, env: HostingEnv): HbiError {

@@ -12,10 +12,10 @@ import { findTransform } from "./schema-walk.ts";
 const prepared = new WeakSet<object>();
 
 /** Prepares the schema; `where` names it in errors. What is not available yet is prepared when the schema runs.
- *  @throws HbiError invalid_argument if it is visibly asynchronous, if its values cannot be sent, or for a result that
- *  has a transform */
+ *  @throws HbiError invalid_argument if it is visibly asynchronous, if its values cannot be sent, or for a result or
+ *  details that have a transform */
 export function prepare(schema: z.core.$ZodType, where: string, side: Side = "params"): void {
-  const check = side === "result" ? () => checkStable(schema) : undefined;
+  const check = side === "params" ? undefined : () => checkStable(schema, side === "result" ? "the result" : where);
   check?.();
   checkSynchronous(hear(schema, check), where);
   requireSendable(schema, where, side);
@@ -34,8 +34,8 @@ function done(schema: z.core.$ZodType): void {
   prepared.add(schema);
 }
 
-/** Both sides validate a result, so the schema must accept its own output. */
-function checkStable(schema: z.core.$ZodType): void {
+/** Both sides validate it, so the schema must accept its own output. */
+function checkStable(schema: z.core.$ZodType, what: string): void {
   const path = findTransform(schema);
-  if (path !== undefined) throw failure("bad_option", `the result has a transform at "${path}", which would run twice`);
+  if (path !== undefined) throw failure("bad_option", `${what} has a transform at "${path}", which would run twice`);
 }

@@ -3,7 +3,7 @@
  * handlers and touches no network. docs/services.md.
  */
 import { failure } from "../errors.ts";
-import { aBoolean, anything, aString, checkOptions, mustBe, type OptionsOf } from "../options.ts";
+import { aBoolean, anything, aString, checkOptions, membersOf, mustBe, type OptionsOf, reading } from "../options.ts";
 import { memberNow, requireSchema, requireSendable } from "./accepted-schema.ts";
 import { isMarked, mark } from "./copies.ts";
 import type { Method, Params, ValueConstructor } from "./method.ts";
@@ -13,7 +13,12 @@ import { prepare } from "./prepared-schema.ts";
 export type Methods = Readonly<Record<string, Method>>;
 export type Values = Readonly<Record<string, ValueConstructor>>;
 
-export interface ServiceSpec<M extends Methods, R extends Methods, V extends Values, C extends Params | undefined> {
+export interface ServiceSpec<
+  M extends Methods,
+  R extends Methods | undefined,
+  V extends Values | undefined,
+  C extends Params | undefined,
+> {
   /** a dotted name: "jobs" */
   readonly name: string;
   /** version of the definition, as in semver: "1.0.0" */
@@ -75,36 +80,19 @@ export class Service<
     checkName(spec.name, "service", NOT_READ);
     if (!VERSION.test(spec.version))
       throw failure("bad_option", `the version of ${spec.name} must have the form 1.0.0`);
-    const values = spec.values ?? ({} as V); // V has no keys if there are no values
-    const reactions = spec.reactions ?? ({} as R);
-    checkMethods(spec.methods, "method", values, spec.foreign === true ? NOT_READ : READ_BY_ALL);
-    checkMethods(reactions, "reaction", values, READ_BY_ALL);
-    for (const [name, value] of Object.entries<unknown>(values)) {
-      checkName(name, "value");
-      if (!isMarked(value, "value", name)) throw failure("bad_option", `${name} is not a value()`);
-    }
-    if (Object.keys(values).length === 0) for (const all of [spec.methods, reactions]) checkClasses(all);
-    const credentials = Object.keys(spec.credentials ?? {});
-    const { maxArguments } = READ_BY_ALL;
-    if (credentials.length > maxArguments)
-      throw failure(
-        "bad_option",
-        `${credentials.length} credentials, and at most ${maxArguments} are read (maxArguments)`,
-      );
-    for (const name of credentials) {
-      checkPlainName(name, "credential");
-      const schema = memberNow(spec.credentials ?? {}, name, `credential ${name}`);
-      requireSchema(schema, `credential ${name} has no zod schema`);
-      prepare(schema, `credential ${name}`);
-    }
+    const values = valuesOf(spec.values ?? {}) as V; // V has no keys if there are no values
+    const methods = methodsOf(spec.methods, "method", values, spec.foreign === true ? NOT_READ : READ_BY_ALL) as M;
+    const reactions = methodsOf(spec.reactions ?? {}, "reaction", values, READ_BY_ALL) as R;
+    if (Object.keys(values).length === 0) for (const all of [methods, reactions]) checkClasses(all);
+    const credentials = spec.credentials && credentialsOf(spec.credentials);
     this.name = spec.name;
     this.version = spec.version;
     this.title = spec.title;
     this.description = spec.description;
-    this.methods = spec.methods;
+    this.methods = methods;
     this.reactions = reactions;
     this.values = values;
-    this.credentials = spec.credentials as C; // C is undefined if there are no credentials
+    this.credentials = credentials as C; // C is undefined if there are no credentials
     this.parts = parts;
   }
 }
@@ -121,13 +109,41 @@ function checkClasses(methods: Methods): void {
   }
 }
 
-function checkMethods(methods: Methods, what: string, values: Values, limits: CallLimits): void {
+/** The same members, without the getters of the author: each is read once, and cannot change later. */
+function methodsOf(methods: object, what: string, values: Values, limits: CallLimits): object {
   if (typeof methods !== "object" || methods === null) throw failure("bad_option", `no ${what}s`);
-  for (const [name, method] of Object.entries<unknown>(methods)) {
+  const members = membersOf(methods, `${what}s`);
+  for (const [name, method] of members) {
     checkName(name, what, limits);
-    if (!isMarked(method, "method", name)) throw failure("bad_option", `${what} ${name} is not a method()`);
+    if (!isMarked(method, "method", `${what}s.${name}`))
+      throw failure("bad_option", `${what} ${name} is not a method()`);
     if (Object.hasOwn(values, name)) throw failure("bad_option", `${name} is a ${what} and a value`);
   }
+  return Object.fromEntries(members);
+}
+
+function valuesOf(values: object): object {
+  const members = membersOf(values, "values");
+  for (const [name, value] of members) {
+    checkName(name, "value");
+    if (!isMarked(value, "value", `values.${name}`)) throw failure("bad_option", `${name} is not a value()`);
+  }
+  return Object.fromEntries(members);
+}
+
+function credentialsOf(credentials: Params): Params {
+  const names = reading(() => Object.keys(credentials), "credentials");
+  const { maxArguments } = READ_BY_ALL;
+  if (names.length > maxArguments)
+    throw failure("bad_option", `${names.length} credentials, and at most ${maxArguments} are read (maxArguments)`);
+  const members = names.map((name) => {
+    checkPlainName(name, "credential");
+    const schema = memberNow(credentials, name, `credential ${name}`);
+    requireSchema(schema, `credential ${name} has no zod schema`);
+    prepare(schema, `credential ${name}`);
+    return [name, schema] as const;
+  });
+  return Object.fromEntries(members);
 }
 
 /** Declares a service: methods for its consumers to call, reactions for it to call back, and values for both.
@@ -135,10 +151,13 @@ function checkMethods(methods: Methods, what: string, values: Values, limits: Ca
  *  keys */
 export function defineService<
   M extends Methods,
-  // Not an alias of our own: the declaration file of a consumer must be able to name it.
-  R extends Methods = Record<never, never>,
-  V extends Values = Record<never, never>,
+  R extends Methods | undefined = undefined,
+  V extends Values | undefined = undefined,
   C extends Params | undefined = undefined,
->(spec: ServiceSpec<M, R, V, C>): Service<M, R, V, C> {
-  return new Service(spec);
+>(spec: ServiceSpec<M, R, V, C>): Service<M, Declared<R>, Declared<V>, C> {
+  return new Service(spec as never) as never; // absent members become empty ones
 }
+
+/** No members, if none are declared or `undefined` is written in their place. The declaration file of a consumer has
+ *  what it resolves to. */
+type Declared<T> = [T] extends [undefined] ? Record<never, never> : NonNullable<T>;

@@ -3,6 +3,7 @@
  */
 import { z } from "zod";
 import { failure, refusal } from "../errors.ts";
+import { reading } from "../options.ts";
 import { setMember } from "../parser/members.ts";
 import type { Call } from "../parser/tree.ts";
 import { memberNow, requireSchema, whenAvailable } from "./accepted-schema.ts";
@@ -48,7 +49,7 @@ export class Signature<P extends Given = Given> {
 
   /** @throws HbiError invalid_argument for a missing schema, a name that cannot be written, too many parameters */
   static ofParams<P extends Params>(params: P): Signature<P> {
-    const names = Object.keys(params);
+    const names = reading(() => Object.keys(params), "params");
     for (const name of names) {
       checkPlainName(name, "parameter");
       requireSchema(memberNow(params, name, `parameter ${name}`), `parameter ${name} has no zod schema`);

@@ -1,8 +1,10 @@
 /**
  * Calls of a service, valid and nearly valid, as data: what a peer may send, before it is written or landed.
  */
+
 import fc from "fast-check";
 import { failure } from "../errors.ts";
+import { TO_THE_END } from "../limits.ts";
 import { aCount, checkOptions, type OptionsOf } from "../options.ts";
 import type { Method } from "../registry/method.ts";
 import { type Methods, Service } from "../registry/service.ts";
@@ -17,7 +19,7 @@ export interface GeneratedCall {
   readonly name: string;
   /** by name, as a caller passes them: before defaults and transforms */
   readonly params: Readonly<Record<string, unknown>>;
-  /** of exactly the declared length; undefined for a method without raw data */
+  /** of exactly the declared length, or of any if that is unknown; undefined for a method without raw data */
   readonly body: Uint8Array | undefined;
 }
 
@@ -47,7 +49,7 @@ const MAX_BODY_BYTES = 4_096;
 export function validCalls(service: Service | Methods, options: CallOptions = {}): fc.Arbitrary<GeneratedCall> {
   checkOptions(options, "validCalls", GENERATE_OPTIONS);
   return fc.oneof(
-    ...callable(service).map(([name, method]) => callsOf(name, method, validParams(name, method, options))),
+    ...callable(service).map(([name, method]) => callsOf(name, method, validParams(name, method, options), options)),
   );
 }
 
@@ -80,9 +82,10 @@ interface CallsOfMethod {
 /** Both kinds of calls, from the same valid parameters. @throws HbiError invalid_argument, as `validCalls` */
 export function callsOfMethod(name: string, method: Method, options: CallOptions): CallsOfMethod {
   const params = validParams(name, method, options);
-  const valid = callsOf(name, method, params);
-  const refused = refusedCalls(name, method, params);
-  const kinds = [...(refused === undefined ? [] : [refused]), ...(method.takesRawData ? [miscountedCalls(valid)] : [])];
+  const valid = callsOf(name, method, params, options);
+  const refused = refusedCalls(name, method, params, options);
+  const isCounted = method.takesRawData && method.spec.body !== "unknown";
+  const kinds = [...(refused === undefined ? [] : [refused]), ...(isCounted ? [miscountedCalls(valid)] : [])];
   return { valid, wrong: kinds.length === 0 ? undefined : fc.oneof(...kinds) };
 }
 
@@ -103,12 +106,24 @@ function callable(service: Service | Methods): [name: string, method: Method][] 
 
 type CallParams = GeneratedCall["params"];
 
-function callsOf(name: string, method: Method, valid: fc.Arbitrary<CallParams>): fc.Arbitrary<GeneratedCall> {
+function callsOf(
+  name: string,
+  method: Method,
+  valid: fc.Arbitrary<CallParams>,
+  options: CallOptions,
+): fc.Arbitrary<GeneratedCall> {
   return valid.chain((params) => {
     const length = method.takesRawData ? lengthOf(name, method, params) : undefined;
-    const body = length === undefined ? fc.constant(undefined) : bytesOf(length);
-    return body.map((bytes) => ({ name, params, body: bytes }));
+    return bodyOf(length, options).map((body) => ({ name, params, body }));
   });
+}
+
+function bodyOf(
+  length: number | undefined,
+  { maxBodyBytes = MAX_BODY_BYTES }: CallOptions,
+): fc.Arbitrary<Uint8Array | undefined> {
+  if (length === undefined) return fc.constant(undefined);
+  return length === TO_THE_END ? fc.nat({ max: maxBodyBytes }).chain(bytesOf) : bytesOf(length);
 }
 
 function lengthOf(name: string, method: Method, params: CallParams): number | undefined {
@@ -126,7 +141,7 @@ function validParams(name: string, method: Method, options: CallOptions): fc.Arb
   const make = (capOf: (path: string) => number | undefined) =>
     scopedArbitrary(schema, options, { where: name, capOf }) as fc.Arbitrary<CallParams>; // an object of params
   const any = make(() => undefined);
-  if (!method.takesRawData) return any;
+  if (!method.takesRawData || method.spec.body === "unknown") return any;
   const maxBytes = options.maxBodyBytes ?? MAX_BODY_BYTES;
   const fits = (params: CallParams) => {
     const length = lengthOf(name, method, params);
@@ -166,13 +181,13 @@ function refusedCalls(
   name: string,
   method: Method,
   valid: fc.Arbitrary<CallParams>,
+  options: CallOptions,
 ): fc.Arbitrary<NearlyValidCall> | undefined {
   const nearly = nearlyOf(method.signature.schema, valid, ({ path, isType }) => path !== "" || !isType);
   return nearly?.chain(({ value, wrong }) => {
     const params = value as CallParams; // still an object: no other type was requested
     const length = method.takesRawData ? method.bodyBytes(method.signature.probe(params, () => false)) : undefined;
-    const body = length === undefined ? fc.constant(undefined) : bytesOf(length);
-    return body.map((bytes) => ({ name, params, body: bytes, wrong }));
+    return bodyOf(length, options).map((body) => ({ name, params, body, wrong }));
   });
 }
 

@@ -196,9 +196,13 @@ class Range {
     const { timeoutMs = 5_000 } = this.#options;
     const args = Object.entries(params).filter(([, value]) => value !== undefined);
     const code = `${name}(${args.map(([key, value]) => `${key}=${repr(value, "json", MAX_DEPTH, this.#writer)}`).join(",")})`;
-    const promise = body === undefined ? { hasNoRawData: true } : { rawBytes: body.length };
-    const { spec } = this.#service.methods[name] as Method; // one of this service's names
-    const co = po.open({ ...promise, dropsObjects: true, answerBytes: (object) => bytesOf(spec, object), timeoutMs });
+    const method = this.#service.methods[name] as Method; // one of this service's names
+    const { needsLane } = method;
+    const isOpenEnded = method.spec.body === "unknown";
+    const promise =
+      body === undefined ? { hasNoRawData: true } : isOpenEnded ? { isOpenEnded } : { rawBytes: body.length };
+    const answerBytes = (object: unknown) => method.resultBytes(object);
+    const co = po.open({ ...promise, dropsObjects: true, answerBytes, needsLane, timeoutMs });
     await co.sendCode(code);
     if (body !== undefined) await co.sendData(body);
     await co.waitCompleted();
@@ -231,13 +235,6 @@ class Range {
       throw thrown;
     }
   };
-}
-
-/** The number of raw bytes behind an object of the answer. */
-function bytesOf(spec: Method["spec"], object: unknown): number | undefined {
-  if (spec.resultBody === undefined) return 0;
-  const bytes: (result: never) => number = spec.resultBody;
-  return bytes(object as never); // of a service that checks its results
 }
 
 function ignore(): void {}

@@ -14,6 +14,7 @@ export class ManualClock implements Clock {
   #nowMs = 0;
   #heldUpMs = 0;
   readonly #timers = new Set<Due>();
+  readonly #wakeListeners = new Set<() => void>();
 
   constructor(...options: readonly never[]) {
     if (options.length > 0) throw failure("bad_option", "ManualClock takes no options: it begins at 0");
@@ -31,6 +32,21 @@ export class ManualClock implements Clock {
    *  time. */
   holdUp(ms: number): void {
     this.#heldUpMs += ms;
+  }
+
+  onWake(listener: () => void): () => void {
+    this.#wakeListeners.add(listener);
+    return () => void this.#wakeListeners.delete(listener);
+  }
+
+  /** Simulates that the machine or the page has slept for this long: no timer has fired meanwhile, and those that are due fire after the
+   *  links have learned of it. */
+  async sleep(ms: number): Promise<void> {
+    await quiet();
+    this.#nowMs += ms;
+    this.#heldUpMs += ms;
+    for (const listener of [...this.#wakeListeners]) listener();
+    await this.advance(0);
   }
 
   after(ms: number, run: () => void): Timer {

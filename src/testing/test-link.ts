@@ -68,6 +68,7 @@ export async function testLink<S extends Service, H extends HandlersOf<S, Contex
     }
   };
   const host = new ServiceHost<S, Context>(service, factory, options.host ?? {});
+  await host.described(); // so that its peer is present as soon as the link is open
   const { memory = {}, reactions = {} as ReactionsOf<S>, link: linkOptions = {} } = options;
   let connectionCount = 0;
   let present: Transport | undefined;

@@ -2,6 +2,7 @@
  * The transport contract: an ordered, reliable stream of bytes in both directions. Everything that touches a platform
  * (sockets, message ports) is behind it; nothing above it knows what carries the bytes. docs/transports.md.
  */
+import type { HbiError } from "../errors.ts";
 import type { PeerIdentity } from "./peer-identity.ts";
 
 /** The receiver of a transport's events. An event that is reported inside a call to the transport is handled after it,
@@ -14,7 +15,8 @@ export interface TransportSink {
   onDrain(): void;
   /** The peer has half-closed: it will send no more. Only if the transport supports half-close. */
   onEnd(): void;
-  /** Closed in both directions. Called exactly once, last; with `error` unless the close was orderly. */
+  /** Closed in both directions. Called exactly once, last; with `error` unless the close was orderly. An HbiError says
+   *  that the peer has broken a rule of the transport: it goes to the log, and is the reason of the loss. */
   onClose(error?: Error): void;
 }
 
@@ -25,6 +27,8 @@ export interface TransportRequest {
   readonly path: string;
   /** by lower-case name; several values of a name are joined by ", " */
   readonly headers: ReadonlyMap<string, string>;
+  /** from the header `cookie`, decoded; the first value of each name */
+  readonly cookies?: ReadonlyMap<string, string> | undefined;
 }
 
 export interface Transport {
@@ -63,6 +67,9 @@ export interface Transport {
   /** Stops and resumes `onData`. A chunk that is already being delivered may still arrive. */
   pause(): void;
   resume(): void;
+  /** Told before `end` or `destroy`, unless the close is orderly: why the connection ends. For a transport that can say
+   *  so, as a WebSocket does by its close code. */
+  endsFor?(reason: HbiError): void;
   /** Sends what was written, then half-closes. Receiving continues. */
   end(): void;
   /** Closes both directions at once and drops what is under way; `onClose` follows. */

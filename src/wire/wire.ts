@@ -6,8 +6,10 @@
 import { type Clock, heldUpMs, type Timer } from "../clock.ts";
 import { failure, type HbiError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
+import { Scratch } from "./scratch.ts";
 import { Transit } from "./transit.ts";
 import type { Transport } from "./transport.ts";
+import type { TurnWriter } from "./turn-writer.ts";
 
 /** The most bytes that the platform holds at a time. Kept small, because what the platform holds cannot be
  *  withdrawn. */
@@ -47,8 +49,18 @@ export interface WireHost {
   readonly isTight: boolean;
 }
 
-export class Wire {
-  readonly #transport: Transport;
+/** A transport, or a lane of one. */
+interface WireTransport extends Transport {
+  /** How much raw data may be written now; the rest waits here, where it need not be copied. */
+  readonly roomBytes?: number;
+  /** There is more raw data: `writeInTurn` is called when there is room. */
+  askForTurn?(writer: TurnWriter): void;
+  /** The scratch is given back when the platform has taken what was written from it, if that is soon. */
+  giveBackLater?(scratch: Scratch): void;
+}
+
+export class Wire implements TurnWriter {
+  readonly #transport: WireTransport;
   readonly #limits: Limits;
   readonly #clock: Clock;
   readonly #host: WireHost;
@@ -63,6 +75,8 @@ export class Wire {
   #handedBytes = 0;
   #isScheduled = false;
   #isEnded = false;
+  /** whether nobody waits for it any more */
+  #isClosed = false;
   #isEndHandedOver = false;
   #waiters: Waiter[] | undefined;
   readonly #transit = new Transit();
@@ -74,7 +88,7 @@ export class Wire {
   #patienceMs = 0;
   #heldUpMs = 0;
 
-  constructor(transport: Transport, limits: Limits, clock: Clock, host: WireHost) {
+  constructor(transport: WireTransport, limits: Limits, clock: Clock, host: WireHost) {
     this.#transport = transport;
     this.#limits = limits;
     this.#clock = clock;
@@ -162,9 +176,17 @@ export class Wire {
     return this.#wait(() => !this.isAboveHighWater);
   }
 
+  /** Resolves when the transport has what was written so far; undefined if it already has. @throws HbiError unavailable
+   *  if the wire ends first */
+  whenHandedOver(): Promise<void> | undefined {
+    this.flush();
+    const end = this.#writtenBytes;
+    return this.#handedBytes >= end ? undefined : this.#wait(() => this.#handedBytes >= end);
+  }
+
   #wait(isDone: () => boolean): Promise<void> {
     const promise = new Promise<void>((resolve, reject) => {
-      if (this.#isEnded) reject(failure("disconnected"));
+      if (this.#isClosed) reject(failure("disconnected"));
       else {
         this.#waiters ??= [];
         this.#waiters.push({ resolve, reject, isDone });
@@ -185,7 +207,7 @@ export class Wire {
   onDrain(): void {
     if (this.#queuedBytes > 0 && !this.#isScheduled) this.#handOver();
     this.#lookForProgress(true);
-    if (this.#transport.bufferedBytes === 0) {
+    if (!this.#isWaiting) {
       this.#stallTimer?.cancel();
       this.#stallTimer = undefined;
     } else this.#watchStall();
@@ -204,15 +226,23 @@ export class Wire {
 
   /** Sends what is queued, then FIN. */
   end(): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
-    this.flush();
+    if (this.#isClosed) return;
+    this.finish();
+    this.#isClosed = true;
     this.keepBorrowed(); // still sent, but callers may now change their buffers
     this.#rejectAll();
   }
 
+  /** Nothing more is written: FIN follows what is queued. Whoever waits until that was sent goes on waiting. */
+  finish(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.flush();
+  }
+
   destroy(): void {
     this.#isEnded = true;
+    this.#isClosed = true;
     this.#isEndHandedOver = true;
     this.#stallTimer?.cancel();
     this.#forgetQueue();
@@ -287,7 +317,16 @@ export class Wire {
     if (this.#isEnded && !this.#isEndHandedOver && this.#queuedBytes === 0) {
       this.#isEndHandedOver = true;
       transport.end();
-    }
+    } else if (this.#queuedBytes > 0 && transport.roomBytes === 0) transport.askForTurn?.(this);
+  }
+
+  writeInTurn(): void {
+    if (this.#queuedBytes > 0) this.#handOver();
+  }
+
+  #hasRoom(piece: string | Raw | undefined): boolean {
+    const transport = this.#transport;
+    return transport.bufferedBytes < WINDOW_BYTES && (typeof piece === "string" || transport.roomBytes !== 0);
   }
 
   /** The usual case: one text, one write. */
@@ -309,10 +348,10 @@ export class Wire {
     }
     let head = 0;
     let isTakenAway = false;
-    while (head < queue.length && transport.bufferedBytes < WINDOW_BYTES && !isTakenAway) {
-      const scratch = new Scratch();
+    while (head < queue.length && this.#hasRoom(queue[head]) && !isTakenAway) {
+      const scratch = new Scratch(PIECE_BYTES);
       transport.cork?.();
-      while (head < queue.length && transport.bufferedBytes < WINDOW_BYTES && !scratch.isFull) {
+      while (head < queue.length && this.#hasRoom(queue[head]) && !scratch.isFull) {
         const piece = queue[head] as string | Raw; // head is below the length
         isTakenAway = isTaken(piece);
         if (isTakenAway) break;
@@ -324,6 +363,7 @@ export class Wire {
       }
       transport.uncork?.();
       if (transport.bufferedBytes === 0) scratch.giveBack();
+      else transport.giveBackLater?.(scratch);
     }
     queue.splice(0, head);
     this.#queue = queue.length === 0 ? undefined : queue;
@@ -352,7 +392,8 @@ export class Wire {
       return end === piece.length ? undefined : piece.slice(end);
     }
     const { bytes, length, isBorrowed } = piece;
-    const view = bytes.subarray(0, Math.min(length, isBorrowed ? scratch.room : PIECE_BYTES));
+    const { roomBytes = PIECE_BYTES } = this.#transport;
+    const view = bytes.subarray(0, Math.min(length, roomBytes, isBorrowed ? scratch.room : PIECE_BYTES));
     if (isBorrowed) this.#borrowedBytes -= view.length;
     this.#handed(view.length);
     this.#transport.write(isBorrowed ? scratch.copyOf(view) : view);
@@ -395,9 +436,14 @@ export class Wire {
 
   // --- progress ------------------------------------------------------------------------------------------------------
 
+  /** Whether bytes wait for the platform, or for room at the peer. */
+  get #isWaiting(): boolean {
+    return this.#transport.bufferedBytes > 0 || (this.#queuedBytes > 0 && this.#transport.roomBytes === 0);
+  }
+
   /** If bytes wait without progress for long enough, the peer does not read. */
   #watchStall(): void {
-    if (this.#stallTimer !== undefined || this.#transport.bufferedBytes === 0) return;
+    if (this.#stallTimer !== undefined || !this.#isWaiting) return;
     this.#noteProgress(this.#transport.takenBytes);
     this.#stallAfter(this.#patienceMs);
   }
@@ -420,7 +466,7 @@ export class Wire {
   #stallAfter(ms: number): void {
     this.#stallTimer = this.#clock.after(ms, () => {
       this.#stallTimer = undefined;
-      if (this.#transport.bufferedBytes === 0) return;
+      if (!this.#isWaiting) return;
       this.#lookForProgress(false);
       const heldUp = heldUpMs(this.#clock) - this.#heldUpMs; // time in which this side could not look is not the peer's fault
       const leftMs = this.#progressMs + this.#patienceMs + heldUp - this.#clock.now();
@@ -429,39 +475,6 @@ export class Wire {
     });
   }
 }
-
-/** The buffer into which borrowed raw data is copied. All wires share one: the platform usually takes data at once, so
- *  the buffer is free again and still in the processor's cache, and the copy costs almost nothing. */
-class Scratch {
-  #bytes: Uint8Array | undefined;
-  #used = 0;
-
-  get room(): number {
-    return PIECE_BYTES - this.#used;
-  }
-
-  get isFull(): boolean {
-    return this.#used === PIECE_BYTES;
-  }
-
-  copyOf(view: Uint8Array): Uint8Array {
-    if (this.#bytes === undefined) {
-      this.#bytes = spare ?? new Uint8Array(PIECE_BYTES);
-      spare = undefined;
-    }
-    const copy = this.#bytes.subarray(this.#used, this.#used + view.length);
-    copy.set(view);
-    this.#used += view.length;
-    return copy;
-  }
-
-  /** Its content is no longer used. */
-  giveBack(): void {
-    if (this.#bytes !== undefined) spare = this.#bytes;
-  }
-}
-
-let spare: Uint8Array | undefined;
 
 /** Whether its owner has detached or shrunk a buffer that it had lent. */
 function isTaken(piece: string | Raw): boolean {

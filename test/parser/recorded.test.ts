@@ -6,7 +6,7 @@ import { Call, parseScript, parseValue, repr, resolveLimits } from "hbi";
 import { describe, expect, it } from "vitest";
 import { parseWithAcorn } from "../../src/parser/parse.ts";
 import { describeValue } from "../system/conformance/contract.ts";
-import { loadTranscripts, readData } from "../system/conformance/transcript.ts";
+import { loadTranscripts, readData } from "../system/conformance/load-transcripts.ts";
 import { verdict } from "./verdict.ts";
 
 type Neutral = readonly [string, ...unknown[]];

@@ -7,21 +7,22 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 
 const src = fileURLToPath(new URL("../../src/", import.meta.url));
-const FOUNDATION = ["errors", "options", "limits", "clock", "chain"];
+const FOUNDATION = ["errors", "options", "limits", "clock", "chain", "on-demand"];
 const PURE = [...FOUNDATION, "parser", "registry", "registry/description", "wire"];
 
 /** A folder may import what stands here, and nothing else of `src`: there are no cycles between folders, also not of types. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   chain: [],
+  "on-demand": ["errors"],
   options: ["errors"],
   limits: ["errors", "options"],
   clock: ["chain", "errors"],
-  parser: ["errors", "options", "limits", "acorn"],
+  parser: ["errors", "options", "limits", "on-demand", "acorn"],
   registry: ["errors", "options", "limits", "parser", "zod"],
   "registry/description": ["errors", "options", "limits", "registry", "zod"],
   wire: [...FOUNDATION],
-  "wire/transport": [...FOUNDATION, "wire"],
+  "wire/transport": [...FOUNDATION, "wire", "ws"],
   "wire/lanes": [...FOUNDATION, "wire", "wire/transport"],
   endpoints: [...FOUNDATION],
   "endpoints/guard": [...FOUNDATION, "registry"],
@@ -48,14 +49,20 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   "endpoints/node": [
     ...PURE,
+    "ws",
     "wire/transport",
     ...["", "/guard", "/session", "/service"].map((folder) => `endpoints${folder}`),
+  ],
+  "endpoints/cluster": [
+    ...FOUNDATION,
+    "registry",
+    ...["", "/guard", "/session", "/service", "/node"].map((folder) => `endpoints${folder}`),
   ],
   testing: [...PURE, "wire/transport", "endpoints/service", "zod", "fast-check"],
 };
 
-/** The entries export what they like, but only "node" what needs Node. */
-const ENTRIES = ["index", "node", "testing"];
+/** The entries export what they like, but only "node" what needs Node; "eager" and "preload" are imported by them alone. */
+const ENTRIES = ["index", "node", "cluster", "ws", "testing", "eager", "preload"];
 
 /** "src/wire/packet.ts" belongs to the folder "wire", "src/errors.ts" to none but itself. */
 const folderOf = (path: string) => {
@@ -97,8 +104,9 @@ it("imports go in one direction", () => {
   expect(all.length).toBeGreaterThan(100);
 });
 
-it("only the folder endpoints/node and files named node-* touch Node", () => {
-  const isOfNode = (path: string) => /^endpoints\/node\/|(^|\/)node(-[a-z-]+)?\.ts$/.test(path);
+it("only the folders endpoints/node and endpoints/cluster, and files named node-*, touch Node", () => {
+  const isOfNode = (path: string) =>
+    /^endpoints\/(?:node|cluster)\/|^(?:ws|cluster)\.ts$|(^|\/)node(-[a-z-]+)?\.ts$/.test(path);
   const wrong = imports().filter(
     ({ from, target }) => !isOfNode(from) && (target.startsWith("node:") || target === "endpoints/node"),
   );

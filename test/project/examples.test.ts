@@ -4,7 +4,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -42,6 +42,22 @@ it("the same on the HBI layer: answers, and a push for each", async () => {
   for (const name of ["a", "bb", "ccc"]) expect(output).toContain(`${name} is hashed`);
   for (const name of ["a", "bb", "ccc"]) expect(output).toContain(createHash("sha256").update(name).digest("hex"));
   expect(code).toBe(0);
+});
+
+it("stdio: a program is started and called, and prints to standard error", async () => {
+  const { code, output } = await runProgram("examples/stdio/main.ts", []);
+  expect(output).toMatch(/^counting a\.txt$/m);
+  expect(output).toMatch(/^4$/m);
+  expect(code).toBe(0);
+});
+
+it("workers: a service in a worker, one that is started again, one that calls", async () => {
+  const { code, output } = await runProgram("examples/workers/main.ts", []);
+  expect(output).toMatch(/^(?:\d+ %\n){4}9592 primes\n/);
+  expect(output).toContain("connecting the connection is closed: the worker has failed: out of primes\nlost: true\n");
+  expect(output).toMatch(/^4 primes$/m);
+  expect(output).toMatch(/^the worker reads: green$/m);
+  expect(code, output).toBe(0);
 });
 
 /** They name port 3232, as a newcomer would; if that is taken here, the test says so by failing to listen. */
@@ -84,15 +100,16 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
     "1.0.0 methods.reserve removed\n",
   ],
   errors: [
-    "3000 are left\n6000 too much\nno such account: NO-9\ninternal\nSELECT ",
+    "3000 are left\n6000 too much\nno such account: NO-9\nnot_enough 6000\ninternal\nSELECT ",
     "invalid_argument bad_argument balance: argument refused: account",
     "{ most: 100000 }\n5\ndeadline_exceeded\ncancelled: the manager has left\nboth audits stopped\n",
     "perhaps done\npeer error: power cut\n",
   ],
   streaming: [
-    "[ 6, 15 ]\ntrue\n0123456789 199990\ntrue\n9\nbody_unread\npong\ncancelled\npong true\n",
-    "9 bytes given, 10 declared\nbody_failed the disk is broken\n",
+    "[ 6, 15 ]\ntrue\n0123456789 199990\ntrue\n9\npong\ncancelled\npong true\n",
+    "9 bytes given, 10 declared\nbody_failed the disk is broken\npong\n",
   ],
+  "unknown-length": ["true true\nbody_too_big\n"],
   tls: [
     "over TLS: 120\n",
     "unavailable: could not connect: 127.0.0.1:",
@@ -118,7 +135,24 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
     "import_rows: too many values: 100,002 values, most of it in rows (20,000 items); the service accepts 100,000 (maxNodes)",
     "search: the result is too big: too many values, 5,001 values; the client accepts 1,000 (maxNodes)",
   ],
-  transports: ["3 203.0.113.7 1\n"],
+  transports: ["3 203.0.113.7 1\n", "hello, unix\nhello, 127.0.0.1\nhello, 203.0.113.9\n"],
+  "all-cores": [
+    "2 processes serve vault\n4 links, 2 processes\n1 hash, 4 answers\n0 of these processes are left\n",
+    "true: all links are served again\n",
+    "worker 2: ready, true, 0 restarts\n",
+  ],
+  upstart: ["false\ntrue\n", "unavailable\n", "has not answered for 2000 ms\n"],
+  websocket: [
+    "the page of the chat\n\nAda: hello\n1\n",
+    "/chat: HTTP status 403: the server does not admit this origin: see its option origins\n",
+    "a guest of 127.0.0.1: hi\na guest of 127.0.0.1: hi\n2\n",
+  ],
+  browsers: [
+    "open\n",
+    "stored: cat.png, 300000 bytes\n",
+    "100 %\n300000 bytes of image/png at blob:…\n300000 bytes\nclosed\n",
+    "all of it\n",
+  ],
   "schema-export": [
     "asyncapi 3.0.0\ntrue\nbad option: book.params.slots.[].from: a coercion, which accepts more than its type, has no JSON Schema; map it by an override\ntrue\n",
     "methods.largest_part: removed, breaking\n",
@@ -132,6 +166,11 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
 
 /** What a link is told of its definition comes at any time. */
 const TOLD_LATER = /^hbi: \S+ definition: .*\n/gm;
+
+it("every folder of examples is compiled by check-package, with each compiler and setting", () => {
+  const compiled = JSON.parse(readFileSync(new URL("../../package-check/examples.json", import.meta.url), "utf8"));
+  expect(compiled).toEqual(readdirSync(new URL("../../examples/", import.meta.url)).sort());
+});
 
 it("every guide has its program here", () => {
   const files = readdirSync(new URL("../../examples/guides/", import.meta.url));

@@ -8,7 +8,9 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 
 const src = fileURLToPath(new URL("../../src/", import.meta.url));
-const entries = ["index.ts", "node.ts", "testing.ts"].map((name) => readFileSync(join(src, name), "utf8")).join("\n");
+const entries = ["index.ts", "node.ts", "cluster.ts", "testing.ts"]
+  .map((name) => readFileSync(join(src, name), "utf8"))
+  .join("\n");
 
 /** What a user fills in, by its name; nothing else of the public types is. */
 const IS_GIVEN = /(?:Options|Spec|Tls|KeyPair|AsyncApiServer)$/;

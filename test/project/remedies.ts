@@ -154,9 +154,21 @@ const REMEDIES: Readonly<Record<Reason, Remedy>> = {
     "The server cannot listen at its address: it is taken, or not permitted. The message says which.",
     "End the other program, or choose another port or path.",
   ],
+  worker_failed: [
+    "A worker process could not be started, has crashed, hangs, or did not drain in time. The message says which; what the process printed says why.",
+    "Correct the program, or allow more: `startTimeoutMs`, `drainTimeoutMs`, `hangTimeoutMs`. A failed process is replaced; a server whose processes [fail too often](all-cores.md#when-a-process-fails) ends.",
+  ],
   too_many_connections: [
     "The server has as many connections as it accepts, in total or from one address.",
     "Close some, or raise `maxConnections` or `maxConnectionsPerAddress`.",
+  ],
+  origin_refused: [
+    "A page in a browser wants a WebSocket, and its origin is not among those that the server admits. None is by default.",
+    'Add it to `origins` of the server as the log shows it: `origins: ["https://app.example.com"]`.',
+  ],
+  not_loaded: [
+    "A part of the library that a bundle [loads on demand](performance.md#what-a-client-loads) could not be loaded. `cause` says why.",
+    "Try again when the network is there; keep the parts of the bundle that pages in use still load. A service worker allows no `import()`: bundle everything into one file.",
   ],
   cancelled: [
     "A signal aborted the call, or its caller cancelled it.",
@@ -173,6 +185,10 @@ const REMEDIES: Readonly<Record<Reason, Remedy>> = {
   lane_reset: [
     "The other side has ended a large transfer: its source or its reader failed, or was too slow. The connection goes on.",
     "The message names the reason on the other side. Repeat the call if it is safe to repeat.",
+  ],
+  no_lanes: [
+    "A body is declared with the length `unknown`, and the connection has no lanes: the peer is a Python or Go program, or one side has `lanes: false`.",
+    "Turn lanes on. For peers that have none, declare the length as a function.",
   ],
   too_many_lanes: [
     "The peer has more transfers under way at once than `maxLanes` permits.",

@@ -1,7 +1,7 @@
 /**
  * Definitions: what is checked when they are made, and what their values write.
  */
-import { defineService, HostingEnv, method, repr, value } from "hbi";
+import { defineService, describeService, HostingEnv, method, repr, value } from "hbi";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 
@@ -51,6 +51,16 @@ describe("defineService", () => {
     const made = value({ params: {}, make: () => 1 });
     expect(() => defineService({ ...spec, values: named(made) as never })).toThrow(/cannot be the name|is not/);
   });
+
+  it.each(["title", "description", "foreign", "reactions", "values", "credentials"])(
+    "takes %s that is undefined as absent",
+    (member) => {
+      const absent = defineService(spec);
+      const given = defineService({ ...spec, [member]: undefined });
+      expect({ ...given }).toEqual({ ...absent });
+      expect(describeService(given)).toEqual(describeService(absent));
+    },
+  );
 
   it.each(["1.0", "v1.0.0", "1.0.0.0", "", "1.0.0-", "latest"])("refuses the version %j", (version) => {
     expect(() => defineService({ ...spec, version })).toThrow("must have the form 1.0.0");

@@ -15,7 +15,7 @@ export function withoutHello(heard: string): string {
 
 /** The id of the hello of a side with these limits, a client's by default, and with what it says of its definition. */
 export function helloOf(preset: "public" | "client" = "client", definition?: SaidDefinition): string {
-  return helloToken(PRESETS[preset], 0, definition);
+  return helloToken(PRESETS[preset], 0, definition, true);
 }
 
 /** The id of the hello of a server of this definition. */

@@ -1,5 +1,5 @@
 /**
- * Two connected peers in memory, and a peer of bare bytes.
+ * Two connected peers, in memory or over any carrier, and a peer of bare bytes.
  */
 import {
   Connection,
@@ -8,8 +8,10 @@ import {
   type LogEntry,
   memoryTransportPair,
   type PostingEnd,
+  type Transport,
 } from "hbi";
 import { type HostilePeer, hostileTransport, quiet } from "hbi/testing";
+import type { Ends } from "./carriers.ts";
 import { withoutHello } from "./hello.ts";
 
 export interface Pair {
@@ -26,18 +28,29 @@ export interface PairOptions {
   readonly clientEnv?: HostingEnv;
   readonly cut?: (available: number) => number;
   readonly breakAfterBytes?: number;
+  /** Default: in memory */
+  readonly over?: () => Promise<Ends<Transport, Transport>>;
+}
+
+const carried: Connection[] = [];
+
+/** Those that are not in memory. */
+export async function closePairs(): Promise<void> {
+  await Promise.all(carried.splice(0).map((connection) => connection.disconnect()));
 }
 
 export async function pair(serverEnv: HostingEnv, options: PairOptions = {}): Promise<Pair> {
-  const { cut, breakAfterBytes } = options;
-  const [left, right] = memoryTransportPair({
+  const { cut, breakAfterBytes, over } = options;
+  const [inMemory, atTheOtherEnd] = memoryTransportPair({
     ...(cut === undefined ? {} : { cut }),
     ...(breakAfterBytes === undefined ? {} : { breakAfterBytes }),
   });
+  const { dialed: left, accepted: right } = (await over?.()) ?? { dialed: inMemory, accepted: atTheOtherEnd };
   const log: LogEntry[] = [];
   const collect = (entry: LogEntry) => void log.push(entry);
   const client = new Connection(left, () => options.clientEnv ?? new HostingEnv(), { log: collect, ...options.client });
   const server = new Connection(right, () => serverEnv, { log: collect, ...options.server });
+  if (over !== undefined) carried.push(client, server);
   await Promise.all([client.start(), server.start()]);
   return { client, server, po: client.posting, log };
 }

@@ -176,3 +176,16 @@ export function withoutUndefined(value: unknown): unknown {
   const members = Object.entries(value).filter(([, member]) => member !== undefined);
   return Object.fromEntries(members.map(([key, member]) => [key, withoutUndefined(member)]));
 }
+
+/**
+ * What a parameter may land as. A receiver chooses the option of a union anew, for what has been written: without the
+ * members that are undefined, and changed as the sender's option changes it. `sent` is what the text says by itself.
+ */
+export function meaningsAsParameter(
+  { schema, value, code }: Drawn,
+  sent: { readonly a?: unknown },
+): readonly unknown[] {
+  const meanings = [schema.parse(value)];
+  if (/\bunion\b/.test(code)) meanings.push(z.object({ a: schema }).safeParse(sent).data?.a);
+  return meanings.map(withoutUndefined);
+}

@@ -89,6 +89,18 @@ describe("valid calls", () => {
     expect(texts.some((text) => text.startsWith("[0#co_end]"))).toBe(true);
   });
 
+  it("have any length up to the cap where it is unknown, and none that is wrong", () => {
+    const pour = method({ params: {}, body: "unknown" });
+    const calls = fc.sample(validCalls({ pour }, { maxBodyBytes: 100 }), { numRuns: 500, seed: 1 });
+    const lengths = new Set(calls.map(({ body }) => body?.length ?? -1));
+    expect([Math.min(...lengths), Math.max(...lengths)]).toEqual([0, 100]);
+    const drain = method({ params: { n: z.int() }, body: "unknown" });
+    for (const { wrong, body } of fc.sample(nearlyValidCalls({ drain }), { numRuns: 100, seed: 1 })) {
+      expect(wrong).not.toContain("body");
+      expect(body).toBeInstanceOf(Uint8Array);
+    }
+  });
+
   it("draw only those numbers small that the length is made of", () => {
     const calls = fc.sample(validCalls({ put_part: service.methods.put_part }), { numRuns: 200, seed: 1 });
     expect(calls.some(({ params }) => Number(params["at"]) > 2 ** 30)).toBe(true);

@@ -49,6 +49,28 @@ describe("checkService", () => {
     expect(report.calls).toBeGreaterThanOrEqual(3 * 50);
   });
 
+  it("calls methods whose bodies have no known length", async () => {
+    const pond = defineService({
+      name: "pond",
+      version: "1.0.0",
+      methods: { pour: method({ params: { n: z.int() }, body: "unknown", result: z.int(), resultBody: "unknown" }) },
+    });
+    const sound = await checkService(pond, () => ({
+      pour: async (_, call) => {
+        const body = await call.bytes();
+        return { result: body.length, body };
+      },
+    }));
+    expect(sound.findings).toEqual([]);
+    expect(sound.calls).toBeGreaterThan(50);
+    const unsound = await checkService(pond, () => ({ pour: () => ({ result: 0, body: [] }) }));
+    expect(unsound.findings).toMatchObject([{ kind: "unread_body", method: "pour" }]);
+    const oneLane = await checkService(pond, () => ({ pour: () => ({ result: 0, body: [] }) }), {
+      host: { lanes: false },
+    });
+    expect(oneLane.findings).toMatchObject([{ kind: "unreachable", error: { reason: "no_lanes" } }]);
+  });
+
   it.each<[FindingKind, string, Partial<typeof good>, object]>([
     [
       "unexpected_error",
@@ -217,4 +239,33 @@ it("generates a few objects for a long list, however long it is", () => {
   const sample = fc.sample(calls, { numRuns: 60, seed: 1 });
   expect(Math.max(...sample.map(({ params }) => (params["rows"] as unknown[]).length))).toBe(1_000);
   expect(made).toBeLessThan(3 * 60 * 7); // to find out that the schema accepts them, twice, and to make them
+});
+
+describe("declared errors", () => {
+  const service = defineService({
+    name: "s",
+    version: "1.0.0",
+    methods: { m: method({ params: { a: z.int() }, errors: { gone: z.object({ id: z.int() }) } }) },
+  });
+
+  it("are no finding", async () => {
+    const report = await checkService(service, () => ({
+      m: ({ a }, call) => {
+        throw call.error("gone", { id: a });
+      },
+    }));
+    expect(report.findings).toEqual([]);
+  });
+
+  it.each<[string, string, object]>([
+    ["details that do not fit", "gone", { id: "one" }],
+    ["a name that is not declared", "lost", {}],
+  ])("with %s are found as a result that does not fit is", async (_, name, details) => {
+    const report = await checkService(service, () => ({
+      m: (_params, call) => {
+        throw call.error(name as never, details as never);
+      },
+    }));
+    expect(report.findings).toMatchObject([{ kind: "bad_result", method: "m" }]);
+  });
 });

@@ -1,13 +1,27 @@
 /**
  * What a caller may write, and what it is given.
  */
-import type { Body, CallOptions, HbiError, Link, Peer, PoCo, Posted } from "hbi";
+import {
+  type Body,
+  type CallOptions,
+  type Calls,
+  type HbiError,
+  type Link,
+  method,
+  type OpenBody,
+  type Peer,
+  type PoCo,
+  type Posted,
+} from "hbi";
 import { expectTypeOf, test } from "vitest";
+import { z } from "zod";
 import { type depot, Spot } from "./depot.ts";
 
 declare const link: Link<typeof depot>;
 declare const peer: Peer<typeof depot>;
 declare const bytes: Uint8Array;
+const pour = method({ params: {}, body: "unknown", result: z.int(), resultBody: "unknown" });
+declare const pond: Calls<{ pour: typeof pour }>;
 
 test("parameters by name, optional and defaulted ones left out or given", () => {
   link.call.move({ id: "a", to: 1 });
@@ -60,6 +74,23 @@ test("parameters may be left out where none is required", () => {
   link.call.list({ before: "a" });
 });
 
+test("bodies of unknown length", () => {
+  pond.pour({}, { body: bytes });
+  pond.pour({}, { body: new Blob([]) });
+  pond.pour({}, { body: () => [bytes] });
+  // @ts-expect-error a body is required
+  pond.pour({});
+  // @ts-expect-error it does not support send
+  pond.pour({}, { send: async () => undefined });
+  expectTypeOf(pond.pour({}, { body: bytes })).resolves.toEqualTypeOf<{
+    readonly result: number;
+    readonly body: OpenBody;
+  }>();
+  expectTypeOf<OpenBody>().not.toHaveProperty("length");
+  expectTypeOf<OpenBody>().not.toHaveProperty("unreadBytes");
+  expectTypeOf<Body>().toExtend<OpenBody>();
+});
+
 test("results", () => {
   expectTypeOf(link.call.move({ id: "a", to: 1 })).resolves.toEqualTypeOf<{ id: string; grams: number }>();
   expectTypeOf(link.call.count()).resolves.toEqualTypeOf<number>();
@@ -99,7 +130,7 @@ test("a body is given where one is declared, and nowhere else", () => {
   link.post.move({ id: "a", to: 1 }, { body: bytes });
 });
 
-test("a body of unknown length is sent by hand", () => {
+test("a body whose length only the handler knows is sent by hand", () => {
   link.call.feed(
     { id: "a" },
     {

@@ -54,6 +54,9 @@ test("how much raw data follows", () => {
   method({ params: {}, resultBody: () => 5 });
   // @ts-expect-error length is not part of the result
   method({ params: {}, result: z.strictObject({ size: z.int() }), resultBody: ({ length }) => length });
+  method({ params: {}, body: "unknown", result: z.int(), resultBody: "unknown" });
+  // @ts-expect-error a misspelt word
+  method({ params: {}, result: z.int(), resultBody: "unknow" });
   // @ts-expect-error only the body of a call is by hand
   method({ params: {}, result: z.int(), resultBody: "manual" });
 });

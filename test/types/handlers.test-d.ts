@@ -8,6 +8,7 @@ import {
   type HandlersOf,
   type HbiError,
   type Link,
+  type NoErrors,
   type Peer,
   type ReactionsOf,
   type ServiceCall,
@@ -31,7 +32,7 @@ test("handlers get the declared parameters and the call, and may be async or not
         expectTypeOf(to).toEqualTypeOf<number>();
         expectTypeOf(note).toEqualTypeOf<string | undefined>();
         expectTypeOf(speed).toEqualTypeOf<"slow" | "fast">();
-        expectTypeOf(call).toEqualTypeOf<CallOn<Depot, undefined>>();
+        expectTypeOf(call).toEqualTypeOf<CallOn<Depot, undefined, NoErrors>>();
         expectTypeOf(call.peer).toEqualTypeOf<Peer<Depot, undefined>>();
         await call.peer.post.moved({ id, to });
         return { id, grams: 1 };
@@ -194,7 +195,7 @@ test("reactions get the declared parameters and the call", async () => {
     moved({ id, to }, call) {
       expectTypeOf(id).toEqualTypeOf<string>();
       expectTypeOf(to).toEqualTypeOf<number>();
-      expectTypeOf(call).toEqualTypeOf<ServiceCall<Link<Depot>, undefined>>();
+      expectTypeOf(call).toEqualTypeOf<ServiceCall<Link<Depot>, undefined, NoErrors>>();
       expectTypeOf(call.peer.call.count()).resolves.toEqualTypeOf<number>();
     },
     confirm: async ({ question }) => question === "?",

@@ -26,8 +26,13 @@ const shop = defineService({
   reactions: { changed: method({ params: { id: z.string() } }) },
   credentials: { token: z.string() },
 });
+const limited = defineService({
+  name: "limited",
+  version: "1.0.0",
+  methods: { run: method({ params: {}, errors: { sold_out: z.object({ left: z.int() }) } }) },
+});
 const link = await connect(shop, "a:1", { changed: () => undefined }, { credentials: { token: "t" } });
-export { HbiError, link, plain, serve, type Server };
+export { HbiError, limited, link, plain, serve, type Server };
 `;
 
 /** The mistake, the code at which it is reported, and the message. */
@@ -106,7 +111,27 @@ const MISTAKES: readonly (readonly [code: string, at: string, says: string])[] =
   [
     "method({ params: { size: z.string() }, body: ({ size }) => size });",
     "body",
-    "Type '({ size }: { size: string; }) => string' is not assignable to type '(\"manual\" & (({ size }: { size: string; }) => string)) | (((params: { size: string; }) => number) & (({ size }: { size: string; }) => string))'.",
+    "Type '({ size }: { size: string; }) => string' is not assignable to type '(\"manual\" | \"unknown\" | ((params: { size: string; }) => number) | undefined) & (({ size }: { size: string; }) => string)'.",
+  ],
+  [
+    'serve(limited, "a:1", () => ({ run: (_, call) => { throw call.error("sold", { left: 1 }); } }));',
+    '"sold"',
+    "Argument of type '\"sold\"' is not assignable to parameter of type '\"sold_out\"'.",
+  ],
+  [
+    'serve(limited, "a:1", () => ({ run: (_, call) => { throw call.error("sold_out", { left: "1" }); } }));',
+    "left",
+    "Type 'string' is not assignable to type 'number'.",
+  ],
+  [
+    'serve(plain, "a:1", () => ({ hi: (_, call) => { throw call.error("sold_out", {}); } }));',
+    '"sold_out"',
+    "Argument of type '\"sold_out\"' is not assignable to parameter of type '\"the method declares no errors\"'.",
+  ],
+  [
+    "method({ params: {}, errors: { gone: z.string() } });",
+    "errors",
+    "Type '{ gone: z.ZodString; }' is not assignable to type 'Errors & { readonly gone: ZodString; }'.",
   ],
   [
     'new HbiError("nope", "x");',

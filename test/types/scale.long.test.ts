@@ -39,6 +39,12 @@ const KINDS = [
     gives: "stored",
   },
   {
+    spec: "params: { plan: z.string() }, result: z.strictObject({ seats: z.int() }), errors: { sold_out: z.object({ left: z.int() }), too_many: z.object({ most: z.int(), plans: z.array(z.string()) }) }",
+    handler: '({ plan }, call) => { if (plan === "") throw call.error("sold_out", { left: 0 }); return { seats: 1 }; }',
+    call: 'plan: "a"',
+    gives: "seats",
+  },
+  {
     spec: "params: { limit: z.int().default(10), after: z.iso.datetime().optional() }, result: z.strictObject({ size: z.int() }), resultBody: ({ size }) => size",
     handler: "({ limit }) => ({ result: { size: limit }, body: new Uint8Array(limit) })",
     call: "",

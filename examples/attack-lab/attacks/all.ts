@@ -9,13 +9,16 @@ import { drips } from "./drips.ts";
 import { floods } from "./floods.ts";
 import { forgery } from "./forgery.ts";
 import { handshakes } from "./handshakes.ts";
+import { hellos } from "./hellos.ts";
 import { lanes } from "./lanes.ts";
+import { processes } from "./processes.ts";
 import { readers } from "./readers.ts";
 import { refusals } from "./refusals.ts";
 import { scripts } from "./scripts.ts";
 import { servers } from "./servers.ts";
 import { smuggling } from "./smuggling.ts";
 import { strangers } from "./strangers.ts";
+import { webSockets } from "./web-sockets.ts";
 
 export interface Family {
   readonly title: string;
@@ -31,11 +34,14 @@ export const FAMILIES: readonly Family[] = [
   { title: "Scripts", attacks: scripts },
   { title: "Raw data", attacks: bodies },
   { title: "Lanes", attacks: lanes },
+  { title: "False hellos", attacks: hellos },
   { title: "Packets hidden in raw data", attacks: smuggling },
   { title: "Forged lines", attacks: forgery },
   { title: "Authentication", attacks: strangers },
   { title: "Connections", attacks: connections },
+  { title: "A process for each consumer", attacks: processes },
   { title: "TLS handshakes", attacks: handshakes },
+  { title: "WebSockets", attacks: webSockets },
   { title: "Servers that attack their clients", attacks: servers },
 ];
 

@@ -2,7 +2,7 @@
  * Peers that say that they take lanes, and then misuse them.
  */
 import type { Reason } from "hbi";
-import type { Attack } from "../attack.ts";
+import { type Attack, QUICK } from "../attack.ts";
 import { call, KIB, opening, packet, times } from "../bytes.ts";
 import { said } from "./conversations.ts";
 
@@ -13,6 +13,26 @@ const framed = (lane: number, text: string) => `[${text.length}#${lane}]${text}`
 const control = (name: string, text: string) => `[${text.length}#${name}]${text}`;
 
 const framing = (name: string, limit: string, caught: Reason, text: string) => said(name, limit, caught, SWITCH + text);
+
+/** A body of unknown length on lane 1, and what the attacker hears in the end. */
+const poured = (
+  name: string,
+  limit: string,
+  caught: Attack["caught"],
+  text: string,
+  hears: string,
+  begin = opening("pour()", "101;x;u"),
+): Attack => ({
+  name: `a body of unknown length ${name}`,
+  limit,
+  limits: QUICK,
+  caught,
+  async run(field) {
+    const attacker = await field.open();
+    attacker.say(SWITCH + opened(1, begin) + text);
+    await attacker.hears(hears);
+  },
+});
 
 /** Lanes that this side opens, with what it says on each. */
 function opened(count: number, text = ""): string {
@@ -32,6 +52,29 @@ export const lanes: readonly Attack[] = [
   framing("a frame of zero bytes", "fixed: bad_frame", "bad_frame", "[0#0]"),
   framing("credit beyond 2^31", "fixed: bad_frame", "bad_frame", control("credit", "0 2147483647")),
   framing("frames that nobody knows", "fixed: bad_frame", "bad_frame", control("priority", "0 1")),
+  framing("raw data up to the end of lane 0", "fixed: bad_token", "bad_token", framed(0, opening("pour()", "101;x;u"))),
+  poured(
+    "that grows and grows",
+    "maxBodyBytes",
+    { by: "refused", logs: "body_too_big" },
+    framed(1, "x".repeat(50_000)).repeat(9),
+    "more than 100,000 bytes",
+  ),
+  poured(
+    "that never ends",
+    "dataRateWindowMs",
+    { by: "refused", logs: "data_too_slow" },
+    framed(1, "x"),
+    "1 data_too_slow",
+  ),
+  poured(
+    "that ends in its script",
+    "fixed: truncated",
+    { by: "refused" },
+    "[1#end]1",
+    "1 truncated",
+    `${packet("co_begin", "101;x;u")}[6#]po`,
+  ),
   framing("a packet of 256 KiB and a byte on a lane", "maxPacketBytes", "packet_too_big", opened(1, "[262145#]")),
   {
     name: "opening lanes and resetting them, in a loop",

@@ -4,7 +4,7 @@
  */
 import { failure, type HbiError } from "../../errors.ts";
 import { insteadOfBytes, kindOf } from "../../parser/kinds.ts";
-import { asBytes, type Buffers } from "../lane/raw-intake.ts";
+import { asBytes, type Buffers } from "../lane/buffers.ts";
 import { markHandled } from "../waits.ts";
 
 /** Raw data to send: a buffer, chunks of it, a web stream, a blob. */
@@ -18,16 +18,19 @@ export type BodySource =
 /** A function is called each time the call is sent, so that a call with a stream can be repeated. */
 export type BodyGiven = BodySource | (() => BodySource);
 
+/** The declared length, or a check of how much a source of unknown length has given, which throws if that is too much. */
+export type Measure = number | ((given: number) => void);
+
 /** The source in the form that a conversation sends, exactly `length` bytes: a host waits for all declared bytes and
  *  would read more as packets.
  *  @throws HbiError invalid_argument for a buffer or blob of another length */
-export function exactly(source: BodySource, length: number): ArrayBufferView | Feed {
+export function exactly(source: BodySource, length: Measure): ArrayBufferView | Feed {
   if (ArrayBuffer.isView(source)) {
-    checkLength(source.byteLength, length);
+    checkWhole(source.byteLength, length);
     return source;
   }
   if (isBlob(source)) {
-    checkLength(source.size, length);
+    checkWhole(source.size, length);
     return new Feed(source.stream(), length);
   }
   const isStream = typeof source === "object" && source !== null && "getReader" in source;
@@ -44,8 +47,20 @@ function isIterable(source: unknown): boolean {
 const OF_OTHER_THINGS: ReadonlySet<string> = new Set(["FormData", "Headers", "Map", "URLSearchParams"]);
 
 /** Some platforms have no Blob. */
-function isBlob(source: BodySource): source is Blob {
+export function isBlob(source: unknown): source is Blob {
   return typeof Blob === "function" && source instanceof Blob;
+}
+
+/** The length of what is available as a whole. Undefined for a source, which has to be read. */
+export function sizeOf(source: BodyGiven | undefined): number | undefined {
+  if (source === undefined || typeof source === "function") return undefined;
+  if (ArrayBuffer.isView(source)) return source.byteLength;
+  return isBlob(source) ? source.size : undefined;
+}
+
+function checkWhole(given: number, length: Measure): void {
+  if (typeof length === "number") checkLength(given, length);
+  else length(given);
 }
 
 function checkLength(given: number, declared: number): void {
@@ -59,7 +74,7 @@ const END: Step = { done: true, value: undefined };
 
 export class Feed implements AsyncIterableIterator<ArrayBufferView> {
   readonly #source: Chunks | ReadableStream<Uint8Array>;
-  readonly #length: number | undefined;
+  readonly #length: Measure | undefined;
   #iterator: AsyncIterator<ArrayBufferView> | Iterator<ArrayBufferView> | undefined;
   #given = 0;
   #isClosed = false;
@@ -67,7 +82,7 @@ export class Feed implements AsyncIterableIterator<ArrayBufferView> {
   /** of the chunk that is awaited */
   #reject: ((error: HbiError) => void) | undefined;
 
-  constructor(source: Chunks | ReadableStream<Uint8Array>, length?: number) {
+  constructor(source: Chunks | ReadableStream<Uint8Array>, length?: Measure) {
     this.#source = source;
     this.#length = length;
   }
@@ -96,13 +111,14 @@ export class Feed implements AsyncIterableIterator<ArrayBufferView> {
     }
     if (step.done === true) {
       this.#isClosed = true;
-      if (this.#length !== undefined && this.#stopped === undefined) checkLength(this.#given, this.#length);
+      if (typeof this.#length === "number" && this.#stopped === undefined) checkLength(this.#given, this.#length);
       return END;
     }
     try {
       const value = await step.value; // an iterable that is not asynchronous may hold promises
       this.#given += asBytes(value).byteLength;
-      if (this.#length !== undefined && this.#given > this.#length)
+      if (typeof this.#length === "function") this.#length(this.#given);
+      else if (this.#length !== undefined && this.#given > this.#length)
         throw failure("body_mismatch", `more than the ${this.#length} bytes declared`);
       return { done: false, value };
     } catch (thrown) {
@@ -134,9 +150,11 @@ export class Feed implements AsyncIterableIterator<ArrayBufferView> {
   }
 }
 
-/** Buffers that are sent one by one, and can be stopped. */
+/** Buffers that are sent one by one, and can be stopped. @throws HbiError invalid_argument for anything else */
 export function feedOf(buffers: Chunks): Feed | FirstChunk {
-  return buffers instanceof Feed || buffers instanceof FirstChunk ? buffers : new Feed(buffers);
+  if (buffers instanceof Feed || buffers instanceof FirstChunk) return buffers;
+  if (!isIterable(buffers)) throw failure("bad_option", `the raw data ${insteadOfBytes(buffers)}`);
+  return new Feed(buffers);
 }
 
 function iteratorOf(
@@ -157,13 +175,15 @@ function iteratorOf(
 /** Up to this size a body is read before anything of its call is sent. */
 const MAX_COLLECTED_BYTES = 64 * 1024;
 
-/** A source of which exactly `length` bytes are sent: a buffer unchanged, others as they come. A short source is read
- *  completely first, so that its failure affects only its own call.
+/** A source of which exactly `length` bytes are sent, or all: a buffer unchanged, others as they come. A short source of a
+ *  declared length is read completely first, so that its failure affects only its own call.
  *  @throws HbiError invalid_argument for a buffer or blob of another length */
-export function bodyFrom(source: BodySource, length: number): ArrayBufferView | Pending {
+export function bodyFrom(source: BodySource, length: Measure): ArrayBufferView | Pending {
   const body = exactly(source, length);
   if (ArrayBuffer.isView(body)) return body;
-  return length <= MAX_COLLECTED_BYTES ? new Collected(body, length) : new FirstChunk(body);
+  return typeof length === "number" && length <= MAX_COLLECTED_BYTES
+    ? new Collected(body, length)
+    : new FirstChunk(body);
 }
 
 /** A body whose data is not complete yet. */

@@ -3,6 +3,8 @@
  */
 import type { Clock, Timer } from "../../clock.ts";
 import { failure, HbiError, ownError } from "../../errors.ts";
+import { TO_THE_END } from "../../limits.ts";
+import { aFunction, aString, checkOptions, type OptionsOf } from "../../options.ts";
 import { ledTo } from "../failing.ts";
 import { handled, type WaitOptions } from "../waits.ts";
 
@@ -30,9 +32,40 @@ export interface BodyEnd {
   readonly onEnd: () => void;
 }
 
+export interface BlobOptions {
+  /** the media type of the blob, such as "image/png". Default: "" */
+  readonly type?: string | undefined;
+  /** Called as data arrives, with the number of bytes that have, also those that were read before if the length is declared. What it throws
+   *  ends the reading. */
+  readonly onProgress?: ((receivedBytes: number) => void) | undefined;
+}
+
+const BLOB_OPTIONS: OptionsOf<BlobOptions> = { type: aString, onProgress: aFunction };
+
+/** A browser may keep a blob on its disk, but not the chunks of which it is made. */
+const BLOB_PART_BYTES = 1024 * 1024;
+
+/** Raw data whose length nobody knows before its end. Read it or `discard` it. If it is cut short, reading fails. */
+export interface OpenBody extends AsyncIterable<Uint8Array> {
+  /** Whether it was read or discarded, at least in part. */
+  readonly isTouched: boolean;
+  /** The unread bytes in the chunks of the wire, without a copy. Leaving the loop drops the rest. */
+  [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void>;
+  /** All unread bytes in one buffer. */
+  bytes(): Promise<Uint8Array<ArrayBuffer>>;
+  /** All unread bytes as a blob. */
+  blob(options?: BlobOptions): Promise<Blob>;
+  /** The unread bytes as a web stream. Cancelling it drops the rest. */
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** Fills the buffer with the next bytes. @throws HbiError out_of_range if fewer bytes remain */
+  readInto(buffer: ArrayBufferView): Promise<void>;
+  /** Declares that the rest will not be read: it is not sent any more, or skipped as it arrives. */
+  discard(): void;
+}
+
 /** Raw data of a declared length. Read it or `discard` it: the peer's next packet is behind it. */
-export class Body implements AsyncIterable<Uint8Array> {
-  /** the declared length in bytes */
+export class Body implements OpenBody {
+  /** the declared length in bytes; `Infinity` if it is unknown */
   readonly length: number;
   readonly #source: RawSource;
   readonly #end: BodyEnd | undefined;
@@ -54,9 +87,14 @@ export class Body implements AsyncIterable<Uint8Array> {
     else this.#watch();
   }
 
-  /** The number of unread bytes. */
+  /** The number of unread bytes; `Infinity` while it is unknown. */
   get unreadBytes(): number {
     return this.#isEnded ? 0 : this.#source.unreadBytes;
+  }
+
+  /** Whether its length is known: otherwise, only reading shows its end. */
+  get #isCounted(): boolean {
+    return this.length !== TO_THE_END;
   }
 
   /** Whether it was read or discarded, at least in part. */
@@ -92,7 +130,7 @@ export class Body implements AsyncIterable<Uint8Array> {
   bytes(): Promise<Uint8Array<ArrayBuffer>> {
     return handled(async () => {
       const { unreadBytes } = this;
-      if (unreadBytes <= MAX_EAGER_BYTES) {
+      if (unreadBytes <= MAX_EAGER_BYTES && this.#isCounted) {
         const all = new Uint8Array(unreadBytes);
         await this.readInto(all);
         return all;
@@ -113,6 +151,48 @@ export class Body implements AsyncIterable<Uint8Array> {
     });
   }
 
+  /** All unread bytes as a blob, which need not fit into memory in a browser: `URL.createObjectURL` shows it, and a link
+   *  with `download` saves it. @throws HbiError invalid_argument; as reading does */
+  blob(options: BlobOptions = {}): Promise<Blob> {
+    return handled(async () => {
+      checkOptions(options, "blob", BLOB_OPTIONS);
+      const { type = "", onProgress } = options;
+      const parts: Blob[] = [];
+      let chunks: Uint8Array<ArrayBuffer>[] = [];
+      let bytes = 0;
+      let received = Number.isFinite(this.length) ? this.length - this.unreadBytes : 0;
+      for await (const chunk of this) {
+        received += chunk.length;
+        chunks.push(chunk as Uint8Array<ArrayBuffer>); // what arrives is never shared
+        bytes += chunk.length;
+        if (bytes >= BLOB_PART_BYTES) {
+          parts.push(new Blob(chunks));
+          chunks = [];
+          bytes = 0;
+        }
+        onProgress?.(received);
+      }
+      return new Blob([...parts, ...chunks], { type });
+    });
+  }
+
+  /** The unread bytes as a web stream, for `new Response(body.stream())` and other consumers of streams. Nothing is taken from the
+   *  peer before it is read; cancelling it drops the rest. */
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const chunks = this[Symbol.asyncIterator]();
+    return new ReadableStream<Uint8Array<ArrayBuffer>>(
+      {
+        async pull(controller) {
+          const { done, value } = await chunks.next();
+          if (done === true) controller.close();
+          else controller.enqueue(value as Uint8Array<ArrayBuffer>); // what arrives is never shared
+        },
+        cancel: () => chunks.return().then(() => undefined),
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
   /** Fills the buffer with the next bytes. @throws HbiError out_of_range if fewer bytes remain */
   readInto(buffer: ArrayBufferView): Promise<void> {
     return handled(async () => {
@@ -130,7 +210,7 @@ export class Body implements AsyncIterable<Uint8Array> {
         throw this.#told(thrown);
       }
       this.#isReading = false;
-      if (this.#source.unreadBytes === 0) this.#finish();
+      if (this.#source.unreadBytes === 0 && this.#isCounted) this.#finish();
       else this.#watch();
     });
   }

@@ -1,22 +1,11 @@
 /**
  * Sending, for both kinds of conversation: code and objects as packets, buffers as raw data.
  */
-import { failure } from "../../errors.ts";
-import { encodePacket } from "../../wire/packet.ts";
 import type { Bracket } from "../lane/bracket.ts";
+import { asBytes, type Buffers } from "../lane/buffers.ts";
 import type { Lane } from "../lane/lane.ts";
-import { asBytes, type Buffers } from "../lane/raw-intake.ts";
 import type { WaitOptions } from "../waits.ts";
 import { feedOf } from "./body-source.ts";
-
-/** A packet of text that the application wrote or `script` created. An empty object is sent as `None`, because the
- *  Python reference loses what follows an empty packet.
- *  @throws HbiError invalid_argument for an empty script */
-export function packetOf(directive: "" | "co_recv" | "co_send", text: string): string {
-  if (text !== "") return encodePacket(directive, text);
-  if (directive === "co_recv") return encodePacket(directive, "None");
-  throw failure("bad_option", "an empty script");
-}
 
 /** Writes the buffers as raw data. The bracket stays marked as inside raw data when the iterable fails half-way, since
  *  nobody knows how much the peer still expects. An iterable is closed when nothing more of it is sent. */

@@ -2,11 +2,13 @@
  * Landing: runs the statements of one packet in order, awaiting each, and tracks the raw data that belongs to them.
  * Synchronous unless a handler waits. docs/landing.md, "Check, then run".
  */
-import { asHbiError, bodyTooBig, failure, type HbiError, ofCall } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
+import { asHbiError, bodyTooBig, failure, type HbiError, moreThan, ofCall } from "../../errors.ts";
+import { type Limits, TO_THE_END } from "../../limits.ts";
 import type { ExposedMethod, HostingEnv } from "../../registry/hosting-env.ts";
-import { checkResult, isPromise, runQuietStep, stepParams } from "../../registry/invoke.ts";
+import { checkResult, runQuietStep, stepParams } from "../../registry/invoke.ts";
 import { type CallStep, handlerTimeoutOf, type Plan, type Step } from "../../registry/plan.ts";
+import { isPromise } from "../../registry/promised.ts";
+import { runHandler } from "../../registry/raised-error.ts";
 import type { RawIntake } from "../lane/raw-intake.ts";
 
 /** The conversation whose packet is landed: PoAnswer for the answer to a posted one, HostedCo for a hosted one. */
@@ -53,6 +55,12 @@ export class Landing {
   /** Whether a statement is still running. */
   get isRunning(): boolean {
     return this.#isRunning;
+  }
+
+  /** The method whose handler is running; undefined between statements that are calls. */
+  get name(): string | undefined {
+    const step = this.#plan.steps[this.#index];
+    return step?.kind === "call" ? step.entry.name : undefined;
   }
 
   get answersObject(): boolean {
@@ -147,7 +155,7 @@ export class Landing {
       }
       if (step.entry.method.spec.body !== "manual") this.#announce(step, params);
       this.#isAnnounced = true;
-      return step.entry.handler(params as never, co as never, this.#env as never); // validated by the schema that types the handler
+      return runHandler(step.entry, params, co, this.#env);
     } finally {
       this.#host.leave(outer);
     }
@@ -159,7 +167,10 @@ export class Landing {
     if (bytes === undefined) throw failure("bad_argument", `${name}: the length of its raw data is unknown`);
     const most = method.spec.limits?.call?.maxBodyBytes ?? this.#host.limits.maxBodyBytes;
     if (bytes > most && bodyBytes === undefined) throw bodyTooBig(bytes, most, name);
-    this.#host.intake.announce(bytes);
+    const { intake } = this.#host;
+    if (bytes === TO_THE_END) intake.most = most;
+    if (intake.isTooBig) throw moreThan(most, name);
+    intake.announce(bytes);
   }
 
   #end(step: Step, result: unknown): void {

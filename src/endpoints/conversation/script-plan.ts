@@ -3,14 +3,14 @@
  * conversation token".
  */
 import { digits, failure } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
-import { parseScript } from "../../parser/parse.ts";
+import { type Limits, TO_THE_END } from "../../limits.ts";
+import { parseScript } from "../../parser/landing-reader.ts";
 import { Call, type Tree } from "../../parser/tree.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { limited, type OwnLimits } from "../../registry/method-limits.ts";
 import { type Plan, planScript } from "../../registry/plan.ts";
-import { utf8Length } from "../../wire/packet.ts";
 import type { RawIntake } from "../lane/raw-intake.ts";
+import { checkPacket } from "./packet-size.ts";
 
 /** The conversation of the script. */
 interface Arrival {
@@ -42,15 +42,6 @@ function parseWithin(text: string, limits: Limits, env: HostingEnv): Tree {
   return parseScript(text, limits);
 }
 
-/** For a packet that was read because some method permits its size.
- *  @throws HbiError packet_too_big, which ends only its script */
-export function checkPacket(text: string, { maxPacketBytes }: Limits): void {
-  if (text.length * 3 <= maxPacketBytes) return;
-  const bytes = utf8Length(text);
-  if (bytes > maxPacketBytes)
-    throw failure("packet_too_big", `${bytes} bytes, at most ${maxPacketBytes} (maxPacketBytes)`);
-}
-
 /** The plan of a script that is to run. If the raw data of the script is known, it must match the promise. With more,
  *  either may be wrong, and the byte position is lost. With less, the promised bytes are skipped.
  *  @param lateMs the poster's deadline, if it has passed, so that nothing runs
@@ -64,6 +55,9 @@ export function planAgainstPromise(tree: Tree, { env, intake, limits }: Arrival,
     return { ...plan, refusal: failure("handler_timeout", where) };
   }
   const left = intake.unannouncedBytes;
+  if (plan.rawBytes === TO_THE_END && left !== TO_THE_END) {
+    return { ...plan, rawBytes: undefined, refusal: failure("body_mismatch", "its length is declared to be unknown") };
+  }
   if (left === undefined || plan.rawBytes === undefined || plan.rawBytes === left) return plan;
   return { ...plan, refusal: failure("body_mismatch") };
 }
@@ -77,5 +71,5 @@ export function bytesBehind(text: string, { env, intake, limits }: Arrival): num
     // unknown
   }
   intake.expect(rawBytes ?? 0);
-  return rawBytes;
+  return rawBytes === TO_THE_END ? undefined : rawBytes;
 }

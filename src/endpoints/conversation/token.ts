@@ -3,7 +3,7 @@
  * docs/protocol.md, "The conversation token".
  */
 import { failure } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
+import { type Limits, TO_THE_END } from "../../limits.ts";
 import {
   DEFINITION_FIELD,
   INTRODUCTION_KEYS,
@@ -25,10 +25,14 @@ export interface Token {
   readonly hasNoRawData: boolean;
   /** `b=N`: one script, followed by exactly N raw bytes */
   readonly rawBytes: number | undefined;
+  /** `u`: one script, followed by raw bytes up to the end of the lane, instead of co_end */
+  readonly isOpenEnded: boolean;
   /** `d=MS`: the poster waits for this long after the host has received co_begin */
   readonly deadlineMs: number | undefined;
   /** `a`: the host should declare whether its answer has raw data */
   readonly asksForPromise: boolean;
+  /** `e`: the poster knows the errors that the methods in its script declare */
+  readonly hearsErrors: boolean;
   /** `m=N`, `p=N`, …: what the poster says of itself; in a hello */
   readonly introduction: Introduction | undefined;
   /** `t=key:value,…`: the metadata of the call */
@@ -50,11 +54,12 @@ const MOST = 999_999_999_999_999;
 const FIELD = /^[a-z]{1,16}(?:=[\x21-\x3a\x3c-\x7e]*)?$/;
 /** What may follow the number of an answer: the promise of a host of this library, or this side's token, as other hosts
  *  repeat it. */
-const NUMBERED = ["[nabd]", ...INTRODUCTION_KEYS].join("|");
-const ANSWER = new RegExp(`^;(?:n|x(?:;(?:(?:${NUMBERED})(?:=\\d{1,15})?|${DEFINITION_FIELD}))*)$`);
+const NUMBERED = ["[nabdeu]", ...INTRODUCTION_KEYS].join("|");
+const ANSWER = new RegExp(`^;(?:n|u|x(?:;(?:(?:${NUMBERED})(?:=\\d{1,15})?|${DEFINITION_FIELD}))*)$`);
 
 export interface TokenOptions {
   readonly hasNoRawData?: boolean;
+  /** `TO_THE_END` for raw data up to the end of the lane */
   readonly rawBytes?: number;
   readonly deadlineMs?: number;
   readonly asksForPromise?: boolean;
@@ -64,7 +69,7 @@ export function formatToken(seq: number, isExtended: boolean, options: TokenOpti
   if (!isExtended) return String(seq);
   let text = `${seq};x`;
   if (options.hasNoRawData === true) text += ";n";
-  if (options.rawBytes !== undefined) text += `;b=${options.rawBytes}`;
+  if (options.rawBytes !== undefined) text += options.rawBytes === TO_THE_END ? ";u" : `;b=${options.rawBytes}`;
   if (options.asksForPromise === true) text += ";a";
   if (options.deadlineMs !== undefined && options.deadlineMs <= MOST)
     text += `;d=${Math.max(Math.ceil(options.deadlineMs), 1)}`;
@@ -114,8 +119,12 @@ export function parseToken(text: string): Token {
   const metadata = told === undefined ? NO_METADATA : readMetadata(told);
   const hasNoRawData = isFlagged(fields, keys, "n");
   const asksForPromise = isFlagged(fields, keys, "a");
-  if (hasNoRawData && rawBytes !== undefined) throw failure("bad_token", "n and b contradict each other");
-  const promises = { hasNoRawData, rawBytes, asksForPromise };
+  const isOpenEnded = isFlagged(fields, keys, "u");
+  if ([hasNoRawData, isOpenEnded, rawBytes !== undefined].filter(Boolean).length > 1) {
+    throw failure("bad_token", "n, b and u contradict each other");
+  }
+  const hearsErrors = isFlagged(fields, keys, "e");
+  const promises = { hasNoRawData, rawBytes, isOpenEnded, asksForPromise, hearsErrors };
   const metadataBytes = told?.length ?? 0;
   return { text, seq, isExtended: true, ...promises, deadlineMs, introduction, metadata, metadataBytes };
 }
@@ -142,8 +151,8 @@ export class TokenReader {
       this.#before = token.isExtended ? token : undefined;
       return token;
     }
-    const { hasNoRawData, rawBytes, deadlineMs, asksForPromise, introduction } = this.#before;
-    const { metadata, metadataBytes } = this.#before;
+    const { hasNoRawData, rawBytes, isOpenEnded, deadlineMs, asksForPromise, introduction } = this.#before;
+    const { hearsErrors, metadata, metadataBytes } = this.#before;
     // Member by member, because a spread would cost more than everything else.
     return {
       text,
@@ -151,8 +160,10 @@ export class TokenReader {
       isExtended: true,
       hasNoRawData,
       rawBytes,
+      isOpenEnded,
       deadlineMs,
       asksForPromise,
+      hearsErrors,
       introduction,
       metadata,
       metadataBytes,
@@ -177,16 +188,19 @@ export function opaqueToken(text: string): Token {
     isExtended: false,
     hasNoRawData: false,
     rawBytes: undefined,
+    isOpenEnded: false,
     deadlineMs: undefined,
     asksForPromise: false,
+    hearsErrors: false,
     introduction: undefined,
     metadata: NO_METADATA,
     metadataBytes: 0,
   };
 }
 
-/** The number of raw bytes in the whole conversation; undefined if it is not declared. */
-export function promisedBytes({ hasNoRawData, rawBytes }: Token): number | undefined {
+/** The number of raw bytes in the whole conversation, or `TO_THE_END`; undefined if it is not declared. */
+export function promisedBytes({ hasNoRawData, rawBytes, isOpenEnded }: Token): number | undefined {
+  if (isOpenEnded) return TO_THE_END;
   return hasNoRawData ? 0 : rawBytes;
 }
 
@@ -216,14 +230,22 @@ export function answerId({ seq, asksForPromise }: Token, hasScripts: boolean, ha
   return (asksForPromise || hasScripts) && !hasRawData ? `${seq};n` : seq;
 }
 
-/** Whether an answer begins as only a host of this library begins it. */
-export function isAnsweredByOurs(id: string): boolean {
-  return !id.includes(";") || hasNoRawAnswer(id);
+/** The same for an answer whose raw data ends with the lane. */
+export function openAnswerId({ seq }: Token): string {
+  return `${seq};u`;
 }
 
-/** Whether the host promises that its answer has no raw data. */
-export function hasNoRawAnswer(id: string): boolean {
-  return id.endsWith(";n") && id.indexOf(";") === id.length - 2;
+/** Whether an answer begins as only a host of this library begins it. */
+export function isAnsweredByOurs(id: string): boolean {
+  return !id.includes(";") || promisedAnswer(id) !== undefined;
+}
+
+/** The raw data of the answer as its host promises it: none, or `TO_THE_END`; undefined without a promise. */
+export function promisedAnswer(id: string): number | undefined {
+  const at = id.indexOf(";");
+  if (at < 0 || at !== id.length - 2) return undefined;
+  if (id.endsWith("n")) return 0;
+  return id.endsWith("u") ? TO_THE_END : undefined;
 }
 
 /** The id proper of an acknowledgement, which repeats either the whole token or its number.

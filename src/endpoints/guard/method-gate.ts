@@ -4,7 +4,7 @@
  */
 import { Chain, type Chained } from "../../chain.ts";
 import { failure } from "../../errors.ts";
-import { isPromise } from "../../registry/invoke.ts";
+import { isPromise } from "../../registry/promised.ts";
 
 /** What the gate needs to know of a waiting call. */
 export interface Gated {

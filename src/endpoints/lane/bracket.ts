@@ -8,7 +8,7 @@ import { CHUNK_COST_BYTES } from "../../wire/packet-reader.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import { ignore, markHandled, type Wait, type WaitOptions } from "../waits.ts";
 import type { Lane } from "./lane.ts";
-import type { SendTurn, TurnTaker } from "./send-turn.ts";
+import { PATIENCE_MS, type TurnTaker, turnHeld } from "./send-turn.ts";
 
 /** The most that is collected before the send turn is taken. */
 const MAX_BUILT_BYTES = 64 * 1024;
@@ -48,6 +48,7 @@ export class Bracket implements TurnTaker {
   behind: Chained | undefined;
   /** may change until the send turn is requested */
   lane: Lane;
+  awaited: Promise<unknown> | undefined;
   readonly #owner: BracketOwner;
   /** collected and not written: text alone, and what precedes it if there is raw data as well */
   #text = "";
@@ -214,9 +215,10 @@ export class Bracket implements TurnTaker {
 
   /** Requests the send turn before there is anything to write, until `ready` settles, so that it keeps its position in
    *  the queue. If this takes longer than the current turn of the event loop, others go first, because `ready` may
-   *  depend on them. */
-  standBy(ready: Promise<unknown>): void {
+   *  depend on them. @param isIndependent it cannot, so they wait for it for `PATIENCE_MS` */
+  standBy(ready: Promise<unknown>, isIndependent: boolean): void {
     this.#isReady = false;
+    if (isIndependent) this.awaited = ready;
     const go = (): void => {
       this.#isReady = true;
       if (this.#state === "held") this.#open();
@@ -281,11 +283,14 @@ export class Bracket implements TurnTaker {
       return;
     }
     this.#state = "held";
-    this.lane.session.clock.soon(() => {
+    const stepAside = (): void => {
       if (this.#state !== "held") return;
       this.#state = "aside";
       this.lane.turn.release(this);
-    });
+    };
+    const { clock } = this.lane.session;
+    if (this.awaited === undefined) clock.soon(stepAside);
+    else clock.after(PATIENCE_MS, stepAside);
   }
 
   #open(): void {
@@ -322,10 +327,4 @@ export class Bracket implements TurnTaker {
     this.#owner.bracketClosed(this);
     this.lane.turn.release(this);
   }
-}
-
-/** The error of a wait for the send turn. */
-export function turnHeld(turn: SendTurn): HbiError {
-  const holder = turn.holder?.label ?? "too many unanswered conversations";
-  return failure("turn_held", `held by ${holder}; a handler that holds it must not wait for this connection`);
 }

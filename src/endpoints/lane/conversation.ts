@@ -1,6 +1,7 @@
 /**
  * A conversation from the view of the read turn.
  */
+import type { OnDemand } from "../../on-demand.ts";
 import type { Packet } from "../../wire/packet.ts";
 import type { PacketReader } from "../../wire/packet-reader.ts";
 
@@ -14,10 +15,16 @@ export interface BracketReader {
   checkPosition(): void;
   /** Takes raw data; false if there is none. */
   takeRaw(reader: PacketReader): boolean;
+  /** Whether it takes raw data up to the end of the lane. */
+  readonly endsWithLane?: boolean;
+  /** The lane has ended, and everything that had arrived was taken. May be called again. */
+  laneEnded?(): void;
   /** Whether the peer may stop in the middle of it, because it knows that it is refused. */
   readonly mayStop?: boolean;
   /** The peer has stopped, and sends nothing more. */
   stopped?(): void;
+  /** What must be loaded before it receives the packet. */
+  missingFor?(packet: Packet): OnDemand<unknown> | undefined;
   /** Takes the packet. False if not now; it gets the same packet again after the next `pump`. */
   onPacket(packet: Packet): boolean;
 }

@@ -7,6 +7,7 @@
 import type { Clock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
+import type { OnDemand } from "../../on-demand.ts";
 import { httpRefusal } from "../../wire/foreign-protocol.ts";
 import { encodePacket, type Packet } from "../../wire/packet.ts";
 import type { Transport, TransportSink } from "../../wire/transport.ts";
@@ -35,10 +36,14 @@ export interface LaneSession {
   readonly isTight: boolean;
   /** Whether received data may be handled: the init hooks have run, and the connection is not closing. */
   readonly isLanding: boolean;
+  /** What must be loaded before the packet can be passed to `route`. */
+  missingFor(packet: Packet): OnDemand<unknown> | undefined;
   /** Takes a packet between conversations. False if not now; it gets the same packet again after the next `pump`. */
   route(packet: Packet, lane: Lane): boolean;
   /** Takes an `err`, wherever it occurs. */
   peerError(text: string): void;
+  /** Bytes that the connection has received. */
+  readonly receivedBytes: number;
   /** Counts received bytes. Returns the milliseconds for which reading should pause. */
   received(bytes: number, nowMs: number): number;
   /** Counts bytes received while the connection closes. */
@@ -57,25 +62,17 @@ export interface LaneSession {
   abandon(error: HbiError): boolean;
 }
 
-/** What a lane needs of its transport: an event that is reported inside a call to it is handled later, because the
- *  caller is in the middle of an operation. */
-interface LaneTransport extends Transport {
-  /** Whether an event that is reported now must be passed to `hold`. */
-  readonly isHolding: boolean;
-  hold(event: () => void): void;
-}
-
 export class Lane implements TransportSink, WireHost, WatchHost {
   readonly session: LaneSession;
   readonly wire: Wire;
   readonly turn: SendTurn;
   readonly reading: ReadTurn;
-  readonly #transport: LaneTransport;
+  readonly #transport: Transport;
   /** as entered in the session's account */
   #unsentBytes = 0;
   #isClosed = false;
 
-  constructor(transport: LaneTransport, session: LaneSession) {
+  constructor(transport: Transport, session: LaneSession) {
     this.session = session;
     this.#transport = transport;
     this.wire = new Wire(transport, session.limits, session.clock, this);
@@ -91,10 +88,6 @@ export class Lane implements TransportSink, WireHost, WatchHost {
 
   /** Catches exceptions without a function of its own, because this is on the stack of every handler. */
   onData(chunk: Uint8Array): void {
-    if (this.#transport.isHolding) {
-      this.#transport.hold(() => this.onData(chunk));
-      return;
-    }
     const { session, reading } = this;
     try {
       if (!session.isOpen) {
@@ -128,6 +121,10 @@ export class Lane implements TransportSink, WireHost, WatchHost {
     return failure("body_unread");
   }
 
+  get receivedBytes(): number {
+    return this.session.receivedBytes;
+  }
+
   readLate(reason: "read_timeout" | "data_too_slow"): void {
     this.session.cut(failure(reason));
   }
@@ -135,10 +132,6 @@ export class Lane implements TransportSink, WireHost, WatchHost {
   // --- writing -------------------------------------------------------------------------------------------------------
 
   onDrain(): void {
-    if (this.#transport.isHolding) {
-      this.#transport.hold(() => this.onDrain());
-      return;
-    }
     try {
       this.wire.onDrain();
       this.turn.grant();
@@ -223,10 +216,6 @@ export class Lane implements TransportSink, WireHost, WatchHost {
   }
 
   onEnd(): void {
-    if (this.#transport.isHolding) {
-      this.#transport.hold(() => this.onEnd());
-      return;
-    }
     try {
       this.session.peerEnds();
     } catch (thrown) {
@@ -235,10 +224,6 @@ export class Lane implements TransportSink, WireHost, WatchHost {
   }
 
   onClose(error?: Error): void {
-    if (this.#transport.isHolding) {
-      this.#transport.hold(() => this.onClose(error));
-      return;
-    }
     // Without half-close, closing is how the peer half-closes.
     if (error === undefined && this.#transport.canHalfClose === false) this.onEnd();
     this.reading.stop();

@@ -1,15 +1,22 @@
 /**
  * RawIntake: the raw data of one conversation on its way from the wire to the receiver, and the only place that knows
  * how many raw bytes precede the next packet, and whether that is certain. If the peer has promised a number, exactly
- * that many bytes are taken as raw data; a script that requires more makes the number uncertain. Views of received
+ * that many bytes are taken as raw data; a script that requires more makes the number uncertain. If it has promised
+ * `TO_THE_END`, everything up to the end of the lane is raw data, which is counted as it arrives. Views of received
  * chunks are held up to a bound. Filling a buffer copies once; passing chunks on copies nothing. docs/protocol.md, "raw
  * data".
  */
+
 import { failure, HbiError } from "../../errors.ts";
-import { insteadOfBytes } from "../../parser/kinds.ts";
+import { type Limits, TO_THE_END } from "../../limits.ts";
 import { CHUNK_COST_BYTES, type PacketReader } from "../../wire/packet-reader.ts";
 import type { Account } from "../guard/account.ts";
 import type { Wait } from "../waits.ts";
+
+/** A conversation, which may get another lane before it begins. Each lane bounds what is held of its bytes. */
+interface OnLane {
+  readonly lane: { readonly session: { readonly limits: Limits } };
+}
 
 /** A receiver that waits for raw data: for the next chunk, or, with a target, until it is full. */
 interface Reading {
@@ -20,6 +27,8 @@ interface Reading {
 }
 
 export const DISCARDED = "its raw data was discarded";
+/** What a receiver gets when the lane has ended. */
+const NO_MORE = new Uint8Array(0);
 const SPENT = new Uint8Array(0);
 /** Shared by all that never queue anything; never modified. */
 const NONE: Uint8Array[] = [];
@@ -37,18 +46,23 @@ export class RawIntake {
   #promised: number | undefined;
   /** whether all declarations of the number agree */
   #isCertain = true;
+  /** whether the lane has ended, with which the raw data ends; the bytes up to it so far, and the most there may be */
+  #isAtEnd = false;
+  #arrived = 0;
+  most = TO_THE_END;
   #queue: Uint8Array[] = NONE;
+  #queuedBytes = 0;
   /** index of the first unread chunk; shifting the array would make a body in tiny chunks quadratic */
   #head = 0;
   #discards = 0;
   /** as entered in the account */
   #heldBytes = 0;
   #reading: Reading | undefined;
-  readonly #maxQueuedBytes: number;
+  readonly #owner: OnLane;
   readonly #account: Account;
 
-  constructor(maxQueuedBytes: number, account: Account) {
-    this.#maxQueuedBytes = maxQueuedBytes;
+  constructor(owner: OnLane, account: Account) {
+    this.#owner = owner;
     this.#account = account;
   }
 
@@ -68,7 +82,7 @@ export class RawIntake {
    *  @throws HbiError body_mismatch */
   expect(bytes: number): void {
     const left = this.unannouncedBytes;
-    if (left === undefined || bytes <= left) return;
+    if (left === undefined || bytes <= left || bytes === TO_THE_END) return; // only the peer would know how many these are
     this.#isCertain = false;
     throw failure("body_mismatch");
   }
@@ -92,7 +106,39 @@ export class RawIntake {
 
   /** The part of the promise that no body has used; undefined without a promise. */
   get unannouncedBytes(): number | undefined {
-    return this.#promised === undefined ? undefined : this.#promised - this.#announced;
+    if (this.#promised !== TO_THE_END)
+      return this.#promised === undefined ? undefined : this.#promised - this.#announced;
+    return this.#announced === TO_THE_END ? 0 : TO_THE_END;
+  }
+
+  /** Whether everything up to the end of the lane is raw data. */
+  get isOpenEnded(): boolean {
+    return this.#promised === TO_THE_END;
+  }
+
+  /** Whether the lane has ended, so that nothing more arrives. */
+  get isAtEnd(): boolean {
+    return this.#isAtEnd;
+  }
+
+  /** Whether more has arrived than may. */
+  get isTooBig(): boolean {
+    return this.#arrived > this.most;
+  }
+
+  /** The lane has ended, and with it the raw data. */
+  end(): void {
+    if (!this.isOpenEnded || this.#isAtEnd) return;
+    this.#isAtEnd = true;
+    this.#pending = 0;
+    this.#skip = 0;
+    if (this.#announced === TO_THE_END) this.#unread = this.#queuedBytes;
+    const reading = this.#reading;
+    if (reading?.target !== undefined) this.fail(tooFew(reading.target.length, reading.filled));
+    else {
+      this.#reading = undefined;
+      reading?.wait.settle(NO_MORE);
+    }
   }
 
   /** The number of unread bytes of the current body. */
@@ -116,13 +162,18 @@ export class RawIntake {
   }
 
   get #hasRoom(): boolean {
-    return this.#heldBytes < this.#maxQueuedBytes;
+    return this.#heldBytes < this.#owner.lane.session.limits.maxBufferedBytes;
   }
 
   /** The next `bytes` that no body has claimed are raw data of this conversation.
    *  @throws HbiError body_mismatch if the promise differs */
   announce(bytes: number): void {
     this.expect(bytes);
+    if (this.#isAtEnd) {
+      this.#announced = TO_THE_END;
+      this.#unread = this.#queuedBytes;
+      return;
+    }
     if (this.#promised === undefined) this.#pending += bytes;
     this.#announced += bytes;
     this.#unread += bytes;
@@ -147,7 +198,7 @@ export class RawIntake {
       if (chunk === undefined) break;
       left -= chunk.length;
     }
-    this.#skip += left;
+    if (!this.#isAtEnd) this.#skip += left;
   }
 
   /** No script uses the rest of the promise: it is discarded. */
@@ -160,10 +211,12 @@ export class RawIntake {
   take(reader: PacketReader): boolean {
     if (this.#skip > 0) return this.#takeSkipped(reader);
     const reading = this.#reading;
-    if (reading?.target !== undefined) return this.#fill(reading, reading.target, reader);
-    const chunk = reader.raw(reading === undefined ? this.#pending : Math.min(this.#pending, reading.maxBytes));
+    const room = Math.min(this.#pending, this.most - this.#arrived);
+    if (room <= 0) return this.#exceed(reader);
+    if (reading?.target !== undefined) return this.#fill(reading, reading.target, room, reader);
+    const chunk = reader.raw(reading === undefined ? room : Math.min(room, reading.maxBytes));
     if (chunk === undefined) return false;
-    this.#pending -= chunk.length;
+    this.#took(chunk.length);
     if (reading !== undefined) {
       this.#reading = undefined;
       this.#unread -= chunk.length;
@@ -172,10 +225,23 @@ export class RawIntake {
     return true;
   }
 
-  #fill(reading: Reading, target: Uint8Array, reader: PacketReader): boolean {
-    const room = Math.min(target.length - reading.filled, this.#pending);
+  #took(bytes: number): void {
+    this.#pending -= bytes;
+    if (this.isOpenEnded) this.#arrived += bytes;
+  }
+
+  /** One byte more than there may be. */
+  #exceed(reader: PacketReader): boolean {
+    if (this.#pending === 0) return false;
+    const chunk = reader.raw(1);
+    this.#arrived += chunk?.length ?? 0;
+    return chunk !== undefined;
+  }
+
+  #fill(reading: Reading, target: Uint8Array, most: number, reader: PacketReader): boolean {
+    const room = Math.min(target.length - reading.filled, most);
     const taken = reader.rawInto(target.subarray(reading.filled, reading.filled + room));
-    this.#pending -= taken;
+    this.#took(taken);
     this.#unread -= taken;
     reading.filled += taken;
     if (reading.filled === target.length) {
@@ -223,6 +289,7 @@ export class RawIntake {
   /** Drops everything; nothing more is read. */
   drop(): void {
     this.#queue = NONE;
+    this.#queuedBytes = 0;
     this.#head = 0;
     this.#hold(-this.#heldBytes);
   }
@@ -232,6 +299,7 @@ export class RawIntake {
   #push(chunk: Uint8Array): void {
     if (this.#queue === NONE) this.#queue = [];
     this.#queue.push(chunk);
+    this.#queuedBytes += chunk.length;
     this.#hold(chunk.length + CHUNK_COST_BYTES);
   }
 
@@ -242,10 +310,12 @@ export class RawIntake {
     if (head.length > maxBytes) {
       const chunk = head.subarray(0, maxBytes);
       this.#queue[this.#head] = head.subarray(maxBytes);
+      this.#queuedBytes -= maxBytes;
       this.#hold(-maxBytes);
       return chunk;
     }
     this.#queue[this.#head] = SPENT;
+    this.#queuedBytes -= head.length;
     this.#head += 1;
     this.#hold(-head.length - CHUNK_COST_BYTES);
     if (this.#head * 2 >= this.#queue.length) {
@@ -270,21 +340,17 @@ export class RawIntake {
     if (chunk === undefined) return false;
     this.#dropped += chunk.length;
     this.#skip -= chunk.length;
-    this.#pending -= chunk.length;
+    this.#took(chunk.length);
     return true;
   }
+}
+
+/** More was requested than there is. */
+export function tooFew(requested: number, left: number): HbiError {
+  return new HbiError("out_of_range", `${requested} raw bytes requested, ${left} are left`);
 }
 
 /** A small view would retain a large buffer of the platform, so it is copied. */
 function compact(chunk: Uint8Array): Uint8Array {
   return chunk.length * 4 < chunk.buffer.byteLength ? chunk.slice() : chunk;
 }
-
-/** Any view as bytes: a `Float64Array` is filled in place. @throws HbiError invalid_argument if it is not a view */
-export function asBytes(view: ArrayBufferView): Uint8Array {
-  if (view instanceof Uint8Array) return view;
-  if (!ArrayBuffer.isView(view)) throw failure("bad_option", `a chunk of raw data ${insteadOfBytes(view)}`);
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-}
-
-export type Buffers = ArrayBufferView | Iterable<ArrayBufferView> | AsyncIterable<ArrayBufferView>;

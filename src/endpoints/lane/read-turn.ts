@@ -7,6 +7,9 @@ import type { Chained } from "../../chain.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import { asHbiError, failure } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
+import { OnDemand } from "../../on-demand.ts";
+import { isReadable } from "../../parser/landing-reader.ts";
+import { RARE_TOKENS } from "../../parser/rare-tokens.ts";
 import type { Packet } from "../../wire/packet.ts";
 import { PacketReader, type ReaderPhase } from "../../wire/packet-reader.ts";
 import type { Transport } from "../../wire/transport.ts";
@@ -37,6 +40,10 @@ export class ReadTurn implements Waiting {
   /** entered in the account of the session */
   #accountedBytes = 0;
   #held: Packet | undefined;
+  /** needs a part of the library that is being loaded; nothing is read meanwhile */
+  #early: Packet | undefined;
+  /** set while it is being loaded: the deadline */
+  #loading: Timer | undefined;
   #isPumping = false;
   #isPumpScheduled = false;
   #hasTurn = false;
@@ -157,7 +164,7 @@ export class ReadTurn implements Waiting {
   }
 
   #note(): void {
-    const bytes = this.#reader.heldBytes + (this.#held?.text.length ?? 0);
+    const bytes = this.#reader.heldBytes + ((this.#held ?? this.#early)?.text.length ?? 0);
     this.#account.received += bytes - this.#accountedBytes;
     this.#accountedBytes = bytes;
   }
@@ -232,9 +239,12 @@ export class ReadTurn implements Waiting {
     if (isFull) this.#boundHeld();
   }
 
-  /** If the peer cannot be stopped, exceeding the bound ends the connection. */
+  /** If the peer cannot be stopped, exceeding the bound ends the connection. That this side loads something is not its
+   *  fault: as much as a packet more is held meanwhile. */
   #boundHeld(): void {
-    if (this.#transport.canPause === false && this.#reader.bufferedBytes > this.#limits.maxBufferedBytes)
+    const { maxBufferedBytes, maxPacketBytes } = this.#limits;
+    const most = this.#loading === undefined ? maxBufferedBytes : maxBufferedBytes + maxPacketBytes;
+    if (this.#transport.canPause === false && this.#reader.bufferedBytes > most)
       this.#session.cut(failure("buffer_full"));
   }
 
@@ -245,6 +255,8 @@ export class ReadTurn implements Waiting {
     this.#throttle?.cancel();
     this.#throttle = undefined;
     this.#held = undefined;
+    this.#early = undefined;
+    this.#loaded();
     this.#reader.clear();
     this.#note();
     this.#disown();
@@ -264,18 +276,32 @@ export class ReadTurn implements Waiting {
         if (this.#clock.now() - this.#turnMs > maxTurnMs || this.#turnPackets >= maxTurnPackets) return this.#yield();
       }
       if (consumedBytes - this.#turnBytes > maxTurnBytes) return this.#yield();
+      if (this.#loading !== undefined) return true;
       const owner = this.#owner;
-      if (owner?.wantsRaw === true) {
-        if (this.#held !== undefined) throw failure("position_lost"); // it was read as a packet
-        if (!owner.takeRaw(this.#reader)) return false;
-        continue;
+      let packet = this.#early;
+      let isNew = packet !== undefined;
+      if (packet === undefined) {
+        if (owner?.wantsRaw === true) {
+          if (this.#held !== undefined) throw failure("position_lost"); // it was read as a packet
+          if (!owner.takeRaw(this.#reader)) return false;
+          continue;
+        }
+        if (owner !== undefined && !owner.wantsPacket) return true;
+        isNew = this.#held === undefined;
+        packet = this.#held ?? this.#reader.next();
+        if (packet === undefined) return false;
+        owner?.checkPosition(); // the only place where bytes become a packet
       }
-      if (owner !== undefined && !owner.wantsPacket) return true;
-      const packet = this.#held ?? this.#reader.next();
-      if (packet === undefined) return false;
-      owner?.checkPosition(); // the only place where bytes become a packet
+      if (isNew && !OnDemand.isComplete) {
+        const missing = this.#missingFor(packet, owner);
+        if (missing !== undefined) {
+          this.#load(missing, packet);
+          return true;
+        }
+      }
       // Cleared before the packet is handled, because handling it may pump again.
       this.#held = undefined;
+      this.#early = undefined;
       if (packet.directive === "err") {
         this.#session.peerError(packet.text);
         continue;
@@ -287,6 +313,32 @@ export class ReadTurn implements Waiting {
       }
     }
     return true;
+  }
+
+  /** What must be loaded before the packet can be handled; in a bundle, the first that needs it waits for it. */
+  #missingFor(packet: Packet, owner: BracketReader | undefined): OnDemand<unknown> | undefined {
+    const { directive, text } = packet;
+    const isLanded = directive === "" || directive === "co_send" || directive === "co_recv";
+    if (isLanded && !isReadable(text, this.#limits)) return RARE_TOKENS;
+    return owner === undefined ? this.#session.missingFor(packet) : owner.missingFor?.(packet);
+  }
+
+  #load(missing: OnDemand<unknown>, packet: Packet): void {
+    this.#early = packet;
+    const failed = (thrown: unknown): void => this.#session.cut(asHbiError(thrown));
+    const ms = this.#limits.connectTimeoutMs;
+    const late = `${missing.what}, within ${ms} ms (connectTimeoutMs)`;
+    this.#loading = this.#clock.after(ms, () => failed(failure("not_loaded", late)));
+    const goOn = (): void => {
+      this.#loaded();
+      this.#lane.pump();
+    };
+    missing.load().then(goOn).catch(failed);
+  }
+
+  #loaded(): void {
+    this.#loading?.cancel();
+    this.#loading = undefined;
   }
 
   /** Lets the other connections go first. */

@@ -11,6 +11,8 @@ import { LEAST_BYTES_PER_S } from "../../wire/transit.ts";
 type Owed = "nothing" | "header" | "payload" | "bracket";
 
 export interface WatchHost {
+  /** Bytes that the connection has received on all of its lanes, which share its rate. */
+  readonly receivedBytes: number;
   /** The peer owes bytes that have not arrived in time. */
   readLate(reason: "read_timeout" | "data_too_slow"): void;
 }
@@ -77,7 +79,7 @@ export class ReadWatch {
     this.#window = undefined;
     if (!isRaw) return;
     const { minDataBytesPerSecond, dataRateWindowMs } = this.#limits;
-    this.#windowBytes = this.#receivedBytes + (minDataBytesPerSecond * dataRateWindowMs) / 1_000;
+    this.#windowBytes = this.#host.receivedBytes + (minDataBytesPerSecond * dataRateWindowMs) / 1_000;
     this.#lookAtRateAfter(dataRateWindowMs);
   }
 
@@ -85,7 +87,7 @@ export class ReadWatch {
     const heldUp = heldUpMs(this.#clock);
     this.#window = this.#clock.after(ms, () => {
       const moreMs = heldUpMs(this.#clock) - heldUp;
-      if (this.#receivedBytes >= this.#windowBytes) this.#watchRate(true);
+      if (this.#host.receivedBytes >= this.#windowBytes) this.#watchRate(true);
       else if (moreMs > 0) this.#lookAtRateAfter(moreMs);
       else this.#host.readLate("data_too_slow");
     });

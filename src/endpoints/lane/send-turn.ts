@@ -2,6 +2,7 @@
  * SendTurn: one conversation writes at a time, in order of arrival. docs/protocol.md, section 4.
  */
 import { Chain, type Chained } from "../../chain.ts";
+import { failure, type HbiError } from "../../errors.ts";
 import type { Account } from "../guard/account.ts";
 
 export interface TurnTaker extends Chained {
@@ -9,9 +10,13 @@ export interface TurnTaker extends Chained {
   readonly label: string;
   /** The turn is granted until it is released, which may happen at once. */
   granted(): void;
+  /** Settles when it can write. Nothing that is sent later can hasten this, so others wait for it for `PATIENCE_MS`. */
+  readonly awaited?: Promise<unknown> | undefined;
   /** The connection has ended; called for takers that learn of it in no other way. */
   dropped?(): void;
 }
+
+export const PATIENCE_MS = 1_000;
 
 /** The target of writes. */
 export interface Writable {
@@ -97,4 +102,10 @@ export class SendTurn {
     }
     this.#isGranting = false;
   }
+}
+
+/** The error of a wait for the send turn. */
+export function turnHeld(turn: SendTurn): HbiError {
+  const holder = turn.holder?.label ?? "too many unanswered conversations";
+  return failure("turn_held", `held by ${holder}; a handler that holds it must not wait for this connection`);
 }

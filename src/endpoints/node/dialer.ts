@@ -1,65 +1,63 @@
 /**
- * The addresses of a link: it dials one after the other until one accepts. docs/services.md, "Several servers".
+ * Dials the addresses of a link, each as its scheme says. docs/transports.md.
  */
 import type { Clock } from "../../clock.ts";
-import { asHbiError, failure, HbiError } from "../../errors.ts";
+import { failure } from "../../errors.ts";
 import { dialSocket } from "../../wire/transport/node-socket.ts";
 import { serverNameOf } from "../../wire/transport/node-tls-dial.ts";
 import { type ClientTls, clientContext } from "../../wire/transport/node-tls-options.ts";
 import { checkPath } from "../../wire/transport/node-trouble.ts";
-import type { Transport } from "../../wire/transport.ts";
-import { type Address, type PathAddress, parseAddress, type TcpAddress } from "../address.ts";
+import type { NodeWebSocketOptions } from "../../wire/transport/node-web-socket-options.ts";
+import {
+  type Address,
+  isList,
+  type ParsedAddress,
+  parseAddress,
+  schemeSecurity,
+  UNUSED_TLS,
+  webTarget,
+} from "../address.ts";
+import { dialInTurn } from "../service/dial-in-turn.ts";
 import type { Dial } from "../service/reconnect.ts";
 
-/** What is read for each connection: a getter may return another certificate. */
 interface DialerOptions {
   readonly clock: Clock;
+  readonly webSocket: NodeWebSocketOptions | undefined;
+  /** Read for each connection: a getter may return another certificate. */
   tls(): ClientTls | undefined;
 }
 
-/** Dials the addresses in turn, each for at most `connectTimeoutMs`. The first attempt begins with the first one. Every
- *  later one begins with the address behind that of the last connection: it was lost, refused, or sent the link away.
- *  @throws HbiError invalid_argument for what can never be dialed */
-export function dialer(address: Address | readonly Address[], { clock, tls }: DialerOptions): Dial {
+/** @throws HbiError invalid_argument for what can never be dialed */
+export function dialer(address: Address | readonly Address[], options: DialerOptions): Dial {
   const targets = (isList(address) ? address : [address]).map((one) => parseAddress(one));
-  if (targets.length === 0) throw failure("bad_option", "a link needs at least one address");
-  for (const target of targets) checkTarget(target, tls());
-  let next = 0;
-  return async (dialing): Promise<Transport> => {
-    const errors: HbiError[] = [];
-    for (const _ of targets) {
-      const target = targets[next] as TcpAddress | PathAddress; // below their number
-      next = (next + 1) % targets.length;
-      try {
-        return await dialSocket(target, { ...dialing, clock, tls: tls() });
-      } catch (thrown) {
-        errors.push(asHbiError(thrown));
-        if (dialing.signal.aborted) break;
-      }
-    }
-    throw together(errors);
-  };
+  const tls = options.tls();
+  const areWeb = targets.map((target) => "url" in target);
+  if (options.webSocket !== undefined && !areWeb.includes(true))
+    throw failure("bad_option", "webSocket is for an address ws:// or wss://");
+  if (tls !== undefined && targets.length > 0 && targets.every((target) => schemeSecurity(target) === false))
+    throw failure("bad_option", UNUSED_TLS);
+  for (const target of targets) checkTarget(target, tlsFor(target, tls));
+  return dialInTurn(targets.map((target) => dialOf(target, options)));
 }
 
-function isList(address: Address | readonly Address[]): address is readonly Address[] {
-  return Array.isArray(address);
+function dialOf(target: ParsedAddress, { clock, tls, webSocket }: DialerOptions): Dial {
+  if ("url" in target)
+    return async (dialing) => {
+      const { dialNodeWebSocket } = await import("../../wire/transport/node-web-socket.ts"); // few programs need it
+      return dialNodeWebSocket(target.url, { ...dialing, clock, tls: tlsFor(target, tls()), ...webSocket });
+    };
+  return (dialing) => dialSocket(target, { ...dialing, clock, tls: tlsFor(target, tls()) });
 }
 
-function checkTarget(target: TcpAddress | PathAddress, tls: ClientTls | undefined): void {
+/** The scheme says whether TLS is used, or else the option. */
+function tlsFor(target: ParsedAddress, tls: ClientTls | undefined): ClientTls | undefined {
+  const isSecure = schemeSecurity(target) ?? tls !== undefined;
+  return isSecure ? (tls ?? {}) : undefined;
+}
+
+function checkTarget(target: ParsedAddress, tls: ClientTls | undefined): void {
   if ("path" in target) checkPath(target.path);
   if (tls === undefined) return;
   clientContext(tls);
-  serverNameOf(target, tls);
-}
-
-/** One error for all addresses. Unless all have failed with the same code, it is `unavailable`, so that the link goes on
- *  dialing. */
-function together(errors: readonly HbiError[]): HbiError {
-  const [first, ...others] = errors as readonly [HbiError, ...HbiError[]]; // there is at least one address
-  if (others.length === 0) return first;
-  const isSame = others.every(({ code }) => code === first.code);
-  const words = errors.map(({ message }) => message).join("; ");
-  const cause = new AggregateError(errors, words);
-  if (!isSame || first.reason === undefined) return failure("connect_failed", words, { cause });
-  return new HbiError(first.code, words, undefined, { reason: first.reason, cause });
+  serverNameOf("url" in target ? webTarget(target) : target, tls);
 }

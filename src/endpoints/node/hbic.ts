@@ -1,19 +1,21 @@
 /**
  * HBIC: the connecting side over Node's sockets.
  */
+import { systemClock } from "../../clock.ts";
 import { failure, type HbiError } from "../../errors.ts";
 import { resolveLimits } from "../../limits.ts";
 import { aSignal, checkOptions, type OptionsOf } from "../../options.ts";
-import { dialSocket } from "../../wire/transport/node-socket.ts";
-import { type ClientTls, clientContext, clientTls } from "../../wire/transport/node-tls-options.ts";
+import { type ClientTls, clientTls } from "../../wire/transport/node-tls-options.ts";
 import type { Transport } from "../../wire/transport.ts";
-import { type Address, parseAddress } from "../address.ts";
+import type { Address } from "../address.ts";
+import type { Dial } from "../service/reconnect.ts";
 import { Connection } from "../session/connection.ts";
 import { CONNECTION_OPTIONS, type ConnectionOptions } from "../session/connection-options.ts";
 import type { HostingEnd } from "../session/hosting-end.ts";
 import type { HostingEnv } from "../session/hosting-env.ts";
 import type { PostingEnd } from "../session/posting-end.ts";
 import { ignore, markHandled } from "../waits.ts";
+import { dialer } from "./dialer.ts";
 
 export interface ConnectOptions extends ConnectionOptions {
   readonly signal?: AbortSignal | undefined;
@@ -30,7 +32,7 @@ export interface PeerEnds {
 
 /** A client of one address. `connect` dials. After a disconnect, it may be called again with the same environment. */
 export class HBIC {
-  readonly #address: Address;
+  readonly #dialAddress: Dial;
   readonly #env: () => HostingEnv;
   readonly #options: ConnectOptions;
   readonly #connectionOptions: ConnectionOptions;
@@ -40,11 +42,10 @@ export class HBIC {
 
   /** @param env what the server may call here, or a function that creates it for each connection */
   constructor(address: Address, env: HostingEnv | (() => HostingEnv), options: ConnectOptions = {}) {
-    parseAddress(address);
     checkOptions(options, "HBIC", CONNECT_OPTIONS);
     resolveLimits(options.limits, "client");
-    if (options.tls !== undefined) clientContext(options.tls);
-    this.#address = address;
+    const { clock = systemClock } = options;
+    this.#dialAddress = dialer(address, { clock, tls: () => options.tls, webSocket: undefined });
     this.#env = typeof env === "function" ? env : () => env;
     this.#options = options;
     const { tls: _tls, signal: _signal, ...connectionOptions } = options;
@@ -75,11 +76,9 @@ export class HBIC {
     const signals = [this.#abortDial.signal, ...(this.#options.signal === undefined ? [] : [this.#options.signal])];
     await this.#connection?.closed; // its cleanup uses the environment until then
     const limits = resolveLimits(this.#options.limits, "client");
-    const transport = await dialSocket(parseAddress(this.#address), {
+    const transport = await this.#dialAddress({
       timeoutMs: limits.connectTimeoutMs,
       signal: AbortSignal.any(signals),
-      tls: this.#options.tls,
-      ...(this.#options.clock === undefined ? {} : { clock: this.#options.clock }),
     });
     const connection = this.#connectionOver(transport);
     this.#connection = connection;

@@ -9,7 +9,7 @@ import type { Dialect, InstanceWriter } from "../../parser/repr.ts";
 import type { Writing } from "../../registry/call-text.ts";
 import type { ArgumentsOf, Method } from "../../registry/method.ts";
 import type { Methods } from "../../registry/service.ts";
-import { keepFromFailingUnheard, release } from "../conversation/body-source.ts";
+import { type BodyGiven, keepFromFailingUnheard, release } from "../conversation/body-source.ts";
 import { checkMetadata, type Metadata } from "../conversation/metadata.ts";
 import { failedAtOnce, leading } from "../failing.ts";
 import { markHandled, withLanded } from "../waits.ts";
@@ -141,7 +141,7 @@ export class Caller {
     try {
       outgoing = outgoingCall(kind, name, params, options);
     } catch (thrown) {
-      release(options?.body); // null is refused
+      release(bodyOf(options));
       return failedAtOnce(asHbiError(thrown), name);
     }
     let isBegun = false;
@@ -176,7 +176,7 @@ export class Caller {
       checkOptions(sending.options, sending.name, CALL_OPTIONS);
       return kind === "call" ? this.#sender.call(sending, this.#writing) : this.#sender.post(sending, this.#writing);
     } catch (thrown) {
-      release(sending.options?.body); // null is refused
+      release(bodyOf(sending.options));
       return failedAtOnce(asHbiError(thrown), sending.name);
     }
   }
@@ -200,6 +200,15 @@ export class Caller {
         mayHaveLanded ||= thrown.mayHaveLanded === true;
       }
     }
+  }
+}
+
+/** The body of options that were refused: null, or of a getter that throws. */
+function bodyOf(options: AnyCallOptions | null): BodyGiven | undefined {
+  try {
+    return options?.body;
+  } catch {
+    return undefined;
   }
 }
 

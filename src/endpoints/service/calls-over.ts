@@ -9,18 +9,19 @@ import { aClock, aCount, checkOptions, functions, type OptionsOf } from "../../o
 import { parseValue } from "../../parser/parse.ts";
 import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { type Writing, writeCall } from "../../registry/call-text.ts";
+import { recognised } from "../../registry/error-value.ts";
 import { entryTable } from "../../registry/hosting-env.ts";
-import { landValue } from "../../registry/invoke.ts";
+import { landValue } from "../../registry/land-value.ts";
 import type { Service } from "../../registry/service.ts";
 import { meant, validate } from "../../registry/validate.ts";
 import { type BodySource, exactly, type Feed, keepFromFailingUnheard, release } from "../conversation/body-source.ts";
 import { type Metadata, metadataField, NO_METADATA } from "../conversation/metadata.ts";
 import { leading } from "../failing.ts";
-import { isUnseen } from "../session/co-receiver.ts";
 import { HostingEnv } from "../session/hosting-env.ts";
+import { isUnseen } from "../session/land-object.ts";
 import { ignore, markHandled, Waits, withLanded } from "../waits.ts";
 import { Caller, type CallSender, type OutgoingInterceptor } from "./caller.ts";
-import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./calls.ts";
+import { type CallOptions, type Calls, callsOf, type Posts, postsOf, type Tries, triesOf } from "./calls.ts";
 import { checkBody, type Sending, timeoutOf } from "./outgoing.ts";
 import type { BuiltScript, ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
 
@@ -90,6 +91,8 @@ export interface CallsOver<S extends Service> {
   readonly call: Calls<S["methods"]>;
   /** The same without waiting: resolves when the carrier has the call. */
   readonly post: Posts<S["methods"]>;
+  /** The same as `call`, except that an error that the method declares is returned: `{ ok }` or `{ error }`. */
+  readonly try: Tries<S["methods"]>;
   /** Several calls, possibly nested, in one. */
   script<const T extends ScriptPlan>(
     build: (script: ScriptMethods<S["methods"]>) => T,
@@ -118,6 +121,7 @@ export function callsOver<S extends Service>(
   return {
     call: callsOf<S["methods"]>(service.methods, caller),
     post: postsOf<S["methods"]>(service.methods, caller),
+    try: triesOf<S["methods"]>(service.methods, caller),
     script: <const T extends ScriptPlan>(build: (script: ScriptMethods<S["methods"]>) => T, given: CallOptions = {}) =>
       caller.script<S["methods"], T>(service.methods, build, given),
   };
@@ -127,10 +131,8 @@ export function callsOver<S extends Service>(
 type Objects = readonly unknown[] | undefined;
 
 /** What differs from call to call. */
-type Content = Pick<CarriedCall, "kind" | "name" | "params" | "code" | "onlyOurs" | "bodyBytes" | "body"> & {
-  /** schemas of the answer's objects */
-  readonly results: BuiltScript["results"];
-};
+type Content = Pick<CarriedCall, "kind" | "name" | "params" | "code" | "onlyOurs" | "bodyBytes" | "body"> &
+  Pick<BuiltScript, "results" | "methodOf">;
 
 function carrierSender(
   service: string,
@@ -148,10 +150,10 @@ function carrierSender(
   const carry = (content: Content, options: CallOptions): Promise<readonly unknown[]> =>
     carried(content, options).catch((thrown: unknown) => {
       const own = ownError(thrown);
-      throw own === undefined ? thrown : ofCall(own, content.name);
+      throw own === undefined ? thrown : ofCall(recognised(own, content.methodOf ?? (() => undefined)), content.name);
     });
   const carried = async (content: Content, options: CallOptions): Promise<readonly unknown[]> => {
-    const { results, ...call } = content;
+    const { results, methodOf: _, ...call } = content;
     const { metadata = NO_METADATA } = options;
     metadataField(metadata, limits.maxMetadataBytes); // the same bounds as on a connection
     const timeoutMs = timeoutOf({ limits }, options);
@@ -187,13 +189,13 @@ function carrierSender(
       const landed = markHandled(send(contentOf("post", sending, writing, limits), sending));
       return Promise.resolve({ waitCompleted: () => leading(landed.then(ignore)) });
     },
-    script: async ({ name, code, onlyOurs, calls, results }, options) => {
+    script: async ({ name, code, onlyOurs, calls, results, methodOf }, options) => {
       const { maxCallsPerScript, maxStatements } = limits;
       if (calls > maxCallsPerScript) throw failure("too_many_calls", `at most ${maxCallsPerScript}`);
       if (results.length > maxStatements) throw failure("too_many_statements", `at most ${maxStatements}`);
       const declared = results.filter((schema) => schema !== undefined);
       const call = { kind: "script", name, params: code, code, onlyOurs, bodyBytes: 0, body: undefined } as const;
-      return carry({ ...call, results: declared }, options);
+      return carry({ ...call, results: declared, methodOf }, options);
     },
   };
 }
@@ -203,13 +205,15 @@ function carrierSender(
 function contentOf(kind: "call" | "post", sending: Sending, writing: Writing, limits: Limits): Content {
   const { name, method, params } = sending;
   checkBody(sending);
-  if (method.spec.body === "manual" || method.spec.resultBody !== undefined) {
+  if (method.spec.body === "manual" || method.needsLane || method.spec.resultBody !== undefined) {
     throw failure("bad_option", "its raw data requires a connection", { of: name });
   }
   const { code, onlyOurs, bodyBytes = 0 } = writeCall(name, method, params, writing);
   const most = method.spec.limits?.call?.maxBodyBytes ?? limits.maxBodyBytes;
   if (bodyBytes > most) throw bodyTooBig(bodyBytes, most, name);
-  return { kind, name, params, code, onlyOurs, bodyBytes, body: undefined, results: method.results };
+  const { results } = method;
+  const methodOf = (called: string) => (called === name ? method : undefined);
+  return { kind, name, params, code, onlyOurs, bodyBytes, body: undefined, results, methodOf };
 }
 
 /** @throws HbiError invalid_argument if there is none */

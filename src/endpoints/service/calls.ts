@@ -4,11 +4,13 @@
  */
 import type { z } from "zod";
 import { aFunction, anything, type OptionsOf } from "../../options.ts";
+import { type ErrorOf, isServiceError } from "../../registry/declared-errors.ts";
 import type { ArgumentsOf, BodyKind, Method } from "../../registry/method.ts";
 import type { Methods } from "../../registry/service.ts";
-import type { Body } from "../conversation/body.ts";
+import type { Body, OpenBody } from "../conversation/body.ts";
 import type { BodyGiven } from "../conversation/body-source.ts";
 import type { Metadata } from "../conversation/metadata.ts";
+import { leading } from "../failing.ts";
 import type { PoCo } from "../session/po-co.ts";
 import { WAIT_OPTIONS, type WaitOptions } from "../waits.ts";
 import type { Caller } from "./caller.ts";
@@ -21,7 +23,7 @@ export interface CallOptions extends WaitOptions {
 }
 
 /** The additional options that a method with raw data requires. */
-type WithBody<B extends BodyKind> = B extends "declared"
+type WithBody<B extends BodyKind> = B extends "declared" | "unknown"
   ? { readonly body: BodyGiven }
   : B extends "manual"
     ? {
@@ -40,7 +42,7 @@ export type Arguments<P, B extends BodyKind> = B extends "none"
 export type AnswerOf<R, S extends BodyKind> = R extends z.core.$ZodType
   ? S extends "none"
     ? z.output<R>
-    : { readonly result: z.output<R>; readonly body: Body }
+    : { readonly result: z.output<R>; readonly body: S extends "unknown" ? OpenBody : Body }
   : undefined;
 
 export type CallOf<M> =
@@ -51,6 +53,18 @@ export type CallOf<M> =
 export type PostOf<M> =
   M extends Method<infer P, infer _R, infer B> ? (...args: Arguments<ArgumentsOf<P>, B>) => Promise<Posted> : never;
 
+/** What a call that is tried resolves to. */
+export type Tried<T, E> =
+  | { readonly ok: T; readonly error?: undefined }
+  | ([E] extends [never] ? never : { readonly ok?: undefined; readonly error: E });
+
+export type TryOf<M> =
+  M extends Method<infer P, infer R, infer B, infer S, infer E>
+    ? (...args: Arguments<ArgumentsOf<P>, B>) => Promise<Tried<AnswerOf<R, S>, ErrorOf<E>>>
+    : never;
+
+/** Each resolves to the result or to an error that the method declares; any other error rejects. */
+export type Tries<M extends Methods> = { readonly [K in keyof M]: TryOf<M[K]> };
 /** Each waits for the result, or for the acknowledgement of a method without one. */
 export type Calls<M extends Methods> = { readonly [K in keyof M]: CallOf<M[K]> };
 /** Each resolves when the request is handed to the wire. */
@@ -91,6 +105,23 @@ export function postsOf<M extends Methods>(methods: M, caller: Caller): Posts<M>
       (params: unknown, options: AnyCallOptions = {}) =>
         caller.post(name, method, params, options),
   ) as Posts<M>; // a function for each method
+}
+
+export function triesOf<M extends Methods>(methods: M, caller: Caller): Tries<M> {
+  return methodsOf(
+    methods,
+    (name, method) =>
+      (params: unknown, options: AnyCallOptions = {}) =>
+        leading(
+          caller.call(name, method, params, options).then(
+            (ok) => ({ ok }),
+            (error: unknown) => {
+              if (isServiceError(error, method)) return { error };
+              throw error;
+            },
+          ),
+        ),
+  ) as Tries<M>; // a function for each method
 }
 
 /** An ordinary object, so that it can be spied on, wrapped, spread and listed. Its functions need no `this`. */

@@ -3,12 +3,14 @@
  * not, what differs. What describes and compares them is loaded on demand, so that a bundler keeps it apart.
  * docs/handlers.md, "A definition that differs".
  */
+
+import { ownError } from "../../errors.ts";
+import { loaded } from "../../on-demand.ts";
 import type { ServiceDescription } from "../../registry/description/description.ts";
 import type { Change } from "../../registry/description/differences.ts";
 import type { Service } from "../../registry/service.ts";
 import type { Introduction } from "../conversation/introduction.ts";
 import type { Connection } from "../session/connection.ts";
-import { ignore } from "../waits.ts";
 
 /** How the definition of the service differs from that of the link. */
 export interface Mismatch {
@@ -23,6 +25,8 @@ export interface Mismatch {
 
 /** `warn`: a difference that may make calls fail goes to the log; `error`: it refuses the connection. */
 export type MismatchHandling = "warn" | "error" | "ignore" | ((mismatch: Mismatch) => unknown);
+
+const COMPARES = "what compares definitions";
 
 export class DefinitionCheck {
   /** the last difference; undefined if there is none, or none is known */
@@ -50,22 +54,28 @@ export class DefinitionCheck {
     return this.#handling === "error";
   }
 
-  /** The service has introduced itself. Until credentials were accepted it describes nothing. */
+  /** The service has introduced itself. Until credentials were accepted it describes nothing. What it says first of its
+   *  definition counts: a service that says another one in each of its calls would be asked for as many descriptions. */
   readonly introduced = ({ hashes }: Introduction, connection: Connection): void => {
-    if (hashes !== undefined) this.#hashes.set(connection, hashes);
+    if (hashes === undefined || this.#hashes.has(connection)) return;
+    this.#hashes.set(connection, hashes);
     if (!this.isStrict && this.#service.credentials === undefined) this.checkLater(connection);
   };
 
   /** A difference is only told; the connection is used meanwhile. */
   checkLater(connection: Connection): void {
-    if (this.#handling !== "ignore") this.check(connection).catch(ignore); // the service has gone, or describes nothing
+    if (this.#handling === "ignore") return;
+    this.check(connection).catch((thrown) => {
+      const own = ownError(thrown); // otherwise the service has gone, or describes nothing
+      if (own?.reason === "not_loaded") connection.report(own, "definition");
+    });
   }
 
   /** @throws HbiError failed_precondition if the difference is an error */
   async check(connection: Connection): Promise<void> {
     const hashes = this.#hashes.get(connection);
     if (hashes === undefined || Object.keys(this.#service.methods).length === 0) return;
-    const { describedInTurns, ownDescription, ownHash } = await import("./own-description.ts");
+    const { describedInTurns, ownDescription, ownHash } = await loaded(import("./own-description.ts"), COMPARES);
     await describedInTurns(this.#service, connection.clock);
     const hash = ownHash(this.#service);
     if (hash === undefined) return;
@@ -74,7 +84,7 @@ export class DefinitionCheck {
       return;
     }
     const told = await this.#describe(connection);
-    const { differenceOf, errorOf } = await import("./definition-difference.ts");
+    const { differenceOf, errorOf } = await loaded(import("./definition-difference.ts"), COMPARES);
     const mismatch = differenceOf(ownDescription(this.#service), told, hashes.length > 1);
     this.mismatch = mismatch;
     if (this.isStrict && mismatch.isBreaking) throw errorOf(mismatch);

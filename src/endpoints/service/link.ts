@@ -4,7 +4,8 @@
  */
 import { failure, HbiError } from "../../errors.ts";
 import { MAX_DEPTH } from "../../limits.ts";
-import { aCount, anything, checkOptions, functions, type OptionsOf, oneOf } from "../../options.ts";
+import { loaded } from "../../on-demand.ts";
+import { aCount, anything, checkOptions, functions, type OptionsOf, oneOf, reading } from "../../options.ts";
 import { type Dialect, dialectOption } from "../../parser/repr.ts";
 import { argumentsText } from "../../registry/call-text.ts";
 import type { ServiceDescription } from "../../registry/description/description.ts";
@@ -20,7 +21,7 @@ import { HostingEnv } from "../session/hosting-env.ts";
 import type { PostingEnd } from "../session/posting-end.ts";
 import { checkTimeout, checkWait, markHandled, type WaitOptions } from "../waits.ts";
 import { Caller, type OutgoingInterceptor } from "./caller.ts";
-import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./calls.ts";
+import { type CallOptions, type Calls, callsOf, type Posts, postsOf, type Tries, triesOf } from "./calls.ts";
 import { DefinitionCheck, type Mismatch, type MismatchHandling } from "./definition-check.ts";
 import { connectionSender } from "./outgoing.ts";
 import {
@@ -33,10 +34,10 @@ import {
   type StateListener,
 } from "./reconnect.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
-import type { AnyCall, ServiceCall } from "./service-call.ts";
+import type { AnyCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
 
-export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], ServiceCall<Link<S>, undefined>>;
+export type ReactionsOf<S extends Service> = ServiceHandlers<S["reactions"], Link<S>, undefined>;
 
 /** The credentials that the definition declares. */
 export type Shown<S extends Service> = S["credentials"] extends Params ? ArgumentsOf<S["credentials"]> : undefined;
@@ -88,6 +89,9 @@ export const LINK_OPTIONS: OptionsOf<LinkOptions<Service>> = {
   },
 };
 
+const NO_CREDENTIALS =
+  "credentials are declared: pass { credentials } as an option, an object or a function that returns one";
+
 /** Every service reads credentials of this size, unless its limit is very low. */
 const SMALL_CREDENTIALS_CHARS = 1_024;
 
@@ -102,6 +106,7 @@ export class Link<S extends Service = Service> {
   // created on first use
   #calls: Calls<S["methods"]> | undefined;
   #posts: Posts<S["methods"]> | undefined;
+  #tries: Tries<S["methods"]> | undefined;
 
   constructor(service: S, dial: Dial, reactions: ReactionsOf<S>, options: LinkOptions<S>) {
     checkOptions(options, "Link", LINK_OPTIONS);
@@ -145,6 +150,13 @@ export class Link<S extends Service = Service> {
   get post(): Posts<S["methods"]> {
     this.#posts ??= postsOf<S["methods"]>(this.#service.methods, this.#caller);
     return this.#posts;
+  }
+
+  /** The same as `call`, except that an error that the method declares is returned: `{ ok }` or `{ error }`. Any other
+   *  error rejects. */
+  get try(): Tries<S["methods"]> {
+    this.#tries ??= triesOf<S["methods"]>(this.#service.methods, this.#caller);
+    return this.#tries;
   }
 
   get state(): LinkState {
@@ -275,11 +287,17 @@ export class Link<S extends Service = Service> {
   async #authenticate({ posting }: Connection, options: WaitOptions): Promise<void> {
     const { credentials: declared } = this.#service;
     if (declared === undefined) return;
-    const { credentials } = this.#options;
+    const credentials = reading(() => this.#options.credentials, "credentials");
     const shown: unknown = typeof credentials === "function" ? await credentials() : credentials;
-    if (typeof shown !== "object" || shown === null) throw failure("bad_option", "no credentials");
+    if (typeof shown !== "object" || shown === null) throw failure("bad_option", NO_CREDENTIALS);
     const writing = { dialect: "json", maxDepth: MAX_DEPTH, writer: undefined } as const;
-    const forms = Object.entries(declared).map(([name, schema]) => [name, formOf(schema, Reflect.get(shown, name))]); // without what they strip
+    const forms = Object.entries(declared).map(([name, schema]) => [
+      name,
+      formOf(
+        schema,
+        reading(() => Reflect.get(shown, name), `credentials.${name}`),
+      ),
+    ]); // without what they strip
     const text = argumentsText(Object.keys(declared), Object.fromEntries(forms), writing, undefined);
     if (text.length > SMALL_CREDENTIALS_CHARS) await posting.introduction(options); // which says what the service reads
     posting.accepted.checkCredentials(`${AUTHENTICATE}(${text})`);
@@ -287,10 +305,12 @@ export class Link<S extends Service = Service> {
   }
 }
 
+const READS = "what reads a description";
+
 /** What reads it is loaded then: most clients never ask. */
 async function describe(posting: PostingEnd, options: WaitOptions): Promise<ServiceDescription> {
   const text = await posting.callBuiltin(DESCRIBE, options);
-  const { readDescription } = await import("../../registry/description/description.ts");
+  const { readDescription } = await loaded(import("../../registry/description/description.ts"), READS);
   try {
     return readDescription(JSON.parse(String(text)));
   } catch (cause) {

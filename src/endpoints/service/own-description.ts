@@ -13,6 +13,8 @@ const TURN_MS = 5;
 /** Being made, or made. */
 interface Making {
   readonly steps: Iterator<void, ServiceDescription>;
+  /** of those who wait for it, by their clock */
+  readonly inTurns: WeakMap<Clock, Promise<void>>;
   /** as soon as it is made, or has failed */
   result?: { readonly description: ServiceDescription } | { readonly error: unknown };
 }
@@ -22,7 +24,7 @@ const MAKING = new WeakMap<Service, Making>();
 function makingOf(service: Service): Making {
   let making = MAKING.get(service);
   if (making === undefined) {
-    making = { steps: describing(service) };
+    making = { steps: describing(service), inTurns: new WeakMap() };
     MAKING.set(service, making);
   }
   return making;
@@ -69,11 +71,38 @@ export function hashesOf(service: Service): readonly string[] | undefined {
 export async function describedInTurns(service: Service, clock: Clock): Promise<void> {
   for (const one of [service, ...service.parts]) {
     const making = makingOf(one);
-    while (making.result === undefined) {
-      const beganMs = clock.now();
-      do step(making);
-      while (making.result === undefined && clock.now() - beganMs < TURN_MS);
-      if (making.result === undefined) await new Promise<void>((resolve) => clock.soon(resolve));
+    if (isMadeInThisTurn(making, clock)) continue;
+    let made = making.inTurns.get(clock);
+    if (made === undefined) {
+      made = goingOn(making, clock);
+      making.inTurns.set(clock, made); // many connections that wait share its turns
     }
+    await made;
   }
+}
+
+/** Whether they are described after this turn of the event loop, in which all of a small definition is. */
+export function isDescribedSoon(service: Service, clock: Clock): boolean {
+  return [service, ...service.parts].every((one) => isMadeInThisTurn(makingOf(one), clock));
+}
+
+async function goingOn(making: Making, clock: Clock): Promise<void> {
+  do await new Promise<void>((resolve) => clock.soon(resolve));
+  while (!stepsOn(making, clock));
+}
+
+function isMadeInThisTurn(making: Making, clock: Clock): boolean {
+  if (making.result !== undefined) return true;
+  if (making.inTurns.has(clock)) return false; // others wait for it
+  return stepsOn(making, clock);
+}
+
+/** @returns whether it is made */
+function stepsOn(making: Making, clock: Clock): boolean {
+  const beganMs = clock.now();
+  while (making.result === undefined) {
+    step(making);
+    if (clock.now() - beganMs >= TURN_MS) break;
+  }
+  return making.result !== undefined;
 }

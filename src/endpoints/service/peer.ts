@@ -9,7 +9,7 @@ import type { Connection } from "../session/connection.ts";
 import type { HostingEnd } from "../session/hosting-end.ts";
 import type { PostingEnd } from "../session/posting-end.ts";
 import { Caller, type CallerOptions } from "./caller.ts";
-import { type CallOptions, type Calls, callsOf, type Posts, postsOf } from "./calls.ts";
+import { type CallOptions, type Calls, callsOf, type Posts, postsOf, type Tries, triesOf } from "./calls.ts";
 import { type Carrier, connectionSender } from "./outgoing.ts";
 import type { ScriptMethods, ScriptPlan, ScriptResults } from "./script-builder.ts";
 
@@ -31,6 +31,7 @@ export class Peer<S extends Service = Service, Context = unknown> {
   // created on first use: most connections of a server never need them
   #calls: Calls<S["reactions"]> | undefined;
   #posts: Posts<S["reactions"]> | undefined;
+  #tries: Tries<S["reactions"]> | undefined;
   readonly #record: PeerRecord;
 
   constructor(service: S, connection: Connection, options: CallerOptions, record: PeerRecord) {
@@ -65,6 +66,12 @@ export class Peer<S extends Service = Service, Context = unknown> {
   get post(): Posts<S["reactions"]> {
     this.#posts ??= postsOf<S["reactions"]>(this.#service.reactions, this.#caller);
     return this.#posts;
+  }
+
+  /** Calls them as `call`, except that an error that the reaction declares is returned: `{ ok }` or `{ error }`. */
+  get try(): Tries<S["reactions"]> {
+    this.#tries ??= triesOf<S["reactions"]>(this.#service.reactions, this.#caller);
+    return this.#tries;
   }
 
   /** Several calls of its reactions in one round trip. */

@@ -23,6 +23,7 @@ import type { HostingEnv } from "../session/hosting-env.ts";
 import { handled, ignore, markHandled, type Wait, type WaitOptions, Waits } from "../waits.ts";
 import { type Backoff, backoff, RECONNECT_OPTIONS, type ReconnectOptions } from "./backoff.ts";
 import type { Carrier } from "./outgoing.ts";
+import { onWaking } from "./waking.ts";
 
 /** Connects a transport; stops when the signal aborts. */
 export type Dial = (options: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<Transport>;
@@ -85,6 +86,9 @@ export class ReconnectingConnection implements Carrier, Home {
   readonly #retiring = new Set<Connection>();
   /** a connection that was dialed and is not the current one yet; closing waits for it as well */
   #dialed: Connection | undefined;
+  /** between two attempts */
+  #pause: Wait<void> | undefined;
+  #forgetWaking: () => void = ignore;
   #resolveClosed: (reason: HbiError | undefined) => void = ignore;
 
   constructor(owner: ConnectionOwner, dial: Dial, options: ReconnectingOptions) {
@@ -200,6 +204,9 @@ export class ReconnectingConnection implements Carrier, Home {
 
   /** The first connection; if it fails, the link closes. With `waitForFirst`, does not wait for it. */
   async open(): Promise<void> {
+    if (this.#isOver) throw this.#overError();
+    this.#forgetWaking();
+    this.#forgetWaking = onWaking(this.clock, () => this.#wake());
     if (this.#backoff !== undefined && this.#options.reconnect?.waitForFirst === true) {
       this.#attempts = 1;
       void this.#reconnect(this.#backoff, true);
@@ -333,8 +340,18 @@ export class ReconnectingConnection implements Carrier, Home {
   async #delay(ms: number): Promise<void> {
     const wait = this.#waits.start<void>({ timeoutMs: Number.POSITIVE_INFINITY, signal: this.#giveUp });
     const timer = this.clock.after(ms, () => wait.settle(), true);
+    this.#pause = wait;
     await wait.promise.catch(ignore); // closing, or cancelled: the caller checks
+    this.#pause = undefined;
     timer.cancel();
+  }
+
+  /** The machine has slept, or the network is back: a connection must show that it lives, and a pause is over. */
+  #wake(): void {
+    this.#connection?.probe();
+    if (this.#pause === undefined) return;
+    this.#attempts = 0;
+    this.#pause.settle();
   }
 
   // --- ending --------------------------------------------------------------------------------------------------------
@@ -363,6 +380,7 @@ export class ReconnectingConnection implements Carrier, Home {
 
   #over(reason: HbiError | undefined): void {
     if (this.#state === "closed") return;
+    this.#forgetWaking();
     this.#connection = undefined;
     this.#enter("closed", reason);
     this.#loseParked(reason);

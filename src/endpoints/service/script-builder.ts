@@ -7,6 +7,7 @@ import { failure } from "../../errors.ts";
 import { isPlainObject } from "../../parser/plain-object.ts";
 import { type OnlyOurs, REPR } from "../../parser/repr.ts";
 import { argumentsText, type Writing } from "../../registry/call-text.ts";
+import { declaresErrors } from "../../registry/declared-errors.ts";
 import type { Method } from "../../registry/method.ts";
 import type { Methods } from "../../registry/service.ts";
 
@@ -94,6 +95,8 @@ export interface BuiltScript {
   readonly onlyOurs: string | undefined;
   /** the number of its calls, including those inside others */
   readonly calls: number;
+  /** the called method of this name; undefined if none of them declares errors */
+  readonly methodOf: ((name: string) => Method | undefined) | undefined;
   /** one per statement */
   readonly results: readonly (z.core.$ZodType | undefined)[];
 }
@@ -131,7 +134,10 @@ export function buildScript<M extends Methods>(
   if (lost !== undefined)
     throw failure("bad_option", `${lost.name} is neither an argument nor a statement of the script`);
   const name = statements.map((statement) => statement.name).join(", ");
-  return { code, onlyOurs: onlyOurs.what, calls: made.length, name, results: statements.map(({ result }) => result) };
+  const called = new Map(made.map((call) => [call.name, methods[call.name] as Method])); // one of these
+  const methodOf = [...called.values()].some(declaresErrors) ? (of: string) => called.get(of) : undefined;
+  const results = statements.map(({ result }) => result);
+  return { code, onlyOurs: onlyOurs.what, calls: made.length, name, methodOf, results };
 }
 
 function argumentsOf(name: string, method: Method, given: unknown, writing: Writing, onlyOurs: OnlyOurs): string {

@@ -4,7 +4,7 @@
  */
 import type { z } from "zod";
 import { failure, ownError } from "../../errors.ts";
-import { MAX_DEPTH } from "../../limits.ts";
+import { MAX_DEPTH, TO_THE_END } from "../../limits.ts";
 import { checkMap, mustBe } from "../../options.ts";
 import { repr } from "../../parser/repr.ts";
 import {
@@ -14,13 +14,14 @@ import {
   entryTable,
   type HandlerTimes,
 } from "../../registry/hosting-env.ts";
-import { isPromise } from "../../registry/invoke.ts";
 import type { BodyKind, Method, ParamsOf } from "../../registry/method.ts";
+import { isPromise } from "../../registry/promised.ts";
 import type { Methods, Values } from "../../registry/service.ts";
 import { validate } from "../../registry/validate.ts";
 import { type BodySource, exactly, type Feed, keepFromFailingUnheard, release } from "../conversation/body-source.ts";
 import type { Connection } from "../session/connection.ts";
-import { HoCo } from "../session/ho-co.ts";
+import { conversingNow } from "../session/conversing.ts";
+import type { HoCo } from "../session/ho-co.ts";
 import type { HostingEnv, TypedLayer } from "../session/hosting-env.ts";
 import type { PoCo } from "../session/po-co.ts";
 import { markHandled } from "../waits.ts";
@@ -33,10 +34,10 @@ export type Returned<R extends z.core.$ZodType | undefined, S extends BodyKind> 
     : { readonly result: z.input<R>; readonly body: BodySource }
   : unknown;
 
-/** Exactly one handler for each method. */
-export type ServiceHandlers<M extends Methods, Call> = {
-  readonly [K in keyof M]: M[K] extends Method<infer P, infer R, infer _B, infer S>
-    ? (params: ParamsOf<P>, call: Call) => Awaitable<Returned<R, S>>
+/** Exactly one handler for each method. `Other` and `Context` are those of its calls. */
+export type ServiceHandlers<M extends Methods, Other, Context = unknown> = {
+  readonly [K in keyof M]: M[K] extends Method<infer P, infer R, infer _B, infer S, infer E>
+    ? (params: ParamsOf<P>, call: ServiceCall<Other, Context, E>) => Awaitable<Returned<R, S>>
     : never;
 };
 
@@ -106,11 +107,13 @@ function intercepted(chain: readonly Interceptor[], at: number, call: ServiceCal
   });
 }
 
-/** The result as an object, followed by exactly as much raw data as the result declares. */
+/** The result as an object, followed by exactly as much raw data as the result declares, or by all of a source whose
+ *  length is unknown. */
 async function answerWithBody(method: Method, call: ServiceCall, returned: unknown, env: HostingEnv): Promise<void> {
   const answer: unknown = isPromise(returned) ? await returned : returned;
   const { name, co } = call;
-  if (!(co instanceof HoCo)) throw failure("wrong_stage", `${name} answers with raw data, inside an answer`);
+  if (!(co instanceof conversingNow().HoCo))
+    throw failure("wrong_stage", `${name} answers with raw data, inside an answer`);
   const { result: schema } = method.spec;
   if (schema === undefined || typeof answer !== "object" || answer === null || !("result" in answer)) {
     throw failure("bad_result", name);
@@ -122,13 +125,18 @@ async function answerWithBody(method: Method, call: ServiceCall, returned: unkno
     const result = validate(schema, answer.result, "bad_result", name);
     const bytes = method.resultBytes(result);
     if (bytes === undefined) throw failure("bad_result", name);
-    co.accepted.checkBody(bytes, name, "result", method);
-    body = exactly(source, bytes);
+    const { accepted } = co;
+    if (bytes === TO_THE_END)
+      body = exactly(source, (given) => accepted.checkBody(given, name, "result", method, true));
+    else {
+      accepted.checkBody(bytes, name, "result", method);
+      body = exactly(source, bytes);
+    }
     if (!call.hasAskedForBody) co.discardData();
     // The answer begins when the whole request was read, so a body that is read only for the answer would wait forever.
     if (co.unreadBytes > co.limits.maxBufferedBytes) throw failure("body_unread", name);
     const text = repr(result, co.isExtended ? "json" : "python", MAX_DEPTH, env.writer);
-    co.accepted.checkResult(text, name, method);
+    accepted.checkResult(text, name, method);
     await co.sendObj(text);
     await co.sendData(body);
   } catch (thrown) {

@@ -17,13 +17,16 @@ import {
   oneOf,
 } from "../../options.ts";
 import { type Dialect, dialectOption } from "../../parser/repr.ts";
+import type { Errors } from "../../registry/declared-errors.ts";
 import { briefDescription } from "../../registry/description/brief-description.ts";
 import { checkHandlers } from "../../registry/handlers.ts";
 import type { Awaitable, EntryTable, ExposedMethod } from "../../registry/hosting-env.ts";
-import { isPromise } from "../../registry/invoke.ts";
 import { type Method, method, type Params, type ParamsOf } from "../../registry/method.ts";
 import { checkReadable } from "../../registry/names.ts";
+import { isPromise } from "../../registry/promised.ts";
 import type { Service } from "../../registry/service.ts";
+import { messagePortTransport } from "../../wire/transport/message-port.ts";
+import { isMessagePort, type MessagePortLike } from "../../wire/transport/port-events.ts";
 import type { Transport } from "../../wire/transport.ts";
 import { MethodGate } from "../guard/method-gate.ts";
 import { type AcceptOptions, Acceptor, type ContextFactory } from "../session/acceptor.ts";
@@ -35,7 +38,7 @@ import { HoCo } from "../session/ho-co.ts";
 import { HostingEnv, type TypedLayer } from "../session/hosting-env.ts";
 import { handled, markHandled } from "../waits.ts";
 import type { OutgoingInterceptor } from "./caller.ts";
-import { describedInTurns, hashesOf, ownDescription } from "./own-description.ts";
+import { describedInTurns, hashesOf, isDescribedSoon, ownDescription } from "./own-description.ts";
 import { Peer, type PeerRecord } from "./peer.ts";
 import type { AnyCall, Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
@@ -44,10 +47,15 @@ import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts
 export type CredentialsOf<S extends Service> = S["credentials"] extends Params ? ParamsOf<S["credentials"]> : undefined;
 
 /** What handlers and interceptors of a service learn about a call. */
-export type CallOn<S extends Service, Context> = ServiceCall<Peer<S, Context>, Context>;
+export type CallOn<
+  S extends Service,
+  Context,
+  // biome-ignore lint/suspicious/noExplicitAny: as for ServiceCall
+  E extends Errors = any,
+> = ServiceCall<Peer<S, Context>, Context, E>;
 /** Any call of a service: `name` decides which type `params` has. */
 export type AnyCallOn<S extends Service, Context> = AnyCall<S["methods"], Peer<S, Context>, Context>;
-export type HandlersOf<S extends Service, Context> = ServiceHandlers<S["methods"], CallOn<S, Context>>;
+export type HandlersOf<S extends Service, Context> = ServiceHandlers<S["methods"], Peer<S, Context>, Context>;
 
 /** Only for the compiler's message: without the annotation, handlers that take their peer decide on the context first, and in vain. */
 type Unannotated<Context> = [Context] extends [undefined]
@@ -130,7 +138,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
     introduced: ({ definition }, { env }) => {
       const { side } = env.bound as Bound; // see #envOf and #authenticatedEnv
       const record = this.#records.get(side as object); // the peer
-      if (record !== undefined) record.definition = definition;
+      if (record !== undefined) record.definition ??= definition; // what it says first counts
     },
   };
 
@@ -177,9 +185,14 @@ export class ServiceHost<S extends Service, Context = undefined> {
     this.acceptor = new Acceptor(context, { ...this.#connectionOptions, name: service.name });
   }
 
-  /** Resolves when it can say what its definition is, without making a connection wait for it. Used by `serve`. */
+  /** Resolves when it can say what its definition is. `serve` awaits it before it listens; otherwise the first
+   *  connections wait for it. */
   async described(): Promise<void> {
     if (this.#options.describe !== false) await describedInTurns(this.service, this.acceptor.clock);
+  }
+
+  #isDescribed(): boolean {
+    return this.#options.describe === false || isDescribedSoon(this.service, this.acceptor.clock);
   }
 
   /** The number of open connections, authenticated or not. */
@@ -192,12 +205,15 @@ export class ServiceHost<S extends Service, Context = undefined> {
     return this.acceptor.closed;
   }
 
-  /** Serves one connection over any transport. Resolves when its init is done; the peer may not have authenticated yet.
-   *  A refused transport is destroyed.
+  /** Serves one connection over any transport, or over a message port or worker. Resolves when its init is done; the
+   *  peer may not have authenticated yet. A refused transport is destroyed.
    *  @throws HbiError resource_exhausted beyond `maxConnections`, `maxConnectionsPerAddress` and `acceptsPerSecond`;
    *  unavailable while it drains and after it was closed; what `authenticate` or the handler factory throws */
-  accept(transport: Transport, options: AcceptOptions = {}): Promise<Peer<S, Context>> {
+  accept(carrier: Transport | MessagePortLike, options: AcceptOptions = {}): Promise<Peer<S, Context>> {
     return handled(async () => {
+      // At once, so that it hears everything that its other end says.
+      const transport = isMessagePort(carrier) ? messagePortTransport(carrier) : carrier;
+      if (!this.#isDescribed()) await this.described(); // a large definition takes many turns of the event loop
       const { env } = await this.acceptor.accept(transport, options);
       return (env.bound as Required<Bound>).side as Peer<S, Context>; // see #envOf and #admitted
     });

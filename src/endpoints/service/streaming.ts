@@ -3,16 +3,19 @@
  * cancellation it is read to its end and, if it has begun, also sent to its end, so that others on the connection can
  * continue. docs/streaming.md.
  */
+
 import type { Timer } from "../../clock.ts";
 import { failure, ownError } from "../../errors.ts";
+import { TO_THE_END } from "../../limits.ts";
 import type { WrittenCall } from "../../registry/call-text.ts";
 import { limited } from "../../registry/method-limits.ts";
 import { meant, validate } from "../../registry/validate.ts";
 import { Body } from "../conversation/body.ts";
-import { type BodySource, bodyFrom, type Pending, release } from "../conversation/body-source.ts";
-import { asBytes } from "../lane/raw-intake.ts";
+import { type BodySource, bodyFrom, isBlob, type Pending, release } from "../conversation/body-source.ts";
+import { asBytes } from "../lane/buffers.ts";
 import { type Call, cancelled, type Talk } from "../session/call.ts";
 import type { Connection } from "../session/connection.ts";
+import type { PeerLimits } from "../session/peer-limits.ts";
 import type { CoOptions, PoCo } from "../session/po-co.ts";
 import type { Carrier, Sending } from "./outgoing.ts";
 
@@ -29,6 +32,11 @@ export class Streaming implements Talk {
   readonly #wantsAnswer: boolean;
   /** what is sent of the source; undefined if there is none */
   #body: ArrayBufferView | Pending | undefined;
+  /** what a source of unknown length has given, and what the peer accepts */
+  #given = 0;
+  #accepted: PeerLimits | undefined;
+  /** A browser reads a blob in another process, which takes some turns of the event loop. */
+  #isBlob = false;
   #answer: unknown;
   /** whether the peer of the connection on which it is sent is of this library */
   #isOurs: () => boolean = () => false;
@@ -52,21 +60,33 @@ export class Streaming implements Talk {
   #coOptions(): CoOptions {
     const { spec } = this.#sending.method;
     const bytes = this.#written.bodyBytes;
-    const promised = bytes === 0 ? { hasNoRawData: true } : { rawBytes: bytes ?? 0 };
+    const promised =
+      bytes === 0 ? { hasNoRawData: true } : bytes === TO_THE_END ? { isOpenEnded: true } : { rawBytes: bytes ?? 0 };
     const answered =
       spec.resultBody === undefined
         ? { hasNoRawAnswer: true }
         : { answerBytes: (object: unknown) => this.#take(object) };
     const own = spec.limits?.result;
     const limits = own === undefined ? {} : { limits: limited(this.#carrier.limits, own) };
-    return { ...(spec.body === "manual" ? {} : promised), ...answered, ...limits, dropsObjects: !this.#wantsAnswer };
+    const { needsLane } = this.#sending.method;
+    const drops = { dropsObjects: !this.#wantsAnswer };
+    return { ...(spec.body === "manual" ? {} : promised), ...answered, ...limits, ...drops, needsLane };
   }
 
   #makeBody(): void {
     const { bodyBytes } = this.#written;
-    const source = typeof this.#sending.method.spec.body === "function" ? bodyOf(this.#sending) : undefined;
+    const { body } = this.#sending.method.spec;
+    const source = body === undefined || body === "manual" ? undefined : bodyOf(this.#sending);
+    this.#isBlob = isBlob(source);
     if (source === undefined || bodyBytes === 0) release(source);
-    else this.#body = bodyFrom(source, bodyBytes ?? 0);
+    else this.#body = bodyFrom(source, bodyBytes === TO_THE_END ? (given) => this.#gave(given) : (bodyBytes ?? 0));
+  }
+
+  /** A source of unknown length has given so much in all. The first chunk may come before there is a connection. */
+  #gave(bytes: number): void {
+    const { name, method } = this.#sending;
+    this.#given = bytes;
+    this.#accepted?.checkBody(bytes, name, "call", method, true);
   }
 
   get isRepeatable(): boolean {
@@ -84,6 +104,7 @@ export class Streaming implements Talk {
   // --- sending, then receiving ---------------------------------------------------------------------------------------
 
   async run(co: PoCo, connection: Connection, call: Call): Promise<unknown> {
+    this.#accepted = connection.posting.accepted;
     this.#isOurs = () => connection.posting.knowsExtension; // which the answer may only show
     try {
       await this.#send(co);
@@ -106,7 +127,7 @@ export class Streaming implements Talk {
   async #send(co: PoCo): Promise<void> {
     const body = this.#body;
     try {
-      if (isPending(body)) co.sender.bracket.standBy(body.ready);
+      if (isPending(body)) co.sender.bracket.standBy(body.ready, this.#isBlob);
       const code = co.sendCode(this.#written.code, FOREVER);
       const data = isPending(body) ? this.#stream(co, body) : this.#sendWhole(co, body);
       await Promise.all([code, data]);
@@ -129,6 +150,7 @@ export class Streaming implements Talk {
   async #stream(co: PoCo, body: Pending): Promise<void> {
     await body.ready;
     await co.sender.opened(FOREVER); // until then nothing is taken from the source, because the call may have to be sent on another connection
+    this.#gave(this.#given);
     await co.sendData(body.content, FOREVER);
   }
 
@@ -143,7 +165,12 @@ export class Streaming implements Talk {
     }
     const { clock, limits } = this.#carrier;
     const onEnd = (): void => void co.close();
-    const body = new Body(co, co.unreadBytes, name, { clock, idleTimeoutMs: limits.callTimeoutMs, draining, onEnd });
+    const body = new Body(co, resultBody === "unknown" ? TO_THE_END : co.unreadBytes, name, {
+      clock,
+      idleTimeoutMs: limits.callTimeoutMs,
+      draining,
+      onEnd,
+    });
     co.onLost = (error) => body.lose(error);
     return { result: this.#answer, body };
   }

@@ -49,8 +49,9 @@ export interface Accepted {
   readonly expires?: { readonly at: Date; readonly reason: string } | undefined;
 }
 
-/** Why a connection got no slot; "gone": its peer had reset it before it was accepted. */
-type Unaccepted = Refusal | "gone";
+/** Why a connection got no slot; "gone": its peer had reset it before it was accepted; "noWorker": no worker process
+ *  was ready in time. */
+type Unaccepted = Refusal | "gone" | "noWorker";
 
 const REPORT_MS = 1_000;
 

@@ -7,18 +7,18 @@ import type { z } from "zod";
 import type { Chained } from "../../chain.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import { asHbiError, changed, digits, FAILURES, failure, HbiError, ofCall } from "../../errors.ts";
+import { recognised } from "../../registry/error-value.ts";
 import type { Method } from "../../registry/method.ts";
 import { limited } from "../../registry/method-limits.ts";
 import { meant, validate } from "../../registry/validate.ts";
-import { packetOf } from "../conversation/co-sender.ts";
+import { packetOf } from "../conversation/packet-of.ts";
 import { leadHere, rejectWhereAwaited } from "../failing.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import { heed, heedNoMore } from "../heed.ts";
-import { turnHeld } from "../lane/bracket.ts";
-import type { TurnTaker } from "../lane/send-turn.ts";
+import { type TurnTaker, turnHeld } from "../lane/send-turn.ts";
 import { ignore, markHandled, withLanded } from "../waits.ts";
-import { landObject } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
+import { landObject } from "./land-object.ts";
 import type { CoOptions, PoCo } from "./po-co.ts";
 import type { PostedCo } from "./posted-co.ts";
 
@@ -30,6 +30,8 @@ export interface CallRequest {
   readonly name: string;
   /** the method, if it is one of a definition */
   readonly method?: Method;
+  /** the called method of this name; undefined if none of them declares errors */
+  readonly methodOf?: ((name: string) => Method | undefined) | undefined;
   /** schemas of the answer's objects, in order; undefined accepts any */
   readonly results: readonly (z.core.$ZodType | undefined)[];
   /** false: objects are dropped, and only the acknowledgement counts */
@@ -292,7 +294,7 @@ export class Call implements TurnTaker {
     const { posting, account } = co.connection;
     const { wire } = co.lane;
     const { packet, body } = this;
-    const id = co.seq + posting.callSuffix(this.leftMs, body?.length ?? 0) + posting.metadataFieldOf(co);
+    const id = co.seq + posting.callSuffix(this.leftMs, body?.length ?? 0) + posting.fieldsOf(co);
     const end = posting.knowsExtension ? co.coSeq : id;
     account.posts -= packet.length + ENTRY_COST_BYTES;
     const head = `[${id.length}#co_begin]${id}${packet}`;
@@ -428,7 +430,8 @@ export class Call implements TurnTaker {
 
   #fail(cause: HbiError): void {
     if (this.#isSettled) return;
-    const error = ofCall(cause, this.request.name);
+    const { methodOf, name } = this.request;
+    const error = ofCall(methodOf === undefined ? cause : recognised(cause, methodOf), name);
     this.#state = "failed";
     this.#outcome = error;
     if (this.#promise !== undefined) rejectWhereAwaited(this.#promise, this.#resolve, error);

@@ -4,7 +4,7 @@
  * section 6.
  */
 import { afterHearing, type Timer } from "../../clock.ts";
-import { asHbiError, digits, failure, type HbiError, oneLine } from "../../errors.ts";
+import { asHbiError, digits, failure, HbiError, oneLine } from "../../errors.ts";
 import type { Transport } from "../../wire/transport.ts";
 import { linked, type Table } from "../conversation/stages.ts";
 import { ignore } from "../waits.ts";
@@ -155,6 +155,7 @@ export class Closing {
   finishAfterEnd(): void {
     if (!this.isOpen) return;
     const { hosting, lane, lanes, posting } = this.#connection;
+    if (lanes?.isHeldUp === true) return; // until that is handled
     const { owner, phase } = lane.reading;
     if (phase !== "idle" || (owner !== undefined && owner.mayStop !== true)) {
       this.cut(failure("truncated"));
@@ -211,6 +212,7 @@ export class Closing {
     this.#reason = reason;
     this.#stop();
     lanes?.end(reason === undefined);
+    if (reason !== undefined) this.#transport.endsFor?.(reason);
     lane.end(words);
     this.#loseAll(told);
     this.#destroyAfter(reason === undefined ? limits.closeTimeoutMs : LINGER_MS);
@@ -222,7 +224,7 @@ export class Closing {
       // The platform may still be sending what it has taken, and destroying the socket may discard that.
       const isPatient = this.#at.state === "parting";
       const leftMs = isPatient ? lane.wire.progressMs + limits.closeTimeoutMs - clock.now() : 0;
-      const lingerMs = isPatient ? Math.max(leftMs, Math.min(lane.wire.transitMs, limits.closeTimeoutMs)) : 0;
+      const lingerMs = isPatient ? Math.max(leftMs, Math.min(this.#connection.transitMs, limits.closeTimeoutMs)) : 0;
       if (lingerMs > 0) this.#destroyAfter(lingerMs);
       else this.#transport.destroy();
     });
@@ -241,7 +243,10 @@ export class Closing {
   onClose(error?: Error): void {
     const wasOpen = this.isOpen;
     if (!this.#move("closes")) return;
-    if (wasOpen) {
+    if (wasOpen && error instanceof HbiError) {
+      this.#connection.report(error, "connection");
+      this.#reason = error;
+    } else if (wasOpen) {
       const cause = error === undefined ? {} : { cause: error };
       this.#reason = failure(
         "disconnected",

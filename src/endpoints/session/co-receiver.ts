@@ -3,18 +3,17 @@
  */
 import type { z } from "zod";
 import { bodyTooBig, failure, HbiError, ownError, type Reason } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
-import { parseValue } from "../../parser/parse.ts";
+import { type Limits, TO_THE_END } from "../../limits.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
-import { landValue } from "../../registry/invoke.ts";
 import { prepareLate } from "../../registry/prepared-schema.ts";
 import { meant, validate } from "../../registry/validate.ts";
-import { checkPacket } from "../conversation/script-plan.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
+import { asBytes, type Buffers } from "../lane/buffers.ts";
 import type { Lane } from "../lane/lane.ts";
-import { asBytes, type Buffers, DISCARDED, type RawIntake } from "../lane/raw-intake.ts";
-import { checkWait, type Wait, type WaitHints, type WaitOptions, withLanded } from "../waits.ts";
+import { DISCARDED, type RawIntake, tooFew } from "../lane/raw-intake.ts";
+import { checkWait, type Wait, type WaitHints, type WaitOptions } from "../waits.ts";
 import type { Connection } from "./connection.ts";
+import { landObject } from "./land-object.ts";
 
 export type Schema = z.core.$ZodType;
 export type SchemaOutput<S extends Schema | undefined> = S extends Schema ? z.output<S> : unknown;
@@ -173,6 +172,7 @@ export class CoReceiver {
     const filled = this.intake.fillNow(target);
     if (filled === target.length)
       this.#holder.lane.pump(); // there is room again
+    else if (this.intake.isAtEnd) throw tooFew(target.length, filled);
     else await this.#later(options, target.length - filled, target, filled);
   }
 
@@ -194,7 +194,11 @@ export class CoReceiver {
       while (left > 0) {
         this.#check();
         if (this.intake.discards !== discards) throw failure("wrong_stage", DISCARDED);
-        const chunk = this.intake.nextNow(left) ?? (await this.#later(options, left));
+        const chunk = this.intake.nextNow(left) ?? (this.intake.isAtEnd ? undefined : await this.#later(options, left));
+        if (chunk === undefined || chunk.length === 0) {
+          if (byteLength === TO_THE_END) break;
+          throw tooFew(byteLength, byteLength - left);
+        }
         left -= chunk.length;
         this.#holder.lane.pump();
         yield chunk;
@@ -213,7 +217,7 @@ export class CoReceiver {
     if (bytes <= unreadBytes) return;
     const left = unreadBytes + (this.intake.unannouncedBytes ?? Number.POSITIVE_INFINITY);
     if (!isManual || bytes > left) {
-      throw new HbiError("out_of_range", `${bytes} raw bytes requested, ${isManual ? left : unreadBytes} are left`);
+      throw tooFew(bytes, isManual ? left : unreadBytes);
     }
     const { maxBodyBytes } = this.#connection.limits;
     if (bytes > maxBodyBytes) {
@@ -234,17 +238,4 @@ export class CoReceiver {
     }
     this.#isReceivingData = true;
   }
-}
-
-/** An object packet as a value. @throws HbiError why it is refused */
-export function landObject(text: string, env: HostingEnv, limits: Limits): unknown {
-  if (env.mostPacketBytes > 0) checkPacket(text, limits);
-  const value = landValue(parseValue(text, limits), env);
-  return isUnseen(value) ? withLanded(value, false) : value;
-}
-
-/** Whether this is how a host refuses a conversation that it has not processed; a service behind the host never answers
- *  like this. */
-export function isUnseen(value: unknown): value is HbiError {
-  return value instanceof HbiError && (value.reason === "draining" || value.reason === "overloaded");
 }

@@ -5,7 +5,7 @@ import type { Clock } from "../../clock.ts";
 import { HbiError, indented, oneLine, type Reason, STACK_LINES, textOf, withoutStack } from "../../errors.ts";
 import { type LimitOptions, limitOptions } from "../../limits.ts";
 import { aBoolean, aClock, aFunction, mustBe, type OptionsOf } from "../../options.ts";
-import { isPromise } from "../../registry/invoke.ts";
+import { isPromise } from "../../registry/promised.ts";
 import { ProcessLoad } from "../guard/process-load.ts";
 import { type CallEntry, type CallSummary, type LogFields, NO_FIELDS } from "./call-log.ts";
 
@@ -27,8 +27,8 @@ export interface ConnectionOptions {
   readonly limits?: LimitOptions | undefined;
   /** false: sends plain conversation ids and accepts any id, as the reference does */
   readonly extension?: boolean | undefined;
-  /** true: a call with a large or streamed body gets a lane of its own, if the other side has set it as well, so that it
-   *  delays no other call. Default: false. docs/lanes.md */
+  /** false: a call with a large or streamed body gets no lane of its own, so that it delays others. Default: true, if
+   *  the other side takes lanes as well. docs/lanes.md */
   readonly lanes?: boolean | undefined;
   readonly clock?: Clock | undefined;
   /** What this connection shares with others, within the limits named `maxProcess...`: slots, unsent bytes, the turns
@@ -97,9 +97,9 @@ export function printable(error: HbiError): HbiError {
   const stack = stackOf(error, message);
   const isPlain = details === undefined && issues === undefined;
   if (isPlain && message === error.message && stack === textOf(error)) return error;
-  const { code, reason, cause, mayHaveLanded, origin, method } = error;
+  const { code, reason, cause, mayHaveLanded, origin, method, declared } = error;
   const told = withoutStack(
-    () => new HbiError(code, message, undefined, { reason, cause, mayHaveLanded, origin, method }),
+    () => new HbiError(code, message, undefined, { reason, cause, mayHaveLanded, origin, method, declared }),
   );
   told.stack = stack;
   return told;
@@ -119,7 +119,7 @@ function stackOf(error: HbiError, message: string): string {
 }
 
 /** what an operator must know without a log */
-const TOLD: ReadonlySet<unknown> = new Set<Reason>(["result_too_big", "other_definition"]);
+const TOLD: ReadonlySet<unknown> = new Set<Reason>(["result_too_big", "other_definition", "worker_failed"]);
 
 export function logUnexpected({ error, netIdent, where, call }: LogEntry): void {
   if (error.code !== "internal" && !TOLD.has(error.reason)) return;

@@ -6,6 +6,7 @@
 import { type Clock, systemClock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError, initFailed, oneLine } from "../../errors.ts";
 import { type Limits, resolveLimits } from "../../limits.ts";
+import type { OnDemand } from "../../on-demand.ts";
 import { checkOptions } from "../../options.ts";
 import type { Builtins, HostingEnv } from "../../registry/hosting-env.ts";
 import { SwitchingTransport } from "../../wire/lanes/switching-transport.ts";
@@ -43,7 +44,8 @@ import { HostingEnd } from "./hosting-end.ts";
 import { typedLayerOf } from "./hosting-env.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { Keepalive } from "./keepalive.ts";
-import { Lanes } from "./lanes.ts";
+import { LaneSupply } from "./lane-supply.ts";
+import type { Lanes } from "./lanes.ts";
 import { PostingEnd } from "./posting-end.ts";
 
 /** How a connection was made. */
@@ -72,15 +74,15 @@ export class Connection implements LaneSession, Holder {
   /** Resolves when everything has ended, with undefined after an orderly close; never rejects. */
   readonly closed: Promise<HbiError | undefined>;
   readonly #transport: GuardedTransport;
-  readonly #switching: SwitchingTransport;
   /** Whether this side takes lanes beside lane 0. */
   readonly offersLanes: boolean;
-  /** those lanes, once the peer has said that it takes them as well */
-  lanes: Lanes | undefined;
+  readonly laneSupply: LaneSupply;
   readonly #unsent: UnsentShare;
   readonly beginGate: BeginGate;
   readonly #idle: IdleWatch | undefined;
   readonly #keepalive: Keepalive | undefined;
+  /** on all lanes */
+  receivedBytes = 0;
   readonly awaitsPeer: boolean;
   /** This side has dialed. */
   readonly isDialing: boolean;
@@ -109,7 +111,7 @@ export class Connection implements LaneSession, Holder {
     );
     this.#transport = guarded;
     this.isExtended = options.extension !== false;
-    this.offersLanes = this.isExtended && options.lanes === true;
+    this.offersLanes = this.isExtended && options.lanes !== false;
     this.#log = options.log ?? logUnexpected;
     this.#onCall = options.onCall;
     this.isDialing = isDialing;
@@ -120,8 +122,9 @@ export class Connection implements LaneSession, Holder {
     this.scheduler = load.schedulerOf(this.clock);
     this.#unsent = new UnsentShare(this, this.limits, load.unsent, neighbours);
     this.waits = new Waits(this.clock, this.limits.callTimeoutMs);
-    this.#switching = new SwitchingTransport(guarded);
-    this.lane = new Lane(this.#switching, this);
+    const switching = new SwitchingTransport(guarded);
+    this.laneSupply = new LaneSupply(this, switching);
+    this.lane = new Lane(switching, this);
     this.posting = new PostingEnd(this);
     this.hosting = new HostingEnd(this);
     this.beginGate = new BeginGate(this);
@@ -137,6 +140,11 @@ export class Connection implements LaneSession, Holder {
     this.#env = context(this.posting, this.hosting, this);
     this.#attach(this.#env);
     this.posting.attached();
+  }
+
+  /** Its lanes beside lane 0, if one was needed. */
+  get lanes(): Lanes | undefined {
+    return this.laneSupply.lanes;
   }
 
   /** The wire of its lane. */
@@ -263,14 +271,30 @@ export class Connection implements LaneSession, Holder {
     }
   }
 
+  /** Drops it soon if its peer does not answer; without effect where keepalive is off. */
+  probe(): void {
+    this.#keepalive?.probe();
+  }
+
   // --- called by the lane --------------------------------------------------------------------------------------------
 
   get isLanding(): boolean {
     return this.#closing.isLanding;
   }
 
-  received(bytes: number, nowMs: number): number {
+  /** The peer has shown that it is there. */
+  heard(nowMs: number): void {
     this.#keepalive?.heard(nowMs);
+  }
+
+  /** The time until the peer has received what was written, on all lanes, if it reads as slowly as permitted. */
+  get transitMs(): number {
+    return Math.max(this.lane.wire.transitMs, this.lanes?.transitMs ?? 0);
+  }
+
+  received(bytes: number, nowMs: number): number {
+    this.receivedBytes += bytes;
+    this.heard(nowMs);
     return this.budgets.receivedWaitMs(bytes);
   }
 
@@ -279,6 +303,7 @@ export class Connection implements LaneSession, Holder {
   }
 
   exhausted(): void {
+    this.lanes?.beginNext();
     if (this.#closing.hasPeerEnded) this.#closing.finishAfterEnd();
   }
 
@@ -318,8 +343,8 @@ export class Connection implements LaneSession, Holder {
         this.posting.takeLoneObject(text);
         return true;
       case "lanes":
-        if (this.lanes === undefined || lane !== this.lane) throw failure("bad_state", "lanes");
-        this.lanes.switchReceiving(text, lane.reading.takeRest());
+        if (lane !== this.lane) throw failure("bad_state", "lanes");
+        this.laneSupply.needed().switchReceiving(text, lane.reading.takeRest());
         return true;
       default:
         throw failure("bad_state", `${directive === "" ? "code" : directive} outside of a conversation`);
@@ -399,7 +424,12 @@ export class Connection implements LaneSession, Holder {
   /** The peer takes lanes beside lane 0. */
   peerHasLanes({ limits: { maxLanes, laneWindowBytes } }: Introduction): void {
     if (!this.offersLanes || maxLanes === undefined || laneWindowBytes === undefined) return;
-    this.lanes ??= new Lanes(this, this.#switching, { maxLanes, windowBytes: laneWindowBytes });
+    this.laneSupply.allow({ maxLanes, windowBytes: laneWindowBytes });
+  }
+
+  missingFor({ directive, text }: Packet): OnDemand<unknown> | undefined {
+    if (directive === "co_begin") return this.hosting.missingFor(text);
+    return directive === "lanes" ? this.laneSupply.missing : undefined;
   }
 
   /** Lane 0 is needed as long as the connection lasts. */

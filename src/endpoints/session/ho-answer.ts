@@ -7,10 +7,10 @@ import type { Chained } from "../../chain.ts";
 import { failure, type HbiError, ownError } from "../../errors.ts";
 import { MAX_DEPTH } from "../../limits.ts";
 import { repr } from "../../parser/repr.ts";
-import { errorText } from "../../registry/error-value.ts";
+import { errorText } from "../../registry/error-text.ts";
 import type { Method } from "../../registry/method.ts";
 import { encodePacket } from "../../wire/packet.ts";
-import { answerId, isSeedStyle, type Token } from "../conversation/token.ts";
+import { answerId, isSeedStyle, openAnswerId, type Token } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
 import { Bracket, type BracketOwner } from "../lane/bracket.ts";
 import type { TurnTaker } from "../lane/send-turn.ts";
@@ -30,6 +30,10 @@ export class HoAnswer implements TurnTaker, BracketOwner {
   /** whether it contains code, and raw data */
   hasScripts = false;
   hasRawData = false;
+  /** whether it ends with its lane, because the length of its raw data is unknown */
+  isOpenEnded = false;
+  /** whether the lane ends when what is written is */
+  #isLast = false;
   readonly #connection: Connection;
   readonly #co: HostedCo;
   readonly #token: Token;
@@ -59,9 +63,9 @@ export class HoAnswer implements TurnTaker, BracketOwner {
     return this.#bracket;
   }
 
-  /** Whether raw data of it is on the wire: it must be completed, or the connection must end. */
+  /** Whether raw data of it is on the wire, or would be expected: it must be completed, or the connection must end. */
   get isMidway(): boolean {
-    return this.hasRawData && this.#bracket?.isStarted === true;
+    return (this.hasRawData || this.isOpenEnded) && this.#bracket?.isStarted === true;
   }
 
   /** What the poster accepts. */
@@ -147,7 +151,8 @@ export class HoAnswer implements TurnTaker, BracketOwner {
   /** The error replaces what is not on the wire yet. */
   replace(error: HbiError): void {
     const lost = (why: HbiError): void => this.#connection.report(why, `conversation ${this.#token.seq}`);
-    const packet = encodePacket("co_recv", errorText(error, lost));
+    const packet = encodePacket("co_recv", errorText(error, lost, this.#token.hearsErrors));
+    this.isOpenEnded = false;
     this.#bracket?.dropBuilt();
     this.#dropText();
     if (this.#bracket === undefined) this.#keep(packet);
@@ -161,8 +166,17 @@ export class HoAnswer implements TurnTaker, BracketOwner {
       return;
     }
     const { turn } = this.#co.lane;
-    turn.request(this);
-    if (this.chain !== undefined && !turn.isClosed) this.#co.lane.answerHeld();
+    if (!this.#entersLane(this)) turn.request(this);
+    const isWaiting = this.chain !== undefined || this.#textBytes > 0;
+    if (isWaiting && !turn.isClosed) this.#co.lane.answerHeld();
+  }
+
+  /** On a lane of its own, it follows what was sent before on lane 0, such as what its handler has posted. False on lane 0. */
+  #entersLane(taker: TurnTaker): boolean {
+    const { lane, lanes } = this.#connection;
+    if (lanes === undefined || this.#co.lane === lane) return false;
+    lanes.enterAnswer(taker, this.#co.lane);
+    return true;
   }
 
   /** The connection is lost. */
@@ -171,6 +185,7 @@ export class HoAnswer implements TurnTaker, BracketOwner {
       this.#bracket.withdraw(error);
       return;
     }
+    this.#connection.lanes?.withdrawAnswer(this);
     this.#co.lane.turn.withdraw(this);
     this.#dropText();
     this.#co.answerWritten();
@@ -190,6 +205,7 @@ export class HoAnswer implements TurnTaker, BracketOwner {
     const { turn, wire } = this.#co.lane;
     wire.text(this.opening() + this.#text + this.ending());
     this.#dropText();
+    this.#endLane();
     this.#co.answerWritten();
     turn.release(this);
   }
@@ -198,6 +214,7 @@ export class HoAnswer implements TurnTaker, BracketOwner {
     const { isExtended, text } = this.#token;
     this.#beginsAt = this.#co.lane.wire.writtenBytes;
     if (!isExtended) return encodePacket("co_ack_begin", text);
+    if (this.isOpenEnded) return encodePacket("co_ack_begin", openAnswerId(this.#token));
     const bracket = this.#bracket;
     const id = answerId(
       this.#token,
@@ -207,9 +224,16 @@ export class HoAnswer implements TurnTaker, BracketOwner {
     return `[${id.length}#co_ack_begin]${id}`; // a token is ASCII
   }
 
+  /** Empty if the end of the lane is its end. */
   ending(): string {
     const { isExtended, seq, text } = this.#token;
+    this.#isLast = this.isOpenEnded;
+    if (this.isOpenEnded) return "";
     return isExtended ? `[${seq.length}#co_ack_end]${seq}` : encodePacket("co_ack_end", text);
+  }
+
+  #endLane(): void {
+    if (this.#isLast) this.#co.lane.wire.finish();
   }
 
   enterTurn(bracket: Bracket): void {
@@ -219,16 +243,18 @@ export class HoAnswer implements TurnTaker, BracketOwner {
       hosting.enterSeedAnswer(bracket);
       return;
     }
-    turn.request(bracket);
+    if (!this.#entersLane(bracket)) turn.request(bracket);
     if (!bracket.isStarted && !turn.isClosed) this.#co.lane.answerHeld();
   }
 
   leaveTurn(bracket: Bracket): void {
+    this.#connection.lanes?.withdrawAnswer(bracket);
     this.#co.lane.turn.withdraw(bracket);
   }
 
   bracketClosed(bracket: Bracket): void {
     if (this.isSeedStyle) this.#connection.hosting.seedAnswerClosed(bracket);
+    this.#endLane();
     this.#co.answerWritten();
   }
 }

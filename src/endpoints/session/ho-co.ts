@@ -5,9 +5,10 @@ import { failure } from "../../errors.ts";
 import { Script, scriptText } from "../../parser/script.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { keepFromFailingUnheard } from "../conversation/body-source.ts";
-import { packetOf, sendBuffers, settled } from "../conversation/co-sender.ts";
+import { sendBuffers, settled } from "../conversation/co-sender.ts";
 import type { Metadata } from "../conversation/metadata.ts";
-import type { Buffers } from "../lane/raw-intake.ts";
+import { packetOf } from "../conversation/packet-of.ts";
+import type { Buffers } from "../lane/buffers.ts";
 import { checkWait, handled, markHandled, rawOptions, type WaitOptions } from "../waits.ts";
 import type { Schema, SchemaOutput } from "./co-receiver.ts";
 import { HostedCo } from "./hosted-co.ts";
@@ -49,7 +50,7 @@ export class HoCo extends HostedCo {
     return this.answer.accepted;
   }
 
-  /** The number of unread raw bytes of the current call. */
+  /** The number of unread raw bytes of the current call; `Infinity` while it is unknown. */
   get unreadBytes(): number {
     return this.intake.unreadBytes;
   }
@@ -128,6 +129,7 @@ export class HoCo extends HostedCo {
     if (directive === "") accepted.check(text, "script", "the script");
     else accepted.check(text, "object", "the object");
     this.#checkAnswer();
+    this.#checkBehind();
     if (directive === "") this.answer.hasScripts = true;
     const sent = this.answer.append(packet, options);
     if (this.failure !== undefined) throw this.failure;
@@ -181,5 +183,11 @@ export class HoCo extends HostedCo {
   #checkAnswer(): void {
     if (this.failure !== undefined) throw this.failure;
     if (this.stage === "closed") throw failure("wrong_stage", "the answer is closed");
+  }
+
+  /** @throws HbiError failed_precondition behind raw data that ends with the lane */
+  #checkBehind(): void {
+    const { hasRawData, isOpenEnded } = this.answer;
+    if (isOpenEnded && hasRawData) throw failure("wrong_stage", "nothing follows raw data of unknown length");
   }
 }

@@ -3,7 +3,7 @@
  * deadline, and a failure ends the conversation alone or with the connection. docs/protocol.md, section 4.
  */
 import type { Chained } from "../../chain.ts";
-import { asHbiError, failure, HbiError } from "../../errors.ts";
+import { asHbiError, failure, HbiError, moreThan } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { ExposedMethod, HostingEnv } from "../../registry/hosting-env.ts";
 import type { Method } from "../../registry/method.ts";
@@ -23,7 +23,7 @@ import { checkWait, type Wait, type WaitOptions } from "../waits.ts";
 import { isUrgent } from "./builtin-names.ts";
 import { firstMethod, methodsOf } from "./call-log.ts";
 import { CallRecord } from "./call-record.ts";
-import { CoReceiver, isUnseen, type Receiving } from "./co-receiver.ts";
+import { CoReceiver, type Receiving } from "./co-receiver.ts";
 import { CoSignals } from "./co-signals.ts";
 import type { Connection } from "./connection.ts";
 import { HoAnswer } from "./ho-answer.ts";
@@ -32,6 +32,7 @@ import { HoDeadline } from "./ho-deadline.ts";
 import { HoRest } from "./ho-rest.ts";
 import { HO_START, type HoEvent, type HoStage, type HoState } from "./ho-states.ts";
 import type { ArrivedScript } from "./hosting-end.ts";
+import { isUnseen } from "./land-object.ts";
 
 export abstract class HostedCo implements BracketReader, LandingHost, Receiving, Chained {
   chain: unknown;
@@ -74,7 +75,7 @@ export abstract class HostedCo implements BracketReader, LandingHost, Receiving,
     this.lane = lane;
     this.#connection = connection;
     this.token = token;
-    this.intake = new RawIntake(this.limits.maxBufferedBytes, connection.account);
+    this.intake = new RawIntake(this, connection.account);
     this.#beganAt = lane.reading.arrivedMs;
     this.#record = new CallRecord(connection, lane, "in", token.seq, this.#beganAt);
     this.answer = new HoAnswer(connection, this, token);
@@ -153,7 +154,24 @@ export abstract class HostedCo implements BracketReader, LandingHost, Receiving,
   takeRaw(reader: PacketReader): boolean {
     const isTaken = this.intake.take(reader);
     this.#rest?.skipped();
+    if (this.intake.isTooBig && this.#failure === undefined) this.#refuseTooBig();
     return isTaken;
+  }
+
+  /** Raw data of unknown length has grown beyond what is accepted. */
+  #refuseTooBig(): void {
+    const error = moreThan(this.intake.most, this.#landing?.name);
+    this.#fail(error, 0, this.#landing?.answersObject ?? false);
+  }
+
+  get endsWithLane(): boolean {
+    return this.intake.isOpenEnded;
+  }
+
+  laneEnded(): void {
+    if (this.intake.isAtEnd) return;
+    this.intake.end();
+    this.#end();
   }
 
   get mayStop(): boolean {
@@ -269,12 +287,15 @@ export abstract class HostedCo implements BracketReader, LandingHost, Receiving,
     const { maxMetadataBytes } = this.limits;
     const { metadataBytes } = this.token;
     const refusal =
-      plan.refusal ?? (metadataBytes > maxMetadataBytes ? tooMuch(metadataBytes, maxMetadataBytes) : undefined);
+      plan.refusal ??
+      (metadataBytes > maxMetadataBytes ? tooMuch(metadataBytes, maxMetadataBytes) : undefined) ??
+      (plan.needsLane && this.lane === this.#connection.lane ? failure("no_lanes", "of the caller") : undefined);
     if (refusal !== undefined) {
       this.#refuse(refusal, plan.rawBytes, plan.answersObject);
       return;
     }
     this.go("run");
+    this.answer.isOpenEnded = plan.hasOpenResult;
     this.#landing = new Landing(this, this.env, plan, wantsValue);
     this.#landing.start();
     if (this.state === "recv.running" || this.state === "work.running") this.time.start();
@@ -396,7 +417,7 @@ export abstract class HostedCo implements BracketReader, LandingHost, Receiving,
         this.answer.replace(told);
         this.#tellEarly();
       }
-      this.lane.session.cut(error);
+      if (!this.lane.session.abandon(error)) this.lane.session.cut(error);
       return;
     }
     this.#failAs(error);

@@ -2,15 +2,19 @@
  * HostingEnd: hosts the peer's conversations: those that run, and those that wait for a slot. docs/protocol.md, section
  * 4.
  */
-import { Chain } from "../../chain.ts";
+import { Chain, type Chained } from "../../chain.ts";
 import { digits, failure, type HbiError } from "../../errors.ts";
+import type { OnDemand } from "../../on-demand.ts";
 import { opaqueToken, promisedBytes, type Token, TokenReader } from "../conversation/token.ts";
 import type { Bracket } from "../lane/bracket.ts";
+import type { BracketReader } from "../lane/conversation.ts";
 import type { Lane } from "../lane/lane.ts";
 import type { Wait, WaitOptions } from "../waits.ts";
 import { isUrgent } from "./builtin-names.ts";
 import type { Connection } from "./connection.ts";
-import { HoCo } from "./ho-co.ts";
+import { CONVERSING, conversingNow } from "./conversing.ts";
+import type { HoCo } from "./ho-co.ts";
+import { isHello, PeerHello } from "./peer-hello.ts";
 
 /** What is known of a script before it is parsed. */
 export interface ArrivedScript {
@@ -27,11 +31,23 @@ interface Waiting {
   readonly bytes: number;
 }
 
+/** A conversation of the peer: a HoCo, or a hello. */
+export interface Hosted extends Chained {
+  readonly coSeq: string;
+  readonly lane: Lane;
+  /** whether its answer is not written */
+  readonly owesAnswer: boolean;
+  /** of its slot, if it has one */
+  readonly placeBytes: number | undefined;
+  cancel(): void;
+  lose(error: HbiError): void;
+}
+
 export class HostingEnd {
   readonly #connection: Connection;
   readonly #tokens = new TokenReader();
   /** conversations whose handler or answer has not ended */
-  readonly #live = new Chain<HoCo>();
+  readonly #live = new Chain<Hosted>();
   /** those of them that wait for a slot, in order of arrival */
   #waiting: Map<HoCo, Waiting> | undefined;
   #isAdmitting = false;
@@ -188,18 +204,37 @@ export class HostingEnd {
 
   // --- conversations -------------------------------------------------------------------------------------------------
 
-  begin(id: string, lane: Lane): HoCo {
+  /** What must be loaded before it may begin. */
+  missingFor(id: string): OnDemand<unknown> | undefined {
+    return CONVERSING.part !== undefined || isHello(id) ? undefined : CONVERSING;
+  }
+
+  begin(id: string, lane: Lane): BracketReader {
     const { env, isExtended, posting } = this.#connection;
     const token = isExtended ? this.#tokens.read(id) : opaqueToken(id);
+    if (token.isOpenEnded && lane === this.#connection.lane) throw failure("bad_token", "u on lane 0");
     if (token.isExtended) posting.extensionSeen(token);
     this.#hasBegun = true;
     this.#first?.settle();
     const isHello = token.introduction !== undefined && !this.#isIntroduced;
     if (isHello) this.#isIntroduced = true;
     else this.#connection.budgets.called(1);
-    const co = new HoCo(this.#connection, lane, env, token);
-    this.#live.add(co);
     this.#connection.account.beginHosted();
+    if (CONVERSING.part === undefined) return this.#added(new PeerHello(this, lane, env, token));
+    return this.#added(new CONVERSING.part.HoCo(this.#connection, lane, env, token));
+  }
+
+  #added<T extends Hosted>(co: T): T {
+    this.#live.add(co);
+    return co;
+  }
+
+  /** The hello has a script: from here on, it is hosted as any other conversation. */
+  goOn(hello: PeerHello): HoCo {
+    const { HoCo } = conversingNow();
+    this.#live.remove(hello);
+    const co = this.#added(new HoCo(this.#connection, hello.lane, hello.env, hello.token));
+    co.lane.reading.give(co);
     return co;
   }
 
@@ -222,7 +257,7 @@ export class HostingEnd {
     this.#connection.peerGoesAway(reason);
   }
 
-  ended(co: HoCo): void {
+  ended(co: Hosted): void {
     const { account } = this.#connection;
     this.#live.remove(co);
     account.endHosted();

@@ -9,6 +9,9 @@ import type { Lane } from "../lane/lane.ts";
 import { ignore } from "../waits.ts";
 import type { Connection } from "./connection.ts";
 
+/** After a sleep, or when the network is back, the peer must answer within this time. */
+const PROBE_MS = 5_000;
+
 export class Keepalive {
   readonly #connection: Connection;
   readonly #lane: Lane;
@@ -18,6 +21,7 @@ export class Keepalive {
   /** the part of the silence that is not the peer's */
   #heldUpMs = 0;
   #isAsking = false;
+  #isProbing = false;
   /** when an answer is due, unless this side is blocked meanwhile */
   #answerMs = 0;
   #askedHeldUpMs = 0;
@@ -38,11 +42,20 @@ export class Keepalive {
     this.#heardMs = nowMs;
     this.#heldUpMs = heldUpMs(this.#connection.clock);
     this.#isAsking = false;
+    this.#isProbing = false;
   }
 
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+  }
+
+  /** The peer may have gone unnoticed: it is asked at once, and must answer soon. */
+  probe(): void {
+    if (this.#timer === undefined || this.#isProbing || !this.#connection.posting.knowsExtension) return;
+    this.#timer.cancel();
+    this.#isProbing = true;
+    this.#ask(Math.min(this.#connection.limits.keepaliveTimeoutMs, PROBE_MS));
   }
 
   #lookAfter(ms: number): void {
@@ -60,7 +73,7 @@ export class Keepalive {
       if (silenceMs < keepaliveMs) {
         this.#showLife();
         this.#lookAfter(Math.min(keepaliveMs - silenceMs, keepaliveMs / 2));
-      } else this.#ask();
+      } else this.#ask(keepaliveTimeoutMs);
       return;
     }
     // The ping may still be on its way, or not sent yet; a peer that does not read is handled by the wire.
@@ -80,9 +93,9 @@ export class Keepalive {
     this.#saidBytes = this.#lane.wire.writtenBytes;
   }
 
-  #ask(): void {
-    const { clock, limits, posting } = this.#connection;
-    const timeoutMs = limits.keepaliveTimeoutMs + this.#lane.wire.transitMs;
+  #ask(withinMs: number): void {
+    const { clock, posting } = this.#connection;
+    const timeoutMs = withinMs + this.#connection.transitMs;
     this.#isAsking = true;
     this.#answerMs = clock.now() + timeoutMs;
     this.#askedHeldUpMs = heldUpMs(clock);

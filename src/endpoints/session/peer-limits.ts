@@ -4,7 +4,7 @@
  */
 import { FAILURES, HbiError, oneLine, type Reason } from "../../errors.ts";
 import { type Limits, MAX_DEPTH, PRESETS } from "../../limits.ts";
-import { parseScript, parseValue } from "../../parser/parse.ts";
+import { parseScript, parseValue } from "../../parser/landing-reader.ts";
 import { sizeOf, type TextSize } from "../../parser/text-size.ts";
 import type { Method } from "../../registry/method.ts";
 import { limited, type OwnLimits } from "../../registry/method-limits.ts";
@@ -149,13 +149,15 @@ export class PeerLimits {
     throw this.#refusal("result_too_big", name, what, excess, instead);
   }
 
-  /** @throws HbiError resource_exhausted for raw data that the peer would refuse, of a call or behind a result */
-  checkBody(bytes: number, name: string, part: "call" | "result", method?: Method): void {
+  /** @param isGrowing so much was given of a body of unknown length, whose call may have run
+   *  @throws HbiError resource_exhausted for raw data that the peer would refuse, of a call or behind a result */
+  checkBody(bytes: number, name: string, part: "call" | "result", method?: Method, isGrowing = false): void {
     const allowed = method?.spec.limits?.[part]?.maxBodyBytes ?? this.#bodyBytes;
     if (bytes <= allowed) return;
     const reason = part === "call" ? "body_too_big" : "result_too_big";
     const excess = { limit: "maxBodyBytes", actual: bytes, allowed } as const;
-    throw this.#refusal(reason, name, `a body of ${counted(bytes)} bytes`, excess, "send it in parts");
+    const size = `a body of ${isGrowing ? "at least " : ""}${counted(bytes)} bytes`;
+    throw this.#refusal(reason, name, size, excess, "send it in parts", isGrowing);
   }
 
   /** @throws HbiError resource_exhausted for credentials that the peer would not read */
@@ -172,11 +174,12 @@ export class PeerLimits {
     what: string,
     { limit, actual, allowed }: Omit<Excess, "limit"> & { readonly limit: keyof Limits },
     instead: string,
+    mayHaveLanded = false,
   ): HbiError {
     const most = `the ${this.#peer} accepts ${counted(allowed)} (${limit})`;
     const { code, text } = FAILURES[reason];
     const message = oneLine(`${name}: ${text}: ${what}; ${most}. Instead, ${instead}, or raise ${limit} there`);
-    return new HbiError(code, message, { limit, actual, allowed }, { reason, mayHaveLanded: false });
+    return new HbiError(code, message, { limit, actual, allowed }, { reason, mayHaveLanded });
   }
 
   #excessOf(text: string, kind: TextKind, size: TextSize, own: OwnLimits | undefined): Excess | undefined {
@@ -206,7 +209,8 @@ function minCharsOf(accepted: Accepted): number {
   return Math.min(maxPacketBytes / 3, Math.max(MIN_CHARS, Math.min(counts, maxStatements * 2, maxNumberLength)));
 }
 
-/** Whether the parser of the peer would refuse it. It decides in doubt, because sizes are counted quickly. */
+/** Whether the parser of the peer would refuse it. It decides in doubt, because sizes are counted quickly. What cannot be
+ *  parsed here, because acorn is not loaded, is left to the peer. */
 function isRefused(text: string, kind: TextKind, limit: TextLimit, allowed: number, reason: Reason): boolean {
   const limits = { ...PRESETS.trusted, ...UNKNOWN, ...PARSED, [limit]: allowed };
   try {

@@ -2,16 +2,18 @@
  * PoAnswer: what the poster of a conversation reads: objects, requested or not, the raw data behind them, and scripts
  * of the host, which are landed. docs/protocol.md, section 4.
  */
-import { asHbiError, bodyTooBig, failure, HbiError } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
+import { asHbiError, bodyTooBig, failure, HbiError, moreThan } from "../../errors.ts";
+import { type Limits, TO_THE_END } from "../../limits.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { planScript } from "../../registry/plan.ts";
 import { Landing, type LandingHost } from "../conversation/landing.ts";
 import { readScript } from "../conversation/script-plan.ts";
-import { type Buffers, RawIntake } from "../lane/raw-intake.ts";
+import type { Buffers } from "../lane/buffers.ts";
+import { RawIntake } from "../lane/raw-intake.ts";
 import { rawOptions, type WaitOptions } from "../waits.ts";
-import { CoReceiver, landObject, type Schema, type SchemaOutput } from "./co-receiver.ts";
+import { CoReceiver, type Schema, type SchemaOutput } from "./co-receiver.ts";
 import type { Connection } from "./connection.ts";
+import { landObject } from "./land-object.ts";
 import type { PostedCo } from "./posted-co.ts";
 
 export interface AnswerOptions {
@@ -19,8 +21,8 @@ export interface AnswerOptions {
   readonly env?: HostingEnv;
   /** Declares that the answer has no raw data, so that a cancelled conversation can be read to its end. */
   readonly hasNoRawAnswer?: boolean;
-  /** The number of raw bytes behind an object of the answer, with the same effect; undefined if it cannot be
-   *  computed. */
+  /** The number of raw bytes behind an object of the answer, or `TO_THE_END`, with the same effect; undefined if it
+   *  cannot be computed. */
   readonly answerBytes?: (object: unknown) => number | undefined;
   /** for the library only: the limits for the answer, if they are not those of the connection */
   readonly limits?: Limits | undefined;
@@ -42,6 +44,8 @@ export class PoAnswer implements LandingHost {
   #hasFailed = false;
   /** whether the host has promised that there is no raw data */
   #isPromised = false;
+  /** whether the host sends raw data up to the end of the lane */
+  isOpenEnded = false;
   /** objects requested with `co_send` that have not arrived outside of a bracket */
   requests = 0;
 
@@ -49,7 +53,7 @@ export class PoAnswer implements LandingHost {
     this.co = co;
     this.#connection = connection;
     this.#options = options;
-    this.intake = new RawIntake(connection.limits.maxBufferedBytes, connection.account);
+    this.intake = new RawIntake(co, connection.account);
   }
 
   /** Those of the method whose answer it is, if it has its own. */
@@ -105,8 +109,25 @@ export class PoAnswer implements LandingHost {
     this.co.lane.pump();
   }
 
+  /** Nothing follows raw data that ends with its lane, so the rest of it is not awaited. Returns false for other raw
+   *  data. */
+  isCut(): boolean {
+    const { intake } = this;
+    return intake.isOpenEnded && !intake.isAtEnd && this.co.lane.session.abandon(failure("cancelled"));
+  }
+
+  /** Raw data of unknown length is counted as it arrives. */
+  checkSize(): void {
+    if (!this.intake.isTooBig) return;
+    const error = moreThan(this.intake.most, this.co.call?.request.name);
+    this.co.failed(error);
+    this.fail(error);
+    this.co.lane.session.abandon(error);
+  }
+
   /** Only the handlers of its scripts read on: raw data that was requested and not read is skipped. */
   discardUnread(): void {
+    if (this.isCut()) return;
     if (this.#landing?.isRunning !== true) this.intake.discard();
     this.co.lane.pump();
   }
@@ -248,7 +269,13 @@ export class PoAnswer implements LandingHost {
     if (this.#options.hasNoRawAnswer === true || value instanceof HbiError) return 0;
     const bytes = this.#options.answerBytes?.(value) ?? (this.#isPromised ? 0 : undefined);
     if (bytes === undefined) throw failure("bad_state", "an object that is not expected");
-    if (bytes > this.limits.maxBodyBytes) throw bodyTooBig(bytes, this.limits.maxBodyBytes);
+    if ((bytes === TO_THE_END) !== this.isOpenEnded) {
+      throw failure("bad_answer", this.isOpenEnded ? "raw data of unknown length" : "raw data of a known length");
+    }
+    if (this.isOpenEnded) {
+      this.intake.promise(bytes);
+      this.intake.most = this.limits.maxBodyBytes;
+    } else if (bytes > this.limits.maxBodyBytes) throw bodyTooBig(bytes, this.limits.maxBodyBytes);
     this.intake.expect(bytes);
     return bytes;
   }
@@ -260,6 +287,7 @@ export class PoAnswer implements LandingHost {
     try {
       const plan = planScript(readScript(text, this.env, this.#connection.limits), this.env, this.#connection.limits);
       this.intake.expect(plan.rawBytes ?? 0);
+      if (plan.needsLane) throw failure("no_lanes", "inside an answer");
       if (plan.refusal !== undefined) {
         this.landingFailed(plan.refusal, plan.rawBytes);
         return;

@@ -6,7 +6,7 @@ import { aBoolean, aCount, aFunction, anObject, anything, aString, type OptionsO
 import type { Script } from "../../parser/script.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { type Metadata, NO_METADATA } from "../conversation/metadata.ts";
-import type { Buffers } from "../lane/raw-intake.ts";
+import type { Buffers } from "../lane/buffers.ts";
 import { checkWait, handled, markHandled, WAIT_OPTIONS, type WaitOptions } from "../waits.ts";
 import type { Schema, SchemaOutput } from "./co-receiver.ts";
 import type { AnswerOptions } from "./po-answer.ts";
@@ -16,6 +16,8 @@ import { PostedCo } from "./posted-co.ts";
 export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
   /** Travels with the conversation: its handlers read it as `co.metadata`. Dropped for a peer without the extension. */
   readonly metadata?: Metadata | undefined;
+  /** for the library only: it has a lane of its own, or fails */
+  readonly needsLane?: boolean | undefined;
   /** for the library only: the first form in its script that only peers of this library can read */
   readonly onlyOurs?: string | undefined;
 }
@@ -24,6 +26,8 @@ export const CO_OPTIONS: OptionsOf<CoOptions> = {
   ...WAIT_OPTIONS,
   hasNoRawData: aBoolean,
   rawBytes: aCount,
+  isOpenEnded: aBoolean,
+  needsLane: aBoolean,
   env: anObject,
   hasNoRawAnswer: aBoolean,
   answerBytes: aFunction,

@@ -3,13 +3,14 @@
  * within its promise. What is collected goes out at the end of the tick, complete or not. docs/protocol.md, section 4.
  */
 import { failure, type HbiError } from "../../errors.ts";
-import { PRESETS } from "../../limits.ts";
+import { PRESETS, TO_THE_END } from "../../limits.ts";
 import { Script, scriptText } from "../../parser/script.ts";
 import { encodePacket, utf8Length } from "../../wire/packet.ts";
-import { packetOf, sendBuffers, settled } from "../conversation/co-sender.ts";
+import { sendBuffers, settled } from "../conversation/co-sender.ts";
+import { isLarge, packetOf } from "../conversation/packet-of.ts";
 import { formatToken } from "../conversation/token.ts";
 import { Bracket, type BracketOwner } from "../lane/bracket.ts";
-import type { Buffers } from "../lane/raw-intake.ts";
+import type { Buffers } from "../lane/buffers.ts";
 import { checkWait, type WaitOptions } from "../waits.ts";
 import type { Connection } from "./connection.ts";
 import type { CoOptions } from "./po-co.ts";
@@ -20,13 +21,8 @@ export interface PromiseOptions {
   readonly hasNoRawData?: boolean;
   /** Promises one script followed by exactly this many raw bytes, with the same effect. */
   readonly rawBytes?: number;
-}
-
-/** Every peer accepts a text of this many characters, unless its limits are very low. */
-const SMALL_CHARS = 4 * 1024;
-
-export function isLarge(text: string): boolean {
-  return text.length > SMALL_CHARS;
+  /** for the library only: one script, followed by raw bytes up to the end of its lane */
+  readonly isOpenEnded?: boolean;
 }
 
 export class PoSender implements BracketOwner {
@@ -46,14 +42,16 @@ export class PoSender implements BracketOwner {
   /** buffers on their way to the wire: after a cancellation they are still sent, because the host waits for every
    *  byte */
   #sendingData = 0;
+  /** whether the lane ends when what is written is */
+  #isLast = false;
   /** large texts, until the peer has said what it accepts */
   #unchecked: { readonly directive: "" | "co_recv" | "co_send"; readonly text: string }[] | undefined;
 
   constructor(connection: Connection, co: PostedCo, options: CoOptions) {
-    const { hasNoRawData, rawBytes, timeoutMs, hasNoRawAnswer, answerBytes } = options;
+    const { hasNoRawData, rawBytes, isOpenEnded, timeoutMs, hasNoRawAnswer, answerBytes } = options;
     this.#connection = connection;
     this.#co = co;
-    this.#promised = hasNoRawData === true ? 0 : rawBytes;
+    this.#promised = hasNoRawData === true ? 0 : isOpenEnded === true ? TO_THE_END : rawBytes;
     this.#deadlineMs = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
     this.#madeMs = connection.clock.now();
     this.#isAnswerDeclared = hasNoRawAnswer === true || answerBytes !== undefined;
@@ -169,7 +167,8 @@ export class PoSender implements BracketOwner {
     const { isInRawData, hasUnwritten, rawBytes: given } = this.bracket;
     const promised = this.#promised;
     // As much as promised is on the wire, although its source had more: the host is satisfied.
-    const isWhole = promised === undefined ? !isInRawData : promised === given && !hasUnwritten;
+    const isUncounted = promised === undefined || promised === TO_THE_END;
+    const isWhole = isUncounted ? !isInRawData : promised === given && !hasUnwritten;
     if (!isWhole) return failure("cancelled", "raw data was not sent completely, or less than promised");
     this.bracket.close();
     return undefined;
@@ -196,11 +195,14 @@ export class PoSender implements BracketOwner {
       ...(leftMs === undefined ? {} : { deadlineMs: leftMs }),
       asksForPromise: !this.#isAnswerDeclared,
     });
-    this.#id = token + posting.metadataFieldOf(this.#co);
+    this.#id = token + posting.fieldsOf(this.#co);
     return encodePacket("co_begin", this.#id);
   }
 
+  /** Empty if the end of the lane is its end. */
   ending(): string {
+    this.#isLast = this.#promised === TO_THE_END;
+    if (this.#isLast) return "";
     return encodePacket("co_end", this.#connection.posting.knowsExtension ? this.#co.coSeq : this.#id);
   }
 
@@ -214,6 +216,7 @@ export class PoSender implements BracketOwner {
   }
 
   bracketClosed(): void {
+    if (this.#isLast) this.#co.lane.wire.finish();
     this.#co.written();
   }
 }

@@ -6,11 +6,13 @@
  */
 import type { Chained } from "../../chain.ts";
 import { failure, type HbiError } from "../../errors.ts";
-import type { Limits } from "../../limits.ts";
+import { type Limits, TO_THE_END } from "../../limits.ts";
+import type { OnDemand } from "../../on-demand.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import type { Packet } from "../../wire/packet.ts";
 import type { PacketReader } from "../../wire/packet-reader.ts";
 import { metadataField } from "../conversation/metadata.ts";
+import { isLarge } from "../conversation/packet-of.ts";
 import { noStep } from "../conversation/stages.ts";
 import { seqOf } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
@@ -23,13 +25,14 @@ import type { Call } from "./call.ts";
 import { CallRecord } from "./call-record.ts";
 import { CoSignals } from "./co-signals.ts";
 import type { Connection } from "./connection.ts";
-import { PoAnswer } from "./po-answer.ts";
+import { CONVERSING, conversingNow } from "./conversing.ts";
+import type { PoAnswer } from "./po-answer.ts";
 import type { CoOptions } from "./po-co.ts";
-import { isLarge, PoSender } from "./po-sender.ts";
+import type { PoSender } from "./po-sender.ts";
 import { type PoAt, type PoEvent, type PoStage, SENDING_PO, WHOLE_PO } from "./po-states.ts";
 
 /** A larger body does not go to lane 0, where small calls would wait for it. */
-const LANE_BYTES = 64 * 1024;
+const LANE_BYTES = 1024 * 1024;
 
 export class PostedCo implements BracketReader, Chained {
   readonly seq: number;
@@ -57,8 +60,8 @@ export class PostedCo implements BracketReader, Chained {
   #failure: HbiError | undefined;
   /** the position on the wire after which it has reached the peer */
   #reachesAt = 0;
-  /** Whether the host promises that the answer has no raw data. */
-  #hasNoRawAnswer = false;
+  /** What the host promises of the raw data of the answer. */
+  #promisedAnswer: number | undefined;
   #sender: PoSender | undefined;
   #answer: PoAnswer | undefined;
   #answerWait: Wait<void> | undefined;
@@ -83,6 +86,7 @@ export class PostedCo implements BracketReader, Chained {
     this.#at = this.#whole === undefined ? SENDING_PO : WHOLE_PO;
     this.#record = connection.logsCalls ? new CallRecord(connection, lane, "out", this.coSeq) : undefined;
     if (this.#whole === undefined) {
+      const { PoAnswer, PoSender } = conversingNow();
       this.#sender = new PoSender(connection, this, options);
       this.#answer = new PoAnswer(connection, this, options);
     }
@@ -111,15 +115,19 @@ export class PostedCo implements BracketReader, Chained {
   /** Content that is not available as a whole. Created for a complete call only if a handler of its answer, which
    *  reports that all is sent, needs it. */
   get sender(): PoSender {
-    this.#sender ??= new PoSender(this.connection, this, this.#options);
+    if (this.#sender === undefined) {
+      const { PoSender } = conversingNow();
+      this.#sender = new PoSender(this.connection, this, this.#options);
+    }
     return this.#sender;
   }
 
   /** Reads an answer that contains more than objects for a call. */
   protected get answer(): PoAnswer {
     if (this.#answer === undefined) {
+      const { PoAnswer } = conversingNow();
       this.#answer = new PoAnswer(this.connection, this, this.#options);
-      if (this.#hasNoRawAnswer) this.#answer.promisesNoRawData();
+      if (this.#promisedAnswer === 0) this.#answer.promisesNoRawData();
     }
     return this.#answer;
   }
@@ -136,7 +144,7 @@ export class PostedCo implements BracketReader, Chained {
 
   /** Skips the unread raw data, so that what follows it can be read. */
   discardData(): void {
-    this.#answer?.discardData();
+    if (this.#answer?.isCut() !== true) this.#answer?.discardData();
   }
 
   /** Resolves when what was sent is handed to the wire. */
@@ -276,7 +284,12 @@ export class PostedCo implements BracketReader, Chained {
   /** Whether it has a lane for itself, if the peer takes lanes: it sends or receives much, or nobody knows how much. */
   get wantsLane(): boolean {
     const request = this.call?.request;
-    return request?.talk !== undefined || (request?.body?.length ?? 0) > LANE_BYTES;
+    return this.needsLane || request?.talk !== undefined || (request?.body?.length ?? 0) > LANE_BYTES;
+  }
+
+  /** Whether it cannot be sent on lane 0. */
+  get needsLane(): boolean {
+    return this.#options.needsLane === true;
   }
 
   enterLane(lane: Lane): void {
@@ -311,13 +324,15 @@ export class PostedCo implements BracketReader, Chained {
 
   // --- reading: called by the connection -----------------------------------------------------------------------------
 
-  /** @param hasNoRawData the host promises no raw data */
-  answerBegins(hasNoRawData: boolean): void {
+  /** @param rawBytes what the host promises of raw data: none, or everything up to the end of the lane */
+  answerBegins(rawBytes: number | undefined): void {
     if (this.#at.next.answered === undefined) throw failure("bad_state", "answered twice");
+    if (rawBytes === TO_THE_END && this.lane === this.connection.lane) throw failure("bad_state", "u on lane 0");
     this.#go(this.#at.next.answered, "answered");
     this.#record?.answerBegins();
-    this.#hasNoRawAnswer = hasNoRawData;
-    if (hasNoRawData) this.#answer?.promisesNoRawData();
+    this.#promisedAnswer = rawBytes;
+    if (rawBytes === 0) this.#answer?.promisesNoRawData();
+    if (rawBytes === TO_THE_END) this.answer.isOpenEnded = true;
     this.#answerWait?.settle();
   }
 
@@ -331,6 +346,7 @@ export class PostedCo implements BracketReader, Chained {
     const answer = this.#answer;
     if (answer === undefined) return true;
     if (answer.hidesNextPacket) return false;
+    if (answer.intake.isAtEnd) return true; // there is none
     const isWanted = this.#whole !== undefined || answer.isLanding || this.#at.stage === "closed";
     return isWanted || answer.isWaitingForObject || this.#completion?.isSettled === false;
   }
@@ -340,7 +356,34 @@ export class PostedCo implements BracketReader, Chained {
   }
 
   takeRaw(reader: PacketReader): boolean {
-    return this.#answer?.intake.take(reader) === true;
+    const isTaken = this.#answer?.intake.take(reader) === true;
+    this.#answer?.checkSize();
+    return isTaken;
+  }
+
+  get endsWithLane(): boolean {
+    return this.#answer?.intake.isOpenEnded === true;
+  }
+
+  /** Whether everything has arrived, although its reader has not seen the end. */
+  get mayStop(): boolean {
+    return this.#answer?.intake.isAtEnd === true;
+  }
+
+  /** The end of the answer, when its raw data was read. */
+  laneEnded(): void {
+    const { intake } = this.answer;
+    if (this.#at.isOver) return; // lost with its connection
+    intake.end();
+    const isRead = this.#at.stage === "closed" || this.#completion?.isSettled === false;
+    if (intake.unreadBytes > 0 || !isRead) return; // whoever reads it has not seen its end
+    this.#record?.readToEnd();
+    this.lane.reading.release(this);
+    this.#acknowledged();
+  }
+
+  missingFor({ directive }: Packet): OnDemand<unknown> | undefined {
+    return directive === "" && CONVERSING.part === undefined ? CONVERSING : undefined;
   }
 
   onPacket({ directive, text }: Packet): boolean {

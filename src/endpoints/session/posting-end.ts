@@ -11,20 +11,22 @@ import type { Introduction } from "../conversation/introduction.ts";
 import {
   callTokenSuffix,
   HELLO_SEQ,
-  hasNoRawAnswer,
   isAnsweredByOurs,
+  promisedAnswer,
   SeqCounter,
   seqOf,
   type Token,
 } from "../conversation/token.ts";
 import { ENTRY_COST_BYTES } from "../guard/account.ts";
+import type { Buffers } from "../lane/buffers.ts";
 import type { BracketReader } from "../lane/conversation.ts";
 import type { Lane } from "../lane/lane.ts";
-import type { Buffers } from "../lane/raw-intake.ts";
 import { checkTimeout, checkWait, handled, ignore, type WaitOptions } from "../waits.ts";
 import { GO_AWAY, PING } from "./builtin-names.ts";
 import { Call, type CallRequest } from "./call.ts";
+import { NOT_LANDED } from "./closing.ts";
 import type { Connection } from "./connection.ts";
+import { CONVERSING } from "./conversing.ts";
 import { GivenUp } from "./given-up.ts";
 import { Hello } from "./hello.ts";
 import { typedLayerOf } from "./hosting-env.ts";
@@ -111,17 +113,26 @@ export class PostingEnd {
     return this.#live.size;
   }
 
+  /** In a bundle, the first conversation of an application waits for what it needs. */
+  async #loaded({ timeoutMs, signal }: CoOptions | WaitOptions): Promise<void> {
+    await this.#connection.waits.until(CONVERSING.load(), { timeoutMs, signal });
+  }
+
   // --- conversations of the application ------------------------------------------------------------------------------
 
   /** Starts a conversation. Close it; `await using` and `converse` do this automatically.
    *  @throws HbiError unavailable, resource_exhausted if too many wait */
   co(options: CoOptions = {}): Promise<PoCo> {
-    return handled(async () => this.open(options));
+    return handled(async () => {
+      if (CONVERSING.part === undefined) await this.#loaded(options);
+      return this.open(options);
+    });
   }
 
   /** Runs `talk` in a conversation of its own, and always closes it. */
   converse<T>(talk: (co: PoCo) => Promise<T>, options: CoOptions = {}): Promise<T> {
     return handled(async () => {
+      if (CONVERSING.part === undefined) await this.#loaded(options);
       const co = this.open(options);
       let result: T;
       try {
@@ -142,6 +153,7 @@ export class PostingEnd {
   notif(code: string | Script, options: CoOptions = {}): Promise<PoCo> {
     return handled(async () => {
       checkOptions(options, "notif", CO_OPTIONS);
+      if (CONVERSING.part === undefined) await this.#loaded(options);
       const co = this.open({ ...options, hasNoRawData: true, hasNoRawAnswer: true });
       await Promise.all([co.sendCode(code), co.close()]);
       return co;
@@ -153,11 +165,12 @@ export class PostingEnd {
     return handled(async () => {
       checkOptions(options, "notifData", CO_OPTIONS);
       const rawBytes = ArrayBuffer.isView(buffers) ? { rawBytes: buffers.byteLength } : {};
-      const co = this.open({ ...options, ...rawBytes, hasNoRawAnswer: true });
-      await co.sendCode(code);
-      await co.sendData(buffers);
-      await co.close();
-      return co;
+      const talk = async (co: PoCo): Promise<PoCo> => {
+        await co.sendCode(code);
+        await co.sendData(buffers);
+        return co;
+      };
+      return this.converse(talk, { ...options, ...rawBytes, hasNoRawAnswer: true });
     });
   }
 
@@ -233,15 +246,17 @@ export class PostingEnd {
     return this.#suffix;
   }
 
-  /** The part of a conversation's token that carries its metadata: empty for a peer that would not read it. */
-  metadataFieldOf({ metadataField }: PostedCo): string {
-    return this.#knowsExtension ? metadataField : "";
+  /** The part of a conversation's token about its call: that its errors are known, and its metadata, which only a peer
+   *  gets that reads them. */
+  fieldsOf({ call, metadataField }: PostedCo): string {
+    const errors = call?.request.methodOf !== undefined && this.#connection.isExtended ? ";e" : "";
+    return this.#knowsExtension ? errors + metadataField : errors;
   }
 
   /** Requests a slot on the wire, and then the send turn. @param isNext it has waited, and there is one */
   admit(co: PostedCo, isNext = false): void {
     const { onlyOurs } = co;
-    if (this.#hello === undefined && (this.#mustBeKnown(co) || co.isLarge || this.#waitsForLanes(co))) this.sayHello();
+    if (this.#hello === undefined && (this.#mustBeKnown(co) || co.isLarge || this.#mayHaveLane(co))) this.sayHello();
     if (!isNext && !co.isUrgent && (this.#gate.size > 0 || !this.#hasPlaceFor(co))) {
       this.#gate.add(co);
       return;
@@ -251,14 +266,18 @@ export class PostingEnd {
       return;
     }
     if (isNext && !this.#isAccepted(co)) return;
+    if (co.needsLane && !this.#connection.laneSupply.isKnown) {
+      const why = this.#connection.offersLanes ? "the peer takes none" : "this side has turned them off";
+      co.abandon(failure("no_lanes", why, NOT_LANDED));
+      return;
+    }
     co.isAdmitted = true;
     this.#admitted += 1;
     if (co.mayAsk) {
       this.#asking ??= new Set();
       this.#asking.add(co);
     }
-    if (co.wantsLane && this.#connection.lanes !== undefined) this.#connection.lanes.enter(co);
-    else co.lane.turn.request(co.taker);
+    if (!co.wantsLane || !this.#connection.laneSupply.enter(co)) co.lane.turn.request(co.taker);
   }
 
   /** It may have been made before the peer had said what it accepts. If it is refused, it has failed. */
@@ -276,13 +295,15 @@ export class PostingEnd {
   /** A large packet, and one that only peers of this library can read, wait until it is known whether the peer accepts
    *  it. */
   #hasPlaceFor(co: PostedCo): boolean {
-    if (this.#admitted >= this.#mostInFlight || !this.#takesNew) return false;
+    const { isLoading } = this.#connection.laneSupply;
+    if (isLoading || this.#admitted >= this.#mostInFlight || !this.#takesNew) return false;
     if (this.#hello?.isDone !== false) return true; // first, as this runs for every call
-    return !co.isLarge && !this.#waitsForLanes(co) && !this.#connection.awaitsPeer && !this.#mustBeKnown(co);
+    const waitsForLanes = this.#mayHaveLane(co) && !this.#connection.laneSupply.isKnown;
+    return !co.isLarge && !waitsForLanes && !this.#connection.awaitsPeer && !this.#mustBeKnown(co);
   }
 
-  /** Whether the peer may still say that it has lanes. */
-  #waitsForLanes(co: PostedCo): boolean {
+  /** Whether it has a lane of its own if the peer takes lanes. */
+  #mayHaveLane(co: PostedCo): boolean {
     return co.wantsLane && this.#connection.offersLanes;
   }
 
@@ -305,7 +326,7 @@ export class PostingEnd {
   /** Withdraws the request. */
   withdraw(conversation: PostedCo): void {
     this.#gate.remove(conversation);
-    this.#connection.lanes?.withdraw(conversation);
+    this.#connection.laneSupply.withdraw(conversation);
   }
 
   completed(conversation: PostedCo): void {
@@ -342,7 +363,8 @@ export class PostingEnd {
     await this.#hello?.acknowledged(options);
   }
 
-  /** The peer has acknowledged the hello. A peer of this library has declared before what it accepts. */
+  /** The peer has acknowledged the hello, and a peer of this library has declared before what it accepts; or lanes are
+   *  loaded. */
   introduced(): void {
     this.#admitNext();
   }
@@ -399,7 +421,10 @@ export class PostingEnd {
       if (this.#knowsExtension) await this.callBuiltin(PING, options);
       else if (this.#hello?.isDone === false)
         await this.#hello.acknowledged(options); // an ordinary round trip
-      else await this.open({ ...options, hasNoRawData: true, hasNoRawAnswer: true }).waitCompleted(options);
+      else {
+        if (CONVERSING.part === undefined) await this.#loaded(options);
+        await this.open({ ...options, hasNoRawData: true, hasNoRawAnswer: true }).waitCompleted(options);
+      }
     });
   }
 
@@ -455,9 +480,9 @@ export class PostingEnd {
     return this.#begun(id, co);
   }
 
-  #begun<T extends BracketReader & { answerBegins(hasNoRawData: boolean): void }>(id: string, co: T): T {
+  #begun<T extends BracketReader & { answerBegins(rawBytes: number | undefined): void }>(id: string, co: T): T {
     if (!this.#knowsExtension && isAnsweredByOurs(id)) this.extensionSeen();
-    co.answerBegins(hasNoRawAnswer(id));
+    co.answerBegins(promisedAnswer(id));
     return co;
   }
 

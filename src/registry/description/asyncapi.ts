@@ -42,8 +42,9 @@ export interface AsyncApiDocument {
  *
  *  Each has a channel and an operation with the same id: `methods.do_job`, `reactions.job_done`. The payload of a call
  *  is an object with the names of its parameters, although arguments are sent by position; `x-hbi-parameters` has their
- *  order. AsyncAPI cannot express raw data, so `x-hbi-body` marks the message that it follows as "declared" or
- *  "manual".
+ *  order. AsyncAPI cannot express raw data, so `x-hbi-body` marks the message that it follows as "declared",
+ *  "unknown" or "manual". A declared error is a further message of the reply, marked `x-hbi-error`; its payload is the
+ *  object of its details.
  *  @throws HbiError bad_option, as `describeService` */
 export function asyncApiDocument(service: Service, options: AsyncApiOptions = {}): AsyncApiDocument {
   checkOptions(options, "asyncApiDocument", ASYNC_API_OPTIONS);
@@ -79,7 +80,18 @@ interface Member {
 
 /** Ids consist of names (letters, digits, dots, underscores), so references need no escapes. */
 function toMember(id: string, address: string, method: MethodDescription, action: "receive" | "send"): Member {
-  const { title, description, deprecated, idempotent, limits, body, result, resultBody, examples } = method;
+  const {
+    title,
+    description,
+    deprecated,
+    idempotent,
+    limits,
+    body,
+    result,
+    resultBody,
+    errors = {},
+    examples,
+  } = method;
   const inChannel = (message: string) => ({ $ref: `#/channels/${id}/messages/${message}` });
   const call = {
     name: address,
@@ -94,10 +106,14 @@ function toMember(id: string, address: string, method: MethodDescription, action
     payload: toComponent(result),
     ...(resultBody === "none" ? {} : { "x-hbi-body": resultBody }),
   };
-  const messages: [string, JsonSchema][] = [
-    ["call", call],
+  const answers: [string, JsonSchema][] = [
     ...(answer ? [["result", answer] satisfies [string, object]] : []),
+    ...Object.entries(errors).map(([error, details]): [string, JsonSchema] => [
+      `errors.${error}`,
+      { name: `${address}.errors.${error}`, payload: toComponent(details), "x-hbi-error": error },
+    ]),
   ];
+  const messages: [string, JsonSchema][] = [["call", call], ...answers];
   const channel = {
     address,
     ...text({ title, description }),
@@ -108,7 +124,9 @@ function toMember(id: string, address: string, method: MethodDescription, action
     channel: { $ref: `#/channels/${id}` },
     ...text({ title, description }),
     messages: [inChannel("call")],
-    ...(answer ? { reply: { channel: { $ref: `#/channels/${id}` }, messages: [inChannel("result")] } } : {}),
+    ...(answers.length > 0
+      ? { reply: { channel: { $ref: `#/channels/${id}` }, messages: answers.map(([key]) => inChannel(key)) } }
+      : {}),
     "x-hbi-idempotent": idempotent,
     ...(limits === undefined ? {} : { "x-hbi-limits": limits }),
     ...(deprecated === undefined ? {} : { "x-hbi-deprecated": deprecated }),

@@ -1,15 +1,15 @@
 /**
  * The part of a description that every peer may see: names and schemas of what it may call, and their definitions.
  */
-import type { MethodDescription, ServiceDescription } from "./description.ts";
+import { type MethodDescription, type ServiceDescription, wholesOf } from "./description.ts";
 import { type Definitions, type JsonSchema, referencesOf, resolveReference } from "./json-schema.ts";
 
 export function briefDescription(description: ServiceDescription): ServiceDescription {
   const { format, name, version, hash, methods, credentials } = description;
   const brief = Object.fromEntries(Object.entries(methods).map(([key, method]) => [key, withoutTexts(method)]));
-  const schemas = Object.values(brief).flatMap(({ params, input, result }) => [
-    ...params.map(({ schema }) => schema),
-    ...[input, result].filter((whole) => whole !== undefined),
+  const schemas = Object.values(brief).flatMap((method) => [
+    ...method.params.map(({ schema }) => schema),
+    ...wholesOf(method),
   ]);
   const shown = credentials ?? [];
   const isMet = reachable([...schemas, ...shown.map(({ schema }) => schema)], description.$defs);

@@ -73,7 +73,8 @@ function compareMethod(
   const answers: Direction = calls === "to-service" ? "to-consumer" : "to-service";
   compareArguments(differences, path, older, newer, calls);
   for (const body of ["body", "resultBody"] as const) {
-    const why = `raw data was ${older[body]} and is ${newer[body]}: the position in the bytes is lost`;
+    const isUnknown = older[body] === "unknown" || newer[body] === "unknown";
+    const why = `raw data was ${older[body]} and is ${newer[body]}: ${isUnknown ? "calls are refused" : "the position in the bytes is lost"}`;
     if (older[body] !== newer[body]) differences.add(`${path}.${body}`, "changed", true, why);
   }
   if (older.result !== undefined && newer.result !== undefined) {
@@ -83,15 +84,56 @@ function compareMethod(
   } else if (older.result !== undefined) {
     differences.add(`${path}.result`, "removed", true, "the result is awaited but not sent");
   }
+  compareErrors(differences, `${path}.errors`, older.errors, newer.errors, calls);
   if (older.idempotent !== newer.idempotent) {
     // The caller decides on a retry by its own definition; the callee acts by its own.
     const isPromiseBroken = calls === "to-service" ? older.idempotent : newer.idempotent;
     const why = isPromiseBroken ? "a call may be repeated that must not run twice" : "no call is repeated incorrectly";
     differences.add(`${path}.idempotent`, "changed", isPromiseBroken, why);
   }
+  compareAlone(differences, `${path}.limits.call`, older, newer, calls);
   compareLimits(differences, `${path}.limits.call`, older.limits?.call, newer.limits?.call, calls);
   compareLimits(differences, `${path}.limits.result`, older.limits?.result, newer.limits?.result, answers);
   compareTexts(differences, path, older, newer, ["title", "description", "deprecated", "examples"]);
+}
+
+/** An error that only the host declares is an ordinary one for the caller. One that only the caller knows never
+ *  comes. */
+function compareErrors(
+  differences: Differences,
+  path: string,
+  older: Readonly<Record<string, JsonSchema>> = {},
+  newer: Readonly<Record<string, JsonSchema>> = {},
+  calls: Direction,
+): void {
+  const [caller, answers] =
+    calls === "to-service" ? ([older, "to-consumer"] as const) : ([newer, "to-service"] as const);
+  for (const name of new Set([...Object.keys(older), ...Object.keys(newer)])) {
+    const [before, after] = [older, newer].map((errors) => (Object.hasOwn(errors, name) ? errors[name] : undefined));
+    if (before !== undefined && after !== undefined) {
+      differences.compareSchemas(`${path}.${name}`, before, after, answers);
+      continue;
+    }
+    const isBreaking = Object.hasOwn(caller, name);
+    const why = isBreaking ? "callers wait for it in vain" : "callers that do not know it see an ordinary error";
+    differences.add(`${path}.${name}`, after === undefined ? "removed" : "added", isBreaking, why);
+  }
+}
+
+/** A call with limits of its own must be the only one of its script, as the side that reads it declares. */
+function compareAlone(
+  differences: Differences,
+  path: string,
+  older: MethodDescription,
+  newer: MethodDescription,
+  calls: Direction,
+): void {
+  const [before, after] = [older, newer].map(({ limits }) => Object.keys(limits?.call ?? {}).length > 0);
+  if (before === after) return;
+  const [isAloneAtCaller, isAloneAtHost] = calls === "to-service" ? [before, after] : [after, before];
+  const isBreaking = isAloneAtHost === true && isAloneAtCaller !== true;
+  const why = isBreaking ? "a script with other calls beside it is refused" : "it is sent alone, or may be";
+  differences.add(path, after === true ? "added" : "removed", isBreaking, why);
 }
 
 /** Where a limit is not set, the default of the side that reads is assumed. */

@@ -4,7 +4,6 @@
 import { failure } from "../../errors.ts";
 import { checkOptions } from "../../options.ts";
 import type { Method, Params } from "../method.ts";
-import type { MethodLimits } from "../method-limits.ts";
 import type { Methods, Service } from "../service.ts";
 import {
   FORMAT,
@@ -32,6 +31,7 @@ import {
   type DescribeOptions,
   type Exported,
   exportSchemas,
+  isAnswered,
   type SchemaPart,
 } from "./schema-export.ts";
 import { sha256 } from "./sha256.ts";
@@ -55,7 +55,7 @@ export function* describing(service: Service, options: DescribeOptions = {}): Ge
   const values = new Map(Object.entries(service.values).map(([name, value]) => [value, name]));
   const convert = (member: string, part: SchemaPart, schemas: Params, prefix: string): Exported => {
     const exported = exportSchemas(schemas, { member, part, values, override: options.override, isStrict, prefix });
-    definitions.add(part === "result" ? "output" : "input", exported.definitions);
+    definitions.add(isAnswered(part) ? "output" : "input", exported.definitions);
     return exported;
   };
   const paramsOf = (exported: Exported): ParamDescription[] =>
@@ -68,7 +68,12 @@ export function* describing(service: Service, options: DescribeOptions = {}): Ge
     const members = inputMembers(whole, Object.fromEntries(exported.definitions));
     return { params: members, byName: true as const, input: isListed(whole) ? undefined : whole };
   };
-  const describeMethod = (section: string, name: string, { spec }: Method): MethodDescription => {
+  const errorsOf = (name: string, { errors }: Method, prefix: string) =>
+    Object.keys(errors).length === 0
+      ? undefined
+      : Object.fromEntries(convert(name, "errors", errors, `${prefix}.errors`).properties);
+  const describeMethod = (section: string, name: string, method: Method): MethodDescription => {
+    const { spec } = method;
     const { title, description, deprecated, body, resultBody, limits, examples } = spec;
     const prefix = `${section}.${name}`;
     const result =
@@ -78,11 +83,12 @@ export function* describing(service: Service, options: DescribeOptions = {}): Ge
       description,
       deprecated,
       ...argumentsOf(name, spec, prefix),
-      body: body === undefined ? "none" : body === "manual" ? "manual" : "declared",
+      body: kindOf(body),
       result,
-      resultBody: resultBody === undefined ? "none" : "declared",
+      resultBody: kindOf<"unknown">(resultBody),
+      errors: errorsOf(name, method, prefix),
       idempotent: spec.idempotent === true,
-      limits: limits === undefined ? undefined : plainLimits(limits),
+      limits: limits as LimitsDescription | undefined, // those that are set
       examples: examples?.map((example, i) => plainJson(example, `${name}.examples.${i}`, values, isStrict)),
     });
   };
@@ -100,10 +106,15 @@ export function* describing(service: Service, options: DescribeOptions = {}): Ge
   const shown =
     credentials === undefined ? undefined : paramsOf(convert("", "credentials", credentials, "credentials"));
   const { outputNames, all } = definitions.finish();
-  const asSent = (method: MethodDescription): MethodDescription =>
-    method.result === undefined || outputNames.size === 0
-      ? method
-      : { ...method, result: renamed(method.result, outputNames) };
+  const asSent = (method: MethodDescription): MethodDescription => {
+    const { result, errors } = method;
+    if (outputNames.size === 0) return method;
+    return {
+      ...method,
+      ...(result === undefined ? {} : { result: renamed(result, outputNames) }),
+      ...(errors === undefined ? {} : { errors: mapRecord(errors, (details) => renamed(details, outputNames)) }),
+    };
+  };
   const content = {
     methods: mapRecord(methods, asSent),
     reactions: mapRecord(reactions, asSent),
@@ -116,10 +127,11 @@ export function* describing(service: Service, options: DescribeOptions = {}): Ge
   return { format: FORMAT, name, version, ...present({ title, description }), hash, ...content };
 }
 
-/** Without what is undefined. */
-function plainLimits({ call, result }: MethodLimits): LimitsDescription | undefined {
-  const parts = present({ call: call && present(call), result: result && present(result) });
-  return Object.keys(parts).length === 0 ? undefined : (parts as LimitsDescription); // numbers only
+function kindOf<K extends "manual" | "unknown">(
+  length: K | ((of: never) => number) | undefined,
+): K | "none" | "declared" {
+  if (length === undefined) return "none";
+  return typeof length === "function" ? "declared" : length;
 }
 
 /** A value as an object of its members. On the wire it is a constructor call. */
@@ -189,8 +201,9 @@ function* contentHash(content: Omit<ServiceDescription, "format" | "version" | "
   const accepted = (schema: JsonSchema) => canonical(schema, content.$defs);
   const params = (list: readonly ParamDescription[]) =>
     list.map(({ name, schema, isRequired }) => [name, isRequired, accepted(schema)]);
-  const methodText = ({ body, resultBody, idempotent, byName, input, limits, result, ...method }: MethodDescription) =>
-    sortedText({
+  const methodText = (method: MethodDescription) => {
+    const { body, resultBody, idempotent, byName, input, limits, result, errors } = method;
+    return sortedText({
       body,
       resultBody,
       idempotent,
@@ -199,7 +212,9 @@ function* contentHash(content: Omit<ServiceDescription, "format" | "version" | "
       ...(byName === undefined ? {} : { byName }),
       ...(input === undefined ? {} : { input: accepted(input) }),
       ...(result === undefined ? {} : { result: accepted(result) }),
+      ...(errors === undefined ? {} : { errors: mapRecord(errors, accepted) }),
     });
+  };
   const texts = {
     name: JSON.stringify(content.name),
     methods: textOfRecord(yield* mapInSteps(content.methods, methodText)),

@@ -51,7 +51,8 @@ export type DescribedService = Service<
 >;
 
 /** The definition that the description represents, without reactions: calls of the service on a consumer are refused as
- *  unknown. Results have the type `unknown` and are not checked. A value of the service has its parameters as members;
+ *  unknown. Results have the type `unknown` and are not checked; declared errors
+ *  have their names, and details of any form. A value of the service has its parameters as members;
  *  create one with `service.values["Point"]?.spec.make({ x: 1, y: 2 })`.
  *  @throws HbiError bad_option for an invalid description, and for a function that no method needs; resource_exhausted
  *  for a description that is too large */
@@ -101,25 +102,32 @@ function described(
   bodyBytes: Length | undefined,
   resultBytes: Length | undefined,
 ): DescribedMethod {
-  const { title, description, deprecated, result, idempotent, limits } = said;
+  const { title, description, deprecated, result, errors, idempotent, limits } = said;
   const isUnreadable = said.resultBody === "declared" && resultBytes === undefined;
   // Without the length of the raw data behind its result, the answer could not be read, so no call is written.
-  const body = isUnreadable ? unknownLength : said.body === "none" ? undefined : (bodyBytes ?? ("manual" as const));
+  const body = isUnreadable ? unknownLength : said.body === "declared" ? (bodyBytes ?? "manual") : said.body;
+  const resultBody = said.resultBody === "unknown" ? said.resultBody : (resultBytes ?? unknownLength);
   const spec = {
     ...(title === undefined ? {} : { title }),
     ...(description === undefined ? {} : { description }),
     ...(deprecated === undefined ? {} : { deprecated }),
-    ...(body === undefined ? {} : { body }),
+    ...(body === "none" ? {} : { body }),
     ...(result === undefined ? {} : { result: z.unknown() }),
-    ...(said.resultBody === "none" || result === undefined ? {} : { resultBody: resultBytes ?? unknownLength }),
+    ...(said.resultBody === "none" || result === undefined ? {} : { resultBody }),
     ...(said.byName === true
       ? { input: z.strictObject(paramsOf(said.params, definitions)) }
       : { params: paramsOf(said.params, definitions) }),
     ...(limits === undefined ? {} : { limits: knownLimits(limits) }),
+    ...(errors === undefined
+      ? {}
+      : { errors: Object.fromEntries(Object.keys(errors).map((key) => [key, ANY_DETAILS])) }),
     idempotent,
   };
   return new Method(spec as MethodSpec<Params, z.ZodUnknown | undefined>); // the length functions accept anything
 }
+
+/** Like results, details are not checked. */
+const ANY_DETAILS = z.looseObject({});
 
 /** Without limits that this version does not know. */
 function knownLimits({ call, result }: LimitsDescription): MethodLimits {

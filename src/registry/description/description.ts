@@ -3,7 +3,8 @@
  * docs/schema-export.md.
  */
 import { z } from "zod";
-import { failure } from "../../errors.ts";
+import { failure, isErrorName } from "../../errors.ts";
+import type { BodyKind } from "../method.ts";
 import { checkName, checkPlainName, NOT_READ } from "../names.ts";
 import { prepareLate } from "../prepared-schema.ts";
 import { validate } from "../validate.ts";
@@ -46,12 +47,14 @@ export interface MethodDescription {
   readonly byName?: true;
   /** of an `input` the whole schema, if it says more than the list of its members */
   readonly input?: JsonSchema;
-  /** whether raw data follows the call, with a length that a function of the parameters declares or only the handler
-   *  knows */
-  readonly body: "none" | "declared" | "manual";
+  /** whether raw data follows the call, with a length that a function of the parameters declares, only the handler
+   *  knows, or nobody before its end */
+  readonly body: BodyKind;
   /** of what is sent back; absent if there is no result */
   readonly result?: JsonSchema;
-  readonly resultBody: "none" | "declared";
+  readonly resultBody: Exclude<BodyKind, "manual">;
+  /** the objects of the details of its declared errors; absent if there are none */
+  readonly errors?: Readonly<Record<string, JsonSchema>>;
   readonly idempotent: boolean;
   readonly limits?: LimitsDescription;
   /** parameters of example calls, by name */
@@ -103,9 +106,10 @@ const methods = z.record(
     params,
     byName: z.literal(true).optional(),
     input: schema.optional(),
-    body: z.enum(["none", "declared", "manual"]),
+    body: z.enum(["none", "declared", "manual", "unknown"]),
     result: schema.optional(),
-    resultBody: z.enum(["none", "declared"]),
+    resultBody: z.enum(["none", "declared", "unknown"]),
+    errors: z.record(z.string().refine(isErrorName), schema).optional(),
     idempotent: z.boolean(),
     limits: z.looseObject({ call: limitNumbers, result: limitNumbers }).optional(),
     examples: z.array(z.unknown()).optional(),
@@ -179,10 +183,15 @@ function checkNames({ name, methods, reactions, values, credentials = [] }: Serv
   for (const param of credentials) checkPlainName(param.name, "credential");
 }
 
+/** The schemas of a method besides those of its parameters. */
+export function wholesOf({ input, result, errors = {} }: MethodDescription): JsonSchema[] {
+  return [input, result, ...Object.values(errors)].filter((whole) => whole !== undefined);
+}
+
 function checkReferences({ methods, reactions, values, credentials = [], $defs }: ServiceDescription): void {
   const callables = [...Object.values(methods), ...Object.values(reactions)];
   const params = [...callables, ...Object.values(values)].flatMap((member) => member.params);
-  const wholes = callables.flatMap(({ input, result }) => [input, result].filter((whole) => whole !== undefined));
+  const wholes = callables.flatMap(wholesOf);
   const schemas = [...params, ...credentials].map((param) => param.schema);
   for (const part of [...schemas, ...wholes, ...Object.values($defs)]) {
     for (const reference of referencesOf(part)) resolveReference(reference, $defs);

@@ -20,14 +20,14 @@ import {
 } from "./json-schema.ts";
 import { plainJson } from "./plain-json.ts";
 
-export type SchemaPart = "params" | "input" | "result" | "credentials" | "values";
+export type SchemaPart = "params" | "input" | "result" | "errors" | "credentials" | "values";
 
 /** The place of a schema in a service. */
 export interface SchemaSite {
   /** the method, reaction or value; "" for credentials */
   readonly member: string;
   readonly part: SchemaPart;
-  /** "when.[].from", beginning with the parameter's name; "" for a whole result or input */
+  /** "when.[].from", beginning with the name of the parameter or error; "" for a whole result or input */
   readonly path: string;
   readonly schema: z.ZodType;
 }
@@ -59,16 +59,20 @@ export interface Exported {
   readonly definitions: ReadonlyMap<string, JsonSchema>;
 }
 
-/** Converts the schemas of a record together, so that they share definitions: results by their output, everything else
- *  by its input. The record of a result or an input has a single key, which is omitted from paths.
+/** Converts the schemas of a record together, so that they share definitions: results and errors by their output,
+ *  everything else by its input. The record of a result or an input has a single key, which is omitted from paths.
  *  @throws HbiError bad_option, with the place, for schemas without a JSON Schema */
 export function exportSchemas(schemas: Params, context: ExportContext): Exported {
-  const io = context.part === "result" ? "output" : "input";
+  const io = isAnswered(context.part) ? "output" : "input";
   const replaced = new Map<object, JsonSchema>();
   const places = new Map<object, string>();
   const isWhole = context.part === "result" || context.part === "input";
-  for (const [name, schema] of Object.entries(schemas)) {
-    check({ path: isWhole ? "" : name, schema }, context, replaced, places);
+  try {
+    for (const [name, schema] of Object.entries(schemas)) {
+      check({ path: isWhole ? "" : name, schema }, context, replaced, places);
+    }
+  } catch (thrown) {
+    throw thrown instanceof RangeError ? withoutSchema(thrown, context) : thrown; // an endless schema exhausts the stack
   }
   const adjust = (at: { zodSchema: z.core.$ZodType; jsonSchema: z.core.JSONSchema.BaseSchema }) => {
     const replacement = replaced.get(at.zodSchema);
@@ -77,6 +81,11 @@ export function exportSchemas(schemas: Params, context: ExportContext): Exported
   };
   const json = convert(schemas, io, adjust, context);
   return named(json, context);
+}
+
+/** Whether the values come from the side that is called. */
+export function isAnswered(part: SchemaPart): boolean {
+  return part === "result" || part === "errors";
 }
 
 function convert(
@@ -98,10 +107,13 @@ function convert(
       }),
     );
   } catch (thrown) {
-    if (thrown instanceof HbiError) throw thrown;
-    const reason = thrown instanceof Error ? `: ${thrown.message}` : "";
-    throw failure("bad_option", `${where(context, "")}: has no JSON Schema${reason}`, { cause: thrown });
+    throw thrown instanceof HbiError ? thrown : withoutSchema(thrown, context);
   }
+}
+
+function withoutSchema(thrown: unknown, context: ExportContext): HbiError {
+  const reason = thrown instanceof Error ? `: ${thrown.message}` : "";
+  return failure("bad_option", `${where(context, "")}: has no JSON Schema${reason}`, { cause: thrown });
 }
 
 const KEPT = ["title", "description", "examples", "deprecated", "default", DEFAULT_KEYWORD];

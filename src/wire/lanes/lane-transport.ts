@@ -3,7 +3,9 @@
  * which grows again as data is consumed; what this side may send, by the window of the peer. docs/lanes.md.
  */
 import { failure } from "../../errors.ts";
+import type { Scratch } from "../scratch.ts";
 import type { Transport, TransportSink } from "../transport.ts";
+import type { TurnWriter } from "../turn-writer.ts";
 
 /** Views up to this size are copied into a common buffer when they are held, because a view keeps the whole chunk in
  *  which it was received. */
@@ -21,6 +23,9 @@ export interface LaneCarrier {
   underWay(position: number): number;
   /** There is something to send, or to end. */
   laneMoved(lane: LaneTransport): void;
+  /** Sends what was written in the lane's turn. */
+  sendNow(lane: LaneTransport): void;
+  giveBackLater(scratch: Scratch): void;
   /** So many bytes were consumed since credit was last granted. */
   grant(lane: LaneTransport, bytes: number): void;
   /** So many bytes more are held, or less. */
@@ -30,11 +35,12 @@ export interface LaneCarrier {
   cork(): void;
   uncork(): void;
   reset(lane: LaneTransport, reason: string): void;
+  /** It may be over. */
+  laneLeft(lane: LaneTransport): void;
 }
 
 export class LaneTransport implements Transport {
   readonly id: number;
-  readonly isHolding = false;
   readonly canHalfClose = true;
   readonly canPause = true;
   readonly #carrier: LaneCarrier;
@@ -45,14 +51,21 @@ export class LaneTransport implements Transport {
   #head = 0;
   #queuedBytes = 0;
   #takenBytes = 0;
+  /** what is left of the text with which a conversation begins, which is not sent in turn but in the order of writing */
+  headBytes = 0;
+  #isWritingHead = false;
   /** how many bytes the peer has room for */
   credit: number;
-  /** the position of its last byte in what was written to the platform */
+  /** the position of its last byte in what was written to the platform in frames; 0 if there is none */
   lastAt = 0;
   /** whether it is in the multiplexer's list of lanes that have something to send */
   isReady = false;
   /** whether its sink waits for the platform to take something */
   isMoving = false;
+  /** what has raw data for its turn */
+  #asking: TurnWriter | undefined;
+  /** in its turn: how much more of it is sent now */
+  #turnBytes = 0;
   #end: "open" | "asked" | "sent" = "open";
   // receiving
   #roomBytes: number;
@@ -63,7 +76,16 @@ export class LaneTransport implements Transport {
   /** the last of them, if it collects small views, and how much of it is filled */
   #common: Uint8Array | undefined;
   #commonBytes = 0;
+  #receivedBytes = 0;
+  #deliveredBytes = 0;
+  #holdsAt = Number.POSITIVE_INFINITY;
+  /** whether the next data begins a conversation, so that its place among the others counts */
+  awaitsBegin = false;
+  /** the peer's word for why it has reset this lane */
+  resetFor: string | undefined;
   #hasPeerEnded = false;
+  #hasToldEnd = false;
+  #isLeft = false;
   #isClosed = false;
   #isReleasing = false;
 
@@ -89,15 +111,11 @@ export class LaneTransport implements Transport {
     return this.#isClosed;
   }
 
-  /** Never called: nothing is reported inside a call to it. */
-  hold(event: () => void): void {
-    this.#carrier.soon(event);
-  }
-
   // --- sending -------------------------------------------------------------------------------------------------------
 
   get bufferedBytes(): number {
-    return this.#queuedBytes + this.#carrier.underWay(this.lastAt);
+    if (this.#isClosed) return 0; // nobody waits for what is on its way
+    return this.#queuedBytes + (this.lastAt === 0 ? 0 : this.#carrier.underWay(this.lastAt));
   }
 
   get takenBytes(): number {
@@ -109,9 +127,34 @@ export class LaneTransport implements Transport {
     return this.#queuedBytes;
   }
 
+  /** How much raw data may be written now: some in its turn, and none otherwise. So it waits where it need not be copied. */
+  get roomBytes(): number {
+    return Math.max(Math.min(this.#turnBytes, this.credit - this.#queuedBytes), 0);
+  }
+
+  /** Whether nothing that was written is sent in its turn, but raw data that has to be written. */
+  get isAsking(): boolean {
+    return this.#asking !== undefined && this.#queuedBytes === 0;
+  }
+
   /** Whether something could be sent now. */
   get canSend(): boolean {
-    return this.#queuedBytes > 0 ? this.credit > 0 : this.#end === "asked";
+    return this.#queuedBytes > 0 || this.#asking !== undefined ? this.credit > 0 : this.#end === "asked";
+  }
+
+  askForTurn(writer: TurnWriter): void {
+    if (this.#asking !== undefined || this.isEnding) return;
+    this.#asking = writer;
+    this.#carrier.laneMoved(this);
+  }
+
+  /** @param most how many bytes are sent now */
+  giveTurn(most: number): void {
+    const writer = this.#asking;
+    this.#asking = undefined;
+    this.#turnBytes = most;
+    writer?.writeInTurn();
+    this.#turnBytes = 0;
   }
 
   /** Whether it is one text, which is sent by one write. */
@@ -132,9 +175,32 @@ export class LaneTransport implements Transport {
   write(chunk: Uint8Array | string): void {
     if (chunk.length === 0 || this.isEnding) return;
     const piece = typeof chunk === "string" ? asPiece(chunk) : chunk;
+    if (typeof chunk !== "string") this.#isWritingHead = false;
+    else if (this.#isWritingHead) this.headBytes += piece.length;
     this.#queue.push(piece);
     this.#queuedBytes += piece.length;
-    this.#carrier.laneMoved(this);
+    if (this.#turnBytes === 0) this.#carrier.laneMoved(this);
+    else {
+      this.#turnBytes = Math.max(this.#turnBytes - piece.length, 0);
+      this.#carrier.sendNow(this);
+    }
+  }
+
+  giveBackLater(scratch: Scratch): void {
+    this.#carrier.giveBackLater(scratch);
+  }
+
+  /** The text that is written from now on, up to raw data, is its head. Nothing of it is sent before `endHead`. */
+  beginHead(): void {
+    this.#isWritingHead = this.#queuedBytes === 0;
+  }
+
+  /** False if there is none, or if there is no credit for it: then it is sent in turn. */
+  endHead(): boolean {
+    this.#isWritingHead = false;
+    if (this.headBytes <= this.credit) return this.headBytes > 0;
+    this.headBytes = 0;
+    return false;
   }
 
   /** The next piece, of at most so many bytes and as far as there is credit; undefined if there is none. */
@@ -149,6 +215,7 @@ export class LaneTransport implements Transport {
     this.#queuedBytes -= taken.length;
     this.#takenBytes += taken.length;
     this.credit -= taken.length;
+    this.headBytes = Math.max(this.headBytes - taken.length, 0);
     this.isMoving = true;
     return taken;
   }
@@ -197,18 +264,45 @@ export class LaneTransport implements Transport {
     else this.#releaseSoon();
   }
 
+  /** How many bytes have arrived on it, and how many of them the sink has got. */
+  get receivedBytes(): number {
+    return this.#receivedBytes;
+  }
+
+  get deliveredBytes(): number {
+    return this.#deliveredBytes;
+  }
+
+  /** What has arrived behind this position, and arrives now, is held. @param position at least `deliveredBytes` */
+  set holdsAt(position: number) {
+    this.#holdsAt = position;
+    this.#closeCommon(); // what is held is delivered as a whole
+    this.#releaseSoon();
+  }
+
+  /** Whether something has arrived that its sink has not got. */
+  get isHeldUp(): boolean {
+    return this.#held.length > 0;
+  }
+
+  get #isHolding(): boolean {
+    return this.#isPaused || this.#deliveredBytes >= this.#holdsAt;
+  }
+
   /** @throws HbiError bad_frame beyond the window, and behind the end */
   receive(view: Uint8Array): void {
     if (this.#isClosed) return;
+    if (this.#hasPeerEnded) throw failure("bad_frame", "of a lane: data behind its end");
     this.#roomBytes -= view.length;
     if (this.#roomBytes < 0) throw failure("bad_frame", "of a lane: more than its window");
-    if (this.#hasPeerEnded) throw failure("bad_frame", "of a lane: data behind its end");
-    if (this.#isPaused || this.#isReleasing || this.#held.length > 0 || this.#sink === undefined) this.#hold(view);
+    this.#receivedBytes += view.length;
+    if (this.#isHolding || this.#isReleasing || this.#held.length > 0 || this.#sink === undefined) this.#hold(view);
     else this.#deliver(this.#sink, view);
   }
 
   #deliver(sink: TransportSink, view: Uint8Array): void {
     this.#consumedBytes += view.length;
+    this.#deliveredBytes += view.length;
     sink.onData(view);
     if (this.#consumedBytes * 2 < this.#windowBytes || this.#isClosed) return;
     this.#roomBytes += this.#consumedBytes;
@@ -272,14 +366,14 @@ export class LaneTransport implements Transport {
     if (sink === undefined) return;
     this.#closeCommon();
     let head = 0;
-    for (; head < this.#held.length && !this.#isPaused; head++) {
+    for (; head < this.#held.length && !this.#isHolding; head++) {
       const view = this.#held[head] as Uint8Array; // below the length
       this.#addHeld(-view.length);
       this.#deliver(sink, view);
       if (this.#isClosed) return;
     }
     this.#held.splice(0, head);
-    if (this.#held.length === 0 && this.#hasPeerEnded && !this.#isPaused) sink.onEnd();
+    this.#tellEnd();
   }
 
   /** The peer sends nothing more on it. */
@@ -287,12 +381,27 @@ export class LaneTransport implements Transport {
     if (this.#isClosed) return;
     if (this.#hasPeerEnded) throw failure("bad_frame", "of a lane: ended twice");
     this.#hasPeerEnded = true;
-    if (this.#held.length === 0 && !this.#isPaused && !this.#isReleasing) this.#sink?.onEnd();
+    if (!this.#isReleasing) this.#tellEnd();
   }
 
-  /** Whether both sides have ended it. */
+  /** Once, behind everything that was held. */
+  #tellEnd(): void {
+    if (!this.#hasPeerEnded || this.#hasToldEnd || this.#held.length > 0 || this.#isHolding) return;
+    const sink = this.#sink;
+    if (sink === undefined) return;
+    this.#hasToldEnd = true;
+    sink.onEnd();
+  }
+
+  /** The sink has read everything that it wants of it. */
+  leave(): void {
+    this.#isLeft = true;
+    this.#carrier.laneLeft(this);
+  }
+
+  /** Whether both sides have ended it, and nobody reads it any more. */
   get isOver(): boolean {
-    return this.#hasPeerEnded && this.#end === "sent";
+    return this.#hasPeerEnded && this.#end === "sent" && this.#isLeft;
   }
 
   // --- closing -------------------------------------------------------------------------------------------------------
@@ -314,6 +423,8 @@ export class LaneTransport implements Transport {
     this.#queue.length = 0;
     this.#head = 0;
     this.#queuedBytes = 0;
+    this.headBytes = 0;
+    this.#asking = undefined;
     this.#held.length = 0;
     this.#common = undefined;
     this.#addHeld(-this.#heldBytes);

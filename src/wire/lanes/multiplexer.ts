@@ -4,6 +4,8 @@
  */
 import type { Clock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError } from "../../errors.ts";
+import type { Scratch } from "../scratch.ts";
+import { Transit } from "../transit.ts";
 import type { Transport } from "../transport.ts";
 import { type Control, FrameReader, type FrameSink, MAX_FRAME_BYTES, MAX_LANE } from "./frame-reader.ts";
 import { type LaneCarrier, LaneTransport } from "./lane-transport.ts";
@@ -11,21 +13,26 @@ import { type LaneCarrier, LaneTransport } from "./lane-transport.ts";
 /** At most about so many bytes are handed to the platform before it has taken them, so that what is urgent never waits
  *  behind megabytes. */
 const HANDED_BYTES = 128 * 1024;
-/** A frame, if other lanes wait as well. */
-const SHARED_FRAME_BYTES = 16 * 1024;
+/** So much of a lane is sent before it is reset. */
+const LITTLE_BYTES = 16 * 1024;
 /** Credit beyond this is an error of the peer. */
 const MAX_CREDIT = 2 ** 31 - 1;
 const CREDIT = /^(0|[1-9]\d{0,9}) ([1-9]\d{0,9})$/;
+const REASON = /^[a-z_]{1,48}$/;
 const RESET = /^(0|[1-9]\d{0,9})(?: ([a-z_]{1,48}))?$/;
 const ID = /^[1-9]\d{0,9}$/;
 
 /** What the multiplexer needs of its connection. */
 export interface LaneHost {
+  /** Something has arrived, if only a part of a frame. */
+  heard(): void;
   /** Whether the connection is open; otherwise, received data is discarded, and only credit counts. */
   readonly isOpen: boolean;
   discard(bytes: number): void;
   /** The peer has opened a lane. @throws HbiError if it may not */
   laneOpened(lane: LaneTransport): void;
+  /** Data has arrived on a lane that awaited it, and is passed to it next. */
+  laneBegins(lane: LaneTransport): void;
   /** Something has to be sent in frames, and this direction has not switched. */
   framesNeeded(): void;
   /** So many bytes more are held for lanes that do not read, or less. */
@@ -38,6 +45,12 @@ export interface LaneHost {
 export interface Windows {
   readonly ownBytes: number;
   readonly peerBytes: number;
+}
+
+/** The text with which a conversation begins on a lane: sent when lane 0 has sent so much, and before it sends more. */
+interface Head {
+  readonly lane: LaneTransport;
+  readonly after: number;
 }
 
 export class Multiplexer implements FrameSink, LaneCarrier {
@@ -63,9 +76,16 @@ export class Multiplexer implements FrameSink, LaneCarrier {
   #controls = "";
   /** those that have something to send, without lane 0, in turn */
   readonly #ready: LaneTransport[] = [];
+  /** those that lane 0 must not pass, as they were written */
+  readonly #heads: Head[] = [];
+  /** those from which something was written since the platform was asked to take it */
+  readonly #scratches: Scratch[] = [];
   #mainBytes = 0;
   #otherBytes = 0;
   #writtenBytes = 0;
+  readonly #transit = new Transit();
+  /** when the platform last took something, or had taken everything */
+  #progressMs = 0;
   #isPumping = false;
   #isDispatching = false;
   #hasTaken = false;
@@ -115,7 +135,28 @@ export class Multiplexer implements FrameSink, LaneCarrier {
   /** From now on, everything is sent in frames. */
   switchSending(): void {
     this.#isSending = true;
-    this.#flush();
+    this.#pump();
+  }
+
+  /** For how long the platform has taken nothing of what it was handed; 0 if it has all of it. */
+  get stuckMs(): number {
+    return this.#line.bufferedBytes === 0 ? 0 : this.#clock.now() - this.#progressMs;
+  }
+
+  /** The time until the peer has received all that was sent in frames, if it reads as slowly as permitted. */
+  get transitMs(): number {
+    return this.#transit.ms(this.#clock.now());
+  }
+
+  /** The text that is written to the lane from now on is sent behind what lane 0 has. */
+  beginHead(lane: LaneTransport): void {
+    lane.beginHead();
+  }
+
+  /** That text is sent before what is written to lane 0 from now on. */
+  endHead(lane: LaneTransport): void {
+    if (lane.endHead()) this.#heads.push({ lane, after: this.main.takenBytes + this.main.queuedBytes });
+    this.laneMoved(lane);
   }
 
   underWay(position: number): number {
@@ -155,22 +196,21 @@ export class Multiplexer implements FrameSink, LaneCarrier {
   #control(control: Control, text: string): void {
     this.#controls += `[${text.length}#${control}]${text}`;
     if (!this.#isSending) this.#host.framesNeeded();
-    else if (!this.#isDispatching) this.#flush();
+    else if (!this.#isDispatching) this.#pump();
   }
 
-  /** They are small, and few for what they answer, so they do not wait for the platform. */
-  #flush(): void {
-    if (this.#isSending && this.#controls !== "") {
-      const text = this.#controls;
-      this.#controls = "";
-      this.#writtenBytes += text.length;
-      this.#line.write(text);
-    }
-    this.#pump();
+  /** Control frames are small, and few for what they answer, so they do not wait for the platform. They precede data that
+   *  was written later, such as that of a lane which they open. */
+  #writeControls(): void {
+    if (!this.#isSending || this.#controls === "") return;
+    const text = this.#controls;
+    this.#controls = "";
+    this.#writtenBytes += text.length;
+    this.#line.write(text);
   }
 
   #makeReady(lane: LaneTransport): void {
-    if (lane === this.main || lane.isReady || !lane.canSend) return;
+    if (lane === this.main || lane.isReady || lane.isClosed || lane.headBytes > 0 || !lane.canSend) return;
     lane.isReady = true;
     this.#ready.push(lane);
   }
@@ -178,14 +218,10 @@ export class Multiplexer implements FrameSink, LaneCarrier {
   #pump(): void {
     if (!this.#isSending || this.#isPumping) return;
     this.#isPumping = true;
-    const isSingle = this.#ready.length === 0 && this.main.isSingleText;
-    if (!isSingle) this.#line.cork?.();
-    while (this.#line.bufferedBytes < HANDED_BYTES) {
-      const lane = this.#next();
-      if (lane === undefined) break;
-      this.#send(lane);
+    this.#writeControls();
+    while (this.#writeSome()) {
+      // the platform has taken it at once
     }
-    if (!isSingle) this.#line.uncork?.();
     this.#isPumping = false;
     if (this.#end === "asked" && this.main.isSent && this.#areLanesSent) {
       this.#end = "sent";
@@ -193,31 +229,73 @@ export class Multiplexer implements FrameSink, LaneCarrier {
     }
   }
 
+  /** As much as is handed to the platform at a time. Whether there may be more. */
+  #writeSome(): boolean {
+    const line = this.#line;
+    if (line.bufferedBytes === 0) this.#progressMs = this.#clock.now();
+    const isSingle = this.#ready.length === 0 && this.#heads.length === 0 && this.main.isSingleText;
+    if (!isSingle) line.cork?.();
+    let lane = line.bufferedBytes < HANDED_BYTES ? this.#next() : undefined;
+    const isSome = lane !== undefined;
+    while (lane !== undefined) {
+      if (lane.isAsking) this.#giveTurn(lane);
+      else this.#send(lane);
+      lane = line.bufferedBytes < HANDED_BYTES ? this.#next() : undefined;
+    }
+    this.#writeControls();
+    if (!isSingle) line.uncork?.();
+    if (line.bufferedBytes === 0) for (const scratch of this.#scratches) scratch.giveBack();
+    this.#scratches.length = 0;
+    return isSome && line.bufferedBytes < HANDED_BYTES;
+  }
+
   /** The next lane that sends a frame. */
   #next(): LaneTransport | undefined {
     const { main } = this;
+    const [head] = this.#heads;
+    if (head !== undefined && main.takenBytes >= head.after) return head.lane;
     if (this.#ready.length === 0) {
       this.#mainBytes = 0;
       this.#otherBytes = 0;
       return main.canSend ? main : undefined;
     }
     if (main.canSend && this.#mainBytes <= this.#otherBytes) return main;
-    const lane = this.#ready.shift();
-    if (lane !== undefined) lane.isReady = false;
-    return lane;
+    return this.#nextReady() ?? (main.canSend ? main : undefined);
+  }
+
+  #nextReady(): LaneTransport | undefined {
+    for (let lane = this.#ready.shift(); lane !== undefined; lane = this.#ready.shift()) {
+      lane.isReady = false;
+      if (lane.headBytes === 0) return lane; // otherwise, it is sent in the order of writing
+    }
+    return undefined;
+  }
+
+  #giveTurn(lane: LaneTransport): void {
+    lane.giveTurn(this.#mostOf(lane));
+    this.#makeReady(lane);
+  }
+
+  giveBackLater(scratch: Scratch): void {
+    this.#scratches.push(scratch);
+  }
+
+  sendNow(lane: LaneTransport): void {
+    while (lane.queuedBytes > 0 && lane.credit > 0 && this.#mostOf(lane) > 0) this.#send(lane);
   }
 
   #send(lane: LaneTransport): void {
-    const isAlone = this.#ready.length === 0 && (lane === this.main || !this.main.canSend);
-    const piece = lane.take(isAlone ? MAX_FRAME_BYTES : SHARED_FRAME_BYTES);
+    const piece = lane.take(this.#mostOf(lane));
     if (piece === undefined) {
       if (lane.takeEnd()) this.#ended(lane);
       return;
     }
     this.#hasTaken = true;
+    if (lane === this.#heads[0]?.lane && lane.headBytes === 0) this.#heads.shift();
     const header = `[${piece.length}#${lane.id}]`;
     this.#writtenBytes += header.length + piece.length;
     lane.lastAt = this.#writtenBytes;
+    this.#transit.add(piece.length, this.#clock.now());
     if (lane === this.main) this.#mainBytes += piece.length;
     else this.#otherBytes += piece.length;
     if (typeof piece === "string") this.#line.write(header + piece);
@@ -228,13 +306,33 @@ export class Multiplexer implements FrameSink, LaneCarrier {
     this.#makeReady(lane);
   }
 
+  /** How much of a lane is sent in one frame. */
+  #mostOf(lane: LaneTransport): number {
+    const { main } = this;
+    const [head] = this.#heads;
+    if (lane === main && head !== undefined) return Math.min(MAX_FRAME_BYTES, head.after - main.takenBytes);
+    return lane === head?.lane ? Math.min(MAX_FRAME_BYTES, lane.headBytes) : MAX_FRAME_BYTES;
+  }
+
+  /** At once, if this direction has switched. */
+  #sendAll(lane: LaneTransport): void {
+    this.#forgetHead(lane);
+    this.#writeControls();
+    while (this.#isSending && lane.queuedBytes > 0) this.#send(lane);
+  }
+
   #ended(lane: LaneTransport): void {
     this.#control("end", String(lane.id));
+    this.laneLeft(lane);
+  }
+
+  laneLeft(lane: LaneTransport): void {
     if (lane.isOver) this.#remove(lane);
   }
 
   /** The platform has taken something. */
   onDrain(): void {
+    this.#progressMs = this.#clock.now();
     this.#dispatch(() => {
       this.#hasTaken = true;
     });
@@ -248,6 +346,7 @@ export class Multiplexer implements FrameSink, LaneCarrier {
   }
 
   receive(chunk: Uint8Array): void {
+    this.#host.heard();
     this.#dispatch(() => this.#reader.push(chunk));
   }
 
@@ -264,7 +363,7 @@ export class Multiplexer implements FrameSink, LaneCarrier {
     }
     if (!isOuter) return;
     this.#isDispatching = false;
-    this.#flush();
+    this.#pump();
     if (!this.#hasTaken) return;
     this.#hasTaken = false;
     for (const lane of this.#lanes.values()) lane.drained();
@@ -275,7 +374,13 @@ export class Multiplexer implements FrameSink, LaneCarrier {
     const lane = id === 0 ? this.main : this.#lanes.get(id);
     if (!this.#host.isOpen) this.#host.discard(view.length);
     else if (lane === undefined) this.#checkKnown(id);
-    else lane.receive(view);
+    else {
+      if (lane.awaitsBegin) {
+        lane.awaitsBegin = false;
+        this.#host.laneBegins(lane);
+      }
+      lane.receive(view);
+    }
   }
 
   onControl(control: Control, text: string): void {
@@ -290,16 +395,16 @@ export class Multiplexer implements FrameSink, LaneCarrier {
         return;
       }
       case "end": {
-        const lane = this.#laneOf(ID.exec(text)?.[0]);
-        lane?.peerEnds();
-        if (lane?.isOver === true) this.#remove(lane);
+        this.#laneOf(ID.exec(text)?.[0])?.peerEnds();
         return;
       }
       case "reset": {
         const [, id, reason] = RESET.exec(text) ?? [];
         const lane = this.#laneOf(id);
         if (lane === this.main) throw failure("bad_frame", "of a lane: lane 0 reset");
-        if (lane !== undefined) this.#remove(lane, failure("lane_reset", reason));
+        if (lane === undefined) return;
+        lane.resetFor = reason;
+        this.#remove(lane, failure("lane_reset", reason));
       }
     }
   }
@@ -344,10 +449,13 @@ export class Multiplexer implements FrameSink, LaneCarrier {
 
   // --- ending --------------------------------------------------------------------------------------------------------
 
-  /** Ends a lane in both directions. What of it is on its way is ignored. */
+  /** Ends a lane in both directions. What of it is on its way is ignored. Little that waits to be sent, such as the
+   *  answer to a refused upload, is sent before.
+   *  @param reason the peer is told if it has the form of one */
   reset(lane: LaneTransport, reason: string): void {
     if (lane === this.main) return;
-    this.#control("reset", `${lane.id} ${reason}`);
+    if (lane.queuedBytes <= Math.min(LITTLE_BYTES, lane.credit)) this.#sendAll(lane);
+    this.#control("reset", REASON.test(reason) ? `${lane.id} ${reason}` : String(lane.id));
     this.#remove(lane);
   }
 
@@ -356,7 +464,15 @@ export class Multiplexer implements FrameSink, LaneCarrier {
     const at = this.#ready.indexOf(lane);
     if (at >= 0) this.#ready.splice(at, 1);
     lane.isReady = false;
+    this.#forgetHead(lane);
     lane.close(error);
+  }
+
+  /** What is left of it waits for its turn, if it is sent at all. */
+  #forgetHead(lane: LaneTransport): void {
+    lane.headBytes = 0;
+    const at = this.#heads.findIndex((head) => head.lane === lane);
+    if (at >= 0) this.#heads.splice(at, 1);
   }
 
   /** The transport has closed, or what the lanes still have is not sent. */

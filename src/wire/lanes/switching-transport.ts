@@ -1,12 +1,15 @@
 /**
  * SwitchingTransport: lane 0 of a connection. It passes on what the transport carries until a direction switches to
  * frames; then it is one lane of several. The two directions switch independently. docs/lanes.md.
+ *
+ * What the transport reports inside a call to it is handled later, because the caller is in the middle of an operation.
  */
-import type { Clock } from "../../clock.ts";
 import type { PeerIdentity } from "../peer-identity.ts";
+import type { Scratch } from "../scratch.ts";
 import type { GuardedTransport } from "../transport/guarded.ts";
 import type { Transport, TransportRequest, TransportSink } from "../transport.ts";
-import { type LaneHost, Multiplexer, type Windows } from "./multiplexer.ts";
+import type { TurnWriter } from "../turn-writer.ts";
+import type { Multiplexer } from "./multiplexer.ts";
 
 export class SwitchingTransport implements Transport, TransportSink {
   readonly #line: GuardedTransport;
@@ -52,9 +55,9 @@ export class SwitchingTransport implements Transport, TransportSink {
   }
 
   /** The lanes, created for the first that is needed. */
-  lanes(clock: Clock, host: LaneHost, isOdd: boolean, windows: Windows): Multiplexer {
+  lanes(create: (line: GuardedTransport) => Multiplexer): Multiplexer {
     if (this.#multiplexer === undefined) {
-      this.#multiplexer = new Multiplexer(this.#line, clock, host, isOdd, windows);
+      this.#multiplexer = create(this.#line);
       if (this.#sink !== undefined) this.#multiplexer.main.start(this.#sink);
     }
     return this.#multiplexer;
@@ -70,6 +73,18 @@ export class SwitchingTransport implements Transport, TransportSink {
     const { bufferedBytes } = this.#line;
     const main = this.#framed?.main;
     return main === undefined ? bufferedBytes : bufferedBytes + main.queuedBytes;
+  }
+
+  get roomBytes(): number {
+    return this.#framed?.main.roomBytes ?? Number.POSITIVE_INFINITY;
+  }
+
+  askForTurn(writer: TurnWriter): void {
+    this.#framed?.main.askForTurn(writer);
+  }
+
+  giveBackLater(scratch: Scratch): void {
+    this.#framed?.main.giveBackLater(scratch);
   }
 
   get takenBytes(): number | undefined {
@@ -125,25 +140,15 @@ export class SwitchingTransport implements Transport, TransportSink {
   }
 
   onDrain(): void {
-    const framed = this.#framed;
-    if (framed === undefined) this.#sink?.onDrain();
-    else if (this.#line.isHolding) this.#line.hold(() => this.onDrain());
-    else {
-      framed.onDrain();
-      this.#sink?.onDrain();
+    if (this.#line.isHolding) {
+      this.#line.hold(() => this.onDrain());
+      return;
     }
+    this.#framed?.onDrain();
+    this.#sink?.onDrain();
   }
 
   // --- receiving -----------------------------------------------------------------------------------------------------
-
-  /** Whether an event that is reported now must be passed to `hold`. What arrives in frames was already held. */
-  get isHolding(): boolean {
-    return this.#multiplexer?.isReceiving !== true && this.#multiplexer?.isSending !== true && this.#line.isHolding;
-  }
-
-  hold(event: () => void): void {
-    this.#line.hold(event);
-  }
 
   start(sink: TransportSink): void {
     this.#sink = sink;
@@ -152,11 +157,9 @@ export class SwitchingTransport implements Transport, TransportSink {
 
   onData(chunk: Uint8Array): void {
     const lanes = this.#multiplexer;
-    if (lanes?.isReceiving !== true) {
-      if (lanes?.isSending === true && this.#line.isHolding) this.#line.hold(() => this.onData(chunk));
-      else this.#sink?.onData(chunk);
-    } else if (this.#line.isHolding) this.#line.hold(() => this.onData(chunk));
-    else lanes.receive(chunk);
+    if (this.#line.isHolding) this.#line.hold(() => this.onData(chunk));
+    else if (lanes?.isReceiving === true) lanes.receive(chunk);
+    else this.#sink?.onData(chunk);
   }
 
   /** From here on, what arrives is in frames. @param rest what has arrived behind the switch */
@@ -186,15 +189,18 @@ export class SwitchingTransport implements Transport, TransportSink {
   // --- ending --------------------------------------------------------------------------------------------------------
 
   onEnd(): void {
-    if (this.#multiplexer !== undefined && this.#line.isHolding) this.#line.hold(() => this.onEnd());
+    const lanes = this.#multiplexer;
+    if (this.#line.isHolding) this.#line.hold(() => this.onEnd());
+    else if (lanes?.isReceiving === true)
+      lanes.main.peerEnds(); // behind what is held
     else this.#sink?.onEnd();
   }
 
   onClose(error?: Error): void {
-    if (this.#multiplexer !== undefined && this.#line.isHolding) this.#line.hold(() => this.onClose(error));
+    if (this.#line.isHolding) this.#line.hold(() => this.onClose(error));
     else {
+      this.#sink?.onClose(error); // what is lost with the connection is not lost with a lane
       this.#multiplexer?.closeLanes();
-      this.#sink?.onClose(error);
     }
   }
 

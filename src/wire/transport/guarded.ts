@@ -7,6 +7,7 @@
  * operation, so the receiver passes such an event to `hold`, and gets it later.
  */
 import type { Clock } from "../../clock.ts";
+import { HbiError } from "../../errors.ts";
 import type { PeerIdentity } from "../peer-identity.ts";
 import type { Transport, TransportRequest, TransportSink } from "../transport.ts";
 
@@ -152,6 +153,15 @@ export class GuardedTransport implements Transport {
     this.#do("resume");
   }
 
+  endsFor(reason: HbiError): void {
+    if (this.#hasFailed) return;
+    try {
+      this.#transport.endsFor?.(reason);
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
   end(): void {
     this.#do("end");
   }
@@ -208,6 +218,9 @@ function checkedCount(bytes: number): number {
   throw new Error(`the transport counts ${bytes} bytes`);
 }
 
+/** An HbiError of a transport would say that its peer has broken a rule. */
 function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error("the transport threw", { cause: thrown });
+  return thrown instanceof Error && !(thrown instanceof HbiError)
+    ? thrown
+    : new Error("the transport threw", { cause: thrown });
 }

@@ -1,11 +1,12 @@
 /**
- * Node's sockets as transports: TCP, Unix, and TLS, which has the same interface.
+ * Node's sockets as transports: TCP, Unix, and TLS, which has the same interface; and other streams of bytes.
  */
-import { connect, type Socket } from "node:net";
+import { connect, Socket } from "node:net";
+import { Duplex, type Readable, type Writable } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { afterHearing, type Clock, systemClock } from "../../clock.ts";
 import { asHbiError, failure, type HbiError } from "../../errors.ts";
-import { aClock, aSignal, aTime, checkOptions, type OptionsOf } from "../../options.ts";
+import { aClock, aSignal, aString, aTime, checkOptions, type OptionsOf } from "../../options.ts";
 import type { PeerIdentity } from "../peer-identity.ts";
 import type { Transport, TransportSink } from "../transport.ts";
 import { connectTls, serverNameOf, whenAdmitted } from "./node-tls-dial.ts";
@@ -18,48 +19,84 @@ const KEEPALIVE_MS = 60_000;
 
 /** Takes over a connected socket that was created with `allowHalfOpen`. */
 export function nodeSocketTransport(socket: Socket): Transport {
-  return new NodeSocketTransport(socket);
+  const places = {
+    // Read once: a closed socket no longer knows them.
+    localAddress: endpointOf(socket.localAddress, socket.localPort),
+    remoteAddress: endpointOf(socket.remoteAddress, socket.remotePort),
+    identity: socket instanceof TLSSocket ? identityOf(socket) : undefined,
+  };
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, KEEPALIVE_MS);
+  return new StreamTransport(socket, socket, places);
 }
 
-class NodeSocketTransport implements Transport {
+export interface Places {
+  readonly localAddress: string;
+  readonly remoteAddress: string;
+  readonly identity?: PeerIdentity | undefined;
+}
+
+/** Node's streams of bytes as a transport: one for both directions, or one for each. */
+export class StreamTransport implements Transport {
   readonly localAddress: string;
   readonly remoteAddress: string;
   readonly identity: PeerIdentity | undefined;
-  readonly #socket: Socket;
+  readonly #input: Readable;
+  readonly #output: Writable;
+  /** Only sockets count text by its characters. */
+  readonly #isSocket: boolean;
+  #write: ((piece: Uint8Array | string, taken: () => void) => unknown) | undefined;
   #sink: TransportSink | undefined;
   #error: Error | undefined;
+  /** streams that are not closed yet */
+  #open = 0;
   #isClosed = false;
   lowWaterBytes = Number.POSITIVE_INFINITY;
-  /** all bytes written, text by its characters, as Node counts */
+  /** all bytes written, text of sockets by its characters, as Node counts */
   #writtenBytes = 0;
   /** the bytes taken at the last report to the sink */
   #toldBytes = 0;
 
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    // Read once: a closed socket no longer knows them.
-    this.localAddress = endpoint(socket.localAddress, socket.localPort);
-    this.remoteAddress = endpoint(socket.remoteAddress, socket.remotePort);
-    this.identity = socket instanceof TLSSocket ? identityOf(socket) : undefined;
-    this.#isClosed = socket.closed; // `close` will not be emitted again
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, KEEPALIVE_MS);
-    socket.on("error", (error) => {
-      this.#error = error; // `close` follows and reports it
-      socket.destroy(); // after some TLS errors the socket would stay open
+  constructor(input: Readable, output: Writable, { localAddress, remoteAddress, identity }: Places) {
+    this.#input = input;
+    this.#output = output;
+    this.#isSocket = output instanceof Socket;
+    this.localAddress = localAddress;
+    this.remoteAddress = remoteAddress;
+    this.identity = identity;
+    for (const stream of new Set([input, output])) this.#watch(stream);
+    if (this.#open === 0) this.#isClosed = true;
+    if (!this.#isSocket || input !== (output as unknown)) this.#watchEnds();
+  }
+
+  /** Some streams never say that they are closed. */
+  #watchEnds(): void {
+    const ended = (): void => {
+      if (this.#input.readableEnded && this.#output.writableFinished) systemClock.soon(() => this.closes(this.#error));
+    };
+    this.#input.on("end", ended);
+    this.#output.on("finish", ended);
+  }
+
+  #watch(stream: Readable | Writable): void {
+    stream.on("error", (error) => {
+      this.#error ??= error; // `close` follows and reports it
+      this.#destroyStreams(); // after some TLS errors the socket would stay open
     });
-    socket.on("close", () => {
-      this.#isClosed = true;
-      this.#sink?.onClose(this.#error);
+    if (stream.closed) return; // `close` will not be emitted again
+    this.#open += 1;
+    stream.on("close", () => {
+      this.#open -= 1;
+      if (this.#open === 0) this.closes(this.#error);
     });
   }
 
   get bufferedBytes(): number {
-    return this.#socket.writableLength;
+    return this.#output.writableLength;
   }
 
   get takenBytes(): number {
-    return this.#writtenBytes - this.#socket.writableLength;
+    return this.#writtenBytes - this.#output.writableLength;
   }
 
   start(sink: TransportSink): void {
@@ -68,28 +105,40 @@ class NodeSocketTransport implements Transport {
       systemClock.endOfTurn(() => sink.onClose(this.#error)); // not a global, which a test may have replaced
       return;
     }
-    this.#socket.on("data", (chunk: Buffer) => sink.onData(chunk));
-    this.#socket.on("end", () => sink.onEnd());
-    this.#socket.resume();
+    this.#input.on("data", (chunk: Buffer) => {
+      if (!this.#isClosed) sink.onData(chunk);
+    });
+    this.#input.on("end", () => {
+      if (!this.#isClosed) sink.onEnd();
+    });
+    this.#input.resume();
   }
 
   write(chunk: Uint8Array | string): void {
-    if (this.#isClosed || this.#socket.writableEnded) return;
-    this.#writtenBytes += chunk.length;
-    this.#socket.write(chunk, this.#taken);
+    if (this.#isClosed || this.#output.writableEnded) return;
+    // Others may still read a chunk that they have said to have taken.
+    const piece = this.#isSocket ? chunk : copyOf(chunk);
+    this.#writtenBytes += piece.length;
+    if (this.#write === undefined) this.#output.write(piece, this.#taken);
+    else this.#write(piece, this.#taken);
+  }
+
+  /** Instead of the method of the stream, which others use. */
+  writesBy(write: (piece: Uint8Array | string, taken: () => void) => unknown): void {
+    this.#write = write;
   }
 
   cork(): void {
-    this.#socket.cork();
+    this.#output.cork();
   }
 
   uncork(): void {
-    this.#socket.uncork();
+    this.#output.uncork();
   }
 
   /** One function for all writes. Node calls it for each of several writes taken together; the sink is called once. */
   readonly #taken = (): void => {
-    const leftBytes = this.#socket.writableLength;
+    const leftBytes = this.#output.writableLength;
     const takenBytes = this.#writtenBytes - leftBytes;
     if (this.#isClosed || leftBytes > this.lowWaterBytes || takenBytes === this.#toldBytes) return;
     this.#toldBytes = takenBytes;
@@ -97,20 +146,64 @@ class NodeSocketTransport implements Transport {
   };
 
   pause(): void {
-    this.#socket.pause();
+    this.#input.pause();
   }
 
   resume(): void {
-    this.#socket.resume();
+    this.#input.resume();
   }
 
   end(): void {
-    if (!this.#socket.writableEnded) this.#socket.end();
+    if (!this.#output.writableEnded) this.#output.end();
   }
 
   destroy(): void {
-    this.#socket.destroy();
+    this.#destroyStreams();
+    if (!this.#isSocket || this.#input !== (this.#output as unknown)) systemClock.soon(() => this.closes(this.#error));
   }
+
+  #destroyStreams(): void {
+    this.#input.destroy();
+    if (this.#output !== (this.#input as unknown)) this.#output.destroy();
+  }
+
+  /** Only the first call has an effect. */
+  closes(error: Error | undefined): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#error = error;
+    this.#sink?.onClose(error);
+  }
+}
+
+function copyOf(chunk: Uint8Array | string): Buffer {
+  return typeof chunk === "string" ? Buffer.from(chunk, "utf8") : Buffer.from(chunk);
+}
+
+export interface DuplexOptions {
+  /** What logs and `peer.remoteAddress` show, and whose share the connection counts for: "203.0.113.7:51034".
+   *  Default: what a socket knows, otherwise "stream" */
+  readonly remoteAddress?: string | undefined;
+  readonly localAddress?: string | undefined;
+}
+
+const DUPLEX_OPTIONS: OptionsOf<DuplexOptions> = { remoteAddress: aString, localAddress: aString };
+
+/** Takes over an open stream of bytes: an accepted or connected socket, or any other Duplex. Nobody else may read or
+ *  write it afterwards.
+ *  @throws HbiError invalid_argument for what is no stream of bytes; failed_precondition while a socket is connecting */
+export function duplexTransport(stream: Duplex, options: DuplexOptions = {}): Transport {
+  checkOptions(options, "duplexTransport", DUPLEX_OPTIONS);
+  if (!(stream instanceof Duplex)) throw failure("bad_option", "a stream must be a Duplex of node:stream");
+  if (stream.readableObjectMode || stream.writableObjectMode || stream.readableEncoding !== null)
+    throw failure("bad_option", "a stream must carry bytes: it has object mode, or an encoding");
+  if (stream instanceof Socket && stream.connecting) throw failure("wrong_stage", "the socket is not connected yet");
+  stream.allowHalfOpen = true; // the peer may have ended while it waits for an answer
+  const isPlain = options.remoteAddress === undefined && options.localAddress === undefined;
+  if (stream instanceof Socket && isPlain) return nodeSocketTransport(stream);
+  const { localAddress = "stream", remoteAddress = "stream" } = options;
+  const identity = stream instanceof TLSSocket ? identityOf(stream) : undefined;
+  return new StreamTransport(stream, stream, { localAddress, remoteAddress, identity });
 }
 
 export interface DialOptions {
@@ -136,7 +229,7 @@ export function dialSocket(
       return;
     }
     if ("path" in address) checkPath(address.path);
-    const target = "path" in address ? address.path : endpoint(address.host, address.port);
+    const target = "path" in address ? address.path : endpointOf(address.host, address.port);
     const serverName = tls === undefined ? "" : serverNameOf(address, tls);
     const socket =
       tls === undefined ? connect({ ...address, allowHalfOpen: true }) : connectTls(address, serverName, tls);
@@ -174,7 +267,8 @@ export function dialSocket(
   });
 }
 
-function endpoint(host: string | undefined, port: number | undefined): string {
+/** "127.0.0.1:51034", "[::1]:51034", or "unix" */
+export function endpointOf(host: string | undefined, port: number | undefined): string {
   if (host === undefined || port === undefined) return "unix";
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

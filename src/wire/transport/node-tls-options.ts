@@ -4,7 +4,7 @@
  */
 import { constants } from "node:crypto";
 import { createSecureContext, type SecureContext, type SecureContextOptions, type TlsOptions } from "node:tls";
-import { failure, oneLine } from "../../errors.ts";
+import { failure, oneLine, ownError } from "../../errors.ts";
 import {
   aBoolean,
   aString,
@@ -141,6 +141,8 @@ function contextOf(tls: Material): SecureContext {
   try {
     return createSecureContext(contextOptions(tls));
   } catch (cause) {
+    const own = ownError(cause);
+    if (own !== undefined) throw own;
     const why = cause instanceof Error ? cause.message.split("::").at(-1) : undefined; // the last part of OpenSSL's message
     throw failure("bad_option", `tls: unusable key, cert or ca: ${oneLine(why ?? "")}`, { cause });
   }

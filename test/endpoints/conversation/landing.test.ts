@@ -43,7 +43,7 @@ function exposed(): { readonly env: HostingEnv; readonly calls: string[] } {
       async ({ n }, co) => {
         const bytes = new Uint8Array(n);
         await co.recvData(bytes);
-        return Buffer.from(bytes).toString();
+        return new TextDecoder().decode(bytes);
       },
     )
     .expose("upload", method({ params: { a: any }, body: "manual" }), () => undefined)
@@ -99,7 +99,7 @@ describe("a call in a script may stand", () => {
   );
 
   it("in the argument that determines how much raw data follows", async () => {
-    const { answer, calls } = await landed("take(later(3))", Buffer.from("abc"));
+    const { answer, calls } = await landed("take(later(3))", new TextEncoder().encode("abc"));
     expect([answer, calls]).toEqual(["abc", ["later 3"]]);
   });
 });

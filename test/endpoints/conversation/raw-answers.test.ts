@@ -130,7 +130,7 @@ async function play(caller: Caller, answered: Answered, promise: string, chunkBy
     },
   };
   const limits = { keepaliveMs: Number.POSITIVE_INFINITY };
-  const link = new Link(service, async () => transport, reactions, { clock, limits, log: nothing });
+  const link = new Link(service, async () => transport, reactions, { clock, limits, lanes: false, log: nothing });
   await link.open();
   let reason: string | undefined;
   void link.closed.then((error) => (reason = error?.reason));

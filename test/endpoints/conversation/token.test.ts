@@ -21,6 +21,8 @@ describe("a conversation token", () => {
     ["101;xx=1", { seq: "101;xx=1", isExtended: false }],
     ["101;x", { seq: "101", isExtended: true, hasNoRawData: false, rawBytes: undefined, deadlineMs: undefined }],
     ["101;x;n", { seq: "101", hasNoRawData: true }],
+    ["101;x;n;e", { seq: "101", hasNoRawData: true, hearsErrors: true }],
+    ["101;e", { seq: "101;e", isExtended: false, hearsErrors: false }],
     ["101;x;b=65536;d=5000", { seq: "101", rawBytes: 65536, deadlineMs: 5000 }],
     ["101;x;d=999999999", { deadlineMs: 999_999_999 }],
     ["100;x;n;m=20;p=65536", { seq: "100", introduction: { limits: { maxInFlight: 20, maxPacketBytes: 65_536 } } }],
@@ -32,7 +34,7 @@ describe("a conversation token", () => {
     ...["101;x;b=-1", "101;x;b=1.5", "101;x;b=", "101;x;d=0", "101;x;d=soon", "101;x;;", "101;x;n;b=5"],
     ...["101;x;x", "101;x;n;n", "101;x;d=5;d=5", "101;x;tp=1;tp=1"], // a key twice
     ...["100;x;m=0", "100;x;p=0", "100;x;m=many", "101;x;m", "101;x;b", "101;x;b=1234567890123456"],
-    ...["101;x;n=1", "101;x;n=", "101;x;a=1", "101;x;n=0;a"], // they have no value
+    ...["101;x;n=1", "101;x;n=", "101;x;a=1", "101;x;e=1", "101;x;n=0;a"], // they have no value
     ...[
       "101;x;B=5",
       "101;x;1=5",
@@ -53,12 +55,20 @@ describe("a conversation token", () => {
     expect(text).toBe("101;x;b=7;d=1501");
     expect(parseToken(text)).toMatchObject({ seq: "101", rawBytes: 7, deadlineMs: 1501 });
     expect(formatToken(101, false, { rawBytes: 7 })).toBe("101");
+    expect(formatToken(101, true, { rawBytes: Number.POSITIVE_INFINITY })).toBe("101;x;u");
+    expect(parseToken("101;x;u")).toMatchObject({ isOpenEnded: true, rawBytes: undefined, hasNoRawData: false });
   });
 
-  it.each(["101", "101;n", "101;x", "101;x;n", "101;x;b=5;a;d=30000", "101;x;n;m=20;p=65536"])(
-    "%s acknowledges 101",
-    (text) => expect(seqOf(text)).toBe("101"),
-  );
+  it.each([
+    "101",
+    "101;n",
+    "101;x",
+    "101;x;n",
+    "101;x;n;e",
+    "101;x;n;d=5;e",
+    "101;x;b=5;a;d=30000",
+    "101;x;n;m=20;p=65536",
+  ])("%s acknowledges 101", (text) => expect(seqOf(text)).toBe("101"));
 
   it.each([
     "101;",
@@ -80,7 +90,10 @@ describe("a conversation token", () => {
     [";x", "malformed conversation id: it must begin with a number of at most 15 digits"],
     ["101;x;d=0", "malformed conversation id: d must have a value of at most 15 digits, at least 1"],
     ["101;x;n=1", "malformed conversation id: n has no value"],
-    ["101;x;n;b=1", "malformed conversation id: n and b contradict each other"],
+    ["101;x;n;b=1", "malformed conversation id: n, b and u contradict each other"],
+    ["101;x;n;u", "malformed conversation id: n, b and u contradict each other"],
+    ["101;x;u;b=1", "malformed conversation id: n, b and u contradict each other"],
+    ["101;x;u=1", "malformed conversation id: u has no value"],
   ])("what is wrong with %s is said", (text, message) => expect(() => parseToken(text)).toThrow(message));
 
   it.each([

@@ -313,7 +313,7 @@ describe("the process", () => {
     await work.holding(4);
     const fifth = one.call.hold({ name: "e" });
     await quiet();
-    expect(work.started).toEqual(["a", "b", "c", "d"]);
+    expect(work.started.toSorted()).toEqual(["a", "b", "c", "d"]);
     work.release("b");
     await work.holding(5);
     work.releaseAll();

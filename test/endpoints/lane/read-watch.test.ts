@@ -12,11 +12,13 @@ const LIMITS = resolveLimits({ headerTimeoutMs: 1_000 });
 function watching() {
   const clock = new ManualClock();
   const late: string[] = [];
-  const watch = new ReadWatch(clock, LIMITS, { readLate: (reason) => void late.push(reason) });
+  const host = { receivedBytes: 0, readLate: (reason: string) => void late.push(reason) };
+  const watch = new ReadWatch(clock, LIMITS, host);
   const reader = new PacketReader(LIMITS);
   const say = (text: string) => {
     reader.push(Buffer.from(text), clock.now());
     watch.received(text.length);
+    host.receivedBytes += text.length;
   };
   /** Takes what is there. */
   const take = () => {

@@ -20,6 +20,7 @@ import { defineService, type HbiError, HostingEnv, type Link, type LinkState, me
 import { connect, HBIC, HBIS, type Server, serve } from "hbi/node";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { Authority, hasOpenssl } from "../../support/authority.ts";
 import { startProgram, stopProgram } from "../../support/programs.ts";
 import { LIMITS, ledger } from "../../system/programs/ledger.ts";
 
@@ -250,6 +251,78 @@ describe("the file of a Unix socket", () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(await messageOf(serving("127.0.0.1:0", "a", { socketMode: 0o600 }))).toContain("is for a Unix socket");
     expect(await messageOf(serving({ path }, "a", { socketMode: 0o1000 }))).toContain("socketMode must be permissions");
+  });
+});
+
+describe("a server with several addresses", () => {
+  it("serves one service at all of them, and ends them together", async () => {
+    const path = freshPath();
+    const server = await serving(["127.0.0.1:0", { path }, "tcp://127.0.0.1:0", "ws://127.0.0.1:0/hbi"]);
+    expect(server.address).toBe(server.addresses[0]);
+    expect(server.addresses).toEqual([
+      expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+      path,
+      expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+      expect.stringMatching(/^ws:\/\/127\.0\.0\.1:\d+\/hbi$/),
+    ]);
+    for (const address of [server.address, { path }, server.addresses[2], server.addresses[3]])
+      expect(await (await connected(address as string)).call.name()).toBe("a");
+    expect(server.peers.size).toBe(4);
+    const { addresses } = server;
+    await server.drain();
+    expect(existsSync(path)).toBe(false);
+    for (const address of [addresses[0], { path }, addresses[3]])
+      expect(await failureOf(connected(address as string))).toMatchObject({ reason: "connect_failed" });
+  });
+
+  it("listens at none if it cannot listen at all of them", async () => {
+    const taken = await serving("127.0.0.1:0");
+    const path = freshPath();
+    const error = await failureOf(serving([{ path }, taken.address]));
+    expect(error).toMatchObject({ reason: "listen_failed", message: expect.stringContaining("is in use") });
+    expect(existsSync(path)).toBe(false);
+    const hbis = new HBIS([{ path }, taken.address], () => new HostingEnv());
+    await failureOf(hbis.listen());
+    await taken.close();
+    await hbis.listen();
+    expect(hbis.addresses[0]).toBe(path);
+    await hbis.close();
+  });
+
+  it.each<[unknown, object, string]>([
+    [[], {}, "a server needs at least one address"],
+    ["tls://127.0.0.1:0", {}, "tls:// and wss:// need the option tls with a key and a certificate"],
+    [["127.0.0.1:0", "wss://127.0.0.1:0"], {}, "tls:// and wss:// need the option tls"],
+    [["127.0.0.1:0", "127.0.0.1:0"], { socketMode: 0o600 }, "socketMode is for a Unix socket"],
+    ["tcp://127.0.0.1:0", { tls: { key: "", cert: "" } }, "the option tls is not used by tcp:// and ws://"],
+    ["127.0.0.1:0", { webSocket: {} }, "webSocket is for an address ws:// or wss://"],
+  ])("%j is refused", async (address, options, message) => {
+    const error = await failureOf(serving(address as string, "a", options));
+    expect(error).toMatchObject({ reason: "bad_option", message: expect.stringContaining(message) });
+  });
+
+  it.runIf(hasOpenssl)("of which some use TLS", async () => {
+    const ca = new Authority("ca");
+    const tls = ca.server();
+    const server = await serving(
+      ["tls://127.0.0.1:0", "tcp://127.0.0.1:0", "wss://127.0.0.1:0/hbi", "127.0.0.1:0"],
+      "a",
+      { tls },
+    );
+    const [secure = "", plain = "", web = "", asTheOptionSays = ""] = server.addresses;
+    expect(secure).toMatch(/^tls:\/\/127\.0\.0\.1:\d+$/);
+    const own = { tls: { ca: ca.cert } };
+    for (const address of [secure, web, asTheOptionSays])
+      expect(await (await connected(address, own)).call.name()).toBe("a");
+    for (const address of [secure, web])
+      expect(await messageOf(connected(address))).toContain("the server's certificate");
+    expect(await (await connected(plain)).call.name()).toBe("a");
+    expect(await (await connected(`tcp://${plain}`)).call.name()).toBe("a");
+    expect(await (await connected([`tcp://${plain}`, secure], own)).call.name()).toBe("a");
+    server.reloadTls(ca.server());
+    expect(await (await connected(web, own)).call.name()).toBe("a");
+    expect(await messageOf(connected(`tcp://${plain}`, own))).toContain("the option tls is not used by tcp://");
+    ca.remove();
   });
 });
 

@@ -19,7 +19,7 @@ import {
 import { ManualClock, quiet } from "hbi/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { errorText } from "../../../src/registry/error-value.ts";
+import { errorText } from "../../../src/registry/error-text.ts";
 import { handlersOf, type Kinds, kinds, Point, point, Work } from "./fixture.ts";
 
 const unheard: unknown[] = [];

@@ -15,10 +15,10 @@ afterEach(async () => {
   open = [];
 });
 
-async function start(memory: { cut?: (available: number) => number } = {}) {
+async function start(memory: { cut?: (available: number) => number } = {}, lanes = true) {
   const work = new Work();
   const reactions = new Reactions();
-  const test = await testLink(kinds, handlersOf(work), { reactions: reactions.all, memory });
+  const test = await testLink(kinds, handlersOf(work), { reactions: reactions.all, memory, link: { lanes } });
   open.push(test);
   return { ...test, link: test.link, peer: test.peer, work, reactions };
 }
@@ -178,6 +178,10 @@ describe("posts", () => {
 
 const BYTES = new Uint8Array(200_000).fill(1);
 
+/** Without a diff of a megabyte. */
+const isSame = (one: Uint8Array, other: Uint8Array) =>
+  one.length === other.length && one.every((byte, at) => byte === other[at]);
+
 describe("bodies", () => {
   it.each([
     ["a buffer", () => BYTES],
@@ -208,7 +212,7 @@ describe("bodies", () => {
     const { result, body } = await link.call.both_ways({ size: bytes }, { body: sent });
     expect(result).toEqual({ size: bytes });
     expect(body.length).toBe(bytes);
-    expect(Buffer.compare(await body.bytes(), sent)).toBe(0);
+    expect(isSame(await body.bytes(), sent)).toBe(true);
     expect(body.unreadBytes).toBe(0);
   });
 
@@ -261,11 +265,16 @@ describe("bodies", () => {
     expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
   });
 
-  it("that turn out shorter when a part is sent end the connection, as the host waits for the rest", async () => {
-    const { link } = await start();
+  it.each([
+    ["end the connection without lanes, as the host waits for the rest", false],
+    ["end their lane alone", true],
+  ])("that turn out shorter when a part is sent %s", async (_, lanes) => {
+    const { link } = await start({}, lanes);
     const body = () => chunksOf(190_000, 1);
     await expect(link.call.upload({ size: 200_000 }, { body })).rejects.toMatchObject({ reason: "body_mismatch" });
-    await expect(link.call.add({ a: 1, b: 2 })).rejects.toMatchObject({ code: "unavailable" });
+    const next = await link.call.add({ a: 1, b: 2 }).catch((error: unknown) => error);
+    if (lanes) expect(next).toBe(3);
+    else expect(next).toMatchObject({ code: "unavailable" });
   });
 
   it("are refused where none is declared, and asked for where one is", async () => {
@@ -372,7 +381,7 @@ describe("bodies", () => {
       work.releaseAll();
     }
     await call;
-    await quiet();
+    for (let i = 0; i < 100 && !body.destroyed; i++) await quiet();
     expect(body.destroyed).toBe(true);
     await test.link.disconnect();
   });
@@ -443,9 +452,9 @@ describe("bodies", () => {
     const calls = Array.from({ length: 10 }, async (_, i) => {
       const sent = new Uint8Array(bytes).fill(i);
       const { body } = await link.call.both_ways({ size: bytes }, { body: sent });
-      return Buffer.compare(await body.bytes(), sent);
+      return isSame(await body.bytes(), sent);
     });
-    expect(await Promise.all(calls)).toEqual(Array(10).fill(0));
+    expect(await Promise.all(calls)).toEqual(Array(10).fill(true));
   });
 });
 

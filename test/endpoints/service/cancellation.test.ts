@@ -101,8 +101,8 @@ describe("an aborted call", () => {
     expect((await Promise.all(held)).filter((name) => name === "cancelled").length).toBe(1);
   });
 
-  it("continues its upload, because the host waits for every byte; then the host learns of it", async () => {
-    const { link, work } = await start();
+  it("continues its upload without lanes, because the host waits for every byte; then the host learns of it", async () => {
+    const { link, work } = await start({ lanes: false });
     const abort = new AbortController();
     let given = 0;
     const body = (async function* () {
@@ -172,7 +172,7 @@ describe("an aborted call", () => {
 
 describe("raw data of an answer that is on the wire", () => {
   /** A host whose answer stops half-way until the test resumes it. */
-  async function halfway(clock?: ManualClock) {
+  async function halfway(clock?: ManualClock, lanes = true) {
     const work = new Work();
     const test = await testLink(
       kinds,
@@ -188,7 +188,11 @@ describe("raw data of an answer that is on the wire", () => {
           })(),
         }),
       }),
-      { reactions: new Reactions().all, host: { log: () => undefined, ...(clock === undefined ? {} : { clock }) } },
+      {
+        reactions: new Reactions().all,
+        host: { log: () => undefined, ...(clock === undefined ? {} : { clock }) },
+        link: { lanes },
+      },
     );
     open.push(test);
     await test.link.call.nothing();
@@ -207,8 +211,8 @@ describe("raw data of an answer that is on the wire", () => {
     expect(await link.call.add({ a: 1, b: 2 })).toBe(3);
   });
 
-  it("is never begun when the call was given up while it waited for its turn", async () => {
-    const { link, work } = await halfway();
+  it("is never begun when the call was given up while it waited for its turn, which it does without lanes", async () => {
+    const { link, work } = await halfway(undefined, false);
     const first = await link.call.download({ size: 1, fill: 1 }); // has the turn
     await work.holding(1);
     const abort = new AbortController();
@@ -363,6 +367,7 @@ describe("a late answer", () => {
     const { transport, peer } = hostileTransport();
     const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, {
       log: () => undefined,
+      lanes: false,
     }).open();
     const abort = new AbortController();
     const given = link.call.download({ size: 5, fill: 1 }, { signal: abort.signal }).catch((error) => error.code);

@@ -292,11 +292,12 @@ describe("a large definition", () => {
     expect(clock.turns).toBe(0);
   });
 
-  it("is described at once where a connection does not wait", async () => {
+  const large = () => defineService({ name: "one", version: "1.0.0", methods });
+
+  it("is waited for by connections that nobody made wait, all together and in turns", async () => {
     const clock = new PassingClock();
-    const service = defineService({ name: "one", version: "1.0.0", methods });
+    const service = large();
     const host = new ServiceHost(service, () => mapped(methods) as never, { ...quietly, clock });
-    const described = host.described();
     const mismatches: Mismatch[] = [];
     const changed = defineService({
       name: "one",
@@ -304,12 +305,35 @@ describe("a large definition", () => {
       methods: { m0: method({ params: { n: z.string() } }) },
     });
     const onMismatch = (mismatch: Mismatch) => void mismatches.push(mismatch);
-    const links = [await linked(host as never, service, {}), await linked(host as never, changed, {}, { onMismatch })];
-    await described;
-    await links[0]?.call["m1"]?.({ n: 1 });
+    const opened = [
+      ...Array.from({ length: 9 }, () => linked(host as never, service, {})),
+      linked(host as never, changed, {}, { onMismatch }),
+    ];
+    expect([host.connectionCount, clock.turns]).toEqual([0, 1]); // the first turn has been used up
+    const links = await Promise.all(opened);
+    for (const link of links.slice(0, 9)) await link.call["m1"]?.({ n: 1 });
+    expect(clock.turns).toBeGreaterThan(50);
+    expect(clock.turns).toBeLessThan(3 * 50); // not 50 for each
     await quiet();
     expect(mismatches).toMatchObject([{ name: "one", isBreaking: true }]);
     for (const link of links) await link.close();
+  });
+
+  it("that is not described yet: a host that closes refuses who waits", async () => {
+    const clock = new PassingClock();
+    const host = new ServiceHost(large(), () => mapped(methods) as never, { ...quietly, clock });
+    const [, transport] = memoryTransportPair();
+    const accepted = host.accept(transport);
+    await host.close();
+    await expect(accepted).rejects.toMatchObject({ reason: "draining" });
+    expect(host.connectionCount).toBe(0);
+  });
+
+  it("is described in one turn if it is small, so that a connection begins at once", () => {
+    const host = new ServiceHost(large(), () => mapped(methods) as never, { ...quietly, clock: new ManualClock() });
+    const [, transport] = memoryTransportPair();
+    void host.accept(transport);
+    expect(host.connectionCount).toBe(1);
   });
 });
 

@@ -12,14 +12,19 @@ import {
   Link,
   type LinkOptions,
   type LogEntry,
+  memoryTransportPair,
   method,
   type Reason,
+  ServiceHost,
   type Transport,
 } from "hbi";
+import { serveOnAllCores } from "hbi/cluster";
 import { connect, serve } from "hbi/node";
 import { answer, type HostilePeer, hostileTransport, ManualClock, packet, quiet, testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { withBrokenBundle } from "../../support/broken-bundle.ts";
+import { withProgram } from "../../support/with-program.ts";
 import { handlersOf, type Kinds, kinds, Reactions, Work } from "./fixture.ts";
 
 interface Seen {
@@ -36,6 +41,10 @@ interface Setting {
 
 const { add } = kinds.methods;
 const quietly = { log: () => undefined };
+/** What fails on lane 0 ends the connection, or delays others. */
+const plainly = { ...quietly, lanes: false };
+
+const ONE_LANE: Setting = { link: { lanes: false } };
 
 /** What it came to: the value or the error. */
 function caught(promise: Promise<unknown>): Promise<unknown> {
@@ -92,7 +101,7 @@ function answered(
   return async () => {
     const { transport, peer } = hostileTransport();
     const clock = new ManualClock();
-    const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, { ...quietly, clock }).open();
+    const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, { ...plainly, clock }).open();
     const waiting = caught(call(link));
     await peer.play({ hear: "co_end" });
     if (typeof reply === "function") await reply(peer, clock);
@@ -114,9 +123,9 @@ function answered(
 function onLanes(frames: string, isClosedReason = false): Scenario {
   return async () => {
     const { transport, peer } = hostileTransport();
-    const options = { ...quietly, lanes: true, limits: { maxLanes: 1 } };
+    const options = { ...quietly, limits: { maxLanes: 1 } };
     const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, options).open();
-    const waiting = caught(link.call.upload({ size: 200_000 }, { body: new Uint8Array(200_000) }));
+    const waiting = caught(link.call.upload({ size: 2_000_000 }, { body: new Uint8Array(2_000_000) }));
     await peer.play({ hear: "co_end" });
     const hello = packet("co_begin", "100;x;n;m=9;p=9000;lanes=9;window=9000") + packet("co_end", "100");
     await peer.play({ say: hello + answer("100") });
@@ -193,7 +202,7 @@ const asStranger = async (
 };
 const unauthenticated: Scenario = () => asStranger({}, (link) => link.call.add({ a: 1, b: 2 }));
 const tooMuchForAStranger: Scenario = () =>
-  asStranger({ strangerSentBytes: 600, strangerFailures: 100 }, async (link) => {
+  asStranger({ strangerSentBytes: 800, strangerFailures: 100 }, async (link) => {
     for (;;) {
       const error = await caught(link.call.add({ a: 1, b: 2 }));
       if (error instanceof HbiError && error.reason === "peer_error") throw error;
@@ -277,7 +286,7 @@ const SCENARIOS: Readonly<
   drain_too_big: {
     run: hosted(
       async (link) => {
-        await link.call.upload({ size: 200_000 }, { body: new Uint8Array(200_000) });
+        await link.call.upload({ size: 2_000_000 }, { body: new Uint8Array(2_000_000) });
       },
       // a link that can be told before it has sent everything gets the refusal itself
       { host: { limits: { maxBodyBytes: 1_000, maxDrainBytes: 1_000 } }, link: { extension: false } },
@@ -356,7 +365,18 @@ const SCENARIOS: Readonly<
     },
     lives: false,
   },
+  worker_failed: {
+    run: () =>
+      withProgram("process.exit(1)", async (program) => {
+        const options = { workers: 1, program, log: () => undefined };
+        const error = await caught(serveOnAllCores(kinds, "127.0.0.1:0", handlersOf(new Work()), options));
+        return { error, lives: false };
+      }),
+    lives: false,
+  },
   too_many_connections: { run: oneTooMany, as: ["disconnected", "connect_failed"], lives: false },
+  origin_refused: { run: originRefused, as: "connect_failed", lives: false },
+  not_loaded: { run: notLoaded, lives: true },
   cancelled: {
     run: hosted((link) => link.call.hold({ name: "a" }, { signal: AbortSignal.abort("no need") })),
     lives: true,
@@ -369,10 +389,11 @@ const SCENARIOS: Readonly<
       const error = await late;
       body.discard();
       throw error;
-    }),
+    }, ONE_LANE),
     lives: true,
   },
   lane_reset: { run: onLanes("[13#reset]1 body_failed"), lives: true },
+  no_lanes: { run: pouredWithoutLanes, lives: true },
   too_many_lanes: { run: onLanes("[1#open]2[1#open]4", true), lives: false },
   turn_held: {
     run: hosted(async (link) => {
@@ -460,7 +481,7 @@ async function slowData(): Promise<Seen> {
       await clock.advance(20_000); // in the first half of it enough has come
       throw await upload;
     },
-    { host: { clock } },
+    { host: { clock }, ...ONE_LANE },
   );
   return run();
 }
@@ -473,6 +494,22 @@ function freshCall(link: Link<typeof newer>): Promise<unknown> {
     },
     { hasNoRawData: true, hasNoRawAnswer: true },
   );
+}
+
+async function pouredWithoutLanes(): Promise<Seen> {
+  const service = defineService({
+    name: "pond",
+    version: "1.0.0",
+    methods: {
+      pour: method({ params: {}, body: "unknown", result: z.int() }),
+      level: method({ params: {}, result: z.int() }),
+    },
+  });
+  const test = await testLink(service, () => ({ pour: () => 1, level: () => 3 }), { host: plainly });
+  const error = await caught(test.link.call.pour({}, { body: [Uint8Array.of(1)] }));
+  const lives = (await test.link.call.level()) === 3;
+  await test.close();
+  return { error, lives };
 }
 
 /** What its log says; the error itself crosses. */
@@ -529,7 +566,7 @@ function asPeerError(error: unknown, text: string): unknown {
 /** A service whose transport cannot be paused sends a body that is not read. */
 async function bufferFull(): Promise<Seen> {
   const { transport, peer } = hostileTransport({ canPause: false });
-  const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, quietly).open();
+  const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, plainly).open();
   const downloading = link.call.download({ size: 1_000_000, fill: 1 });
   await peer.play(
     { hear: "co_end" },
@@ -544,7 +581,7 @@ async function bufferFull(): Promise<Seen> {
 async function slowReader(): Promise<Seen> {
   const { transport, peer } = hostileTransport();
   const clock = new ManualClock();
-  const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, { ...quietly, clock }).open();
+  const link = await new Link<Kinds>(kinds, async () => transport, new Reactions().all, { ...plainly, clock }).open();
   await peer.play("deaf");
   const waiting = caught(link.call.upload({ size: 1_000_000 }, { body: new Uint8Array(1_000_000), timeoutMs: 1e9 }));
   await quiet();
@@ -576,6 +613,35 @@ async function connectFailed(): Promise<Seen> {
   return { error: await caught(connect(unaware, "127.0.0.1:1")), lives: false };
 }
 
+/** A program that says that it is a page. */
+async function originRefused(): Promise<Seen> {
+  const server = await serve(kinds, "ws://127.0.0.1:0/hbi", handlersOf(new Work()), quietly);
+  const webSocket = { headers: { origin: "https://app.example.com" } };
+  const error = await caught(connect(unaware, server.address, {}, { webSocket }));
+  await server.close();
+  return { error, lives: false };
+}
+
+/** In a bundle that keeps what reads descriptions apart. */
+async function notLoaded(): Promise<Seen> {
+  const broken = ["description", "definition-difference"];
+  return await withBrokenBundle(broken, async (lib) => {
+    const hi = defineService({ name: "hi", version: "1.0.0", methods: { hi: method({ params: {} }) } });
+    const host = new ServiceHost(hi, () => ({ hi: () => undefined }), quietly);
+    const dial = async () => {
+      const [near, far] = memoryTransportPair();
+      host.accept(far).catch(() => undefined);
+      return near;
+    };
+    const link = await new lib.Link(hi, dial, {}, quietly).open();
+    const error = await caught(link.describe());
+    const lives = (await caught(link.call.hi({}).then(() => "yes"))) === "yes";
+    await link.close();
+    await host.close();
+    return { error, lives };
+  });
+}
+
 /** Each failure as the client reads it: a change is a change of messages.txt, to be read as a whole. */
 const messages: string[] = [];
 
@@ -587,7 +653,10 @@ describe("a typed client sees", () => {
       expect(seen.error).toBeInstanceOf(HbiError);
       const error = seen.error as HbiError;
       messages.push(
-        `${reason}: ${error.message.replace(/reference \w{8}/, "reference ........").replace(/(:|port )\d{4,5}\b/g, "$1PORT")}`,
+        `${reason}: ${error.message
+          .replace(/reference \w{8}/, "reference ........")
+          .replace(/(:|port )\d{4,5}\b/g, "$1PORT")
+          .replace(/(process )\d+/, "$1PID")}`,
       );
       const seenAs = error.reason as Reason;
       expect([as].flat()).toContain(seenAs);

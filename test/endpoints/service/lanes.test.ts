@@ -81,8 +81,8 @@ async function linked({ handlers = {}, host = {}, link = {} }: Sides = {}) {
         return got;
       },
     },
-    host: { lanes: true, ...host, log: ({ where, error }) => void logged.push(`host: ${where}: ${error.message}`) },
-    link: { lanes: true, ...link, log: ({ where, error }) => void logged.push(`link: ${where}: ${error.message}`) },
+    host: { ...host, log: ({ where, error }) => void logged.push(`host: ${where}: ${error.message}`) },
+    link: { ...link, log: ({ where, error }) => void logged.push(`link: ${where}: ${error.message}`) },
   });
   await test.link.ping();
   return {
@@ -223,6 +223,28 @@ describe("given up", () => {
     expect(logged).toEqual([]);
   });
 
+  it.each(["cancelled", "deadline_exceeded"])(
+    "the handler of an upload learns why, as without lanes: %s",
+    async (code) => {
+      const abort = new AbortController();
+      let tell = (_: unknown): void => undefined;
+      const told = new Promise<unknown>((resolve) => {
+        tell = resolve;
+      });
+      const upload: Handlers["upload"] = async (_, call) => {
+        if (code === "cancelled") abort.abort();
+        tell([await outcome(call.bytes()), call.signal.reason]);
+        return 0;
+      };
+      const { link, close } = await linked({ handlers: { upload } });
+      const options = code === "cancelled" ? { signal: abort.signal } : { timeoutMs: 50 };
+      const up = link.call.upload({ size: 2 * MIB }, { body: stopping(2 * MIB, 70_000).source, ...options });
+      expect(await outcome(up)).toMatchObject({ code });
+      expect(await told).toMatchObject([{ code }, { code }]);
+      await close();
+    },
+  );
+
   it("a download ends alone, and its source is stopped", async () => {
     let isStopped = false;
     async function* endless(): AsyncGenerator<Uint8Array> {
@@ -335,6 +357,27 @@ describe("a side without lanes", () => {
     await peer.play("reset");
     await up;
   });
+});
+
+it("a side that holds much, as one whose transport cannot pause, holds no more of a lane than its window", async () => {
+  let given = 0;
+  async function* counted(size: number): AsyncGenerator<Uint8Array> {
+    for await (const chunk of zeros(size)) {
+      given += chunk.length;
+      yield chunk;
+    }
+  }
+  const limits = { maxBufferedBytes: 16 * MIB, maxBodyBytes: 64 * MIB };
+  const test = await linked({
+    handlers: { download: ({ size }) => ({ result: { size }, body: counted(size) }) },
+    link: { limits },
+    host: { limits },
+  });
+  const { body } = await test.link.call.download({ size: 60 * MIB });
+  await quiet(200);
+  expect(given).toBeLessThan(4 * MIB);
+  body.discard();
+  await test.link.disconnect();
 });
 
 it("closing waits for what is on lanes", async () => {
@@ -494,7 +537,7 @@ it("a peer that begins a conversation on a lane of this side ends the connection
     },
   );
   await link.open();
-  const up = outcome(link.call.upload({ size: 100_000 }, { body: new Uint8Array(100_000) }));
+  const up = outcome(link.call.upload({ size: 2_000_000 }, { body: new Uint8Array(2_000_000) }));
   await peer.play({ hear: /co_end\]100;/ });
   await peer.play({ say: hello + packet("co_ack_begin", "100") + packet("co_ack_end", "100") });
   await peer.play({ hear: "open]1" });
@@ -503,4 +546,13 @@ it("a peer that begins a conversation on a lane of this side ends the connection
   expect(logged.join()).toContain("begun on a lane of the other side");
   await peer.play("reset");
   await link.closed;
+});
+
+it("a body that has arrived is read after its service has left", async () => {
+  const { link, host } = await linked();
+  const { body } = await link.call.download({ size: 400_000 });
+  const leaving = host.drain();
+  await quiet(100);
+  expect(await received({ body })).toBe(400_000);
+  await leaving;
 });

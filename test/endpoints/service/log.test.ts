@@ -26,7 +26,7 @@ const HOSTILE =
 const LONG = HOSTILE + "y".repeat(100_000);
 /** What neither breaks a line, nor controls a terminal, nor reorders or hides what is around it; at most 512 bytes. */
 const HARMLESS = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]*$/u;
-const PRINTABLE = { test: (text: string) => HARMLESS.test(text) && Buffer.byteLength(text) <= 512 };
+const PRINTABLE = { test: (text: string) => HARMLESS.test(text) && new TextEncoder().encode(text).length <= 512 };
 
 /** The rule for every entry: no field is left out, also none that is new. */
 function check(entry: LogEntry, isForged = false): void {

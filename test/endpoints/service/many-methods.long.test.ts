@@ -1,6 +1,7 @@
 import { checkService } from "hbi/testing";
 import { expect, it } from "vitest";
-import { handlersOf, service, worksWith } from "../../support/many-methods.ts";
+import { handlersOf, service } from "../../support/crud.ts";
+import { worksWith } from "../../support/many-methods.ts";
 
 worksWith(1_000);
 

@@ -1,5 +1,5 @@
 /**
- * `link.call`, `link.post`, the same of a peer, of `callsOver` and of a script are ordinary objects: what people do with
+ * `link.call`, `link.post`, `link.try`, the same of a peer, of `callsOver` and of a script are ordinary objects: what people do with
  * objects in tests and in wiring works.
  */
 import { inspect } from "node:util";
@@ -26,9 +26,12 @@ afterEach(() => void vi.restoreAllMocks());
 describe.each<[string, Functions, readonly string[]]>([
   ["link.call", test.link.call, methods],
   ["link.post", test.link.post, methods],
+  ["link.try", test.link.try, methods],
   ["peer.call", test.peer.call, reactions],
   ["peer.post", test.peer.post, reactions],
+  ["peer.try", test.peer.try, reactions],
   ["call of callsOver", over.call, methods],
+  ["try of callsOver", over.try, methods],
   ["post of callsOver", over.post, methods],
   ["the object of a script", ofScript, inScripts],
 ])("%s", (_name, calls, names) => {

@@ -73,7 +73,7 @@ describe("a typed link", () => {
     const seen: string[] = [];
     const [near, far] = memoryTransportPair();
     far.start({
-      onData: (chunk) => void seen.push(Buffer.from(chunk).toString()),
+      onData: (chunk) => void seen.push(new TextDecoder().decode(chunk)),
       onDrain() {},
       onEnd() {},
       onClose() {},

@@ -539,7 +539,7 @@ it.each([
   ["a source that can be read once is lost with it", () => chunksOf(300_000, 1, 100_000), { mayHaveLanded: false }],
   ["a function makes it anew for the next one", () => () => chunksOf(300_000, 1, 100_000), { sum: 300_000 }],
 ] as const)("a body that was begun for a connection which took nothing of it: %s", async (_, bodyOf, outcome) => {
-  const { link, dials, clock } = dialed({ reconnect: QUICK });
+  const { link, dials, clock } = dialed({ reconnect: QUICK, lanes: false });
   const opening = link.open();
   const far = dials[0]?.succeed();
   far?.start({ onData() {}, onDrain() {}, onEnd() {}, onClose() {} });

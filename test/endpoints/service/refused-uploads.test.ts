@@ -87,7 +87,10 @@ function handlers(seen: { ran: number }, releases: (() => void)[]) {
   });
 }
 
-async function start(host: Options = {}, link: { readonly reconnect?: object; readonly retries?: number } = {}) {
+async function start(
+  host: Options = {},
+  link: { readonly reconnect?: object; readonly retries?: number; readonly lanes?: boolean } = {},
+) {
   const seen = { ran: 0, delivered: 0 };
   const releases: (() => void)[] = [];
   const log: LogEntry[] = [];
@@ -152,8 +155,11 @@ describe.each(KINDS)("%s", (_name, options, how, refusal, meanwhile) => {
     });
   };
 
-  it("of a large body: nothing more is sent; answers in flight arrive", async () => {
-    const { link, seen, releases, log, disconnect } = await stalledOr(options);
+  it.each([
+    ["without lanes, the connection ends", false],
+    ["the connection serves on", true],
+  ])("of a large body: nothing more is sent; answers in flight arrive; %s", async (_, lanes) => {
+    const { link, seen, releases, log, disconnect } = await stalledOr(options, lanes);
     const held = link.call.hold({});
     const given = { asked: 0, closed: 0 };
     const refused = upload(link, 50 * MIB, source(given));
@@ -162,10 +168,11 @@ describe.each(KINDS)("%s", (_name, options, how, refusal, meanwhile) => {
     expect(await refused).toMatchObject(refusal);
     expect(given.closed).toBe(1);
     expect(seen.delivered).toBeLessThan(4 * MIB);
-    expect(await failure(link.call.one({}))).toMatchObject({ code: "unavailable", mayHaveLanded: false });
+    if (lanes) expect(await link.call.one({})).toBe(1);
+    else expect(await failure(link.call.one({}))).toMatchObject({ code: "unavailable", mayHaveLanded: false });
     releases[0]?.();
     expect(await held).toBe("held");
-    await link.closed;
+    if (!lanes) await link.closed;
     expect(given.closed).toBe(1);
     expect(log.filter(({ where }) => where === "connection")).toEqual([]);
     await disconnect();
@@ -185,8 +192,8 @@ describe.each(KINDS)("%s", (_name, options, how, refusal, meanwhile) => {
 });
 
 /** With a call that takes the only turn, if there is one. */
-async function stalledOr(options: Options) {
-  const started = await start(options);
+async function stalledOr(options: Options, lanes = true) {
+  const started = await start(options, { lanes });
   if (options.concurrency !== undefined) {
     void failure(started.link.call.put({ bytes: 1, how: "waits" }, { body: new Uint8Array(1) }));
     await quiet();
@@ -233,11 +240,15 @@ describe("a refused call", () => {
     await link.disconnect();
   });
 
-  it("with a body of unknown length gets the error, before the connection ends", async () => {
-    const { link } = await start();
-    const call = link.call.send({ how: "" }, { send: (co) => co.sendData(new Uint8Array(100)) });
-    expect(await failure(call)).toMatchObject(REFUSED);
-    expect(await link.closed).toMatchObject({ reason: "peer_error" });
+  it("with a body of unknown length gets the error, before its lane ends, or without lanes the connection", async () => {
+    for (const lanes of [true, false]) {
+      const { link, disconnect } = await stalledOr({}, lanes);
+      const call = link.call.send({ how: "" }, { send: (co) => co.sendData(new Uint8Array(100)) });
+      expect(await failure(call)).toMatchObject(REFUSED);
+      if (lanes) expect(await link.call.one({})).toBe(1);
+      else expect(await link.closed).toMatchObject({ reason: "peer_error" });
+      await disconnect();
+    }
   });
 
   it("of a reaction, refused by a consumer, is the same", async () => {

@@ -12,17 +12,21 @@ const silently = { log: () => undefined };
 
 type World = Awaited<ReturnType<typeof deaf>>;
 
+/** What a peer says that takes lanes. */
+const TAKES_LANES = `${packet("co_begin", "100;x;n;m=99;p=99000;lanes=9;window=9000000")}${packet("co_end", "100")}`;
+
 /** Both sides of a service, whose peers have stopped reading. */
-async function deaf() {
+async function deaf(lanes = false) {
   const clock = new ManualClock();
   const limits = { sendStallTimeoutMs: 1_000_000 };
   const [client, server] = [hostileTransport(), hostileTransport()];
   const dial = async () => client.transport;
-  const link = new Link<Kinds>(kinds, dial, new Reactions().all, { clock, limits, ...silently });
-  const host = new ServiceHost<Kinds>(kinds, handlersOf(new Work()), { clock, limits, ...silently });
+  const link = new Link<Kinds>(kinds, dial, new Reactions().all, { clock, limits, lanes, ...silently });
+  const host = new ServiceHost<Kinds>(kinds, handlersOf(new Work()), { clock, limits, lanes, ...silently });
   const [, peer] = await Promise.all([link.open(), host.accept(server.transport)]);
   await quiet();
   const far = [client.peer, server.peer];
+  if (lanes) for (const it of far) await it.play({ say: TAKES_LANES });
   for (const it of far) await it.play("deaf");
   const abort = new AbortController();
   return { link, peer, clock, far, abort, options: { signal: abort.signal } };
@@ -59,11 +63,19 @@ const SETTLED: Readonly<Record<string, (world: World) => unknown>> = {
 /** Raw data has no deadline of its own. */
 const UNBOUNDED = ["co.sendData", "po.notifData", "sendArray"];
 
-describe.each(Object.entries(GIVEN))("%s", (name, give) => {
+const MODES = [
+  ["one lane", false],
+  ["lanes", true],
+] as const;
+const CASES = MODES.flatMap(([mode, lanes]) =>
+  Object.entries(GIVEN).map(([name, give]) => [name, mode, give, lanes] as const),
+);
+
+describe.each(CASES)("%s, %s", (name, _, give, lanes) => {
   const ways = Object.entries(SETTLED).filter(([how]) => how !== "too late" || !UNBOUNDED.includes(name));
 
   it.each(ways)("%s: what is sent later is not what the buffer holds then", async (how, settle) => {
-    const world = await deaf();
+    const world = await deaf(lanes);
     const body = new Uint8Array(BYTES).fill(1);
     let isSettled = false;
     const settled = give(world, body).then(
@@ -104,7 +116,7 @@ describe("a post that its host has not looked at goes to the next connection", (
       kinds,
       async () => (ends.shift() as ReturnType<typeof hostileTransport>).transport,
       new Reactions().all,
-      { clock, reconnect: { jitter: 0 }, ...silently },
+      { clock, reconnect: { jitter: 0 }, lanes: false, ...silently },
     );
     await link.open();
     const greeted = [{ hear: /co_end\]100/ }, { say: answer("100") }] as const; // until then nothing is sent

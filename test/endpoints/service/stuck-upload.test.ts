@@ -1,5 +1,5 @@
 /**
- * An upload that is given up half-way, of a source that gives no more: its host waits for every byte that was promised, and everything that
+ * An upload that is given up half-way, of a source that gives no more, without lanes: its host waits for every byte that was promised, and everything that
  * this side sends waits behind it. At default limits it is ended early and with a reason, and what nobody has seen goes to the next connection.
  * If its deadline has passed, its host knows as well and refuses it, so that the connection lives.
  */
@@ -22,7 +22,7 @@ async function start(reconnect: typeof RECONNECT | undefined) {
   const test = await testLink(kinds, handlersOf(new Work()), {
     reactions: new Reactions().all,
     host: { clock, log: () => undefined },
-    link: { clock, log: () => undefined, ...(reconnect === undefined ? {} : { reconnect }) },
+    link: { clock, log: () => undefined, lanes: false, ...(reconnect === undefined ? {} : { reconnect }) },
   });
   const stop = new AbortController();
   const upload = test.link.call

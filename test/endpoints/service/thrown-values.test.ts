@@ -168,7 +168,7 @@ describe("the peer gets a well-formed error", () => {
       expect(error.reason).toBe(reason);
       if (typeof message === "string") expect(error.message).toBe(message);
       else expect(error.message).toMatch(message);
-      expect(Buffer.byteLength(error.message)).toBeLessThanOrEqual(512);
+      expect(new TextEncoder().encode(error.message).length).toBeLessThanOrEqual(512);
       expect(log.filter(({ error }) => error.reason !== "details_lost")).toHaveLength(1);
       expect(CODES.has(log[0]?.error.code ?? "")).toBe(true);
       await expect(test.link.call.live({})).resolves.toBe("lives");

@@ -481,7 +481,8 @@ describe("sources of raw data", () => {
     ["detached", (buffer: ArrayBuffer) => void structuredClone(buffer, { transfer: [buffer] })],
     ["shrunk", (buffer: ArrayBuffer) => (buffer as ArrayBuffer & { resize(length: number): void }).resize(100)],
   ])("whose buffer is %s while it is sent end their connection, and nothing else", async (_, take) => {
-    const { link, peer } = await start({ handlers: { upload: () => new Promise(() => undefined) } });
+    const handlers = { upload: () => new Promise(() => undefined) };
+    const { link, peer } = await start({ handlers, link: { lanes: false } });
     const Resizable = ArrayBuffer as unknown as new (length: number, options: object) => ArrayBuffer;
     const buffer = new Resizable(9_000_000, { maxByteLength: 9_000_000 });
     const dropped = link.call.upload({ size: 9_000_000 }, { body: new Uint8Array(buffer) });
@@ -550,7 +551,12 @@ describe("a transport that throws", () => {
   async function live(side: "link" | "host", name: Name) {
     const log: LogEntry[] = [];
     const clock = new ManualClock();
-    const options = { clock, log: (entry: LogEntry) => void log.push(entry), limits: { maxBufferedBytes: 50_000 } };
+    const options = {
+      clock,
+      log: (entry: LogEntry) => void log.push(entry),
+      limits: { maxBufferedBytes: 50_000 },
+      lanes: name !== "pause" && name !== "resume", // a transport of lanes is never paused
+    };
     const [near, far] = memoryTransportPair();
     const broken = new Broken(side === "link" ? near : far, name);
     if (name === "start") broken.isArmed = true;

@@ -1,16 +1,22 @@
 /**
- * Conversations as an application has them: two peers of this library in memory, in whole chunks and byte by byte.
+ * Conversations as an application has them: two peers of this library in memory, in whole chunks and byte by byte, and over everything
+ * else that carries a connection.
  */
 import { Connection, HbiError, HostingEnv, method, recvArray, repr, script, sendArray, value } from "hbi";
-import { conversation, hostileTransport, packet, quiet } from "hbi/testing";
-import { describe, expect, it } from "vitest";
+import { conversation, hostileTransport, ManualClock, packet, quiet } from "hbi/testing";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { barePeer, pair } from "../../support/pair.ts";
+import { CARRIERS, closeCarriers } from "../../support/carriers.ts";
+import { barePeer, closePairs, type PairOptions, pair } from "../../support/pair.ts";
 
-const CUTS: Readonly<Record<string, (available: number) => number>> = {
-  "in whole chunks": (available) => available,
-  "byte by byte": () => 1,
+const { "in memory": _, ...others } = CARRIERS;
+const WAYS: Readonly<Record<string, PairOptions>> = {
+  "in whole chunks": { cut: (available) => available },
+  "byte by byte": { cut: () => 1 },
+  ...Object.fromEntries(Object.entries(others).map(([how, carrier]) => [how, { over: () => carrier.pair() }])),
 };
+afterEach(closePairs);
+afterAll(closeCarriers);
 const n = z.int().min(0).max(1e8);
 
 class Point {
@@ -42,17 +48,17 @@ function exposed(): HostingEnv {
   return env;
 }
 
-for (const [how, cut] of Object.entries(CUTS)) {
+for (const [how, way] of Object.entries(WAYS)) {
   describe(how, () => {
     it("asks and receives an object, validated", async () => {
-      const { po } = await pair(exposed(), { cut });
+      const { po } = await pair(exposed(), way);
       await using co = await po.co();
       await co.sendCode(script`add(${1}, ${2})`);
       expect(await co.recvObj(z.number())).toBe(3);
     });
 
     it("refuses an object of another kind where it is received", async () => {
-      const { po } = await pair(exposed(), { cut });
+      const { po } = await pair(exposed(), way);
       const asked = po.converse(async (co) => {
         await co.sendCode("add(1, 2)");
         return co.recvObj(z.string());
@@ -65,7 +71,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
     });
 
     it("takes arguments by name, in any order", async () => {
-      const { po } = await pair(exposed(), { cut });
+      const { po } = await pair(exposed(), way);
       const asked = po.converse(async (co) => {
         await co.sendCode("add(b=2, a=40)");
         return co.recvObj();
@@ -74,7 +80,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
     });
 
     it("runs a call in another call's arguments first, also an asynchronous one", async () => {
-      const { po } = await pair(exposed(), { cut });
+      const { po } = await pair(exposed(), way);
       const asked = po.converse(async (co) => {
         await co.sendCode("add(later(1), add(later(2), 3))");
         return co.recvObj();
@@ -83,7 +89,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
     });
 
     it("runs all statements of a packet in order, each with its own raw data", async () => {
-      const { po } = await pair(exposed(), { cut });
+      const { po } = await pair(exposed(), way);
       const answers = await po.converse(async (co) => {
         await co.sendCode("sum(3)\nlater(7)\nsum(2)");
         await co.sendData([Uint8Array.of(1, 2, 3), Uint8Array.of(10, 20)]);
@@ -94,7 +100,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
 
     it("assigns slots, validated", async () => {
       const env = exposed();
-      const { po } = await pair(env, { cut });
+      const { po } = await pair(env, way);
       const name = po.converse(async (co) => {
         await co.sendCode(script`my_name = ${"Ada"}\nwho()`);
         return co.recvObj();
@@ -113,7 +119,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
         method({ params: { at: z.instanceof(Point) }, result: z.instanceof(Point) }),
         ({ at }) => new Point(at.y, at.x),
       );
-      const { po } = await pair(env, { cut, clientEnv });
+      const { po } = await pair(env, { ...way, clientEnv });
       const mirrored = await po.converse(async (co) => {
         await co.sendCode(script`mirror(${new Point(1, 2)})`);
         return co.recvObj(z.instanceof(Point));
@@ -129,7 +135,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
         method({ params: { a: z.number() }, result: z.number() }),
         ({ a }) => new Promise((resolve) => waiting.set(a, resolve)),
       );
-      const { po } = await pair(env, { cut });
+      const { po } = await pair(env, way);
       const order: number[] = [];
       const ask = (a: number) =>
         po.converse(async (co) => {
@@ -155,7 +161,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
           return co.recvObj(z.number());
         }),
       );
-      const { po } = await pair(env, { cut, clientEnv });
+      const { po } = await pair(env, { ...way, clientEnv });
       const asked = po.converse(async (co) => {
         await co.sendCode("ask()");
         return co.recvObj();
@@ -171,7 +177,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
         await co.recvData(numbers);
         await co.sendData(numbers.map((x) => x * 2));
       });
-      const { po } = await pair(env, { cut });
+      const { po } = await pair(env, way);
       const numbers = Float64Array.from({ length: 100 }, (_, i) => i / 3);
       async function* parts() {
         yield numbers.subarray(0, 30);
@@ -189,7 +195,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
     });
 
     it("needs no await between sending and receiving", async () => {
-      const { po } = await pair(exposed(), { cut });
+      const { po } = await pair(exposed(), way);
       for (const size of [3, 50_000]) {
         await using co = await po.co();
         void co.sendCode(`sum(${size})`);
@@ -208,7 +214,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
         }
         return [sum, bytes];
       });
-      const { po } = await pair(env, { cut });
+      const { po } = await pair(env, way);
       const asked = po.converse(async (co) => {
         await co.sendCode("crc(5000)");
         await co.sendData(new Uint8Array(5000).fill(2));
@@ -225,7 +231,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
         await co.recvData(bytes);
         await co.sendObj(repr([...bytes, await co.recvObj()]));
       });
-      const { po } = await pair(env, { cut });
+      const { po } = await pair(env, way);
       const asked = po.converse(async (co) => {
         await co.sendCode("mixed()");
         await co.sendObj(repr({ size: 2 }));
@@ -246,7 +252,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
         );
         await sendArray(co, turned, [columns, rows]);
       });
-      const { po } = await pair(env, { cut });
+      const { po } = await pair(env, way);
       const turned = await po.converse(async (co) => {
         await co.sendCode("transpose()");
         await sendArray(co, Float64Array.of(1, 2, 3, 4, 5, 6), [2, 3]);
@@ -256,10 +262,10 @@ for (const [how, cut] of Object.entries(CUTS)) {
     });
 
     it("asks for a value by getObj", async () => {
-      const { po } = await pair(exposed(), { cut });
+      const { po } = await pair(exposed(), way);
       expect(await po.converse((co) => co.getObj("add(1, 2)", z.number()))).toBe(3);
       expect(await po.converse((co) => co.getObj("[1, 'two']"))).toEqual([1, "two"]);
-      const { po: plain } = await pair(exposed(), { cut, client: { extension: false } });
+      const { po: plain } = await pair(exposed(), { ...way, client: { extension: false } });
       expect(await plain.converse((co) => co.getObj("add(1, 2)", z.number()))).toBe(3);
     });
 
@@ -275,7 +281,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
       env.expose("work", method({ params: { what: z.string() } }), ({ what }, co) =>
         co.sendCode(script`done(${what})`),
       );
-      const { po } = await pair(env, { cut, clientEnv: listening("connection") });
+      const { po } = await pair(env, { ...way, clientEnv: listening("connection") });
       await (await po.notif("work('a')")).waitCompleted();
       await (await po.notif("work('b')", { env: listening("conversation") })).waitCompleted();
       expect(landed).toEqual(["connection: a", "conversation: b"]);
@@ -287,7 +293,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
       env.expose("open", method({ params: {} }), (_, co) => {
         if ("startSend" in co) co.env = inner;
       });
-      const { po } = await pair(env, { cut });
+      const { po } = await pair(env, way);
       const asked = po.converse(async (co) => {
         await co.sendCode("open()");
         await co.sendCode("secret()");
@@ -310,7 +316,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
         });
         await co.sendObj("2");
       });
-      const { po } = await pair(env, { cut });
+      const { po } = await pair(env, way);
       const objects = await po.converse(async (co) => {
         await co.sendCode("stream()");
         const first = await co.recvObj();
@@ -328,7 +334,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
         await undefined;
         seen.push(env.ho.co?.coSeq);
       });
-      const { po } = await pair(env, { cut });
+      const { po } = await pair(env, way);
       await (await po.notif("look()")).waitCompleted();
       expect(seen).toEqual(["101", undefined]);
     });
@@ -469,7 +475,7 @@ describe("a conversation of several scripts", () => {
       .expose("take", method({ params: { n: z.number() }, body: ({ n }) => n }), async ({ n }, co) => {
         const bytes = new Uint8Array(n);
         await co.recvData(bytes);
-        taken.push(Buffer.from(bytes).toString());
+        taken.push(new TextDecoder().decode(bytes));
       })
       .expose("skip", method({ params: { n: z.number() }, body: ({ n }) => n }), () => void taken.push("skipped"))
       .expose("refuse", method({ params: {} }), () => {
@@ -496,5 +502,20 @@ describe("a conversation of several scripts", () => {
       expect(Object.values(peer.connection.held).filter((held) => held !== 0)).toEqual([]);
       peer.destroy();
     }
+  });
+});
+
+describe("raw data that is none, of a conversation that needs no answer", () => {
+  it.each([
+    ["a number", 5],
+    ["a text", "text"],
+    ["nothing", null],
+    ["an ArrayBuffer", new ArrayBuffer(5)],
+  ])("%s: it is refused, and the conversation has ended", async (_, data) => {
+    const { client, po } = await pair(exposed(), { client: { clock: new ManualClock() } });
+    await expect(po.notifData("add(1, 2)", data as never)).rejects.toMatchObject({ reason: "bad_option" });
+    expect(await po.converse((co) => co.getObj("add(1, 2)", z.number()))).toBe(3);
+    await client.drain(); // waits for no deadline
+    await client.closed;
   });
 });

@@ -28,7 +28,8 @@ import { startProgram, stopProgram } from "../../support/programs.ts";
 import { chunksOf, handlersOf, type Kinds, kinds, Reactions, Work } from "../service/fixture.ts";
 
 const soFar = hearsNothing();
-const silently = { log: () => undefined };
+/** On one lane: nothing waits for what the other side has. */
+const silently = { log: () => undefined, lanes: false };
 
 /** One side of a connection whose other side is silent unless the test speaks. */
 interface Side {

@@ -33,11 +33,19 @@ const service = defineService({
       deprecated: "use svc.ping",
       idempotent: true,
       examples: [{ action: "resize", dataLen: 3, at: null }],
+      limits: { call: { maxNodes: 100_000 }, result: { maxPacketBytes: 5_000, maxDepth: undefined } },
     }),
     "svc.ping": method({ params: {} }),
+    grow: method({ params: {}, errors: { too_tall: z.object({ tree: Tree }), dry: z.object({}) } }),
     talk: method({ params: {}, body: "manual" }),
   },
-  reactions: { do_job: method({ params: { trees: z.array(Tree) }, result: z.string() }) },
+  reactions: {
+    do_job: method({
+      params: { trees: z.array(Tree) },
+      result: z.string(),
+      limits: { call: { maxBodyBytes: 9 } },
+    }),
+  },
   values: { Point },
   credentials: { token: z.string().min(20) },
 });
@@ -72,7 +80,7 @@ describe("an AsyncAPI document", () => {
       info: { title: "Jobs", version: "1.2.3", description: "Does jobs." },
       servers: { local: { host: "127.0.0.1:3232", protocol: "tcp" } },
     });
-    const ids = ["methods.do_job", "methods.svc.ping", "methods.talk", "reactions.do_job"];
+    const ids = ["methods.do_job", "methods.svc.ping", "methods.grow", "methods.talk", "reactions.do_job"];
     expect(Object.keys(document.channels)).toEqual(ids);
     expect(Object.keys(document.operations)).toEqual(ids);
     const { schemas, messages } = document.components as { schemas: object; messages: object };
@@ -89,6 +97,7 @@ describe("an AsyncAPI document", () => {
       "receive",
       "receive",
       "receive",
+      "receive",
       "send",
     ]);
     expect(operation("methods.do_job").reply).toEqual({
@@ -97,6 +106,15 @@ describe("an AsyncAPI document", () => {
     });
     expect(operation("reactions.do_job").reply).toBeDefined();
     expect(operation("methods.svc.ping").reply).toBeUndefined();
+    expect(operation("methods.grow").reply?.messages).toEqual([
+      { $ref: "#/channels/methods.grow/messages/errors.too_tall" },
+      { $ref: "#/channels/methods.grow/messages/errors.dry" },
+    ]);
+    expect(follow("#/components/messages/methods.grow.errors.too_tall")).toMatchObject({
+      name: "grow.errors.too_tall",
+      payload: { type: "object", required: ["tree"] },
+      "x-hbi-error": "too_tall",
+    });
   });
 
   it("refers to messages of the operation's own channel", () => {
@@ -117,7 +135,10 @@ describe("an AsyncAPI document", () => {
     expect(document.operations["methods.do_job"]).toMatchObject({
       "x-hbi-idempotent": true,
       "x-hbi-deprecated": "use svc.ping",
+      "x-hbi-limits": { call: { maxNodes: 100_000 }, result: { maxPacketBytes: 5_000 } },
     });
+    expect(document.operations["reactions.do_job"]).toMatchObject({ "x-hbi-limits": { call: { maxBodyBytes: 9 } } });
+    expect(document.operations["methods.talk"]).not.toHaveProperty("x-hbi-limits");
     expect(follow("#/components/messages/methods.do_job.call")).toMatchObject({
       name: "do_job",
       "x-hbi-body": "declared",

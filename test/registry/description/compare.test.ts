@@ -125,15 +125,31 @@ describe("the rest of a method", () => {
   const variants = {
     declared: method({ params: {}, result: size, body: () => 1 }),
     manual: method({ params: {}, result: size, body: "manual" }),
+    unknown: method({ params: {}, result: size, body: "unknown" }),
+    unknownResult: method({ params: {}, result: size, resultBody: "unknown" }),
     resultBody: method({ params: {}, result: size, resultBody: ({ size }) => size }),
     idempotent: method({ params: {}, result: size, idempotent: true }),
     texts: method({ params: {}, result: size, title: "t", description: "d", deprecated: "no", examples: [{}] }),
   };
-  const { declared, manual, resultBody, idempotent, texts } = variants;
+  const { declared, manual, unknown, unknownResult, resultBody, idempotent, texts } = variants;
   it.each<Row>([
     ["a body is new", ...methods({ m: plain }, { m: declared }), ["BREAKING methods.m.body: changed"]],
     ["a body is gone", ...methods({ m: declared }, { m: plain }), ["BREAKING methods.m.body: changed"]],
     ["a body is of another kind", ...methods({ m: declared }, { m: manual }), ["BREAKING methods.m.body: changed"]],
+    ["a length that is unknown now", ...methods({ m: declared }, { m: unknown }), ["BREAKING methods.m.body: changed"]],
+    ["a length that is known now", ...methods({ m: unknown }, { m: declared }), ["BREAKING methods.m.body: changed"]],
+    ["none instead of unknown", ...methods({ m: unknown }, { m: plain }), ["BREAKING methods.m.body: changed"]],
+    [
+      "a result's length that is unknown now",
+      ...reactions({ m: resultBody }, { m: unknownResult }),
+      ["BREAKING reactions.m.resultBody: changed"],
+    ],
+    [
+      "a result's length that is known now",
+      ...methods({ m: unknownResult }, { m: resultBody }),
+      ["BREAKING methods.m.resultBody: changed"],
+    ],
+    ["an unknown length stays", ...methods({ m: unknown }, { m: unknown }), []],
     ["a result's body is new", ...methods({ m: plain }, { m: resultBody }), ["BREAKING methods.m.resultBody: changed"]],
     [
       "a result's body is gone",
@@ -395,8 +411,22 @@ describe("limits of a method: those of its calls and those of its results, of a 
       true,
       false,
     ],
-    ["new, below the default", undefined, { call: { maxNodes: 8 } }, "call.maxNodes: narrowed", true, false],
-    ["gone, below the default", { call: { maxNodes: 8 } }, undefined, "call.maxNodes: widened", false, true],
+    [
+      "new, below the default",
+      { call: { maxDepth: 9 } },
+      { call: { maxDepth: 9, maxNodes: 8 } },
+      "call.maxNodes: narrowed",
+      true,
+      false,
+    ],
+    [
+      "gone, below the default",
+      { call: { maxDepth: 9, maxNodes: 8 } },
+      { call: { maxDepth: 9 } },
+      "call.maxNodes: widened",
+      false,
+      true,
+    ],
     [
       "new, above the default",
       undefined,
@@ -405,7 +435,14 @@ describe("limits of a method: those of its calls and those of its results, of a 
       true,
       false,
     ],
-    ["gone, above the default", { call: { maxNodes: 2 ** 30 } }, undefined, "call.maxNodes: narrowed", true, false],
+    [
+      "gone, above the default",
+      { call: { maxDepth: 9, maxNodes: 2 ** 30 } },
+      { call: { maxDepth: 9 } },
+      "call.maxNodes: narrowed",
+      true,
+      false,
+    ],
   ])("%s", (_, older, newer, expected, breaksMethod, breaksReaction) => {
     const inMethods = `${breaksMethod ? "BREAKING " : ""}methods.m.limits.${expected}`;
     const inReactions = `${breaksReaction ? "BREAKING " : ""}reactions.m.limits.${expected}`;
@@ -418,15 +455,80 @@ describe("limits of a method: those of its calls and those of its results, of a 
     ["none, and empty ones", undefined, { call: {}, result: {} }],
     [
       "none, and the defaults of a method",
-      undefined,
-      { call: { maxNodes: PRESETS.public.maxNodes }, result: { maxNodes: PRESETS.client.maxNodes } },
+      { call: { maxDepth: 9 } },
+      { call: { maxDepth: 9, maxNodes: PRESETS.public.maxNodes }, result: { maxNodes: PRESETS.client.maxNodes } },
     ],
   ])("no change: %s", (_, older, newer) => {
     expect(found({ methods: limited(older) }, { methods: limited(newer) })).toEqual([]);
   });
 
+  it("are the first of calls, or the last: such a call must be the only one of its script", () => {
+    const usual = { call: { maxNodes: PRESETS.public.maxNodes } };
+    expect(found({ methods: limited() }, { methods: limited(usual) })).toEqual([
+      "BREAKING methods.m.limits.call: added",
+    ]);
+    expect(found({ methods: limited(usual) }, { methods: limited() })).toEqual(["methods.m.limits.call: removed"]);
+    const ofClients = { call: { maxNodes: PRESETS.client.maxNodes } };
+    expect(found({ reactions: limited() }, { reactions: limited(ofClients) })).toEqual([
+      "reactions.m.limits.call: added",
+    ]);
+    expect(found({ reactions: limited(ofClients) }, { reactions: limited() })).toEqual([
+      "BREAKING reactions.m.limits.call: removed",
+    ]);
+    expect(
+      found({ methods: limited() }, { methods: limited({ result: { maxNodes: PRESETS.client.maxNodes } }) }),
+    ).toEqual([]);
+  });
+
   it("say what they were", () => {
-    const [change] = changes({ methods: limited() }, { methods: limited({ call: { maxNodes: 8 } }) });
+    const [alone, change] = changes({ methods: limited() }, { methods: limited({ call: { maxNodes: 8 } }) });
     expect(change?.why).toBe("10000 before, 8 now");
+    expect(alone?.why).toBe("a script with other calls beside it is refused");
+  });
+});
+
+describe("errors, of a method and of a reaction", () => {
+  const one = z.object({ a });
+  const other = z.object({ a, b });
+  const withErrors = (errors?: Record<string, z.ZodObject>) => ({
+    m: errors === undefined ? empty : method({ params: {}, errors }),
+  });
+  it.each<
+    readonly [
+      string,
+      Record<string, z.ZodObject> | undefined,
+      Record<string, z.ZodObject> | undefined,
+      readonly string[],
+      readonly string[],
+    ]
+  >([
+    ["the same", { e: one }, { e: one }, [], []],
+    ["new", undefined, { e: one }, ["e: added"], ["BREAKING e: added"]],
+    ["gone", { e: one }, undefined, ["BREAKING e: removed"], ["e: removed"]],
+    ["renamed", { e: one }, { f: one }, ["BREAKING e: removed", "f: added"], ["e: removed", "BREAKING f: added"]],
+    ["with a member more", { e: one }, { e: other }, ["e: narrowed"], ["BREAKING e: narrowed"]],
+    ["with a member less", { e: other }, { e: one }, ["BREAKING e: widened"], ["e: widened"]],
+    [
+      "with another member",
+      { e: z.object({ a }) },
+      { e: z.object({ a: b }) },
+      ["BREAKING e: changed"],
+      ["BREAKING e: changed"],
+    ],
+    ["with another text", { e: one }, { e: one.describe("text") }, ["e: text"], ["e: text"]],
+  ])("%s", (_, older, newer, ofMethod, ofReaction) => {
+    const placed = (section: string, rows: readonly string[]) =>
+      rows.map((row) => row.replace(/(\w+: )/, `${section}.m.errors.$1`));
+    expect(found(...methods(withErrors(older), withErrors(newer)))).toEqual(placed("methods", ofMethod));
+    expect(found(...reactions(withErrors(older), withErrors(newer)))).toEqual(placed("reactions", ofReaction));
+  });
+
+  it("change the hash unless only texts differ", () => {
+    const hash = (errors?: Record<string, z.ZodObject>) =>
+      describeService(defineService({ ...base, methods: withErrors(errors) })).hash;
+    expect(hash({ e: one })).toBe(hash({ e: one.describe("text") }));
+    const hashes = [hash(), hash({ e: one }), hash({ f: one }), hash({ e: other }), hash({ e: one, f: one })];
+    expect(new Set(hashes).size).toBe(hashes.length);
+    expect(hash({ e: one, f: other })).toBe(hash({ f: other, e: one }));
   });
 });

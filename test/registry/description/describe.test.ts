@@ -56,6 +56,7 @@ const jobs = defineService({
       examples: [{ action: "resize", dataLen: 3, at: Point.spec.make({ x: 1, y: 2 }) }],
     }),
     talk: method({ params: {}, body: "manual" }),
+    pour: method({ params: {}, body: "unknown", result: z.int(), resultBody: "unknown" }),
   },
   reactions: { job_done: method({ params: { result: JobResult } }) },
   values: { Point },
@@ -96,6 +97,7 @@ describe("a description", () => {
           examples: [{ action: "resize", dataLen: 3, at: { x: 1, y: 2 } }],
         },
         talk: { params: [], body: "manual", resultBody: "none", idempotent: false },
+        pour: { params: [], body: "unknown", result: INT, resultBody: "unknown", idempotent: false },
       },
       reactions: {
         job_done: {
@@ -132,7 +134,7 @@ describe("a description", () => {
       },
     };
     expect(described).toEqual(expected);
-    expect(Object.keys(described.methods)).toEqual(["jobs.fetch", "do_job", "talk"]);
+    expect(Object.keys(described.methods)).toEqual(["jobs.fetch", "do_job", "talk", "pour"]);
     expect(JSON.parse(JSON.stringify(described))).toEqual(expected);
     expect(hash).toMatch(/^[0-9a-f]{64}$/);
   });
@@ -517,6 +519,40 @@ describe("a reference of an override that leads nowhere is found", () => {
   });
 });
 
+it("an endless schema is refused, with its place", () => {
+  const endless = (): z.ZodType => z.object({ more: z.lazy(() => endless()).optional(), text: z.string() });
+  const service = defineService({
+    name: "s",
+    version: "1.0.0",
+    methods: { take: method({ params: { given: endless() } }) },
+  });
+  for (
+    let attempt = 0;
+    attempt < 2;
+    attempt++ // zod has walked a part of it by the second
+  )
+    expect(() => describeService(service)).toThrow(
+      expect.objectContaining({
+        reason: "bad_option",
+        message: expect.stringContaining("bad option: take.params: has no JSON Schema"),
+      }),
+    );
+});
+
+it("limits of a method are described as they are set, of methods and reactions", () => {
+  const limits = { call: { maxNodes: 100_000, maxDepth: undefined }, result: { maxPacketBytes: 5_000 } };
+  const limited = method({ params: {}, result: z.int(), limits });
+  const plain = method({ params: {}, limits: { call: {}, result: undefined } });
+  const all = { limited, plain };
+  const { methods, reactions } = describeService(
+    defineService({ name: "s", version: "1.0.0", methods: all, reactions: all }),
+  );
+  for (const section of [methods, reactions]) {
+    expect(section["limited"]?.limits).toEqual({ call: { maxNodes: 100_000 }, result: { maxPacketBytes: 5_000 } });
+    expect(section["plain"]).not.toHaveProperty("limits");
+  }
+});
+
 describe("the hash", () => {
   const base = { name: "s", version: "1.0.0" };
   const of = (spec: object) => describeService(defineService({ ...base, methods: {}, ...spec } as never)).hash;
@@ -552,6 +588,15 @@ describe("the hash", () => {
       { methods: { m: method({ params: { o: z.strictObject(params).meta({ id: "One" }) } }) } },
       { methods: { m: method({ params: { o: z.strictObject(params).meta({ id: "Other" }) } }) } },
     ],
+    [
+      "limits that are not set",
+      { methods: { m: method({ params, result: z.int() }) } },
+      {
+        methods: {
+          m: method({ params, result: z.int(), limits: { call: { maxNodes: undefined }, result: {} } }),
+        },
+      },
+    ],
   ])("does not depend on %s", (_, a, b) => expect(of(a)).toBe(of(b)));
 
   it.each<[string, object, object]>([
@@ -568,6 +613,7 @@ describe("the hash", () => {
       { methods: { m: method({ params: { o: z.int().meta({ id: "I" }) } }) } },
     ],
     ["a body", one, { methods: { ...one.methods, m: method({ params, body: "manual" }) } }],
+    ["a body of unknown length", one, { methods: { ...one.methods, m: method({ params, body: "unknown" }) } }],
     [
       "whether a parameter is required",
       one,
@@ -580,6 +626,26 @@ describe("the hash", () => {
       { methods: { m: method({ params, result: z.int(), resultBody: (n) => n }) } },
     ],
     ["whether it may be retried", one, { methods: { ...one.methods, m: method({ params, idempotent: true }) } }],
+    [
+      "a limit of calls",
+      one,
+      { methods: { ...one.methods, m: method({ params, limits: { call: { maxNodes: 9 } } }) } },
+    ],
+    [
+      "the number of a limit",
+      { methods: { m: method({ params, limits: { call: { maxNodes: 9 } } }) } },
+      { methods: { m: method({ params, limits: { call: { maxNodes: 10 } } }) } },
+    ],
+    [
+      "whether a limit is one of calls or of results",
+      { methods: { m: method({ params, result: z.int(), limits: { call: { maxNodes: 9 } } }) } },
+      { methods: { m: method({ params, result: z.int(), limits: { result: { maxNodes: 9 } } }) } },
+    ],
+    [
+      "a limit of a reaction",
+      { ...one, reactions: { r: method({ params: {} }) } },
+      { ...one, reactions: { r: method({ params: {}, limits: { call: { maxDepth: 3 } } }) } },
+    ],
     ["a reaction", one, { ...one, reactions: { r: method({ params: {} }) } }],
     ["a value", one, { ...one, values: { Point } }],
     ["credentials", one, { ...one, credentials: { token: z.string() } }],

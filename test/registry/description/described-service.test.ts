@@ -16,6 +16,7 @@ import {
   ServiceHost,
   value,
 } from "hbi";
+import { testLink } from "hbi/testing";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { handlersOf, kinds, Point, Work } from "../../endpoints/service/fixture.ts";
@@ -99,6 +100,22 @@ describe("a link from a description", () => {
     expect(await called(without.link.call, "add", { a: 1, b: 1 })).toBe(2);
   });
 
+  it("sends and reads bodies of unknown length", async () => {
+    const pond = defineService({
+      name: "pond",
+      version: "1.0.0",
+      methods: { pour: method({ params: {}, body: "unknown", result: z.int(), resultBody: "unknown" }) },
+    });
+    const pour = async (_: unknown, call: { bytes(): Promise<Uint8Array> }) => {
+      const body = await call.bytes();
+      return { result: body.length, body };
+    };
+    const test = await testLink(describedService(describeService(pond)) as unknown as typeof pond, () => ({ pour }));
+    const { result, body } = await test.link.call.pour({}, { body: [Uint8Array.of(1, 2), Uint8Array.of(3)] });
+    expect([result, [...(await body.bytes())]]).toEqual([3, [1, 2, 3]]);
+    await test.close();
+  });
+
   it("shows the credentials that the service asks for", async () => {
     const vault = defineService({
       name: "vault",
@@ -120,7 +137,7 @@ describe("a link from a description", () => {
     expect(await called(link.call, "who")).toBe("Ali");
     await link.close();
     await expect(new Link<DescribedService>(described, dial, {}, {}).open()).rejects.toMatchObject({
-      message: expect.stringContaining("no credentials"),
+      message: expect.stringContaining("credentials are declared: pass { credentials }"),
     });
   });
 });
@@ -224,6 +241,19 @@ describe("values that the service would refuse", () => {
     for (const one of refused) expect([lets(described, one), lets(real, one)]).toEqual([false, false]);
     for (const one of left) expect([lets(described, one), lets(real, one)]).toEqual([true, false]);
   });
+});
+
+it("has the limits of methods that this version knows", () => {
+  const limits = { call: { maxNodes: 20 }, result: { maxNodes: 30 } };
+  const limited = defineService({
+    name: "limited",
+    version: "1.0.0",
+    methods: { count: method({ params: { rows: z.array(z.int()) }, result: z.int(), limits }) },
+  });
+  const said = JSON.parse(JSON.stringify(describeService(limited)));
+  expect(describedService(said).methods["count"]?.spec.limits).toEqual(limits);
+  said.methods.count.limits = { call: { maxNodes: 20, maxFuture: 5 }, result: { maxFuture: 5 }, later: {} };
+  expect(describedService(said).methods["count"]?.spec.limits).toEqual({ call: { maxNodes: 20 } });
 });
 
 describe("hostile schemas", () => {

@@ -193,5 +193,5 @@ function isCode(item: PacketItem | RawItem): item is PacketItem {
 async function receiveRaw(co: { recvData(into: Uint8Array): Promise<void> }, item: RawItem): Promise<void> {
   const bytes = new Uint8Array(item.bytes.length);
   await co.recvData(bytes);
-  if (Buffer.compare(bytes, item.bytes) !== 0) throw new Error("other raw data than recorded");
+  if (!bytes.every((byte, at) => byte === item.bytes[at])) throw new Error("other raw data than recorded");
 }

@@ -4,16 +4,20 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { crc32 } from "node:zlib";
+import { Acceptor, Connection } from "hbi";
 import { HBIC, HBIS } from "hbi/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PRESETS } from "../../../src/limits.ts";
 import { PacketReader } from "../../../src/wire/packet-reader.ts";
-import { Actor, calledNames, withoutSeedPosts } from "./actor.ts";
+import { CARRIERS, closeCarriers } from "../../support/carriers.ts";
+import { Actor, withoutSeedPosts } from "./actor.ts";
 import { differences } from "./compare.ts";
 import { contractEnv } from "./contract.ts";
 import { isOfContract, OWN_WAY } from "./differing.ts";
+import { loadTranscripts } from "./load-transcripts.ts";
+import { expectedCalls, NOT_OF_WEB_SOCKETS, NOT_PLAYED } from "./played.ts";
 import { connected, type Replayed, replay } from "./replay.ts";
-import { bracketsOf, type Item, loadTranscripts, type Side, type Transcript } from "./transcript.ts";
+import { bracketsOf, type Item, type Side, type Transcript } from "./transcript.ts";
 
 const transcripts = loadTranscripts();
 const byName = (names: readonly string[]) => transcripts.filter(({ name }) => names.includes(name));
@@ -146,54 +150,48 @@ describe("our server answers recorded clients as the reference did", () => {
   });
 });
 
-/** What an Actor of ours cannot play, and why. */
-const NOT_PLAYED: Readonly<Record<Side, Readonly<Record<string, string>>>> = {
-  client: {
-    "co-send-request": "hand-made bytes: see the test of getObj",
-    "co-send-request-go": "hand-made bytes: see the test of getObj",
-    "disconnect-with-reason-by-client": "its reason comes from the application: see the test of disconnect",
-    "err-from-peer": "hand-made bytes",
-    "failing-script": "the server ends the connection: see the tests of lost connections",
-    "failing-script-go": "the server ends the connection: see the tests of lost connections",
-    "failing-script-py-client-go-server": "the server ends the connection: see the tests of lost connections",
-    "half-close-after-co-end": "hand-made bytes",
-    "half-close-mid-conversation": "hand-made bytes",
-    "literals-other": "a list of literals: test/parser",
-    "literals-python": "a list of literals: test/parser",
-    "nested-co-begin": "hand-made bytes that our client never sends",
-    "object-not-asked-for": "hand-made bytes that our client never sends",
-    "seed-era-client-master-server": "the ids of a seed-era client are memory addresses",
-    "seed-era-jobs": "the ids of a seed-era client are memory addresses",
-    "seed-era-server-master-client": "recorded to show that the reference's client dies: see below",
-    "unexpected-object": "recorded to show that the client ends the connection: see the test of that",
-    "unknown-directive": "hand-made bytes that our client never sends",
-    "unknown-directive-go": "hand-made bytes that our client never sends",
-    "unknown-function": "the server ends the connection",
-    "unknown-function-go-server": "the server ends the connection: see the tests of lost connections",
-    "zero-length-packets": "our client never sends packets of no length",
-    "zero-length-packets-go": "our client never sends packets of no length",
-  },
-  server: {
-    "co-send-request": "played by the contract server above",
-    "co-send-request-go": "played by the contract server above",
-    "disconnect-with-reason": "played by the contract server above",
-    "failing-script": "played by the contract server above",
-    "failing-script-go": "played by the contract server above",
-    "failing-script-py-client-go-server": "played by the contract server above",
-    "half-close-after-co-end": "played by the contract server above",
-    "half-close-mid-conversation": "played by the contract server above",
-    "literals-other": "a list of literals: test/parser",
-    "literals-python": "a list of literals: test/parser",
-    "nested-co-begin": "played by the contract server above",
-    "object-not-asked-for": "played by the contract server above",
-    "seed-era-jobs": "a seed-era server acknowledges before the question; its client waits for that",
-    "seed-era-server-master-client": "the ids of a seed-era server are memory addresses",
-    "unknown-directive": "played by the contract server above",
-    "unknown-directive-go": "played by the contract server above",
-    "unknown-function": "played by the contract server above",
-    "unknown-function-go-server": "played by the contract server above",
-  },
-};
+/** The same over everything else that carries a connection. */
+const { "over TCP": _, ...CARRIED } = CARRIERS;
+const EXTENDED = { log: () => undefined };
+afterAll(closeCarriers);
+
+describe.each(Object.entries(CARRIED))("%s", (_how, carrier) => {
+  const isPlayed = ({ name }: Transcript) => carrier.canHalfClose || !NOT_OF_WEB_SOCKETS.includes(name);
+
+  it.each(
+    transcripts
+      .filter(isOfContract)
+      .filter((transcript) => OWN_WAY[transcript.name] === undefined && isPlayed(transcript))
+      .map((transcript) => [transcript.name, transcript] as const),
+  )("our server answers the recorded client of %s as the reference did", async (_name, transcript) => {
+    const { dialed, accepted } = await carrier.bareClient();
+    const acceptor = new Acceptor(contractEnv, { extension: false, log: () => undefined });
+    const accepting = acceptor.accept(accepted);
+    const { seen, missing } = await replay(transcript, "client", dialed);
+    await accepting;
+    await acceptor.close();
+    expect(missing).toBeUndefined();
+    expect(differences(bracketsOf(transcript, "server"), seen)).toEqual([]);
+  });
+
+  it.each(
+    transcripts
+      .filter((transcript) => NOT_PLAYED.client[transcript.name] === undefined && isPlayed(transcript))
+      .map((recorded) => [recorded.name, withoutSeedPosts(recorded, "client")] as const),
+  )("our client says what the recorded server of %s accepts", async (_name, transcript) => {
+    const { dialed, accepted } = await carrier.bareServer();
+    const replayed = replay(transcript, "server", accepted);
+    const actor = new Actor(transcript, "client");
+    const connection = new Connection(dialed, () => actor.env(), EXTENDED);
+    await connection.start();
+    await actor.perform(connection.posting);
+    await connection.drain();
+    const { seen, missing } = await replayed;
+    expect(missing).toBeUndefined();
+    expect(differences(bracketsOf(transcript, "client"), seen)).toEqual([]);
+    expect(actor.calls.length).toBe(expectedCalls(transcript, "server"));
+  });
+});
 
 async function acceptOne(port: (port: number) => void): Promise<Socket> {
   const listener = createServer({ allowHalfOpen: true, noDelay: true });
@@ -204,15 +202,6 @@ async function acceptOne(port: (port: number) => void): Promise<Socket> {
   const [socket] = (await once(listener, "connection")) as [Socket];
   listener.close();
   return socket;
-}
-
-function expectedCalls(transcript: Transcript, from: Side): number {
-  let calls = 0;
-  for (const item of transcript.items) {
-    if (item.from !== from || item.kind !== "packet" || item.directive !== "") continue;
-    calls += calledNames(item.payload).length;
-  }
-  return calls;
 }
 
 for (const extension of [false, true]) {

@@ -5,8 +5,9 @@
 import { connect } from "node:net";
 import { differences } from "./compare.ts";
 import { isOfContract, OWN_WAY } from "./differing.ts";
+import { loadTranscripts } from "./load-transcripts.ts";
 import { connected, replay } from "./replay.ts";
-import { bracketsOf, loadTranscripts } from "./transcript.ts";
+import { bracketsOf } from "./transcript.ts";
 
 const [address, ...names] = process.argv.slice(2);
 const match = /^(.*):(\d+)$/.exec(address ?? "");

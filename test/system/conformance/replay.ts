@@ -4,6 +4,7 @@
  */
 import { once } from "node:events";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import {
   BracketKeeper,
   type Brackets,
@@ -25,12 +26,13 @@ export interface Replayed {
   readonly missing: string | undefined;
 }
 
-export async function replay(transcript: Transcript, side: Side, socket: Socket): Promise<Replayed> {
+export async function replay(transcript: Transcript, side: Side, socket: Duplex): Promise<Replayed> {
   const listener = new Listener(bracketsOf(transcript, side === "client" ? "server" : "client"));
   socket.on("data", (chunk: Buffer) => listener.push(chunk));
   socket.on("end", () => listener.end());
   socket.on("close", () => listener.end());
   socket.on("error", () => listener.end());
+  socket.resume(); // it may have been accepted paused
 
   const needed = new Map<string, number>();
   const keeper = new BracketKeeper();

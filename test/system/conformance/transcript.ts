@@ -1,9 +1,6 @@
 /**
  * Recorded conversations of the reference peers, as items: packets, raw data, ends. See README.md in this folder.
  */
-import { readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-
 export type Side = "client" | "server";
 
 export interface PacketItem {
@@ -47,7 +44,7 @@ interface PacketEntry extends EventEntry {
   readonly dir?: string;
   readonly payload?: string;
 }
-interface TranscriptFile {
+export interface TranscriptFile {
   readonly name: string;
   readonly source: string;
   readonly description: string;
@@ -55,38 +52,7 @@ interface TranscriptFile {
   readonly packets: readonly PacketEntry[];
 }
 
-/** Beside the sources when compiled as well: the data is not compiled. */
-const folder = [
-  new URL("./transcripts/", import.meta.url),
-  new URL("../../../../../test/system/conformance/transcripts/", import.meta.url),
-]
-  .map((url) => fileURLToPath(url))
-  .find((path) => existsFolder(path));
-
-function existsFolder(path: string): boolean {
-  try {
-    return readdirSync(path).length > 0;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw error;
-  }
-}
-
-export function readData(name: string): unknown {
-  return JSON.parse(readFileSync(`${folder}/${name}.json`, "utf8"));
-}
-
-/** Every transcript of one connection, by name. */
-export function loadTranscripts(): Transcript[] {
-  const names = readdirSync(folder ?? "").filter((name) => name.endsWith(".json"));
-  return names
-    .map((name) => readData(name.slice(0, -5)) as TranscriptFile)
-    .filter(({ events }) => events !== undefined)
-    .map(fromFile)
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-function fromFile({ name, source, description, events = [], packets }: TranscriptFile): Transcript {
+export function fromFile({ name, source, description, events = [], packets }: TranscriptFile): Transcript {
   const stream = (side: Side) => concat(events.filter(({ from }) => from === side).map(bytesOf));
   const items = packets.flatMap((packet): Item[] => {
     const { from } = packet;
@@ -99,7 +65,7 @@ function fromFile({ name, source, description, events = [], packets }: Transcrip
 
 function bytesOf(entry: RawEntry): Uint8Array {
   const text = entry.bytes_b64 ?? entry.data_b64 ?? entry.unfinished_b64;
-  if (text !== undefined) return Uint8Array.from(Buffer.from(text, "base64"));
+  if (text !== undefined) return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   return pattern(entry.data_len ?? 0, entry.pattern_seed ?? 0);
 }
 
@@ -111,7 +77,13 @@ export function pattern(length: number, seed: number): Uint8Array {
 }
 
 export function concat(chunks: readonly Uint8Array[]): Uint8Array {
-  return Uint8Array.from(Buffer.concat(chunks));
+  const all = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
 }
 
 /** One bracket of one direction: a posted conversation, or the answer to one; "err" and "lone" for what stands alone. */

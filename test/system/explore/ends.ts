@@ -63,6 +63,7 @@ export class Ends {
       clock: this.processes.server,
       limits: limitsOf(serverLimits),
       extension: !plain.includes("server"),
+      lanes: false, // the bytes of a pipe are read as one stream of packets
       log: () => undefined,
       ...(concurrency === undefined ? {} : { concurrency: { work: concurrency } }),
     });
@@ -71,6 +72,7 @@ export class Ends {
       clock: this.processes.client,
       limits: limitsOf(clientLimits),
       extension: !plain.includes("client"),
+      lanes: false,
       log: () => undefined,
       ...(reconnects === true ? { reconnect: RECONNECT } : {}),
       ...(retries === undefined ? {} : { retries }),

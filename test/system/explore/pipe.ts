@@ -2,8 +2,8 @@
  * Pipe: a connection whose bytes move when the scheduler says so. Each end is a transport of the library. What is on its way, and what
  * each side has read, is visible.
  */
-import { Connection, type Transport, type TransportSink } from "hbi";
-import { SwitchingTransport } from "../../../src/wire/lanes/switching-transport.ts";
+import type { Connection, Transport, TransportSink } from "hbi";
+import { connectionOf } from "../../support/connection-of.ts";
 import type { Choice } from "./choice.ts";
 import { type Piece, piecesOf, textOf, wordsOf } from "./wire-text.ts";
 import { otherSide, type Side, type World } from "./world.ts";
@@ -155,9 +155,7 @@ export class End implements Transport {
   }
 
   get connection(): Connection | undefined {
-    const sink = this.#sink instanceof SwitchingTransport ? this.#sink.sink : this.#sink;
-    if (sink === undefined || !("session" in sink)) return undefined; // a lane
-    return sink.session instanceof Connection ? sink.session : undefined;
+    return connectionOf(this.#sink);
   }
 
   get isClosed(): boolean {

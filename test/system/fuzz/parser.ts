@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { type LimitOptions, parseScript, parseValue, resolveLimits } from "../../../src/index.ts";
 import { parseValueWithAcorn, parseWithAcorn } from "../../../src/parser/parse.ts";
 import { type Verdict, verdict } from "../../parser/verdict.ts";
-import { loadTranscripts } from "../conformance/transcript.ts";
+import { loadTranscripts } from "../conformance/load-transcripts.ts";
 import { damaged, scripts } from "./scripts.ts";
 import type { Found } from "./target.ts";
 

@@ -1,12 +1,12 @@
 /**
  * Caller: makes the calls of one end in every way there is, gives them up as planned, and tells the ledger how they end.
  */
-import { type Body, type Clock, HbiError, type Link } from "hbi";
+import { type Clock, HbiError, type Link, type OpenBody } from "hbi";
 import { z } from "zod";
 import type { CallRecord, Ledger } from "./ledger.ts";
 import { type CallPlan, plainCall } from "./plan.ts";
-import { PlannedError, sleep, sourceOf } from "./source.ts";
-import { bytesOf, checkBytes, resultOf, type Trial } from "./trial.ts";
+import { givenBy, PlannedError, sleep, sourceOf } from "./source.ts";
+import { bytesOf, checkBytes, isOpenEnded, receivesBody, resultOf, type Trial } from "./trial.ts";
 
 /** A link, or what the service sees of it. */
 export type CallingEnd = Pick<Link<Trial>, "call" | "post" | "script" | "po">;
@@ -118,6 +118,12 @@ export class Caller {
         return this.#readAnswer(record, await call.give(params, options));
       case "swap":
         return this.#readAnswer(record, await call.swap(params, given));
+      case "pour":
+        return call.pour(params, given);
+      case "drip":
+        return this.#readAnswer(record, await call.drip(params, options));
+      case "churn":
+        return this.#readAnswer(record, await call.churn(params, given));
     }
   }
 
@@ -139,6 +145,12 @@ export class Caller {
         return post.give(params, options);
       case "swap":
         return post.swap(params, given);
+      case "pour":
+        return post.pour(params, given);
+      case "drip":
+        return post.drip(params, options);
+      case "churn":
+        return post.churn(params, given);
     }
   }
 
@@ -169,14 +181,17 @@ export class Caller {
   }
 
   /** The result, and how much of its raw data was read. */
-  async #readAnswer(record: CallRecord, answer: { readonly result: object; readonly body: Body }): Promise<unknown> {
+  async #readAnswer(
+    record: CallRecord,
+    answer: { readonly result: object; readonly body: OpenBody },
+  ): Promise<unknown> {
     const { id, plan } = record;
     const { result, body } = answer;
     this.#ledger.answered(record);
     return { result, read: await this.#read(id, plan, body) };
   }
 
-  async #read(id: number, { reading, size }: CallPlan, body: Body): Promise<number> {
+  async #read(id: number, { reading, size }: CallPlan, body: OpenBody): Promise<number> {
     switch (reading) {
       case "late":
         await sleep(this.#clock, 250, undefined);
@@ -205,11 +220,16 @@ export class Caller {
 
 /** What a call gives when nothing goes wrong. */
 export function expectedOf({ id, plan }: CallRecord): unknown {
-  const { way, method, size, reading, handler } = plan;
+  const { way, method, reading, handler } = plan;
+  const isOpen = isOpenEnded(method);
+  const size = isOpen && !receivesBody(method) ? givenBy(plan.source, plan.size) : plan.size;
   if (way === "post" || way === "back" || method === "note" || method === "keep") return undefined;
-  if (method === "take") return READS_ALL.has(handler.body) ? size : handler.body === "half" ? size >> 1 : 0;
-  if (method === "give" || method === "swap") {
-    const read = reading === "half" ? size >> 1 : reading === "discard" || reading === "never" ? 0 : size;
+  if (method === "take" || method === "pour") {
+    return READS_ALL.has(handler.body) ? size : handler.body === "half" ? plan.size >> 1 : 0;
+  }
+  if (receivesBody(method)) {
+    const all = isOpen ? givenBy(handler.source, size) : size;
+    const read = reading === "half" ? size >> 1 : reading === "discard" || reading === "never" ? 0 : all;
     return { result: { call: id, size }, read };
   }
   const results = partsOf(plan).map((part) => resultOf(id, part));

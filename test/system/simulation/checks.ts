@@ -6,6 +6,7 @@ import { expectedOf } from "./caller.ts";
 import { explains } from "./explanation.ts";
 import type { CallRecord, Landing, Ledger } from "./ledger.ts";
 import type { Facts } from "./site.ts";
+import { receivesBody } from "./trial.ts";
 
 export type Violation = readonly [check: string, what: string];
 
@@ -18,7 +19,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "settled by its deadline"(record, { maxLateMs, plan: { retries } }) {
     const { plan, invokedAtMs, timeoutMs, answeredAtMs, settledAtMs } = record;
     if (plan.way === "talk" || plan.way === "back") return undefined; // a deadline for each wait
-    const hasBody = plan.method === "give" || plan.method === "swap"; // reading it takes its own time
+    const hasBody = receivesBody(plan.method); // reading it takes its own time
     const endMs = (hasBody && plan.way === "call" ? answeredAtMs : undefined) ?? settledAtMs;
     const timers = plan.method === "again" ? 2 + retries : 2; // one for a connection, one for each attempt
     if (endMs === undefined || endMs <= invokedAtMs + timeoutMs + timers * (maxLateMs + 1)) return undefined;
@@ -44,7 +45,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
 
   "a handler is given up in time"({ plan, timeoutMs, landings }, { plan: { limits }, maxLateMs }) {
-    if (plan.method === "give" || plan.method === "swap") return undefined; // not in the middle of raw data
+    if (receivesBody(plan.method)) return undefined; // not in the middle of raw data
     const mostMs = Math.max(...limits.map(({ handlerTimeoutMs }) => handlerTimeoutMs ?? 60_000));
     const withinMs = Math.min(mostMs, plan.way === "talk" && plan.timeoutMs === undefined ? mostMs : timeoutMs);
     for (const { at, beganAtMs, endedAtMs, givenUpAtMs, part } of landings) {

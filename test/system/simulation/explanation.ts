@@ -5,11 +5,12 @@ import type { HbiError } from "hbi";
 import type { CallRecord } from "./ledger.ts";
 import type { Facts } from "./site.ts";
 import { isSound } from "./source.ts";
+import { isOpenEnded, receivesBody, sendsBody } from "./trial.ts";
 
 type Explanation = (record: CallRecord, error: HbiError, facts: Facts) => boolean;
 
-const sendsBody = ({ plan: { method } }: CallRecord) => method === "take" || method === "keep" || method === "swap";
-const receivesBody = ({ plan: { method } }: CallRecord) => method === "give" || method === "swap";
+const sends = ({ plan: { method } }: CallRecord) => sendsBody(method);
+const receives = ({ plan: { method } }: CallRecord) => receivesBody(method);
 
 const EXPLANATIONS: readonly Explanation[] = [
   // its handler failed, as planned
@@ -17,7 +18,7 @@ const EXPLANATIONS: readonly Explanation[] = [
     landings.length > 0 &&
     ((handler.ending === "refuse" && code === "not_found") ||
       ((handler.ending === "throw" || handler.ending === "wrong") && code === "internal")),
-  (record, { code }) => sendsBody(record) && record.plan.handler.body === "beyond" && code === "out_of_range",
+  (record, { code }) => sends(record) && record.plan.handler.body === "beyond" && code === "out_of_range",
   // it was given up
   ({ abortedAtMs }, { code }) => abortedAtMs !== undefined && code === "cancelled",
   // time was over: for all of it, or for its handler
@@ -32,9 +33,11 @@ const EXPLANATIONS: readonly Explanation[] = [
     landings.length === 0 &&
     limits.some(({ maxInFlight = 100, maxInFlightBytes = 1_000_000 }) => maxInFlight < 100 || maxInFlightBytes < 1_000),
   // its raw data was not what was declared, or that of the answer
-  (record) => sendsBody(record) && !isSound(record.plan.source, record.plan.size),
+  (record) => sends(record) && !isSound(record.plan.source, record.plan.size, isOpenEnded(record.plan.method)),
   (record, { code }) =>
-    receivesBody(record) && !isSound(record.plan.handler.source, record.plan.size) && code !== "deadline_exceeded",
+    receives(record) &&
+    !isSound(record.plan.handler.source, record.plan.size, isOpenEnded(record.plan.method)) &&
+    code !== "deadline_exceeded",
   // the connection was lost, or about to be
   ({ from, settledAtMs = 0 }, error, { sites }) => {
     const site = sites.find(({ name }) => name === from.toUpperCase());

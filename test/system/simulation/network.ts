@@ -2,8 +2,8 @@
  * Network: connections in memory whose bytes are late, split, held up, and lost with their connection. Each end is watched:
  * what reaches it, and what the library leaves there when it is over.
  */
-import { type Clock, Connection, HbiError, memoryTransportPair, type Transport, type TransportSink } from "hbi";
-import { SwitchingTransport } from "../../../src/wire/lanes/switching-transport.ts";
+import { type Clock, type Connection, HbiError, memoryTransportPair, type Transport, type TransportSink } from "hbi";
+import { connectionOf } from "../../support/connection-of.ts";
 import type { History } from "./history.ts";
 import type { Random } from "./random.ts";
 
@@ -87,9 +87,7 @@ export class End implements Transport, TransportSink {
 
   /** What the library made of it. */
   get connection(): Connection | undefined {
-    const sink = this.#sink instanceof SwitchingTransport ? this.#sink.sink : this.#sink;
-    if (sink === undefined || !("session" in sink)) return undefined; // a lane
-    return sink.session instanceof Connection ? sink.session : undefined;
+    return connectionOf(this.#sink);
   }
 
   get localAddress(): string {

@@ -4,7 +4,7 @@
  */
 import type { LimitOptions } from "hbi";
 import type { Random } from "./random.ts";
-import type { MethodName } from "./trial.ts";
+import { type MethodName, receivesBody } from "./trial.ts";
 
 /** What a handler does with its raw data. */
 export type BodyUse = "read" | "chunks" | "half" | "leave" | "discard" | "lazy" | "beyond";
@@ -144,6 +144,8 @@ function limits(random: Random, isRough: boolean): LimitOptions {
     sendHighWaterBytes: random.pick([500, 10_000, 1_000_000]),
     maxTurnPackets: random.pick([1, 4, 64]),
     maxTurnBytes: random.pick([50, 4_000, 200_000]),
+    maxLanes: random.pick([1, 3, 32]),
+    laneWindowBytes: random.pick([1_000, 20_000, 524_288]),
     callTimeoutMs: 5_000,
     // What a stopped peer ends is a fault: in a calm world nothing takes so long.
     ...(isRough
@@ -200,7 +202,18 @@ class Drawing {
     const random = this.#random;
     if (way === "script") return "act";
     if (way === "talk") return random.weighted({ act: 3, note: 3, take: 2 });
-    return random.weighted({ act: 6, again: 3, note: 3, take: 3, keep: 2, give: 3, swap: 2 });
+    return random.weighted({
+      act: 6,
+      again: 3,
+      note: 3,
+      take: 3,
+      keep: 2,
+      give: 3,
+      swap: 2,
+      pour: 3,
+      drip: 3,
+      churn: 2,
+    });
   }
 
   #source(): Source {
@@ -221,12 +234,12 @@ class Drawing {
     return {
       waitMs: isLong ? random.pick([6_000, 40_000]) : random.pick([0, 0, 0, 1, 30, 200]),
       heedsSignal: random.chance(60),
-      body: method === "swap" && (body === "half" || body === "leave") ? "read" : body,
+      body: (method === "swap" || method === "churn") && (body === "half" || body === "leave") ? "read" : body,
       ending,
       // The answer would stand behind the next script of the conversation, which waits for this one: it ends by the deadline.
       asksBack: random.chance(8) && (way !== "talk" || this.#isRough),
       pushes: random.chance(10) ? random.between(1, 3) : 0,
-      backs: method !== "give" && method !== "swap" && random.chance(8) ? random.between(1, 3) : 0,
+      backs: !receivesBody(method) && random.chance(8) ? random.between(1, 3) : 0,
       source: this.#source(),
     };
   }

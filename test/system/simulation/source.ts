@@ -28,10 +28,16 @@ export function sourceOf(
   }
 }
 
-/** Whether it gives just what was declared. */
-export function isSound(source: Source, length: number): boolean {
+/** How much a source gives of what it should. */
+export function givenBy(source: Source, length: number): number {
+  if (source === "short") return Math.floor(length / 2);
+  return source === "long" ? length + Math.min(7, length) : length;
+}
+
+/** Whether it gives just what was declared, if anything was. */
+export function isSound(source: Source, length: number, isOpenEnded: boolean): boolean {
   if (source === "fails") return false;
-  return length === 0 || (source !== "short" && source !== "long");
+  return isOpenEnded || length === 0 || (source !== "short" && source !== "long");
 }
 
 function inPieces(bytes: Uint8Array): Uint8Array[] {

@@ -23,11 +23,25 @@ const methods = {
     result: sized,
     resultBody: ({ size }) => size,
   }),
+  // the same, with as many bytes as their sources happen to give
+  pour: method({ params: { call, size }, body: "unknown", result: z.int() }),
+  drip: method({ params: { call, size }, result: sized, resultBody: "unknown" }),
+  churn: method({ params: { call, size }, body: "unknown", result: sized, resultBody: "unknown" }),
 };
 
 export const trial = defineService({ name: "trial", version: "1.0.0", methods, reactions: methods });
 export type Trial = typeof trial;
 export type MethodName = keyof typeof methods;
+
+const SENDING: ReadonlySet<MethodName> = new Set(["take", "keep", "swap", "pour", "churn"]);
+const RECEIVING: ReadonlySet<MethodName> = new Set(["give", "swap", "drip", "churn"]);
+const OPEN: ReadonlySet<MethodName> = new Set(["pour", "drip", "churn"]);
+
+/** Whether raw data stands behind its calls, and behind its results. */
+export const sendsBody = (method: MethodName): boolean => SENDING.has(method);
+export const receivesBody = (method: MethodName): boolean => RECEIVING.has(method);
+/** Whether the length of its raw data is unknown. */
+export const isOpenEnded = (method: MethodName): boolean => OPEN.has(method);
 
 /** What a part of a call gives. */
 export function resultOf(callId: number, partId: number): number {

@@ -7,7 +7,7 @@ import type { Ledger } from "./ledger.ts";
 import type { Network } from "./network.ts";
 import { type HandlerPlan, PLAIN_HANDLER, plainCall } from "./plan.ts";
 import { PlannedError, sleep, sourceOf } from "./source.ts";
-import { bytesOf, checkBytes, type MethodName, resultOf, type Trial } from "./trial.ts";
+import { bytesOf, checkBytes, type MethodName, resultOf, sendsBody, type Trial } from "./trial.ts";
 
 export interface Place {
   /** "A": the reactions of a link; "a": the service towards it */
@@ -34,7 +34,7 @@ export class Work {
 
   /** Handlers at one place; `place` is asked for when one runs. */
   handlers(place: () => Place): HandlersOf<Trial, undefined> {
-    const names: MethodName[] = ["act", "again", "note", "take", "keep", "give", "swap"];
+    const names: MethodName[] = ["act", "again", "note", "take", "keep", "give", "swap", "pour", "drip", "churn"];
     const handler = (name: MethodName) => (params: Params, call: ServiceCall) =>
       this.#land(name, params, call, place());
     return Object.fromEntries(names.map((name) => [name, handler(name)])) as never; // one for each method
@@ -83,8 +83,7 @@ export class Work {
   async #work(name: MethodName, params: Params, call: ServiceCall, place: Place, plan: HandlerPlan): Promise<unknown> {
     for (let i = 0; i < plan.pushes; i++) place.caller.make(plainCall({ way: "post", method: "note" }));
     if (plan.backs > 0) await this.#sendBack(plan.backs, call, place);
-    const takesBody = name === "take" || name === "keep" || name === "swap";
-    const read = takesBody ? await this.#read(params.call, call, place, plan) : 0;
+    const read = sendsBody(name) ? await this.#read(params, call, place, plan) : 0;
     if (plan.asksBack) await place.caller.make(plainCall({ way: "call", method: "act" }));
     if (plan.waitMs > 0) await sleep(place.clock, plan.waitMs, plan.heedsSignal ? call.signal : undefined);
     return this.#answer(name, params, read, plan, place);
@@ -101,7 +100,7 @@ export class Work {
     if (plan.ending === "throw") throw new PlannedError("as planned");
     if (plan.ending === "wrong") return "not what was declared";
     if (name === "note" || name === "keep") return undefined;
-    if (name === "take") return read;
+    if (name === "take" || name === "pour") return read;
     if (name === "act" || name === "again") return resultOf(call, part);
     return { result: { call, size }, body: sourceOf(plan.source, bytesOf(call, size), place.clock) };
   }
@@ -115,17 +114,17 @@ export class Work {
     }
   }
 
-  async #read(id: number, call: ServiceCall, place: Place, plan: HandlerPlan): Promise<number> {
-    const { body, bodyLength: length } = call;
+  async #read({ call: id, size = 0 }: Params, call: ServiceCall, place: Place, plan: HandlerPlan): Promise<number> {
+    const { body } = call;
     switch (plan.body) {
       case "read":
         return checkBytes(id, await body.bytes());
       case "chunks":
         return this.#readChunks(id, body, place);
       case "half":
-        return this.#readInto(id, call, Math.floor(length / 2));
+        return this.#readInto(id, call, Math.floor(size / 2));
       case "beyond":
-        return this.#readInto(id, call, length + 1);
+        return this.#readInto(id, call, size + 8); // a source may give some bytes more
       case "leave":
         return 0;
       case "discard":
@@ -162,6 +161,7 @@ export class Work {
     // A body that fits in lets the connection go on to what stands behind it; one that was given up is skipped.
     if (end === undefined || limits === undefined || call.signal.aborted) return;
     if (call.bodyLength < 3 * limits.maxBufferedBytes + 3 * end.mostChunkBytes) return;
+    if (end.connection?.lanes !== undefined) return; // other lanes go on
     const held = end.deliveredBytes - before;
     this.mostUnread = Math.max(this.mostUnread, held);
     if (held > 2 * (limits.maxBufferedBytes + end.mostChunkBytes)) {

@@ -25,8 +25,12 @@ const READING: Within = [9.5, 45];
  *  which a slow reader would take what the system has, 4 MiB at the most, at 16 KiB a second. */
 const SENDING: Within = [9.5, 130];
 
-const READ_REASONS = ["read_timeout", "data_too_slow"];
-const SEND_REASONS = ["slow_reader"];
+/** Posts have a lane each, of which nobody reads: all that they may send is on its way, 4 MiB at the most, when the peer is asked. */
+const POSTING: Within = [9.5, 300];
+
+/** What stalls on a lane ends the lane; then the peer is asked whether it is there, and does not answer. */
+const READ_REASONS = ["read_timeout", "data_too_slow", "unresponsive"];
+const SEND_REASONS = ["slow_reader", "unresponsive"];
 
 interface Expected {
   readonly side: "server" | "client";
@@ -35,11 +39,12 @@ interface Expected {
 }
 
 const reads = (side: Expected["side"], within = READING): Expected => ({ side, reasons: READ_REASONS, within });
+const sendingOf = (operation: OperationName) => (operation === "posts with bodies" ? POSTING : SENDING);
 /** A handler whose result makes no way is given up as well, which may be earlier. */
 const sends = (side: Expected["side"], operation: OperationName): Expected => ({
   side,
   reasons: operation.startsWith("result bodies") ? [...SEND_REASONS, "handler_timeout"] : SEND_REASONS,
-  within: SENDING,
+  within: sendingOf(operation),
 });
 
 // --- stalls of a link --------------------------------------------------------------------------------------------------
@@ -97,7 +102,7 @@ function stallRow(stall: Stall): Row {
   return {
     name,
     isQuick: false,
-    seconds: how === "stalls" ? READING[1] : SENDING[1],
+    seconds: how === "stalls" ? READING[1] : sendingOf(operation)[1],
     run: (scope) => run(scope, stall),
   };
 }
@@ -441,6 +446,12 @@ interface Pause {
 const PAUSE_MS = 10_000;
 /** Small calls consist mostly of headers, and one that has begun is waited for `headerTimeoutMs`: 5 s. */
 const SMALL_PAUSE_MS = 4_000;
+/** A lane counts `dataRateWindowMs`, 10 s, from the beginning of its body, which may be just before the pause. */
+const BODY_PAUSE_MS = 9_000;
+const pauseMs = (operation: OperationName): number => {
+  if (operation === "small calls") return SMALL_PAUSE_MS;
+  return operation.includes("bodies") ? BODY_PAUSE_MS : PAUSE_MS;
+};
 const ALL = Object.keys(OPERATIONS) as OperationName[]; // its own keys
 
 const PAUSES: readonly Pause[] = [
@@ -463,7 +474,7 @@ const PAUSES: readonly Pause[] = [
 function pauseRow({ operation, way, on, bytes, atByte, isQuick = false }: Pause): Row {
   const line: Line = LINES[on];
   const { bytesPerSecond = 1 } = line;
-  const forMs = operation === "small calls" ? SMALL_PAUSE_MS : PAUSE_MS;
+  const forMs = pauseMs(operation);
   const seconds = bytes / bytesPerSecond + forMs / 1_000;
   return {
     name: `the line pauses for ${forMs / 1_000} s at byte ${atByte} of ${bytes}: ${operation}, ${on}, ${way}`,

@@ -17,6 +17,7 @@ class Ear {
   got = Buffer.alloc(0);
   drains = 0;
   hasEnded = false;
+  ends = 0;
   closed: Error | undefined | false = false;
 
   constructor(lane: LaneTransport) {
@@ -30,6 +31,8 @@ class Ear {
       },
       onEnd: () => {
         this.hasEnded = true;
+        this.ends += 1;
+        lane.leave();
       },
       onClose: (error) => {
         this.closed = error;
@@ -53,6 +56,7 @@ class Side implements LaneHost {
   hasEnded = false;
   /** how often something has arrived */
   moved = 0;
+  signsOfLife = 0;
   /** new lanes do not read */
   isDeaf = false;
 
@@ -80,8 +84,12 @@ class Side implements LaneHost {
     this.opened.push(new Ear(lane));
     if (this.isDeaf) lane.pause();
   }
+  laneBegins(): void {}
   framesNeeded(): void {
     this.lanes.switchSending();
+  }
+  heard(): void {
+    this.signsOfLife += 1;
   }
   laneHeld(bytes: number): void {
     this.held += bytes;
@@ -190,6 +198,35 @@ it("ends a lane one direction at a time", async () => {
   expect(near.failures).toEqual([]);
 });
 
+it("a lane that both sides have ended stays until what has arrived on it is read", async () => {
+  const { near, far } = pair();
+  const up = new Ear(near.lanes.open());
+  up.lane.write("question");
+  up.lane.end();
+  up.lane.pause();
+  await quiet();
+  far.opened[0]?.lane.write("answer");
+  far.opened[0]?.lane.end();
+  await quiet();
+  expect([up.text, up.closed]).toEqual(["", false]);
+  up.lane.resume();
+  await quiet();
+  expect([up.text, up.hasEnded, up.closed]).toEqual(["answer", true, undefined]);
+});
+
+it("a lane tells its end once, although its sink stops and reads on", async () => {
+  const { near, far } = pair();
+  const up = new Ear(near.lanes.open());
+  up.lane.write("last");
+  up.lane.end();
+  await quiet();
+  const [there] = far.opened;
+  there?.lane.pause();
+  there?.lane.resume();
+  await quiet();
+  expect([there?.text, there?.ends]).toEqual(["last", 1]);
+});
+
 it("a reset ends one lane, and what of it is on its way is ignored", async () => {
   const { near, far } = pair();
   const up = new Ear(near.lanes.open());
@@ -217,7 +254,7 @@ it("lane 0 gets half of what is sent, the others share the rest", async () => {
   for (const { lane } of [side.main, ...lanes]) lane.write(new Uint8Array(400_000));
   side.lanes.uncork();
   await quiet(50);
-  const order = [...heard().matchAll(/\[\d+#(\d+)\]/g)].map(([, id]) => id).slice(0, 40);
+  const order = [...heard().matchAll(/\[\d+#(\d+)\]/g)].map(([, id]) => id).slice(0, 12);
   const count = (id: string) => order.filter((one) => one === id).length;
   expect(count("0")).toBeGreaterThan(count("1"));
   expect(Math.abs(count("1") - count("3"))).toBeLessThanOrEqual(1);
@@ -270,6 +307,27 @@ it("what arrives while the connection closes is discarded, and credit still coun
   expect(side.discarded).toBe(6);
   expect(side.main.text).toBe("");
   expect(heard().endsWith("[5#0]\0\0\0\0\0")).toBe(true);
+});
+
+it("whatever arrives is a sign of life, also credit and a part of a frame", async () => {
+  const { side, say } = await alone();
+  for (const [before, text] of ["[6", "#credit]0 1000", "[5#1"].entries()) {
+    expect(side.signsOfLife).toBe(before);
+    await say(text);
+  }
+  expect(side.signsOfLife).toBe(3);
+});
+
+it("what all lanes have sent may still be on its way", async () => {
+  const [left, right] = memoryTransportPair();
+  right.start({ onData: () => {}, onDrain: () => {}, onEnd: () => {}, onClose: () => {} });
+  const { lanes } = new Side(left, true, WINDOW, 16 * 1024);
+  lanes.switchSending();
+  expect(lanes.transitMs).toBe(0);
+  for (let i = 0; i < 8; i++) lanes.open().write(new Uint8Array(16 * 1024));
+  await quiet();
+  expect(lanes.transitMs).toBeGreaterThan(4_000); // 8 s at the least rate, less what has passed
+  expect(lanes.transitMs).toBeLessThanOrEqual(8_000);
 });
 
 describe("random lanes", () => {

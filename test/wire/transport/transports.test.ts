@@ -4,8 +4,9 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { memoryTransportPair, type Transport } from "hbi";
-import { dialSocket, nodeSocketTransport } from "hbi/node";
+import { dialSocket, duplexTransport, nodeSocketTransport } from "hbi/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { duplexPair } from "../../support/duplex-pair.ts";
 import { Collector, keepsTheContract } from "./transport-contract.ts";
 
 let server: Server;
@@ -32,11 +33,38 @@ const KINDS: Readonly<Record<string, () => Promise<[Transport, Transport]>>> = {
   "in memory, whole": async () => memoryTransportPair(),
   "in memory, cut": async () => memoryTransportPair({ cut: (available) => Math.min(available, 7_001) }),
   "TCP sockets": socketPair,
+  "any Duplex": async () => {
+    const [left, right] = duplexPair();
+    return [duplexTransport(left), duplexTransport(right)];
+  },
 };
 
 for (const [name, connect] of Object.entries(KINDS)) keepsTheContract(name, connect);
 keepsTheContract("without half-close", async () => memoryTransportPair({ canHalfClose: false }), { halfClose: true });
 keepsTheContract("without pause", async () => memoryTransportPair({ canPause: false }), { pause: true });
+
+describe("a stream that never says that it is closed", () => {
+  const pair = () => duplexPair({ emitClose: false, autoDestroy: false });
+  it("is closed when both directions have ended", async () => {
+    const [near, far] = pair();
+    const heard = new Collector();
+    const transport = duplexTransport(near);
+    transport.start(heard);
+    transport.end();
+    far.resume().end();
+    await heard.until(() => heard.closed.length > 0);
+    expect([heard.hasEnded, heard.closed]).toEqual([true, [undefined]]);
+  });
+
+  it("is closed when it is destroyed", async () => {
+    const heard = new Collector();
+    const transport = duplexTransport(pair()[0]);
+    transport.start(heard);
+    transport.destroy();
+    await heard.until(() => heard.closed.length > 0);
+    expect(heard.closed).toEqual([undefined]);
+  });
+});
 
 describe("dialing", () => {
   it("fails with the cause if there is no listener", async () => {

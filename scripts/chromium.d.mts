@@ -1,0 +1,5 @@
+/** What `chromium.mjs` exports, for tests. */
+export declare function findChromium():
+  | { readonly path: string; readonly why?: never }
+  | { readonly path?: never; readonly why: string };
+export declare function installChromium(): void;
