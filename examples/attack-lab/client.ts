@@ -95,15 +95,15 @@ async function phase(): Promise<Phase> {
   return ended;
 }
 
-/** Does the server accept a connection now? */
-async function knock(place: Workplace): Promise<boolean> {
+/** Does the server serve another connection now? If not, why. */
+async function knock(place: Workplace): Promise<string | undefined> {
   try {
     const link = await open(place);
     const sum = await link.call.add({ a: 1, b: 2 });
     await link.disconnect();
-    return sum === 3;
-  } catch {
-    return false;
+    return sum === 3 ? undefined : `1 + 2 is ${sum}`;
+  } catch (error) {
+    return String(error);
   }
 }
 

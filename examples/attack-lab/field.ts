@@ -38,6 +38,7 @@ export class Field {
     this.#client = client;
     this.#effort = effort;
     this.#limits = limits;
+    setMaxListeners(0, this.never); // one per attacker
   }
 
   /** Aborts when floods should end; the time starts with the first access. */
@@ -99,9 +100,15 @@ export class Field {
     if (!holds) this.failures.push(what);
   }
 
-  /** Whether another client is accepted now. */
-  knock(): Promise<boolean> {
-    return this.#client.ask<boolean>("knock", this.place);
+  /** Another client connects and calls. Resolves to why it could not. */
+  knock(): Promise<string | undefined> {
+    return this.#client.ask<string | undefined>("knock", this.place);
+  }
+
+  /** Another client, of an address that has no part in the attack, is served now. */
+  async welcomes(): Promise<void> {
+    const why = await this.knock();
+    this.must(why === undefined, `a newcomer of another address was refused: ${why}`);
   }
 
   /** Lets the client visit a server that treats each connection this way. */

@@ -28,7 +28,8 @@ let served:
 const handlers = handlersOf((complaint) => complaints.add(complaint));
 
 const LOOK_MS = 5;
-const MOST_QUIET_MS = 10_000;
+/** For processes that end, on a busy machine. */
+const MOST_QUIET_MS = 60_000;
 
 function log({ error, netIdent, where }: LogEntry): void {
   tell(error.reason ?? error.code);

@@ -37,9 +37,19 @@ export class Desk {
     await exited;
   }
 
+  /** It answers nobody, as if the network was gone. */
+  pause(): void {
+    this.#running.child.kill("SIGSTOP");
+  }
+
+  goOn(): void {
+    this.#running.child.kill("SIGCONT");
+  }
+
   /** At the same port, if it does not run. */
   async startAgain(): Promise<void> {
     const { exitCode, signalCode } = this.#running.child;
+    this.goOn();
     if (exitCode === null && signalCode === null) return;
     this.#running = await serve(this.folder, Number(new URL(this.url).port));
   }
