@@ -57,7 +57,7 @@ export const connections: readonly Attack[] = [
   {
     name: "connections that are reset at once",
     limit: "acceptsPerSecond",
-    limits: { acceptsPerSecond: 40 },
+    limits: { acceptsPerSecond: 40, connectTimeoutMs: 60_000 }, // for newcomers on a busy machine
     caught: "too_many_connections",
     async run(field) {
       let isOver = false;
