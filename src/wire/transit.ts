@@ -1,6 +1,6 @@
 /**
  * Transit: estimates how much of what the platform has taken may still be on its way to the peer. No platform reports
- * this, and it may hold megabytes. The estimate assumes a peer that reads as slowly as permitted.
+ * this, and it may hold megabytes. The estimate assumes a peer that reads as slowly as permitted, until it confirms more.
  */
 
 /** The slowest rate at which a peer may read indefinitely without being considered stalled. */
@@ -14,6 +14,12 @@ export class Transit {
 
   add(bytes: number, nowMs: number): void {
     this.#bytes = Math.min(this.#left(nowMs) + bytes, MOST_BYTES);
+    this.#atMs = nowMs;
+  }
+
+  /** The peer has confirmed what was sent before the last `bytes`. */
+  confirmed(bytes: number, nowMs: number): void {
+    this.#bytes = Math.min(this.#left(nowMs), bytes);
     this.#atMs = nowMs;
   }
 

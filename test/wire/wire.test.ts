@@ -496,4 +496,17 @@ describe("what may still be on its way", () => {
     for (const [bytes, atMs] of added) transit.add(bytes, atMs);
     expect(transit.ms(nowMs)).toBe(ms);
   });
+
+  it("is no more than what the peer has not confirmed", () => {
+    const transit = new Transit();
+    transit.add(64 * 1_024, 0);
+    transit.confirmed(128 * 1_024, 1_000);
+    expect(transit.ms(1_000)).toBe(3_000);
+    transit.confirmed(16 * 1_024, 1_000);
+    expect(transit.ms(1_000)).toBe(1_000);
+    transit.add(16 * 1_024, 1_500);
+    expect(transit.ms(1_500)).toBe(1_500);
+    transit.confirmed(0, 1_500);
+    expect(transit.ms(1_500)).toBe(0);
+  });
 });

@@ -58,6 +58,10 @@ export class LaneTransport implements Transport {
   credit: number;
   /** the position of its last byte in what was written to the platform in frames; 0 if there is none */
   lastAt = 0;
+  /** A landmark: that many of its bytes, and the position of the last of them in what was written to the platform. Credit
+   *  for it confirms all that was written before. 0 if there is none. */
+  landmarkBytes = 0;
+  landmarkAt = 0;
   /** whether it is in the multiplexer's list of lanes that have something to send */
   isReady = false;
   /** whether its sink waits for the platform to take something */

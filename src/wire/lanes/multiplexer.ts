@@ -143,7 +143,7 @@ export class Multiplexer implements FrameSink, LaneCarrier {
     return this.#line.bufferedBytes === 0 ? 0 : this.#clock.now() - this.#progressMs;
   }
 
-  /** The time until the peer has received all that was sent in frames, if it reads as slowly as permitted. */
+  /** The time until the peer has received what was sent in frames and is not confirmed, if it reads as slowly as permitted. */
   get transitMs(): number {
     return this.#transit.ms(this.#clock.now());
   }
@@ -296,6 +296,10 @@ export class Multiplexer implements FrameSink, LaneCarrier {
     this.#writtenBytes += header.length + piece.length;
     lane.lastAt = this.#writtenBytes;
     this.#transit.add(piece.length, this.#clock.now());
+    if (lane.landmarkBytes === 0) {
+      lane.landmarkBytes = lane.takenBytes;
+      lane.landmarkAt = this.#writtenBytes;
+    }
     if (lane === this.main) this.#mainBytes += piece.length;
     else this.#otherBytes += piece.length;
     if (typeof piece === "string") this.#line.write(header + piece);
@@ -421,6 +425,10 @@ export class Multiplexer implements FrameSink, LaneCarrier {
   #credited(lane: LaneTransport, bytes: number): void {
     if (lane.credit + bytes > MAX_CREDIT) throw failure("bad_frame", "of a lane: too much credit");
     lane.credit += bytes;
+    if (lane.takenBytes + lane.credit - this.#windows.peerBytes >= lane.landmarkBytes) {
+      lane.landmarkBytes = 0;
+      this.#transit.confirmed(this.#writtenBytes - lane.landmarkAt, this.#clock.now());
+    }
     this.#makeReady(lane);
   }
 

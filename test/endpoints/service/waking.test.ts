@@ -87,6 +87,24 @@ describe("after a sleep", () => {
     expect([link.state, network.dials, states.length]).toEqual(["open", 1, 1]);
   });
 
+  it("within a long upload, no longer is waited than for what the peer has not confirmed", async () => {
+    const { clock, link, lines, states } = await start();
+    const size = 8 * 1024 * 1024;
+    async function* most(): AsyncGenerator<Uint8Array> {
+      for (let sent = 0; sent < size - 65_536; sent += 65_536) yield new Uint8Array(65_536);
+      await new Promise(() => undefined);
+    }
+    const given = new AbortController();
+    const upload = link.call.upload({ size }, { body: most(), signal: given.signal }).catch((error: unknown) => error);
+    await quiet();
+    for (const line of lines) line.isDead = true;
+    await clock.sleep(60);
+    await clock.advance(60_000); // all that was sent would need 4 minutes on the slowest line
+    expect(states[1]).toEqual(["connecting", "unresponsive"]);
+    given.abort();
+    await upload;
+  });
+
   it("the next attempt to connect does not wait, and the pauses begin anew", async () => {
     const { clock, link, lines, network } = await start();
     network.isReachable = false;

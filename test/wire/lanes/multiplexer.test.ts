@@ -111,7 +111,7 @@ async function settled(...sides: readonly Side[]): Promise<void> {
 }
 
 /** One side, and what it sends; `say` is what arrives. */
-async function alone() {
+async function alone(peerBytes = WINDOW) {
   const [left, right] = memoryTransportPair();
   let heard = "";
   right.start({
@@ -122,7 +122,7 @@ async function alone() {
     onEnd: () => undefined,
     onClose: () => undefined,
   });
-  const side = new Side(left, true);
+  const side = new Side(left, true, WINDOW, peerBytes);
   const say = async (text: string) => {
     right.write(text);
     await quiet();
@@ -328,6 +328,30 @@ it("what all lanes have sent may still be on its way", async () => {
   await quiet();
   expect(lanes.transitMs).toBeGreaterThan(4_000); // 8 s at the least rate, less what has passed
   expect(lanes.transitMs).toBeLessThanOrEqual(8_000);
+});
+
+it("credit confirms what was sent before it, on all lanes", async () => {
+  const { side, say } = await alone(64_000);
+  const { lanes } = side;
+  lanes.switchSending();
+  const [first, second] = [lanes.open(), lanes.open()];
+  const seconds = () => lanes.transitMs / 1_000;
+  const of = (bytes: number) => bytes / (16 * 1_024);
+  const write = async (lane: LaneTransport, bytes: number) => {
+    lane.write(new Uint8Array(bytes));
+    await quiet();
+  };
+  await write(second, 32_000);
+  await write(first, 1_000);
+  await write(second, 32_000);
+  await say("[5#credit]1 999");
+  expect(seconds()).toBeGreaterThan(of(60_000)); // of 65,000, less what has passed: nothing is confirmed
+  await say("[3#credit]1 1");
+  expect(seconds()).toBeLessThanOrEqual(of(32_100)); // with the headers of frames
+  expect(seconds()).toBeGreaterThan(of(27_000));
+  await write(first, 1_000);
+  await say("[6#credit]1 1000");
+  expect(seconds()).toBe(0);
 });
 
 describe("random lanes", () => {
