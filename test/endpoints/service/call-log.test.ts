@@ -17,6 +17,7 @@ const store = defineService({
     hold: method({ params: {} }),
     put: method({ params: { size }, body: ({ size }) => size }),
     get: method({ params: { size }, result: size, resultBody: (bytes) => bytes }),
+    pour: method({ params: {}, body: "unknown", result: z.int(), resultBody: "unknown" }),
     secret: method({ params: {} }),
   },
   reactions: {
@@ -56,6 +57,7 @@ async function working(options: object = {}) {
           yield new Uint8Array(bytes / 2);
         })(),
       }),
+      pour: async (_: unknown, call: { bytes(): Promise<Uint8Array> }) => ({ result: 1, body: [await call.bytes()] }),
       secret: () => undefined,
     })) as never, // typed by hand
     {
@@ -178,6 +180,22 @@ describe("onCall has exactly one entry of a call", () => {
     expect(world.entries[0]).toMatchObject({ method: "get", code: "ok", durationMs: 700 });
     expect(world.entries[0]?.bytesOut).toBeGreaterThan(300_000);
     expect(world.entries[0]?.bytesOut).toBeLessThan(300_200);
+    await world.link.close();
+  });
+
+  it("of bodies whose length nobody knows: with their bytes", async () => {
+    const world = await working();
+    const chunks = [200_000, 100_000, 1].map((length) => new Uint8Array(length));
+    const { body } = await world.link.call.pour({}, { body: chunks });
+    expect((await body.bytes()).length).toBe(300_001);
+    await quiet();
+    expect(world.entries).toHaveLength(1);
+    const [entry] = world.entries;
+    expect(entry).toMatchObject({ method: "pour", code: "ok" });
+    for (const bytes of [entry?.bytesIn, entry?.bytesOut]) {
+      expect(bytes).toBeGreaterThan(300_001);
+      expect(bytes).toBeLessThan(302_000);
+    }
     await world.link.close();
   });
 
