@@ -25,6 +25,7 @@ export const scriptInputs = fc
   .oneof({ weight: 9, arbitrary: scripts(recordedScripts()) }, { weight: 1, arbitrary: nested() })
   .map((text) => encoder.encode(text));
 export const scriptWords: readonly string[] = [
+  ...["$date(", "$map([[", "$set([", "$url("],
   ...[
     "(",
     ")",

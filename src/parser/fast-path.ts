@@ -13,6 +13,7 @@ import {
   ownText,
   skipDigits,
 } from "./lexicon.ts";
+import { richKind } from "./rich.ts";
 import { Call, type Tree } from "./tree.ts";
 
 /** The Scanner reads shorter texts as fast. */
@@ -41,7 +42,7 @@ export function parseFast(text: string, limits: Limits): Tree | undefined {
   const open = endOfName(text, start, limits);
   if (codeAt(text, open) !== 0x28) return undefined;
   const name = ownText(text.slice(start, open), text);
-  if (CONSTANTS.has(name)) return undefined;
+  if (CONSTANTS.has(name) || richKind(name) !== undefined) return undefined;
   const close = endOfJson(text, open, limits, true);
   if (close < 0) return undefined;
   const args: unknown = JSON.parse(`[${text.slice(open + 1, close)}]`);

@@ -6,6 +6,7 @@ import type { Reason } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { CONSTANTS, isNumericConstant, isReserved, KEYWORDS } from "./lexicon.ts";
 import { IntegerKeys, integerKey, mayBeInteger, OddKey, setMember } from "./members.ts";
+import { entryCount, makeRich, type RichKind, richKind } from "./rich.ts";
 import * as token from "./tokens.ts";
 import { Assignment, Call, ODD_OBJECT, type Statement, type Tree } from "./tree.ts";
 
@@ -113,9 +114,10 @@ export class LandingParser {
     return this.#call(name, at); // reserved words as well: a name before a parenthesis is only looked up
   }
 
-  #call(name: string, at: number): Call {
+  #call(name: string, at: number): unknown {
     this.#count(at);
-    this.#calls += 1;
+    const rich = richKind(name);
+    if (rich === undefined) this.#calls += 1; // a rich value is a literal: it runs nothing
     if (this.#calls > this.#limits.maxCallsPerScript) this.#refuse("too_many_calls", at);
     const outer = this.#enterValue();
     const args: unknown[] = [];
@@ -126,10 +128,20 @@ export class LandingParser {
       this.#separator(token.PAREN_CLOSE);
     }
     this.#close();
+    if (rich !== undefined) {
+      const isPlain = !this.#leaveValue(outer) && named === undefined;
+      return isPlain ? this.#rich(rich, args, at) : this.#refuse("bad_literal", at);
+    }
     const call = new Call(name, args, named, this.#hasCall);
     this.#hasCall = true;
     this.#leaveValue(outer, true);
     return call;
+  }
+
+  /** A Date, Map, Set or URL. */
+  #rich(kind: RichKind, args: readonly unknown[], at: number): object {
+    if (entryCount(kind, args[0]) > this.#limits.maxObjectKeys) this.#refuse("too_many_keys", at);
+    return makeRich(kind, args) ?? this.#refuse("bad_literal", at);
   }
 
   /** Adds an argument to `args` or to `named`. `named` exists from the first `name=` on; no positional argument may

@@ -6,6 +6,7 @@ import { PRESETS } from "../limits.ts";
 import { oneOf } from "../options.ts";
 import { articled, insteadOf } from "./kinds.ts";
 import { isBytes, isPlainObject } from "./plain-object.ts";
+import { type RichKind, richArgument, richKindOf } from "./rich.ts";
 
 /** `json`: null, true, false. `python`: None, True, False, which every Python peer knows. `go`: nil, true, false. */
 export type Dialect = "json" | "python" | "go";
@@ -29,6 +30,8 @@ export interface How {
   readonly writer: InstanceWriter | undefined;
   /** receives the first form that only peers of this library can read */
   readonly onlyOurs: OnlyOurs | undefined;
+  /** false for a peer that is known to read no `Date`, `Map`, `Set` and `URL` */
+  readonly hasRich?: boolean;
 }
 
 /** The state of writing one value. A class, because object spreads are slow. */
@@ -40,11 +43,14 @@ class Writing {
   readonly writer: InstanceWriter | undefined;
   readonly onlyOurs: OnlyOurs | undefined;
   readonly maxDepth: number;
+  readonly hasRich: boolean;
   readonly name: string;
+  /** inside of a Map or Set, in which only values land that the grammar makes itself */
+  isInRich = false;
   /** the keys from the outermost value to the current one; its length is the depth */
   readonly path: (string | number)[] = [];
 
-  constructor({ dialect, maxDepth, writer, onlyOurs }: How, name: string) {
+  constructor({ dialect, maxDepth, writer, onlyOurs, hasRich = true }: How, name: string) {
     const words = WORDS[dialect];
     this.dialect = dialect;
     this.none = words.none;
@@ -53,6 +59,7 @@ class Writing {
     this.writer = writer;
     this.onlyOurs = onlyOurs;
     this.maxDepth = maxDepth;
+    this.hasRich = hasRich;
     this.name = name;
   }
 }
@@ -80,7 +87,9 @@ export type WrittenInstance = readonly [name: string, args: readonly unknown[], 
 export type InstanceWriter = (instance: object) => WrittenInstance | undefined;
 
 /** The text of a value: undefined, null, booleans, numbers, bigints, strings, `Uint8Array`, arrays, plain objects, and
- *  objects with a `[Symbol.for("hbi.repr")](dialect)` method. Members that are `undefined` are omitted.
+ *  objects with a `[Symbol.for("hbi.repr")](dialect)` method; in the dialect `json` also `Date`, `Map`, `Set` and `URL`.
+ *  Members that are `undefined` are omitted.
+ *  @param hasRich false for a peer that reads none of those four
  *  @throws HbiError invalid_argument, with the path, for anything else, for cycles, for nesting beyond `maxDepth`, and
  *  for a value that no peer of the dialect can read */
 export function repr(
@@ -88,8 +97,9 @@ export function repr(
   dialect: Dialect = "json",
   maxDepth: number = PRESETS.public.maxDepth,
   writer?: InstanceWriter,
+  hasRich = true,
 ): string {
-  return reprOf(value, { dialect, maxDepth, writer, onlyOurs: undefined }, "value");
+  return reprOf(value, { dialect, maxDepth, writer, onlyOurs: undefined, hasRich }, "value");
 }
 
 /** Like `repr`; `name` names the value in errors. */
@@ -142,14 +152,17 @@ function container(value: object, words: Writing, depth: number): string {
     return `${text}]`;
   }
   const own: unknown = REPR in value ? value[REPR] : undefined;
-  if (typeof own === "function") return String(own.call(value, words.dialect));
+  if (typeof own === "function") {
+    if (words.isInRich) throw unrepresentable(words, depth, IN_RICH);
+    return String(own.call(value, words.dialect));
+  }
   if (!isPlainObject(value)) {
     if (isBytes(value)) return bytes(value, words, depth);
     const made = words.writer?.(value);
-    if (made === undefined) {
-      throw unrepresentable(words, depth, insteadOf(value));
-    }
-    return instance(made, words, depth);
+    if (made !== undefined) return instance(made, words, depth);
+    const kind = richKindOf(value);
+    if (kind === undefined) throw unrepresentable(words, depth, insteadOf(value));
+    return rich(kind, value, words, depth);
   }
   let text = "";
   for (const [key, member] of Object.entries(value)) {
@@ -161,7 +174,10 @@ function container(value: object, words: Writing, depth: number): string {
   return `{${text}}`;
 }
 
+const IN_RICH = "is an instance inside of a Map or Set; use a plain object there, or an array instead of these";
+
 function instance([name, args, names]: WrittenInstance, words: Writing, depth: number): string {
+  if (words.isInRich) throw unrepresentable(words, depth, IN_RICH);
   let text = "";
   let isNamed = false;
   for (const [i, arg] of args.entries()) {
@@ -173,6 +189,38 @@ function instance([name, args, names]: WrittenInstance, words: Writing, depth: n
     text += `${text === "" ? "" : ","}${isNamed ? `${names?.[i]}=` : ""}${write(arg, words, depth + 1)}`;
   }
   return `${name}(${text})`;
+}
+
+/** How the place of a rich value ends, which tells it from what every peer of this library reads. */
+const NEEDS_RICH = ", or use a peer that reads rich values";
+
+/** Whether the place that `OnlyOurs` records is that of a `Date`, `Map`, `Set` or `URL`, which not every peer of this
+ *  library reads. */
+export function needsRich(what: string): boolean {
+  return what.endsWith(NEEDS_RICH);
+}
+
+function rich(kind: RichKind, value: object, words: Writing, depth: number): string {
+  const { onlyOurs } = words;
+  const why = `${insteadOf(value)}${NEEDS_RICH}`;
+  if (words.dialect !== "json" || !words.hasRich) throw unrepresentable(words, depth, why);
+  // It asks more of the peer than what was found before.
+  if (onlyOurs !== undefined && !(onlyOurs.what !== undefined && needsRich(onlyOurs.what))) {
+    onlyOurs.what = placeOf(words, depth, why);
+  }
+  let argument: unknown;
+  try {
+    argument = richArgument(kind, value);
+  } catch {
+    throw unrepresentable(words, depth, insteadOf(value)); // it only inherits from the class
+  }
+  if (argument === undefined) throw unrepresentable(words, depth, "is an invalid Date");
+  const outer = words.isInRich;
+  words.isInRich = true;
+  words.path[depth] = `$${kind}`;
+  const text = write(argument, words, depth + 1);
+  words.isInRich = outer;
+  return `$${kind}(${text})`;
 }
 
 function number(value: number, words: Writing, depth: number): string {

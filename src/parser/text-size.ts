@@ -4,6 +4,7 @@
  * quickly that a text is within limits, and by how much it is not.
  */
 import { codeAt, isIdentifierPart, isIdentifierStart } from "./lexicon.ts";
+import { richKind } from "./rich.ts";
 
 export interface TextSize {
   readonly nodes: number;
@@ -29,7 +30,7 @@ export interface HeaviestArgument {
 
 /** An open bracket. */
 interface Frame {
-  readonly kind: "call" | "object" | "list";
+  readonly kind: "call" | "object" | "list" | "rich" | "entries";
   /** commas in it */
   commas: number;
   /** names of its members: colons in an object, equals signs in a call */
@@ -110,6 +111,7 @@ class Sizing {
   #word(): void {
     const text = this.#text;
     const start = this.#at;
+    const code = codeAt(text, start);
     let at = start;
     while (isIdentifierPart(codeAt(text, at)) || codeAt(text, at) === 0x2e) at += 1;
     this.#at = at;
@@ -117,8 +119,9 @@ class Sizing {
     if (next === 0x22 || next === 0x27) return;
     this.#value();
     if (next === OPEN_CALL) {
-      this.#calls += 1;
-      this.#begin("call");
+      const isRich = code === 0x24 && richKind(text.slice(start, at)) !== undefined;
+      if (!isRich) this.#calls += 1;
+      this.#begin(isRich ? "rich" : "call");
       this.#at += 1;
     } else if (next === 0x3d && this.#open.length === 1) this.#name = text.slice(start, at);
   }
@@ -142,7 +145,7 @@ class Sizing {
       case 0x5b:
       case OPEN_CALL:
         this.#value();
-        this.#begin("list");
+        this.#begin(this.#open.at(-1)?.kind === "rich" ? "entries" : "list"); // of a Map or Set
         return;
       case 0x7b:
         this.#value();
@@ -187,7 +190,7 @@ class Sizing {
     const frame = this.#open.pop();
     if (frame === undefined) return;
     if (frame.kind === "call") this.#arguments = Math.max(this.#arguments, frame.commas + 1 - frame.names);
-    this.#keys = Math.max(this.#keys, frame.names);
+    this.#keys = Math.max(this.#keys, frame.kind === "entries" ? frame.commas + 1 : frame.names);
     if (this.#open.length === 0) this.#argumentEnds(frame.commas);
     if (this.#open.length === 1) this.#items = frame.kind === "object" ? frame.names : frame.commas + 1;
   }

@@ -125,13 +125,11 @@ function unsendable(schema: Schema, side: Side, allowsClasses: boolean): string 
   const def = definition(schema);
   switch (def.type) {
     case "date":
-      if (side !== "params") return "a Date cannot be sent; use z.iso.datetime(), and return toISOString()";
-      if (def.coerce === true) return undefined;
-      return "a Date cannot be sent; use z.coerce.date(), or z.iso.datetime() for its text";
+      return side === "details" ? "a Date cannot be sent in the details of an error; use z.iso.datetime()" : undefined;
     case "map":
-      return "a Map cannot be sent; use z.record(), or an array of pairs: z.array(z.tuple([key, value]))";
+      return side === "details" ? "a Map cannot be sent in the details of an error; use z.record()" : undefined;
     case "set":
-      return "a Set cannot be sent; use z.array()";
+      return side === "details" ? "a Set cannot be sent in the details of an error; use z.array()" : undefined;
     case "file":
       return "a File cannot be sent as a value; send its content as a body";
     case "function":
@@ -145,7 +143,7 @@ function unsendable(schema: Schema, side: Side, allowsClasses: boolean): string 
       return symbol === undefined ? undefined : `a member with the key ${String(symbol)} cannot be sent; use a string`;
     }
     case "custom":
-      if (side === "details" && (VALUE_OF_SCHEMA in schema || unsendableClass(classOf(schema), false) !== undefined)) {
+      if (side === "details" && (VALUE_OF_SCHEMA in schema || !isPlainClass(classOf(schema)))) {
         return IN_DETAILS;
       }
       return unsendableClass(classOf(schema), allowsClasses);
@@ -167,15 +165,22 @@ function symbolIn(def: { readonly shape: object }): symbol | undefined {
 
 /** Classes whose instances land as such. */
 const SENT: ReadonlySet<string> = new Set(["Uint8Array", "Object", "Array"]);
+/** Those of the runtime whose instances land as such at peers that read rich values. */
+const RICH: ReadonlySet<unknown> = new Set<unknown>([Date, Map, Set, URL]);
 
 /** The class of a `z.instanceof`, which leaves this trace. */
 function classOf(schema: Schema): unknown {
   return schema._zod.bag["Class"];
 }
 
-/** @param made a class */
+/** @param made a class, if it is one */
+function isPlainClass(made: unknown): boolean {
+  return typeof made !== "function" || SENT.has(made.name);
+}
+
+/** @param made a class, if it is one */
 function unsendableClass(made: unknown, allowsClasses: boolean): string | undefined {
-  if (typeof made !== "function" || SENT.has(made.name)) return undefined;
+  if (typeof made !== "function" || isPlainClass(made) || RICH.has(made)) return undefined;
   const { name } = made;
   if (name === "Buffer") return "a Buffer lands as a Uint8Array; use z.instanceof(Uint8Array)";
   if (Reflect.get(globalThis, name) === made) return `an instance of ${name} cannot be sent; use plain data or a body`;

@@ -6,6 +6,7 @@
  */
 import type { z } from "zod";
 import { compact, isIndex, setMember } from "../parser/members.ts";
+import { richKindOf } from "../parser/rich.ts";
 import { definition, schemasIn } from "./schema-walk.ts";
 
 type Schema = z.core.$ZodType;
@@ -36,7 +37,7 @@ function preparedRun(schema: Schema, run: Run): Run | undefined {
     case "record":
       return compacting(run);
     case "object": {
-      const compacted = makesIndexes(def) ? compacting(run) : undefined;
+      const compacted = makesIndexes(def) ? compacting(withoutRich(run)) : undefined;
       const members = Object.keys(def.shape).filter((key) => isUndefinedOnly(def.shape[key] as Schema)); // a key of the shape
       return members.length === 0 ? compacted : completing(def.shape, members, compacted ?? run);
     }
@@ -118,6 +119,15 @@ function compacting(run: Run): Run {
     const { value } = result;
     if (value !== given && typeof value === "object" && value !== null) compact(value); // a new object, built by this schema
     return result;
+  };
+}
+
+/** Of a schema that keeps undeclared members: zod would copy those of the prototype of a URL, functions among them. */
+function withoutRich(run: Run): Run {
+  return (payload, context) => {
+    if (richKindOf(payload.value) === undefined) return run(payload, context);
+    payload.issues.push({ code: "invalid_type", expected: "object", input: payload.value });
+    return payload;
   };
 }
 

@@ -38,7 +38,13 @@ function detailsText({ details, issues, reason }: HbiError, onLoss?: (why: HbiEr
 }
 
 function ownText(details: ErrorDetails, onLoss?: (why: HbiError) => void): string | undefined {
-  const how = { dialect: "json", maxDepth: MAX_DETAILS_DEPTH, writer: undefined, onlyOurs: undefined } as const;
+  const how = {
+    dialect: "json",
+    maxDepth: MAX_DETAILS_DEPTH,
+    writer: undefined,
+    onlyOurs: undefined,
+    hasRich: false,
+  } as const;
   try {
     if (!isPlainObject(details)) throw failure("details_lost", "details must be a plain object");
     const text = reprOf(details, how, "details");

@@ -29,9 +29,10 @@ function mapCalls(value: unknown, make: (call: Call, args: Call) => unknown): un
 }
 
 export function hasCall(value: unknown): boolean {
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return false;
+  if (typeof value !== "object" || value === null) return false;
   if (value instanceof Call) return true;
   if (Array.isArray(value)) return value.some(hasCall);
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false; // bytes and rich values contain no calls
   for (const key in value) if (hasCall(value[key as never])) return true; // plain objects, as the parser creates them
   return false;
 }

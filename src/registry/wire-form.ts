@@ -66,6 +66,18 @@ export function formOf(schema: Schema, value: unknown, depthLeft = MAX_DEPTH): u
         const part = def.items[i] ?? def.rest;
         return part === null ? item : formOf(part, item, depthLeft - 1);
       });
+    case "map":
+      if (!(value instanceof Map)) return value;
+      return new Map(
+        Array.from(value, ([key, item]) => [
+          formOf(def.keyType, key, depthLeft - 1),
+          formOf(def.valueType, item, depthLeft - 1),
+        ]),
+      );
+    case "set":
+      return value instanceof Set
+        ? new Set(Array.from(value, (item) => formOf(def.valueType, item, depthLeft - 1)))
+        : value;
     case "record":
       return isPlainObject(value) ? recordOf(def, value, depthLeft - 1) : value;
     case "union":

@@ -22,9 +22,10 @@ import {
   type Visit,
 } from "./container-arbitrary.ts";
 import { matching } from "./matching.ts";
-import { bigintArbitrary, dateTextArbitrary, numberArbitrary } from "./number-arbitrary.ts";
+import { bigintArbitrary, dateArbitrary, dateTextArbitrary, numberArbitrary } from "./number-arbitrary.ts";
 import { complaint, type Overrides, overrideOf, type WalkScope } from "./overrides.ts";
 import { plainData } from "./plain-data.ts";
+import { instanceArbitrary, mapArbitrary, setArbitrary } from "./rich-arbitrary.ts";
 import { checksOf, hasOpaqueCheck } from "./schema-checks.ts";
 import { stringArbitrary } from "./string-arbitrary.ts";
 
@@ -111,7 +112,11 @@ export class ArbitraryWalk {
       case "pipe":
         return this.#pipe(schema, def, at);
       case "date":
-        return (def.coerce === true ? dateTextArbitrary(checksOf(schema)) : undefined) ?? unfit(at, "a Date");
+        return (def.coerce === true ? dateTextArbitrary : dateArbitrary)(checksOf(schema)) ?? unfit(at, "a Date");
+      case "map":
+        return mapArbitrary(schema, def, at, this.#visit);
+      case "set":
+        return setArbitrary(schema, def, at, this.#visit);
       case "custom":
         return this.#custom(schema, at);
       case "transform":
@@ -160,6 +165,8 @@ export class ArbitraryWalk {
       return "lack" in params ? params : params.map((bound) => instanceOf(value, bound));
     }
     if (takesBytes(schema)) return bytesArbitrary;
+    const instances = instanceArbitrary(schema);
+    if (instances !== undefined) return instances;
     throw failure("bad_option", this.#complaint(at, "a custom schema"));
   }
 

@@ -1,5 +1,5 @@
 /**
- * Arrays, tuples, objects and records of what their parts generate. An impossible part, such as a Date, is a value here
+ * Arrays, tuples, objects and records of what their parts generate. An impossible part, such as a File, is a value here
  * and not an error: an optional member is omitted, a union continues without it, and only the rest is reported.
  */
 import fc from "fast-check";

@@ -137,11 +137,15 @@ function divided(value: bigint, by: bigint, up: boolean): bigint {
 const FIRST_DATE = new Date("0001-01-01T00:00:00.000Z");
 const LAST_DATE = new Date("9999-12-31T23:59:59.999Z");
 
-/** Text that `z.coerce.date()` reads; a Date itself has no textual form. */
+/** Text that `z.coerce.date()` reads, and every peer. */
 export function dateTextArbitrary(checks: readonly Check[]): fc.Arbitrary<string> | undefined {
+  return dateArbitrary(checks)?.map((date) => date.toISOString());
+}
+
+export function dateArbitrary(checks: readonly Check[]): fc.Arbitrary<Date> | undefined {
   const { min, max } = rangeOf(checks, (bound) => (bound instanceof Date ? bound : new Date(Number(bound))));
   const from = new Date((min?.value ?? FIRST_DATE).getTime() + (min?.excluded === true ? 1 : 0));
   const to = new Date((max?.value ?? LAST_DATE).getTime() - (max?.excluded === true ? 1 : 0));
   if (from > to) return undefined;
-  return fc.date({ min: from, max: to, noInvalidDate: true }).map((date) => date.toISOString());
+  return fc.date({ min: from, max: to, noInvalidDate: true });
 }

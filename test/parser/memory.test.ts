@@ -47,6 +47,17 @@ const TEXTS: Readonly<Record<string, string>> = {
   "empty bytes": many("b''"),
   "small bytes": many("b'abcdefgh'"),
   "large bytes": many(`b'${"a".repeat(65)}'`),
+  dates: many("$date(0)"),
+  "empty Maps": many("$map([])"),
+  "Maps of one": many("$map([[0,0]])"),
+  "Maps of three": many("$map([[0,0],[1,0],[2,0]])"),
+  "Maps of five": many("$map([[0,0],[1,0],[2,0],[3,0],[4,0]])"),
+  "empty Sets": many("$set([])"),
+  "Sets of five": many("$set([0,1,2,3,4])"),
+  "Sets of nine": many("$set([0,1,2,3,4,5,6,7,8])"),
+  "Sets in each other": many("$set([$set([$set([])])])"),
+  URLs: many("$url('a:')"),
+  "URLs with a host": many("$url('b://a')"),
   fractions: many(".5"),
   bigints: many("9007199254740993"),
   escapes: many(`"${"\\n".repeat(20)}"`),
@@ -55,7 +66,14 @@ const TEXTS: Readonly<Record<string, string>> = {
 };
 
 /** Both ways build objects by the same code: these show the parts in which they differ. */
-const BY_ACORN = ["two sparse indexes", "objects of one", "small bytes", "bigints", "one long string of escapes"];
+const BY_ACORN = [
+  "two sparse indexes",
+  "objects of one",
+  "small bytes",
+  "bigints",
+  "one long string of escapes",
+  "Maps of five",
+];
 
 type Way = readonly [way: string, read: (text: string, limits: Limits) => unknown, names: readonly string[]];
 const WAYS: readonly Way[] = [

@@ -19,14 +19,10 @@ const declare = {
 
 describe("values that cannot be sent are refused in", () => {
   const each: [string, z.ZodType, string][] = [
-    ["a Date", z.date(), "z.iso.datetime()"],
-    ["a Map", z.map(z.string(), z.int()), "z.record()"],
-    ["a Set", z.set(z.int()), "z.array()"],
     ["a File", z.file(), "body"],
     ["a function", z.function() as never, "reaction"],
     ["a symbol", z.symbol(), "z.enum()"],
-    ["an instance of URL", z.instanceof(URL), "plain data"],
-    ["an instance of Date", z.instanceof(Date), "plain data"],
+    ["an instance of ArrayBuffer", z.instanceof(ArrayBuffer), "plain data"],
     ["an instance of Error", z.instanceof(Error), "plain data"],
     ["a Buffer", z.instanceof(Buffer), "z.instanceof(Uint8Array)"],
     ["a member with the key Symbol(s)", z.object({ [Symbol("s")]: z.string() } as never), "string"],
@@ -44,22 +40,25 @@ describe("values that cannot be sent are refused in", () => {
   });
 
   it.each<[string, z.ZodType]>([
-    ["when", z.object({ when: z.date() })],
-    ["[].0", z.array(z.tuple([z.date()]))],
-    ["[]", z.tuple([z.int()], z.date())],
-    ["{}", z.record(z.string(), z.date())],
-    ["{}", z.object({}).catchall(z.date())],
-    ["", z.union([z.iso.datetime(), z.date()])],
-    ["", z.date().optional()],
-    ["", z.date().nullable().default(null)],
-    ["", z.date().catch(new Date(0))],
-    ["", z.lazy(() => z.date())],
-    ["b", z.intersection(z.object({ a: z.int() }), z.object({ b: z.date() }))],
+    ["when", z.object({ when: z.file() })],
+    ["[].0", z.array(z.tuple([z.file()]))],
+    ["[]", z.tuple([z.int()], z.file())],
+    ["{}", z.record(z.string(), z.file())],
+    ["{}", z.object({}).catchall(z.file())],
+    ["", z.union([z.iso.datetime(), z.file()])],
+    ["", z.file().optional()],
+    ["", z.file().nullable().default(null)],
+    ["", z.file().catch(new File([], "a"))],
+    ["", z.lazy(() => z.file())],
+    ["(key)", z.map(z.file(), z.int())],
+    ["{}", z.map(z.int(), z.file())],
+    ["[]", z.set(z.file())],
+    ["b", z.intersection(z.object({ a: z.int() }), z.object({ b: z.file() }))],
   ])("any place: %s", (path, schema) => {
     const inside = path === "" ? "" : `${path}: `;
     const dot = path === "" ? ": " : `.${path}: `;
-    expect(() => method({ params: { a: schema } })).toThrow(`params: a${dot}a Date cannot be sent`);
-    expect(() => method({ params: {}, result: schema })).toThrow(`result: ${inside}a Date cannot be sent`);
+    expect(() => method({ params: { a: schema } })).toThrow(`params: a${dot}a File cannot be sent`);
+    expect(() => method({ params: {}, result: schema })).toThrow(`result: ${inside}a File cannot be sent`);
   });
 
   it("only where they would be on the wire", () => {
@@ -75,7 +74,7 @@ describe("values that cannot be sent are refused in", () => {
     ]) {
       expect(method({ params: { a: z.object({ a }) } }).signature.names).toEqual(["a"]);
     }
-    expect(() => method({ params: {}, result: z.coerce.date() })).toThrow("result: a Date cannot be sent");
+    expect(method({ params: {}, result: z.coerce.date() }).results).toHaveLength(1);
   });
 
   it("what refers to itself, or to a later definition, is no obstacle", () => {

@@ -53,6 +53,12 @@ const leaves: readonly fc.Arbitrary<Drawn>[] = [
   leaf("literal", z.literal(["a", 1, null, undefined]), fc.constantFrom("a", 1, null, undefined)),
   leaf("enum", z.enum(["a", "b"]), fc.constantFrom("a", "b", "c")),
   leaf("bytes", z.instanceof(Uint8Array), fc.uint8Array({ maxLength: 4 })),
+  leaf("date", z.date(), fc.date({ noInvalidDate: true })),
+  leaf(
+    "url",
+    z.instanceof(URL),
+    fc.webUrl({ withQueryParameters: true, withFragments: true }).map((href) => new URL(href)),
+  ),
   leaf("json", z.json(), fc.jsonValue({ maxDepth: 2 })),
 ];
 
@@ -132,6 +138,16 @@ function drawing(options: readonly fc.Arbitrary<Drawn>[]): fc.Arbitrary<Drawn> {
           value: items.map((item) => item.value),
           code: `tuple(${items.map((item) => item.code).join()})`,
         })),
+        fc.tuple(drawn, drawn).map(([key, item]) => ({
+          schema: z.map(key.schema, item.schema),
+          value: new Map([[key.value, item.value]]),
+          code: `map(${key.code},${item.code})`,
+        })),
+        drawn.map((item) => ({
+          schema: z.set(item.schema),
+          value: new Set([item.value]),
+          code: `set(${item.code})`,
+        })),
         drawn.map((item) => ({
           schema: z.record(z.string(), item.schema),
           value: item.value === undefined ? {} : { k: item.value, 7: item.value }, // there, undefined is absent
@@ -172,7 +188,13 @@ export const steadyDrawn = drawing(leaves);
 /** Without the members that are undefined: a text does not distinguish them from absent ones. */
 export function withoutUndefined(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutUndefined);
+  if (value instanceof Map) {
+    return new Map(Array.from(value, ([key, item]) => [withoutUndefined(key), withoutUndefined(item)]));
+  }
+  if (value instanceof Set) return new Set(Array.from(value, withoutUndefined));
   if (typeof value !== "object" || value === null || value instanceof Uint8Array || value instanceof Date) return value;
+  if (value instanceof URL) return value.href; // whose content is private
+
   const members = Object.entries(value).filter(([, member]) => member !== undefined);
   return Object.fromEntries(members.map(([key, member]) => [key, withoutUndefined(member)]));
 }

@@ -36,6 +36,29 @@ const good = {
 };
 
 describe("checkService", () => {
+  it("calls methods with Dates, Maps, Sets and URLs, and finds their mistakes refused", async () => {
+    const a = z.map(z.string(), z.date());
+    const rich = defineService({
+      name: "rich",
+      version: "1.0.0",
+      methods: {
+        put: method({ params: { a, b: z.set(z.int()), c: z.instanceof(URL), d: z.date() }, result: a }),
+        first: method({ params: { a }, result: z.date().optional() }),
+      },
+    });
+    const sizes = new Set<number>();
+    const report = await checkService(rich, () => ({
+      put: ({ a, b, c, d }) => {
+        sizes.add(a.size);
+        expect([b, c, d].map((one) => one.constructor)).toEqual([Set, URL, Date]);
+        return a;
+      },
+      first: ({ a }) => [...a.values()][0],
+    }));
+    expect(report.findings).toEqual([]);
+    expect(sizes.size).toBeGreaterThan(1);
+  });
+
   it("reports nothing of a service that behaves, and what it could not check", async () => {
     const report = await checkService(files, () => ({
       ...good,

@@ -28,6 +28,9 @@ const OF_LANES: ReadonlySet<SaidLimit> = new Set<SaidLimit>(["maxLanes", "laneWi
 
 /** The largest packet of any method, if one permits more than `p`. */
 const MOST_PACKET = "most";
+/** The version of the rich values that it reads. */
+const RICH = "rich";
+const RICH_VERSION = 1;
 /** The name of a client's definition, and the hashes of a server's definitions. */
 const DEFINITION = "def";
 const HASHES = "hash";
@@ -35,7 +38,7 @@ const NAME = /^[\w.]{1,64}$/;
 const HASH_LIST = /^[0-9a-f]{8}(?:\.[0-9a-f]{8}){0,7}$/;
 
 /** All keys of an introduction that have numbers. */
-export const INTRODUCTION_KEYS: readonly string[] = [...Object.keys(LIMITS), MOST_PACKET];
+export const INTRODUCTION_KEYS: readonly string[] = [...Object.keys(LIMITS), MOST_PACKET, RICH];
 /** Its other fields, as a regular expression. */
 export const DEFINITION_FIELD = `${DEFINITION}=[\\w.]{1,64}|${HASHES}=[0-9a-f.]{8,80}`;
 
@@ -54,12 +57,14 @@ export interface Introduction {
   readonly hashes?: readonly string[] | undefined;
   /** the largest packet that it reads, for a method that permits so much */
   readonly mostPacketBytes: number | undefined;
+  /** whether it reads `Date`, `Map`, `Set` and `URL` */
+  readonly readsRich: boolean;
 }
 
 /** The largest number in a field, so that the id stays below 256 bytes. Whoever accepts more says nothing. */
 const MOST = 99_999_999_999;
 
-/** The longest introduction; an id has at most 256 bytes. What does not fit of a definition is not said. */
+/** The longest introduction; an id has at most 256 bytes. What does not fit of what follows the limits is not said. */
 const MOST_CHARS = 240;
 
 /** The fields of this side's introduction. */
@@ -73,6 +78,7 @@ export function introductionFields(
   for (const [key, limit] of Object.entries(LIMITS)) {
     if (limits[limit] <= MOST && (offersLanes || !OF_LANES.has(limit))) text += `;${key}=${limits[limit]}`;
   }
+  text = within(text, `;${RICH}=${RICH_VERSION}`);
   if (name !== undefined && NAME.test(name)) text = within(text, `;${DEFINITION}=${name}`);
   return hashes === undefined ? text : within(text, `;${HASHES}=${hashes.join(".")}`);
 }
@@ -97,6 +103,7 @@ export function readIntroduction(
   return {
     limits,
     mostPacketBytes: countOf(MOST_PACKET) ?? limits.maxPacketBytes,
+    readsRich: countOf(RICH) !== undefined, // a later version reads these as well
     definition: name !== undefined && NAME.test(name) ? name : undefined,
     hashes: hashes !== undefined && HASH_LIST.test(hashes) ? hashes.split(".") : undefined,
   };

@@ -135,15 +135,15 @@ async function answerWithBody(method: Method, call: ServiceCall, returned: unkno
     if (!call.hasAskedForBody) co.discardData();
     // The answer begins when the whole request was read, so a body that is read only for the answer would wait forever.
     if (co.unreadBytes > co.limits.maxBufferedBytes) throw failure("body_unread", name);
-    const text = repr(result, co.isExtended ? "json" : "python", MAX_DEPTH, env.writer);
+    const text = repr(result, co.isExtended ? "json" : "python", MAX_DEPTH, env.writer, accepted.readsRich);
     accepted.checkResult(text, name, method);
     await co.sendObj(text);
     await co.sendData(body);
   } catch (thrown) {
     release(body ?? source); // closes the source once
     const own = ownError(thrown);
-    const isBadBody = own?.reason === "body_mismatch" || own?.reason === "bad_option";
-    throw isBadBody ? failure("bad_result", own.message, { of: name, cause: thrown }) : thrown;
+    const isBadBody = ["body_mismatch", "bad_option", "not_representable"].includes(own?.reason ?? "");
+    throw isBadBody ? failure("bad_result", own?.message, { of: name, cause: thrown }) : thrown;
   }
 }
 

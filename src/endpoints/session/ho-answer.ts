@@ -95,7 +95,7 @@ export class HoAnswer implements TurnTaker, BracketOwner {
   #packetOf(value: unknown, name: string, method: Method | undefined): string {
     const { env, isExtended } = this.#co;
     try {
-      const text = repr(value, isExtended ? "json" : "python", MAX_DEPTH, env.writer);
+      const text = repr(value, isExtended ? "json" : "python", MAX_DEPTH, env.writer, this.accepted.readsRich);
       this.accepted.checkResult(text, name, method);
       this.#checkRoom(text.length, name);
       return encodePacket("co_recv", text);

@@ -2,6 +2,7 @@
  * HoCo: a conversation that the peer started and this side hosts, as its handlers use it. docs/protocol.md, section 4.
  */
 import { failure } from "../../errors.ts";
+import { needsRich } from "../../parser/repr.ts";
 import { Script, scriptText } from "../../parser/script.ts";
 import type { HostingEnv } from "../../registry/hosting-env.ts";
 import { keepFromFailingUnheard } from "../conversation/body-source.ts";
@@ -120,8 +121,9 @@ export class HoCo extends HostedCo {
 
   async #send(directive: "" | "co_recv", code: string | Script, options: WaitOptions): Promise<void> {
     checkWait(options);
-    if (code instanceof Script && code.onlyOurs !== undefined && !this.isExtended) {
-      throw failure("not_representable", code.onlyOurs);
+    const onlyOurs = code instanceof Script ? code.onlyOurs : undefined;
+    if (onlyOurs !== undefined && !(this.isExtended && (this.accepted.readsRich || !needsRich(onlyOurs)))) {
+      throw failure("not_representable", onlyOurs);
     }
     const text = scriptText(code);
     const packet = packetOf(directive, text);

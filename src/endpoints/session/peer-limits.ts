@@ -105,6 +105,7 @@ export class PeerLimits {
   /** the largest packet that it reads, for a method that permits so much */
   #mostPacketBytes: number;
   #bodyBytes: number;
+  #readsRich = false;
   #loginBytes = Number.POSITIVE_INFINITY;
 
   constructor(own: Limits, peer: "service" | "client") {
@@ -117,13 +118,19 @@ export class PeerLimits {
   }
 
   /** The peer has introduced itself. Its numbers are only compared. */
-  heed({ limits, mostPacketBytes = Number.POSITIVE_INFINITY }: Introduction): void {
+  heed({ limits, mostPacketBytes = Number.POSITIVE_INFINITY, readsRich }: Introduction): void {
+    this.#readsRich = readsRich;
     const { maxInFlight, maxBodyBytes, strangerPacketBytes, ...texts } = limits;
     this.#accepted = { ...UNKNOWN, ...texts };
     this.#minChars = minCharsOf(this.#accepted);
     this.#mostPacketBytes = mostPacketBytes;
     this.#bodyBytes = maxBodyBytes ?? Number.POSITIVE_INFINITY;
     this.#loginBytes = strangerPacketBytes ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether the peer has said that it reads `Date`, `Map`, `Set` and `URL`. */
+  get readsRich(): boolean {
+    return this.#readsRich;
   }
 
   /** @throws HbiError resource_exhausted for a script or object that the peer would refuse

@@ -114,9 +114,9 @@ export class PoSender implements BracketOwner {
    *  the turn. */
   #mustBeOurs(onlyOurs: string): void {
     const { posting } = this.#connection;
-    if (posting.knowsExtension) return;
+    if (posting.reads(onlyOurs)) return;
     posting.sayHello();
-    if (this.#co.isAdmitted) throw failure("not_representable", onlyOurs);
+    if (this.#co.isAdmitted || posting.knowsExtension) throw failure("not_representable", onlyOurs);
     this.#co.onlyOurs ??= onlyOurs;
   }
 

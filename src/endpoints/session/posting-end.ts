@@ -5,7 +5,7 @@
 import { Chain } from "../../chain.ts";
 import { asHbiError, failure, type HbiError, oneLine } from "../../errors.ts";
 import { checkOptions } from "../../options.ts";
-import { repr } from "../../parser/repr.ts";
+import { needsRich, repr } from "../../parser/repr.ts";
 import type { Script } from "../../parser/script.ts";
 import type { Introduction } from "../conversation/introduction.ts";
 import {
@@ -261,7 +261,7 @@ export class PostingEnd {
       this.#gate.add(co);
       return;
     }
-    if (onlyOurs !== undefined && !this.#knowsExtension) {
+    if (onlyOurs !== undefined && !this.reads(onlyOurs)) {
       co.abandon(failure("not_representable", onlyOurs)); // the peer would end the connection for it
       return;
     }
@@ -278,6 +278,11 @@ export class PostingEnd {
       this.#asking.add(co);
     }
     if (!co.wantsLane || !this.#connection.laneSupply.enter(co)) co.lane.turn.request(co.taker);
+  }
+
+  /** Whether the peer is known to read such a form. @param onlyOurs where it is, as a text records it */
+  reads(onlyOurs: string): boolean {
+    return this.#knowsExtension && (this.accepted.readsRich || !needsRich(onlyOurs)); // both from its hello
   }
 
   /** It may have been made before the peer had said what it accepts. If it is refused, it has failed. */

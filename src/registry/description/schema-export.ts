@@ -79,7 +79,7 @@ export function exportSchemas(schemas: Params, context: ExportContext): Exported
     if (replacement !== undefined) replace(at.jsonSchema, replacement);
     else complete(at.jsonSchema, at.zodSchema, io, context, places.get(at.zodSchema) ?? "");
   };
-  const json = convert(schemas, io, adjust, context);
+  const json = whileConverting(places.keys(), () => convert(schemas, io, adjust, context));
   return named(json, context);
 }
 
@@ -218,11 +218,82 @@ function ownSchema(schema: z.core.$ZodType, context: ExportContext, path: string
       return { $ref: referenceTo(name) };
     }
     // The trace of z.instanceof; without it, the schema is an ordinary custom one.
-    if ((origin._zod.bag as { Class?: unknown }).Class === Uint8Array) {
-      return { type: "string", contentEncoding: "base64", [BYTES_KEYWORD]: "bytes" };
+    const { Class: made } = origin._zod.bag as { Class?: unknown };
+    if (made === Uint8Array) return { type: "string", contentEncoding: "base64", [BYTES_KEYWORD]: "bytes" };
+    const kind = RICH.get(made);
+    if (kind !== undefined) return { [BYTES_KEYWORD]: kind };
+  }
+  const def = definition(schema);
+  return def.type === "date" && def.coerce !== true ? dateSchema(schema, context, path) : undefined;
+}
+
+/** What is written as `$date(…)` and the like. These have no `type`, because they are no value of JSON. */
+const RICH: ReadonlyMap<unknown, string> = new Map<unknown, string>([
+  [Date, "date"],
+  [Map, "map"],
+  [Set, "set"],
+  [URL, "url"],
+]);
+
+/** @throws HbiError bad_option for bounds, in a strict description */
+function dateSchema(schema: z.core.$ZodType, context: ExportContext, path: string): JsonSchema {
+  const bounds: string[] = [];
+  for (const { _zod } of definition(schema).checks ?? []) {
+    const { check, value, inclusive } = _zod.def as Checked;
+    if (value instanceof Date) bounds.push(`${check}${inclusive === true ? " or equal" : ""} ${value.toISOString()}`);
+  }
+  if (bounds.length === 0) return { [BYTES_KEYWORD]: "date" };
+  if (context.isStrict) {
+    throw failure(
+      "bad_option",
+      `${where(context, path)}: a Date with bounds has no JSON Schema; map it by an override`,
+    );
+  }
+  return { [BYTES_KEYWORD]: "date", [UNSAID_KEYWORD]: bounds.join(", ") };
+}
+
+type Convert = NonNullable<z.core.$ZodTypeInternals["processJSONSchema"]>;
+
+/** How zod converts a Map or a Set, for which it has no conversion: `items` are pairs of key and value, or the values. */
+function converterOf(schema: z.core.$ZodType): Convert | undefined {
+  const def = definition(schema);
+  if (def.type !== "map" && def.type !== "set") return undefined;
+  return (context, json, params) => {
+    const made = json as Record<string, unknown>;
+    const inside = (part: z.core.$ZodType, ...path: (string | number)[]) =>
+      z.core.process(part, context, { ...params, path: [...params.path, "items", ...path] });
+    made[BYTES_KEYWORD] = def.type;
+    made["items"] =
+      def.type === "set"
+        ? inside(def.valueType)
+        : { prefixItems: [inside(def.keyType, "prefixItems", 0), inside(def.valueType, "prefixItems", 1)] };
+    for (const { _zod } of def.checks ?? []) {
+      const { minimum, maximum, size } = _zod.def as { minimum?: number; maximum?: number; size?: number };
+      const [least, most] = [minimum ?? size, maximum ?? size];
+      if (least !== undefined) made["minItems"] = Math.max(least, (made["minItems"] as number | undefined) ?? 0);
+      if (most !== undefined) made["maxItems"] = Math.min(most, (made["maxItems"] as number | undefined) ?? most);
+    }
+  };
+}
+
+/** Lets zod convert Maps and Sets while `run` runs. Other users of the same schemas are not affected. */
+function whileConverting<T>(schemas: Iterable<object>, run: () => T): T {
+  const changed: [z.core.$ZodTypeInternals, PropertyDescriptor | undefined][] = [];
+  try {
+    for (const schema of schemas) {
+      const { _zod } = schema as z.core.$ZodType; // as `check` has visited them
+      const convert = converterOf(schema as z.core.$ZodType);
+      if (convert === undefined) continue;
+      changed.push([_zod, Object.getOwnPropertyDescriptor(_zod, "processJSONSchema")]);
+      _zod.processJSONSchema = convert;
+    }
+    return run();
+  } finally {
+    for (const [internals, before] of changed) {
+      if (before === undefined) delete internals.processJSONSchema;
+      else Object.defineProperty(internals, "processJSONSchema", before);
     }
   }
-  return undefined;
 }
 
 const UNSAYABLE: Readonly<Partial<Record<z.core.$ZodTypeDef["type"], string>>> = {
@@ -232,10 +303,8 @@ const UNSAYABLE: Readonly<Partial<Record<z.core.$ZodTypeDef["type"], string>>> =
   date: "a date",
   file: "a file",
   function: "a function",
-  map: "a Map",
   nan: "NaN",
   promise: "a promise",
-  set: "a Set",
   success: "a success",
   symbol: "a symbol",
   transform: "a transform of anything",

@@ -62,11 +62,29 @@ const { value } = fc.letrec<{ value: string }>((tie) => ({
         .tuple(fc.oneof(string, fc.constantFrom("a", "b", "1", "True", "-1")), space, tie("value"))
         .map(([k, s, v]) => `${k}:${s}${v}`),
     ),
+    rich(tie("value")),
     fc
-      .tuple(fc.constantFrom("f", "g.h", "Point", "nil"), list("(", ")", tie("value")))
+      .tuple(fc.constantFrom("f", "g.h", "Point", "nil", "$dates", "$hbi.x"), list("(", ")", tie("value")))
       .map(([name, args]) => `${name}${args}`),
   ),
 }));
+
+/** Rich values, of which some are refused. */
+function rich(item: fc.Arbitrary<string>): fc.Arbitrary<string> {
+  return fc.oneof(
+    fc
+      .oneof(fc.integer().map(String), fc.constantFrom("-0.0", "8640000000000000", "1e20", ".5", "9n", "[1]"))
+      .map((ms) => `$date(${ms})`),
+    fc.constantFrom("'a:'", '"https://a.example/"', '"https://a.example"', "1", "'b', 1").map((url) => `$url(${url})`),
+    fc.tuple(list("[", "]", item), fc.constantFrom("", "", ",", ",1")).map(([items, more]) => `$set(${items}${more})`),
+    list("[", "]", list("[", "]", item)).map((pairs) => `$map(${pairs})`),
+    list(
+      "[",
+      "]",
+      fc.tuple(item, item).map(([key, value]) => `[${key},${value}]`),
+    ).map((pairs) => `$map(${pairs})`),
+  );
+}
 
 function list(open: string, close: string, item: fc.Arbitrary<string>): fc.Arbitrary<string> {
   return fc
