@@ -299,6 +299,7 @@ const PROVOKED: Readonly<Record<string, readonly (() => unknown)[]>> = {
     () => describeService(of({ m: method({ params: { a: Point.schema } }) })),
     () => strictly(z.bigint()),
     () => strictly(z.coerce.date()),
+    () => strictly(z.date().min(new Date(0))),
     () => strictly(z.string().regex(/a/i)),
     () => strictly(z.any().default(5n)),
     () => strictly(z.any().default(() => new Map())),

@@ -142,8 +142,9 @@ async function answerWithBody(method: Method, call: ServiceCall, returned: unkno
   } catch (thrown) {
     release(body ?? source); // closes the source once
     const own = ownError(thrown);
-    const isBadBody = ["body_mismatch", "bad_option", "not_representable"].includes(own?.reason ?? "");
-    throw isBadBody ? failure("bad_result", own?.message, { of: name, cause: thrown }) : thrown;
+    const isBadBody = own?.reason === "body_mismatch" || own?.reason === "bad_option";
+    const isOwn = isBadBody || own?.reason === "not_representable"; // the caller has made no mistake
+    throw isOwn ? failure("bad_result", own.message, { of: name, cause: thrown }) : thrown;
   }
 }
 
