@@ -202,11 +202,10 @@ export function needsRich(what: string): boolean {
 
 function rich(kind: RichKind, value: object, words: Writing, depth: number): string {
   const { onlyOurs } = words;
-  const why = `${insteadOf(value)}${NEEDS_RICH}`;
-  if (words.dialect !== "json" || !words.hasRich) throw unrepresentable(words, depth, why);
+  if (words.dialect !== "json" || !words.hasRich) throw unrepresentable(words, depth, insteadOf(value));
   // It asks more of the peer than what was found before.
   if (onlyOurs !== undefined && !(onlyOurs.what !== undefined && needsRich(onlyOurs.what))) {
-    onlyOurs.what = placeOf(words, depth, why);
+    onlyOurs.what = placeOf(words, depth, `${insteadOf(value)}${NEEDS_RICH}`);
   }
   let argument: unknown;
   try {

@@ -100,7 +100,11 @@ describe("what is written is accepted with the same meaning", () => {
 });
 
 function withoutBigints(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value, (_, item) => (typeof item === "bigint" ? String(item) : item)) ?? "null");
+  const plain = (_: string, item: unknown) => {
+    if (item instanceof Map || item instanceof Set) return [...item];
+    return typeof item === "bigint" ? String(item) : item;
+  };
+  return JSON.parse(JSON.stringify(value, plain) ?? "null");
 }
 
 /** The argument of `echo(...)`, without a schema. */

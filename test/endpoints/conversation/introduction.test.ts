@@ -26,6 +26,7 @@ it("of an earlier version says less", () => {
   expect(parseToken("100;x;n;m=100;p=262144").introduction).toEqual({
     limits: { maxInFlight: 100, maxPacketBytes: 262_144 },
     mostPacketBytes: 262_144,
+    readsRich: false,
   });
   expect(parseToken(helloToken(PRESETS.public, 300_000)).introduction?.mostPacketBytes).toBe(300_000);
   expect(helloToken(PRESETS.public, 262_144)).not.toContain("most");

@@ -435,7 +435,7 @@ const SCENARIOS: Readonly<
     ),
     lives: true,
   },
-  not_representable: { run: hosted((link) => link.call.echo({ value: new Map() })), lives: true },
+  not_representable: { run: hosted((link) => link.call.echo({ value: new WeakMap() })), lives: true },
   bad_option: { run: hosted((link) => link.call.add({ a: 1, b: 2 }, { timeoutMs: -1 })), lives: true },
   bad_answer: { run: answered(answer("101", packet("co_recv", "'three'"))), lives: true },
   no_answer: { run: answered(answer("101")), lives: true },

@@ -418,8 +418,8 @@ describe("a handler", () => {
 
   it("whose result has no textual form fails alone, also for co_send and asynchronously", async () => {
     const { env, landed } = exposed();
-    env.expose("map", method({ params: {}, result: z.unknown() }), () => new Map());
-    env.expose("later", method({ params: {} }), async () => new Map());
+    env.expose("map", method({ params: {}, result: z.unknown() }), () => new WeakMap());
+    env.expose("later", method({ params: {} }), async () => new WeakMap());
     const { po } = await pair(env);
     const refusal = { code: "internal", reason: "bad_result" };
     await expect(po.converse((co) => co.getObj("map()"))).rejects.toMatchObject(refusal);
