@@ -165,8 +165,11 @@ describe("what is sent", () => {
     expect(entriesOf(parseValue(text, LIMITS))).toEqual(entriesOf(value));
   });
 
-  it.each([new Map([[1, "one"]]), new Map([["a", 1]]), new Map(), new Map([[true, 1]])])("%o keeps the types of its keys", (map) => {
-    expect(parseValue(repr(map), LIMITS)).toStrictEqual(map);
-    expect(() => repr(map, "python")).toThrow(expect.objectContaining({ reason: "not_representable" }));
-  });
+  it.each([new Map([[1, "one"]]), new Map([["a", 1]]), new Map(), new Map([[true, 1]])])(
+    "%o keeps the types of its keys",
+    (map) => {
+      expect(parseValue(repr(map), LIMITS)).toStrictEqual(map);
+      expect(() => repr(map, "python")).toThrow(expect.objectContaining({ reason: "not_representable" }));
+    },
+  );
 });
