@@ -77,6 +77,7 @@ export {
   type HostOptions,
   ServiceHost,
 } from "./endpoints/service/service-host.ts";
+export type { ValueStream } from "./endpoints/service/value-stream.ts";
 export {
   type AcceptOptions,
   Acceptor,

@@ -211,6 +211,15 @@ const PROVOKED: Readonly<Record<string, readonly (() => unknown)[]>> = {
     () => method({ params: {}, input: z.object({}) } as never),
     () => method({ params: {}, body: 5 } as never),
     () => method({ params: {}, resultBody: () => 5 } as never),
+    () => method({ params: {}, yields: 5 } as never),
+    () => method({ params: {}, yields: int, body: "unknown" } as never),
+    () =>
+      defineService({
+        name: "a",
+        version: "1.0.0",
+        methods: {},
+        reactions: { b: method({ params: {}, yields: int }) },
+      }),
     () => method({ params: z.object({}) } as never),
     () => method({ params: { type: "object" } } as never),
     () => method({ params: { a: 1 } } as never),
@@ -266,6 +275,13 @@ const PROVOKED: Readonly<Record<string, readonly (() => unknown)[]>> = {
     () => method({ params: {}, errors: { gone: z.object({ at: z.string().transform(Number) }) } }),
     () => method({ params: {}, errors: getter("gone") as never }),
     () => isServiceError(new Error("x"), {} as never),
+    async () => {
+      const test = await testLink(of({ m: method({ params: {}, yields: int }) }), (() => ({
+        m: () => undefined,
+      })) as never);
+      const { m } = test.link.post as Readonly<Record<string, unknown>>;
+      await (m as () => Promise<void>)().finally(() => test.close());
+    },
     ...[{ message: 5 }, { code: "gone" }, { cause: 1 }].map((options) => async () => {
       const service = of({ m: method({ params: {}, errors: { gone: z.object({}) } }) });
       const m = (_: unknown, call: ServiceCall) => {

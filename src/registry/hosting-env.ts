@@ -303,7 +303,8 @@ export function entryTable(
 ): EntryTable {
   const entries = new Map<string, Entry>();
   for (const [name, method] of Object.entries(methods)) {
-    const timeoutMs = Object.hasOwn(times, name) ? times[name] : undefined;
+    const ownMs = method.streams === undefined ? undefined : Number.POSITIVE_INFINITY; // a stream may last
+    const timeoutMs = (Object.hasOwn(times, name) ? times[name] : undefined) ?? ownMs;
     entries.set(name, { kind: "method", name, method, handler: handlerOf(name, method), timeoutMs });
   }
   const makers = Object.entries(values).map(([name, maker]): ExposedValue => ({ kind: "value", name, maker }));

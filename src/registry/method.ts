@@ -59,6 +59,9 @@ export interface MethodDeclaration<P extends Given, R extends z.core.$ZodType | 
   /** The number of raw bytes behind the result, or `"unknown"`, which requires lanes. The handler sends both itself (HBI
    *  layer), or returns `{ result, body }` (typed layer). */
   readonly resultBody?: "unknown" | ResultLength<R> | undefined;
+  /** The schema of the items of a stream of values: its handler returns an async iterable of them, whose return value is
+   *  the result. Requires lanes. A method of a service only, without raw data. */
+  readonly yields?: z.core.$ZodType | undefined;
   /** The errors that its callers tell apart, by name, each with the object of its details. The handler throws them with
    *  `call.error`; `isServiceError` and `link.try` recognise them. */
   readonly errors?: Errors | undefined;
@@ -84,6 +87,7 @@ type KindOf<Spec, Key extends string> = Spec extends { readonly [K in Key]: infe
   : "none";
 /** Not inferred as a type parameter, because the absence of a result would go unnoticed in an inline declaration. */
 type DeclaredResult<Spec> = Spec extends { readonly result: infer R extends z.core.$ZodType } ? R : undefined;
+type DeclaredYields<Spec> = Spec extends { readonly yields: infer Y extends z.core.$ZodType } ? Y : undefined;
 type DeclaredErrors<Spec> = Spec extends { readonly errors: infer E extends Errors } ? E : NoErrors;
 /** `params` or `input`, and not both. The compiler tries an unknown Spec before it looks at functions. */
 type OneOf<Spec> = unknown extends Spec
@@ -103,6 +107,7 @@ const METHOD_OPTIONS: OptionsOf<MethodSpec<Params, z.core.$ZodType>> = {
   body: anything,
   result: anything,
   resultBody: anything,
+  yields: anything,
   errors: anything,
   limits: anything,
   title: aString,
@@ -123,7 +128,9 @@ export class Method<
   B extends BodyKind = BodyKind,
   S extends BodyKind = BodyKind,
   E extends Errors = Errors,
+  Y extends z.core.$ZodType | undefined = z.core.$ZodType | undefined,
 > {
+  /** as declared; with `yields`, as its answer is sent: the head of the stream, and its frames as raw data */
   readonly spec: MethodSpec<P, R>;
   /** not of P, in which old compilers would find it invariant */
   readonly signature: Signature;
@@ -131,8 +138,10 @@ export class Method<
   readonly results: readonly z.core.$ZodType[];
   /** the schemas of the details of its declared errors; none if it declares no errors */
   readonly errors: E;
+  /** what it streams and ends with; undefined for a method without `yields` */
+  readonly streams: Streams | undefined;
   /** exists for types only, not at run time */
-  declare readonly bodies: { readonly call: B; readonly result: S };
+  declare readonly bodies: { readonly call: B; readonly result: S; readonly yields: Y };
 
   static {
     mark(Method, "method");
@@ -159,15 +168,21 @@ export class Method<
     if (resultBody !== undefined && (!isLength || spec.result === undefined)) {
       throw failure("bad_option", 'resultBody must be a function of the declared result, or "unknown" with a result');
     }
-    const limits = spec.limits === undefined ? undefined : checkedMethodLimits(spec.limits, spec.result !== undefined);
+    const limits =
+      spec.limits === undefined
+        ? undefined
+        : checkedMethodLimits(spec.limits, (spec.result ?? spec.yields) !== undefined);
     checkFunction(body, "body");
     checkFunction(resultBody, "resultBody");
-    this.spec = spec.limits === limits ? spec : { ...spec, limits };
+    this.streams = streamsOf(spec as MethodDeclaration<Params, z.core.$ZodType | undefined>);
+    const own = spec.limits === limits ? spec : { ...spec, limits };
+    this.spec =
+      this.streams === undefined ? own : ({ ...own, result: HEAD, resultBody: "unknown" } as unknown as typeof own); // R is not the head
     this.signature =
       input === undefined
         ? Signature.ofParams(params as Params) // P are these params
         : Signature.ofInput(input, body !== undefined); // P is this schema
-    this.results = spec.result === undefined ? [] : [spec.result];
+    this.results = this.spec.result === undefined ? [] : [this.spec.result];
     this.errors = checkedErrors(spec.errors) as E; // E are these errors
   }
 
@@ -202,6 +217,32 @@ export class Method<
     if (bytes === "unknown") return TO_THE_END;
     return bytes === undefined ? 0 : count(() => synchronous(bytes(result as never), "resultBody")); // validated by the schema that types it
   }
+}
+
+/** What the handler of a method with `yields` gives. */
+export interface Streams {
+  readonly yields: z.core.$ZodType;
+  /** of its return value; undefined if that is not sent */
+  readonly result: z.core.$ZodType | undefined;
+}
+
+/** The object before the frames of a stream: their version. */
+export const STREAM_HEAD = "stream/1";
+const HEAD = z.literal(STREAM_HEAD);
+
+/** @throws HbiError bad_option */
+function streamsOf({
+  yields,
+  result,
+  body,
+  resultBody,
+}: MethodDeclaration<Params, z.core.$ZodType | undefined>): Streams | undefined {
+  if (yields === undefined) return undefined;
+  requireSchema(yields, "yields is not a zod schema");
+  if (body !== undefined || resultBody !== undefined)
+    throw failure("bad_option", "a method that yields values has no raw data: no body and no resultBody");
+  prepare(yields, "yields", "result");
+  return { yields, result };
 }
 
 function count(bytes: () => number): number | undefined {
@@ -280,7 +321,14 @@ export function method<P extends Given, R extends z.core.$ZodType | undefined = 
     Spec &
     Surplus<Spec> &
     OneOf<Spec>,
-): Method<P, DeclaredResult<Spec>, KindOf<Spec, "body">, KindOf<Spec, "resultBody">, DeclaredErrors<Spec>> {
+): Method<
+  P,
+  DeclaredResult<Spec>,
+  KindOf<Spec, "body">,
+  KindOf<Spec, "resultBody">,
+  DeclaredErrors<Spec>,
+  DeclaredYields<Spec>
+> {
   return new Method(spec as never) as never; // R is the result that Spec declares
 }
 

@@ -32,7 +32,7 @@ function fail(thrown: unknown, { name, method }: ExposedMethod): never {
 
 /** With details that do not fit, an error of another service is passed on without its name. The handler's own is a
  *  mistake, as a result would be that does not fit. */
-function raised(thrown: unknown, name: string, method: Method): unknown {
+export function raised(thrown: unknown, name: string, method: Method): unknown {
   const error = ownError(thrown);
   const details = error && detailsOf(method, error.declared);
   if (error?.declared === undefined || details === undefined) return thrown;

@@ -103,9 +103,11 @@ export function isService(candidate: unknown): candidate is Service {
 
 /** Without values, an instance of a class would be refused by every call. */
 function checkClasses(methods: Methods): void {
-  for (const [name, { signature, spec }] of Object.entries(methods)) {
+  for (const [name, { signature, spec, streams }] of Object.entries(methods)) {
     requireSendable(signature.schema, `${name}: params`, "params", false);
-    if (spec.result !== undefined) requireSendable(spec.result, `${name}: result`, "result", false);
+    const { yields, result } = streams ?? { yields: undefined, result: spec.result };
+    if (yields !== undefined) requireSendable(yields, `${name}: yields`, "result", false);
+    if (result !== undefined) requireSendable(result, `${name}: result`, "result", false);
   }
 }
 
@@ -118,6 +120,8 @@ function methodsOf(methods: object, what: string, values: Values, limits: CallLi
     if (!isMarked(method, "method", `${what}s.${name}`))
       throw failure("bad_option", `${what} ${name} is not a method()`);
     if (Object.hasOwn(values, name)) throw failure("bad_option", `${name} is a ${what} and a value`);
+    if (what === "reaction" && (method as Method).streams !== undefined)
+      throw failure("bad_option", `reaction ${name} yields values: only methods of the service may`);
   }
   return Object.fromEntries(members);
 }

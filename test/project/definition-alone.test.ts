@@ -56,7 +56,7 @@ it("compiles by its own tsconfig, which knows neither Node nor a browser", async
 }, 120_000);
 
 /** Bytes of what is loaded first, minified and gzipped, without zod: 1 % more than when that was last looked at. */
-const MOST_BYTES = { definition: 16_600, client: 74_000, browser: 76_800, node: 79_400 };
+const MOST_BYTES = { definition: 16_650, client: 74_850, browser: 77_650, node: 80_150 };
 
 const paths = (part: Part) => part.files.map(({ path }) => path);
 

@@ -109,6 +109,7 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
     "[ 6, 15 ]\ntrue\n0123456789 199990\ntrue\n9\npong\ncancelled\npong true\n",
     "9 bytes given, 10 declared\nbody_failed the disk is broken\npong\n",
   ],
+  streams: ["1\n2\n3\ntrue\na,b\n"],
   "unknown-length": ["true true\nbody_too_big\n"],
   tls: [
     "over TLS: 120\n",

@@ -72,6 +72,44 @@ describe("checkService", () => {
     expect(report.calls).toBeGreaterThanOrEqual(3 * 50);
   });
 
+  it("drains streams of values, and validates their items", async () => {
+    const well = defineService({
+      name: "well",
+      version: "1.0.0",
+      methods: { draw: method({ params: { n: z.int().min(0).max(9) }, yields: z.int(), result: z.string() }) },
+    });
+    const kindsOf = async (draw: (params: { n: number }) => AsyncGenerator<number, string, undefined>) =>
+      (await checkService(well, () => ({ draw }), { runs: 5 })).findings.map(({ kind }) => kind);
+    const wrong = async function* ({ n }: { n: number }) {
+      yield n;
+      if (n > 0) yield "a" as never;
+      return "end";
+    };
+    const wrongResult = async function* () {
+      yield 1;
+      return 5 as never;
+    };
+    const bug = async function* () {
+      yield 1;
+      throw new Error("bug");
+    };
+    const endless = async function* () {
+      for (;;) yield 1;
+    };
+    expect(
+      await kindsOf(({ n }) =>
+        (async function* () {
+          for (let i = 0; i < n; i++) yield i;
+          return "end";
+        })(),
+      ),
+    ).toEqual([]);
+    expect(await kindsOf(wrong)).toEqual(["bad_result"]);
+    expect(await kindsOf(wrongResult)).toEqual(["bad_result"]);
+    expect(await kindsOf(bug)).toEqual(["unexpected_error"]);
+    expect(await kindsOf(endless)).toEqual([]);
+  });
+
   it("calls methods whose bodies have no known length", async () => {
     const pond = defineService({
       name: "pond",

@@ -19,6 +19,8 @@ export interface BracketReader {
   readonly endsWithLane?: boolean;
   /** The lane has ended, and everything that had arrived was taken. May be called again. */
   laneEnded?(): void;
+  /** Whether the peer may be silent, or slow, for as long as it likes: keepalive notices a dead one. */
+  readonly isPatient?: boolean;
   /** Whether the peer may stop in the middle of it, because it knows that it is refused. */
   readonly mayStop?: boolean;
   /** The peer has stopped, and sends nothing more. */

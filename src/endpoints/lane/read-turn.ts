@@ -227,7 +227,7 @@ export class ReadTurn implements Waiting {
     if (this.#throttle !== undefined)
       this.#watch.stop(); // the peer is not late
     else {
-      const owner = this.#owner?.mayStop === true ? undefined : this.#owner; // it owes nothing
+      const owner = this.#owner?.mayStop === true || this.#owner?.isPatient === true ? undefined : this.#owner; // it owes nothing
       this.#watch.update(this.#reader, !this.#isBlocked && owner !== undefined, owner?.wantsRaw === true);
     }
   }

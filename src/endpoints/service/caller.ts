@@ -90,6 +90,14 @@ export class Caller {
     this.#writing = { dialect, maxDepth: MAX_DEPTH, writer };
   }
 
+  get clock(): Clock {
+    return this.#sender.clock;
+  }
+
+  get limits(): Limits {
+    return this.#sender.limits;
+  }
+
   call(name: string, method: Method, params: unknown, options: AnyCallOptions): Promise<unknown> {
     const sending = { name, method, params, options };
     return this.#isWrapped ? this.#wrapped("call", sending) : this.#attempt("call", sending);

@@ -3,6 +3,7 @@
  * docs/services.md.
  */
 import type { z } from "zod";
+import { failure } from "../../errors.ts";
 import { aFunction, anything, type OptionsOf } from "../../options.ts";
 import { type ErrorOf, isServiceError } from "../../registry/declared-errors.ts";
 import type { ArgumentsOf, BodyKind, Method } from "../../registry/method.ts";
@@ -10,10 +11,11 @@ import type { Methods } from "../../registry/service.ts";
 import type { Body, OpenBody } from "../conversation/body.ts";
 import type { BodyGiven } from "../conversation/body-source.ts";
 import type { Metadata } from "../conversation/metadata.ts";
-import { leading } from "../failing.ts";
+import { failedAtOnce, leading } from "../failing.ts";
 import type { PoCo } from "../session/po-co.ts";
 import { WAIT_OPTIONS, type WaitOptions } from "../waits.ts";
 import type { Caller } from "./caller.ts";
+import { streamOf, type ValueStream } from "./value-stream.ts";
 
 /** `signal` cancels the call, `timeoutMs` bounds it (default `callTimeoutMs`). The deadline travels to the peer. */
 export interface CallOptions extends WaitOptions {
@@ -46,12 +48,18 @@ export type AnswerOf<R, S extends BodyKind> = R extends z.core.$ZodType
   : undefined;
 
 export type CallOf<M> =
-  M extends Method<infer P, infer R, infer B, infer S>
-    ? (...args: Arguments<ArgumentsOf<P>, B>) => Promise<AnswerOf<R, S>>
+  M extends Method<infer P, infer R, infer B, infer S, infer _E, infer Y>
+    ? [Y] extends [z.core.$ZodType]
+      ? (...args: Arguments<ArgumentsOf<P>, B>) => ValueStream<z.output<Y>, AnswerOf<R, "none">>
+      : (...args: Arguments<ArgumentsOf<P>, B>) => Promise<AnswerOf<R, S>>
     : never;
 
 export type PostOf<M> =
-  M extends Method<infer P, infer _R, infer B> ? (...args: Arguments<ArgumentsOf<P>, B>) => Promise<Posted> : never;
+  M extends Method<infer P, infer _R, infer B, infer _S, infer _E, infer Y>
+    ? [Y] extends [z.core.$ZodType]
+      ? never
+      : (...args: Arguments<ArgumentsOf<P>, B>) => Promise<Posted>
+    : never;
 
 /** What a call that is tried resolves to. */
 export type Tried<T, E> =
@@ -59,8 +67,10 @@ export type Tried<T, E> =
   | ([E] extends [never] ? never : { readonly ok?: undefined; readonly error: E });
 
 export type TryOf<M> =
-  M extends Method<infer P, infer R, infer B, infer S, infer E>
-    ? (...args: Arguments<ArgumentsOf<P>, B>) => Promise<Tried<AnswerOf<R, S>, ErrorOf<E>>>
+  M extends Method<infer P, infer R, infer B, infer S, infer E, infer Y>
+    ? [Y] extends [z.core.$ZodType]
+      ? never
+      : (...args: Arguments<ArgumentsOf<P>, B>) => Promise<Tried<AnswerOf<R, S>, ErrorOf<E>>>
     : never;
 
 /** Each resolves to the result or to an error that the method declares; any other error rejects. */
@@ -94,7 +104,9 @@ export function callsOf<M extends Methods>(methods: M, caller: Caller): Calls<M>
     methods,
     (name, method) =>
       (params: unknown, options: AnyCallOptions = {}) =>
-        caller.call(name, method, params, options),
+        method.streams === undefined
+          ? caller.call(name, method, params, options)
+          : streamOf(caller, { name, method, params, options }),
   ) as Calls<M>; // a function for each method
 }
 
@@ -103,7 +115,7 @@ export function postsOf<M extends Methods>(methods: M, caller: Caller): Posts<M>
     methods,
     (name, method) =>
       (params: unknown, options: AnyCallOptions = {}) =>
-        caller.post(name, method, params, options),
+        method.streams === undefined ? caller.post(name, method, params, options) : onlyCalled(name),
   ) as Posts<M>; // a function for each method
 }
 
@@ -113,7 +125,7 @@ export function triesOf<M extends Methods>(methods: M, caller: Caller): Tries<M>
     (name, method) =>
       (params: unknown, options: AnyCallOptions = {}) =>
         leading(
-          caller.call(name, method, params, options).then(
+          (method.streams === undefined ? caller.call(name, method, params, options) : onlyCalled(name)).then(
             (ok) => ({ ok }),
             (error: unknown) => {
               if (isServiceError(error, method)) return { error };
@@ -122,6 +134,10 @@ export function triesOf<M extends Methods>(methods: M, caller: Caller): Tries<M>
           ),
         ),
   ) as Tries<M>; // a function for each method
+}
+
+function onlyCalled(name: string): Promise<never> {
+  return failedAtOnce(failure("bad_option", "it yields values: use link.call"), name);
 }
 
 /** An ordinary object, so that it can be spied on, wrapped, spread and listed. Its functions need no `this`. */

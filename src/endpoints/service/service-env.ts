@@ -28,16 +28,22 @@ import { markHandled } from "../waits.ts";
 import { type Interceptor, ServiceCall } from "./service-call.ts";
 
 /** What a handler returns: the declared result; with a declared body, both. */
-export type Returned<R extends z.core.$ZodType | undefined, S extends BodyKind> = R extends z.core.$ZodType
-  ? S extends "none"
-    ? z.input<R>
-    : { readonly result: z.input<R>; readonly body: BodySource }
-  : unknown;
+export type Returned<
+  R extends z.core.$ZodType | undefined,
+  S extends BodyKind,
+  Y extends z.core.$ZodType | undefined = undefined,
+> = [Y] extends [z.core.$ZodType]
+  ? AsyncIterable<z.input<Y>, R extends z.core.$ZodType ? z.input<R> : unknown, undefined>
+  : R extends z.core.$ZodType
+    ? S extends "none"
+      ? z.input<R>
+      : { readonly result: z.input<R>; readonly body: BodySource }
+    : unknown;
 
 /** Exactly one handler for each method. `Other` and `Context` are those of its calls. */
 export type ServiceHandlers<M extends Methods, Other, Context = unknown> = {
-  readonly [K in keyof M]: M[K] extends Method<infer P, infer R, infer _B, infer S, infer E>
-    ? (params: ParamsOf<P>, call: ServiceCall<Other, Context, E>) => Awaitable<Returned<R, S>>
+  readonly [K in keyof M]: M[K] extends Method<infer P, infer R, infer _B, infer S, infer E, infer Y>
+    ? (params: ParamsOf<P>, call: ServiceCall<Other, Context, E>) => Awaitable<Returned<R, S, Y>>
     : never;
 };
 
@@ -50,6 +56,18 @@ export type Surplus<H, M extends Methods> = {
 };
 
 type AnyHandler = (params: unknown, call: ServiceCall) => unknown;
+
+/** A call of a method that yields values. */
+export interface YieldingCall {
+  readonly name: string;
+  readonly method: Method;
+  readonly call: ServiceCall;
+  readonly env: HostingEnv;
+}
+
+/** Answers with what the handler yields. @param begin runs the handler within the interceptors, which wrap what `run`
+ *  makes of it */
+export type Yielding = (of: YieldingCall, begin: (run: (returned: unknown) => unknown) => unknown) => Promise<void>;
 
 /** What the table reads from the environment of a connection. */
 export interface Bound extends TypedLayer {
@@ -64,6 +82,7 @@ export interface Bound extends TypedLayer {
 /** @param times timeouts of handlers that differ from `handlerTimeoutMs`
  *  @param extra entries besides the declared methods: the one with which a peer authenticates
  *  @param called the methods that this side calls
+ *  @param yielding answers with streams of values; reactions do not
  *  @throws HbiError invalid_argument for an undeclared name or an invalid timeout */
 export function serviceTable(
   methods: Methods,
@@ -71,6 +90,7 @@ export function serviceTable(
   times: HandlerTimes = {},
   extra: readonly [string, ExposedMethod][] = [],
   called: Methods = {},
+  yielding?: Yielding,
 ): EntryTable {
   checkMap(times, "handlerTimeoutsMs", methods, aTimeout);
   const handlerOf = (name: string, method: Method): ExposedMethod["handler"] => {
@@ -78,6 +98,11 @@ export function serviceTable(
     return (params: unknown, co: HoCo | PoCo, env: HostingEnv): unknown => {
       const { side, context, handlers, interceptors } = env.bound as Bound; // created by this folder
       const call = new ServiceCall(name, method, params, co, side, context);
+      if (method.streams !== undefined && yielding !== undefined) {
+        return yielding({ name, method, call, env }, (run) =>
+          intercepted(interceptors, 0, call, () => run((handlers[name] as AnyHandler)(params, call))),
+        );
+      }
       // Checked: present for every method of the table. Called as a member, so that `this` is the object.
       const returned =
         interceptors.length === 0

@@ -42,6 +42,7 @@ import { describedInTurns, hashesOf, isDescribedSoon, ownDescription } from "./o
 import { Peer, type PeerRecord } from "./peer.ts";
 import type { AnyCall, Interceptor, ServiceCall } from "./service-call.ts";
 import { type Bound, type ServiceHandlers, serviceTable } from "./service-env.ts";
+import { yielding } from "./yielding.ts";
 
 /** What a consumer presents: the declared `credentials`, or nothing. */
 export type CredentialsOf<S extends Service> = S["credentials"] extends Params ? ParamsOf<S["credentials"]> : undefined;
@@ -167,7 +168,7 @@ export class ServiceHost<S extends Service, Context = undefined> {
     this.#factory = factory;
     this.#options = options;
     const extra = service.credentials === undefined ? [] : [this.#authenticateEntry(service.credentials)];
-    this.#table = serviceTable(service.methods, service.values, handlerTimeoutsMs, extra, service.reactions);
+    this.#table = serviceTable(service.methods, service.values, handlerTimeoutsMs, extra, service.reactions, yielding);
     this.#preAuthTable =
       authenticate === undefined ? undefined : { ...this.#table, entries: new Map(extra), writer: undefined };
     this.#interceptors = [...authorizing(authorize), ...gating(service, concurrency), ...(interceptors ?? [])] as never;

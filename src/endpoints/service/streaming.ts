@@ -17,6 +17,7 @@ import { type Call, cancelled, type Talk } from "../session/call.ts";
 import type { Connection } from "../session/connection.ts";
 import type { PeerLimits } from "../session/peer-limits.ts";
 import type { CoOptions, PoCo } from "../session/po-co.ts";
+import { ItemReader } from "./item-reader.ts";
 import type { Carrier, Sending } from "./outgoing.ts";
 
 /** The call's own timer bounds it. */
@@ -67,8 +68,14 @@ export class Streaming implements Talk {
         ? { hasNoRawAnswer: true }
         : { answerBytes: (object: unknown) => this.#take(object) };
     const own = spec.limits?.result;
-    const limits = own === undefined ? {} : { limits: limited(this.#carrier.limits, own) };
-    const { needsLane } = this.#sending.method;
+    const { needsLane, streams } = this.#sending.method;
+    const read = limited(this.#carrier.limits, own);
+    const limits =
+      streams !== undefined
+        ? { limits: { ...read, maxBodyBytes: Number.POSITIVE_INFINITY }, isPatient: true } // its items are bounded, and not their number
+        : own === undefined
+          ? {}
+          : { limits: read };
     const drops = { dropsObjects: !this.#wantsAnswer };
     return { ...(spec.body === "manual" ? {} : promised), ...answered, ...limits, ...drops, needsLane };
   }
@@ -172,7 +179,16 @@ export class Streaming implements Talk {
       onEnd,
     });
     co.onLost = (error) => body.lose(error);
-    return { result: this.#answer, body };
+    const { streams } = method;
+    if (streams === undefined) return { result: this.#answer, body };
+    const methodOf = (called: string) => (called === name ? method : undefined);
+    return new ItemReader(body, {
+      name,
+      streams,
+      methodOf,
+      env: co.env,
+      limits: limited(limits, method.spec.limits?.result),
+    });
   }
 
   /** The result as it lands, before its raw data is read: returns the length of the raw data. */

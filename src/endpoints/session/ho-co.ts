@@ -25,6 +25,11 @@ export class HoCo extends HostedCo {
     return this.token.metadata;
   }
 
+  /** Whether the poster knows the declared errors of the methods that it calls. */
+  get hearsErrors(): boolean {
+    return this.token.hearsErrors;
+  }
+
   /** Milliseconds until the poster's deadline or the handler timeout, whichever is first. */
   get remainingMs(): number {
     return this.time.remainingMs;

@@ -472,6 +472,11 @@ export abstract class HostedCo implements BracketReader, LandingHost, Receiving,
 
   // --- ending --------------------------------------------------------------------------------------------------------
 
+  /** Its answer tells of a failure within the raw data: reported and logged as every other. */
+  failedWithin(error: HbiError): void {
+    this.#record.failed(error, this.answer.writtenBytes, this.env);
+  }
+
   protected complete(): void {
     this.go("close");
     this.#deadline?.end();

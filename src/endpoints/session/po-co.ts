@@ -18,6 +18,8 @@ export interface CoOptions extends WaitOptions, PromiseOptions, AnswerOptions {
   readonly metadata?: Metadata | undefined;
   /** for the library only: it has a lane of its own, or fails */
   readonly needsLane?: boolean | undefined;
+  /** for the library only: its answer may be silent for long, as a stream of values is */
+  readonly isPatient?: boolean | undefined;
   /** for the library only: the first form in its script that only peers of this library can read */
   readonly onlyOurs?: string | undefined;
 }
@@ -28,6 +30,7 @@ export const CO_OPTIONS: OptionsOf<CoOptions> = {
   rawBytes: aCount,
   isOpenEnded: aBoolean,
   needsLane: aBoolean,
+  isPatient: aBoolean,
   env: anObject,
   hasNoRawAnswer: aBoolean,
   answerBytes: aFunction,

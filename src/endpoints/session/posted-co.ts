@@ -336,6 +336,10 @@ export class PostedCo implements BracketReader, Chained {
     this.#answerWait?.settle();
   }
 
+  get isPatient(): boolean {
+    return this.#options.isPatient === true;
+  }
+
   get wantsRaw(): boolean {
     return this.#answer?.intake.wantsBytes === true;
   }

@@ -89,6 +89,7 @@ function toMember(id: string, address: string, method: MethodDescription, action
     body,
     result,
     resultBody,
+    yields,
     errors = {},
     examples,
   } = method;
@@ -107,6 +108,14 @@ function toMember(id: string, address: string, method: MethodDescription, action
     ...(resultBody === "none" ? {} : { "x-hbi-body": resultBody }),
   };
   const answers: [string, JsonSchema][] = [
+    ...(yields === undefined
+      ? []
+      : [
+          ["yields", { name: `${address}.yields`, payload: toComponent(yields), "x-hbi-stream": true }] satisfies [
+            string,
+            object,
+          ],
+        ]),
     ...(answer ? [["result", answer] satisfies [string, object]] : []),
     ...Object.entries(errors).map(([error, details]): [string, JsonSchema] => [
       `errors.${error}`,

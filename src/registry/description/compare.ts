@@ -84,6 +84,12 @@ function compareMethod(
   } else if (older.result !== undefined) {
     differences.add(`${path}.result`, "removed", true, "the result is awaited but not sent");
   }
+  if (older.yields !== undefined && newer.yields !== undefined) {
+    differences.compareSchemas(`${path}.yields`, older.yields, newer.yields, answers);
+  } else if (newer.yields !== older.yields) {
+    const kind = older.yields === undefined ? "added" : "removed";
+    differences.add(`${path}.yields`, kind, true, "a stream of values is answered otherwise: calls are refused");
+  }
   compareErrors(differences, `${path}.errors`, older.errors, newer.errors, calls);
   if (older.idempotent !== newer.idempotent) {
     // The caller decides on a retry by its own definition; the callee acts by its own.

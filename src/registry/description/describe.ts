@@ -3,7 +3,7 @@
  */
 import { failure } from "../../errors.ts";
 import { checkOptions } from "../../options.ts";
-import type { Method, Params } from "../method.ts";
+import type { Method, Params, Streams } from "../method.ts";
 import type { Methods, Service } from "../service.ts";
 import {
   FORMAT,
@@ -73,11 +73,12 @@ export function* describing(service: Service, options: DescribeOptions = {}): Ge
       ? undefined
       : Object.fromEntries(convert(name, "errors", errors, `${prefix}.errors`).properties);
   const describeMethod = (section: string, name: string, method: Method): MethodDescription => {
-    const { spec } = method;
+    const { spec, streams } = method;
     const { title, description, deprecated, body, resultBody, limits, examples } = spec;
     const prefix = `${section}.${name}`;
-    const result =
-      spec.result && convert(name, "result", { result: spec.result }, `${prefix}.result`).properties.get("result");
+    const whole = (part: string, schema: Streams["result"]) =>
+      schema && convert(name, "result", { result: schema }, `${prefix}.${part}`).properties.get("result");
+    const result = whole("result", streams === undefined ? spec.result : streams.result);
     return present({
       title,
       description,
@@ -85,7 +86,8 @@ export function* describing(service: Service, options: DescribeOptions = {}): Ge
       ...argumentsOf(name, spec, prefix),
       body: kindOf(body),
       result,
-      resultBody: kindOf<"unknown">(resultBody),
+      resultBody: kindOf<"unknown">(streams === undefined ? resultBody : undefined),
+      yields: whole("yields", streams?.yields),
       errors: errorsOf(name, method, prefix),
       idempotent: spec.idempotent === true,
       limits: limits as LimitsDescription | undefined, // those that are set
@@ -107,11 +109,12 @@ export function* describing(service: Service, options: DescribeOptions = {}): Ge
     credentials === undefined ? undefined : paramsOf(convert("", "credentials", credentials, "credentials"));
   const { outputNames, all } = definitions.finish();
   const asSent = (method: MethodDescription): MethodDescription => {
-    const { result, errors } = method;
+    const { result, yields, errors } = method;
     if (outputNames.size === 0) return method;
     return {
       ...method,
       ...(result === undefined ? {} : { result: renamed(result, outputNames) }),
+      ...(yields === undefined ? {} : { yields: renamed(yields, outputNames) }),
       ...(errors === undefined ? {} : { errors: mapRecord(errors, (details) => renamed(details, outputNames)) }),
     };
   };
@@ -202,7 +205,7 @@ function* contentHash(content: Omit<ServiceDescription, "format" | "version" | "
   const params = (list: readonly ParamDescription[]) =>
     list.map(({ name, schema, isRequired }) => [name, isRequired, accepted(schema)]);
   const methodText = (method: MethodDescription) => {
-    const { body, resultBody, idempotent, byName, input, limits, result, errors } = method;
+    const { body, resultBody, idempotent, byName, input, limits, result, yields, errors } = method;
     return sortedText({
       body,
       resultBody,
@@ -212,6 +215,7 @@ function* contentHash(content: Omit<ServiceDescription, "format" | "version" | "
       ...(byName === undefined ? {} : { byName }),
       ...(input === undefined ? {} : { input: accepted(input) }),
       ...(result === undefined ? {} : { result: accepted(result) }),
+      ...(yields === undefined ? {} : { yields: accepted(yields) }),
       ...(errors === undefined ? {} : { errors: mapRecord(errors, accepted) }),
     });
   };

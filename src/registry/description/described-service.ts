@@ -113,7 +113,8 @@ function described(
     ...(deprecated === undefined ? {} : { deprecated }),
     ...(body === "none" ? {} : { body }),
     ...(result === undefined ? {} : { result: z.unknown() }),
-    ...(said.resultBody === "none" || result === undefined ? {} : { resultBody }),
+    ...(said.yields === undefined ? {} : { yields: z.unknown() }),
+    ...(said.yields !== undefined || said.resultBody === "none" || result === undefined ? {} : { resultBody }),
     ...(said.byName === true
       ? { input: z.strictObject(paramsOf(said.params, definitions)) }
       : { params: paramsOf(said.params, definitions) }),

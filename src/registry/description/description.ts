@@ -53,6 +53,8 @@ export interface MethodDescription {
   /** of what is sent back; absent if there is no result */
   readonly result?: JsonSchema;
   readonly resultBody: Exclude<BodyKind, "manual">;
+  /** of the items of a stream of values, whose last one is the result; absent if it streams none */
+  readonly yields?: JsonSchema;
   /** the objects of the details of its declared errors; absent if there are none */
   readonly errors?: Readonly<Record<string, JsonSchema>>;
   readonly idempotent: boolean;
@@ -109,6 +111,7 @@ const methods = z.record(
     body: z.enum(["none", "declared", "manual", "unknown"]),
     result: schema.optional(),
     resultBody: z.enum(["none", "declared", "unknown"]),
+    yields: schema.optional(),
     errors: z.record(z.string().refine(isErrorName), schema).optional(),
     idempotent: z.boolean(),
     limits: z.looseObject({ call: limitNumbers, result: limitNumbers }).optional(),
@@ -184,8 +187,8 @@ function checkNames({ name, methods, reactions, values, credentials = [] }: Serv
 }
 
 /** The schemas of a method besides those of its parameters. */
-export function wholesOf({ input, result, errors = {} }: MethodDescription): JsonSchema[] {
-  return [input, result, ...Object.values(errors)].filter((whole) => whole !== undefined);
+export function wholesOf({ input, result, yields, errors = {} }: MethodDescription): JsonSchema[] {
+  return [input, result, yields, ...Object.values(errors)].filter((whole) => whole !== undefined);
 }
 
 function checkReferences({ methods, reactions, values, credentials = [], $defs }: ServiceDescription): void {
