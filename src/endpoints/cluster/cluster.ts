@@ -56,9 +56,9 @@ export class Cluster {
     return this.#crew.infos;
   }
 
-  /** The number of open connections of all processes. */
+  /** The number of open connections: those of all processes, and those that wait for one. */
   get connectionCount(): number {
-    return this.workers.reduce((sum, { connectionCount }) => sum + connectionCount, 0);
+    return this.workers.reduce((sum, { connectionCount }) => sum + connectionCount, this.#crew.waitingCount);
   }
 
   /** Replaces the worker processes one after the other, so that they run the program as it is now: a new one is ready

@@ -73,6 +73,11 @@ export class Crew implements Supervisor {
     return [...this.#processes].map(({ info }) => info);
   }
 
+  /** sockets that wait for a process */
+  get waitingCount(): number {
+    return this.#waiting.size;
+  }
+
   /** Resolves when the first ones are ready. @throws HbiError unavailable if one of them fails */
   async start(): Promise<void> {
     this.#fill();

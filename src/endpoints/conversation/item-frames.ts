@@ -14,6 +14,8 @@ export interface ItemFrame {
 }
 
 const HEADER_BYTES = 5;
+/** A reader keeps a buffer of at most this size for the next frame. */
+const KEPT_BYTES = 16 * 1024;
 const encoder = new TextEncoder();
 
 export function encodeFrame(kind: number, text: string): Uint8Array {
@@ -43,7 +45,8 @@ export function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array 
 export class FrameReader {
   readonly #most: number;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  readonly #parts: Uint8Array[] = [];
+  /** the incomplete frame: a copy, as parts that arrive byte by byte would hold many times as much */
+  #held = new Uint8Array(0);
   #bytes = 0;
   /** of the incomplete frame, with its header */
   #needed = HEADER_BYTES;
@@ -72,26 +75,33 @@ export class FrameReader {
       if (rest === undefined) return undefined;
       const missing = this.#needed - this.#bytes;
       if (rest.length < missing) {
-        this.#parts.push(rest);
-        this.#bytes += rest.length;
+        this.#hold(rest);
         this.#rest = undefined;
         return undefined;
       }
-      this.#parts.push(rest.subarray(0, missing));
+      this.#hold(rest.subarray(0, missing));
       this.#rest = rest.length === missing ? undefined : rest.subarray(missing);
-      const bytes = joined(this.#parts.splice(0), this.#needed);
-      if (bytes.length === HEADER_BYTES) {
-        this.#needed += this.#lengthIn(bytes);
-        if (this.#needed > HEADER_BYTES) {
-          this.#parts.push(bytes);
-          this.#bytes = HEADER_BYTES;
-          continue;
-        }
-      }
+      const bytes = this.#held.subarray(0, this.#needed);
+      if (this.#needed === HEADER_BYTES) this.#needed += this.#lengthIn(bytes);
+      if (this.#bytes < this.#needed) continue;
+      const frame = { kind: bytes[0] as number, text: this.#textOf(bytes) }; // it has a header
       this.#bytes = 0;
       this.#needed = HEADER_BYTES;
-      return { kind: bytes[0] as number, text: this.#textOf(bytes) }; // it has a header
+      if (this.#held.length > KEPT_BYTES) this.#held = new Uint8Array(0);
+      return frame;
     }
+  }
+
+  /** Grows to twice the size, so that a frame in many parts is copied twice on average. */
+  #hold(part: Uint8Array): void {
+    const bytes = this.#bytes + part.length;
+    if (bytes > this.#held.length) {
+      const larger = new Uint8Array(Math.max(bytes, 2 * this.#held.length));
+      larger.set(this.#held.subarray(0, this.#bytes));
+      this.#held = larger;
+    }
+    this.#held.set(part, this.#bytes);
+    this.#bytes = bytes;
   }
 
   #lengthIn(header: Uint8Array): number {

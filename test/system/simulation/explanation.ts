@@ -44,6 +44,12 @@ const EXPLANATIONS: readonly Explanation[] = [
     if (site === undefined || site.troubledAtMs > settledAtMs) return false;
     return error.code === "unavailable" || error.reason === "peer_error";
   },
+  // the consumer closed what it took for idle, as nothing had arrived; a service cannot dial it again
+  ({ from }, { reason, mayHaveLanded }, { plan: { limits } }) =>
+    from !== from.toUpperCase() &&
+    reason === "draining" &&
+    mayHaveLanded === false &&
+    limits.some(({ idleTimeoutMs }) => idleTimeoutMs !== undefined),
   ({ plan: { way }, wasConnected }, { code }) => way === "talk" && !wasConnected && code === "unavailable",
   (_, { reason }, { plan: { limits } }) =>
     reason === "too_many_waiting" &&
