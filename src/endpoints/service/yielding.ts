@@ -66,6 +66,8 @@ class YieldedItems implements AsyncIterableIterator<Uint8Array> {
   #step: Promise<Step> | undefined;
   #arrived: Step | undefined;
   #isOver = false;
+  /** nobody reads any more, and there is nobody to tell */
+  #isStopped = false;
 
   constructor(of: YieldingCall, co: HoCo) {
     this.#of = of;
@@ -140,6 +142,7 @@ class YieldedItems implements AsyncIterableIterator<Uint8Array> {
       this.#close();
       this.#fail(thrown);
     }
+    if (this.#isStopped) return END;
     if (this.#isOver) {
       const last = this.#last(await this.#outcome);
       parts.push(last);
@@ -214,6 +217,7 @@ class YieldedItems implements AsyncIterableIterator<Uint8Array> {
 
   /** Nothing more of it is sent. */
   stop(): void {
+    this.#isStopped = true;
     this.#fail(failure("cancelled")); // unless it has ended
     this.#close();
   }
