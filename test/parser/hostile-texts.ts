@@ -91,8 +91,9 @@ export function readsInLinearTime(mostKib: number): void {
         for (const length of [12, 3_000]) milliseconds(make(length)); // cold, and short
         const small = least(make(most / 4));
         const big = least(make(most));
-        // Below that for eight readings of a megabyte it is the garbage collector that is measured.
-        expect(big).toBeLessThan(Math.max(8 * small, (600 * mostKib) / 1024));
+        // Linear is 4, quadratic 16; beside other work, caches and the garbage collector double the time of the long one.
+        // Below 600 ms for eight readings of a megabyte it is the garbage collector that is measured.
+        expect(big).toBeLessThan(Math.max(12 * small, (600 * mostKib) / 1024));
       });
     }
   });
