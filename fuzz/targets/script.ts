@@ -155,6 +155,9 @@ function partsOf(value: unknown): readonly unknown[] {
   if (value instanceof Assignment) return [value.value];
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return [];
   if (Array.isArray(value)) return value;
+  if (value instanceof Date || value instanceof URL) return [];
+  if (value instanceof Map) return [...value].flat(1);
+  if (value instanceof Set) return [...value];
   must(Object.getPrototypeOf(value) === Object.prototype, "an object with another prototype");
   return Object.values(value);
 }

@@ -31,6 +31,10 @@ export function plain(value: unknown): unknown {
   }
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Date) return { date: value.getTime() };
+  if (value instanceof URL) return { url: value.href };
+  if (value instanceof Map) return { map: Array.from(value, plain) };
+  if (value instanceof Set) return { set: Array.from(value, plain) };
   if (Object.getPrototypeOf(value) !== Object.prototype) return "an object with another prototype";
   return { members: Object.entries(value).map(([key, item]) => [key, plain(item)]) };
 }
