@@ -108,8 +108,12 @@ export class ItemReader {
 
 /** The items of a conversation whose head was received. */
 export function itemsOf(co: PoCo, name: string, method: Method, streams: Streams): ItemReader {
-  const { env, limits } = co;
-  return new ItemReader(new Body(co, TO_THE_END, name), {
+  return itemsIn(new Body(co, TO_THE_END, name), co, name, method, streams);
+}
+
+/** The same, of its raw data. */
+export function itemsIn(body: Body, { env, limits }: PoCo, name: string, method: Method, streams: Streams): ItemReader {
+  return new ItemReader(body, {
     ...{ name, env, streams, limits: limited(limits, method.spec.limits?.result) },
     methodOf: (called) => (called === name ? method : undefined),
   });

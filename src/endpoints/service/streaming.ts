@@ -17,7 +17,7 @@ import { type Call, cancelled, type Talk } from "../session/call.ts";
 import type { Connection } from "../session/connection.ts";
 import type { PeerLimits } from "../session/peer-limits.ts";
 import type { CoOptions, PoCo } from "../session/po-co.ts";
-import { ItemReader } from "./item-reader.ts";
+import { itemsIn } from "./item-reader.ts";
 import type { Carrier, Sending } from "./outgoing.ts";
 
 /** The call's own timer bounds it. */
@@ -180,15 +180,7 @@ export class Streaming implements Talk {
     });
     co.onLost = (error) => body.lose(error);
     const { streams } = method;
-    if (streams === undefined) return { result: this.#answer, body };
-    const methodOf = (called: string) => (called === name ? method : undefined);
-    return new ItemReader(body, {
-      name,
-      streams,
-      methodOf,
-      env: co.env,
-      limits: limited(limits, method.spec.limits?.result),
-    });
+    return streams === undefined ? { result: this.#answer, body } : itemsIn(body, co, name, method, streams);
   }
 
   /** The result as it lands, before its raw data is read: returns the length of the raw data. */
